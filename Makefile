@@ -1,0 +1,66 @@
+# Needs only GNU make and Python >= 3.11; each target prepares its environment.
+#
+#   make test                      uses .venv, made on first use
+#   make test VENV=path/to/env     uses that environment (made if missing)
+#   make test PYTHON=python3.12    makes the environment with that Python
+
+PYTHON ?= python3
+VENV   ?= .venv
+
+PY := "$(VENV)/bin/python"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types docs bench-quick clean
+.NOTPARALLEL:  # two pips must not install into one environment at once
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed-plot ## train a small network and plot it
+	$(PY) -m convexrelu demo
+
+# One thread for each of the two workers: BLAS threads would only compete with them.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
+test: export MKL_NUM_THREADS := 1
+test: $(VENV)/.installed-test ## run the tests and all documentation examples
+	$(PY) -m pytest -n 2
+
+lint: $(VENV)/.installed-dev ## check style and formatting
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(VENV)/.installed-dev ## check the type annotations
+	$(PY) -m mypy
+
+docs: $(VENV)/.installed-dev ## build the documentation in docs/_build/html
+	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench-quick: $(VENV)/.installed-dev ## run a short version of every benchmark
+	@for script in benchmarks/bench_*.py; do \
+	    echo "== $$script --quick"; \
+	    $(PY) "$$script" --quick || exit 1; \
+	done
+
+# The environment stays: it is slow to make, and $(VENV) may be the user's own.
+clean: ## delete what the other targets made, except the environment
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf docs/_build docs/api/generated docs/api/convexrelu.*.rst convexrelu-demo.png
+	find convexrelu tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
+
+# If pip cannot be set up, venv leaves a python behind that would pass for a
+# finished environment on the next run; hence the rm.
+$(VENV)/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "convexrelu needs Python 3.11 or newer, but $(PYTHON) is" \
+	         "$$("$(PYTHON)" --version 2>/dev/null || echo missing)." >&2; \
+	    echo "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
+	    exit 1; }
+	"$(PYTHON)" -m venv "$(VENV)" || { rm -f "$@"; exit 1; }
+
+# One stamp per extra, so that pip runs again only when the requirements change.
+# constraints.txt chooses a torch where there is none; it never replaces one.
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@if $(PY) -c 'import torch' 2>/dev/null; then set --; else set -- -c constraints.txt; fi; \
+	set -x; $(PY) -m pip install "$$@" -e ".[$*]"
+	@touch "$@"

@@ -1,0 +1,62 @@
+"""Two-layer ReLU networks trained by convex optimisation, with duality-gap certificates.
+
+Everything public is imported when it is first used, so that ``import convexrelu`` loads neither torch nor cvxpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Certificate": "certificate",
+    "ConvexReLURegressor": "estimators.regressor",
+    "GatedNetwork": "gated_network",
+    "Result": "result",
+    "SolverWarning": "status",
+    "Status": "status",
+    "TrainingProblem": "problem",
+    "TwoLayerNetwork": "network",
+    "certify": "certificate",
+    "regularization_path": "training",
+    "train": "training",
+}
+
+__all__ = [
+    "Certificate",
+    "ConvexReLURegressor",
+    "GatedNetwork",
+    "Result",
+    "SolverWarning",
+    "Status",
+    "TrainingProblem",
+    "TwoLayerNetwork",
+    "__version__",
+    "certify",
+    "regularization_path",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from convexrelu.certificate import Certificate, certify
+    from convexrelu.estimators.regressor import ConvexReLURegressor
+    from convexrelu.gated_network import GatedNetwork
+    from convexrelu.network import TwoLayerNetwork
+    from convexrelu.problem import TrainingProblem
+    from convexrelu.result import Result
+    from convexrelu.status import SolverWarning, Status
+    from convexrelu.training import regularization_path, train
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'convexrelu' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"convexrelu.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,272 @@
+"""Certificates: the only place that turns a primal point and a bound on ``M(v)`` into a duality gap.
+
+At any primal point take ``v = −∇F(f)``, with sum zero where there is an intercept. For ANY ``M̂ ≥ M(v)`` every
+``t ∈ [0, alpha/M̂]`` makes ``tv`` dual feasible, so ``−F*(−tv)`` is a lower bound on the optimum; the best ``t`` is used. What the
+bound proves is decided by where ``M̂`` comes from: see :mod:`convexrelu.oracles`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.oracles import Oracle, OracleReport, RelaxationOracle
+from convexrelu.oracles.choose import choose_oracles
+from convexrelu.problem import TrainingProblem
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Certificate", "certificate_of", "certify", "lower_bound", "price_and_certify"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far an objective is from the optimum, and how that is known.
+
+    Attributes
+    ----------
+    objective : float
+        Regularised loss of the network, ``F(f) + (alpha/2) Σ_j (‖w̃_j‖² + ‖a_j‖²)``.
+    lower_bound : float
+        Lower bound on the optimum if `is_proof`, an estimate of one otherwise.
+    scope : str
+        ``"global"``: the optimum over all networks; ``"programme"``: over networks with the programme's patterns.
+    method : str
+        Oracle behind the bound: ``"cells"``, ``"search"``, ``"relaxation"``, ``"spike_free"``, ``"patterns"``.
+    is_proof : bool
+        Whether `lower_bound` holds for certain. False for a searched bound.
+    proved_lower_bound : float
+        Lower bound on the global optimum that is proved even where `lower_bound` is not; often loose, 0 if unknown.
+    n_starts : int
+        Independent random starts of a searched bound, 0 otherwise.
+    violation : float
+        ``M̂/alpha − 1``, by how much the network's own dual point passes the constraint; 0 where it does not.
+
+    Examples
+    --------
+    >>> certificate = Certificate(2.0, 1.998, "global", "cells", True)
+    >>> round(certificate.relative_gap, 6)
+    0.001
+    >>> print(certificate)
+    certified: objective 2, lower bound 1.998, relative gap 1.0e-03 (global optimum, by cells)
+    """
+
+    objective: float
+    lower_bound: float
+    scope: str
+    method: str
+    is_proof: bool
+    proved_lower_bound: float = 0.0
+    n_starts: int = 0
+    violation: float = 0.0
+
+    @property
+    def gap(self) -> float:
+        """``objective − lower_bound``, not below zero."""
+        return max(self.objective - self.lower_bound, 0.0)
+
+    @property
+    def relative_gap(self) -> float:
+        """``(objective − lower_bound) / |objective|``; 0 where both are zero."""
+        return self.gap / abs(self.objective) if self.gap > 0 else 0.0
+
+    def __str__(self) -> str:
+        numbers = f"objective {self.objective:.6g}, {{}} {self.lower_bound:.6g}, relative gap {self.relative_gap:.1e}"
+        if not self.is_proof:
+            return self._estimate(numbers.format("estimated lower bound"))
+        of = "global optimum" if self.scope == "global" else "optimum over the programme's patterns only"
+        return f"certified: {numbers.format('lower bound')} ({of}, by {self.method})"
+
+    def _estimate(self, numbers: str) -> str:
+        text = f"estimated, not proved: {numbers} (by {self.method}; proved: at least {self.proved_lower_bound:.6g})"
+        if self.n_starts:
+            text += (
+                f"; {self.n_starts} random starts found no violation above {self.violation:.1e}, so one more start does "
+                f"with probability at most {min(1.0, 3 / self.n_starts):.1%} (95 % confidence)"
+            )
+        return text
+
+
+def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
+    """Best ``−F*(−tv)`` over ``t ∈ [0, alpha/M̂]``, rounded down.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples (see :meth:`TrainingProblem.condensed`).
+    v : array of shape (n,)
+        Dual direction; with an intercept its sum is zero up to rounding.
+    bound : float
+        ``M̂``. If it is at least ``M(v)`` the result is a lower bound on the optimum.
+
+    Notes
+    -----
+    With an intercept, feasibility asks for a sum of exactly zero. The nearest point that has it differs from ``v`` by
+    ``s Σv``, which changes ``M`` and the dual value by no more than what is added and taken off here.
+    """
+    excess = abs(math.fsum(v)) if problem.fit_intercept else 0.0
+    reach = float(problem.weights @ np.linalg.norm(problem.design, axis=1))
+    feasible = bound + 2 * excess * reach
+    largest = problem.alpha / feasible if feasible > problem.alpha * 1e-9 else 1e9
+    # One rounding of the quotient must not make the point infeasible.
+    largest *= 1 - 4 * np.finfo(np.float64).eps
+    inside = minimize_scalar(
+        lambda t: -problem.dual(t * v),
+        bounds=(0.0, largest),
+        method="bounded",
+        options={"xatol": 1e-12 * largest},
+    ).x
+    best = max((float(t) for t in (inside, largest, min(largest, 1.0))), key=lambda t: problem.dual(t * v))
+    targets = problem.loss.gradient(np.zeros_like(v), problem.y)
+    size = float(problem.weights @ np.abs(targets) + np.abs(v).sum())
+    return problem.dual(best * v) - 2 * excess * best * (1 + best) * size
+
+
+def certificate_of(
+    problem: TrainingProblem, objective: float, v: Array, report: OracleReport
+) -> Certificate:
+    """Certificate from an objective, a dual point and an oracle's report on it.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    objective : float
+        Primal objective of the point that is certified.
+    v : array of shape (n,)
+        Dual point, normally ``problem.dual_point(outputs)``.
+    report : OracleReport
+        Bound on ``M(v)``.
+
+    Notes
+    -----
+    A searched report is accompanied by the closed-form relaxation: where that gives the same bound, the result is a proof
+    after all (the zero network at large `alpha`).
+    """
+    bound = lower_bound(problem, v, report.bound)
+    violation = max(report.bound / problem.alpha - 1.0, 0.0)
+    if report.is_proof:
+        proved = bound if report.scope == "global" else 0.0
+        return Certificate(objective, bound, report.scope, report.method, True, proved, 0, violation)
+    relaxed = RelaxationOracle(problem.design)(v)
+    proved = lower_bound(problem, v, relaxed.bound)
+    if proved >= bound - 1e-12 * abs(bound):
+        return Certificate(objective, proved, "global", relaxed.method, True, proved, 0, violation)
+    return Certificate(
+        objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
+    )
+
+
+def price_and_certify(
+    problem: TrainingProblem,
+    network: TwoLayerNetwork,
+    oracle: Oracle,
+    outputs: Array | None = None,
+) -> tuple[Certificate, OracleReport]:
+    """Certificate of a network, with the dual point taken from its own outputs or from better ones.
+
+    A bound is valid at any dual point. A programme's solution gives a sharper one than the network recovered from it, in which blocks
+    that are almost zero are left out.
+    """
+    v = problem.dual_point(network.predict(problem.X) if outputs is None else outputs)
+    report = oracle(v)
+    return certificate_of(problem, problem.objective(network), v, report), report
+
+
+def certify(
+    network_or_module: TwoLayerNetwork | torch.nn.Module,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    alpha: float,
+    loss: str = "squared_error",
+    hidden_bias: bool = True,
+    fit_intercept: bool = True,
+    sample_weight: ArrayLike | None = None,
+    oracle: str = "auto",
+    random_state: int | np.random.RandomState | None = None,
+) -> Certificate:
+    """Gap between a two-layer ReLU network, wherever it was trained, and the global optimum of its training problem.
+
+    Parameters
+    ----------
+    network_or_module : TwoLayerNetwork or torch.nn.Module
+        A network with one output, or ``Sequential(Linear, ReLU, Linear)``. The objective is that of the weights as they stand;
+        ``network.merge()`` gives the same function at its smallest penalty.
+    X : array of shape (n, d)
+        Training inputs.
+    y : array of shape (n,)
+        Training targets.
+    alpha : float
+        Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
+    loss, hidden_bias, fit_intercept, sample_weight
+        The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
+    oracle : {"auto", "cells", "search"}
+        How ``M(v)`` is bounded: ``"auto"`` enumerates all cells where they are few enough, which is a proof, and searches
+        otherwise, which is an estimate.
+    random_state : int, RandomState or None
+        Seed of the search.
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    ValueError
+        For bad data, a network that does not fit them, or one with a bias or intercept that the problem forbids.
+
+    References
+    ----------
+    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR 22, section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TwoLayerNetwork, certify
+    >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([0.0, 0.0, 1.0])
+    >>> by_hand = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
+    >>> certificate = certify(by_hand, X, y, alpha=0.01)
+    >>> certificate.is_proof, certificate.scope
+    (True, 'global')
+    >>> bool(certificate.lower_bound < 0.01 == certificate.objective)
+    True
+    """
+    problem = TrainingProblem(
+        X,
+        y,
+        alpha,
+        loss=loss,
+        hidden_bias=hidden_bias,
+        fit_intercept=fit_intercept,
+        sample_weight=sample_weight,
+    )
+    network = _as_network(network_or_module, problem)
+    condensed = problem.condensed()
+    verifier = choose_oracles(oracle, condensed.design, random_state).verifier
+    certificate, _ = price_and_certify(condensed, network, verifier)
+    return certificate
+
+
+def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
+    network = given if isinstance(given, TwoLayerNetwork) else TwoLayerNetwork.from_torch(given)
+    if network.n_features != problem.n_features:
+        raise ValueError(
+            f"network_or_module takes {network.n_features} features, but X has {problem.n_features}"
+        )
+    if network.n_outputs != 1:
+        raise ValueError(f"network_or_module has {network.n_outputs} outputs, expected 1")
+    if not problem.hidden_bias and network.hidden_bias.any():
+        raise ValueError("network_or_module has hidden biases, but hidden_bias=False")
+    if not problem.fit_intercept and network.output_bias.any():
+        raise ValueError("network_or_module has an output intercept, but fit_intercept=False")
+    return network

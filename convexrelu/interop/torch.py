@@ -1,0 +1,97 @@
+"""To PyTorch and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from convexrelu.network import TwoLayerNetwork
+
+__all__ = ["from_torch", "to_torch"]
+
+
+def to_torch(
+    network: TwoLayerNetwork, *, dtype: torch.dtype | None = None, device: str = "cpu"
+) -> nn.Sequential:
+    """``Sequential(Linear, ReLU, Linear)`` with the network's weights, in evaluation mode.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        A network without neurons gets one that is zero, for the sake of exporters.
+    dtype : torch.dtype, optional
+        Type of the parameters; ``torch.float64`` by default, which keeps outputs to rounding.
+    device : str
+        Where the parameters live.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Trainable. Its regularised loss is the network's objective, so that fine-tuning starts from there.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from convexrelu import TwoLayerNetwork
+    >>> module = TwoLayerNetwork([[1.0, -1.0]], [0.5], [[2.0]], [0.0]).to_torch()
+    >>> module(torch.tensor([[1.0, 0.0]], dtype=torch.float64)).item()
+    3.0
+    """
+    if network.width == 0:
+        zeros = np.zeros((1, network.n_features)), np.zeros(1), np.zeros((network.n_outputs, 1))
+        network = TwoLayerNetwork(*zeros, network.output_bias)
+    dtype = torch.float64 if dtype is None else dtype
+    module = nn.Sequential(
+        nn.Linear(network.n_features, network.width, dtype=dtype, device=device),
+        nn.ReLU(),
+        nn.Linear(network.width, network.n_outputs, dtype=dtype, device=device),
+    )
+    arrays = {
+        "0.weight": network.hidden_weights,
+        "0.bias": network.hidden_bias,
+        "2.weight": network.output_weights,
+        "2.bias": network.output_bias,
+    }
+    module.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+    return module.eval()
+
+
+def from_torch(module: nn.Module) -> TwoLayerNetwork:
+    """Read the weights of ``Sequential(Linear, ReLU, Linear)``; missing biases are zero.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On any device, of any floating type.
+
+    Returns
+    -------
+    TwoLayerNetwork
+
+    Raises
+    ------
+    ValueError
+        If the module is not of this form.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from convexrelu import TwoLayerNetwork
+    >>> TwoLayerNetwork.from_torch(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)))
+    TwoLayerNetwork(width=8, n_features=3, n_outputs=1)
+    """
+    layers = list(module) if isinstance(module, nn.Sequential) else [module]
+    match layers:
+        case [nn.Linear() as hidden, nn.ReLU(), nn.Linear() as output]:
+            return TwoLayerNetwork(*_weight_and_bias(hidden), *_weight_and_bias(output))
+        case _:
+            form = ", ".join(type(layer).__name__ for layer in layers)
+            raise ValueError(f"module is made of ({form}), expected Sequential(Linear, ReLU, Linear)")
+
+
+def _weight_and_bias(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
+    weight = layer.weight.detach().to("cpu", torch.float64).numpy()
+    if layer.bias is None:
+        return weight, np.zeros(len(weight))
+    return weight, layer.bias.detach().to("cpu", torch.float64).numpy()

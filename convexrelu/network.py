@@ -1,0 +1,268 @@
+"""The weights of a two-layer ReLU network and what can be done to them without touching data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TwoLayerNetwork"]
+
+Array = NDArray[np.float64]
+
+_FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
+
+
+@dataclass(frozen=True, eq=False)
+class TwoLayerNetwork:
+    """A two-layer ReLU network, ``f(x) = output_weights · relu(hidden_weights x + hidden_bias) + output_bias``.
+
+    The arrays have the layout of two :class:`torch.nn.Linear`. They are copied to float64 and made
+    read-only: every operation returns a new network.
+
+    Parameters
+    ----------
+    hidden_weights : array of shape (m, d)
+        Weights of the ``m`` neurons.
+    hidden_bias : array of shape (m,)
+        Their biases, zero where the hidden layer has none.
+    output_weights : array of shape (K, m)
+        Outer weights for ``K`` outputs.
+    output_bias : array of shape (K,)
+        Output intercept, never penalised.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together or an entry is not finite; the message names the array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = TwoLayerNetwork([[3.0, 4.0]], [0.0], [[2.0]], [1.0])
+    >>> net.predict(np.array([[1.0, 1.0], [-1.0, -1.0]]))
+    array([15.,  1.])
+    >>> net.penalty()  # ½ (3² + 4² + 2²)
+    14.5
+    >>> net.balance().penalty()  # ‖(3, 4)‖ · |2|
+    10.0
+    """
+
+    hidden_weights: Array
+    hidden_bias: Array
+    output_weights: Array
+    output_bias: Array
+
+    def __init__(
+        self,
+        hidden_weights: ArrayLike,
+        hidden_bias: ArrayLike,
+        output_weights: ArrayLike,
+        output_bias: ArrayLike,
+    ) -> None:
+        given = (hidden_weights, hidden_bias, output_weights, output_bias)
+        for name, value, ndim in zip(_FIELDS, given, (2, 1, 2, 1), strict=True):
+            array = np.array(value, dtype=np.float64, order="C")
+            if array.ndim != ndim:
+                raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} contains NaN or infinity; weights must be finite")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        m, k = self.hidden_weights.shape[0], self.output_bias.shape[0]
+        if self.hidden_bias.shape != (m,) or self.output_weights.shape != (k, m):
+            shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in _FIELDS)
+            raise ValueError(f"shapes do not fit together: {shapes}; expected (m, d), (m,), (K, m), (K,)")
+
+    # Pickle and copy go through the constructor, so that the arrays stay read-only.
+    def __reduce__(self) -> tuple[type[TwoLayerNetwork], tuple[Array, ...]]:
+        return type(self), tuple(getattr(self, name) for name in _FIELDS)
+
+    @property
+    def width(self) -> int:
+        """Number of neurons ``m``."""
+        return self.hidden_weights.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """Number of inputs ``d``."""
+        return self.hidden_weights.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs ``K``."""
+        return self.output_bias.shape[0]
+
+    @classmethod
+    def constant(cls, n_features: int, value: ArrayLike = 0.0) -> TwoLayerNetwork:
+        """Network without neurons that outputs ``value``."""
+        bias = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        return cls(np.zeros((0, n_features)), np.zeros(0), np.zeros((bias.size, 0)), bias)
+
+    @classmethod
+    def from_directions(
+        cls, directions: Array, signs: Array, output_bias: float, *, hidden_bias: bool
+    ) -> TwoLayerNetwork:
+        """Neuron map of the convex programme back to a balanced network with one output.
+
+        Parameters
+        ----------
+        directions : array of shape (m, d + 1) if `hidden_bias` else (m, d)
+            ``u_j = w̃_j |a_j|``; rows that are exactly zero are left out.
+        signs : array of shape (m,)
+            Signs of the outer weights.
+        output_bias : float
+            Output intercept.
+        hidden_bias : bool
+            Whether the last column of `directions` is the bias.
+
+        Returns
+        -------
+        TwoLayerNetwork
+            With ``w̃_j = u_j / √‖u_j‖`` and ``a_j = sign_j √‖u_j‖``, so that its penalty is ``Σ_j ‖u_j‖``
+            (Pilanci & Ergen 2020, Theorem 1).
+        """
+        norms = _norms(directions)
+        keep = norms > 0
+        directions, signs, norms = directions[keep], signs[keep], norms[keep]
+        scaled = directions / np.sqrt(norms)[:, None]
+        if hidden_bias:
+            weights, bias = scaled[:, :-1], scaled[:, -1]
+        else:
+            weights, bias = scaled, np.zeros(len(scaled))
+        return cls(weights, bias, (signs * np.sqrt(norms))[None, :], [output_bias])
+
+    def hidden_features(self, X: ArrayLike) -> Array:
+        """Outputs of the neurons, ``relu(X Wᵀ + b)``, of shape (n, m)."""
+        X = np.asarray(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise ValueError(f"X has shape {X.shape}, expected (n, {self.n_features})")
+        return np.maximum(X @ self.hidden_weights.T + self.hidden_bias, 0.0)
+
+    def forward(self, X: ArrayLike) -> Array:
+        """Outputs of the network, of shape (n, K)."""
+        return self.hidden_features(X) @ self.output_weights.T + self.output_bias
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Outputs of shape (n,) for a network with one output, (n, K) otherwise."""
+        outputs = self.forward(X)
+        return outputs[:, 0] if self.n_outputs == 1 else outputs
+
+    def penalty(self) -> float:
+        """Weight decay, ``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)``: all weights and hidden biases, not the intercept."""
+        parts = (self.hidden_weights, self.hidden_bias, self.output_weights)
+        return 0.5 * sum(float(np.vdot(part, part)) for part in parts)
+
+    def augmented_weights(self) -> Array:
+        """Rows ``w̃_j = (w_j, b_j)``, of shape (m, d + 1)."""
+        return np.column_stack([self.hidden_weights, self.hidden_bias])
+
+    def prune(self) -> TwoLayerNetwork:
+        """Leave out neurons that cannot contribute: zero inner or zero outer weights."""
+        keep = (_norms(self.augmented_weights()) > 0) & (_norms(self.output_weights.T) > 0)
+        return self._select(keep)
+
+    def balance(self) -> TwoLayerNetwork:
+        """Rescale every neuron to ``‖w̃_j‖ = ‖a_j‖``: same function, smallest penalty ``Σ_j ‖w̃_j‖ ‖a_j‖``."""
+        net = self.prune()
+        factor = np.sqrt(_norms(net.output_weights.T) / _norms(net.augmented_weights()))
+        return TwoLayerNetwork(
+            net.hidden_weights * factor[:, None],
+            net.hidden_bias * factor,
+            net.output_weights / factor,
+            net.output_bias,
+        )
+
+    def merge(self, tol: float = 1e-9) -> TwoLayerNetwork:
+        """Join neurons whose ``w̃_j`` point the same way into one, and balance.
+
+        The function is kept (to `tol`, a distance between unit vectors) and the penalty never rises: neurons of opposite
+        outer weights cancel.
+
+        Parameters
+        ----------
+        tol : float
+            Directions closer than this are one.
+        """
+        net = self.balance()
+        augmented = net.augmented_weights()
+        scale = _norms(augmented)
+        units = augmented / scale[:, None]
+        leader = _group_leaders(units, tol)
+        outer = net.output_weights * scale
+        kept = np.unique(leader)
+        summed = np.column_stack([outer[:, leader == j].sum(axis=1) for j in kept])
+        # The direction of a group is the mean of its members, weighted by how much each one contributes.
+        mean = np.vstack([_norms(outer.T)[leader == j] @ units[leader == j] for j in kept])
+        if kept.size == 0:
+            return net
+        mean /= _norms(mean)[:, None]
+        return TwoLayerNetwork(mean[:, :-1], mean[:, -1], summed, net.output_bias).balance()
+
+    def with_output_bias(self, output_bias: ArrayLike) -> TwoLayerNetwork:
+        """Same neurons, other intercept."""
+        bias = np.atleast_1d(np.asarray(output_bias, dtype=np.float64))
+        return TwoLayerNetwork(self.hidden_weights, self.hidden_bias, self.output_weights, bias)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the four arrays to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
+        with open(path, "wb") as file:
+            np.savez(file, **{name: getattr(self, name) for name in _FIELDS})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TwoLayerNetwork:
+        """Read what :meth:`save` wrote. Pickled content is refused.
+
+        Raises
+        ------
+        ValueError
+            If the file is not such an archive, lacks an array, or holds pickled objects.
+        """
+        try:
+            # Opened by us: on a file that is no archive, numpy would leave its own handle to the garbage collector.
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays: dict[str, Any] = {name: archive[name] for name in _FIELDS}
+        except (KeyError, TypeError, AttributeError, EOFError) as error:
+            raise ValueError(f"path: {os.fspath(path)!r} is not a saved TwoLayerNetwork") from error
+        return cls(**arrays)
+
+    def to_torch(self, dtype: torch.dtype | None = None, device: str = "cpu") -> torch.nn.Sequential:
+        """``Sequential(Linear, ReLU, Linear)`` with these weights; see :func:`convexrelu.interop.torch.to_torch`."""
+        from convexrelu.interop.torch import to_torch
+
+        return to_torch(self, dtype=dtype, device=device)
+
+    @classmethod
+    def from_torch(cls, module: torch.nn.Module) -> TwoLayerNetwork:
+        """Inverse of :meth:`to_torch`; see :func:`convexrelu.interop.torch.from_torch`."""
+        from convexrelu.interop.torch import from_torch
+
+        return from_torch(module)
+
+    def _select(self, keep: NDArray[np.bool_]) -> TwoLayerNetwork:
+        return TwoLayerNetwork(
+            self.hidden_weights[keep], self.hidden_bias[keep], self.output_weights[:, keep], self.output_bias
+        )
+
+    def __repr__(self) -> str:
+        return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"
+
+
+def _norms(rows: Array) -> Array:
+    return np.linalg.norm(rows, axis=1)
+
+
+def _group_leaders(units: Array, tol: float) -> NDArray[np.intp]:
+    """For every unit vector the index of the first one within `tol` of it."""
+    leader = np.arange(len(units))
+    for j in range(1, len(units)):
+        near = np.flatnonzero(_norms(units[:j] - units[j]) <= tol)
+        if near.size:
+            leader[j] = leader[near[0]]
+    return leader

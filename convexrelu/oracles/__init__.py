@@ -1,0 +1,18 @@
+"""Oracles: bounds on ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and the directions that attain them."""
+
+from convexrelu.oracles.base import Oracle, OracleReport
+from convexrelu.oracles.cells import CellOracle
+from convexrelu.oracles.pattern_list import PatternOracle
+from convexrelu.oracles.relaxation import RelaxationOracle
+from convexrelu.oracles.search import SearchOracle
+from convexrelu.oracles.spike_free import SpikeFreeOracle
+
+__all__ = [
+    "CellOracle",
+    "Oracle",
+    "OracleReport",
+    "PatternOracle",
+    "RelaxationOracle",
+    "SearchOracle",
+    "SpikeFreeOracle",
+]

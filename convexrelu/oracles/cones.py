@@ -1,0 +1,47 @@
+"""The value of a linear function over one cell: projection on a polyhedral cone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+__all__ = ["cone_support"]
+
+Array = NDArray[np.float64]
+
+
+def cone_support(linear: Array, rows: Array) -> tuple[float, Array, Array]:
+    """Maximise ``linearᵀ u`` over ``‖u‖ ≤ 1`` in the cone ``{u : rows u ≥ 0}``.
+
+    The maximum is the norm of the projection ``p = linear + rowsᵀ μ`` of `linear` on the cone, with ``μ ≥ 0`` from a
+    non-negative least-squares problem (Moreau). For every ``μ ≥ 0``, the best one or not, ``‖linear + rowsᵀ μ‖`` is an upper bound.
+
+    Parameters
+    ----------
+    linear : array of shape (d̃,)
+    rows : array of shape (n, d̃)
+        Normals of the cone, without zero rows; best of unit length.
+
+    Returns
+    -------
+    bound : float
+        The maximum; an upper bound on it even where the projection is inexact.
+    projection : array of shape (d̃,)
+        ``p``; ``p / ‖p‖`` attains the maximum.
+    multipliers : array of shape (n,)
+        ``μ``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bound, projection, _ = cone_support(np.array([1.0, -1.0]), np.eye(2))  # on the quadrant
+    >>> bound, projection
+    (1.0, array([1., 0.]))
+    """
+    try:
+        multipliers, _ = nnls(rows.T, -linear)
+    except RuntimeError:  # too many iterations: no multipliers is a valid choice as well
+        multipliers = np.zeros(len(rows))
+    projection = linear + multipliers @ rows
+    return float(np.linalg.norm(projection)), projection, multipliers

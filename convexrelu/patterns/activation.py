@@ -1,0 +1,64 @@
+"""A set of activation patterns with the gates that make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ActivationPatterns", "first_of_each", "row_keys"]
+
+Array = NDArray[np.float64]
+Masks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationPatterns:
+    """Distinct activation patterns ``D_i = diag(1{X̃ g_i ≥ 0})``.
+
+    Attributes
+    ----------
+    masks : boolean array of shape (P, n)
+        The diagonals.
+    gates : array of shape (P, d̃)
+        A gate ``g_i`` for each pattern.
+    resolution : float
+        For an enumeration: cells narrower than this angle may be missing; ``inf`` where nothing is claimed.
+    """
+
+    masks: Masks
+    gates: Array
+    resolution: float = np.inf
+
+    @classmethod
+    def of_gates(cls, design: Array, gates: Array) -> ActivationPatterns:
+        """Patterns of the given gates on the rows of `design`, each pattern once, in the order of the gates.
+
+        Parameters
+        ----------
+        design : array of shape (n, d̃)
+            The rows ``x̃_i``.
+        gates : array of shape (P, d̃)
+            Gates; only their directions matter.
+        """
+        masks = gates @ design.T >= 0
+        keep = first_of_each(masks)
+        return cls(masks[keep], gates[keep])
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+
+def row_keys(masks: Masks) -> NDArray[np.void]:
+    """One opaque item a row, equal for equal rows; sorting them is several times faster than comparing rows."""
+    packed = np.ascontiguousarray(np.packbits(masks, axis=1))
+    if packed.shape[1] == 0:  # numpy knows no items of zero bytes
+        packed = np.zeros((len(packed), 1), dtype=np.uint8)
+    return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+
+
+def first_of_each(masks: Masks) -> NDArray[np.intp]:
+    """Indices of the first occurrence of every distinct row, in their order."""
+    _, first = np.unique(row_keys(masks), return_index=True)
+    return np.sort(first)

@@ -1,0 +1,181 @@
+"""What the finite programmes share: units, the penalty parameter, the call of a solver."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.problem import TrainingProblem
+from convexrelu.status import Status
+
+__all__ = ["FiniteProgramme", "ProgrammeSolution", "solver_options"]
+
+Array = NDArray[np.float64]
+
+def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
+    """Options that ask `solver` for a relative gap of `accuracy`.
+
+    The absolute tolerance of the gap is small because a good fit has a small objective; what counts is the relative one.
+    """
+    tight, feasible = 1e-3 * accuracy, max(accuracy, 1e-10)
+    match solver:
+        case "CLARABEL":
+            # A point short of `accuracy` is still returned, as inaccurate: its gap is computed here anyway.
+            wanted = {"tol_gap_abs": tight, "tol_gap_rel": accuracy, "tol_feas": feasible}
+            return wanted | {"max_iter": 200, "accept_unknown": True}
+        case "ECOS":
+            return {"abstol": tight, "reltol": accuracy, "feastol": feasible, "max_iters": 200}
+        case "SCS":
+            return {"eps_abs": feasible, "eps_rel": feasible, "max_iters": 200_000}
+        case _:
+            raise ValueError(f"solver={solver!r} is not known; available: 'CLARABEL', 'ECOS', 'SCS'")
+
+
+_TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
+
+
+@dataclass(frozen=True, eq=False)
+class ProgrammeSolution:
+    """Solution of a finite programme.
+
+    Attributes
+    ----------
+    blocks : array of shape (B, d̃)
+        ``u_i``, one a block; zeros if the solver returned nothing.
+    intercept : float
+        ``c``.
+    outputs : array of shape (n,)
+        ``f(u) + c`` on the training data, patterns applied as masks: what the dual point is taken from.
+    objective : float
+        Optimal value as the solver reports it; ``nan`` if it returned nothing.
+    status : Status
+        How the solver ended.
+    accuracy : float
+        Relative gap that was asked for.
+    seconds : float
+        Wall time of the call, canonicalisation included.
+    """
+
+    blocks: Array
+    intercept: float
+    outputs: Array
+    objective: float
+    status: Status
+    accuracy: float
+    seconds: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a point to go on with, accurate or not."""
+        return bool(np.isfinite(self.objective))
+
+
+class FiniteProgramme:
+    """``min F(f(u) + c) + alpha Σ_i ‖u_i‖`` over blocks ``u_i`` of `d̃` entries, for an ``f`` that subclasses define.
+
+    The programme is written in units in which data and targets are about one, ``X̃/ρ`` and ``(y − c₀)/τ``, for the sake of the
+    solvers. With ``u = (τ/ρ) û`` the squared-error objective is ``τ²`` times that of ``û`` at ``alpha/(ρτ)``: solutions are mapped
+    back exactly.
+
+    ``alpha`` is a cvxpy parameter in a disciplined parametrised programme (DPP): solving again with another
+    value reuses the canonical form.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Data, loss and the default `alpha`.
+    masks : boolean array of shape (B, n)
+        Pattern ``D_i`` of each block.
+    """
+
+    def __init__(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> None:
+        self.problem = problem
+        self.masks = masks
+        self._rho = float(np.sqrt(problem.weights @ np.square(problem.design).sum(axis=1))) or 1.0
+        self._center = problem.best_intercept(np.zeros_like(problem.y))
+        centered = problem.y - self._center
+        self._tau = float(np.sqrt(problem.weights @ np.square(centered))) or 1.0
+        self._design = problem.design / self._rho
+        self._alpha = cp.Parameter(nonneg=True)
+        self._blocks = cp.Variable((problem.design.shape[1], len(masks)))
+        self._intercept = cp.Variable() if problem.fit_intercept else cp.Constant(0.0)
+        self._predictions = self._outputs() + self._intercept
+        data_fit = problem.loss.expression(
+            self._predictions, centered / self._tau, problem.weights
+        )
+        penalty = cp.sum(cp.norm(self._blocks, 2, axis=0))
+        self.cvxpy_problem = cp.Problem(
+            cp.Minimize(data_fit + self._alpha * penalty), self._constraints()
+        )
+
+    def _outputs(self) -> cp.Expression:
+        """``f(u)``, of shape (n,), in the programme's units."""
+        raise NotImplementedError
+
+    def _constraints(self) -> list[cp.Constraint]:
+        return []
+
+    def solve(
+        self,
+        solver: str = "CLARABEL",
+        *,
+        alpha: float | None = None,
+        accuracy: float = 1e-9,
+        time_limit: float | None = None,
+        **options: Any,
+    ) -> ProgrammeSolution:
+        """Solve the programme.
+
+        Parameters
+        ----------
+        solver : str
+            ``"CLARABEL"``, ``"ECOS"`` or ``"SCS"``.
+        alpha : float, optional
+            Penalty, if other than the problem's.
+        accuracy : float
+            Relative gap asked of the solver.
+        time_limit : float, optional
+            Seconds given to the solver, where it has such an option.
+        **options
+            Passed on to the solver, over those of :func:`solver_options`.
+
+        Returns
+        -------
+        ProgrammeSolution
+            With the solver's status; errors that a solver raises become ``Status.FAILED``.
+        """
+        started = time.perf_counter()
+        self._alpha.value = (self.problem.alpha if alpha is None else alpha) / (self._rho * self._tau)
+        options = solver_options(solver, accuracy) | options
+        if time_limit is not None and np.isfinite(time_limit) and solver in _TIME_LIMIT_OPTION:
+            options.setdefault(_TIME_LIMIT_OPTION[solver], max(time_limit, 1e-3))
+        status = self._call(solver, options)
+        ending = {"status": status, "accuracy": accuracy, "seconds": time.perf_counter() - started}
+        blocks, value = self._blocks.value, self.cvxpy_problem.value
+        if status in (Status.FAILED, Status.INFEASIBLE) or blocks is None or not np.isfinite(blocks).all():
+            nothing = np.full(self.problem.n_samples, self._center)
+            zeros = np.zeros(self._blocks.shape).T
+            return ProgrammeSolution(zeros, self._center, nothing, np.nan, **ending)
+        return ProgrammeSolution(
+            blocks=blocks.T * (self._tau / self._rho),
+            intercept=self._center + self._tau * float(self._intercept.value),
+            outputs=self._center + self._tau * np.ravel(self._predictions.value),
+            objective=float(value) * self._tau**2,
+            **ending,
+        )
+
+    def _call(self, solver: str, options: dict[str, Any]) -> Status:
+        with warnings.catch_warnings():
+            # cvxpy says "may be inaccurate" in a warning; here that is a status.
+            warnings.simplefilter("ignore")
+            try:
+                self.cvxpy_problem.solve(solver=solver, **options)
+            except (cp.error.SolverError, ArithmeticError, ValueError):
+                return Status.FAILED
+        return Status.of_cvxpy(self.cvxpy_problem.status)

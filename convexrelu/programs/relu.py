@@ -1,0 +1,61 @@
+"""The ReLU programme: one cone a block."""
+
+from __future__ import annotations
+
+import cvxpy as cp
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.programs.base import FiniteProgramme
+from convexrelu.problem import TrainingProblem
+
+__all__ = ["ReLUProgramme"]
+
+
+class ReLUProgramme(FiniteProgramme):
+    """ReLU networks whose neurons have given patterns and signs (Pilanci & Ergen 2020, equation 8).
+
+    ::
+
+        min  F(Σ_i σ_i D_i X̃ u_i + c) + alpha Σ_i ‖u_i‖      s.t.  (2D_i − I) X̃ u_i ≥ 0
+
+    The usual form with a pair ``v_i, w_i`` a pattern has every pattern twice, with ``σ = 1`` and ``σ = −1``. Its dual is
+    the problem's own with ``M(v)`` taken over these blocks only::
+
+        max_v  −F*(−v)   s.t.  ‖projection of σ_i X̃ᵀD_i v on the cone i‖ ≤ alpha for every i
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+    masks : boolean array of shape (B, n)
+        Pattern of each block.
+    signs : array of shape (B,)
+        Its sign, 1 or -1.
+
+    Notes
+    -----
+    Memory ``O(B n d̃)`` in the canonical form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.problem import TrainingProblem
+    >>> problem = TrainingProblem([[-1.0], [0.0], [2.0]], [0.0, 0.0, 2.0], alpha=1e-3)
+    >>> solution = ReLUProgramme(problem, np.array([[False, True, True]]), np.array([1.0])).solve()
+    >>> solution.status.name
+    'CONVERGED'
+    """
+
+    def __init__(
+        self, problem: TrainingProblem, masks: NDArray[np.bool_], signs: NDArray[np.float64]
+    ) -> None:
+        self.signs = signs
+        super().__init__(problem, masks)
+
+    def _outputs(self) -> cp.Expression:
+        signed_masks = self.masks.T * self.signs
+        return cp.sum(cp.multiply(signed_masks, self._design @ self._blocks), axis=1)
+
+    def _constraints(self) -> list[cp.Constraint]:
+        towards = 2.0 * self.masks.T - 1.0
+        return [cp.multiply(towards, self._design @ self._blocks) >= 0]

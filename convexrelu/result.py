@@ -1,0 +1,120 @@
+"""What training returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexrelu.certificate import Certificate
+from convexrelu.gated_network import GatedNetwork
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.status import Status
+
+__all__ = ["Blocks", "Result", "Round"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Blocks of a ReLU programme: patterns with signs.
+
+    Attributes
+    ----------
+    masks : boolean array of shape (B, n)
+    signs : array of shape (B,)
+    """
+
+    masks: NDArray[np.bool_]
+    signs: Array
+
+    @classmethod
+    def none(cls, n_samples: int) -> Blocks:
+        """No blocks."""
+        return cls(np.zeros((0, n_samples), dtype=bool), np.zeros(0))
+
+    @classmethod
+    def both_signs(cls, masks: NDArray[np.bool_]) -> Blocks:
+        """Every pattern with either sign."""
+        return cls(np.vstack([masks, masks]), np.repeat([1.0, -1.0], len(masks)))
+
+    def keys(self) -> list[bytes]:
+        """One hashable key a block, equal for equal blocks."""
+        packed = np.packbits(np.column_stack([self.masks, self.signs > 0]), axis=1)
+        return [row.tobytes() for row in packed]
+
+    def select(self, index: ArrayLike) -> Blocks:
+        """The blocks at these positions."""
+        index = np.asarray(index, dtype=np.intp)
+        return Blocks(self.masks[index], self.signs[index])
+
+    def join(self, other: Blocks) -> Blocks:
+        """These blocks, then the others."""
+        return Blocks(np.vstack([self.masks, other.masks]), np.append(self.signs, other.signs))
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One row of the history.
+
+    Attributes
+    ----------
+    seconds : float
+        Since the start of training.
+    objective, lower_bound, relative_gap, is_proof
+        Of the best network so far; see :class:`~convexrelu.certificate.Certificate`.
+    width : int
+        Its neurons.
+    n_blocks : int
+        Blocks in the master programme.
+    n_cuts : int
+        Blocks that this round adds.
+    violation : float
+        ``M̂/alpha − 1``.
+    solver_status : str
+        How the master that led to this round ended, empty for the first.
+    """
+
+    seconds: float
+    objective: float
+    lower_bound: float
+    relative_gap: float
+    is_proof: bool
+    width: int
+    n_blocks: int
+    n_cuts: int
+    violation: float
+    solver_status: str
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A trained network with its certificate.
+
+    Attributes
+    ----------
+    network : TwoLayerNetwork or GatedNetwork
+        Best network found.
+    certificate : Certificate
+        Its gap.
+    status : Status
+        How training ended.
+    history : list of Round
+        One entry for every certificate that was computed.
+    n_iter : int
+        Finite programmes solved.
+    solver_status : Status
+        How the last of them ended; ``CONVERGED`` if none was needed.
+    """
+
+    network: TwoLayerNetwork | GatedNetwork
+    certificate: Certificate
+    status: Status
+    history: list[Round] = field(default_factory=list)
+    n_iter: int = 0
+    solver_status: Status = Status.CONVERGED

@@ -1,0 +1,106 @@
+"""Training on a fixed list of patterns: one finite programme, one certificate."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from convexrelu.certificate import Certificate, certificate_of, price_and_certify
+from convexrelu.gated_network import GatedNetwork
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.oracles import CellOracle, Oracle, PatternOracle
+from convexrelu.patterns import ActivationPatterns
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, Result, Round
+from convexrelu.solvers.master import Master
+from convexrelu.solvers.recovery import recover_gated, recover_relu
+from convexrelu.status import Status
+
+__all__ = ["train_gated", "train_relu"]
+
+
+def train_relu(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns,
+    master: Master,
+    *,
+    complete: bool,
+    tol: float,
+    time_limit: float | None = None,
+) -> Result:
+    """Best ReLU network whose neurons have the given patterns.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+    patterns : ActivationPatterns
+    master : Master
+    complete : bool
+        Whether these are all patterns: the certificate then is of global scope, otherwise of the programme's.
+    tol : float
+        Relative gap that counts as converged.
+    time_limit : float, optional
+        Seconds for the solver.
+    """
+    started = time.perf_counter()
+    blocks = Blocks.both_signs(patterns.masks)
+    oracle: Oracle = (
+        CellOracle(problem.design) if complete else PatternOracle(problem.design, patterns.masks)
+    )
+    solution = master.relu(problem, blocks, time_limit=time_limit)
+    # The zero network is feasible in every programme: what a failed solver falls back on.
+    network = problem.zero_network()
+    if solution.usable:
+        candidate = recover_relu(problem, solution, blocks)
+        if problem.objective(candidate) < problem.objective(network):
+            network = candidate
+    certificate, _ = price_and_certify(problem, network, oracle, solution.outputs)
+    return _result(network, certificate, solution.status, len(blocks), tol, started)
+
+
+def train_gated(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns,
+    master: Master,
+    *,
+    tol: float,
+    time_limit: float | None = None,
+) -> Result:
+    """Best gated ReLU network with the given gates; the certificate is of the programme's scope."""
+    started = time.perf_counter()
+    blocks = Blocks(patterns.masks, np.ones(len(patterns)))
+    solution = master.gated(problem, blocks, time_limit=time_limit)
+    network = recover_gated(problem, solution, patterns.gates)
+    objective = problem.data_fit(network.predict(problem.X)) + problem.alpha * network.penalty()
+    v = problem.dual_point(solution.outputs)
+    report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(v)
+    certificate = certificate_of(problem, objective, v, report)
+    return _result(network, certificate, solution.status, len(blocks), tol, started)
+
+
+def _result(
+    network: TwoLayerNetwork | GatedNetwork,
+    certificate: Certificate,
+    solver_status: Status,
+    n_blocks: int,
+    tol: float,
+    started: float,
+) -> Result:
+    converged = certificate.relative_gap <= tol
+    # A solver that is content with itself although the gap is open was not accurate enough for it.
+    reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
+    entry = Round(
+        seconds=time.perf_counter() - started,
+        objective=certificate.objective,
+        lower_bound=certificate.lower_bound,
+        relative_gap=certificate.relative_gap,
+        is_proof=certificate.is_proof,
+        width=network.width,
+        n_blocks=n_blocks,
+        n_cuts=0,
+        violation=certificate.violation,
+        solver_status=solver_status.name,
+    )
+    status = Status.CONVERGED if converged else reason
+    return Result(network, certificate, status, [entry], 1, solver_status)

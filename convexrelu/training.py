@@ -1,0 +1,248 @@
+"""Training: from a problem to a network with its certificate."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.oracles.choose import ORACLES, choose_oracles
+from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, Result, Round
+from convexrelu.solvers.cutting_plane import CuttingPlane
+from convexrelu.solvers.fixed_patterns import train_gated, train_relu
+from convexrelu.solvers.master import make_master
+from convexrelu.status import SolverWarning, Status
+
+__all__ = ["ACTIVATIONS", "PATTERNS", "regularization_path", "train"]
+
+PATTERNS = ("cutting_plane", "sampled", "enumerated")
+ACTIVATIONS = ("relu", "gated_relu")
+
+
+def train(
+    problem: TrainingProblem,
+    *,
+    activation: str = "relu",
+    patterns: str | ArrayLike = "cutting_plane",
+    n_patterns: int = 100,
+    solver: str = "auto",
+    oracle: str = "auto",
+    tol: float = 1e-3,
+    max_iter: int = 100,
+    time_limit: float | None = None,
+    start: TwoLayerNetwork | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """Train a two-layer network by convex optimisation.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Data, loss and penalty.
+    activation : {"relu", "gated_relu"}
+        ReLU networks, or gated ReLU networks (fixed patterns only).
+    patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃)
+        ``"cutting_plane"`` generates patterns until the gap is closed; ``"sampled"`` takes those of random gates;
+        ``"enumerated"`` takes all; an array gives the gates.
+    n_patterns : int
+        How many gates ``"sampled"`` draws.
+    solver : str
+        ``"auto"``, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` or ``"cvxpy:SCS"``.
+    oracle : {"auto", "cells", "search", "spike_free"}
+        Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.choose.choose_oracles`.
+    tol : float
+        Relative duality gap to reach.
+    max_iter : int
+        Most finite programmes solved by ``"cutting_plane"``.
+    time_limit : float, optional
+        Seconds; training ends with the best network so far.
+    start : TwoLayerNetwork, optional
+        Network whose patterns ``"cutting_plane"`` starts from.
+    random_state : int, RandomState or None
+        Seed of gates and searches.
+    progress : callable, optional
+        Called with a :class:`~convexrelu.result.Round` after every one.
+
+    Returns
+    -------
+    Result
+        Network, certificate, status, history.
+
+    Warns
+    -----
+    SolverWarning
+        If the solver of the last finite programme did not end as it should.
+
+    Raises
+    ------
+    ValueError
+        For an argument that is not understood; the message names it.
+
+    Notes
+    -----
+    The certificate of fixed patterns is of scope ``"programme"``: it speaks of the networks with these patterns, not of all.
+
+    References
+    ----------
+    Pilanci & Ergen 2020, "Neural Networks are Convex Regularizers"; Ergen & Pilanci 2021, "Convex Geometry and
+    Duality of Over-parameterized Neural Networks".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, train
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> result = train(TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-3), tol=1e-6, random_state=0)
+    >>> result.status.name, result.certificate.is_proof, result.network.width
+    ('CONVERGED', True, 2)
+    """
+    _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit, start)
+    master = make_master(solver, tol)
+    random = check_random_state(random_state)
+    condensed = problem.condensed()
+    if isinstance(patterns, str) and patterns == "cutting_plane":
+        loop = CuttingPlane(
+            condensed,
+            master,
+            choose_oracles(oracle, condensed.design, random),
+            tol=tol,
+            max_iter=max_iter,
+            time_limit=time_limit,
+            progress=progress,
+        )
+        result = loop.run(_blocks_of(start, condensed) if start is not None else None)
+    else:
+        fixed = _fixed_patterns(patterns, n_patterns, condensed.design, random)
+        if activation == "gated_relu":
+            result = train_gated(condensed, fixed, master, tol=tol, time_limit=time_limit)
+        else:
+            complete = isinstance(patterns, str) and patterns == "enumerated"
+            result = train_relu(
+                condensed, fixed, master, complete=complete, tol=tol, time_limit=time_limit
+            )
+        if progress is not None:
+            progress(result.history[-1])
+    if result.solver_status is not Status.CONVERGED:
+        warnings.warn(
+            f"solver={solver!r}: {result.solver_status.value} ({result.solver_status.name}); "
+            f"the network returned has a relative gap of {result.certificate.relative_gap:.1e}",
+            SolverWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def regularization_path(
+    problem: TrainingProblem, alphas: ArrayLike, **options: Any
+) -> list[Result]:
+    """Train for several penalties, each started from the patterns of the one before.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Its own `alpha` is not used.
+    alphas : array of shape (k,)
+        Penalties; descending is the fastest.
+    **options
+        As for :func:`train`.
+
+    Returns
+    -------
+    list of Result
+        In the order of `alphas`, each with its certificate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, regularization_path
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.abs(X[:, 0]), alpha=1.0)
+    >>> path = regularization_path(problem, [1e-1, 1e-2, 1e-3], random_state=0)
+    >>> [result.certificate.relative_gap <= 1e-3 for result in path]
+    [True, True, True]
+    """
+    results: list[Result] = []
+    start = options.pop("start", None)
+    for alpha in np.asarray(alphas, dtype=np.float64).ravel():
+        results.append(train(problem.with_alpha(float(alpha)), start=start, **options))
+        network = results[-1].network
+        start = network if isinstance(network, TwoLayerNetwork) else None
+    return results
+
+
+def _check_options(
+    activation: str,
+    patterns: str | ArrayLike,
+    n_patterns: int,
+    oracle: str,
+    tol: float,
+    max_iter: int,
+    time_limit: float | None,
+    start: TwoLayerNetwork | None,
+) -> None:
+    _check_choice("activation", activation, ACTIVATIONS)
+    _check_choice("oracle", oracle, ORACLES)
+    if isinstance(patterns, str):
+        _check_choice("patterns", patterns, PATTERNS)
+        if activation == "gated_relu" and patterns == "cutting_plane":
+            raise ValueError(
+                "patterns='cutting_plane' prices ReLU neurons; with activation='gated_relu' use "
+                "patterns='sampled', 'enumerated' or an array of gates"
+            )
+    _check_number("n_patterns", n_patterns, numbers.Integral, 1)
+    _check_number("max_iter", max_iter, numbers.Integral, 1)
+    _check_number("tol", tol, numbers.Real, 0)
+    if time_limit is not None:
+        _check_number("time_limit", time_limit, numbers.Real, 0)
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} is not known; available: {', '.join(map(repr, choices))}")
+
+
+def _check_number(name: str, value: Any, kind: type, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:  # type: ignore[operator]
+        raise ValueError(f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}")
+
+
+def _fixed_patterns(
+    patterns: str | ArrayLike,
+    n_patterns: int,
+    design: NDArray[np.float64],
+    random: np.random.RandomState,
+) -> ActivationPatterns:
+    if isinstance(patterns, str):
+        if patterns == "enumerated":
+            return enumerate_patterns(design)
+        return sample_patterns(design, n_patterns, random)
+    gates = np.asarray(patterns, dtype=np.float64)
+    if gates.ndim != 2 or gates.shape[1] != design.shape[1] or not len(gates):
+        raise ValueError(
+            f"patterns has shape {gates.shape}, expected gates of shape (P, {design.shape[1]})"
+        )
+    if not np.isfinite(gates).all():
+        raise ValueError("patterns contains NaN or infinity; gates must be finite")
+    return ActivationPatterns.of_gates(design, gates)
+
+
+def _blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Blocks:
+    """Patterns and signs of a network's neurons on the problem's samples."""
+    if network.n_features != problem.n_features:
+        raise ValueError(f"start takes {network.n_features} features, expected {problem.n_features}")
+    network = network.prune()
+    outer = network.output_weights[0]
+    masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
+    blocks = Blocks(masks.T, np.where(outer > 0, 1.0, -1.0))
+    _, first = np.unique(blocks.keys(), return_index=True)
+    return blocks.select(np.sort(first))

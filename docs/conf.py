@@ -1,0 +1,45 @@
+"""Sphinx configuration."""
+
+from importlib.metadata import version as installed_version
+
+project = "convexrelu"
+author = "convexrelu developers"
+copyright = f"2026, {author}"
+release = version = installed_version("convexrelu")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+
+# Each class page lists the members that the class itself defines. Those that come
+# from scikit-learn point to labels in scikit-learn's own manual, which do not exist
+# here. That includes the metadata setters, which scikit-learn attaches to every
+# subclass as if they had been written there.
+numpydoc_show_class_members = False
+autodoc_default_options = {
+    "exclude-members": ", ".join(
+        f"set_{method}_request"
+        for method in (
+            "fit",
+            "partial_fit",
+            "predict",
+            "predict_proba",
+            "predict_log_proba",
+            "decision_function",
+            "score",
+            "transform",
+            "inverse_transform",
+        )
+    )
+}
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the numpydoc sections already give the types
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"convexrelu {release}"
+html_show_sourcelink = False
