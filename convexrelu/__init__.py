@@ -1,6 +1,7 @@
 """Two-layer ReLU networks trained by convex optimisation, with duality-gap certificates.
 
-Everything public is imported when it is first used, so that ``import convexrelu`` loads neither torch nor cvxpy.
+Everything public is imported when it is first used, so that ``import convexrelu`` loads neither
+torch nor cvxpy.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Certificates: the only place that turns a primal point and a bound on ``M(v)`` into a duality gap.
 
-At any primal point take ``v = −∇F(f)``, with sum zero where there is an intercept. For ANY ``M̂ ≥ M(v)`` every
-``t ∈ [0, alpha/M̂]`` makes ``tv`` dual feasible, so ``−F*(−tv)`` is a lower bound on the optimum; the best ``t`` is used. What the
-bound proves is decided by where ``M̂`` comes from: see :mod:`convexrelu.oracles`.
+At any primal point take ``v = −∇F(f)``, with sum zero where there is an intercept. For ANY ``M̂ ≥
+M(v)`` every ``t ∈ [0, alpha/M̂]`` makes ``tv`` dual feasible, so ``−F*(−tv)`` is a lower bound on
+the optimum; the best ``t`` is used. What the bound proves is decided by where ``M̂`` comes from:
+see :mod:`convexrelu.oracles`.
 """
 
 from __future__ import annotations
@@ -39,17 +40,21 @@ class Certificate:
     lower_bound : float
         Lower bound on the optimum if `is_proof`, an estimate of one otherwise.
     scope : str
-        ``"global"``: the optimum over all networks; ``"programme"``: over networks with the programme's patterns.
+        ``"global"``: the optimum over all networks; ``"programme"``: over networks with the
+        programme's patterns.
     method : str
-        Oracle behind the bound: ``"cells"``, ``"search"``, ``"relaxation"``, ``"spike_free"``, ``"patterns"``.
+        Oracle behind the bound: ``"cells"``, ``"search"``, ``"relaxation"``, ``"spike_free"``;
+        ``"patterns"`` or ``"gates"`` for a programme.
     is_proof : bool
         Whether `lower_bound` holds for certain. False for a searched bound.
     proved_lower_bound : float
-        Lower bound on the global optimum that is proved even where `lower_bound` is not; often loose, 0 if unknown.
+        Lower bound on the global optimum that is proved even where `lower_bound` is not; often
+        loose, 0 if unknown.
     n_starts : int
         Independent random starts of a searched bound, 0 otherwise.
     violation : float
-        ``M̂/alpha − 1``, by how much the network's own dual point passes the constraint; 0 where it does not.
+        ``M̂/alpha − 1``, by how much the network's own dual point passes the constraint; 0 where
+        it does not.
 
     Examples
     --------
@@ -83,15 +88,19 @@ class Certificate:
         numbers = f"objective {self.objective:.6g}, {{}} {self.lower_bound:.6g}, relative gap {self.relative_gap:.1e}"
         if not self.is_proof:
             return self._estimate(numbers.format("estimated lower bound"))
-        of = "global optimum" if self.scope == "global" else "optimum over the programme's patterns only"
+        of = (
+            "global optimum"
+            if self.scope == "global"
+            else "optimum over the programme's patterns only"
+        )
         return f"certified: {numbers.format('lower bound')} ({of}, by {self.method})"
 
     def _estimate(self, numbers: str) -> str:
         text = f"estimated, not proved: {numbers} (by {self.method}; proved: at least {self.proved_lower_bound:.6g})"
         if self.n_starts:
             text += (
-                f"; {self.n_starts} random starts found no violation above {self.violation:.1e}, so one more start does "
-                f"with probability at most {min(1.0, 3 / self.n_starts):.1%} (95 % confidence)"
+                f"; {self.n_starts} random starts found no violation above {self.violation:.1e}, so one more "
+                f"start does with probability at most {min(1.0, 3 / self.n_starts):.1%} (95 % confidence)"
             )
         return text
 
@@ -102,7 +111,7 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples (see :meth:`TrainingProblem.condensed`).
+        Without weightless samples (see :meth:`~convexrelu.problem.TrainingProblem.condensed`).
     v : array of shape (n,)
         Dual direction; with an intercept its sum is zero up to rounding.
     bound : float
@@ -110,22 +119,25 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
 
     Notes
     -----
-    With an intercept, feasibility asks for a sum of exactly zero. The nearest point that has it differs from ``v`` by
-    ``s Σv``, which changes ``M`` and the dual value by no more than what is added and taken off here.
+    With an intercept, feasibility asks for a sum of exactly zero. The nearest point that has it
+    differs from ``v`` by ``s Σv``, which changes ``M`` and the dual value by no more than what is
+    added and taken off here.
     """
     excess = abs(math.fsum(v)) if problem.fit_intercept else 0.0
     reach = float(problem.weights @ np.linalg.norm(problem.design, axis=1))
     feasible = bound + 2 * excess * reach
     largest = problem.alpha / feasible if feasible > problem.alpha * 1e-9 else 1e9
     # One rounding of the quotient must not make the point infeasible.
-    largest *= 1 - 4 * np.finfo(np.float64).eps
+    largest *= 1 - 4 * float(np.finfo(np.float64).eps)
     inside = minimize_scalar(
         lambda t: -problem.dual(t * v),
         bounds=(0.0, largest),
         method="bounded",
         options={"xatol": 1e-12 * largest},
     ).x
-    best = max((float(t) for t in (inside, largest, min(largest, 1.0))), key=lambda t: problem.dual(t * v))
+    best = max(
+        (float(t) for t in (inside, largest, min(largest, 1.0))), key=lambda t: problem.dual(t * v)
+    )
     targets = problem.loss.gradient(np.zeros_like(v), problem.y)
     size = float(problem.weights @ np.abs(targets) + np.abs(v).sum())
     return problem.dual(best * v) - 2 * excess * best * (1 + best) * size
@@ -149,14 +161,16 @@ def certificate_of(
 
     Notes
     -----
-    A searched report is accompanied by the closed-form relaxation: where that gives the same bound, the result is a proof
-    after all (the zero network at large `alpha`).
+    A searched report is accompanied by the closed-form relaxation: where that gives the same
+    bound, the result is a proof after all (the zero network at large `alpha`).
     """
     bound = lower_bound(problem, v, report.bound)
     violation = max(report.bound / problem.alpha - 1.0, 0.0)
     if report.is_proof:
         proved = bound if report.scope == "global" else 0.0
-        return Certificate(objective, bound, report.scope, report.method, True, proved, 0, violation)
+        return Certificate(
+            objective, bound, report.scope, report.method, True, proved, 0, violation
+        )
     relaxed = RelaxationOracle(problem.design)(v)
     proved = lower_bound(problem, v, relaxed.bound)
     if proved >= bound - 1e-12 * abs(bound):
@@ -174,8 +188,8 @@ def price_and_certify(
 ) -> tuple[Certificate, OracleReport]:
     """Certificate of a network, with the dual point taken from its own outputs or from better ones.
 
-    A bound is valid at any dual point. A programme's solution gives a sharper one than the network recovered from it, in which blocks
-    that are almost zero are left out.
+    A bound is valid at any dual point. A programme's solution gives a sharper one than the network
+    recovered from it, in which blocks that are almost zero are left out.
     """
     v = problem.dual_point(network.predict(problem.X) if outputs is None else outputs)
     report = oracle(v)
@@ -200,8 +214,9 @@ def certify(
     Parameters
     ----------
     network_or_module : TwoLayerNetwork or torch.nn.Module
-        A network with one output, or ``Sequential(Linear, ReLU, Linear)``. The objective is that of the weights as they stand;
-        ``network.merge()`` gives the same function at its smallest penalty.
+        A network with one output, or ``Sequential(Linear, ReLU, Linear)``. The objective is that
+        of the weights as they stand; ``network.merge()`` gives the same function at its smallest
+        penalty.
     X : array of shape (n, d)
         Training inputs.
     y : array of shape (n,)
@@ -211,8 +226,8 @@ def certify(
     loss, hidden_bias, fit_intercept, sample_weight
         The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
     oracle : {"auto", "cells", "search"}
-        How ``M(v)`` is bounded: ``"auto"`` enumerates all cells where they are few enough, which is a proof, and searches
-        otherwise, which is an estimate.
+        How ``M(v)`` is bounded: ``"auto"`` enumerates all cells where they are few enough, which
+        is a proof, and searches otherwise, which is an estimate.
     random_state : int, RandomState or None
         Seed of the search.
 
@@ -223,11 +238,13 @@ def certify(
     Raises
     ------
     ValueError
-        For bad data, a network that does not fit them, or one with a bias or intercept that the problem forbids.
+        For bad data, a network that does not fit them, or one with a bias or intercept that the
+        problem forbids.
 
     References
     ----------
-    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR 22, section 2.
+    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR
+    22, section 2.
 
     Examples
     --------
@@ -251,6 +268,10 @@ def certify(
         sample_weight=sample_weight,
     )
     network = _as_network(network_or_module, problem)
+    if oracle == "spike_free":
+        raise ValueError(
+            "oracle='spike_free' finds cuts but certifies nothing; use 'auto', 'cells' or 'search'"
+        )
     condensed = problem.condensed()
     verifier = choose_oracles(oracle, condensed.design, random_state).verifier
     certificate, _ = price_and_certify(condensed, network, verifier)

@@ -74,7 +74,8 @@ class GatedNetwork:
         Parameters
         ----------
         X : array of shape (n, d)
-            The rows on which the outputs are kept, normally the training data; elsewhere the two networks differ.
+            The rows on which the outputs are kept, normally the training data; elsewhere the two
+            networks differ.
         solver : str
             A cvxpy solver.
 
@@ -85,7 +86,8 @@ class GatedNetwork:
 
         References
         ----------
-        Mishkin, Sahiner & Pilanci 2022, "Fast Convex Optimization for Two-Layer ReLU Networks", section 3.
+        Mishkin, Sahiner & Pilanci 2022, "Fast Convex Optimization for Two-Layer ReLU Networks",
+        section 3.
         """
         from convexrelu.programs.cone_decomposition import cone_decomposition
 

@@ -1,8 +1,8 @@
 """Loss functions: one class a loss.
 
-Every method works sample by sample on arrays of one shape and knows nothing of weights, of the network or of
-the penalty; :class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss is written here once and serves
-the primal, the dual, the certificate and the cvxpy programmes.
+Every method works sample by sample on arrays of one shape and knows nothing of weights, of the
+network or of the penalty; :class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss
+is written here once and serves the primal, the dual, the certificate and the cvxpy programmes.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ class TwoLayerNetwork:
         m, k = self.hidden_weights.shape[0], self.output_bias.shape[0]
         if self.hidden_bias.shape != (m,) or self.output_weights.shape != (k, m):
             shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in _FIELDS)
-            raise ValueError(f"shapes do not fit together: {shapes}; expected (m, d), (m,), (K, m), (K,)")
+            raise ValueError(
+                f"shapes do not fit together: {shapes}; expected (m, d), (m,), (K, m), (K,)"
+            )
 
     # Pickle and copy go through the constructor, so that the arrays stay read-only.
     def __reduce__(self) -> tuple[type[TwoLayerNetwork], tuple[Array, ...]]:
@@ -125,8 +127,8 @@ class TwoLayerNetwork:
         Returns
         -------
         TwoLayerNetwork
-            With ``w̃_j = u_j / √‖u_j‖`` and ``a_j = sign_j √‖u_j‖``, so that its penalty is ``Σ_j ‖u_j‖``
-            (Pilanci & Ergen 2020, Theorem 1).
+            With ``w̃_j = u_j / √‖u_j‖`` and ``a_j = sign_j √‖u_j‖``, so that its penalty is ``Σ_j
+            ‖u_j‖`` (Pilanci & Ergen 2020, Theorem 1).
         """
         norms = _norms(directions)
         keep = norms > 0
@@ -182,8 +184,8 @@ class TwoLayerNetwork:
     def merge(self, tol: float = 1e-9) -> TwoLayerNetwork:
         """Join neurons whose ``w̃_j`` point the same way into one, and balance.
 
-        The function is kept (to `tol`, a distance between unit vectors) and the penalty never rises: neurons of opposite
-        outer weights cancel.
+        The function is kept (to `tol`, a distance between unit vectors) and the penalty never
+        rises: neurons of opposite outer weights cancel.
 
         Parameters
         ----------
@@ -198,7 +200,8 @@ class TwoLayerNetwork:
         outer = net.output_weights * scale
         kept = np.unique(leader)
         summed = np.column_stack([outer[:, leader == j].sum(axis=1) for j in kept])
-        # The direction of a group is the mean of its members, weighted by how much each one contributes.
+        # The direction of a group is the mean of its members, weighted by how much each one
+        # contributes.
         mean = np.vstack([_norms(outer.T)[leader == j] @ units[leader == j] for j in kept])
         if kept.size == 0:
             return net
@@ -225,14 +228,17 @@ class TwoLayerNetwork:
             If the file is not such an archive, lacks an array, or holds pickled objects.
         """
         try:
-            # Opened by us: on a file that is no archive, numpy would leave its own handle to the garbage collector.
+            # Opened by us: on a file that is no archive, numpy would leave its own handle to the
+            # garbage collector.
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays: dict[str, Any] = {name: archive[name] for name in _FIELDS}
         except (KeyError, TypeError, AttributeError, EOFError) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is not a saved TwoLayerNetwork") from error
         return cls(**arrays)
 
-    def to_torch(self, dtype: torch.dtype | None = None, device: str = "cpu") -> torch.nn.Sequential:
+    def to_torch(
+        self, dtype: torch.dtype | None = None, device: str = "cpu"
+    ) -> torch.nn.Sequential:
         """``Sequential(Linear, ReLU, Linear)`` with these weights; see :func:`convexrelu.interop.torch.to_torch`."""
         from convexrelu.interop.torch import to_torch
 
@@ -247,7 +253,10 @@ class TwoLayerNetwork:
 
     def _select(self, keep: NDArray[np.bool_]) -> TwoLayerNetwork:
         return TwoLayerNetwork(
-            self.hidden_weights[keep], self.hidden_bias[keep], self.output_weights[:, keep], self.output_bias
+            self.hidden_weights[keep],
+            self.hidden_bias[keep],
+            self.output_weights[:, keep],
+            self.output_bias,
         )
 
     def __repr__(self) -> str:

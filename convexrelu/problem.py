@@ -12,12 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu.losses import LOSSES, Loss, SquaredError
+from convexrelu.losses import LOSSES, Loss
 from convexrelu.network import TwoLayerNetwork
 
 __all__ = ["TrainingProblem"]
 
 Array = NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
 
 
 class _HasBound(Protocol):
@@ -29,14 +31,18 @@ class _HasBound(Protocol):
 class TrainingProblem:
     """Weight-decayed training of a two-layer ReLU network of any width.
 
-    With ``f(x) = Σ_j a_j relu(w̃_jᵀ x̃) + c``, where ``x̃ = (x, 1)`` if `hidden_bias` and ``x̃ = x`` otherwise::
+    With ``f(x) = Σ_j a_j relu(w̃_jᵀ x̃) + c``, where ``x̃ = (x, 1)`` if `hidden_bias` and ``x̃ =
+    x`` otherwise::
 
-        P = min  Σ_i s_i ℓ(f(x_i), y_i) + (alpha/2) Σ_j (‖w̃_j‖² + a_j²)            (over every width)
+        P = min  Σ_i s_i ℓ(f(x_i), y_i) + (alpha/2) Σ_j (‖w̃_j‖² + a_j²)            (over every
+        width)
           = min  F(f) + alpha Σ_j ‖u_j‖,      u_j = w̃_j |a_j|
 
-        D = max_v  −F*(−v)   s.t.  M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ alpha,   (1ᵀv = 0 with an intercept)
+        D = max_v  −F*(−v)   s.t.  M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ alpha,   (1ᵀv = 0 with an
+        intercept)
 
-    ``s_i = 1/n``, or ``sample_weight_i / Σ sample_weight``. ``P = D`` (Ergen & Pilanci 2021, Theorems 1 and 8).
+    ``s_i = 1/n``, or ``sample_weight_i / Σ sample_weight``. ``P = D`` (Ergen & Pilanci 2021,
+    Theorems 1 and 8).
 
     Parameters
     ----------
@@ -65,8 +71,9 @@ class TrainingProblem:
     Raises
     ------
     ValueError
-        For arrays of the wrong shape, not finite, or so large that their squares overflow; for `alpha` that is not a positive finite
-        number, an unknown `loss`, or weights that are negative or all zero. The message names the argument.
+        For arrays of the wrong shape, not finite, or so large that their squares overflow; for
+        `alpha` that is not a positive finite number, an unknown `loss`, or weights that are
+        negative or all zero. The message names the argument.
 
     Examples
     --------
@@ -154,7 +161,8 @@ class TrainingProblem:
     def dual_point(self, outputs: Array) -> Array:
         """``v = −∇F(f)``, with sum zero where there is an intercept (to rounding)."""
         v = -self.weights * self.loss.gradient(outputs + self.best_intercept(outputs), self.y)
-        # The intercept above is only as good as float64 allows: take out what is left of the sum as well.
+        # The intercept above is only as good as float64 allows: take out what is left of the sum
+        # as well.
         return v - self.weights * v.sum() if self.fit_intercept else v
 
     def dual(self, v: Array) -> float:
@@ -163,7 +171,7 @@ class TrainingProblem:
         v, y, weights = v[alive], self.y[alive], self.weights[alive]
         terms = weights * self.loss.conjugate(-v / weights, y)
         size = math.fsum(np.abs(terms)) + math.fsum(np.abs(v * y))
-        return -math.fsum(terms) - 8 * np.finfo(np.float64).eps * size
+        return -math.fsum(terms) - 8 * _EPS * size
 
     def alpha_max(self, oracle: Callable[[Array], _HasBound]) -> float:
         """Smallest `alpha` whose solution has no neuron: ``M(−∇F(f₀))`` at the best constant ``f₀``.
@@ -171,8 +179,9 @@ class TrainingProblem:
         Parameters
         ----------
         oracle : callable
-            ``v → report`` with ``report.bound`` for ``M(v)``, from :mod:`convexrelu.oracles`. The result is as
-            trustworthy as the oracle: exact for an exact one, from below for a searched one.
+            ``v → report`` with ``report.bound`` for ``M(v)``, from :mod:`convexrelu.oracles`. The
+            result is as trustworthy as the oracle: exact for an exact one, from below for a
+            searched one.
         """
         return oracle(self.dual_point(np.zeros_like(self.y))).bound
 
@@ -185,8 +194,8 @@ class TrainingProblem:
     def condensed(self) -> TrainingProblem:
         """Same problem on distinct rows: weightless samples left out, equal ones joined, in lexicographic order.
 
-        The objective of every network is kept, while the result no longer depends on how the same weighted
-        sample was written down (order of rows, repetitions instead of weights).
+        The objective of every network is kept, while the result no longer depends on how the same
+        weighted sample was written down (order of rows, repetitions instead of weights).
         """
         alive = self.weights > 0
         table = np.column_stack([self.X, self.y])[alive] + 0.0  # turns -0.0 into 0.0
@@ -197,7 +206,9 @@ class TrainingProblem:
     def _replace(self, **changes: object) -> TrainingProblem:
         other = object.__new__(TrainingProblem)
         for field in fields(self):
-            object.__setattr__(other, field.name, changes.get(field.name, getattr(self, field.name)))
+            object.__setattr__(
+                other, field.name, changes.get(field.name, getattr(self, field.name))
+            )
         return other
 
 
@@ -213,7 +224,9 @@ def _checked_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
     if y.shape != (len(X),):
-        raise ValueError(f"y has shape {y.shape}, expected ({len(X)},), one target for each row of X")
+        raise ValueError(
+            f"y has shape {y.shape}, expected ({len(X)},), one target for each row of X"
+        )
     return X, y
 
 

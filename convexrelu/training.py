@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,7 @@ def train(
     solver: str = "auto",
     oracle: str = "auto",
     tol: float = 1e-3,
-    max_iter: int = 100,
+    max_iter: int = 30,
     time_limit: float | None = None,
     start: TwoLayerNetwork | None = None,
     random_state: int | np.random.RandomState | None = None,
@@ -52,8 +53,8 @@ def train(
     activation : {"relu", "gated_relu"}
         ReLU networks, or gated ReLU networks (fixed patterns only).
     patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃)
-        ``"cutting_plane"`` generates patterns until the gap is closed; ``"sampled"`` takes those of random gates;
-        ``"enumerated"`` takes all; an array gives the gates.
+        ``"cutting_plane"`` generates patterns until the gap is closed; ``"sampled"`` takes those
+        of random gates; ``"enumerated"`` takes all; an array gives the gates.
     n_patterns : int
         How many gates ``"sampled"`` draws.
     solver : str
@@ -90,12 +91,13 @@ def train(
 
     Notes
     -----
-    The certificate of fixed patterns is of scope ``"programme"``: it speaks of the networks with these patterns, not of all.
+    The certificate of fixed patterns is of scope ``"programme"``: it speaks of the networks with
+    these patterns, not of all.
 
     References
     ----------
-    Pilanci & Ergen 2020, "Neural Networks are Convex Regularizers"; Ergen & Pilanci 2021, "Convex Geometry and
-    Duality of Over-parameterized Neural Networks".
+    Pilanci & Ergen 2020, "Neural Networks are Convex Regularizers"; Ergen & Pilanci 2021, "Convex
+    Geometry and Duality of Over-parameterized Neural Networks".
 
     Examples
     --------
@@ -106,29 +108,32 @@ def train(
     >>> result.status.name, result.certificate.is_proof, result.network.width
     ('CONVERGED', True, 2)
     """
-    _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit, start)
+    started = time.perf_counter()
+    _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit)
     master = make_master(solver, tol)
     random = check_random_state(random_state)
     condensed = problem.condensed()
     if isinstance(patterns, str) and patterns == "cutting_plane":
+        oracles = choose_oracles(oracle, condensed.design, random)
         loop = CuttingPlane(
             condensed,
             master,
-            choose_oracles(oracle, condensed.design, random),
+            oracles,
             tol=tol,
             max_iter=max_iter,
-            time_limit=time_limit,
+            time_limit=_time_left(time_limit, started),
             progress=progress,
         )
         result = loop.run(_blocks_of(start, condensed) if start is not None else None)
     else:
         fixed = _fixed_patterns(patterns, n_patterns, condensed.design, random)
+        limit = _time_left(time_limit, started)
         if activation == "gated_relu":
-            result = train_gated(condensed, fixed, master, tol=tol, time_limit=time_limit)
+            result = train_gated(condensed, fixed, master, tol=tol, time_limit=limit)
         else:
             complete = isinstance(patterns, str) and patterns == "enumerated"
             result = train_relu(
-                condensed, fixed, master, complete=complete, tol=tol, time_limit=time_limit
+                condensed, fixed, master, complete=complete, tol=tol, time_limit=limit
             )
         if progress is not None:
             progress(result.history[-1])
@@ -188,7 +193,6 @@ def _check_options(
     tol: float,
     max_iter: int,
     time_limit: float | None,
-    start: TwoLayerNetwork | None,
 ) -> None:
     _check_choice("activation", activation, ACTIVATIONS)
     _check_choice("oracle", oracle, ORACLES)
@@ -206,14 +210,22 @@ def _check_options(
         _check_number("time_limit", time_limit, numbers.Real, 0)
 
 
+def _time_left(time_limit: float | None, started: float) -> float | None:
+    return None if time_limit is None else max(time_limit - (time.perf_counter() - started), 0.0)
+
+
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(f"{name}={value!r} is not known; available: {', '.join(map(repr, choices))}")
+        raise ValueError(
+            f"{name}={value!r} is not known; available: {', '.join(map(repr, choices))}"
+        )
 
 
 def _check_number(name: str, value: Any, kind: type, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:  # type: ignore[operator]
-        raise ValueError(f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}")
+        raise ValueError(
+            f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}"
+        )
 
 
 def _fixed_patterns(
@@ -226,7 +238,10 @@ def _fixed_patterns(
         if patterns == "enumerated":
             return enumerate_patterns(design)
         return sample_patterns(design, n_patterns, random)
-    gates = np.asarray(patterns, dtype=np.float64)
+    try:
+        gates = np.asarray(patterns, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"patterns is not an array of gates: {error}") from error
     if gates.ndim != 2 or gates.shape[1] != design.shape[1] or not len(gates):
         raise ValueError(
             f"patterns has shape {gates.shape}, expected gates of shape (P, {design.shape[1]})"
@@ -239,7 +254,11 @@ def _fixed_patterns(
 def _blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Blocks:
     """Patterns and signs of a network's neurons on the problem's samples."""
     if network.n_features != problem.n_features:
-        raise ValueError(f"start takes {network.n_features} features, expected {problem.n_features}")
+        raise ValueError(
+            f"start takes {network.n_features} features, expected {problem.n_features}"
+        )
+    if network.n_outputs != 1:
+        raise ValueError(f"start has {network.n_outputs} outputs, expected 1")
     network = network.prune()
     outer = network.output_weights[0]
     masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0

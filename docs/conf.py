@@ -1,11 +1,11 @@
 """Sphinx configuration."""
 
-from importlib.metadata import version as installed_version
+import convexrelu
 
 project = "convexrelu"
 author = "convexrelu developers"
 copyright = f"2026, {author}"
-release = version = installed_version("convexrelu")
+release = version = convexrelu.__version__
 
 extensions = [
     "sphinx.ext.autodoc",

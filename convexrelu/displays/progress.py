@@ -6,7 +6,9 @@ from convexrelu.result import Round
 
 __all__ = ["ProgressPrinter"]
 
-_HEADER = f"{'time':>8}  {'objective':>12}  {'lower bound':>12}  {'gap':>8}  {'width':>5}  {'cuts':>4}"
+_HEADER = (
+    f"{'time':>8}  {'objective':>12}  {'lower bound':>12}  {'gap':>8}  {'width':>5}  {'cuts':>4}"
+)
 
 
 class ProgressPrinter:

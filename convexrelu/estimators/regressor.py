@@ -37,14 +37,14 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
 
         (1/2n) ‖f(X) − y‖² + (alpha/2) Σ_j (‖w̃_j‖² + a_j²),      f(x) = Σ_j a_j relu(w̃_jᵀ(x, 1)) + c
 
-    There is no learning rate, no width and no initialisation to choose. ``certificate_`` says how far the network is from the
-    optimum, and whether that is proved or estimated.
+    There is no learning rate, no width and no initialisation to choose. ``certificate_`` says how
+    far the network is from the optimum, and whether that is proved or estimated.
 
     Parameters
     ----------
     alpha : float, default=0.01
-        Weight decay; the scaling of the data term is that of :class:`sklearn.linear_model.Lasso`. Standardise ``X`` (and ``y``, or
-        scale `alpha` with it).
+        Weight decay; the scaling of the data term is that of :class:`sklearn.linear_model.Lasso`.
+        Standardise ``X`` (and ``y``, or scale `alpha` with it).
     hidden_bias : bool, default=True
         Whether neurons have a bias, penalised with their weights.
     fit_intercept : bool, default=True
@@ -52,20 +52,24 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     loss : {"squared_error"}, default="squared_error"
         Loss function.
     activation : {"relu", "gated_relu"}, default="relu"
-        Gated ReLU networks keep their gates fixed; they need `patterns` other than ``"cutting_plane"``.
-    patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃), default="cutting_plane"
-        Activation patterns: generated until the gap is closed; those of `n_patterns` random gates; all of them; or those of
-        given gates (``d̃ = d + 1`` with a hidden bias).
+        Gated ReLU networks keep their gates fixed; they need `patterns` other than
+        ``"cutting_plane"``.
+    patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃),
+    default="cutting_plane"
+        Activation patterns: generated until the gap is closed; those of `n_patterns` random gates;
+        all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
     solver : {"auto", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS"}, default="auto"
         Solver of the finite convex programmes; ``"auto"`` is ``"cvxpy:CLARABEL"``.
     oracle : {"auto", "cells", "search", "spike_free"}, default="auto"
-        How ``patterns="cutting_plane"`` finds violated constraints and certifies: ``"auto"`` proves by enumeration of all cells where they are
-        few enough (in effect one or two features and some hundred samples), and estimates by search otherwise.
+        How ``patterns="cutting_plane"`` finds violated constraints and certifies: ``"auto"``
+        proves by enumeration of all cells where they are few enough (with a hidden bias: one
+        feature up to 2048 samples, two up to 141, three up to 40), and estimates by search
+        otherwise.
     tol : float, default=1e-3
         Relative duality gap to stop at.
-    max_iter : int, default=100
+    max_iter : int, default=30
         Most finite programmes to solve.
     time_limit : float, default=None
         Seconds after which the best network so far is kept. ``None`` means no limit.
@@ -92,7 +96,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         Finite programmes that were solved.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Their names, where ``X`` had string names for all.
 
     Warns
@@ -107,7 +111,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     ValueError
         For bad input; the message names the argument.
     KeyboardInterrupt
-        If interrupted. The best network so far is kept, with its certificate, unless there was none; the message says which.
+        If interrupted. The best network so far is kept, with its certificate, unless there was
+        none; the message says which.
 
     See Also
     --------
@@ -117,7 +122,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     References
     ----------
     Pilanci & Ergen 2020, "Neural Networks are Convex Regularizers", ICML.
-    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR 22.
+    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR
+    22.
 
     Examples
     --------
@@ -166,7 +172,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         solver: str = "auto",
         oracle: str = "auto",
         tol: float = 1e-3,
-        max_iter: int = 100,
+        max_iter: int = 30,
         time_limit: float | None = None,
         warm_start: bool = False,
         device: str = "cpu",
@@ -243,7 +249,9 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         inputs = validate_data(self, X, dtype=np.float64, reset=False)
         return self.network_.predict(inputs)
 
-    def to_torch(self, dtype: torch.dtype | None = None, device: str = "cpu") -> torch.nn.Sequential:
+    def to_torch(
+        self, dtype: torch.dtype | None = None, device: str = "cpu"
+    ) -> torch.nn.Sequential:
         """The network as ``Sequential(Linear, ReLU, Linear)``, see :meth:`TwoLayerNetwork.to_torch`.
 
         Raises

@@ -1,0 +1,1 @@
+"""Exchange with other libraries; imported only when it is asked for."""

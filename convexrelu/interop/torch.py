@@ -28,7 +28,8 @@ def to_torch(
     Returns
     -------
     torch.nn.Sequential
-        Trainable. Its regularised loss is the network's objective, so that fine-tuning starts from there.
+        Trainable. Its regularised loss is the network's objective, so that fine-tuning starts from
+        there.
 
     Examples
     --------
@@ -87,7 +88,9 @@ def from_torch(module: nn.Module) -> TwoLayerNetwork:
             return TwoLayerNetwork(*_weight_and_bias(hidden), *_weight_and_bias(output))
         case _:
             form = ", ".join(type(layer).__name__ for layer in layers)
-            raise ValueError(f"module is made of ({form}), expected Sequential(Linear, ReLU, Linear)")
+            raise ValueError(
+                f"module is made of ({form}), expected Sequential(Linear, ReLU, Linear)"
+            )
 
 
 def _weight_and_bias(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:

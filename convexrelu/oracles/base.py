@@ -1,7 +1,7 @@
 """What every oracle takes and returns.
 
-An oracle prices a dual point ``v``: it bounds ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and hands out directions ``u`` at
-which the value is large, the cuts of the cutting-plane loop.
+An oracle prices a dual point ``v``: it bounds ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and hands
+out directions ``u`` at which the value is large, the cuts of the cutting-plane loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class OracleReport:
     Attributes
     ----------
     bound : float
-        ``M̂``. At least ``M(v)`` over the oracle's scope if `is_proof`; otherwise the best value found.
+        ``M̂``. At least ``M(v)`` over the oracle's scope if `is_proof`; otherwise the best value
+        found.
     is_proof : bool
         Whether `bound` is an upper bound whatever the arithmetic did.
     scope : str

@@ -19,9 +19,10 @@ Array = NDArray[np.float64]
 class CellOracle:
     """``M(v)`` over every activation pattern: a proof for the training problem itself.
 
-    The cells are enumerated once; pricing then works in coordinates of the row space, where cones have the fewest
-    dimensions. What the coordinates leave of the rows (rounding, directions below the numerical rank) and the width of
-    cells that the enumeration may miss are added to the bound.
+    The cells are enumerated once; pricing then works in coordinates of the row space, where cones
+    have the fewest dimensions. What the coordinates leave of the rows (rounding, directions below
+    the numerical rank) and the width of cells that the enumeration may miss are added to the
+    bound.
 
     Parameters
     ----------

@@ -14,8 +14,9 @@ Array = NDArray[np.float64]
 def cone_support(linear: Array, rows: Array) -> tuple[float, Array, Array]:
     """Maximise ``linearᵀ u`` over ``‖u‖ ≤ 1`` in the cone ``{u : rows u ≥ 0}``.
 
-    The maximum is the norm of the projection ``p = linear + rowsᵀ μ`` of `linear` on the cone, with ``μ ≥ 0`` from a
-    non-negative least-squares problem (Moreau). For every ``μ ≥ 0``, the best one or not, ``‖linear + rowsᵀ μ‖`` is an upper bound.
+    The maximum is the norm of the projection ``p = linear + rowsᵀ μ`` of `linear` on the cone,
+    with ``μ ≥ 0`` from a non-negative least-squares problem (Moreau). For every ``μ ≥ 0``, the
+    best one or not, ``‖linear + rowsᵀ μ‖`` is an upper bound.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ class PatternOracle:
 
         max_{u ∈ K, ‖u‖ ≤ 1} σ vᵀ D X̃u = ‖ projection of σ X̃ᵀ D v on K ‖  ≤  ‖X̃ᵀ D v‖
 
-    The right-hand side costs one product for all patterns; projections are made from the largest down, until the next
-    right-hand side is below what has been found.
+    The right-hand side costs one product for all patterns; projections are made from the largest
+    down, until the next right-hand side is below what has been found.
 
     Parameters
     ----------
@@ -40,14 +40,15 @@ class PatternOracle:
     scope, method : str
         What the report says of itself.
     slack : float
-        Angle by which the list may miss directions of its scope; adds ``slack · Σ|v_i|‖x̃_i‖`` to the bound.
+        Angle by which the list may miss directions of its scope; adds ``slack · Σ|v_i|‖x̃_i‖`` to
+        the bound.
     n_witnesses : int
         How many of the best patterns are handed out at most.
 
     Notes
     -----
-    The bound holds in floating point: it comes from multipliers that are valid whatever their accuracy, plus a bound
-    on the rounding of the products.
+    The bound holds in floating point: it comes from multipliers that are valid whatever their
+    accuracy, plus a bound on the rounding of the products.
     """
 
     def __init__(
@@ -116,8 +117,8 @@ class PatternOracle:
     def _project(self, pattern: NDArray[np.intp], bounds: Array, projections: Array) -> None:
         """Replace, in place, norms by norms of projections, from the largest down; the rest cannot matter.
 
-        Those that are not projected keep a norm below the maximum found; they are set to zero, lest they look like
-        witnesses.
+        Those that are not projected keep a norm below the maximum found; they are set to zero,
+        lest they look like witnesses.
         """
         best = 0.0
         order = strongest_first(bounds)

@@ -17,14 +17,17 @@ _EPS = float(np.finfo(np.float64).eps)
 class RelaxationOracle:
     r"""Smallest of three closed-form bounds on ``M(v)``.
 
-    For one sign, with ``p = max(v, 0)``; leaving out the negative ``v_i`` can only raise ``vᵀ relu(X̃u)``::
+    For one sign, with ``p = max(v, 0)``; leaving out the negative ``v_i`` can only raise ``vᵀ
+    relu(X̃u)``::
 
-        vᵀ relu(X̃u) ≤ Σ p_i ‖x̃_i‖                                          (every sample at its own best u)
-        vᵀ relu(X̃u) ≤ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)                      (Cauchy and Schwarz, weights p)
-        vᵀ relu(X̃u) ≤ ½ ‖X̃ᵀv‖ + ½ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)         (relu(z) = ½ z + ½ |z|)
+        vᵀ relu(X̃u) ≤ Σ p_i ‖x̃_i‖                                          (every sample at its
+        own best u) vᵀ relu(X̃u) ≤ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)                      (Cauchy
+        and Schwarz, weights p) vᵀ relu(X̃u) ≤ ½ ‖X̃ᵀv‖ + ½ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
+        (relu(z) = ½ z + ½ |z|)
 
-    The other sign is the same for ``−v``. It hands out no witnesses. Its use: a proof that the zero network is optimal at large
-    `alpha`, and a proved, loose, lower bound where the sharp one is only an estimate.
+    The other sign is the same for ``−v``. It hands out no witnesses. Its use: a proof that the
+    zero network is optimal at large `alpha`, and a proved, loose, lower bound where the sharp one
+    is only an estimate.
 
     Parameters
     ----------

@@ -16,22 +16,25 @@ Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
 
-# First and last step. Starting with long steps (1.0) is fatal: all ascents then end in a few wide basins, and narrow ones that
-# violate the constraint go unseen (benchmarks/bench_oracle.py).
+# First and last step. Starting with long steps (1.0) is fatal: all ascents then end in a few wide
+# basins, and narrow ones that violate the constraint go unseen (benchmarks/bench_oracle.py).
 _STEP_SIZES = (0.3, 0.02)
 
 
 class SearchOracle:
     """Local ascents on ``h(u) = σ vᵀ relu(X̃u)`` over the unit ball, from random starts, for both signs.
 
-    1. All starts at once: steps ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser ``g/‖g‖``, ``g = σ X̃ᵀD(u)v``, of the
-       function's linear piece at ``u``, with ``η`` falling geometrically (conditional gradient; the function has kinks,
-       where longer steps would zigzag).
-    2. The best distinct patterns are polished: maximise over the pattern's cell exactly, cross the facets that
+    1. All starts at once: steps ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser
+    ``g/‖g‖``, ``g = σ X̃ᵀD(u)v``, of the
+       function's linear piece at ``u``, with ``η`` falling geometrically (conditional gradient;
+       the function has kinks, where longer steps would zigzag).
+    2. The best distinct patterns are polished: maximise over the pattern's cell exactly, cross the
+    facets that
        are in the way of the ascent, repeat until none is.
 
-    The value found is a lower bound on ``M(v)``: ``is_proof`` is always False. After ``N`` independent starts none of which passed
-    a level, the probability that one more start passes it is at most ``3/N`` at 95 % confidence.
+    The value found is a lower bound on ``M(v)``: ``is_proof`` is always False. After ``N``
+    independent starts none of which passed a level, the probability that one more start passes it
+    is at most ``3/N`` at 95 % confidence.
 
     Parameters
     ----------
@@ -140,8 +143,9 @@ class SearchOracle:
     def _maximise_over_cell(self, v: Array, mask: Masks) -> tuple[float, Array, Array]:
         """Maximum over the cell of `mask`, its projection, and how far each facet is from holding the ascent back.
 
-        A facet with multiplier ``μ`` is stationary as a kink of the function only if ``v_i < 0`` and ``μ ≤ |v_i|‖x̃_i‖``; where the
-        excess is positive the function goes on rising on the other side.
+        A facet with multiplier ``μ`` is stationary as a kink of the function only if ``v_i < 0``
+        and ``μ ≤ |v_i|‖x̃_i‖``; where the excess is positive the function goes on rising on the
+        other side.
         """
         towards = 2.0 * mask[self._bounding, None] - 1.0
         value, projection, multipliers = cone_support(

@@ -18,9 +18,10 @@ Array = NDArray[np.float64]
 class SpikeFreeOracle:
     """Maximum of ``|vᵀX̃u|`` over ``{u : X̃u ≥ 0, ‖u‖ ≤ 1}`` only (Ergen & Pilanci 2021, Algorithms 1 and 3).
 
-    This replaces the rectified ellipsoid ``{relu(X̃u)}`` by its part where nothing is rectified. It equals ``M(v)`` when the
-    data are spike-free (``max_{‖u‖ ≤ 1} ‖X̃† relu(X̃u)‖ ≤ 1``: for instance whitened rows, or very high dimension) and is
-    below it otherwise: on ordinary data the loop stops early. The report is therefore never a proof.
+    This replaces the rectified ellipsoid ``{relu(X̃u)}`` by its part where nothing is rectified.
+    It equals ``M(v)`` when the data are spike-free (``max_{‖u‖ ≤ 1} ‖X̃† relu(X̃u)‖ ≤ 1``: for
+    instance whitened rows, or very high dimension) and is below it otherwise: on ordinary data the
+    loop stops early. The report is therefore never a proof.
 
     Parameters
     ----------

@@ -24,7 +24,8 @@ class ActivationPatterns:
     gates : array of shape (P, d̃)
         A gate ``g_i`` for each pattern.
     resolution : float
-        For an enumeration: cells narrower than this angle may be missing; ``inf`` where nothing is claimed.
+        For an enumeration: cells narrower than this angle may be missing; ``inf`` where nothing is
+        claimed.
     """
 
     masks: Masks

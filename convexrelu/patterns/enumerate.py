@@ -1,11 +1,11 @@
 """Every activation pattern: the cells of the arrangement of hyperplanes ``{g : x̃_iᵀ g = 0}``.
 
-Hyperplanes are inserted one after the other. The cells that a new one cuts in two correspond to the cells that the earlier ones cut
-on it, an arrangement of one dimension less: find those, and step off them to both sides. In the plane the cells are
-the gaps between sorted angles.
+Hyperplanes are inserted one after the other. The cells that a new one cuts in two correspond to
+the cells that the earlier ones cut on it, an arrangement of one dimension less: find those, and
+step off them to both sides. In the plane the cells are the gaps between sorted angles.
 
-Degenerate data reduce to the general case: zero rows decide nothing, parallel rows are one hyperplane, and data of
-lower rank are written in coordinates of their row space.
+Degenerate data reduce to the general case: zero rows decide nothing, parallel rows are one
+hyperplane, and data of lower rank are written in coordinates of their row space.
 """
 
 from __future__ import annotations
@@ -85,20 +85,22 @@ def count_patterns(n_hyperplanes: int, rank: int) -> int:
 def enumerate_patterns(design: Array, *, max_bytes: int = MAX_BYTES) -> ActivationPatterns:
     """All activation patterns of the rows of `design` that a gate in general position makes.
 
-    Patterns of gates that lie on some hyperplane add nothing to the convex programmes: their cones are faces of the
-    cones returned here, where the programme's terms agree.
+    Patterns of gates that lie on some hyperplane add nothing to the convex programmes: their cones
+    are faces of the cones returned here, where the programme's terms agree.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
-        The rows ``x̃_i``. Zero, repeated, parallel and linearly dependent rows and columns are all right.
+        The rows ``x̃_i``. Zero, repeated, parallel and linearly dependent rows and columns are all
+        right.
     max_bytes : int
         Refuse when the masks could need more memory than this.
 
     Returns
     -------
     ActivationPatterns
-        Complete, but for cells narrower than its `resolution` (an angle, about 1e-15 for ordinary data).
+        Complete, but for cells narrower than its `resolution` (an angle, about 1e-15 for ordinary
+        data).
 
     Raises
     ------
@@ -107,7 +109,8 @@ def enumerate_patterns(design: Array, *, max_bytes: int = MAX_BYTES) -> Activati
 
     Notes
     -----
-    Every cell is found once for each insertion that cuts it; ``C(n, r−2)`` planar arrangements are sorted. Memory ``P n`` bytes for ``P = O(n^{r−1})`` patterns and twice that at the peak.
+    Every cell is found once for each insertion that cuts it; ``C(n, r−2)`` planar arrangements are
+    sorted. Memory ``P n`` bytes for ``P = O(n^{r−1})`` patterns and twice that at the peak.
 
     Examples
     --------
@@ -121,9 +124,10 @@ def enumerate_patterns(design: Array, *, max_bytes: int = MAX_BYTES) -> Activati
     count = count_patterns(len(normals), space.rank)
     if count * len(design) > max_bytes:
         raise ValueError(
-            f"patterns='enumerated' would list up to {count:,} activation patterns of {len(design):,} samples "
-            f"({len(normals):,} distinct hyperplanes, rank {space.rank}), more than fit in {max_bytes / 2**20:,.0f} MiB; "
-            "use patterns='cutting_plane', which generates those that the optimum needs, or patterns='sampled'"
+            f"patterns='enumerated' would list up to {count:,} activation patterns of {len(design):,} "
+            f"samples ({len(normals):,} distinct hyperplanes, rank {space.rank}), more than fit in "
+            f"{max_bytes / 2**20:,.0f} MiB; use patterns='cutting_plane', which generates those that "
+            "the optimum needs, or patterns='sampled'"
         )
     points, resolution = _cell_points(normals)
     signs = (points @ normals.T > 0) if len(normals) else np.zeros((len(points), 0), dtype=bool)
@@ -151,7 +155,8 @@ def _distinct_hyperplanes(
     norms = np.linalg.norm(rows, axis=1)
     nonzero = np.flatnonzero(norms)
     units = rows[nonzero] / norms[nonzero, None]
-    # A hyperplane has two normals: with both in the tree, rows that point opposite ways meet as well.
+    # A hyperplane has two normals: with both in the tree, rows that point opposite ways meet as
+    # well.
     both = np.vstack([units, -units])
     near = cKDTree(both).query_pairs(_SAME_ANGLE, output_type="ndarray") if len(both) else _NO_PAIRS
     _, component = connected_components(
@@ -188,7 +193,8 @@ def _cell_points(normals: Array, error: float = _EPS) -> tuple[Array, float]:
         return np.array([[1.0], [-1.0]]), 0.0
     if rank == 2:
         return _planar_cell_points(normals, error)
-    # Insert one hyperplane after the other. The cells it cuts are those that the earlier ones cut on it.
+    # Insert one hyperplane after the other. The cells it cuts are those that the earlier ones cut
+    # on it.
     points, resolution = np.ones((1, rank)), error
     for j, normal in enumerate(normals):
         earlier = normals[:j]

@@ -18,7 +18,8 @@ def sample_gates(
 ) -> Array:
     """Draw `n_gates` standard normal gates of `dimension` entries, without looking at data.
 
-    Gates that do not depend on the rows that are present make a fit on weighted samples equal to one on repeated samples.
+    Gates that do not depend on the rows that are present make a fit on weighted samples equal to
+    one on repeated samples.
 
     Parameters
     ----------

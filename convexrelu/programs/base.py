@@ -18,15 +18,18 @@ __all__ = ["FiniteProgramme", "ProgrammeSolution", "solver_options"]
 
 Array = NDArray[np.float64]
 
+
 def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
     """Options that ask `solver` for a relative gap of `accuracy`.
 
-    The absolute tolerance of the gap is small because a good fit has a small objective; what counts is the relative one.
+    The absolute tolerance of the gap is small because a good fit has a small objective; what
+    counts is the relative one.
     """
     tight, feasible = 1e-3 * accuracy, max(accuracy, 1e-10)
     match solver:
         case "CLARABEL":
-            # A point short of `accuracy` is still returned, as inaccurate: its gap is computed here anyway.
+            # A point short of `accuracy` is still returned, as inaccurate: its gap is computed
+            # here anyway.
             wanted = {"tol_gap_abs": tight, "tol_gap_rel": accuracy, "tol_feas": feasible}
             return wanted | {"max_iter": 200, "accept_unknown": True}
         case "ECOS":
@@ -34,7 +37,9 @@ def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
         case "SCS":
             return {"eps_abs": feasible, "eps_rel": feasible, "max_iters": 200_000}
         case _:
-            raise ValueError(f"solver={solver!r} is not known; available: 'CLARABEL', 'ECOS', 'SCS'")
+            raise ValueError(
+                f"solver={solver!r} is not known; available: 'CLARABEL', 'ECOS', 'SCS'"
+            )
 
 
 _TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
@@ -51,7 +56,8 @@ class ProgrammeSolution:
     intercept : float
         ``c``.
     outputs : array of shape (n,)
-        ``f(u) + c`` on the training data, patterns applied as masks: what the dual point is taken from.
+        ``f(u) + c`` on the training data, patterns applied as masks: what the dual point is taken
+        from.
     objective : float
         Optimal value as the solver reports it; ``nan`` if it returned nothing.
     status : Status
@@ -79,12 +85,12 @@ class ProgrammeSolution:
 class FiniteProgramme:
     """``min F(f(u) + c) + alpha Σ_i ‖u_i‖`` over blocks ``u_i`` of `d̃` entries, for an ``f`` that subclasses define.
 
-    The programme is written in units in which data and targets are about one, ``X̃/ρ`` and ``(y − c₀)/τ``, for the sake of the
-    solvers. With ``u = (τ/ρ) û`` the squared-error objective is ``τ²`` times that of ``û`` at ``alpha/(ρτ)``: solutions are mapped
-    back exactly.
+    The programme is written in units in which data and targets are about one, ``X̃/ρ`` and ``(y −
+    c₀)/τ``, for the sake of the solvers. With ``u = (τ/ρ) û`` the squared-error objective is
+    ``τ²`` times that of ``û`` at ``alpha/(ρτ)``: solutions are mapped back exactly.
 
-    ``alpha`` is a cvxpy parameter in a disciplined parametrised programme (DPP): solving again with another
-    value reuses the canonical form.
+    ``alpha`` is a cvxpy parameter in a disciplined parametrised programme (DPP): solving again
+    with another value reuses the canonical form.
 
     Parameters
     ----------
@@ -106,9 +112,7 @@ class FiniteProgramme:
         self._blocks = cp.Variable((problem.design.shape[1], len(masks)))
         self._intercept = cp.Variable() if problem.fit_intercept else cp.Constant(0.0)
         self._predictions = self._outputs() + self._intercept
-        data_fit = problem.loss.expression(
-            self._predictions, centered / self._tau, problem.weights
-        )
+        data_fit = problem.loss.expression(self._predictions, centered / self._tau, problem.weights)
         penalty = cp.sum(cp.norm(self._blocks, 2, axis=0))
         self.cvxpy_problem = cp.Problem(
             cp.Minimize(data_fit + self._alpha * penalty), self._constraints()
@@ -151,23 +155,33 @@ class FiniteProgramme:
             With the solver's status; errors that a solver raises become ``Status.FAILED``.
         """
         started = time.perf_counter()
-        self._alpha.value = (self.problem.alpha if alpha is None else alpha) / (self._rho * self._tau)
+        self._alpha.value = (self.problem.alpha if alpha is None else alpha) / (
+            self._rho * self._tau
+        )
         options = solver_options(solver, accuracy) | options
         if time_limit is not None and np.isfinite(time_limit) and solver in _TIME_LIMIT_OPTION:
             options.setdefault(_TIME_LIMIT_OPTION[solver], max(time_limit, 1e-3))
         status = self._call(solver, options)
-        ending = {"status": status, "accuracy": accuracy, "seconds": time.perf_counter() - started}
+        seconds = time.perf_counter() - started
         blocks, value = self._blocks.value, self.cvxpy_problem.value
-        if status in (Status.FAILED, Status.INFEASIBLE) or blocks is None or not np.isfinite(blocks).all():
+        if (
+            status in (Status.FAILED, Status.INFEASIBLE)
+            or blocks is None
+            or not np.isfinite(blocks).all()
+        ):
             nothing = np.full(self.problem.n_samples, self._center)
             zeros = np.zeros(self._blocks.shape).T
-            return ProgrammeSolution(zeros, self._center, nothing, np.nan, **ending)
+            return ProgrammeSolution(
+                zeros, self._center, nothing, np.nan, status, accuracy, seconds
+            )
         return ProgrammeSolution(
             blocks=blocks.T * (self._tau / self._rho),
-            intercept=self._center + self._tau * float(self._intercept.value),
+            intercept=self._center + self._tau * float(np.asarray(self._intercept.value)),
             outputs=self._center + self._tau * np.ravel(self._predictions.value),
             objective=float(value) * self._tau**2,
-            **ending,
+            status=status,
+            accuracy=accuracy,
+            seconds=seconds,
         )
 
     def _call(self, solver: str, options: dict[str, Any]) -> Status:

@@ -20,7 +20,8 @@ def cone_decomposition(
 
         min ‖v‖ + ‖w‖   s.t.  v − w = u,  (2D − I)X̃ v ≥ 0,  (2D − I)X̃ w ≥ 0
 
-    Then ``D X̃u = relu(X̃v) − relu(X̃w)`` on the training data (Mishkin, Sahiner & Pilanci 2022, section 3).
+    Then ``D X̃u = relu(X̃v) − relu(X̃w)`` on the training data (Mishkin, Sahiner & Pilanci 2022,
+    section 3).
 
     Parameters
     ----------
@@ -31,8 +32,8 @@ def cone_decomposition(
     design : array of shape (n, d̃)
         Rows ``x̃_i``.
     gate : array of shape (d̃,)
-        A point inside the cone; a multiple of it, of the size of the solver's inaccuracy, is added to both parts, so that
-        the cones hold to rounding and ``v − w = u`` to the last bit.
+        A point inside the cone; a multiple of it, of the size of the solver's inaccuracy, is added
+        to both parts, so that the cones hold to rounding and ``v − w = u`` to the last bit.
     solver : str
         A cvxpy solver.
 

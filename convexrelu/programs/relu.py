@@ -6,8 +6,8 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.programs.base import FiniteProgramme
 from convexrelu.problem import TrainingProblem
+from convexrelu.programs.base import FiniteProgramme
 
 __all__ = ["ReLUProgramme"]
 
@@ -19,8 +19,8 @@ class ReLUProgramme(FiniteProgramme):
 
         min  F(Σ_i σ_i D_i X̃ u_i + c) + alpha Σ_i ‖u_i‖      s.t.  (2D_i − I) X̃ u_i ≥ 0
 
-    The usual form with a pair ``v_i, w_i`` a pattern has every pattern twice, with ``σ = 1`` and ``σ = −1``. Its dual is
-    the problem's own with ``M(v)`` taken over these blocks only::
+    The usual form with a pair ``v_i, w_i`` a pattern has every pattern twice, with ``σ = 1`` and
+    ``σ = −1``. Its dual is the problem's own with ``M(v)`` taken over these blocks only::
 
         max_v  −F*(−v)   s.t.  ‖projection of σ_i X̃ᵀD_i v on the cone i‖ ≤ alpha for every i
 

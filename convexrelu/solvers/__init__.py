@@ -1,0 +1,1 @@
+"""Masters for the finite programmes, and the cutting-plane loop around them."""

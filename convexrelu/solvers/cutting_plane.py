@@ -4,8 +4,9 @@
        ▲                       │ cuts
        └──── master ◄── blocks ◄┘
 
-In the dual, every block of the master is one constraint of ``M(v) ≤ alpha``, and the oracle finds violated ones: cutting planes. In
-the primal it is column generation. The loop stops on the certificate.
+In the dual, every block of the master is one constraint of ``M(v) ≤ alpha``, and the oracle finds
+violated ones: cutting planes. In the primal it is column generation. The loop stops on the
+certificate.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from convexrelu.certificate import Certificate, price_and_certify
@@ -32,6 +32,8 @@ __all__ = ["CuttingPlane"]
 
 Array = NDArray[np.float64]
 
+# Cuts a round: this many, or a third of the blocks there are.
+_MIN_CUTS = 12
 # Rounds in a row without a better network after which the loop gives up.
 _PATIENCE = 3
 
@@ -47,15 +49,14 @@ class CuttingPlane:
     master : Master
         Solves the finite programmes.
     oracles : OraclePair
-        One that finds cuts, and one that is asked when the first sees the gap closed, and for the final certificate.
+        One that finds cuts, and one that is asked when the first sees the gap closed, and for the
+        final certificate.
     tol : float
         Relative gap to stop at.
     max_iter : int
         Largest number of finite programmes.
     time_limit : float, optional
         Seconds; the loop ends with the best network so far.
-    max_cuts : int
-        Most blocks added in a round.
     progress : callable, optional
         Called with every :class:`~convexrelu.result.Round`.
     """
@@ -64,15 +65,15 @@ class CuttingPlane:
     master: Master
     oracles: OraclePair
     tol: float = 1e-3
-    max_iter: int = 100
+    max_iter: int = 30
     time_limit: float | None = None
-    max_cuts: int = 12
     progress: Callable[[Round], None] | None = None
 
     _started: float = field(default=0.0, init=False)
     _network: TwoLayerNetwork = field(init=False)
     _outputs: Array = field(init=False)  # of the last master: where the dual point is taken
-    _certificate: Certificate | None = field(default=None, init=False)
+    # The last network that was certified, with its certificate: what an interruption returns.
+    _certified: tuple[TwoLayerNetwork, Certificate] | None = field(default=None, init=False)
     _verified: bool = field(default=False, init=False)
     _blocks: Blocks = field(init=False)
     _solver_status: Status | None = field(default=None, init=False)
@@ -85,7 +86,8 @@ class CuttingPlane:
         Raises
         ------
         KeyboardInterrupt
-            If interrupted before the first certificate; later on, the result has ``Status.INTERRUPTED``.
+            If interrupted before the first certificate; later on, the result has
+            ``Status.INTERRUPTED``.
         """
         self._started = time.perf_counter()
         self._network = self.problem.zero_network()
@@ -96,11 +98,10 @@ class CuttingPlane:
             self._verify()
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
-        if self._certificate is None:
+        if self._certified is None:
             raise KeyboardInterrupt("interrupted before the first certificate: there is no network")
         return Result(
-            self._network,
-            self._certificate,
+            *self._certified,
             status,
             self._history,
             self._n_iter,
@@ -137,9 +138,7 @@ class CuttingPlane:
         return certificate, cuts
 
     def _ask(self, oracle: Oracle) -> tuple[Certificate, Blocks]:
-        certificate, report = price_and_certify(
-            self.problem, self._network, oracle, self._outputs
-        )
+        certificate, report = price_and_certify(self.problem, self._network, oracle, self._outputs)
         self._verified = oracle is self.oracles.verifier
         return certificate, self._new_cuts(report)
 
@@ -155,12 +154,11 @@ class CuttingPlane:
         found = Blocks(report.masks, report.signs)
         level = self.problem.alpha * (1 + 1e-9)
         fresh = [
-            i
-            for i, key in enumerate(found.keys())
-            if report.values[i] > level and key not in known
+            i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
         ]
         signed = report.directions * report.signs[:, None]
-        return found.select(_distinct_first(signed, fresh)[: self.max_cuts])
+        n_cuts = max(_MIN_CUTS, len(self._blocks) // 3)
+        return found.select(_distinct_first(signed, fresh)[:n_cuts])
 
     def _solve_master(self, cuts: Blocks) -> bool:
         """Solve with `cuts` added, keep the better network, drop blocks that are zero. False without a solution."""
@@ -189,7 +187,7 @@ class CuttingPlane:
         return self.time_limit - (time.perf_counter() - self._started)
 
     def _record(self, certificate: Certificate, n_cuts: int) -> None:
-        self._certificate = certificate
+        self._certified = (self._network, certificate)
         entry = Round(
             seconds=time.perf_counter() - self._started,
             objective=certificate.objective,

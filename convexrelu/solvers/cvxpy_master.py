@@ -29,7 +29,9 @@ class CvxpyMaster:
 
     def __init__(self, solver: str = "CLARABEL", accuracy: float = 1e-9) -> None:
         if solver not in cp.installed_solvers():
-            raise ValueError(f"solver='cvxpy:{solver}': Missing package {solver.lower()!r}; pip install it")
+            raise ValueError(
+                f"solver='cvxpy:{solver}': Missing package {solver.lower()!r}; pip install it"
+            )
         self.solver = solver
         self.accuracy = accuracy
 

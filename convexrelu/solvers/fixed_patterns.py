@@ -37,7 +37,8 @@ def train_relu(
     patterns : ActivationPatterns
     master : Master
     complete : bool
-        Whether these are all patterns: the certificate then is of global scope, otherwise of the programme's.
+        Whether these are all patterns: the certificate then is of global scope, otherwise of the
+        programme's.
     tol : float
         Relative gap that counts as converged.
     time_limit : float, optional

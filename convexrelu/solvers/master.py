@@ -35,8 +35,9 @@ class Master(Protocol):
 def make_master(name: str, tol: float = 1e-3) -> Master:
     """The master called `name`, as accurate as certificates to `tol` need it.
 
-    Near the optimum the objective is flat and the bound is not: an error of ``ε²`` in the one is an error of ``ε`` in the other. A bound
-    good to a tenth of `tol` therefore takes a programme solved to its square.
+    Near the optimum the objective is flat and the bound is not: an error of ``ε²`` in the one is
+    an error of ``ε`` in the other. A bound good to a tenth of `tol` therefore takes a programme
+    solved to its square.
 
     Raises
     ------
@@ -44,6 +45,8 @@ def make_master(name: str, tol: float = 1e-3) -> Master:
         For an unknown name, or a solver that is not installed.
     """
     if name not in SOLVERS:
-        raise ValueError(f"solver={name!r} is not known; available: {', '.join(map(repr, SOLVERS))}")
+        raise ValueError(
+            f"solver={name!r} is not known; available: {', '.join(map(repr, SOLVERS))}"
+        )
     accuracy = float(np.clip((0.1 * tol) ** 2, 1e-11, 1e-8))
     return CvxpyMaster("CLARABEL" if name == "auto" else name.removeprefix("cvxpy:"), accuracy)

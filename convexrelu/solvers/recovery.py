@@ -17,8 +17,9 @@ __all__ = ["active_blocks", "recover_gated", "recover_relu"]
 def active_blocks(solution: ProgrammeSolution) -> NDArray[np.bool_]:
     """Blocks that are not zero, judged against the largest and by the accuracy of the solution.
 
-    A relative gap ``ε`` leaves up to about ``ε/s`` in a block that should be zero, if its constraint in the dual has a relative slack of ``s``;
-    blocks are called zero from a slack of one in a thousand.
+    A relative gap ``ε`` leaves up to about ``ε/s`` in a block that should be zero, if its
+    constraint in the dual has a relative slack of ``s``; blocks are called zero from a slack of
+    one in a thousand.
     """
     norms = np.linalg.norm(solution.blocks, axis=1)
     return norms > 1e3 * solution.accuracy * norms.max(initial=0.0)
