@@ -22,7 +22,7 @@ from convexrelu.network import TwoLayerNetwork
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["GradientRun", "best_run", "diabetes", "train_by_gradients"]
+__all__ = ["GradientRun", "best_run", "diabetes", "main", "plot", "train_by_gradients"]
 
 Array = NDArray[np.float64]
 
@@ -98,10 +98,13 @@ def train_by_gradients(
     return GradientRun(f"{optimiser}, rate {rate:g}", network, seconds, objectives)
 
 
-def best_run(X: Array, y: Array, alpha: float, optimiser: str) -> tuple[GradientRun, float]:
+def best_run(
+    X: Array, y: Array, alpha: float, optimiser: str, *, seed: int = 0
+) -> tuple[GradientRun, float]:
     """Best of the rates in `RATES`, and the seconds that all of them took."""
     runs = [
-        train_by_gradients(X, y, alpha, optimiser=optimiser, rate=rate) for rate in RATES[optimiser]
+        train_by_gradients(X, y, alpha, optimiser=optimiser, rate=rate, seed=seed)
+        for rate in RATES[optimiser]
     ]
     total = float(sum(run.seconds[-1] for run in runs))
     finite = [run for run in runs if np.isfinite(run.objectives[-1])]
@@ -129,7 +132,7 @@ def main(plot_path: Path = Path("convexrelu-demo.png"), verbose: int = 1) -> Non
     _print_table(network, seconds, runs, inputs, y)
     _check_export(network, inputs)
     _one_feature_with_proof(X, y)
-    figure = _plot(network, runs)
+    figure = plot(network, runs)
     figure.savefig(plot_path, dpi=150)
     print(f"plot saved to {plot_path}")
 
@@ -176,7 +179,8 @@ def _one_feature_with_proof(X: Array, y: Array) -> None:
     print(f"body-mass index alone: {model.certificate_}\n")
 
 
-def _plot(model: ConvexReLURegressor, runs: dict[str, tuple[GradientRun, float]]) -> Figure:
+def plot(model: ConvexReLURegressor, runs: dict[str, tuple[GradientRun, float]]) -> Figure:
+    """Objective of every method, and the bound, against time."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")

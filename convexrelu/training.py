@@ -82,7 +82,8 @@ def train(
     Warns
     -----
     SolverWarning
-        If the solver of the last finite programme did not end as it should.
+        If the solver of the last finite programme did not end as it should. One that calls its solution
+        inaccurate is believed only where the gap, computed here, is above `tol`.
 
     Raises
     ------
@@ -137,7 +138,10 @@ def train(
             )
         if progress is not None:
             progress(result.history[-1])
-    if result.solver_status is not Status.CONVERGED:
+    accurate_after_all = (
+        result.solver_status is Status.INACCURATE and result.status is Status.CONVERGED
+    )
+    if result.solver_status is not Status.CONVERGED and not accurate_after_all:
         warnings.warn(
             f"solver={solver!r}: {result.solver_status.value} ({result.solver_status.name}); "
             f"the network returned has a relative gap of {result.certificate.relative_gap:.1e}",

@@ -75,7 +75,7 @@ def choose_oracles(
     verifier: Oracle = (
         CellOracle(design)
         if by_cells
-        else SearchOracle(design, n_starts=1024, n_polish=512, random_state=random)
+        else SearchOracle(design, n_starts=1024, n_polish=256, random_state=random)
     )
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)

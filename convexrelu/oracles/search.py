@@ -16,11 +16,6 @@ Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
 
-# First and last step. Starting with long steps (1.0) is fatal: all ascents then end in a few wide
-# basins, and narrow ones that violate the constraint go unseen (benchmarks/bench_oracle.py).
-_STEP_SIZES = (0.3, 0.02)
-
-
 class SearchOracle:
     """Local ascents on ``h(u) = σ vᵀ relu(X̃u)`` over the unit ball, from random starts, for both signs.
 
@@ -31,6 +26,9 @@ class SearchOracle:
     2. The best distinct patterns are polished: maximise over the pattern's cell exactly, cross the
     facets that
        are in the way of the ascent, repeat until none is.
+
+    What matters most for finding the maximum is how many starts there are and how many are polished
+    (``benchmarks/bench_oracle.py``).
 
     The value found is a lower bound on ``M(v)``: ``is_proof`` is always False. After ``N``
     independent starts none of which passed a level, the probability that one more start passes it
@@ -44,6 +42,8 @@ class SearchOracle:
         Random starts a call, drawn anew each time.
     n_steps : int
         Ascent steps.
+    first_step, last_step : float
+        ``η`` at the beginning and at the end.
     n_polish : int
         How many patterns a sign are polished.
     random_state : int, RandomState or None
@@ -63,13 +63,15 @@ class SearchOracle:
         *,
         n_starts: int = 128,
         n_steps: int = 60,
+        first_step: float = 0.3,
+        last_step: float = 0.02,
         n_polish: int = 64,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.design = design
         self.n_starts = n_starts
         self.n_polish = n_polish
-        self._step_sizes = np.geomspace(*_STEP_SIZES, n_steps)
+        self.step_sizes = np.geomspace(first_step, last_step, n_steps)
         self._random = check_random_state(random_state)
         norms = np.linalg.norm(design, axis=1)
         self._bounding = np.flatnonzero(norms)
@@ -114,7 +116,7 @@ class SearchOracle:
         """Best point of every ascent, strongest first."""
         u = _unit(starts)
         best, best_value = u, np.full(len(u), -np.inf)
-        for step in self._step_sizes:
+        for step in self.step_sizes:
             outputs = u @ self.design.T
             active = outputs > 0
             value = (outputs * active) @ v

@@ -1,0 +1,79 @@
+"""What the benchmark scripts share: the command line, medians, result files."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "ecos", "scs", "torch")
+
+
+def quick_asked(description: str) -> bool:
+    """Read the command line, which knows ``--quick`` only."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="smallest sizes, nothing written")
+    return parser.parse_args().quick
+
+
+def median_seconds(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
+    """Median wall time of `call`, and what it returned last."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        value = call()
+        times.append(time.perf_counter() - started)
+    return median(times), value
+
+
+def report(name: str, rows: Sequence[dict[str, Any]], *, write: bool) -> None:
+    """Print `rows` as a table; write them and the circumstances to the results folder."""
+    columns = list(rows[0])
+    lines = [columns, *([_shown(row[column]) for column in columns] for row in rows)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(columns))]
+    for line in lines:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+    if not write:
+        return
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / f"{name}.csv", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
+    circumstances = {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(circumstances, indent=2) + "\n")
+
+
+def teacher(
+    n: int, d: int, k: int, noise: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+    """Targets from a random network of `k` neurons; the generator goes on to draw gates."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    T = rng.standard_normal((d, k))
+    b = rng.standard_normal(k)
+    y = np.maximum(X @ T, 0) @ b
+    y /= y.std()
+    y += noise * rng.standard_normal(n)
+    return X, y, rng
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
