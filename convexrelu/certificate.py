@@ -136,7 +136,8 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
         options={"xatol": 1e-12 * largest},
     ).x
     best = max(
-        (float(t) for t in (inside, largest, min(largest, 1.0))), key=lambda t: problem.dual(t * v)
+        (float(t) for t in (0.0, inside, largest, min(largest, 1.0))),
+        key=lambda t: problem.dual(t * v),
     )
     targets = problem.loss.gradient(np.zeros_like(v), problem.y)
     size = float(problem.weights @ np.abs(targets) + np.abs(v).sum())
@@ -165,7 +166,7 @@ def certificate_of(
     bound, the result is a proof after all (the zero network at large `alpha`).
     """
     bound = lower_bound(problem, v, report.bound)
-    violation = max(report.bound / problem.alpha - 1.0, 0.0)
+    violation = float(max(report.bound / problem.alpha - 1.0, 0.0))
     if report.is_proof:
         proved = bound if report.scope == "global" else 0.0
         return Certificate(
@@ -173,7 +174,7 @@ def certificate_of(
         )
     relaxed = RelaxationOracle(problem.design)(v)
     proved = lower_bound(problem, v, relaxed.bound)
-    if proved >= bound - 1e-12 * abs(bound):
+    if proved >= bound - 1e-9 * abs(bound):
         return Certificate(objective, proved, "global", relaxed.method, True, proved, 0, violation)
     return Certificate(
         objective, bound, report.scope, report.method, False, proved, report.n_starts, violation

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,7 +70,10 @@ class TwoLayerNetwork:
     ) -> None:
         given = (hidden_weights, hidden_bias, output_weights, output_bias)
         for name, value, ndim in zip(_FIELDS, given, (2, 1, 2, 1), strict=True):
-            array = np.array(value, dtype=np.float64, order="C")
+            try:
+                array = np.array(value, dtype=np.float64, order="C")
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name} is not an array of numbers: {error}") from error
             if array.ndim != ndim:
                 raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
             if not np.isfinite(array).all():
@@ -193,6 +198,8 @@ class TwoLayerNetwork:
             Directions closer than this are one.
         """
         net = self.balance()
+        if net.width == 0:
+            return net
         augmented = net.augmented_weights()
         scale = _norms(augmented)
         units = augmented / scale[:, None]
@@ -203,8 +210,6 @@ class TwoLayerNetwork:
         # The direction of a group is the mean of its members, weighted by how much each one
         # contributes.
         mean = np.vstack([_norms(outer.T)[leader == j] @ units[leader == j] for j in kept])
-        if kept.size == 0:
-            return net
         mean /= _norms(mean)[:, None]
         return TwoLayerNetwork(mean[:, :-1], mean[:, -1], summed, net.output_bias).balance()
 
@@ -232,7 +237,7 @@ class TwoLayerNetwork:
             # garbage collector.
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays: dict[str, Any] = {name: archive[name] for name in _FIELDS}
-        except (KeyError, TypeError, AttributeError, EOFError) as error:
+        except (KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is not a saved TwoLayerNetwork") from error
         return cls(**arrays)
 

@@ -232,9 +232,11 @@ def _checked_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
 
 def _finite_copy(name: str, value: ArrayLike) -> Array:
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("complex numbers")
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+        raise ValueError(f"{name} is not an array of real numbers: {error}") from error
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
     with np.errstate(over="ignore"):
@@ -246,7 +248,7 @@ def _finite_copy(name: str, value: ArrayLike) -> Array:
 
 
 def _checked_loss(loss: str) -> Loss:
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss={loss!r} is not known; available: {', '.join(map(repr, LOSSES))}")
     return LOSSES[loss]()
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.pattern_list import PatternOracle
+from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.patterns.enumerate import MAX_BYTES, RowSpace, enumerate_patterns
 
 __all__ = ["CellOracle"]
@@ -31,6 +32,14 @@ class CellOracle:
     max_bytes : int
         Limit for the masks of all cells.
 
+    Attributes
+    ----------
+    n_cells : int
+        How many cells there are.
+    resolution : float
+        Width of cells that may be missing, an angle; infinite where the data are too nearly degenerate
+        to tell cells apart, so that only the closed-form relaxation is left as a bound.
+
     Raises
     ------
     ValueError
@@ -49,6 +58,8 @@ class CellOracle:
         self._space = RowSpace.of(design)
         patterns = enumerate_patterns(design, max_bytes=max_bytes)
         self.n_cells = len(patterns)
+        self.resolution = patterns.resolution
+        self._relaxation = RelaxationOracle(design)
         self._patterns = PatternOracle(
             self._space.coordinates,
             patterns.masks,
@@ -62,4 +73,6 @@ class CellOracle:
         report = self._patterns(v)
         outside = float(np.abs(v) @ self._space.residual)
         directions = report.directions @ self._space.basis.T
-        return replace(report, bound=report.bound + outside, directions=directions)
+        # On data that are nearly degenerate the slack can be large, or infinite.
+        bound = min(report.bound + outside, self._relaxation(v).bound)
+        return replace(report, bound=bound, directions=directions)

@@ -24,6 +24,7 @@ ORACLES = ("auto", "cells", "search", "spike_free")
 _AUTO_CELLS = 20_000
 _AUTO_PLANES = 1_000
 _AUTO_BYTES = 2**23
+_AUTO_RESOLUTION = 1e-7
 
 
 class OraclePair(NamedTuple):
@@ -71,12 +72,13 @@ def choose_oracles(
             f"oracle={name!r} is not known; available: {', '.join(map(repr, ORACLES))}"
         )
     random = check_random_state(random_state)
-    by_cells = name == "cells" or (name != "search" and _few_cells(design))
-    verifier: Oracle = (
-        CellOracle(design)
-        if by_cells
-        else SearchOracle(design, n_starts=1024, n_polish=256, random_state=random)
-    )
+    verifier: Oracle | None = None
+    if name == "cells" or (name != "search" and _few_cells(design)):
+        cells = CellOracle(design)
+        # Where cells cannot be told apart, an estimate says more than a proof of next to nothing.
+        verifier = cells if name == "cells" or cells.resolution < _AUTO_RESOLUTION else None
+    if verifier is None:
+        verifier = SearchOracle(design, n_starts=1024, n_polish=256, random_state=random)
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
     return OraclePair(SearchOracle(design, random_state=random), verifier, verifier_cuts=True)

@@ -40,6 +40,8 @@ def cone_support(linear: Array, rows: Array) -> tuple[float, Array, Array]:
     >>> bound, projection
     (1.0, array([1., 0.]))
     """
+    if len(rows) == 0:  # the whole space; nnls must not be called without columns
+        return float(np.linalg.norm(linear)), linear, np.zeros(0)
     try:
         multipliers, _ = nnls(rows.T, -linear)
     except RuntimeError:  # too many iterations: no multipliers is a valid choice as well

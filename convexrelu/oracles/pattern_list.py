@@ -83,9 +83,10 @@ class PatternOracle:
         bounds, projections = norms[pattern], sign[:, None] * linear[pattern]
         if self.cones:
             self._project(pattern, bounds, projections)
-        order = strongest_first(bounds)[: self.n_witnesses]
-        lengths = np.linalg.norm(projections[order], axis=1)
-        directions = projections[order] / np.where(lengths > 0, lengths, 1.0)[:, None]
+        values = np.linalg.norm(projections, axis=1)
+        order = strongest_first(values)[: self.n_witnesses]
+        values = values[order]
+        directions = projections[order] / np.where(values > 0, values, 1.0)[:, None]
         n, dim = self.design.shape
         rounding = (4 * (n + dim) * _EPS + self.slack) * lipschitz_constant(self.design, v)
         return OracleReport(
@@ -96,7 +97,7 @@ class PatternOracle:
             masks=self.masks[pattern[order]],
             signs=sign[order],
             directions=directions,
-            values=lengths,
+            values=values,
         )
 
     def _candidates(self) -> tuple[NDArray[np.intp], Array]:
@@ -128,6 +129,10 @@ class PatternOracle:
                 bounds[rest], projections[rest] = 0.0, 0.0
                 break
             towards = 2.0 * self.masks[pattern[candidate], self._bounding, None] - 1.0
-            bound, projection, _ = cone_support(projections[candidate], towards * self._normals)
+            bound, projection, multipliers = cone_support(
+                projections[candidate], towards * self._normals
+            )
+            # Forming the projection rounds in the unit of the multipliers, which thin cones make large.
+            bound += 4 * len(projection) * _EPS * float(multipliers.sum())
             bounds[candidate], projections[candidate] = bound, projection
             best = max(best, bound)

@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from convexrelu.patterns.activation import ActivationPatterns, row_keys
+from convexrelu.patterns.activation import ActivationPatterns, first_of_each, row_keys
 
 __all__ = ["RowSpace", "count_patterns", "enumerate_patterns"]
 
@@ -130,6 +130,7 @@ def enumerate_patterns(design: Array, *, max_bytes: int = MAX_BYTES) -> Activati
             "the optimum needs, or patterns='sampled'"
         )
     points, resolution = _cell_points(normals)
+    points = _deepest_of_each(points, normals)
     signs = (points @ normals.T > 0) if len(normals) else np.zeros((len(points), 0), dtype=bool)
     masks = np.ones((len(points), len(design)), dtype=bool)  # zero rows: 0 ≥ 0
     known = plane_of >= 0
@@ -192,20 +193,39 @@ def _cell_points(normals: Array, error: float = _EPS) -> tuple[Array, float]:
     if rank == 1:
         return np.array([[1.0], [-1.0]]), 0.0
     if rank == 2:
-        return _planar_cell_points(normals, error)
-    # Insert one hyperplane after the other. The cells it cuts are those that the earlier ones cut
-    # on it.
-    points, resolution = np.ones((1, rank)), error
+        points, resolution = _planar_cell_points(normals)
+    else:
+        points, resolution = _cell_points_by_insertion(normals, error)
+    # A point closer to a hyperplane than the hyperplane is known may stand on the wrong side of it.
+    depth = np.abs(points @ normals.T).min(initial=np.inf)
+    return points, max(resolution, error) if depth > 8 * error else np.inf
+
+
+def _cell_points_by_insertion(normals: Array, error: float) -> tuple[Array, float]:
+    """Insert one hyperplane after the other. The cells it cuts are those that the earlier ones cut on it.
+
+    By the concavity of cross-sections, a cell that is cut through a narrow facet is narrow on one side of
+    it. So what can be missed is narrow, as long as the point that stands for a cell is a deep one.
+    """
+    points, resolution = np.ones((1, normals.shape[1])), 0.0
     for j, normal in enumerate(normals):
         earlier = normals[:j]
         facets, coarseness = _facet_points(earlier, normal, error)
         cut = np.isin(row_keys(points @ earlier.T > 0), row_keys(facets @ earlier.T > 0))
-        points = np.vstack([points[~cut], _step_off(facets, earlier, normal)])
+        beside = np.vstack([points[cut], _step_off(facets, earlier, normal)])
+        points = np.vstack([points[~cut], _deepest_of_each(beside, normals[: j + 1])])
         resolution = max(resolution, coarseness)
     return points, resolution
 
 
-def _planar_cell_points(normals: Array, error: float) -> tuple[Array, float]:
+def _deepest_of_each(points: Array, normals: Array) -> Array:
+    """Of the points in one cell, the one farthest from the hyperplanes."""
+    sides = points @ normals.T
+    deepest_first = np.argsort(-np.abs(sides).min(axis=1, initial=np.inf), kind="stable")
+    return points[deepest_first[first_of_each(sides[deepest_first] > 0)]]
+
+
+def _planar_cell_points(normals: Array) -> tuple[Array, float]:
     """Midpoints of the gaps between sorted lines in the plane."""
     angles = np.sort(np.arctan2(normals[:, 0], -normals[:, 1]) % np.pi)
     gaps = np.diff(angles, append=angles[0] + np.pi)
@@ -213,7 +233,7 @@ def _planar_cell_points(normals: Array, error: float) -> tuple[Array, float]:
     merged = gaps[~open_gap].sum()
     middle = (angles + 0.5 * gaps)[open_gap]
     half = np.column_stack([np.cos(middle), np.sin(middle)])
-    return np.vstack([half, -half]), max(error, float(merged))
+    return np.vstack([half, -half]), float(merged)
 
 
 def _facet_points(others: Array, normal: Array, error: float) -> tuple[Array, float]:
