@@ -166,7 +166,7 @@ def certificate_of(
     bound, the result is a proof after all (the zero network at large `alpha`).
     """
     bound = lower_bound(problem, v, report.bound)
-    violation = float(max(report.bound / problem.alpha - 1.0, 0.0))
+    violation = max(float(report.bound) / problem.alpha - 1.0, 0.0)
     if report.is_proof:
         proved = bound if report.scope == "global" else 0.0
         return Certificate(

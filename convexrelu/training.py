@@ -19,7 +19,7 @@ from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_p
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
-from convexrelu.solvers.fixed_patterns import train_gated, train_relu
+from convexrelu.solvers.fixed_patterns import train_on_patterns
 from convexrelu.solvers.master import make_master
 from convexrelu.status import SolverWarning, Status
 
@@ -89,6 +89,9 @@ def train(
     ------
     ValueError
         For an argument that is not understood; the message names it.
+    KeyboardInterrupt
+        If interrupted before there is a certified network. Later on, cutting planes return the best network
+        so far, with ``Status.INTERRUPTED``.
 
     Notes
     -----
@@ -112,32 +115,37 @@ def train(
     started = time.perf_counter()
     _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit)
     master = make_master(solver, tol)
-    random = check_random_state(random_state)
+    random = _checked_random_state(random_state)
     condensed = problem.condensed()
-    if isinstance(patterns, str) and patterns == "cutting_plane":
-        oracles = choose_oracles(oracle, condensed.design, random)
-        loop = CuttingPlane(
-            condensed,
-            master,
-            oracles,
-            tol=tol,
-            max_iter=max_iter,
-            time_limit=_time_left(time_limit, started),
-            progress=progress,
-        )
-        result = loop.run(_blocks_of(start, condensed) if start is not None else None)
-    else:
-        fixed = _fixed_patterns(patterns, n_patterns, condensed.design, random)
-        limit = _time_left(time_limit, started)
-        if activation == "gated_relu":
-            result = train_gated(condensed, fixed, master, tol=tol, time_limit=limit)
+    first_blocks = None if start is None else _blocks_of(start, condensed)
+    try:
+        if isinstance(patterns, str) and patterns == "cutting_plane":
+            oracles = choose_oracles(oracle, condensed.design, random)
+            result = CuttingPlane(
+                condensed,
+                master,
+                oracles,
+                tol=tol,
+                max_iter=max_iter,
+                time_limit=_time_left(time_limit, started),
+                progress=progress,
+            ).run(first_blocks)
         else:
-            complete = isinstance(patterns, str) and patterns == "enumerated"
-            result = train_relu(
-                condensed, fixed, master, complete=complete, tol=tol, time_limit=limit
+            fixed = _fixed_patterns(patterns, n_patterns, condensed.design, random)
+            result = train_on_patterns(
+                condensed,
+                fixed,
+                master,
+                gated=activation == "gated_relu",
+                complete=isinstance(patterns, str) and patterns == "enumerated",
+                tol=tol,
+                time_limit=_time_left(time_limit, started),
+                progress=progress,
             )
-        if progress is not None:
-            progress(result.history[-1])
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt(
+            "interrupted before the first certificate: there is no network"
+        ) from interruption
     accurate_after_all = (
         result.solver_status is Status.INACCURATE and result.status is Status.CONVERGED
     )
@@ -168,7 +176,8 @@ def regularization_path(
     Returns
     -------
     list of Result
-        In the order of `alphas`, each with its certificate.
+        In the order of `alphas`, each with its certificate. An interruption ends the path with the result
+        that it interrupted, whose status says so.
 
     Examples
     --------
@@ -182,8 +191,14 @@ def regularization_path(
     """
     results: list[Result] = []
     start = options.pop("start", None)
-    for alpha in np.asarray(alphas, dtype=np.float64).ravel():
+    try:
+        penalties = np.asarray(alphas, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"alphas is not an array of numbers: {error}") from error
+    for alpha in penalties:
         results.append(train(problem.with_alpha(float(alpha)), start=start, **options))
+        if results[-1].status is Status.INTERRUPTED:
+            break
         network = results[-1].network
         start = network if isinstance(network, TwoLayerNetwork) else None
     return results
@@ -212,6 +227,17 @@ def _check_options(
     _check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         _check_number("time_limit", time_limit, numbers.Real, 0)
+
+
+def _checked_random_state(
+    random_state: int | np.random.RandomState | None,
+) -> np.random.RandomState:
+    try:
+        return check_random_state(random_state)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"random_state={random_state!r} is not a seed, a RandomState or None: {error}"
+        ) from error
 
 
 def _time_left(time_limit: float | None, started: float) -> float | None:
@@ -257,6 +283,8 @@ def _fixed_patterns(
 
 def _blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Blocks:
     """Patterns and signs of a network's neurons on the problem's samples."""
+    if not isinstance(network, TwoLayerNetwork):
+        raise ValueError(f"start={network!r} is not a TwoLayerNetwork")
     if network.n_features != problem.n_features:
         raise ValueError(
             f"start takes {network.n_features} features, expected {problem.n_features}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -214,9 +216,11 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             The fitted estimator.
         """
         self._validate_params()
-        inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        with _naming("X or y"):
+            inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, inputs, dtype=np.float64)
+            with _naming("sample_weight"):
+                sample_weight = _check_sample_weight(sample_weight, inputs, dtype=np.float64)
         problem = TrainingProblem(
             inputs,
             targets,
@@ -245,8 +249,9 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Outputs of the network, of shape (n,)."""
-        check_is_fitted(self)
-        inputs = validate_data(self, X, dtype=np.float64, reset=False)
+        check_is_fitted(self, "network_")
+        with _naming("X"):
+            inputs = validate_data(self, X, dtype=np.float64, reset=False)
         return self.network_.predict(inputs)
 
     def to_torch(
@@ -259,7 +264,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         ValueError
             For a gated network, which has no such form; ``network_.to_relu(X)`` makes one that has.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         if isinstance(self.network_, GatedNetwork):
             raise ValueError(
                 "activation='gated_relu' has no Sequential(Linear, ReLU, Linear) form; "
@@ -288,3 +293,14 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+
+@contextmanager
+def _naming(argument: str) -> Iterator[None]:
+    """Name the argument in numpy's complaint about something that is not a number."""
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("could not convert"):
+            raise
+        raise ValueError(f"{argument} is not an array of numbers: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import skip_init
 
 from convexrelu.network import TwoLayerNetwork
 
@@ -43,11 +44,10 @@ def to_torch(
         zeros = np.zeros((1, network.n_features)), np.zeros(1), np.zeros((network.n_outputs, 1))
         network = TwoLayerNetwork(*zeros, network.output_bias)
     dtype = torch.float64 if dtype is None else dtype
-    module = nn.Sequential(
-        nn.Linear(network.n_features, network.width, dtype=dtype, device=device),
-        nn.ReLU(),
-        nn.Linear(network.width, network.n_outputs, dtype=dtype, device=device),
-    )
+    # No random initialisation: it would advance the caller's generator.
+    sizes = (network.n_features, network.width), (network.width, network.n_outputs)
+    hidden, output = (skip_init(nn.Linear, *size, dtype=dtype, device=device) for size in sizes)
+    module = nn.Sequential(hidden, nn.ReLU(), output)
     arrays = {
         "0.weight": network.hidden_weights,
         "0.bias": network.hidden_bias,

@@ -56,7 +56,7 @@ class CellOracle:
 
     def __init__(self, design: Array, *, max_bytes: int = MAX_BYTES) -> None:
         self._space = RowSpace.of(design)
-        patterns = enumerate_patterns(design, max_bytes=max_bytes)
+        patterns = enumerate_patterns(design, max_bytes=max_bytes, asked_by="oracle='cells'")
         self.n_cells = len(patterns)
         self.resolution = patterns.resolution
         self._relaxation = RelaxationOracle(design)

@@ -82,7 +82,9 @@ def count_patterns(n_hyperplanes: int, rank: int) -> int:
     return 2 * sum(comb(n_hyperplanes - 1, k) for k in range(rank))
 
 
-def enumerate_patterns(design: Array, *, max_bytes: int = MAX_BYTES) -> ActivationPatterns:
+def enumerate_patterns(
+    design: Array, *, max_bytes: int = MAX_BYTES, asked_by: str = "patterns='enumerated'"
+) -> ActivationPatterns:
     """All activation patterns of the rows of `design` that a gate in general position makes.
 
     Patterns of gates that lie on some hyperplane add nothing to the convex programmes: their cones
@@ -95,6 +97,8 @@ def enumerate_patterns(design: Array, *, max_bytes: int = MAX_BYTES) -> Activati
         right.
     max_bytes : int
         Refuse when the masks could need more memory than this.
+    asked_by : str
+        The argument that an error names.
 
     Returns
     -------
@@ -124,10 +128,10 @@ def enumerate_patterns(design: Array, *, max_bytes: int = MAX_BYTES) -> Activati
     count = count_patterns(len(normals), space.rank)
     if count * len(design) > max_bytes:
         raise ValueError(
-            f"patterns='enumerated' would list up to {count:,} activation patterns of {len(design):,} "
+            f"{asked_by} would list up to {count:,} activation patterns of {len(design):,} "
             f"samples ({len(normals):,} distinct hyperplanes, rank {space.rank}), more than fit in "
             f"{max_bytes / 2**20:,.0f} MiB; use patterns='cutting_plane', which generates those that "
-            "the optimum needs, or patterns='sampled'"
+            "the optimum needs, with oracle='search', or patterns='sampled'"
         )
     points, resolution = _cell_points(normals)
     points = _deepest_of_each(points, normals)

@@ -99,7 +99,7 @@ class CuttingPlane:
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
         if self._certified is None:
-            raise KeyboardInterrupt("interrupted before the first certificate: there is no network")
+            raise KeyboardInterrupt
         return Result(
             *self._certified,
             status,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -17,34 +19,71 @@ from convexrelu.solvers.master import Master
 from convexrelu.solvers.recovery import recover_gated, recover_relu
 from convexrelu.status import Status
 
-__all__ = ["train_gated", "train_relu"]
+__all__ = ["train_on_patterns"]
 
 
-def train_relu(
+def train_on_patterns(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns,
+    master: Master,
+    *,
+    gated: bool,
+    complete: bool,
+    tol: float,
+    time_limit: float | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """Best network whose neurons have the given patterns.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    patterns : ActivationPatterns
+    master : Master
+    gated : bool
+        Gated ReLU networks, whose certificate is of the programme's scope, instead of ReLU networks.
+    complete : bool
+        Whether these are all patterns: the certificate of a ReLU network then is of global scope, otherwise
+        of the programme's.
+    tol : float
+        Relative gap that counts as converged.
+    time_limit : float, optional
+        Seconds for the solver.
+    progress : callable, optional
+        Called with the only round.
+    """
+    started = time.perf_counter()
+    train = _train_gated if gated else partial(_train_relu, complete=complete)
+    network, certificate, solver_status = train(problem, patterns, master, time_limit=time_limit)
+    entry = Round(
+        seconds=time.perf_counter() - started,
+        objective=certificate.objective,
+        lower_bound=certificate.lower_bound,
+        relative_gap=certificate.relative_gap,
+        is_proof=certificate.is_proof,
+        width=network.width,
+        n_blocks=len(patterns) if gated else 2 * len(patterns),
+        n_cuts=0,
+        violation=certificate.violation,
+        solver_status=solver_status.name,
+    )
+    if progress is not None:
+        progress(entry)
+    # A solver that is content with itself although the gap is open was not accurate enough for it.
+    reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
+    status = Status.CONVERGED if certificate.relative_gap <= tol else reason
+    return Result(network, certificate, status, [entry], 1, solver_status)
+
+
+def _train_relu(
     problem: TrainingProblem,
     patterns: ActivationPatterns,
     master: Master,
     *,
     complete: bool,
-    tol: float,
-    time_limit: float | None = None,
-) -> Result:
-    """Best ReLU network whose neurons have the given patterns.
-
-    Parameters
-    ----------
-    problem : TrainingProblem
-    patterns : ActivationPatterns
-    master : Master
-    complete : bool
-        Whether these are all patterns: the certificate then is of global scope, otherwise of the
-        programme's.
-    tol : float
-        Relative gap that counts as converged.
-    time_limit : float, optional
-        Seconds for the solver.
-    """
-    started = time.perf_counter()
+    time_limit: float | None,
+) -> tuple[TwoLayerNetwork, Certificate, Status]:
     blocks = Blocks.both_signs(patterns.masks)
     oracle: Oracle = (
         CellOracle(problem.design) if complete else PatternOracle(problem.design, patterns.masks)
@@ -57,51 +96,20 @@ def train_relu(
         if problem.objective(candidate) < problem.objective(network):
             network = candidate
     certificate, _ = price_and_certify(problem, network, oracle, solution.outputs)
-    return _result(network, certificate, solution.status, len(blocks), tol, started)
+    return network, certificate, solution.status
 
 
-def train_gated(
+def _train_gated(
     problem: TrainingProblem,
     patterns: ActivationPatterns,
     master: Master,
     *,
-    tol: float,
-    time_limit: float | None = None,
-) -> Result:
-    """Best gated ReLU network with the given gates; the certificate is of the programme's scope."""
-    started = time.perf_counter()
+    time_limit: float | None,
+) -> tuple[GatedNetwork, Certificate, Status]:
     blocks = Blocks(patterns.masks, np.ones(len(patterns)))
     solution = master.gated(problem, blocks, time_limit=time_limit)
     network = recover_gated(problem, solution, patterns.gates)
     objective = problem.data_fit(network.predict(problem.X)) + problem.alpha * network.penalty()
     v = problem.dual_point(solution.outputs)
     report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(v)
-    certificate = certificate_of(problem, objective, v, report)
-    return _result(network, certificate, solution.status, len(blocks), tol, started)
-
-
-def _result(
-    network: TwoLayerNetwork | GatedNetwork,
-    certificate: Certificate,
-    solver_status: Status,
-    n_blocks: int,
-    tol: float,
-    started: float,
-) -> Result:
-    converged = certificate.relative_gap <= tol
-    # A solver that is content with itself although the gap is open was not accurate enough for it.
-    reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
-    entry = Round(
-        seconds=time.perf_counter() - started,
-        objective=certificate.objective,
-        lower_bound=certificate.lower_bound,
-        relative_gap=certificate.relative_gap,
-        is_proof=certificate.is_proof,
-        width=network.width,
-        n_blocks=n_blocks,
-        n_cuts=0,
-        violation=certificate.violation,
-        solver_status=solver_status.name,
-    )
-    status = Status.CONVERGED if converged else reason
-    return Result(network, certificate, status, [entry], 1, solver_status)
+    return network, certificate_of(problem, objective, v, report), solution.status
