@@ -1,0 +1,121 @@
+"""Ctrl-C: the best network so far, with its certificate, or none, and the message says which."""
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from convexrelu import ConvexReLURegressor, Status, TrainingProblem, regularization_path, train
+from convexrelu.oracles import SearchOracle
+from convexrelu.solvers.cvxpy_master import CvxpyMaster
+from tests import reference
+from tests.honest import assert_certifies, assert_honest, assert_same_network
+
+X, Y = reference.teacher(40, 3, 3, 0.1, 0)
+ALPHA = 0.005
+
+
+def regressor(**params):
+    return ConvexReLURegressor(**{"alpha": ALPHA, "random_state": 0, **params})
+
+
+def interrupt(monkeypatch, owner, name, call):
+    """Raise KeyboardInterrupt from inside the given call of a method, counted from one."""
+    original, count = getattr(owner, name), 0
+
+    def interrupted(self, *args, **kwargs):
+        nonlocal count
+        count += 1
+        if count == call:
+            raise KeyboardInterrupt
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return regressor().fit(X, Y)
+
+
+@pytest.mark.parametrize("call", [1, 2, 4])
+def test_the_best_network_so_far_is_kept(monkeypatch, undisturbed, call):
+    assert undisturbed.n_iter_ > 4
+    interrupt(monkeypatch, CvxpyMaster, "relu", call)
+    model = regressor()
+    with pytest.raises(KeyboardInterrupt, match="keeps the best network so far") as caught:
+        model.fit(X, Y)
+    assert str(model.certificate_) in str(caught.value)
+    assert model.status_ is Status.INTERRUPTED
+    assert model.n_iter_ == call - 1
+    assert_honest(model, X, Y)
+    # Nothing but the interruption is different.
+    objectives = [entry.objective for entry in undisturbed.history_[:call]]
+    assert [entry.objective for entry in model.history_] == objectives
+    assert (model.network_.width == 0) == (call == 1)
+    np.testing.assert_array_equal(model.predict(X), model.network_.predict(X))
+
+
+def test_an_interrupted_oracle_leaves_the_network_before(monkeypatch, undisturbed):
+    interrupt(monkeypatch, SearchOracle, "__call__", 3)
+    model = regressor()
+    with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
+        model.fit(X, Y)
+    assert_honest(model, X, Y)
+    assert model.certificate_.objective == undisturbed.history_[1].objective
+
+
+def test_without_a_certificate_there_is_no_network(monkeypatch):
+    interrupt(monkeypatch, SearchOracle, "__call__", 1)
+    model = regressor()
+    with pytest.raises(KeyboardInterrupt, match="there is no network"):
+        model.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    assert not hasattr(model, "network_") and not hasattr(model, "certificate_")
+
+
+@pytest.mark.parametrize("patterns", ["sampled", "enumerated"])
+def test_a_single_programme_leaves_no_network(monkeypatch, patterns):
+    interrupt(monkeypatch, CvxpyMaster, "relu", 1)
+    model = regressor(patterns=patterns)
+    with pytest.raises(KeyboardInterrupt, match="there is no network"):
+        model.fit(X[:, :1], Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X[:, :1])
+
+
+def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch):
+    model = regressor(warm_start=True).fit(X, Y)
+    network, certificate = model.network_, model.certificate_
+    interrupt(monkeypatch, CvxpyMaster, "relu", 1)
+    with pytest.raises(KeyboardInterrupt, match="interrupted"):
+        model.fit(X, Y)
+    assert_same_network(model.network_, network)
+    assert model.certificate_ == certificate
+
+
+def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
+    model = regressor(warm_start=True)
+    with monkeypatch.context() as patch:
+        interrupt(patch, CvxpyMaster, "relu", 4)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, Y)
+    model.fit(X, Y)
+    assert model.status_ is Status.CONVERGED
+    assert model.n_iter_ < undisturbed.n_iter_
+    assert_honest(model, X, Y)
+
+
+def test_train_returns_what_there_is(monkeypatch):
+    interrupt(monkeypatch, CvxpyMaster, "relu", 3)
+    result = train(TrainingProblem(X, Y, ALPHA), random_state=0)
+    assert result.status is Status.INTERRUPTED
+    assert_certifies(result.certificate, result.network, X, Y, ALPHA)
+
+
+def test_an_interruption_ends_a_path(monkeypatch):
+    interrupt(monkeypatch, CvxpyMaster, "relu", 2)
+    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.1, 0.05, 0.02]
+    path = regularization_path(problem, alphas, random_state=0)
+    assert path[-1].status is Status.INTERRUPTED
+    assert len(path) < len(alphas)

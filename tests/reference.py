@@ -1,0 +1,212 @@
+"""The mathematics once more, without the package: what the tests compare with.
+
+Everything here is written for tiny problems and for being obviously right. ``design`` is the matrix
+of the rows ``x̃_i``; ``weights`` are sample weights that sum to one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from fractions import Fraction
+from itertools import combinations
+
+import cvxpy as cp
+import numpy as np
+from scipy.optimize import linprog
+
+
+def teacher(n, d, k, noise, seed):
+    """Data of a random network with `k` neurons."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    T = rng.standard_normal((d, k))
+    b = rng.standard_normal(k)
+    y = np.maximum(X @ T, 0) @ b
+    y /= y.std()
+    y += noise * rng.standard_normal(n)
+    return X, y
+
+
+def augment(X, hidden_bias):
+    return np.hstack([X, np.ones((len(X), 1))]) if hidden_bias else np.array(X, dtype=float)
+
+
+def normalised(sample_weight, n):
+    weights = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    return weights / weights.sum()
+
+
+def outputs(X, W, b, a, c):
+    """Outputs of a network with one output, neuron by neuron."""
+    f = np.full(len(X), float(c))
+    for w_j, b_j, a_j in zip(W, b, a, strict=True):
+        f += a_j * np.maximum(X @ w_j + b_j, 0.0)
+    return f
+
+
+def objective(X, y, alpha, W, b, a, c, sample_weight=None):
+    """Regularised squared error of a network as it stands."""
+    residual = outputs(X, W, b, a, c) - y
+    fit = 0.5 * np.sum(normalised(sample_weight, len(y)) * residual**2)
+    return fit + 0.5 * alpha * (np.sum(W**2) + np.sum(np.square(b)) + np.sum(np.square(a)))
+
+
+def network_objective(network, X, y, alpha, sample_weight=None):
+    """The same for an object with the four arrays of a two-layer network."""
+    arrays = network.hidden_weights, network.hidden_bias, network.output_weights[0]
+    return objective(X, y, alpha, *arrays, network.output_bias[0], sample_weight)
+
+
+def dual_value(v, y, weights):
+    """``−F*(−v)`` for squared error."""
+    return v @ y - 0.5 * np.sum(v**2 / weights)
+
+
+# Cells of the arrangement
+
+
+def all_masks(design):
+    """All activation patterns of gates in general position, by linear programmes.
+
+    Cells with an inradius of less than about 1e-8 do not count.
+    """
+    norms = np.linalg.norm(design, axis=1)
+    alive = np.flatnonzero(norms)
+    rows = design[alive] / norms[alive, None]
+    cells = [(np.zeros(0), np.zeros(design.shape[1]))]
+    for j, row in enumerate(rows):
+        grown = []
+        for signs, inside in cells:
+            for side in (1.0, -1.0):
+                if j == 0 and side < 0:
+                    continue  # the mirror image comes at the end
+                extended = np.append(signs, side)
+                point = inside if side * (row @ inside) > 1e-6 else None
+                if point is None:
+                    point = _interior_point(extended[:, None] * rows[: j + 1])
+                if point is not None:
+                    grown.append((extended, point))
+        cells = grown
+    half = np.array([signs for signs, _ in cells]).reshape(len(cells), len(alive)) > 0
+    masks = np.ones((2 * len(half) if len(alive) else 1, len(design)), dtype=bool)
+    if len(alive):
+        masks[:, alive] = np.vstack([half, ~half])
+    return masks
+
+
+def _interior_point(rows):
+    """A point with ``rows u > 0``, as deep as it can be in the unit cube, or None."""
+    d = rows.shape[1]
+    answer = linprog(
+        np.append(np.zeros(d), -1.0),
+        A_ub=np.hstack([-rows, np.ones((len(rows), 1))]),
+        b_ub=np.zeros(len(rows)),
+        bounds=[(-1, 1)] * d + [(None, 1)],
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    assert answer.status == 0, answer.message
+    return answer.x[:d] if answer.x[d] > 1e-8 else None
+
+
+def count_cells(design):
+    """Number of cells in exact arithmetic: deletion and restriction (Zaslavsky 1975)."""
+    rows = [[Fraction(float(entry)) for entry in row] for row in design]
+    return _count(_distinct_lines(rows))
+
+
+def _distinct_lines(rows):
+    """One representative a line, scaled to have 1 as its first entry that is not zero."""
+    lines = {}
+    for row in rows:
+        lead = next((entry for entry in row if entry), None)
+        if lead is not None:
+            lines[tuple(entry / lead for entry in row)] = None
+    return list(lines)
+
+
+def _count(lines):
+    """Insert the hyperplanes in turn: each adds as many cells as the earlier ones cut on it."""
+    total = 1
+    for j, line in enumerate(lines):
+        pivot = next(i for i, entry in enumerate(line) if entry)
+        restricted = [
+            [
+                e - other[pivot] * l
+                for i, (e, l) in enumerate(zip(other, line, strict=True))
+                if i != pivot
+            ]
+            for other in lines[:j]
+        ]
+        total += _count(_distinct_lines(restricted)) if len(line) > 1 else 1
+    return total
+
+
+# M(v)
+
+
+def rectified_value(design, v, directions):
+    """``|vᵀ relu(X̃u)|`` at unit vectors along the rows of `directions`."""
+    lengths = np.linalg.norm(directions, axis=1)
+    units = directions[lengths > 0] / lengths[lengths > 0, None]
+    return np.abs(np.maximum(units @ design.T, 0.0) @ v)
+
+
+def max_rectified(design, v, masks):
+    """``M(v)`` from all masks: a maximiser is a gradient projected on the span of some face.
+
+    All candidates are evaluated as they are, so that the result is never above ``M(v)``.
+    """
+    d = design.shape[1]
+    gradients = (masks * v) @ design
+    best = 0.0
+    for size in range(min(d, len(design) + 1)):
+        for rows in combinations(range(len(design)), size):
+            on_face = np.eye(d) - np.linalg.pinv(design[list(rows)]) @ design[list(rows)]
+            candidates = gradients @ on_face
+            candidates = np.vstack([candidates, -candidates])
+            # What is left of a gradient that the face annihilates is rounding error.
+            best = max(best, rectified_value(design, v, candidates).max(initial=0.0))
+    return best
+
+
+# The optimum of the training problem
+
+
+def train_exactly(
+    X, y, alpha, *, hidden_bias=True, fit_intercept=True, sample_weight=None, masks=None
+):
+    """Objective of a network that solves the convex programme over all patterns (or over `masks`).
+
+    The number is the objective of an actual network, so that it is never below the optimum; how
+    near it is depends on the solver (about 1e-9 relative).
+    """
+    design, weights = augment(X, hidden_bias), normalised(sample_weight, len(y))
+    rho = np.abs(design).max() or 1.0
+    shift = weights @ y if fit_intercept else 0.0
+    tau = np.abs(y - shift).max() or 1.0
+    rows, targets, penalty = design / rho, (y - shift) / tau, alpha / (rho * tau)
+    masks = all_masks(design) if masks is None else masks
+
+    plus, minus = (cp.Variable((len(masks), design.shape[1])) for _ in range(2))
+    constant = cp.Variable() if fit_intercept else 0.0
+    linear = [rows @ block.T for block in (plus, minus)]
+    fitted = cp.sum(cp.multiply(masks.T.astype(float), linear[0] - linear[1]), axis=1) + constant
+    risk = cp.sum_squares(cp.multiply(np.sqrt(weights), fitted - targets)) / 2
+    norms = cp.sum(cp.norm(plus, axis=1)) + cp.sum(cp.norm(minus, axis=1))
+    cones = [cp.multiply(2.0 * masks.T - 1, part) >= 0 for part in linear]
+    tight = {"tol_gap_abs": 1e-14, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # short of these tolerances is good enough
+        cp.Problem(cp.Minimize(risk + penalty * norms), cones).solve(
+            cp.CLARABEL, accept_unknown=True, max_iter=200, **tight
+        )
+
+    directions = np.vstack([plus.value, minus.value]) * (tau / rho)
+    signs = np.repeat([1.0, -1.0], len(masks))
+    size = np.linalg.norm(directions, axis=1)
+    keep = size > 1e-9 * size.max(initial=0.0)
+    fit = np.maximum(design @ directions[keep].T, 0.0) @ signs[keep]
+    c = weights @ (y - fit) if fit_intercept else 0.0
+    found = 0.5 * weights @ (fit + c - y) ** 2 + alpha * size[keep].sum()
+    nothing = 0.5 * weights @ (y - shift) ** 2
+    return min(found, nothing)

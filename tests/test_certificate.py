@@ -1,0 +1,200 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from convexrelu import Certificate, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu.certificate import certificate_of, lower_bound, price_and_certify
+from convexrelu.oracles import CellOracle, OracleReport, RelaxationOracle, SearchOracle
+from tests import reference
+
+X, Y = reference.teacher(7, 2, 3, 0.2, 1)
+WEIGHTS = np.array([1.0, 0.0, 2.0, 0.5, 3.0, 1.0, 1.0])
+ALPHA = 0.05
+
+
+def random_network(rng, m=4, *, hidden_bias=True, fit_intercept=True, d=2):
+    b, c = rng.standard_normal(m) * hidden_bias, rng.standard_normal(1) * fit_intercept
+    return TwoLayerNetwork(rng.standard_normal((m, d)), b, rng.standard_normal((1, m)), c)
+
+
+@pytest.fixture(params=[(h, i, w) for h in (0, 1) for i in (0, 1) for w in (None, WEIGHTS)])
+def options(request):
+    hidden_bias, fit_intercept, weight = request.param
+    return {
+        "hidden_bias": bool(hidden_bias),
+        "fit_intercept": bool(fit_intercept),
+        "sample_weight": weight,
+    }
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-2, 0.3])
+def test_the_bound_is_below_the_optimum_and_sharp_at_it(options, alpha):
+    optimum = reference.train_exactly(X, Y, alpha, **options)
+    trained = train(TrainingProblem(X, Y, alpha, **options), tol=1e-8, random_state=0).network
+    sharp = certify(trained, X, Y, alpha=alpha, **options)
+    assert sharp.is_proof and sharp.scope == "global" and sharp.method == "cells"
+    assert sharp.objective == pytest.approx(optimum, rel=1e-7)
+    assert optimum * (1 - 1e-4) <= sharp.lower_bound <= optimum * (1 + 1e-12)
+    rng = np.random.default_rng(0)
+    flags = {name: options[name] for name in ("hidden_bias", "fit_intercept")}
+    for m in (0, 1, 3, 10):
+        network = random_network(rng, m, **flags)
+        certificate = certify(network, X, Y, alpha=alpha, **options)
+        weight = options["sample_weight"]
+        expected = reference.network_objective(network, X, Y, alpha, weight)
+        assert certificate.objective == pytest.approx(expected, rel=1e-12)
+        assert certificate.lower_bound <= optimum * (1 + 1e-12)
+
+
+def test_lower_bound_is_the_best_on_the_ray(options):
+    rng = np.random.default_rng(0)
+    problem = TrainingProblem(X, Y, ALPHA, **options).condensed()
+    for bound in (0.5 * ALPHA, 2 * ALPHA, 100 * ALPHA, 0.0):
+        v = problem.dual_point(rng.standard_normal(problem.n_samples))
+        # A parabola in t: its vertex, or the end of the interval.
+        vertex = (v @ problem.y) / np.sum(v**2 / problem.weights)
+        t = np.clip(vertex, 0.0, ALPHA / bound if bound else np.inf)
+        expected = reference.dual_value(t * v, problem.y, problem.weights)
+        found = lower_bound(problem, v, bound)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        assert found <= expected
+
+
+def test_the_start_of_the_ray_counts():
+    problem = TrainingProblem(X, Y, ALPHA, fit_intercept=False)
+    v = -problem.dual_point(np.zeros(7))  # downhill from the first step
+    assert lower_bound(problem, v, 1.0) == 0.0
+
+
+def test_numbers_are_plain_floats():
+    certificate = certify(random_network(np.random.default_rng(0)), X, Y, alpha=ALPHA)
+    for name in ("objective", "lower_bound", "relative_gap", "proved_lower_bound", "violation"):
+        assert type(getattr(certificate, name)) is float
+
+
+def test_a_dual_point_off_balance_is_paid_for():
+    problem = TrainingProblem(X, Y, ALPHA).condensed()
+    v = problem.dual_point(np.zeros(7))
+    bound = CellOracle(problem.design)(v + 1e-3).bound
+    assert lower_bound(problem, v + 1e-3, bound) <= reference.train_exactly(X, Y, ALPHA)
+
+
+@pytest.mark.parametrize(
+    ("objective", "bound", "expected"),
+    [
+        (2.0, 1.5, 0.25),
+        (2.0, 2.0, 0.0),
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0 + 1e-15, 0.0),
+        (2.0, -2.0, 2.0),
+        (0.5, 0.0, 1.0),
+    ],
+)
+def test_relative_gap(objective, bound, expected):
+    certificate = Certificate(objective, bound, "global", "cells", True)
+    assert certificate.relative_gap == expected
+    assert certificate.gap == max(objective - bound, 0.0)
+
+
+@pytest.mark.parametrize("scope", ["global", "programme"])
+@pytest.mark.parametrize("method", ["cells", "search", "relaxation", "spike_free", "patterns"])
+@pytest.mark.parametrize("n_starts", [0, 128])
+@pytest.mark.parametrize("is_proof", [True, False])
+def test_str_says_what_it_is(scope, method, n_starts, is_proof):
+    text = str(Certificate(2.0, 1.0, scope, method, is_proof, 0.5, n_starts, 1e-3))
+    assert method in text and "relative gap 5.0e-01" in text
+    assert ("estimated" in text) is not is_proof
+    if is_proof:
+        assert text.startswith("certified")
+        assert ("global optimum" in text) is (scope == "global")
+    else:
+        assert not re.search("certified|exact|global optimum|optimal", text)
+        assert "not proved" in text and "proved: at least 0.5" in text
+        assert (f"{n_starts} random starts" in text and "2.3%" in text) is (n_starts == 128)
+
+
+def test_a_searched_certificate_is_an_estimate_with_a_proved_bound():
+    optimum = reference.train_exactly(X, Y, ALPHA)
+    network = random_network(np.random.default_rng(0))
+    certificate = certify(network, X, Y, alpha=ALPHA, oracle="search", random_state=0)
+    assert not certificate.is_proof
+    assert (certificate.scope, certificate.method) == ("global", "search")
+    assert certificate.n_starts > 0
+    assert 0 < certificate.proved_lower_bound < certificate.lower_bound
+    assert certificate.proved_lower_bound <= optimum
+
+
+def test_search_and_relaxation_together_prove_the_zero_network():
+    problem = TrainingProblem(X, Y, 1.0)
+    alpha = 1.01 * problem.alpha_max(RelaxationOracle(problem.design))
+    zero = problem.zero_network()
+    certificate = certify(zero, X, Y, alpha=alpha, oracle="search", random_state=0)
+    assert (certificate.is_proof, certificate.scope) == (True, "global")
+    assert certificate.relative_gap <= 1e-12
+
+
+def test_violation():
+    problem = TrainingProblem(X, Y, ALPHA).condensed()
+    v = problem.dual_point(np.zeros(7))
+    exact = reference.max_rectified(problem.design, v, reference.all_masks(problem.design))
+    certificate, report = price_and_certify(
+        problem, problem.zero_network(), CellOracle(problem.design)
+    )
+    assert certificate.violation == pytest.approx(exact / ALPHA - 1, rel=1e-9)
+    assert report.bound == pytest.approx(exact, rel=1e-9)
+
+
+def test_what_a_report_proves_is_what_the_certificate_proves():
+    problem = TrainingProblem(X, Y, ALPHA).condensed()
+    v = problem.dual_point(np.zeros(7))
+    none = np.zeros((0, 7), dtype=bool), np.zeros(0), np.zeros((0, 3)), np.zeros(0)
+    programme = certificate_of(problem, 1.0, v, OracleReport(ALPHA, True, "programme", "p", *none))
+    assert (programme.is_proof, programme.scope) == (True, "programme")
+    assert programme.proved_lower_bound == 0.0  # nothing is known of the global optimum
+    report = SearchOracle(problem.design, random_state=0)(v)
+    searched = certificate_of(problem, 1.0, v, report)
+    assert not searched.is_proof
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_torch_modules_are_certified_like_their_weights(bias):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 5, bias=bias), nn.ReLU(), nn.Linear(5, 1, bias=bias))
+    from_module = certify(module, X, Y, alpha=ALPHA)
+    assert from_module == certify(TwoLayerNetwork.from_torch(module), X, Y, alpha=ALPHA)
+    with torch.no_grad():
+        fitted = module(torch.tensor(X, dtype=torch.float32))[:, 0].double().numpy()
+        penalty = sum(
+            float((p.double() ** 2).sum()) for n, p in module.named_parameters() if n != "2.bias"
+        )
+    expected = 0.5 * np.mean((fitted - Y) ** 2) + 0.5 * ALPHA * penalty
+    assert from_module.objective == pytest.approx(expected, rel=1e-5)  # a float32 forward pass
+
+
+def test_networks_that_the_problem_forbids():
+    rng = np.random.default_rng(0)
+    for network, options, problem in [
+        (random_network(rng), {"hidden_bias": False}, "hidden bias"),
+        (random_network(rng), {"fit_intercept": False}, "output intercept"),
+        (random_network(rng, d=3), {}, "3 features"),
+        (TwoLayerNetwork(np.ones((1, 2)), [0.0], [[1.0], [1.0]], [0.0, 0.0]), {}, "2 outputs"),
+    ]:
+        with pytest.raises(ValueError, match=f"network_or_module.*{problem}"):
+            certify(network, X, Y, alpha=ALPHA, **options)
+
+
+def test_bad_arguments_are_named():
+    network = random_network(np.random.default_rng(0))
+    for change, name in [
+        ({"alpha": -1.0}, "alpha"),
+        ({"oracle": "guess"}, "oracle"),
+        ({"loss": "guess"}, "loss"),
+        ({"sample_weight": [1.0]}, "sample_weight"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{name}"):
+            certify(network, X, Y, **({"alpha": ALPHA} | change))
+    with pytest.raises(ValueError, match="module is made of"):
+        certify(nn.Linear(2, 1), X, Y, alpha=ALPHA)

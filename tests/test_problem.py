@@ -1,0 +1,190 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from convexrelu import TrainingProblem, TwoLayerNetwork, train
+from convexrelu.oracles import CellOracle, RelaxationOracle
+from tests import reference
+
+X, Y = reference.teacher(8, 2, 3, 0.1, 0)
+WEIGHTS = np.array([1.0, 0.0, 2.0, 0.5, 3.0, 1.0, 1.0, 0.25])
+
+
+def random_network(rng, problem, m=4):
+    b = rng.standard_normal(m) * problem.hidden_bias
+    c = rng.standard_normal(1) * problem.fit_intercept
+    d = problem.n_features
+    return TwoLayerNetwork(rng.standard_normal((m, d)), b, rng.standard_normal((1, m)), c)
+
+
+@pytest.fixture(params=[(h, i, w) for h in (0, 1) for i in (0, 1) for w in (None, WEIGHTS)])
+def options(request):
+    hidden_bias, fit_intercept, weight = request.param
+    return {
+        "hidden_bias": bool(hidden_bias),
+        "fit_intercept": bool(fit_intercept),
+        "sample_weight": weight,
+    }
+
+
+def test_objective_is_the_reference(options):
+    rng = np.random.default_rng(0)
+    problem = TrainingProblem(X, Y, 0.3, **options)
+    for _ in range(5):
+        net = random_network(rng, problem)
+        expected = reference.network_objective(net, X, Y, 0.3, options["sample_weight"])
+        assert problem.objective(net) == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_array_equal(problem.design, reference.augment(X, options["hidden_bias"]))
+
+
+def test_weights_are_repetitions():
+    counts = np.array([1, 3, 2, 1, 0, 2, 1, 1])
+    weighted = TrainingProblem(X, Y, 0.3, sample_weight=counts)
+    repeated = TrainingProblem(np.repeat(X, counts, axis=0), np.repeat(Y, counts), 0.3)
+    net = random_network(np.random.default_rng(0), weighted)
+    assert weighted.objective(net) == pytest.approx(repeated.objective(net), rel=1e-13)
+    one, other = weighted.condensed(), repeated.condensed()
+    np.testing.assert_array_equal(one.X, other.X)
+    np.testing.assert_array_equal(one.y, other.y)
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-14)
+
+
+def test_condensed_keeps_the_objective(options):
+    rng = np.random.default_rng(0)
+    order = rng.permutation(2 * len(X))
+    twice = {"X": np.vstack([X, X])[order], "y": np.append(Y, Y)[order], "alpha": 0.3}
+    weight = options.pop("sample_weight")
+    if weight is not None:
+        options["sample_weight"] = np.append(weight, weight)[order]
+    problem = TrainingProblem(**twice, **options)
+    condensed = problem.condensed()
+    assert condensed.n_samples == (len(X) if weight is None else np.count_nonzero(weight))
+    assert condensed.weights.sum() == pytest.approx(1, rel=1e-14)
+    for _ in range(3):
+        net = random_network(rng, problem)
+        assert condensed.objective(net) == pytest.approx(problem.objective(net), rel=1e-13)
+
+
+def test_condensed_tells_samples_apart_by_their_targets():
+    problem = TrainingProblem([[0.0], [-0.0], [0.0]], [1.0, 1.0, 2.0], 0.1).condensed()
+    np.testing.assert_array_equal(problem.y, [1.0, 2.0])
+    np.testing.assert_allclose(problem.weights, [2 / 3, 1 / 3])
+
+
+def test_best_intercept_and_zero_network(options):
+    problem = TrainingProblem(X, Y, 0.3, **options)
+    outputs = np.sin(np.arange(len(Y)))
+    best = problem.best_intercept(outputs)
+    if not options["fit_intercept"]:
+        assert best == 0.0
+        return
+    values = [problem.data_fit(outputs + best + step) for step in (-1e-4, 0.0, 1e-4)]
+    assert values[1] < min(values[0], values[2])
+    weights = reference.normalised(options["sample_weight"], len(Y))
+    assert problem.zero_network().output_bias[0] == pytest.approx(weights @ Y, rel=1e-13)
+
+
+def test_dual_is_the_reference_and_touches_the_primal(options):
+    problem = TrainingProblem(X, Y, 0.3, **options).condensed()
+    outputs = np.cos(np.arange(problem.n_samples))
+    v = problem.dual_point(outputs)
+    expected = reference.dual_value(v, problem.y, problem.weights)
+    assert problem.dual(v) == pytest.approx(expected, rel=1e-12)
+    assert problem.dual(v) <= expected + 1e-15
+    if options["fit_intercept"]:
+        assert abs(v.sum()) <= 1e-16 * len(v)
+    # Fenchel and Young with equality: F(f) + F*(−v) = −vᵀf at the outputs that v comes from.
+    f = outputs + problem.best_intercept(outputs)
+    assert problem.data_fit(f) - problem.dual(v) == pytest.approx(-(v @ f), abs=1e-13)
+
+
+def test_weak_duality(options):
+    rng = np.random.default_rng(0)
+    problem = TrainingProblem(X, Y, 0.05, **options).condensed()
+    masks = reference.all_masks(problem.design)
+    primal = [problem.objective(random_network(rng, problem, m)) for m in range(1, 6)]
+    primal.append(problem.objective(problem.zero_network()))
+    values = []
+    for _ in range(10):
+        v = problem.dual_point(0.3 * rng.standard_normal(problem.n_samples))
+        feasible = 0.05 / max(reference.max_rectified(problem.design, v, masks), 0.05)
+        values.append(problem.dual(feasible * v))
+    assert 0 < max(values) <= min(primal)  # some of the bounds say something
+
+
+def test_alpha_max_is_where_the_first_neuron_appears(options):
+    problem = TrainingProblem(X, Y, 1.0, **options).condensed()
+    alpha = problem.alpha_max(CellOracle(problem.design))
+    v = problem.dual_point(np.zeros_like(problem.y))
+    exact = reference.max_rectified(problem.design, v, reference.all_masks(problem.design))
+    assert alpha == pytest.approx(exact, rel=1e-10)
+    assert problem.alpha_max(RelaxationOracle(problem.design)) >= alpha
+    assert train(problem.with_alpha(1.01 * alpha), tol=1e-6).network.width == 0
+    below = train(problem.with_alpha(0.99 * alpha), tol=1e-6)
+    assert below.network.width > 0
+    assert below.certificate.objective < problem.objective(problem.zero_network())
+
+
+def test_problem_is_immutable():
+    given = X.copy()
+    problem = TrainingProblem(given, Y, 0.3, sample_weight=WEIGHTS)
+    given[:] = 0
+    np.testing.assert_array_equal(problem.X, X)
+    for array in (problem.X, problem.y, problem.weights, problem.design):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    with pytest.raises(AttributeError):
+        problem.alpha = 1.0
+    other = problem.with_alpha(0.1)
+    assert (problem.alpha, other.alpha) == (0.3, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("X", X[:, 0]),
+        ("X", X[None]),
+        ("X", np.zeros((0, 2))),
+        ("X", np.zeros((8, 0))),
+        ("X", np.where(X[3, 1] == X, np.nan, X)),
+        ("X", np.where(X[3, 1] == X, -np.inf, X)),
+        ("X", X * 1e200),
+        ("X", [[1.0, 2.0], [3.0]]),
+        ("X", [["a", "b"]] * 8),
+        ("X", X + 1j),
+        ("X", sparse.csr_array(X)),
+        ("X", None),
+        ("y", Y[:-1]),
+        ("y", Y[:, None]),
+        ("y", np.append(Y[:-1], np.nan)),
+        ("y", Y * 1e200),
+        ("y", ["a"] * 8),
+        ("y", Y + 1j),
+        ("alpha", 0.0),
+        ("alpha", -1.0),
+        ("alpha", np.nan),
+        ("alpha", np.inf),
+        ("alpha", True),
+        ("alpha", "0.1"),
+        ("alpha", None),
+        ("alpha", [0.1]),
+        ("loss", "hinge"),
+        ("loss", None),
+        ("sample_weight", WEIGHTS[:-1]),
+        ("sample_weight", -WEIGHTS),
+        ("sample_weight", np.zeros(8)),
+        ("sample_weight", np.append(WEIGHTS[:-1], np.nan)),
+        ("sample_weight", np.append(WEIGHTS[:-1], np.inf)),
+        ("sample_weight", WEIGHTS[:, None]),
+        ("sample_weight", 1.0),
+    ],
+)
+def test_bad_input_is_a_value_error_that_names_the_argument(argument, value):
+    arguments = {"X": X, "y": Y, "alpha": 0.1} | {argument: value}
+    with pytest.raises(ValueError, match=rf"^{argument}\b"):
+        TrainingProblem(**arguments)
+
+
+def test_with_alpha_checks():
+    with pytest.raises(ValueError, match=r"^alpha"):
+        TrainingProblem(X, Y, 0.1).with_alpha(-1.0)
