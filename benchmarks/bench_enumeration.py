@@ -12,7 +12,9 @@ from convexrelu.patterns.activation import first_of_each
 def main() -> None:
     """Both algorithms on Gaussian rows; the counts must be those of general position."""
     quick = quick_asked(main.__doc__)
-    sizes = [(12, 3), (10, 4)] if quick else [(50, 3), (100, 3), (200, 3), (40, 4), (16, 5), (12, 8)]
+    sizes = (
+        [(12, 3), (10, 4)] if quick else [(50, 3), (100, 3), (200, 3), (40, 4), (16, 5), (12, 8)]
+    )
     rows = []
     for n, rank in sizes:
         design = np.random.default_rng(0).standard_normal((n, rank))
@@ -35,8 +37,7 @@ def main() -> None:
 
 def _beside_all_facets(normals: np.ndarray) -> np.ndarray:
     """One point a cell: both sides of every facet, found recursively, each cell kept once."""
-    m, rank = normals.shape
-    if rank == 2:
+    if normals.shape[1] == 2:
         angles = np.sort(np.arctan2(normals[:, 0], -normals[:, 1]) % np.pi)
         middle = angles + 0.5 * np.diff(angles, append=angles[0] + np.pi)
         half = np.column_stack([np.cos(middle), np.sin(middle)])

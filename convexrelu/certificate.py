@@ -97,7 +97,7 @@ class Certificate:
 
     def _estimate(self, numbers: str) -> str:
         text = f"estimated, not proved: {numbers} (by {self.method}; proved: at least {self.proved_lower_bound:.6g})"
-        if self.n_starts:
+        if self.n_starts and self.violation < 0.1:
             text += (
                 f"; {self.n_starts} random starts found no violation above {self.violation:.1e}, so one more "
                 f"start does with probability at most {min(1.0, 3 / self.n_starts):.1%} (95 % confidence)"
@@ -280,7 +280,10 @@ def certify(
 
 
 def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
-    network = given if isinstance(given, TwoLayerNetwork) else TwoLayerNetwork.from_torch(given)
+    try:
+        network = given if isinstance(given, TwoLayerNetwork) else TwoLayerNetwork.from_torch(given)
+    except ValueError as error:
+        raise ValueError(f"network_or_module is no two-layer ReLU network: {error}") from error
     if network.n_features != problem.n_features:
         raise ValueError(
             f"network_or_module takes {network.n_features} features, but X has {problem.n_features}"

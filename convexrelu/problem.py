@@ -108,8 +108,8 @@ class TrainingProblem:
             "y": y,
             "alpha": checked_alpha(alpha),
             "loss": _checked_loss(loss),
-            "hidden_bias": bool(hidden_bias),
-            "fit_intercept": bool(fit_intercept),
+            "hidden_bias": _checked_flag("hidden_bias", hidden_bias),
+            "fit_intercept": _checked_flag("fit_intercept", fit_intercept),
             "weights": _checked_weights(sample_weight, len(y)),
         }
         for name, value in values.items():
@@ -171,7 +171,7 @@ class TrainingProblem:
         v, y, weights = v[alive], self.y[alive], self.weights[alive]
         terms = weights * self.loss.conjugate(-v / weights, y)
         size = math.fsum(np.abs(terms)) + math.fsum(np.abs(v * y))
-        return -math.fsum(terms) - 8 * _EPS * size
+        return 0.0 - math.fsum(terms) - 8 * _EPS * size
 
     def alpha_max(self, oracle: Callable[[Array], _HasBound]) -> float:
         """Smallest `alpha` whose solution has no neuron: ``M(−∇F(f₀))`` at the best constant ``f₀``.
@@ -217,6 +217,12 @@ def checked_alpha(alpha: float) -> float:
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < math.inf:
         raise ValueError(f"alpha={alpha!r} is not a positive finite number")
     return float(alpha)
+
+
+def _checked_flag(name: str, value: bool) -> bool:
+    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
+        raise ValueError(f"{name}={value!r} is not True or False")
+    return bool(value)
 
 
 def _checked_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:

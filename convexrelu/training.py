@@ -113,6 +113,8 @@ def train(
     ('CONVERGED', True, 2)
     """
     started = time.perf_counter()
+    if not isinstance(problem, TrainingProblem):
+        raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
     _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit)
     master = make_master(solver, tol)
     random = _checked_random_state(random_state)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from convexrelu.result import Round
 
@@ -59,6 +60,8 @@ class ConvergenceDisplay:
     @classmethod
     def from_history(cls, history: list[Round], *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw from a list of rounds, such as ``Result.history``."""
+        if not history:
+            raise ValueError("history is empty, expected at least one round")
         columns = [(entry.seconds, entry.objective, entry.lower_bound) for entry in history]
         seconds, objective, lower_bound = np.array(columns, dtype=np.float64).T
         display = cls(seconds, objective, lower_bound, is_proof=history[-1].is_proof)
@@ -67,6 +70,7 @@ class ConvergenceDisplay:
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw from a fitted estimator's ``history_``."""
+        check_is_fitted(estimator, "history_")
         return cls.from_history(estimator.history_, ax=ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, *, name: str | None = None, **kwargs: Any) -> Self:

@@ -78,7 +78,9 @@ def choose_oracles(
         # Where cells cannot be told apart, an estimate says more than a proof of next to nothing.
         verifier = cells if name == "cells" or cells.resolution < _AUTO_RESOLUTION else None
     if verifier is None:
-        verifier = SearchOracle(design, n_starts=1024, n_polish=256, random_state=random)
+        verifier = SearchOracle(
+            design, n_starts=1024, first_step=0.1, n_polish=256, random_state=random
+        )
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
     return OraclePair(SearchOracle(design, random_state=random), verifier, verifier_cuts=True)

@@ -19,13 +19,11 @@ Masks = NDArray[np.bool_]
 class SearchOracle:
     """Local ascents on ``h(u) = σ vᵀ relu(X̃u)`` over the unit ball, from random starts, for both signs.
 
-    1. All starts at once: steps ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser
-    ``g/‖g‖``, ``g = σ X̃ᵀD(u)v``, of the
-       function's linear piece at ``u``, with ``η`` falling geometrically (conditional gradient;
-       the function has kinks, where longer steps would zigzag).
-    2. The best distinct patterns are polished: maximise over the pattern's cell exactly, cross the
-    facets that
-       are in the way of the ascent, repeat until none is.
+    1. All starts at once: steps ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser ``g/‖g‖``,
+       ``g = σ X̃ᵀD(u)v``, of the function's linear piece at ``u``, with ``η`` falling geometrically
+       (conditional gradient; the function has kinks, where longer steps would zigzag).
+    2. The best distinct patterns are polished: maximise over the pattern's cell exactly, cross the facets
+       that are in the way of the ascent, repeat until none is.
 
     What matters most for finding the maximum is how many starts there are and how many are polished
     (``benchmarks/bench_oracle.py``).
@@ -43,7 +41,8 @@ class SearchOracle:
     n_steps : int
         Ascent steps.
     first_step, last_step : float
-        ``η`` at the beginning and at the end.
+        ``η`` at the beginning and at the end. Short first steps find more of the narrow maxima; the
+        polish then takes longer.
     n_polish : int
         How many patterns a sign are polished.
     random_state : int, RandomState or None

@@ -289,6 +289,15 @@ def test_start_from_the_optimum_needs_little():
     assert_result(problem, warm)
 
 
+def test_start_takes_the_biases_into_account():
+    inputs = np.linspace(-1, 1, 20)[:, None]
+    problem = TrainingProblem(inputs, np.abs(inputs[:, 0] - 0.5), 1e-3)
+    cold = train(problem, random_state=0)
+    warm = train(problem, start=cold.network, random_state=0)
+    objective = pytest.approx(cold.certificate.objective, rel=1e-3)
+    assert warm.history[0].objective == objective
+
+
 @pytest.mark.parametrize("width", [0, 1, 40])
 def test_start_from_any_network_ends_at_the_optimum(width):
     rng = np.random.default_rng(width)
