@@ -20,7 +20,7 @@ from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
 from convexrelu.solvers.fixed_patterns import train_on_patterns
-from convexrelu.solvers.master import make_master
+from convexrelu.solvers.master import Master, make_master
 from convexrelu.status import SolverWarning, Status
 
 __all__ = ["ACTIVATIONS", "PATTERNS", "regularization_path", "train"]
@@ -35,7 +35,7 @@ def train(
     activation: str = "relu",
     patterns: str | ArrayLike = "cutting_plane",
     n_patterns: int = 100,
-    solver: str = "auto",
+    solver: str | Master = "auto",
     oracle: str = "auto",
     tol: float = 1e-3,
     max_iter: int = 30,
@@ -57,8 +57,9 @@ def train(
         of random gates; ``"enumerated"`` takes all; an array gives the gates.
     n_patterns : int
         How many gates ``"sampled"`` draws.
-    solver : str
-        ``"auto"``, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` or ``"cvxpy:SCS"``.
+    solver : str or Master
+        ``"auto"``, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` or ``"cvxpy:SCS"``, or a
+        :class:`~convexrelu.solvers.master.Master` of your own.
     oracle : {"auto", "cells", "search", "spike_free"}
         Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.choose.choose_oracles`.
     tol : float
@@ -116,7 +117,9 @@ def train(
     if not isinstance(problem, TrainingProblem):
         raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
     _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit)
-    master = make_master(solver, tol)
+    master = make_master(solver, tol) if isinstance(solver, str) else solver
+    if not (hasattr(master, "relu") and hasattr(master, "gated")):
+        raise ValueError(f"solver={solver!r} is neither a name nor a Master")
     random = _checked_random_state(random_state)
     condensed = problem.condensed()
     first_blocks = None if start is None else _blocks_of(start, condensed)
@@ -191,6 +194,10 @@ def regularization_path(
     >>> [result.certificate.relative_gap <= 1e-3 for result in path]
     [True, True, True]
     """
+    # One master for the whole path: it keeps what the programmes have in common.
+    solver = options.pop("solver", "auto")
+    if isinstance(solver, str):
+        solver = make_master(solver, options.get("tol", 1e-3))
     results: list[Result] = []
     start = options.pop("start", None)
     try:
@@ -198,7 +205,9 @@ def regularization_path(
     except (TypeError, ValueError) as error:
         raise ValueError(f"alphas is not an array of numbers: {error}") from error
     for alpha in penalties:
-        results.append(train(problem.with_alpha(float(alpha)), start=start, **options))
+        results.append(
+            train(problem.with_alpha(float(alpha)), solver=solver, start=start, **options)
+        )
         if results[-1].status is Status.INTERRUPTED:
             break
         network = results[-1].network

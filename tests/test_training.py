@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from convexrelu import Status, TrainingProblem, TwoLayerNetwork, regularization_path, train
+from convexrelu.programs import GatedProgramme, ReLUProgramme
 from convexrelu.training import ACTIVATIONS, PATTERNS
 from tests import reference
 from tests.honest import assert_certifies, assert_same_network
@@ -148,3 +149,31 @@ def test_a_path_starts_where_it_is_told():
 def test_bad_penalties_are_refused_by_name(alphas):
     with pytest.raises(ValueError, match="alpha"):
         regularization_path(PROBLEM, alphas)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gated_relu"])
+def test_a_path_on_fixed_patterns_is_canonicalised_once(monkeypatch, activation):
+    built = []
+    for programme in (ReLUProgramme, GatedProgramme):
+        original = programme.__init__
+
+        def counted(self, *args, original=original):
+            built.append(self)
+            original(self, *args)
+
+        monkeypatch.setattr(programme, "__init__", counted)
+    X, y = reference.teacher(30, 2, 2, 0.1, 0)
+    alphas, gates = [0.1, 0.03, 0.01], np.random.default_rng(0).standard_normal((8, 3))
+    problem = TrainingProblem(X, y, 1.0)
+    path = regularization_path(problem, alphas, patterns=gates, activation=activation, tol=1e-6)
+    assert len(built) == 1
+    for alpha, result in zip(alphas, path, strict=True):
+        alone = train(problem.with_alpha(alpha), patterns=gates, activation=activation, tol=1e-6)
+        assert result.certificate.objective == pytest.approx(alone.certificate.objective, rel=1e-6)
+    assert len(built) == 1 + len(alphas)
+
+
+def test_a_solver_that_is_no_master_is_refused():
+    X, y = reference.teacher(10, 2, 2, 0.1, 0)
+    with pytest.raises(ValueError, match="solver=3"):
+        train(TrainingProblem(X, y, 0.1), solver=3)

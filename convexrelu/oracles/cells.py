@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
+from convexrelu.patterns.activation import ActivationPatterns
 from convexrelu.patterns.enumerate import MAX_BYTES, RowSpace, enumerate_patterns
 
 __all__ = ["CellOracle"]
@@ -29,6 +30,8 @@ class CellOracle:
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
+    patterns : ActivationPatterns, optional
+        All cells of `design`, where they have been enumerated already.
     max_bytes : int
         Limit for the masks of all cells.
 
@@ -54,9 +57,16 @@ class CellOracle:
     (5.0, True, 'global')
     """
 
-    def __init__(self, design: Array, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        design: Array,
+        *,
+        patterns: ActivationPatterns | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         self._space = RowSpace.of(design)
-        patterns = enumerate_patterns(design, max_bytes=max_bytes, asked_by="oracle='cells'")
+        if patterns is None:
+            patterns = enumerate_patterns(design, max_bytes=max_bytes, asked_by="oracle='cells'")
         self.n_cells = len(patterns)
         self.resolution = patterns.resolution
         self._relaxation = RelaxationOracle(design)
@@ -73,6 +83,7 @@ class CellOracle:
         report = self._patterns(v)
         outside = float(np.abs(v) @ self._space.residual)
         directions = report.directions @ self._space.basis.T
-        # On data that are nearly degenerate the slack can be large, or infinite.
-        bound = min(report.bound + outside, self._relaxation(v).bound)
+        by_cells, relaxed = report.bound + outside, self._relaxation(v).bound
+        # On data that are nearly degenerate the slack can be large, infinite, or (at v = 0) not a number.
+        bound = by_cells if by_cells < relaxed else relaxed
         return replace(report, bound=bound, directions=directions)

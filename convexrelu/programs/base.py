@@ -118,6 +118,18 @@ class FiniteProgramme:
             cp.Minimize(data_fit + self._alpha * penalty), self._constraints()
         )
 
+    def is_for(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> bool:
+        """Whether this is the programme of `problem` on `masks`, but for the value of `alpha`."""
+        mine = self.problem
+        return (
+            mine.loss.name == problem.loss.name
+            and mine.fit_intercept == problem.fit_intercept
+            and np.array_equal(self.masks, masks)
+            and np.array_equal(mine.y, problem.y)
+            and np.array_equal(mine.weights, problem.weights)
+            and np.array_equal(mine.design, problem.design)
+        )
+
     def _outputs(self) -> cp.Expression:
         """``f(u)``, of shape (n,), in the programme's units."""
         raise NotImplementedError
@@ -189,7 +201,8 @@ class FiniteProgramme:
             # cvxpy says "may be inaccurate" in a warning; here that is a status.
             warnings.simplefilter("ignore")
             try:
-                self.cvxpy_problem.solve(solver=solver, **options)
+                # Without warm start: the answer must not depend on what was solved before.
+                self.cvxpy_problem.solve(solver=solver, warm_start=False, **options)
             except (cp.error.SolverError, ArithmeticError, ValueError):
                 return Status.FAILED
         return Status.of_cvxpy(self.cvxpy_problem.status)

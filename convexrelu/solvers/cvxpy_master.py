@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import cvxpy as cp
+import numpy as np
 
 from convexrelu.problem import TrainingProblem
-from convexrelu.programs import GatedProgramme, ProgrammeSolution, ReLUProgramme
+from convexrelu.programs import FiniteProgramme, GatedProgramme, ProgrammeSolution, ReLUProgramme
 from convexrelu.result import Blocks
 
 __all__ = ["CvxpyMaster"]
@@ -13,6 +14,8 @@ __all__ = ["CvxpyMaster"]
 
 class CvxpyMaster:
     """Writes the programme in cvxpy and calls a general conic solver.
+
+    The last programme is kept: where the next one differs in `alpha` only, it is not canonicalised again.
 
     Parameters
     ----------
@@ -34,17 +37,33 @@ class CvxpyMaster:
             )
         self.solver = solver
         self.accuracy = accuracy
+        # A path solves the same programme for many alphas; its canonical form is kept.
+        self._last_relu: ReLUProgramme | None = None
+        self._last_gated: GatedProgramme | None = None
 
     def relu(
         self, problem: TrainingProblem, blocks: Blocks, *, time_limit: float | None = None
     ) -> ProgrammeSolution:
         """Solve the ReLU programme on `blocks`."""
-        programme = ReLUProgramme(problem, blocks.masks, blocks.signs)
-        return programme.solve(self.solver, accuracy=self.accuracy, time_limit=time_limit)
+        last = self._last_relu
+        if last is None or not (
+            np.array_equal(last.signs, blocks.signs) and last.is_for(problem, blocks.masks)
+        ):
+            last = self._last_relu = ReLUProgramme(problem, blocks.masks, blocks.signs)
+        return self._solve(last, problem.alpha, time_limit)
 
     def gated(
         self, problem: TrainingProblem, blocks: Blocks, *, time_limit: float | None = None
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`."""
-        programme = GatedProgramme(problem, blocks.masks)
-        return programme.solve(self.solver, accuracy=self.accuracy, time_limit=time_limit)
+        last = self._last_gated
+        if last is None or not last.is_for(problem, blocks.masks):
+            last = self._last_gated = GatedProgramme(problem, blocks.masks)
+        return self._solve(last, problem.alpha, time_limit)
+
+    def _solve(
+        self, programme: FiniteProgramme, alpha: float, time_limit: float | None
+    ) -> ProgrammeSolution:
+        return programme.solve(
+            self.solver, alpha=alpha, accuracy=self.accuracy, time_limit=time_limit
+        )

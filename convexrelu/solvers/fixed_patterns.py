@@ -86,7 +86,9 @@ def _train_relu(
 ) -> tuple[TwoLayerNetwork, Certificate, Status]:
     blocks = Blocks.both_signs(patterns.masks)
     oracle: Oracle = (
-        CellOracle(problem.design) if complete else PatternOracle(problem.design, patterns.masks)
+        CellOracle(problem.design, patterns=patterns)
+        if complete
+        else PatternOracle(problem.design, patterns.masks)
     )
     solution = master.relu(problem, blocks, time_limit=time_limit)
     # The zero network is feasible in every programme: what a failed solver falls back on.
