@@ -18,6 +18,7 @@ from scipy.optimize import minimize_scalar
 
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport, RelaxationOracle
+from convexrelu.oracles.base import lipschitz_constant
 from convexrelu.oracles.choose import choose_oracles
 from convexrelu.problem import TrainingProblem
 
@@ -115,7 +116,8 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     v : array of shape (n,)
         Dual direction; with an intercept its sum is zero up to rounding.
     bound : float
-        ``M̂``. If it is at least ``M(v)`` the result is a lower bound on the optimum.
+        ``M̂``. If it is at least ``M(v)`` the result is a lower bound on the optimum. Where it is not finite,
+        the result is the dual value at ``t = 0``.
 
     Notes
     -----
@@ -123,6 +125,11 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     differs from ``v`` by ``s Σv``, which changes ``M`` and the dual value by no more than what is
     added and taken off here.
     """
+    with np.errstate(over="ignore"):
+        # Every product of a pricing is below this: if it is finite, none of them has overflowed.
+        largest_product = lipschitz_constant(problem.design, v) ** 2
+    if not (math.isfinite(bound) and math.isfinite(largest_product)):
+        return problem.dual(np.zeros_like(v))  # t = 0, which needs no bound
     excess = abs(math.fsum(v)) if problem.fit_intercept else 0.0
     reach = float(problem.weights @ np.linalg.norm(problem.design, axis=1))
     feasible = bound + 2 * excess * reach

@@ -20,16 +20,6 @@ def random_network(rng, m=4, *, hidden_bias=True, fit_intercept=True, d=2):
     return TwoLayerNetwork(rng.standard_normal((m, d)), b, rng.standard_normal((1, m)), c)
 
 
-@pytest.fixture(params=[(h, i, w) for h in (0, 1) for i in (0, 1) for w in (None, WEIGHTS)])
-def options(request):
-    hidden_bias, fit_intercept, weight = request.param
-    return {
-        "hidden_bias": bool(hidden_bias),
-        "fit_intercept": bool(fit_intercept),
-        "sample_weight": weight,
-    }
-
-
 @pytest.mark.parametrize("alpha", [1e-4, 1e-2, 0.3])
 def test_the_bound_is_below_the_optimum_and_sharp_at_it(options, alpha):
     optimum = reference.train_exactly(X, Y, alpha, **options)
@@ -198,3 +188,16 @@ def test_bad_arguments_are_named():
             certify(network, X, Y, **({"alpha": ALPHA} | change))
     with pytest.raises(ValueError, match="module is made of"):
         certify(nn.Linear(2, 1), X, Y, alpha=ALPHA)
+
+
+@pytest.mark.parametrize("bound", [np.nan, np.inf])
+def test_a_bound_that_is_not_finite_proves_next_to_nothing(bound):
+    problem = TrainingProblem(X, Y, ALPHA)
+    v = problem.dual_point(np.zeros_like(Y))
+    assert lower_bound(problem, v, bound) == 0.0
+
+
+def test_products_that_overflow_prove_next_to_nothing():
+    problem = TrainingProblem(1e153 * X, 1e153 * Y, ALPHA)
+    v = problem.dual_point(np.zeros_like(Y))
+    assert lower_bound(problem, v, 1e-300) == 0.0

@@ -17,16 +17,6 @@ def random_network(rng, problem, m=4):
     return TwoLayerNetwork(rng.standard_normal((m, d)), b, rng.standard_normal((1, m)), c)
 
 
-@pytest.fixture(params=[(h, i, w) for h in (0, 1) for i in (0, 1) for w in (None, WEIGHTS)])
-def options(request):
-    hidden_bias, fit_intercept, weight = request.param
-    return {
-        "hidden_bias": bool(hidden_bias),
-        "fit_intercept": bool(fit_intercept),
-        "sample_weight": weight,
-    }
-
-
 def test_objective_is_the_reference(options):
     rng = np.random.default_rng(0)
     problem = TrainingProblem(X, Y, 0.3, **options)

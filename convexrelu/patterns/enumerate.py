@@ -103,8 +103,9 @@ def enumerate_patterns(
     Returns
     -------
     ActivationPatterns
-        Complete, but for cells narrower than its `resolution` (an angle, about 1e-15 for ordinary
-        data).
+        Complete, but for cells narrower than its `resolution`, an angle, 1e-12 or so for ordinary data.
+        It is infinite where hyperplanes nearly meet, so that float64 cannot tell their cells apart: the
+        list then claims nothing.
 
     Raises
     ------
