@@ -127,7 +127,7 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     """
     with np.errstate(over="ignore"):
         # Every product of a pricing is below this: if it is finite, none of them has overflowed.
-        largest_product = lipschitz_constant(problem.design, v) ** 2
+        largest_product = np.square(lipschitz_constant(problem.design, v))
     if not (math.isfinite(bound) and math.isfinite(largest_product)):
         return problem.dual(np.zeros_like(v))  # t = 0, which needs no bound
     excess = abs(math.fsum(v)) if problem.fit_intercept else 0.0
