@@ -6,9 +6,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-__all__ = ["cone_support"]
+__all__ = ["PatternCones", "cone_support"]
 
 Array = NDArray[np.float64]
+
+
+class PatternCones:
+    """The cones ``{u : (2D − I) X̃u ≥ 0}`` of all patterns on one data matrix.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``.
+
+    Attributes
+    ----------
+    rows : array of shape (m,)
+        Rows that bound the cones: those that are not zero.
+    norms : array of shape (m,)
+        Their lengths.
+    """
+
+    def __init__(self, design: Array) -> None:
+        norms = np.linalg.norm(design, axis=1)
+        self.rows = np.flatnonzero(norms)
+        self.norms = norms[self.rows]
+        self._normals = design[self.rows] / self.norms[:, None]
+
+    def support(self, linear: Array, mask: NDArray[np.bool_]) -> tuple[float, Array, Array]:
+        """:func:`cone_support` over the cone of `mask`; one multiplier for each of `rows`."""
+        towards = 2.0 * mask[self.rows, None] - 1.0
+        return cone_support(linear, towards * self._normals)
 
 
 def cone_support(linear: Array, rows: Array) -> tuple[float, Array, Array]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu.oracles.base import OracleReport, lipschitz_constant, strongest_first
-from convexrelu.oracles.cones import cone_support
+from convexrelu.oracles.cones import PatternCones
 
 __all__ = ["PatternOracle"]
 
@@ -71,9 +71,7 @@ class PatternOracle:
         self.method = method
         self.slack = slack
         self.n_witnesses = n_witnesses
-        norms = np.linalg.norm(design, axis=1)
-        self._bounding = np.flatnonzero(norms)  # zero rows bound no cone
-        self._normals = design[self._bounding] / norms[self._bounding, None]
+        self._cones = PatternCones(design)
 
     def __call__(self, v: Array) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
@@ -128,9 +126,8 @@ class PatternOracle:
                 rest = order[rank:]
                 bounds[rest], projections[rest] = 0.0, 0.0
                 break
-            towards = 2.0 * self.masks[pattern[candidate], self._bounding, None] - 1.0
-            bound, projection, multipliers = cone_support(
-                projections[candidate], towards * self._normals
+            bound, projection, multipliers = self._cones.support(
+                projections[candidate], self.masks[pattern[candidate]]
             )
             # Forming the projection rounds in the unit of the multipliers, which thin cones make large.
             bound += 4 * len(projection) * _EPS * float(multipliers.sum())

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from convexrelu.oracles.base import OracleReport, strongest_first
-from convexrelu.oracles.cones import cone_support
+from convexrelu.oracles.cones import PatternCones
 from convexrelu.patterns.activation import first_of_each
 
 __all__ = ["SearchOracle"]
@@ -72,10 +72,7 @@ class SearchOracle:
         self.n_polish = n_polish
         self.step_sizes = np.geomspace(first_step, last_step, n_steps)
         self._random = check_random_state(random_state)
-        norms = np.linalg.norm(design, axis=1)
-        self._bounding = np.flatnonzero(norms)
-        self._normals = design[self._bounding] / norms[self._bounding, None]
-        self._norms = norms[self._bounding]
+        self._cones = PatternCones(design)
 
     def __call__(self, v: Array) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
@@ -132,7 +129,7 @@ class SearchOracle:
             # All blocked facets at once is the long step; the worst one alone always leads upwards.
             for crossed in (np.flatnonzero(blocked), [np.argmax(excess)]):
                 trial = mask.copy()
-                trial[self._bounding[crossed]] ^= True
+                trial[self._cones.rows[crossed]] ^= True
                 outcome = self._maximise_over_cell(v, trial)
                 if outcome[0] > value * (1 + 1e-12):
                     break
@@ -148,11 +145,8 @@ class SearchOracle:
         and ``μ ≤ |v_i|‖x̃_i‖``; where the excess is positive the function goes on rising on the
         other side.
         """
-        towards = 2.0 * mask[self._bounding, None] - 1.0
-        value, projection, multipliers = cone_support(
-            (mask * v) @ self.design, towards * self._normals
-        )
-        kink = np.maximum(-v[self._bounding], 0.0) * self._norms
+        value, projection, multipliers = self._cones.support((mask * v) @ self.design, mask)
+        kink = np.maximum(-v[self._cones.rows], 0.0) * self._cones.norms
         return value, projection, np.where(multipliers > 0, multipliers - kink * (1 + 1e-9), 0.0)
 
 
