@@ -12,7 +12,7 @@ from convexrelu.gated_network import GatedNetwork
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.status import Status
 
-__all__ = ["Blocks", "Result", "Round"]
+__all__ = ["Blocks", "ProgrammeSolution", "Result", "Round"]
 
 Array = NDArray[np.float64]
 
@@ -56,6 +56,44 @@ class Blocks:
 
     def __len__(self) -> int:
         return len(self.masks)
+
+
+@dataclass(frozen=True, eq=False)
+class ProgrammeSolution:
+    """Solution of a finite programme.
+
+    Attributes
+    ----------
+    blocks : array of shape (B, d̃)
+        ``u_i``, one a block; zeros if the solver returned nothing.
+    intercept : float
+        ``c``.
+    outputs : array of shape (n,)
+        ``f(u) + c`` on the training data, patterns applied as masks: what the dual point is taken
+        from.
+    objective : float
+        Optimal value as the solver reports it; ``nan`` if it returned nothing.
+    status : Status
+        How the solver ended.
+    accuracy : float
+        Relative gap that was asked for, where blocks that should be zero are only nearly so; 0 where they
+        are zero.
+    seconds : float
+        Wall time of the call, canonicalisation included.
+    """
+
+    blocks: Array
+    intercept: float
+    outputs: Array
+    objective: float
+    status: Status
+    accuracy: float
+    seconds: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a point to go on with, accurate or not."""
+        return bool(np.isfinite(self.objective))
 
 
 @dataclass(frozen=True)

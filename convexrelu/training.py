@@ -6,7 +6,8 @@ import math
 import numbers
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles.choose import ORACLES, choose_oracles
+from convexrelu.oracles.choose import ORACLES, OraclePair, choose_oracles
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem import TrainingProblem, checked_alpha
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
 from convexrelu.solvers.fixed_patterns import train_on_patterns
@@ -41,6 +42,7 @@ def train(
     max_iter: int = 30,
     time_limit: float | None = None,
     start: TwoLayerNetwork | None = None,
+    device: str = "cpu",
     random_state: int | np.random.RandomState | None = None,
     progress: Callable[[Round], None] | None = None,
 ) -> Result:
@@ -58,8 +60,9 @@ def train(
     n_patterns : int
         How many gates ``"sampled"`` draws.
     solver : str or Master
-        ``"auto"``, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` or ``"cvxpy:SCS"``, or a
-        :class:`~convexrelu.solvers.master.Master` of your own.
+        ``"auto"``, ``"newton"``, ``"interior_point"`` or ``"fista"`` (see
+        :class:`~convexrelu.solvers.native_master.NativeMaster`); the references ``"cvxpy:CLARABEL"``,
+        ``"cvxpy:ECOS"`` and ``"cvxpy:SCS"``; or a :class:`~convexrelu.solvers.master.Master` of your own.
     oracle : {"auto", "cells", "search", "spike_free"}
         Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.choose.choose_oracles`.
     tol : float
@@ -70,6 +73,8 @@ def train(
         Seconds; training ends with the best network so far.
     start : TwoLayerNetwork, optional
         Network whose patterns ``"cutting_plane"`` starts from.
+    device : str
+        Torch device of the native solvers, such as ``"cuda"``.
     random_state : int, RandomState or None
         Seed of gates and searches.
     progress : callable, optional
@@ -113,61 +118,30 @@ def train(
     >>> result.status.name, result.certificate.is_proof, result.network.width
     ('CONVERGED', True, 2)
     """
-    started = time.perf_counter()
-    if not isinstance(problem, TrainingProblem):
-        raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
-    _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit)
-    master = make_master(solver, tol) if isinstance(solver, str) else solver
-    if not (hasattr(master, "relu") and hasattr(master, "gated")):
-        raise ValueError(f"solver={solver!r} is neither a name nor a Master")
-    random = _checked_random_state(random_state)
-    condensed = problem.condensed()
-    first_blocks = None if start is None else _blocks_of(start, condensed)
-    try:
-        if isinstance(patterns, str) and patterns == "cutting_plane":
-            oracles = choose_oracles(oracle, condensed.design, random)
-            result = CuttingPlane(
-                condensed,
-                master,
-                oracles,
-                tol=tol,
-                max_iter=max_iter,
-                time_limit=_time_left(time_limit, started),
-                progress=progress,
-            ).run(first_blocks)
-        else:
-            fixed = _fixed_patterns(patterns, n_patterns, condensed.design, random)
-            result = train_on_patterns(
-                condensed,
-                fixed,
-                master,
-                gated=activation == "gated_relu",
-                complete=isinstance(patterns, str) and patterns == "enumerated",
-                tol=tol,
-                time_limit=_time_left(time_limit, started),
-                progress=progress,
-            )
-    except KeyboardInterrupt as interruption:
-        raise KeyboardInterrupt(
-            "interrupted before the first certificate: there is no network"
-        ) from interruption
-    accurate_after_all = (
-        result.solver_status is Status.INACCURATE and result.status is Status.CONVERGED
+    session = _Session(
+        problem,
+        activation=activation,
+        patterns=patterns,
+        n_patterns=n_patterns,
+        solver=solver,
+        oracle=oracle,
+        tol=tol,
+        max_iter=max_iter,
+        time_limit=time_limit,
+        device=device,
+        random_state=random_state,
+        progress=progress,
     )
-    if result.solver_status is not Status.CONVERGED and not accurate_after_all:
-        warnings.warn(
-            f"solver={solver!r}: {result.solver_status.value} ({result.solver_status.name}); "
-            f"the network returned has a relative gap of {result.certificate.relative_gap:.1e}",
-            SolverWarning,
-            stacklevel=2,
-        )
-    return result
+    return session.train(problem.alpha, start)
 
 
 def regularization_path(
     problem: TrainingProblem, alphas: ArrayLike, **options: Any
 ) -> list[Result]:
-    """Train for several penalties, each started from the patterns of the one before.
+    """Train for several penalties, each started from the solution of the one before.
+
+    Patterns that do not depend on the penalty, sampled or enumerated, are made once for the whole path, and so is
+    what a native solver knows of them.
 
     Parameters
     ----------
@@ -194,25 +168,120 @@ def regularization_path(
     >>> [result.certificate.relative_gap <= 1e-3 for result in path]
     [True, True, True]
     """
-    # One master for the whole path: it keeps what the programmes have in common.
-    solver = options.pop("solver", "auto")
-    if isinstance(solver, str):
-        solver = make_master(solver, options.get("tol", 1e-3))
-    results: list[Result] = []
-    start = options.pop("start", None)
     try:
         penalties = np.asarray(alphas, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
         raise ValueError(f"alphas is not an array of numbers: {error}") from error
+    start = options.pop("start", None)
+    session = _Session(problem, **options)
+    results: list[Result] = []
     for alpha in penalties:
-        results.append(
-            train(problem.with_alpha(float(alpha)), solver=solver, start=start, **options)
-        )
+        results.append(session.train(checked_alpha(float(alpha)), start))
         if results[-1].status is Status.INTERRUPTED:
             break
         network = results[-1].network
         start = network if isinstance(network, TwoLayerNetwork) else None
     return results
+
+
+class _Session:
+    """What the trainings of one path have in common: data, patterns, oracles and master."""
+
+    def __init__(
+        self,
+        problem: TrainingProblem,
+        *,
+        activation: str = "relu",
+        patterns: str | ArrayLike = "cutting_plane",
+        n_patterns: int = 100,
+        solver: str | Master = "auto",
+        oracle: str = "auto",
+        tol: float = 1e-3,
+        max_iter: int = 30,
+        time_limit: float | None = None,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        progress: Callable[[Round], None] | None = None,
+    ) -> None:
+        self._prepared = time.perf_counter()
+        if not isinstance(problem, TrainingProblem):
+            raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
+        _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit)
+        self.solver = solver
+        self.master = make_master(solver, tol, device) if isinstance(solver, str) else solver
+        if not (hasattr(self.master, "relu") and hasattr(self.master, "gated")):
+            raise ValueError(f"solver={solver!r} is neither a name nor a Master")
+        random = _checked_random_state(random_state)
+        self.problem = problem.condensed()
+        self.gated = activation == "gated_relu"
+        self.complete = isinstance(patterns, str) and patterns == "enumerated"
+        self.oracles: OraclePair | None = None
+        self.patterns: ActivationPatterns | None = None
+        with _admitting_interruptions():
+            if isinstance(patterns, str) and patterns == "cutting_plane":
+                self.oracles = choose_oracles(oracle, self.problem.design, random)
+            else:
+                self.patterns = _fixed_patterns(patterns, n_patterns, self.problem.design, random)
+        self.tol = tol
+        self.max_iter = max_iter
+        self.time_limit = time_limit
+        self.progress = progress
+        # The time that preparation took counts for the first training.
+        self._prepared = time.perf_counter() - self._prepared
+
+    def train(self, alpha: float, start: TwoLayerNetwork | None) -> Result:
+        """Train with one penalty."""
+        problem = self.problem.with_alpha(alpha)
+        first = None if start is None else _blocks_of(start, problem)
+        left = None if self.time_limit is None else max(self.time_limit - self._prepared, 0.0)
+        self._prepared = 0.0
+        with _admitting_interruptions():
+            if self.patterns is not None:
+                result = train_on_patterns(
+                    problem,
+                    self.patterns,
+                    self.master,
+                    gated=self.gated,
+                    complete=self.complete,
+                    tol=self.tol,
+                    time_limit=left,
+                    progress=self.progress,
+                )
+            else:
+                assert self.oracles is not None
+                result = CuttingPlane(
+                    problem,
+                    self.master,
+                    self.oracles,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    time_limit=left,
+                    progress=self.progress,
+                ).run(first)
+        self._warn(result)
+        return result
+
+    def _warn(self, result: Result) -> None:
+        accurate_after_all = (
+            result.solver_status is Status.INACCURATE and result.status is Status.CONVERGED
+        )
+        if result.solver_status is not Status.CONVERGED and not accurate_after_all:
+            warnings.warn(
+                f"solver={self.solver!r}: {result.solver_status.value} ({result.solver_status.name}); "
+                f"the network returned has a relative gap of {result.certificate.relative_gap:.1e}",
+                SolverWarning,
+                stacklevel=4,
+            )
+
+
+@contextmanager
+def _admitting_interruptions() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt(
+            "interrupted before the first certificate: there is no network"
+        ) from interruption
 
 
 def _check_options(
@@ -249,10 +318,6 @@ def _checked_random_state(
         raise ValueError(
             f"random_state={random_state!r} is not a seed, a RandomState or None: {error}"
         ) from error
-
-
-def _time_left(time_limit: float | None, started: float) -> float | None:
-    return None if time_limit is None else max(time_limit - (time.perf_counter() - started), 0.0)
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -292,8 +357,10 @@ def _fixed_patterns(
     return ActivationPatterns.of_gates(design, gates)
 
 
-def _blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Blocks:
-    """Patterns and signs of a network's neurons on the problem's samples."""
+def _blocks_of(
+    network: TwoLayerNetwork, problem: TrainingProblem
+) -> tuple[Blocks, NDArray[np.float64]]:
+    """Patterns and signs of a network's neurons on the problem's samples, with the values of these blocks."""
     if not isinstance(network, TwoLayerNetwork):
         raise ValueError(f"start={network!r} is not a TwoLayerNetwork")
     if network.n_features != problem.n_features:
@@ -304,7 +371,12 @@ def _blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Blocks:
         raise ValueError(f"start has {network.n_outputs} outputs, expected 1")
     network = network.prune()
     outer = network.output_weights[0]
+    directions = np.column_stack([network.hidden_weights, network.hidden_bias])
+    values = directions[:, : problem.design.shape[1]] * np.abs(outer)[:, None]
     masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
     blocks = Blocks(masks.T, np.where(outer > 0, 1.0, -1.0))
-    _, first = np.unique(blocks.keys(), return_index=True)
-    return blocks.select(np.sort(first))
+    keys = [np.frombuffer(key, dtype=np.uint8) for key in blocks.keys()]
+    _, first, block = np.unique(np.array(keys), axis=0, return_index=True, return_inverse=True)
+    joint = np.zeros((len(first), values.shape[1]))
+    np.add.at(joint, block.ravel(), values)
+    return blocks.select(first), joint

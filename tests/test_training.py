@@ -132,7 +132,9 @@ def test_paths_of_fixed_patterns(activation):
     path = regularization_path(PROBLEM, [0.1, 0.01], **options)
     for alpha, result in zip([0.1, 0.01], path, strict=True):
         alone = train(PROBLEM.with_alpha(alpha), **options)
-        assert result.certificate == alone.certificate
+        assert result.certificate.relative_gap <= 1e-3
+        assert result.certificate.objective == pytest.approx(alone.certificate.objective, rel=1e-3)
+        assert result.certificate.scope == "programme" and result.certificate.is_proof
 
 
 def test_a_path_may_be_empty():
@@ -165,10 +167,11 @@ def test_a_path_on_fixed_patterns_is_canonicalised_once(monkeypatch, activation)
     X, y = reference.teacher(30, 2, 2, 0.1, 0)
     alphas, gates = [0.1, 0.03, 0.01], np.random.default_rng(0).standard_normal((8, 3))
     problem = TrainingProblem(X, y, 1.0)
-    path = regularization_path(problem, alphas, patterns=gates, activation=activation, tol=1e-6)
+    options = {"patterns": gates, "activation": activation, "tol": 1e-6}
+    path = regularization_path(problem, alphas, solver="cvxpy:CLARABEL", **options)
     assert len(built) == 1
     for alpha, result in zip(alphas, path, strict=True):
-        alone = train(problem.with_alpha(alpha), patterns=gates, activation=activation, tol=1e-6)
+        alone = train(problem.with_alpha(alpha), solver="cvxpy:CLARABEL", **options)
         assert result.certificate.objective == pytest.approx(alone.certificate.objective, rel=1e-6)
     assert len(built) == 1 + len(alphas)
 

@@ -62,8 +62,9 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : {"auto", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS"}, default="auto"
-        Solver of the finite convex programmes; ``"auto"`` is ``"cvxpy:CLARABEL"``.
+    solver : {"auto", "newton", "interior_point", "fista", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS"}, \
+default="auto"
+        Solver of the finite convex programmes; ``"auto"`` picks a native one by their shape.
     oracle : {"auto", "cells", "search", "spike_free"}, default="auto"
         How ``patterns="cutting_plane"`` finds violated constraints and certifies: ``"auto"``
         proves by enumeration of all cells where they are few enough (with a hidden bias: one
@@ -77,8 +78,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         Seconds after which the best network so far is kept. ``None`` means no limit.
     warm_start : bool, default=False
         Start from the patterns of the previous fit.
-    device : {"cpu"}, default="cpu"
-        Where to compute.
+    device : str, default="cpu"
+        Torch device of the native solvers, such as ``"cuda"``.
     verbose : int, default=0
         1 prints a line a round.
     random_state : int, RandomState or None, default=None
@@ -154,7 +155,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
         "warm_start": ["boolean"],
-        "device": [StrOptions({"cpu"})],
+        "device": [str],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -241,6 +242,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             max_iter=self.max_iter,
             time_limit=self.time_limit,
             start=self._previous_network(problem),
+            device=self.device,
             random_state=self.random_state,
             progress=ProgressPrinter() if self.verbose else None,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import cvxpy as cp
@@ -12,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu.problem import TrainingProblem
+from convexrelu.result import ProgrammeSolution
 from convexrelu.status import Status
 
-__all__ = ["FiniteProgramme", "ProgrammeSolution", "solver_options"]
+__all__ = ["FiniteProgramme", "solver_options"]
 
 Array = NDArray[np.float64]
 
@@ -43,43 +43,6 @@ def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
 
 
 _TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
-
-
-@dataclass(frozen=True, eq=False)
-class ProgrammeSolution:
-    """Solution of a finite programme.
-
-    Attributes
-    ----------
-    blocks : array of shape (B, d̃)
-        ``u_i``, one a block; zeros if the solver returned nothing.
-    intercept : float
-        ``c``.
-    outputs : array of shape (n,)
-        ``f(u) + c`` on the training data, patterns applied as masks: what the dual point is taken
-        from.
-    objective : float
-        Optimal value as the solver reports it; ``nan`` if it returned nothing.
-    status : Status
-        How the solver ended.
-    accuracy : float
-        Relative gap that was asked for.
-    seconds : float
-        Wall time of the call, canonicalisation included.
-    """
-
-    blocks: Array
-    intercept: float
-    outputs: Array
-    objective: float
-    status: Status
-    accuracy: float
-    seconds: float
-
-    @property
-    def usable(self) -> bool:
-        """Whether there is a point to go on with, accurate or not."""
-        return bool(np.isfinite(self.objective))
 
 
 class FiniteProgramme:

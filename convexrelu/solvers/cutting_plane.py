@@ -76,12 +76,13 @@ class CuttingPlane:
     _certified: tuple[TwoLayerNetwork, Certificate] | None = field(default=None, init=False)
     _verified: bool = field(default=False, init=False)
     _blocks: Blocks = field(init=False)
+    _values: Array = field(init=False)  # of the blocks, in the last master
     _solver_status: Status | None = field(default=None, init=False)
     _n_iter: int = field(default=0, init=False)
     _history: list[Round] = field(default_factory=list, init=False)
 
-    def run(self, start: Blocks | None = None) -> Result:
-        """Run the loop, from no pattern or from the blocks of `start`.
+    def run(self, start: tuple[Blocks, Array] | None = None) -> Result:
+        """Run the loop, from no pattern or from given blocks and their values, of shape (B, d̃).
 
         Raises
         ------
@@ -93,6 +94,7 @@ class CuttingPlane:
         self._network = self.problem.zero_network()
         self._outputs = self._network.predict(self.problem.X)
         self._blocks = Blocks.none(self.problem.n_samples)
+        self._values = np.zeros((0, self.problem.design.shape[1]))
         try:
             status = self._loop(start)
             self._verify()
@@ -108,9 +110,9 @@ class CuttingPlane:
             self._solver_status or Status.CONVERGED,
         )
 
-    def _loop(self, start: Blocks | None) -> Status:
-        if start is not None and len(start):
-            self._solve_master(start)
+    def _loop(self, start: tuple[Blocks, Array] | None) -> Status:
+        if start is not None and len(start[0]):
+            self._solve_master(*start)
         idle = 0
         while True:
             certificate, cuts = self._price()
@@ -160,15 +162,23 @@ class CuttingPlane:
         n_cuts = max(_MIN_CUTS, len(self._blocks) // 3)
         return found.select(_distinct_first(signed, fresh)[:n_cuts])
 
-    def _solve_master(self, cuts: Blocks) -> bool:
-        """Solve with `cuts` added, keep the better network, drop blocks that are zero. False without a solution."""
+    def _solve_master(self, cuts: Blocks, values: Array | None = None) -> bool:
+        """Solve with `cuts` added, keep the better network, drop blocks that are zero. False without a solution.
+
+        The master starts from its last solution, and from zero or `values` in the cuts.
+        """
         blocks = self._blocks.join(cuts)
-        solution = self.master.relu(self.problem, blocks, time_limit=self._seconds_left())
+        values = np.zeros((len(cuts), self._values.shape[1])) if values is None else values
+        start = np.vstack([self._values, values])
+        solution = self.master.relu(
+            self.problem, blocks, start=start, time_limit=self._seconds_left()
+        )
         self._n_iter += 1
         self._solver_status = solution.status
         if not solution.usable:
             return False
-        self._blocks = blocks.select(np.flatnonzero(active_blocks(solution)))
+        active = np.flatnonzero(active_blocks(solution))
+        self._blocks, self._values = blocks.select(active), solution.blocks[active]
         self._outputs = solution.outputs
         candidate = recover_relu(self.problem, solution, blocks)
         if self.problem.objective(candidate) < self.problem.objective(self._network):

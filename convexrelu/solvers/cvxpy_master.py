@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import cvxpy as cp
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu.problem import TrainingProblem
-from convexrelu.programs import FiniteProgramme, GatedProgramme, ProgrammeSolution, ReLUProgramme
-from convexrelu.result import Blocks
+from convexrelu.programs import FiniteProgramme, GatedProgramme, ReLUProgramme
+from convexrelu.result import Blocks, ProgrammeSolution
 
 __all__ = ["CvxpyMaster"]
 
@@ -42,9 +43,14 @@ class CvxpyMaster:
         self._last_gated: GatedProgramme | None = None
 
     def relu(
-        self, problem: TrainingProblem, blocks: Blocks, *, time_limit: float | None = None
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: NDArray[np.float64] | None = None,
+        time_limit: float | None = None,
     ) -> ProgrammeSolution:
-        """Solve the ReLU programme on `blocks`."""
+        """Solve the ReLU programme on `blocks`; a start has no effect, these solvers take none."""
         last = self._last_relu
         if last is None or not (
             np.array_equal(last.signs, blocks.signs) and last.is_for(problem, blocks.masks)
@@ -53,9 +59,14 @@ class CvxpyMaster:
         return self._solve(last, problem.alpha, time_limit)
 
     def gated(
-        self, problem: TrainingProblem, blocks: Blocks, *, time_limit: float | None = None
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: NDArray[np.float64] | None = None,
+        time_limit: float | None = None,
     ) -> ProgrammeSolution:
-        """Solve the gated programme on the patterns of `blocks`."""
+        """Solve the gated programme on the patterns of `blocks`; a start has no effect."""
         last = self._last_gated
         if last is None or not last.is_for(problem, blocks.masks):
             last = self._last_gated = GatedProgramme(problem, blocks.masks)

@@ -5,48 +5,68 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu.problem import TrainingProblem
-from convexrelu.programs import ProgrammeSolution
-from convexrelu.result import Blocks
-from convexrelu.solvers.cvxpy_master import CvxpyMaster
+from convexrelu.result import Blocks, ProgrammeSolution
 
 __all__ = ["SOLVERS", "Master", "make_master"]
 
-SOLVERS = ("auto", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
+Array = NDArray[np.float64]
+
+SOLVERS = ("auto", "newton", "interior_point", "fista", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
 
 
 class Master(Protocol):
     """Solves finite programmes; the blocks change from call to call."""
 
     def relu(
-        self, problem: TrainingProblem, blocks: Blocks, *, time_limit: float | None = None
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
     ) -> ProgrammeSolution:
-        """Solve the ReLU programme on `blocks`."""
+        """Solve the ReLU programme on `blocks`, perhaps from given blocks of shape (B, d̃)."""
         ...
 
     def gated(
-        self, problem: TrainingProblem, blocks: Blocks, *, time_limit: float | None = None
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`."""
         ...
 
 
-def make_master(name: str, tol: float = 1e-3) -> Master:
+def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
     """The master called `name`, as accurate as certificates to `tol` need it.
 
-    Near the optimum the objective is flat and the bound is not: an error of ``ε²`` in the one is
-    an error of ``ε`` in the other. A bound good to a tenth of `tol` therefore takes a programme
-    solved to its square.
+    A native master is asked for a duality gap, of which a hundredth of `tol` is enough. The other solvers
+    know their objective only: near the optimum it is flat and the bound is not, so that an error of ``ε²`` in the one
+    is an error of ``ε`` in the other, and they are asked for the square of a tenth of `tol`.
 
     Raises
     ------
     ValueError
-        For an unknown name, or a solver that is not installed.
+        For an unknown name, a solver that is not installed, or a device that it cannot use.
     """
     if name not in SOLVERS:
         raise ValueError(
             f"solver={name!r} is not known; available: {', '.join(map(repr, SOLVERS))}"
         )
+    # Imported here: torch and cvxpy take seconds, and a session needs one of them.
+    if not name.startswith("cvxpy:"):
+        from convexrelu.solvers.native_master import NativeMaster
+
+        return NativeMaster(name, gap=float(np.clip(0.01 * tol, 1e-10, 1e-6)), device=device)
+    if device != "cpu":
+        raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
+    from convexrelu.solvers.cvxpy_master import CvxpyMaster
+
     accuracy = float(np.clip((0.1 * tol) ** 2, 1e-11, 1e-8))
-    return CvxpyMaster("CLARABEL" if name == "auto" else name.removeprefix("cvxpy:"), accuracy)
+    return CvxpyMaster(name.removeprefix("cvxpy:"), accuracy)

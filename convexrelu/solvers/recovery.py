@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from convexrelu.gated_network import GatedNetwork
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.problem import TrainingProblem
-from convexrelu.programs import ProgrammeSolution
-from convexrelu.result import Blocks
+from convexrelu.result import Blocks, ProgrammeSolution
 
 __all__ = ["active_blocks", "recover_gated", "recover_relu"]
 

@@ -316,7 +316,7 @@ BAD_PARAMETERS = {
     "max_iter": [0, 1.5, True, np.inf, None],
     "time_limit": [-1, np.nan, np.inf, "a", True],
     "warm_start": ["yes", None],
-    "device": ["cuda", None],
+    "device": ["abacus", None],
     "verbose": [-1, "a", None],
     "random_state": ["a", -1, 1.5, np.random.default_rng(0)],
 }

@@ -6,7 +6,7 @@ from sklearn.exceptions import NotFittedError
 
 from convexrelu import ConvexReLURegressor, Status, TrainingProblem, regularization_path, train
 from convexrelu.oracles import SearchOracle
-from convexrelu.solvers.cvxpy_master import CvxpyMaster
+from convexrelu.solvers.native_master import NativeMaster
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network
 
@@ -40,7 +40,7 @@ def undisturbed():
 @pytest.mark.parametrize("call", [1, 2, 4])
 def test_the_best_network_so_far_is_kept(monkeypatch, undisturbed, call):
     assert undisturbed.n_iter_ > 4
-    interrupt(monkeypatch, CvxpyMaster, "relu", call)
+    interrupt(monkeypatch, NativeMaster, "relu", call)
     model = regressor()
     with pytest.raises(KeyboardInterrupt, match="keeps the best network so far") as caught:
         model.fit(X, Y)
@@ -76,7 +76,7 @@ def test_without_a_certificate_there_is_no_network(monkeypatch):
 
 @pytest.mark.parametrize("patterns", ["sampled", "enumerated"])
 def test_a_single_programme_leaves_no_network(monkeypatch, patterns):
-    interrupt(monkeypatch, CvxpyMaster, "relu", 1)
+    interrupt(monkeypatch, NativeMaster, "relu", 1)
     model = regressor(patterns=patterns)
     with pytest.raises(KeyboardInterrupt, match="there is no network"):
         model.fit(X[:, :1], Y)
@@ -87,7 +87,7 @@ def test_a_single_programme_leaves_no_network(monkeypatch, patterns):
 def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch):
     model = regressor(warm_start=True).fit(X, Y)
     network, certificate = model.network_, model.certificate_
-    interrupt(monkeypatch, CvxpyMaster, "relu", 1)
+    interrupt(monkeypatch, NativeMaster, "relu", 1)
     with pytest.raises(KeyboardInterrupt, match="interrupted"):
         model.fit(X, Y)
     assert_same_network(model.network_, network)
@@ -97,7 +97,7 @@ def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch):
 def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
     model = regressor(warm_start=True)
     with monkeypatch.context() as patch:
-        interrupt(patch, CvxpyMaster, "relu", 4)
+        interrupt(patch, NativeMaster, "relu", 4)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, Y)
     model.fit(X, Y)
@@ -107,14 +107,14 @@ def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
 
 
 def test_train_returns_what_there_is(monkeypatch):
-    interrupt(monkeypatch, CvxpyMaster, "relu", 3)
+    interrupt(monkeypatch, NativeMaster, "relu", 3)
     result = train(TrainingProblem(X, Y, ALPHA), random_state=0)
     assert result.status is Status.INTERRUPTED
     assert_certifies(result.certificate, result.network, X, Y, ALPHA)
 
 
 def test_an_interruption_ends_a_path(monkeypatch):
-    interrupt(monkeypatch, CvxpyMaster, "relu", 2)
+    interrupt(monkeypatch, NativeMaster, "relu", 2)
     problem, alphas = TrainingProblem(X, Y, ALPHA), [0.1, 0.05, 0.02]
     path = regularization_path(problem, alphas, random_state=0)
     assert path[-1].status is Status.INTERRUPTED

@@ -372,8 +372,8 @@ def test_convergence_warning_says_gap_and_tol():
 @pytest.mark.parametrize("patterns", ["cutting_plane", "sampled", "enumerated"])
 def test_a_solver_at_its_limit_warns_even_if_the_gap_is_small(monkeypatch, patterns):
     monkeypatch.setattr(Status, "of_cvxpy", lambda text: Status.USER_LIMIT)
-    model = regressor(patterns=patterns)
-    with pytest.warns(SolverWarning, match=r"solver='auto'.*USER_LIMIT") as record:
+    model = regressor(patterns=patterns, solver="cvxpy:CLARABEL")
+    with pytest.warns(SolverWarning, match=r"solver='cvxpy:CLARABEL'.*USER_LIMIT") as record:
         model.fit(X, Y)
     assert [warning.category for warning in record] == [SolverWarning]
     assert f"{model.certificate_.relative_gap:.1e}" in str(record[0].message)
@@ -384,8 +384,9 @@ def test_a_solver_at_its_limit_warns_even_if_the_gap_is_small(monkeypatch, patte
 @pytest.mark.parametrize("patterns", ["cutting_plane", "sampled", "enumerated"])
 def test_an_inaccurate_solver_warns_where_the_gap_is_open(monkeypatch, patterns):
     monkeypatch.setattr(Status, "of_cvxpy", lambda text: Status.INACCURATE)
-    regressor(patterns=patterns).fit(X, Y)  # the gap, not the solver, has the last word
-    model = regressor(patterns=patterns, tol=0.0, max_iter=1)
+    options = {"patterns": patterns, "solver": "cvxpy:CLARABEL"}
+    regressor(**options).fit(X, Y)  # the gap, not the solver, has the last word
+    model = regressor(**options, tol=0.0, max_iter=1)
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         model.fit(X, Y)

@@ -8,12 +8,15 @@ import pytest
 
 from convexrelu import SolverWarning, Status, TrainingProblem, TwoLayerNetwork, train
 from convexrelu.programs import ReLUProgramme
-from convexrelu.solvers.cvxpy_master import CvxpyMaster
+from convexrelu.solvers.native_master import NativeMaster
 from tests import reference
 from tests.honest import assert_certifies
 
 X, Y = reference.teacher(30, 2, 3, 0.1, 0)
 WIDE_X, WIDE_Y = reference.teacher(60, 5, 3, 0.1, 1)
+
+
+REFERENCE = "cvxpy:CLARABEL"
 
 
 def small(d=2, alpha=0.01, **options):
@@ -174,13 +177,13 @@ def test_the_time_that_is_left_goes_to_the_solver(monkeypatch):
 def test_the_loop_ends_when_time_is_over(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    original = CvxpyMaster.relu
+    original = NativeMaster.relu
 
     def slow(self, *args, **kwargs):
         now[0] += 10.0
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(CvxpyMaster, "relu", slow)
+    monkeypatch.setattr(NativeMaster, "relu", slow)
     problem = TrainingProblem(WIDE_X, WIDE_Y, 0.02)
     result = train(problem, time_limit=25.0, random_state=0)
     assert (result.status, result.n_iter) == (Status.TIME_LIMIT, 3)
@@ -190,13 +193,13 @@ def test_the_loop_ends_when_time_is_over(monkeypatch):
 
 def count_calls(monkeypatch):
     """The keyword arguments of every call of the master."""
-    calls, original = [], CvxpyMaster.relu
+    calls, original = [], NativeMaster.relu
 
     def counted(self, problem, blocks, **options):
         calls.append(options)
         return original(self, problem, blocks, **options)
 
-    monkeypatch.setattr(CvxpyMaster, "relu", counted)
+    monkeypatch.setattr(NativeMaster, "relu", counted)
     return calls
 
 
@@ -219,10 +222,10 @@ def fail_from(monkeypatch, call, status):
 @pytest.mark.parametrize("call", [1, 3])
 def test_a_failing_solver_leaves_the_best_network(monkeypatch, call, status):
     problem = TrainingProblem(X, Y, 0.01)
-    before = train(problem, random_state=0).history[call - 1]
+    before = train(problem, solver=REFERENCE, random_state=0).history[call - 1]
     fail_from(monkeypatch, call, status)
-    with pytest.warns(SolverWarning, match=f"solver='auto'.*{status.name}") as record:
-        result = train(problem, random_state=0)
+    with pytest.warns(SolverWarning, match=f"solver='{REFERENCE}'.*{status.name}") as record:
+        result = train(problem, solver=REFERENCE, random_state=0)
     assert len(record) == 1 and record[0].filename == __file__
     assert result.status is result.solver_status is status
     assert result.n_iter == call
@@ -234,7 +237,7 @@ def test_a_failing_solver_leaves_the_best_network(monkeypatch, call, status):
 
 @pytest.mark.parametrize("call", [1, 3])
 def test_a_worse_network_does_not_replace_the_best(monkeypatch, call):
-    problem, original, count = TrainingProblem(X, Y, 0.01), CvxpyMaster.relu, 0
+    problem, original, count = TrainingProblem(X, Y, 0.01), NativeMaster.relu, 0
 
     def worse(self, *args, **options):
         nonlocal count
@@ -244,7 +247,7 @@ def test_a_worse_network_does_not_replace_the_best(monkeypatch, call):
             return solution
         return replace(solution, blocks=30.0 * solution.blocks, status=Status.INACCURATE)
 
-    monkeypatch.setattr(CvxpyMaster, "relu", worse)
+    monkeypatch.setattr(NativeMaster, "relu", worse)
     result = train(problem, random_state=0)
     objectives = [entry.objective for entry in result.history]
     assert objectives[call] == objectives[call - 1]
@@ -259,7 +262,7 @@ def test_a_failing_solver_of_fixed_patterns_leaves_the_constant(monkeypatch, pat
     fail_from(monkeypatch, 1, Status.FAILED)
     problem = TrainingProblem(X, Y, 0.01)
     with pytest.warns(SolverWarning, match="FAILED"):
-        result = train(problem, patterns=patterns, random_state=0)
+        result = train(problem, patterns=patterns, solver=REFERENCE, random_state=0)
     assert (result.status, result.network.width) == (Status.FAILED, 0)
     assert result.certificate.objective == pytest.approx(0.5 * np.var(Y), rel=1e-12)
     assert result.certificate.relative_gap > 1e-3
@@ -272,7 +275,7 @@ def test_a_solver_that_raises_has_failed(monkeypatch):
 
     monkeypatch.setattr("cvxpy.Problem.solve", raising)
     with pytest.warns(SolverWarning, match="FAILED"):
-        result = train(TrainingProblem(X, Y, 0.01), random_state=0)
+        result = train(TrainingProblem(X, Y, 0.01), solver=REFERENCE, random_state=0)
     assert result.status is Status.FAILED
 
 

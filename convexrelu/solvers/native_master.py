@@ -1,0 +1,183 @@
+"""The native master: programmes as tensors, solved by this package's own algorithms."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, ProgrammeSolution
+from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
+from convexrelu.solvers.interior_point import interior_point
+from convexrelu.solvers.proximal_gradient import proximal_gradient
+from convexrelu.solvers.tensors import Iterate, TensorProgramme
+from convexrelu.status import Status
+
+__all__ = ["METHODS", "NativeMaster"]
+
+METHODS = ("auto", "newton", "interior_point", "fista")
+
+# What `auto` goes by: rows of a gated Newton system (8000 are half a gigabyte), and operations of an
+# interior-point iteration. See the table of solvers in the documentation.
+_LARGEST_SYSTEM = 8000
+_CHEAP_ITERATION = 3e8
+# Interior points leave blocks that should be zero only nearly so: they go on until that can be told.
+_INTERIOR_GAP = 1e-8
+
+
+class NativeMaster:
+    """The native solvers behind one door.
+
+    The last programme is kept with its solution: the next one starts from it where it differs in `alpha`
+    only. An explicit start goes first. Interior points take no start.
+
+    Parameters
+    ----------
+    method : {"auto", "newton", "interior_point", "fista"}
+        ``"newton"`` is :class:`~convexrelu.solvers.augmented_lagrangian.AugmentedLagrangian`, for both programmes;
+        ``"interior_point"`` is :func:`~convexrelu.solvers.interior_point.interior_point`, for ReLU; ``"fista"`` is
+        :func:`~convexrelu.solvers.proximal_gradient.proximal_gradient`, for gated programmes.
+
+        ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B n d̃ min(n, B d̃) ≤
+        3·10⁸``, and Newton steps otherwise; if one ends above `gap`, the other has a try. For gated
+        programmes it takes Newton steps where their largest system, ``min(n, B d̃)``, has at most 8000 rows, and
+        proximal gradient otherwise.
+    gap : float
+        Relative duality gap of the programme to stop at.
+    device : str
+        A torch device.
+    dtype : {"float64", "float32"}
+        In which to iterate. The solution is evaluated in float64 whatever it is; gaps below
+        about 1e-5 are out of reach in float32.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `method` or `dtype`, or a `device` that torch does not have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> problem = TrainingProblem([[-1.0], [0.0], [2.0]], [0.0, 0.0, 2.0], alpha=1e-3)
+    >>> blocks = Blocks(np.array([[False, True, True]]), np.array([1.0]))
+    >>> NativeMaster().relu(problem, blocks).status.name
+    'CONVERGED'
+    """
+
+    def __init__(
+        self,
+        method: str = "auto",
+        gap: float = 1e-8,
+        *,
+        device: str = "cpu",
+        dtype: str = "float64",
+    ) -> None:
+        if method not in METHODS:
+            raise ValueError(
+                f"method={method!r} is not known; available: {', '.join(map(repr, METHODS))}"
+            )
+        if dtype not in ("float64", "float32"):
+            raise ValueError(f"dtype={dtype!r} is not known; available: 'float64', 'float32'")
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"device={device!r} is not available: {error}") from error
+        self.method = method
+        self.gap = gap
+        self.device = device
+        self.dtype = getattr(torch, dtype)
+        self._last: TensorProgramme | None = None
+        self._newton: AugmentedLagrangian | None = None
+        self._last_blocks: Tensor | None = None
+
+    def relu(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: NDArray[np.float64] | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Solve the ReLU programme on `blocks`."""
+        if self.method == "fista":
+            raise ValueError("solver='fista': Missing cones; it solves gated programmes only")
+        return self._solve(problem, blocks, True, start, time_limit)
+
+    def gated(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: NDArray[np.float64] | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Solve the gated programme on the patterns of `blocks`."""
+        if self.method == "interior_point":
+            raise ValueError("solver='interior_point': Missing slacks; it solves ReLU programmes only")
+        return self._solve(problem, blocks, False, start, time_limit)
+
+    def _solve(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        cones: bool,
+        start: NDArray[np.float64] | None,
+        time_limit: float | None,
+    ) -> ProgrammeSolution:
+        started = time.perf_counter()
+        programme = self._programme(problem, blocks, cones)
+        first = self._last_blocks if start is None else programme.from_problem(start)
+        methods = [self.method] if self.method != "auto" else _choose(programme)
+        ends: list[Iterate] = []
+        for method in methods:
+            left = None if time_limit is None else time_limit - (time.perf_counter() - started)
+            ends.append(self._run(method, programme, first, left))
+            if ends[-1].status is not Status.INACCURATE:
+                break
+        end = min(ends, key=lambda one: one.gap)
+        self._last_blocks = end.blocks
+        return programme.to_solution(end, time.perf_counter() - started)
+
+    def _programme(
+        self, problem: TrainingProblem, blocks: Blocks, cones: bool
+    ) -> TensorProgramme:
+        last = self._last
+        if last is None or last.cones != cones or not last.is_for(problem, blocks):
+            last = TensorProgramme(
+                problem, blocks, cones=cones, device=self.device, dtype=self.dtype
+            )
+            self._last, self._newton, self._last_blocks = last, None, None
+        last.set_alpha(problem.alpha)
+        return last
+
+    def _run(
+        self,
+        method: str,
+        programme: TensorProgramme,
+        start: Tensor | None,
+        time_limit: float | None,
+    ) -> Iterate:
+        if method == "interior_point":
+            return interior_point(
+                programme, gap=min(self.gap, _INTERIOR_GAP), time_limit=time_limit
+            )
+        if method == "fista":
+            return proximal_gradient(programme, start, gap=self.gap, time_limit=time_limit)
+        if self._newton is None:
+            self._newton = AugmentedLagrangian(programme)
+        return self._newton.solve(start, gap=self.gap, time_limit=time_limit)
+
+
+def _choose(programme: TensorProgramme) -> list[str]:
+    """Solvers in the order in which `auto` tries them."""
+    (n, dim), n_blocks = programme.rows.shape, len(programme.masks)
+    largest_system = min(n, dim * n_blocks)
+    if not programme.cones:
+        return ["newton" if largest_system <= _LARGEST_SYSTEM else "fista"]
+    cheap = n_blocks * n * dim * largest_system <= _CHEAP_ITERATION
+    return ["interior_point", "newton"] if cheap else ["newton", "interior_point"]

@@ -1,0 +1,113 @@
+"""Accelerated proximal gradient with adaptive restart (FISTA), for gated programmes."""
+
+from __future__ import annotations
+
+import time
+import torch
+from torch import Tensor
+
+from convexrelu.solvers.tensors import Iterate, TensorProgramme
+from convexrelu.status import Status
+
+__all__ = ["proximal_gradient"]
+
+_POWER_STEPS = 12
+_SAFETY = 1.05
+_CHECK_EVERY = 10
+
+
+def proximal_gradient(
+    programme: TensorProgramme,
+    start: Tensor | None = None,
+    *,
+    gap: float = 1e-6,
+    max_iter: int = 100_000,
+    time_limit: float | None = None,
+) -> Iterate:
+    """FISTA (Beck & Teboulle 2009) restarted where the momentum points uphill (O'Donoghue & Candès 2015).
+
+    One step is a product with the patterns and one with their transpose::
+
+        z = y − Aᵀ(Ay − t)/L,      u⁺ = shrink(z, alpha/L),      y = u⁺ + β (u⁺ − u)
+
+    Parameters
+    ----------
+    programme : TensorProgramme
+        Without cones.
+    start : tensor of shape (B, d̃), optional
+    gap : float
+        Relative duality gap to stop at; looked at every tenth step.
+    max_iter : int
+        Most steps.
+    time_limit : float, optional
+        Seconds.
+
+    Returns
+    -------
+    Iterate
+        The best iterate that was looked at.
+
+    Notes
+    -----
+    ``4 B n d̃`` operations a step. Memory ``24 B d̃`` bytes besides the programme.
+    """
+    deadline = torch.inf if time_limit is None else time.perf_counter() + time_limit
+    curvature = _SAFETY * _largest_curvature(programme)
+    u = torch.zeros_like(programme.pull(programme.target)) if start is None else start
+    outputs = _outputs(programme, u)
+    y, outputs_y, t = u, outputs, 1.0
+    best = _iterate(programme, u, outputs, gap)
+    for step in range(1, max_iter + 1):
+        if best.status is Status.CONVERGED:
+            break
+        z = y - programme.pull(outputs_y - programme.target) / curvature
+        u_next = _shrink(z, programme.alpha / curvature)
+        outputs_next = _outputs(programme, u_next)
+        if ((y - u_next) * (u_next - u)).sum() > 0:
+            t = 1.0
+        t_next = (1 + (1 + 4 * t * t) ** 0.5) / 2
+        momentum = (t - 1) / t_next
+        y = u_next + momentum * (u_next - u)
+        outputs_y = outputs_next + momentum * (outputs_next - outputs)
+        u, outputs, t = u_next, outputs_next, t_next
+        if step % _CHECK_EVERY == 0 or step == max_iter:
+            now = _iterate(programme, u, outputs, gap)
+            best = now if now.gap <= best.gap else best
+            if time.perf_counter() > deadline:
+                break
+    return best
+
+
+def _iterate(programme: TensorProgramme, u: Tensor, outputs: Tensor, wanted: float) -> Iterate:
+    v = programme.target - outputs
+    active = _nonzero(u)
+    bound = float(programme.pull(v).norm(dim=1).max()) if len(u) else 0.0
+    gap = programme.gap(u[active], active, v, v, bound)
+    return Iterate(u, v, gap, Status.CONVERGED if gap <= wanted else Status.USER_LIMIT)
+
+
+def _shrink(z: Tensor, level: float) -> Tensor:
+    lengths = z.norm(dim=1, keepdim=True)
+    return z * (1 - level / lengths.clamp(min=torch.finfo(z.dtype).tiny)).clamp(min=0)
+
+
+def _outputs(programme: TensorProgramme, u: Tensor) -> Tensor:
+    active = _nonzero(u)
+    return programme.push(u[active], active)
+
+
+def _nonzero(u: Tensor) -> Tensor:
+    return u.any(dim=1).nonzero()[:, 0]
+
+
+def _largest_curvature(programme: TensorProgramme) -> float:
+    """Largest eigenvalue of ``AᵀA`` by the power method, from the direction of the targets."""
+    v = programme.target
+    value = 1.0
+    for _ in range(_POWER_STEPS):
+        length = float(v.norm())
+        if length == 0:
+            return 1.0
+        v = programme.push(programme.pull(v / length))
+        value = float(v.norm())
+    return value or 1.0

@@ -1,0 +1,222 @@
+"""Finite programmes as tensors, in units of their own: what the native solvers work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, ProgrammeSolution
+from convexrelu.status import Status
+
+__all__ = ["Iterate", "TensorProgramme"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Iterate:
+    """Where a native solver ended.
+
+    Attributes
+    ----------
+    blocks : tensor of shape (B, d̃)
+    v : tensor of shape (n,)
+        Dual point.
+    gap : float
+        Relative duality gap of the two.
+    status : Status
+        ``CONVERGED``, ``INACCURATE`` where no further progress was made, or ``USER_LIMIT``.
+    accuracy : float
+        Relative gap to which blocks that should be zero are nearly so; 0 where they are zero.
+    """
+
+    blocks: Tensor
+    v: Tensor
+    gap: float
+    status: Status
+    accuracy: float = 0.0
+
+
+class TensorProgramme:
+    """``min ½‖Σ_j A_j u_j − t‖² + alpha Σ_j ‖u_j‖``, with ``u_j`` in a cone ``K_j`` or without cones.
+
+    ``A_j = σ_j D_j R``, where row ``i`` of ``R`` is ``√s_i x̃_i / ρ``, and ``t_i = √s_i (y_i − c₀)/τ``. The
+    scales ``ρ`` and ``τ`` make ``‖R‖ = ‖t‖ = 1``. An output intercept is eliminated: ``A_j`` and ``t`` are
+    meant after the projection orthogonal to ``√s``, which :meth:`centred` applies.
+
+    The dual is ``max_v tᵀv − ½‖v‖²`` under ``‖projection of A_jᵀv on K_j‖ ≤ alpha``; at the optimum
+    ``v = t − Σ_j A_j u_j``.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples, with squared error.
+    blocks : Blocks
+        Patterns ``D_j`` and signs ``σ_j``.
+    cones : bool
+        Whether there are cones ``K_j = {u : (2D_j − I) X̃u ≥ 0}`` (ReLU) or none (gated).
+    device : str
+        A torch device.
+    dtype : torch.dtype
+
+    Attributes
+    ----------
+    rows : tensor of shape (n, d̃)
+        ``R``.
+    masks : tensor of shape (B, n)
+        ``σ_j D_j``, one row a block.
+    target : tensor of shape (n,)
+        ``t``.
+    alpha : float
+        The penalty in these units.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not the squared error.
+
+    Notes
+    -----
+    Memory ``8 B n`` bytes in float64 for the patterns (and ``B n`` more with cones); no array of
+    ``n × B × d̃``.
+    """
+
+    def __init__(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        cones: bool,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        if problem.loss.name != "squared_error":
+            raise ValueError(f"loss={problem.loss.name!r}: Missing a native solver; use solver='cvxpy:CLARABEL'")
+        self.problem = problem
+        self.cones = cones
+        self.blocks = blocks
+        root = np.sqrt(problem.weights)
+        rows = root[:, None] * problem.design
+        self._rho = float(np.linalg.norm(rows)) or 1.0
+        self._center = problem.best_intercept(np.zeros_like(problem.y))
+        target = root * (problem.y - self._center)
+        self._tau = float(np.linalg.norm(target)) or 1.0
+
+        def tensor(array: Array) -> Tensor:
+            return torch.as_tensor(array).to(device=device, dtype=dtype)
+
+        self.rows = tensor(rows / self._rho)
+        self.target = tensor(target / self._tau)
+        self.masks = tensor(blocks.masks).mul_(tensor(blocks.signs)[:, None])
+        self._unit = tensor(root) if problem.fit_intercept else None
+        self.target = self.centred(self.target)
+        self.set_alpha(problem.alpha)
+
+    def set_alpha(self, alpha: float) -> None:
+        """Change the penalty, given in the units of the problem."""
+        self.problem = self.problem.with_alpha(alpha)
+        self.alpha = alpha / (self._rho * self._tau)
+
+    # Units
+
+    def is_for(self, problem: TrainingProblem, blocks: Blocks) -> bool:
+        """Whether this is the programme of `problem` on `blocks`, but for the value of `alpha`."""
+        mine = self.problem
+        return (
+            mine.loss.name == problem.loss.name
+            and mine.fit_intercept == problem.fit_intercept
+            and np.array_equal(self.blocks.signs, blocks.signs)
+            and np.array_equal(self.blocks.masks, blocks.masks)
+            and np.array_equal(mine.y, problem.y)
+            and np.array_equal(mine.weights, problem.weights)
+            and np.array_equal(mine.design, problem.design)
+        )
+
+    def from_problem(self, blocks: Array) -> Tensor:
+        """Blocks of the problem, of shape (B, d̃), in these units."""
+        scaled = torch.as_tensor(blocks * (self._rho / self._tau))
+        return scaled.to(device=self.rows.device, dtype=self.rows.dtype)
+
+    def to_solution(self, end: Iterate, seconds: float) -> ProgrammeSolution:
+        """Blocks and dual point in the units of the problem, evaluated in float64.
+
+        The outputs are those whose dual point is ``v``: at the optimum they are also those of the blocks.
+        """
+        problem = self.problem
+        u = end.blocks.to("cpu", torch.float64).numpy() * (self._tau / self._rho)
+        active = np.flatnonzero(np.any(u != 0, axis=1))
+        signed = self.blocks.masks[active].T * self.blocks.signs[active]
+        hidden = np.einsum("nd,nd->n", signed @ u[active], problem.design)
+        intercept = problem.best_intercept(hidden)
+        penalty = problem.alpha * float(np.linalg.norm(u, axis=1).sum())
+        dual = end.v.to("cpu", torch.float64).numpy()
+        return ProgrammeSolution(
+            blocks=u,
+            intercept=intercept,
+            outputs=problem.y - self._tau * dual / np.sqrt(problem.weights),
+            objective=problem.data_fit(hidden + intercept) + penalty,
+            status=end.status,
+            accuracy=end.accuracy,
+            seconds=seconds,
+        )
+
+    # The linear map
+
+    def centred(self, array: Tensor) -> Tensor:
+        """Projection of outputs, of shape (n,) or (n, k), that eliminates the intercept."""
+        if self._unit is None:
+            return array
+        if array.ndim == 1:
+            return array - self._unit * (self._unit @ array)
+        return torch.addr(array, self._unit, self._unit @ array, alpha=-1)
+
+    def pull(self, v: Tensor, index: Tensor | None = None) -> Tensor:
+        """``A_jᵀ v`` for a centred `v`, of shape (B, d̃), or for the blocks in `index`."""
+        masks = self.masks if index is None else self.masks[index]
+        return masks @ (self.rows * v[:, None])
+
+    def push(self, blocks: Tensor, index: Tensor | None = None) -> Tensor:
+        """``Σ_j A_j u_j``, of shape (n,), over all blocks or those in `index`."""
+        masks = self.masks if index is None else self.masks[index]
+        return self.centred(((masks.T @ blocks) * self.rows).sum(dim=1))
+
+    # Primal and dual
+
+    def primal(self, blocks: Tensor, residual: Tensor) -> float:
+        """Objective of blocks with this residual ``t − Σ_j A_j u_j``."""
+        return float(0.5 * residual @ residual + self.alpha * blocks.norm(dim=1).sum())
+
+    def gap(self, blocks: Tensor, index: Tensor, residual: Tensor, v: Tensor, bound: float) -> float:
+        """Relative duality gap between active blocks and the best feasible multiple of ``v``.
+
+        Parameters
+        ----------
+        blocks, index : tensors of shape (k, d̃) and (k,)
+            The blocks that are not zero and their positions.
+        residual : tensor of shape (n,)
+            Their ``t − Σ_j A_j u_j``.
+        v : tensor of shape (n,)
+            Dual point, centred.
+        bound : float
+            At least the largest ``‖projection of A_jᵀv‖``.
+
+        Notes
+        -----
+        ``P − D = ½‖r − w‖² + Σ_j (alpha ‖u_j‖ − u_jᵀA_jᵀw)`` at ``w = tv``: unlike the difference of the two
+        values, this does not cancel where the fit is good.
+        """
+        largest = self.alpha / bound if bound > 0 else torch.inf
+        square = float(v @ v)
+        t = min(largest, max(float(v @ self.target), 0.0) / square) if square > 0 else 0.0
+        w = t * v
+        inner = (blocks * self.pull(w, index)).sum(dim=1)
+        slack = float((self.alpha * blocks.norm(dim=1) - inner).sum())
+        difference = residual - w
+        gap = 0.5 * float(difference @ difference) + slack
+        primal = self.primal(blocks, residual)
+        return max(gap, 0.0) / primal if primal > 0 else 0.0
