@@ -9,7 +9,7 @@ see :mod:`convexrelu.oracles`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -198,10 +198,22 @@ def price_and_certify(
 
     A bound is valid at any dual point. A programme's solution gives a sharper one than the network
     recovered from it, in which blocks that are almost zero are left out.
+
+    Where the oracle searches, the network's own neurons are among its directions: with them no estimate can be
+    above the objective of the network (weak duality over these neurons).
     """
     v = problem.dual_point(network.predict(problem.X) if outputs is None else outputs)
     report = oracle(v)
+    if not report.is_proof:
+        report = replace(report, bound=max(report.bound, _largest_neuron(problem, network, v)))
     return certificate_of(problem, problem.objective(network), v, report), report
+
+
+def _largest_neuron(problem: TrainingProblem, network: TwoLayerNetwork, v: Array) -> float:
+    """``max_j |vᵀ relu(X̃u_j)|`` over the directions of the network's neurons."""
+    weights = network.prune().augmented_weights()[:, : problem.design.shape[1]]
+    directions = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    return float(np.abs(v @ np.maximum(problem.design @ directions.T, 0.0)).max(initial=0.0))
 
 
 def certify(

@@ -375,8 +375,7 @@ def _blocks_of(
     values = directions[:, : problem.design.shape[1]] * np.abs(outer)[:, None]
     masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
     blocks = Blocks(masks.T, np.where(outer > 0, 1.0, -1.0))
-    keys = [np.frombuffer(key, dtype=np.uint8) for key in blocks.keys()]
-    _, first, block = np.unique(np.array(keys), axis=0, return_index=True, return_inverse=True)
+    _, first, block = np.unique(blocks.keys(), return_index=True, return_inverse=True)
     joint = np.zeros((len(first), values.shape[1]))
-    np.add.at(joint, block.ravel(), values)
+    np.add.at(joint, block, values)
     return blocks.select(first), joint

@@ -27,7 +27,12 @@ def main() -> None:
     peer, source, target_file = sys.argv[1:4]
     data = dict(np.load(source))
     solve = PEERS[peer]
-    if peer in ("celer", "skglm", "pyscnn", "pyscnn-relu"):  # what is compiled or set up on first use
+    if peer in (
+        "celer",
+        "skglm",
+        "pyscnn",
+        "pyscnn-relu",
+    ):  # what is compiled or set up on first use
         solve(_small(data), 1e-2)
     limit, target = float(data["time_limit"]), float(data["target"])
     best: dict[str, Any] = {"peer": peer, "gap": np.inf, "seconds": []}
@@ -61,7 +66,12 @@ def relative_gap(data: dict[str, np.ndarray], blocks: np.ndarray) -> float:
     v = (y - outputs) / len(y)
     linear = data["signs"][:, None] * (masks @ (design * v[:, None]))
     if data["kind"] == "relu":
-        linear = np.array([_on_cone(a, (2.0 * m - 1.0)[:, None] * design) for a, m in zip(linear, masks, strict=True)])
+        linear = np.array(
+            [
+                _on_cone(a, (2.0 * m - 1.0)[:, None] * design)
+                for a, m in zip(linear, masks, strict=True)
+            ]
+        )
     largest = float(data["alpha"]) / np.linalg.norm(linear, axis=1).max()
     t = min(largest, float(v @ y / (len(y) * (v @ v))))
     dual = t * float(v @ y) - 0.5 * len(y) * t * t * float(v @ v)
@@ -128,8 +138,7 @@ def adelie(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
     """Block coordinate descent in C++ with a structured design."""
     import adelie as ad
 
-    n, dim = data["design"].shape
-    n_blocks = len(data["masks"])
+    n_blocks, dim = len(data["masks"]), data["design"].shape[1]
     design = ad.matrix.convex_relu(
         np.ascontiguousarray(data["design"]),
         np.asfortranarray(data["masks"].T),
@@ -197,9 +206,7 @@ def _pyscnn(data: dict[str, np.ndarray], model: Any, solver: Any) -> Any:
 def _like_masks(data: dict[str, np.ndarray], model: Any, blocks: np.ndarray) -> np.ndarray:
     """The peer may reorder gates or join equal patterns; bring its blocks into the file's order."""
     gates = np.asarray(model.G).T
-    mine = {
-        np.packbits(mask).tobytes(): i for i, mask in reversed(list(enumerate(data["masks"])))
-    }
+    mine = {np.packbits(mask).tobytes(): i for i, mask in reversed(list(enumerate(data["masks"])))}
     ordered = np.zeros((min(len(data["masks"]), len(data["gates"])), blocks.shape[1]))
     for gate, block in zip(gates, np.asarray(blocks), strict=True):
         ordered[mine[np.packbits(data["design"] @ gate >= 0).tobytes()]] += block
@@ -247,7 +254,9 @@ def clarabel(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
     design, masks, signs = data["design"], data["masks"], data["signs"]
     (n, dim), n_blocks = design.shape, len(masks)
     n_u = n_blocks * dim
-    outputs = sp.hstack([sp.csc_matrix(s * m[:, None] * design) for m, s in zip(masks, signs, strict=True)])
+    outputs = sp.hstack(
+        [sp.csc_matrix(s * m[:, None] * design) for m, s in zip(masks, signs, strict=True)]
+    )
     P = sp.diags(np.r_[np.zeros(n_u), np.full(n, 1 / n), np.zeros(n_blocks)]).tocsc()
     q = np.r_[np.zeros(n_u), -data["y"] / n, np.full(n_blocks, float(data["alpha"]))]
     rows = [sp.hstack([outputs, -sp.eye(n), sp.csc_matrix((n, n_blocks))])]

@@ -35,7 +35,9 @@ from convexrelu.status import Status
 __all__ = ["AugmentedLagrangian"]
 
 _FIRST_STEP = 1e3  # τ, but not above 1/alpha
-_GROWTH = 3.0  # of τ, from one outer iteration to the next
+# Factors of τ from one outer iteration to the next: after a few Newton steps, after many, and after too many, be
+# it for the kinks or for rounding.
+_FEW_STEPS, _FAST_GROWTH, _GROWTH, _RETREAT = 2, 10.0, 3.0, 0.1
 _LARGEST_STEP = 1e12
 _INEXACTNESS = 0.5
 _MAX_OUTER = 60
@@ -43,7 +45,7 @@ _MAX_NEWTON = 60
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
 # Outer iterations in a row that do not lower the gap after which the solver gives up.
-_PATIENCE = 4
+_PATIENCE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +116,10 @@ class AugmentedLagrangian:
         best = Iterate(centre, v, torch.inf, Status.INACCURATE)
         idle = 0
         for _ in range(_MAX_OUTER):
-            point = self._minimise(v, centre, tau, deadline)
+            point, n_steps = self._minimise(v, centre, tau, deadline)
             v = point.v
             now = self._iterate(point, centre, tau)
-            idle = 0 if now.gap < 0.9 * best.gap else idle + 1
+            idle = 0 if now.gap < 0.99 * best.gap else idle + 1
             best = now if now.gap < best.gap else best
             if best.gap <= gap:
                 return replace(best, status=Status.CONVERGED)
@@ -126,27 +128,32 @@ class AugmentedLagrangian:
             if idle >= _PATIENCE:
                 break
             centre = now.blocks
-            tau = min(_GROWTH * tau, _LARGEST_STEP)
+            tau = min(_factor(n_steps) * tau, _LARGEST_STEP)
         return best
 
-    def _minimise(self, v: Tensor, centre: Tensor, tau: float, deadline: float) -> _Point:
-        """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration."""
+    def _minimise(
+        self, v: Tensor, centre: Tensor, tau: float, deadline: float
+    ) -> tuple[_Point, int]:
+        """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration.
+
+        Also returns the number of steps, the largest if that was not reached.
+        """
         point = self._evaluate(v, centre, tau)
-        for _ in range(_MAX_NEWTON):
+        for n_steps in range(_MAX_NEWTON):
             if self._is_minimal(point, centre, tau) or time.perf_counter() > deadline:
-                break
+                return point, n_steps
             step = self._system.direction(point.gradient, point.active, tau)
             following = self._line_search(point, step, centre, tau)
             if following is None:
-                break
+                return point, _MAX_NEWTON
             point = following
-        return point
+        return point, _MAX_NEWTON
 
     def _is_minimal(self, point: _Point, centre: Tensor, tau: float) -> bool:
         moved = centre.clone()
         moved[point.active.index] -= point.blocks
         allowed = _INEXACTNESS * float(moved.norm()) / tau**0.5
-        rounding = 10 * torch.finfo(centre.dtype).eps
+        rounding = 1e3 * torch.finfo(centre.dtype).eps
         return float(point.gradient.norm()) <= max(allowed, rounding)
 
     def _line_search(
@@ -184,3 +191,9 @@ class AugmentedLagrangian:
         blocks = torch.zeros_like(centre)
         blocks[point.active.index] = point.blocks
         return Iterate(blocks, point.v, gap, Status.INACCURATE)
+
+
+def _factor(n_steps: int) -> float:
+    if n_steps <= _FEW_STEPS:
+        return _FAST_GROWTH
+    return _GROWTH if n_steps < _MAX_NEWTON else _RETREAT

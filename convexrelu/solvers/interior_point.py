@@ -219,6 +219,8 @@ class _NormalEquations:
         for _ in range(_REFINEMENTS):
             rough = self._solve(residual)
             product = float((residual * rough).sum())
+            if not product > 0:  # nothing left, or nothing but rounding
+                break
             along = rough + product / previous * along
             image = self._apply(along)
             curvature = float((along * image).sum())
@@ -251,7 +253,10 @@ def _start(programme: TensorProgramme, slacks: _Slacks) -> _Point:
     q = torch.eye(1, 1 + dim, dtype=programme.rows.dtype, device=programme.rows.device)
     s = torch.full_like(slacks.sides, 3 / n)
     return _Point(
-        s, torch.full_like(s, 30 * programme.alpha), q.repeat(m, 1), programme.alpha * q.repeat(m, 1)
+        s,
+        torch.full_like(s, 30 * programme.alpha),
+        q.repeat(m, 1),
+        programme.alpha * q.repeat(m, 1),
     )
 
 
@@ -270,7 +275,10 @@ def _advance(programme: TensorProgramme, slacks: _Slacks, point: _Point) -> _Poi
     """One predictor–corrector step."""
     scaling = _Scaling.of(point.q, point.z)
     direction = _newton(programme, slacks, point, scaling)
-    slack_product, cone_product = point.s * point.multipliers, _arrow(scaling.scaled, scaling.scaled)
+    slack_product, cone_product = (
+        point.s * point.multipliers,
+        _arrow(scaling.scaled, scaling.scaled),
+    )
     affine = direction(-slack_product, -cone_product)
     length = min(1.0, point.longest(affine))
     centre = (point.moved(affine, length).mu() / point.mu()) ** 3 * point.mu()

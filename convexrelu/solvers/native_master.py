@@ -43,7 +43,7 @@ class NativeMaster:
         :func:`~convexrelu.solvers.proximal_gradient.proximal_gradient`, for gated programmes.
 
         ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B n d̃ min(n, B d̃) ≤
-        3·10⁸``, and Newton steps otherwise; if one ends above `gap`, the other has a try. For gated
+        3·10⁸``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. For gated
         programmes it takes Newton steps where their largest system, ``min(n, B d̃)``, has at most 8000 rows, and
         proximal gradient otherwise.
     gap : float
@@ -118,7 +118,9 @@ class NativeMaster:
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`."""
         if self.method == "interior_point":
-            raise ValueError("solver='interior_point': Missing slacks; it solves ReLU programmes only")
+            raise ValueError(
+                "solver='interior_point': Missing slacks; it solves ReLU programmes only"
+            )
         return self._solve(problem, blocks, False, start, time_limit)
 
     def _solve(
@@ -133,19 +135,19 @@ class NativeMaster:
         programme = self._programme(problem, blocks, cones)
         first = self._last_blocks if start is None else programme.from_problem(start)
         methods = [self.method] if self.method != "auto" else _choose(programme)
-        ends: list[Iterate] = []
+        best: Iterate | None = None
         for method in methods:
             left = None if time_limit is None else time_limit - (time.perf_counter() - started)
-            ends.append(self._run(method, programme, first, left))
-            if ends[-1].status is not Status.INACCURATE:
+            end = self._run(method, programme, first, left)
+            if best is None or end.gap < best.gap:
+                best, first = end, end.blocks
+            if best.gap <= self.gap or end.status is Status.USER_LIMIT:
                 break
-        end = min(ends, key=lambda one: one.gap)
-        self._last_blocks = end.blocks
-        return programme.to_solution(end, time.perf_counter() - started)
+        assert best is not None
+        self._last_blocks = best.blocks
+        return programme.to_solution(best, self.gap, time.perf_counter() - started)
 
-    def _programme(
-        self, problem: TrainingProblem, blocks: Blocks, cones: bool
-    ) -> TensorProgramme:
+    def _programme(self, problem: TrainingProblem, blocks: Blocks, cones: bool) -> TensorProgramme:
         last = self._last
         if last is None or last.cones != cones or not last.is_for(problem, blocks):
             last = TensorProgramme(
@@ -163,9 +165,8 @@ class NativeMaster:
         time_limit: float | None,
     ) -> Iterate:
         if method == "interior_point":
-            return interior_point(
-                programme, gap=min(self.gap, _INTERIOR_GAP), time_limit=time_limit
-            )
+            gap = _INTERIOR_GAP if self.method == "auto" else min(self.gap, _INTERIOR_GAP)
+            return interior_point(programme, gap=gap, time_limit=time_limit)
         if method == "fista":
             return proximal_gradient(programme, start, gap=self.gap, time_limit=time_limit)
         if self._newton is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,7 +97,9 @@ class TensorProgramme:
         dtype: torch.dtype = torch.float64,
     ) -> None:
         if problem.loss.name != "squared_error":
-            raise ValueError(f"loss={problem.loss.name!r}: Missing a native solver; use solver='cvxpy:CLARABEL'")
+            raise ValueError(
+                f"loss={problem.loss.name!r}: Missing a native solver; use solver='cvxpy:CLARABEL'"
+            )
         self.problem = problem
         self.cones = cones
         self.blocks = blocks
@@ -107,7 +110,7 @@ class TensorProgramme:
         target = root * (problem.y - self._center)
         self._tau = float(np.linalg.norm(target)) or 1.0
 
-        def tensor(array: Array) -> Tensor:
+        def tensor(array: NDArray[Any]) -> Tensor:
             return torch.as_tensor(array).to(device=device, dtype=dtype)
 
         self.rows = tensor(rows / self._rho)
@@ -142,10 +145,11 @@ class TensorProgramme:
         scaled = torch.as_tensor(blocks * (self._rho / self._tau))
         return scaled.to(device=self.rows.device, dtype=self.rows.dtype)
 
-    def to_solution(self, end: Iterate, seconds: float) -> ProgrammeSolution:
+    def to_solution(self, end: Iterate, wanted: float, seconds: float) -> ProgrammeSolution:
         """Blocks and dual point in the units of the problem, evaluated in float64.
 
-        The outputs are those whose dual point is ``v``: at the optimum they are also those of the blocks.
+        `wanted` is the gap that counts as converged. The outputs are those whose dual point is ``v``: at
+        the optimum they are also those of the blocks.
         """
         problem = self.problem
         u = end.blocks.to("cpu", torch.float64).numpy() * (self._tau / self._rho)
@@ -160,7 +164,7 @@ class TensorProgramme:
             intercept=intercept,
             outputs=problem.y - self._tau * dual / np.sqrt(problem.weights),
             objective=problem.data_fit(hidden + intercept) + penalty,
-            status=end.status,
+            status=Status.CONVERGED if end.gap <= wanted else end.status,
             accuracy=end.accuracy,
             seconds=seconds,
         )
@@ -191,7 +195,9 @@ class TensorProgramme:
         """Objective of blocks with this residual ``t − Σ_j A_j u_j``."""
         return float(0.5 * residual @ residual + self.alpha * blocks.norm(dim=1).sum())
 
-    def gap(self, blocks: Tensor, index: Tensor, residual: Tensor, v: Tensor, bound: float) -> float:
+    def gap(
+        self, blocks: Tensor, index: Tensor, residual: Tensor, v: Tensor, bound: float
+    ) -> float:
         """Relative duality gap between active blocks and the best feasible multiple of ``v``.
 
         Parameters
