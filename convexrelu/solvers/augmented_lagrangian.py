@@ -39,7 +39,8 @@ _FIRST_STEP = 1e3  # τ, but not above 1/alpha
 # it for the kinks or for rounding.
 _FEW_STEPS, _FAST_GROWTH, _GROWTH, _RETREAT = 2, 10.0, 3.0, 0.1
 _LARGEST_STEP = 1e12
-_INEXACTNESS = 0.5
+_RESUMED = 0.1  # of the last τ, where the next programme is almost the same
+_INEXACTNESS = 1.0
 _MAX_OUTER = 60
 _MAX_NEWTON = 60
 _MAX_HALVINGS = 30
@@ -77,6 +78,7 @@ class AugmentedLagrangian:
     def __init__(self, programme: TensorProgramme) -> None:
         self.programme = programme
         self._everything = torch.arange(len(programme.masks), device=programme.masks.device)
+        self._last_tau = 0.0
         self._cones: ConeProjector | None = None
         self._system: NewtonSystem
         if programme.cones:
@@ -89,7 +91,9 @@ class AugmentedLagrangian:
         self,
         start: Tensor | None = None,
         *,
+        v: Tensor | None = None,
         gap: float = 1e-8,
+        max_steps: int | None = None,
         time_limit: float | None = None,
     ) -> Iterate:
         """Solve to a relative duality gap.
@@ -98,7 +102,12 @@ class AugmentedLagrangian:
         ----------
         start : tensor of shape (B, d̃), optional
             Blocks to start from.
+        v : tensor of shape (n,), optional
+            Dual point to start from, for a solve of almost the same programme as the last; by default the residual
+            of the blocks.
         gap : float
+        max_steps : int, optional
+            Newton steps after which to give up.
         time_limit : float, optional
             Seconds.
 
@@ -111,13 +120,16 @@ class AugmentedLagrangian:
         programme = self.programme
         centre = torch.zeros_like(programme.pull(programme.target)) if start is None else start
         active = centre.any(dim=1).nonzero()[:, 0]
-        v = programme.target - programme.push(centre[active], active)
         tau = min(_FIRST_STEP, 1 / programme.alpha)
+        if v is None:
+            v = programme.target - programme.push(centre[active], active)
+        else:
+            tau = max(tau, _RESUMED * self._last_tau)
         best = Iterate(centre, v, torch.inf, Status.INACCURATE)
-        idle = 0
+        idle = total = 0
         for _ in range(_MAX_OUTER):
             point, n_steps = self._minimise(v, centre, tau, deadline)
-            v = point.v
+            v, self._last_tau, total = point.v, tau, total + n_steps
             now = self._iterate(point, centre, tau)
             idle = 0 if now.gap < 0.99 * best.gap else idle + 1
             best = now if now.gap < best.gap else best
@@ -125,7 +137,7 @@ class AugmentedLagrangian:
                 return replace(best, status=Status.CONVERGED)
             if time.perf_counter() > deadline:
                 return replace(best, status=Status.USER_LIMIT)
-            if idle >= _PATIENCE:
+            if idle >= _PATIENCE or (max_steps is not None and total >= max_steps):
                 break
             centre = now.blocks
             tau = min(_factor(n_steps) * tau, _LARGEST_STEP)

@@ -27,6 +27,9 @@ _LARGEST_SYSTEM = 8000
 _CHEAP_ITERATION = 3e8
 # Interior points leave blocks that should be zero only nearly so: they go on until that can be told.
 _INTERIOR_GAP = 1e-8
+_ROUGH_GAP = 1e-2
+# Newton steps that a warm start is worth before interior points are called.
+_TRY = 30
 
 
 class NativeMaster:
@@ -43,7 +46,8 @@ class NativeMaster:
         :func:`~convexrelu.solvers.proximal_gradient.proximal_gradient`, for gated programmes.
 
         ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B n d̃ min(n, B d̃) ≤
-        3·10⁸``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. For gated
+        3·10⁸``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. A warm start
+        has thirty Newton steps before interior points are called, unless that failed lately. For gated
         programmes it takes Newton steps where their largest system, ``min(n, B d̃)``, has at most 8000 rows, and
         proximal gradient otherwise.
     gap : float
@@ -93,7 +97,9 @@ class NativeMaster:
         self.dtype = getattr(torch, dtype)
         self._last: TensorProgramme | None = None
         self._newton: AugmentedLagrangian | None = None
-        self._last_blocks: Tensor | None = None
+        self._last_end: Iterate | None = None
+        self._last_alpha = 1.0
+        self._failures = self._pause = 0
 
     def relu(
         self,
@@ -133,9 +139,12 @@ class NativeMaster:
     ) -> ProgrammeSolution:
         started = time.perf_counter()
         programme = self._programme(problem, blocks, cones)
-        first = self._last_blocks if start is None else programme.from_problem(start)
+        first = None if start is None else programme.from_problem(start)
         methods = [self.method] if self.method != "auto" else _choose(programme)
         best: Iterate | None = None
+        if self.method == "auto" and methods[0] == "interior_point" and self._is_warm(start):
+            best = self._try_newton(programme, first)
+            methods = [] if best is not None and best.gap <= self.gap else methods
         for method in methods:
             left = None if time_limit is None else time_limit - (time.perf_counter() - started)
             end = self._run(method, programme, first, left)
@@ -144,7 +153,7 @@ class NativeMaster:
             if best.gap <= self.gap or end.status is Status.USER_LIMIT:
                 break
         assert best is not None
-        self._last_blocks = best.blocks
+        self._last_end, self._last_alpha = best, programme.alpha
         return programme.to_solution(best, self.gap, time.perf_counter() - started)
 
     def _programme(self, problem: TrainingProblem, blocks: Blocks, cones: bool) -> TensorProgramme:
@@ -153,9 +162,23 @@ class NativeMaster:
             last = TensorProgramme(
                 problem, blocks, cones=cones, device=self.device, dtype=self.dtype
             )
-            self._last, self._newton, self._last_blocks = last, None, None
+            self._last, self._last_end = last, None
+            self._newton = AugmentedLagrangian(last)
         last.set_alpha(problem.alpha)
         return last
+
+    def _is_warm(self, start: NDArray[np.float64] | None) -> bool:
+        return self._last_end is not None or (start is not None and bool(start.any()))
+
+    def _try_newton(self, programme: TensorProgramme, start: Tensor | None) -> Iterate | None:
+        """Newton steps from a warm start, unless that failed lately: every failure doubles the pause."""
+        if self._pause > 0:
+            self._pause -= 1
+            return None
+        end = self._take_newton(programme, start, max_steps=_TRY)
+        self._failures = 0 if end.gap <= self.gap else self._failures + 1
+        self._pause = 2**self._failures - 1
+        return end
 
     def _run(
         self,
@@ -168,10 +191,41 @@ class NativeMaster:
             gap = _INTERIOR_GAP if self.method == "auto" else min(self.gap, _INTERIOR_GAP)
             return interior_point(programme, gap=gap, time_limit=time_limit)
         if method == "fista":
+            if start is None and self._last_end is not None:
+                start = self._last_end.blocks
             return proximal_gradient(programme, start, gap=self.gap, time_limit=time_limit)
-        if self._newton is None:
-            self._newton = AugmentedLagrangian(programme)
-        return self._newton.solve(start, gap=self.gap, time_limit=time_limit)
+        return self._take_newton(programme, start, time_limit=time_limit)
+
+    def _take_newton(
+        self,
+        programme: TensorProgramme,
+        start: Tensor | None,
+        *,
+        max_steps: int | None = None,
+        time_limit: float | None = None,
+    ) -> Iterate:
+        assert self._newton is not None
+        v = None
+        if start is None and self._last_end is not None:
+            # The same programme but for alpha, with which the dual point shrinks.
+            start = self._last_end.blocks
+            v = self._last_end.v * (programme.alpha / self._last_alpha)
+        elif start is None and not programme.cones:
+            steps = _first_steps(programme)
+            rough = proximal_gradient(
+                programme, gap=_ROUGH_GAP, max_iter=steps, time_limit=time_limit
+            )
+            start = rough.blocks
+        return self._newton.solve(
+            start, v=v, gap=self.gap, max_steps=max_steps, time_limit=time_limit
+        )
+
+
+def _first_steps(programme: TensorProgramme) -> int:
+    """Steps of proximal gradient that cost as much as the first Newton step, to find out which blocks are active."""
+    (n, dim), n_blocks = programme.rows.shape, len(programme.masks)
+    side = min(n, dim * n_blocks)
+    return max(1, (side**2 * n_blocks + side**3 // 3) // (4 * n_blocks * n * dim))
 
 
 def _choose(programme: TensorProgramme) -> list[str]:

@@ -114,6 +114,8 @@ class TensorProgramme:
             return torch.as_tensor(array).to(device=device, dtype=dtype)
 
         self.rows = tensor(rows / self._rho)
+        # Products with few rows and many columns are twice as fast as with many rows and few columns.
+        self._features = self.rows.T.contiguous()
         self.target = tensor(target / self._tau)
         self.masks = tensor(blocks.masks).mul_(tensor(blocks.signs)[:, None])
         self._unit = tensor(root) if problem.fit_intercept else None
@@ -182,12 +184,12 @@ class TensorProgramme:
     def pull(self, v: Tensor, index: Tensor | None = None) -> Tensor:
         """``A_jᵀ v`` for a centred `v`, of shape (B, d̃), or for the blocks in `index`."""
         masks = self.masks if index is None else self.masks[index]
-        return masks @ (self.rows * v[:, None])
+        return ((self._features * v) @ masks.T).T
 
     def push(self, blocks: Tensor, index: Tensor | None = None) -> Tensor:
         """``Σ_j A_j u_j``, of shape (n,), over all blocks or those in `index`."""
         masks = self.masks if index is None else self.masks[index]
-        return self.centred(((masks.T @ blocks) * self.rows).sum(dim=1))
+        return self.centred(((blocks.T @ masks) * self._features).sum(dim=0))
 
     # Primal and dual
 
