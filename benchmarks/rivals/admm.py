@@ -29,13 +29,64 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .interior_point import Programme
-
 RELAXATION = 1.6
 CHECK_EVERY = 20  # iterations from one look at the gap and the residuals to the next
 REFACTOR_BEYOND = 5.0  # the change of ρ that is worth another factor
 RHO_RANGE = 1e-6, 1e6
 COUPLING = 100.0  # κ, divided by the number of columns
+
+
+class Programme:
+    """The data, scaled to a design and y of norm one, and the two linear maps with their adjoints.
+
+    Parameters
+    ----------
+    design : array of shape (n, d)
+    masks : bool array of shape (m, n)
+    signs : array of shape (m,)
+    y : array of shape (n,)
+    alpha : float
+    """
+
+    def __init__(
+        self,
+        design: np.ndarray,
+        masks: np.ndarray,
+        signs: np.ndarray,
+        y: np.ndarray,
+        alpha: float,
+    ) -> None:
+        X, y, signs = (torch.as_tensor(np.array(a, dtype=float)) for a in (design, y, signs))
+        active = torch.as_tensor(np.array(masks, dtype=float))
+        scales = X.norm(), y.norm().clamp_min(torch.finfo(y.dtype).tiny)
+        self.X, self.y, self.unit = X / scales[0], y / scales[1], scales[1] / scales[0]
+        self.beta = float(len(y) * alpha / (scales[0] * scales[1]))
+        self.sides, self.gates = 2 * active - 1, active * signs[:, None]
+
+    def predict(self, u: Tensor) -> Tensor:
+        """A u, of shape (n,)."""
+        return (self.gates * (u @ self.X.T)).sum(0)
+
+    def predict_adjoint(self, r: Tensor) -> Tensor:
+        """A'r, of shape (m, d)."""
+        return (self.gates * r) @ self.X
+
+    def slacks(self, u: Tensor) -> Tensor:
+        """S_j X u_j, of shape (m, n)."""
+        return self.sides * (u @ self.X.T)
+
+    def slacks_adjoint(self, lam: Tensor) -> Tensor:
+        """X'S_j λ_j, of shape (m, d)."""
+        return (self.sides * lam) @ self.X
+
+    def gap(self, u: Tensor, lam: Tensor) -> float:
+        """The relative gap of the objective at u and the dual bound from its residuals and λ."""
+        r = self.predict(u) - self.y
+        primal = 0.5 * r @ r + self.beta * u.norm(dim=1).sum()
+        largest = (self.predict_adjoint(r) - self.slacks_adjoint(lam)).norm(dim=1).max()
+        theta = torch.minimum(-(r @ self.y) / (r @ r), self.beta / largest)
+        dual = -0.5 * theta**2 * (r @ r) - theta * (r @ self.y)
+        return float((primal - dual) / primal)
 
 
 class Quadratic:

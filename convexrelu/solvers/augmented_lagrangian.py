@@ -21,6 +21,7 @@ infeasibility, so each outer iteration ends with a duality gap that holds.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -94,7 +95,7 @@ class AugmentedLagrangian:
         v: Tensor | None = None,
         gap: float = 1e-8,
         max_steps: int | None = None,
-        time_limit: float | None = None,
+        deadline: float = math.inf,
     ) -> Iterate:
         """Solve to a relative duality gap.
 
@@ -108,15 +109,14 @@ class AugmentedLagrangian:
         gap : float
         max_steps : int, optional
             Newton steps after which to give up.
-        time_limit : float, optional
-            Seconds.
+        deadline : float
+            Value of :func:`time.perf_counter` at which to stop.
 
         Returns
         -------
         Iterate
             The best iterate, whose status is ``INACCURATE`` or ``USER_LIMIT`` if its gap is above `gap`.
         """
-        deadline = torch.inf if time_limit is None else time.perf_counter() + time_limit
         programme = self.programme
         centre = torch.zeros_like(programme.pull(programme.target)) if start is None else start
         active = centre.any(dim=1).nonzero()[:, 0]
@@ -125,10 +125,11 @@ class AugmentedLagrangian:
             v = programme.target - programme.push(centre[active], active)
         else:
             tau = max(tau, _RESUMED * self._last_tau)
-        best = Iterate(centre, v, torch.inf, Status.INACCURATE)
+        best = Iterate(centre, v, math.inf, Status.INACCURATE)
         idle = total = 0
         for _ in range(_MAX_OUTER):
-            point, n_steps = self._minimise(v, centre, tau, deadline)
+            allowed = _MAX_NEWTON if max_steps is None else min(_MAX_NEWTON, max_steps - total)
+            point, n_steps = self._minimise(v, centre, tau, allowed, deadline)
             v, self._last_tau, total = point.v, tau, total + n_steps
             now = self._iterate(point, centre, tau)
             idle = 0 if now.gap < 0.99 * best.gap else idle + 1
@@ -144,14 +145,14 @@ class AugmentedLagrangian:
         return best
 
     def _minimise(
-        self, v: Tensor, centre: Tensor, tau: float, deadline: float
+        self, v: Tensor, centre: Tensor, tau: float, allowed: int, deadline: float
     ) -> tuple[_Point, int]:
         """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration.
 
         Also returns the number of steps, the largest if that was not reached.
         """
         point = self._evaluate(v, centre, tau)
-        for n_steps in range(_MAX_NEWTON):
+        for n_steps in range(allowed):
             if self._is_minimal(point, centre, tau) or time.perf_counter() > deadline:
                 return point, n_steps
             step = self._system.direction(point.gradient, point.active, tau)

@@ -22,6 +22,7 @@ gradients, since double precision leaves little of it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ _CHUNK = 2**22  # entries of B at a time
 
 
 def interior_point(
-    programme: TensorProgramme, *, gap: float = 1e-8, time_limit: float | None = None
+    programme: TensorProgramme, *, gap: float = 1e-8, deadline: float = math.inf
 ) -> Iterate:
     """Solve a ReLU programme by predictor–corrector steps.
 
@@ -58,8 +59,8 @@ def interior_point(
         With cones, whose interiors should not be empty.
     gap : float
         Relative duality gap to stop at.
-    time_limit : float, optional
-        Seconds.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
 
     Returns
     -------
@@ -71,11 +72,10 @@ def interior_point(
     An iteration costs ``B n d̃²`` operations for the ``H_j`` and ``B n d̃ min(n, B d̃)`` for the coupling. Memory ``8
     min(n, B d̃)²`` bytes, ``64 B n`` for slacks and multipliers, ``8 n d̃²``, and 32 MB of scratch.
     """
-    deadline = torch.inf if time_limit is None else time.perf_counter() + time_limit
     slacks = _Slacks(programme)
     point = _start(programme, slacks)
     nothing = torch.zeros_like(point.q[:, 1:])
-    best = Iterate(nothing, programme.target, torch.inf, Status.INACCURATE)
+    best = Iterate(nothing, programme.target, math.inf, Status.INACCURATE)
     for _ in range(_MAX_ITER):
         now = _iterate(programme, slacks, point)
         best = now if now.gap < best.gap else best
@@ -264,7 +264,7 @@ def _iterate(programme: TensorProgramme, slacks: _Slacks, point: _Point) -> Iter
     """The point as it would be returned: an infinite gap where it is not feasible."""
     u = point.q[:, 1:]
     if slacks.sides.numel() and float(slacks.of(u).min()) < -_FEASIBLE:
-        return Iterate(u, programme.target, torch.inf, Status.INACCURATE)
+        return Iterate(u, programme.target, math.inf, Status.INACCURATE)
     v = programme.target - programme.push(u)
     bound = (programme.pull(v) + slacks.adjoint(point.multipliers)).norm(dim=1).max()
     gap = programme.gap(u, torch.arange(len(u), device=u.device), v, v, float(bound))

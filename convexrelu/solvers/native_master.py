@@ -138,23 +138,16 @@ class NativeMaster:
         time_limit: float | None,
     ) -> ProgrammeSolution:
         started = time.perf_counter()
+        deadline = torch.inf if time_limit is None else started + time_limit
         programme = self._programme(problem, blocks, cones)
         first = None if start is None else programme.from_problem(start)
-        methods = [self.method] if self.method != "auto" else _choose(programme)
-        best: Iterate | None = None
-        if self.method == "auto" and methods[0] == "interior_point" and self._is_warm(start):
-            best = self._try_newton(programme, first)
-            methods = [] if best is not None and best.gap <= self.gap else methods
-        for method in methods:
-            left = None if time_limit is None else time_limit - (time.perf_counter() - started)
-            end = self._run(method, programme, first, left)
-            if best is None or end.gap < best.gap:
-                best, first = end, end.blocks
-            if best.gap <= self.gap or end.status is Status.USER_LIMIT:
-                break
-        assert best is not None
-        self._last_end, self._last_alpha = best, programme.alpha
-        return programme.to_solution(best, self.gap, time.perf_counter() - started)
+        if self.method == "auto":
+            warm = self._last_end is not None or (first is not None and bool(first.any()))
+            end = self._choose(programme, first, warm, deadline)
+        else:
+            end = self._run(self.method, programme, first, deadline)
+        self._last_end, self._last_alpha = end, programme.alpha
+        return programme.to_solution(end, self.gap, time.perf_counter() - started)
 
     def _programme(self, problem: TrainingProblem, blocks: Blocks, cones: bool) -> TensorProgramme:
         last = self._last
@@ -167,42 +160,55 @@ class NativeMaster:
         last.set_alpha(problem.alpha)
         return last
 
-    def _is_warm(self, start: NDArray[np.float64] | None) -> bool:
-        return self._last_end is not None or (start is not None and bool(start.any()))
+    def _choose(
+        self, programme: TensorProgramme, start: Tensor | None, warm: bool, deadline: float
+    ) -> Iterate:
+        """The first solver of the rule that reaches the gap, or the best end of all."""
+        methods = _order(programme)
+        best: Iterate | None = None
+        if warm and methods[0] == "interior_point":
+            best = self._try_newton(programme, start, deadline)
+        for method in methods:
+            if best is not None:
+                if best.gap <= self.gap or best.status is Status.USER_LIMIT:
+                    break
+                start = best.blocks
+            end = self._run(method, programme, start, deadline)
+            if best is None or end.gap < best.gap:
+                best = end
+        assert best is not None
+        return best
 
-    def _try_newton(self, programme: TensorProgramme, start: Tensor | None) -> Iterate | None:
+    def _try_newton(
+        self, programme: TensorProgramme, start: Tensor | None, deadline: float
+    ) -> Iterate | None:
         """Newton steps from a warm start, unless that failed lately: every failure doubles the pause."""
         if self._pause > 0:
             self._pause -= 1
             return None
-        end = self._take_newton(programme, start, max_steps=_TRY)
+        end = self._take_newton(programme, start, deadline, max_steps=_TRY)
         self._failures = 0 if end.gap <= self.gap else self._failures + 1
         self._pause = 2**self._failures - 1
         return end
 
     def _run(
-        self,
-        method: str,
-        programme: TensorProgramme,
-        start: Tensor | None,
-        time_limit: float | None,
+        self, method: str, programme: TensorProgramme, start: Tensor | None, deadline: float
     ) -> Iterate:
+        if method == "newton":
+            return self._take_newton(programme, start, deadline)
         if method == "interior_point":
             gap = _INTERIOR_GAP if self.method == "auto" else min(self.gap, _INTERIOR_GAP)
-            return interior_point(programme, gap=gap, time_limit=time_limit)
-        if method == "fista":
-            if start is None and self._last_end is not None:
-                start = self._last_end.blocks
-            return proximal_gradient(programme, start, gap=self.gap, time_limit=time_limit)
-        return self._take_newton(programme, start, time_limit=time_limit)
+            return interior_point(programme, gap=gap, deadline=deadline)
+        if start is None and self._last_end is not None:
+            start = self._last_end.blocks
+        return proximal_gradient(programme, start, gap=self.gap, deadline=deadline)
 
     def _take_newton(
         self,
         programme: TensorProgramme,
         start: Tensor | None,
-        *,
+        deadline: float,
         max_steps: int | None = None,
-        time_limit: float | None = None,
     ) -> Iterate:
         assert self._newton is not None
         v = None
@@ -212,13 +218,10 @@ class NativeMaster:
             v = self._last_end.v * (programme.alpha / self._last_alpha)
         elif start is None and not programme.cones:
             steps = _first_steps(programme)
-            rough = proximal_gradient(
-                programme, gap=_ROUGH_GAP, max_iter=steps, time_limit=time_limit
-            )
-            start = rough.blocks
-        return self._newton.solve(
-            start, v=v, gap=self.gap, max_steps=max_steps, time_limit=time_limit
-        )
+            start = proximal_gradient(
+                programme, gap=_ROUGH_GAP, max_iter=steps, deadline=deadline
+            ).blocks
+        return self._newton.solve(start, v=v, gap=self.gap, max_steps=max_steps, deadline=deadline)
 
 
 def _first_steps(programme: TensorProgramme) -> int:
@@ -228,7 +231,7 @@ def _first_steps(programme: TensorProgramme) -> int:
     return max(1, (side**2 * n_blocks + side**3 // 3) // (4 * n_blocks * n * dim))
 
 
-def _choose(programme: TensorProgramme) -> list[str]:
+def _order(programme: TensorProgramme) -> list[str]:
     """Solvers in the order in which `auto` tries them."""
     (n, dim), n_blocks = programme.rows.shape, len(programme.masks)
     largest_system = min(n, dim * n_blocks)

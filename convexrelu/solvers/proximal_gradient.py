@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -23,7 +24,7 @@ def proximal_gradient(
     *,
     gap: float = 1e-6,
     max_iter: int = 100_000,
-    time_limit: float | None = None,
+    deadline: float = math.inf,
 ) -> Iterate:
     """FISTA (Beck & Teboulle 2009) restarted where the momentum points uphill (O'Donoghue & Candès 2015).
 
@@ -40,8 +41,8 @@ def proximal_gradient(
         Relative duality gap to stop at; looked at every tenth step.
     max_iter : int
         Most steps.
-    time_limit : float, optional
-        Seconds.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
 
     Returns
     -------
@@ -52,7 +53,6 @@ def proximal_gradient(
     -----
     ``4 B n d̃`` operations a step. Memory ``24 B d̃`` bytes besides the programme.
     """
-    deadline = torch.inf if time_limit is None else time.perf_counter() + time_limit
     curvature = _SAFETY * _largest_curvature(programme)
     u = torch.zeros_like(programme.pull(programme.target)) if start is None else start
     outputs = _outputs(programme, u)

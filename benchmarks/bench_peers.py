@@ -1,0 +1,152 @@
+"""The native solvers against other packages on the same finite programmes, to the same duality gap.
+
+Each peer runs in a process of its own, under the Python named by PYSCNN_PYTHON (pyscnn, celer, skglm) or ADELIE_PYTHON
+(adelie needs numpy < 2); the conic solvers run in this environment. What is not installed is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from common import median_seconds, quick_asked, report, teacher
+from peers.run_peer import relative_gap, violation
+
+from convexrelu import TrainingProblem
+from convexrelu.result import Blocks
+from convexrelu.solvers.native_master import NativeMaster
+
+TARGET = 1e-6
+RUNNER = Path(__file__).parent / "peers" / "run_peer.py"
+CONIC = ("clarabel", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
+# n, d, gates, alpha n, seconds that a peer may search for its tolerance
+RELU = [(500, 20, 200, 5, 150), (2000, 10, 500, 5, 90), (5000, 8, 100, 5, 90)]
+GATED = [
+    (500, 20, 200, 5, 60),
+    (500, 20, 200, 50, 60),
+    (500, 20, 1000, 5, 60),
+    (500, 20, 1000, 50, 60),
+    (5000, 20, 500, 5, 90),
+    (5000, 20, 500, 50, 90),
+]
+
+
+def main() -> None:
+    """Seconds to a relative duality gap of 1e-6 and ratios, median of five runs where one takes under 30 s."""
+    quick = quick_asked(main.__doc__)
+    relu = [(40, 3, 8, 5, 20)] if quick else RELU
+    gated = [(40, 3, 8, 5, 20)] if quick else GATED
+    relu_peers = CONIC[:1] if quick else (*CONIC, "pyscnn-relu")
+    gated_peers = CONIC[1:2] if quick else ("celer", "skglm", "adelie", "pyscnn", "cvxpy:CLARABEL")
+    _report("relu", relu, ("newton",), relu_peers, quick)
+    _report("gated", gated, ("newton", "fista"), gated_peers, quick)
+
+
+def _report(
+    kind: str, cases: list, solvers: tuple[str, ...], peers: tuple[str, ...], quick: bool
+) -> None:
+    rows = [row for case in cases for row in _race(kind, case, solvers, peers)]
+    report(f"peers_{kind}", rows, write=not quick)
+
+
+def _race(
+    kind: str, case: tuple[int, ...], solvers: tuple[str, ...], peers: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    problem, data = _programme(kind, case)
+    entries = [_ours(solver, problem, data) for solver in solvers]
+    for peer in peers:
+        # The explicit or conic form of the largest programmes does not fit into memory in time.
+        if kind == "gated" and peer in CONIC and case[0] * case[2] > 200_000:
+            continue
+        answer = _peer(peer, data, case[-1])
+        if answer is not None:
+            entries.append(answer)
+    n, d, n_gates, penalty, _ = case
+    fastest = median(entries[0]["seconds"])
+    return [
+        {
+            "n, d, P": f"{n}, {d}, {n_gates}",
+            "alpha n": penalty,
+            "solver": entry["peer"],
+            "n objective": f"{n * entry['objective']:.5f}" if entry["seconds"] else "",
+            "gap": f"{entry['gap']:.0e}" if entry["seconds"] else "",
+            "cone violation": f"{entry['violation']:.0e}" if entry["seconds"] else "",
+            "seconds": f"{median(entry['seconds']):.3g}" if entry["seconds"] else entry["why"],
+            "runs": len(entry["seconds"]),
+            "times newton": f"{median(entry['seconds']) / fastest:.3g}" if entry["seconds"] else "",
+        }
+        for entry in entries
+    ]
+
+
+def _programme(kind: str, case: tuple[int, ...]) -> tuple[TrainingProblem, dict[str, Any]]:
+    n, d, n_gates, penalty, limit = case
+    X, y, rng = teacher(n, d, 10, 0.1, 0)
+    gates = rng.standard_normal((d + 1, n_gates)).T
+    problem = TrainingProblem(X, y, penalty / n, fit_intercept=False)
+    masks = problem.design @ gates.T >= 0
+    blocks = Blocks(masks.T, np.ones(n_gates))
+    if kind == "relu":
+        blocks, gates = Blocks.both_signs(masks.T), np.vstack([gates, gates])
+    data = {"design": problem.design, "y": y, "alpha": problem.alpha, "kind": kind, "gates": gates}
+    data |= {"masks": blocks.masks, "signs": blocks.signs, "target": TARGET, "time_limit": limit}
+    return problem, data | {"repeats": 5, "threads": len(os.sched_getaffinity(0))}
+
+
+def _ours(solver: str, problem: TrainingProblem, data: dict[str, Any]) -> dict[str, Any]:
+    blocks = Blocks(data["masks"], data["signs"])
+    _native(solver, problem, blocks, data["kind"])  # imports and thread pools
+    seconds, solution = [], None
+    for _ in range(5):
+        time, solution = median_seconds(
+            lambda: _native(solver, problem, blocks, data["kind"]), repeats=1
+        )
+        seconds.append(time)
+    assert solution is not None
+    return {
+        "peer": f"convexrelu {solver}",
+        "seconds": seconds,
+        "objective": solution.objective,
+        "gap": relative_gap(data, solution.blocks),
+        "violation": violation(data, solution.blocks),
+    }
+
+
+def _native(solver: str, problem: TrainingProblem, blocks: Blocks, kind: str) -> Any:
+    # Half the target: the race is judged by a gap from the residual, not from the solver's dual point.
+    master = NativeMaster(solver, gap=0.5 * TARGET)
+    return master.relu(problem, blocks) if kind == "relu" else master.gated(problem, blocks)
+
+
+def _peer(peer: str, data: dict[str, Any], limit: int) -> dict[str, Any] | None:
+    """The peer's answer; None where it is not installed, no seconds where it did not finish."""
+    own = {"adelie": "ADELIE_PYTHON"}.get(peer, "PYSCNN_PYTHON")
+    python = sys.executable if peer in CONIC else os.environ.get(own)
+    if python is None:
+        print(f"{peer}: not installed, set {own}", file=sys.stderr)
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        source, answer = Path(folder, "programme.npz"), Path(folder, "answer.json")
+        np.savez(source, **data)
+        command = [python, str(RUNNER), peer, str(source), str(answer)]
+        try:
+            done = subprocess.run(
+                command, timeout=2 * limit, stderr=subprocess.PIPE, text=True, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return {"peer": peer, "seconds": [], "why": f"over {2 * limit}"}
+        print(*(line for line in done.stderr.splitlines() if " tol " in line), sep="\n")
+        if not answer.exists():
+            return {"peer": peer, "seconds": [], "why": "failed"}
+        return json.loads(answer.read_text())
+
+
+if __name__ == "__main__":
+    main()

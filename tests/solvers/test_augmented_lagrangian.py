@@ -1,0 +1,237 @@
+"""Semismooth Newton steps, on tensors and in the units of the programme."""
+
+import numpy as np
+import pytest
+import torch
+
+from convexrelu import Status, TrainingProblem
+from convexrelu.certificate import lower_bound
+from convexrelu.oracles import PatternOracle
+from convexrelu.programs import GatedProgramme, ReLUProgramme
+from convexrelu.result import Blocks
+from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
+from convexrelu.solvers.tensors import TensorProgramme
+from tests import reference
+
+X, Y = reference.teacher(18, 3, 3, 0.2, 0)
+WEIGHTS = np.random.default_rng(0).exponential(size=18)
+BOTH = pytest.mark.parametrize("cones", [True, False])
+
+
+def problem_of(alpha=0.01, **options):
+    return TrainingProblem(X, Y, alpha, **options)
+
+
+def blocks_of(problem, cones, count=12):
+    gates = np.random.default_rng(0).standard_normal((count, problem.design.shape[1]))
+    masks = np.unique(gates @ problem.design.T >= 0, axis=0)
+    return Blocks.both_signs(masks) if cones else Blocks(masks, np.ones(len(masks)))
+
+
+def programme_of(problem, cones, **options):
+    return TensorProgramme(problem, blocks_of(problem, cones), cones=cones, **options)
+
+
+def optimum_of(problem, cones):
+    blocks = blocks_of(problem, cones)
+    if cones:
+        return ReLUProgramme(problem, blocks.masks, blocks.signs).solve(accuracy=1e-11).objective
+    return GatedProgramme(problem, blocks.masks).solve(accuracy=1e-11).objective
+
+
+def assert_honest_gap(programme, end):
+    """The gap is that of the blocks and the dual point, by the oracle that certificates rest on."""
+    problem, blocks = programme.problem, programme.blocks
+    solution = programme.to_solution(end, 0.0, 0.0)
+    v = problem.dual_point(solution.outputs)
+    oracle = PatternOracle(problem.design, blocks.masks, signs=blocks.signs, cones=programme.cones)
+    gap = 1 - lower_bound(problem, v, oracle(v).bound) / solution.objective
+    assert gap <= end.gap * (1 + 1e-4) + 1e-12
+    if programme.cones:
+        towards = np.where(blocks.masks, 1, -1) * (solution.blocks @ problem.design.T)
+        size = np.linalg.norm(solution.blocks, axis=1).max(initial=0.0)
+        lengths = np.linalg.norm(problem.design, axis=1)
+        assert (towards >= -1e-9 * size * lengths).all()
+    return solution
+
+
+def count_directions(monkeypatch, solver):
+    calls, original = [], solver._system.direction
+
+    def counted(*args):
+        calls.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(solver._system, "direction", counted)
+    return calls
+
+
+# Optimality
+
+
+@BOTH
+def test_every_kind_of_problem_is_solved_to_the_gap_that_is_asked_for(options, cones):
+    problem = problem_of(**options)
+    optimum = optimum_of(problem, cones)
+    programme = programme_of(problem, cones)
+    for gap in (1e-4, 1e-9):
+        end = AugmentedLagrangian(programme).solve(gap=gap)
+        assert end.status is Status.CONVERGED and end.gap <= gap and end.accuracy == 0.0
+        solution = assert_honest_gap(programme, end)
+        assert optimum * (1 - 1e-8) <= solution.objective <= optimum * (1 + gap + 1e-7)
+
+
+@BOTH
+def test_blocks_that_are_not_needed_are_zero_bit_for_bit(cones):
+    programme = programme_of(problem_of(0.1), cones)
+    end = AugmentedLagrangian(programme).solve(gap=1e-10)
+    active = end.blocks.any(dim=1)
+    assert 0 < active.sum() < len(active)
+    assert end.blocks[active].norm(dim=1).min() > 1e-6
+
+
+@BOTH
+def test_the_gradient_is_that_of_the_value(options, cones):
+    programme = programme_of(problem_of(**options), cones)
+    solver, rng = AugmentedLagrangian(programme), np.random.default_rng(0)
+    v = programme.centred(torch.tensor(rng.standard_normal(18)))
+    direction = programme.centred(torch.tensor(rng.standard_normal(18)))
+    centre = torch.tensor(0.1 * rng.standard_normal(programme.blocks.masks.shape))[:, : X.shape[1]]
+    centre = torch.cat([centre, centre], 1)[:, : programme.rows.shape[1]]
+    for tau in (0.5, 20.0):
+        point = solver._evaluate(v, centre, tau)
+        assert 0 < len(point.active)
+        ahead, behind = (solver._evaluate(v + h * direction, centre, tau) for h in (1e-6, -1e-6))
+        slope = (ahead.value - behind.value) / 2e-6
+        assert float(point.gradient @ direction) == pytest.approx(slope, rel=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize("alpha", [1e-8, 1e-5, 1e-3, 1e-1, 10.0])
+def test_any_alpha_ends_with_an_honest_gap(alpha, cones):
+    programme = programme_of(problem_of(alpha), cones)
+    end = AugmentedLagrangian(programme).solve(gap=1e-8)
+    assert end.status in (Status.CONVERGED, Status.INACCURATE)
+    assert (end.gap <= 1e-8) is (end.status is Status.CONVERGED)
+    assert_honest_gap(programme, end)
+
+
+@BOTH
+def test_neurons_appear_at_the_largest_gradient(cones):
+    problem = problem_of()
+    v, blocks = problem.dual_point(np.zeros_like(Y)), blocks_of(problem, cones)
+    oracle = PatternOracle(problem.design, blocks.masks, signs=blocks.signs, cones=cones)
+    largest = oracle(v).bound
+    for factor, some in ((1 + 1e-6, False), (1 - 1e-3, True)):
+        end = AugmentedLagrangian(programme_of(problem_of(factor * largest), cones)).solve()
+        assert end.status is Status.CONVERGED
+        assert bool(end.blocks.any()) is some
+
+
+# Starts
+
+
+@BOTH
+def test_a_start_at_the_optimum_needs_no_step(monkeypatch, cones):
+    programme = programme_of(problem_of(), cones)
+    first = AugmentedLagrangian(programme).solve(gap=1e-10)
+    solver = AugmentedLagrangian(programme)
+    calls = count_directions(monkeypatch, solver)
+    again = solver.solve(first.blocks, v=first.v, gap=1e-9)
+    assert again.status is Status.CONVERGED and len(calls) <= 1
+    cold = AugmentedLagrangian(programme)
+    calls = count_directions(monkeypatch, cold)
+    cold.solve(gap=1e-9)
+    assert len(calls) > 2
+
+
+@BOTH
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_any_start_ends_at_the_optimum(size, cones):
+    programme = programme_of(problem_of(), cones)
+    expected = AugmentedLagrangian(programme).solve(gap=1e-9)
+    rng = np.random.default_rng(1)
+    start = torch.tensor(size * rng.standard_normal(expected.blocks.shape))
+    for v in (None, programme.centred(torch.tensor(size * rng.standard_normal(18)))):
+        end = AugmentedLagrangian(programme).solve(start, v=v, gap=1e-9)
+        assert end.status is Status.CONVERGED
+        found = assert_honest_gap(programme, end).objective
+        objective = programme.to_solution(expected, 0.0, 0.0).objective
+        assert found == pytest.approx(objective, rel=2e-9)
+
+
+@BOTH
+def test_one_solver_follows_a_path(cones):
+    programme = programme_of(problem_of(), cones)
+    solver, end, last = AugmentedLagrangian(programme), None, programme.alpha
+    for alpha in (0.1, 0.03, 0.01, 0.001, 0.05, 1e-4):
+        programme.set_alpha(alpha)
+        v = None if end is None else end.v * (programme.alpha / last)
+        end = solver.solve(None if end is None else end.blocks, v=v, gap=1e-9)
+        last = programme.alpha
+        assert end.status is Status.CONVERGED
+        found = assert_honest_gap(programme, end).objective
+        assert found == pytest.approx(optimum_of(problem_of(alpha), cones), rel=1e-7)
+
+
+# Limits
+
+
+@BOTH
+def test_a_limit_on_steps_leaves_the_best_point(monkeypatch, cones):
+    programme = programme_of(problem_of(1e-4), cones)
+    solver = AugmentedLagrangian(programme)
+    calls = count_directions(monkeypatch, solver)
+    end = solver.solve(gap=1e-12, max_steps=1)
+    stopped = len(calls)
+    assert end.status is Status.INACCURATE and 1e-12 < end.gap < np.inf
+    assert_honest_gap(programme, end)
+    solver.solve(gap=1e-12)
+    assert 0 < stopped < len(calls) - stopped
+
+
+@BOTH
+def test_no_time_is_a_usable_point(cones):
+    programme = programme_of(problem_of(1e-4), cones)
+    end = AugmentedLagrangian(programme).solve(gap=1e-12, deadline=0.0)
+    assert end.status is Status.USER_LIMIT and 1e-12 < end.gap < np.inf
+    assert_honest_gap(programme, end)
+
+
+@BOTH
+def test_what_cannot_be_reached_ends_inaccurate_and_near(cones):
+    programme = programme_of(problem_of(), cones)
+    end = AugmentedLagrangian(programme).solve(gap=0.0)
+    assert end.status is Status.INACCURATE or end.gap == 0.0
+    assert end.gap <= 1e-11
+    assert_honest_gap(programme, end)
+
+
+@BOTH
+@pytest.mark.parametrize("target", [0.0, 3.0])
+def test_constant_targets_need_no_neuron(target, cones):
+    problem = TrainingProblem(X, np.full(18, target), 0.01)
+    programme = programme_of(problem, cones)
+    end = AugmentedLagrangian(programme).solve()
+    assert end.status is Status.CONVERGED and not end.blocks.any()
+    solution = programme.to_solution(end, 1e-8, 0.0)
+    assert solution.intercept == pytest.approx(target, rel=1e-15)
+    assert solution.objective == pytest.approx(0.0, abs=1e-25)
+
+
+@BOTH
+def test_single_precision_is_good_to_a_thousandth(cones):
+    problem = problem_of()
+    programme = programme_of(problem, cones, dtype=torch.float32)
+    end = AugmentedLagrangian(programme).solve(gap=1e-3)
+    assert end.status is Status.CONVERGED and end.blocks.dtype is torch.float32
+    solution = programme.to_solution(end, 1e-3, 0.0)
+    assert solution.blocks.dtype == np.float64
+    assert solution.objective == pytest.approx(optimum_of(problem, cones), rel=1.1e-3)
+
+
+def test_other_losses_are_refused_by_name(monkeypatch):
+    problem = problem_of()
+    monkeypatch.setattr(problem.loss, "name", "huber", raising=False)
+    with pytest.raises(ValueError, match="loss='huber'"):
+        programme_of(problem, True)
