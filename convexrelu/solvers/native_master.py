@@ -217,10 +217,13 @@ class NativeMaster:
             start = self._last_end.blocks
             v = self._last_end.v * (programme.alpha / self._last_alpha)
         elif start is None and not programme.cones:
-            steps = _first_steps(programme)
-            start = proximal_gradient(
-                programme, gap=_ROUGH_GAP, max_iter=steps, deadline=deadline
-            ).blocks
+            rough = proximal_gradient(
+                programme.in_single_precision(),
+                gap=_ROUGH_GAP,
+                max_iter=_first_steps(programme),
+                deadline=deadline,
+            )
+            start = rough.blocks.to(programme.rows.dtype)
         return self._newton.solve(start, v=v, gap=self.gap, max_steps=max_steps, deadline=deadline)
 
 

@@ -11,6 +11,7 @@ through the other side (Sherman, Morrison & Woodbury), which has one row a dimen
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,11 @@ from torch import Tensor
 
 from convexrelu.solvers.cone_projection import ConeProjector
 from convexrelu.solvers.tensors import TensorProgramme
+
+# From this many samples on, a system on their side is not factorised at every step.
+_LARGE = 2000
+_FEW_REFINEMENTS, _MANY_REFINEMENTS = 8, 20
+_FORCING = 1e-2
 
 __all__ = ["ActiveBlocks", "ConeSystem", "GatedSystem", "NewtonSystem"]
 
@@ -107,21 +113,26 @@ class GatedSystem:
 
         Σ_j A_j J_j A_jᵀ = (RRᵀ) ∘ (Σ_j θ_j m_j m_jᵀ) + Σ_j (1 − θ_j) (A_j p̂_j)(A_j p̂_j)ᵀ
 
-    with ``m_j`` the pattern of block ``j``: ``d̃`` times cheaper than from the columns of ``A_j``. On the side of
+    with ``m_j`` the pattern of block ``j``: ``d̃`` times cheaper than from the columns of ``A_j``. From 2000 samples
+    on, a factor in float32 serves several steps as the preconditioner of conjugate gradients. On the side of
     the blocks the matrix is ``AᵀA + diag(J_j⁻¹)/τ``, whose first part, the Gram matrix of the active blocks, is
     kept and extended as blocks become active.
 
     Notes
     -----
     ``n² k + n³/3`` operations for ``k`` active blocks on the first side, ``(k d̃)³/3`` on the second,
-    besides ``n k d̃²`` for each new block. ``8 min(n, k d̃)²`` bytes, three times.
+    besides ``n k d̃²`` for each new block. ``8 n min(n, B d̃)`` bytes, three times.
     """
 
     def __init__(self, programme: TensorProgramme) -> None:
         self.programme = programme
         self._row_gram: Tensor | None = None
-        self._columns = programme.rows.new_zeros((len(programme.rows), 0))
-        self._gram = programme.rows.new_zeros((0, 0))
+        self._factor: Tensor | None = None
+        # Room for the largest Gram matrix and the columns behind it; pages are not touched before they are needed.
+        n, dim = programme.rows.shape
+        size = min(n, dim * len(programme.masks))
+        self._columns = programme.rows.new_empty((size, n))
+        self._gram = programme.rows.new_empty((size, size))
         self._known = torch.zeros(0, dtype=torch.long, device=programme.rows.device)
 
     def direction(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
@@ -129,9 +140,52 @@ class GatedSystem:
         n, dim = self.programme.rows.shape
         if len(active) * dim < n:
             return self._from_blocks(gradient, active, tau)
-        return self._from_samples(gradient, active, tau)
+        if n < _LARGE:
+            return -_solve(self._matrix(active, tau), gradient)
+        return self._by_conjugate_gradients(gradient, active, tau)
 
-    def _from_samples(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
+    def _by_conjugate_gradients(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
+        """Conjugate gradients, preconditioned by a factor in float32 that is kept while it serves."""
+        if self._factor is not None:
+            solved = self._refine(gradient, active, tau, _FEW_REFINEMENTS)
+            if solved is not None:
+                return -solved
+        matrix = self._matrix(active, tau)
+        self._factor = torch.linalg.cholesky_ex(matrix.to(torch.float32))[0]
+        solved = self._refine(gradient, active, tau, _MANY_REFINEMENTS)
+        return -_solve(matrix, gradient) if solved is None else -solved
+
+    def _refine(
+        self, wanted: Tensor, active: ActiveBlocks, tau: float, n_steps: int
+    ) -> Tensor | None:
+        """The solution to a hundredth of the right-hand side, or None after `n_steps`."""
+        solved, residual = torch.zeros_like(wanted), wanted
+        along, last = torch.zeros_like(wanted), math.inf
+        for _ in range(n_steps):
+            rough = torch.cholesky_solve(residual.to(torch.float32)[:, None], self._factor)[:, 0]
+            rough = rough.to(wanted.dtype)
+            product = float(residual @ rough)
+            along = rough + product / last * along
+            image = self._apply(along, active, tau)
+            curvature = float(along @ image)
+            if not (product > 0 and curvature > 0):
+                return None
+            solved = solved + product / curvature * along
+            residual = residual - product / curvature * image
+            last = product
+            if residual.norm() <= _FORCING * wanted.norm():
+                return solved
+        return None
+
+    def _apply(self, x: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
+        """``x + τ Σ_j A_j J_j A_jᵀ x``."""
+        pulled = self.programme.pull(x, active.index)
+        along = (pulled * active.directions).sum(dim=1) * (1 - active.shrink)
+        pulled = active.shrink[:, None] * pulled + along[:, None] * active.directions
+        return torch.add(x, self.programme.push(pulled, active.index), alpha=tau)
+
+    def _matrix(self, active: ActiveBlocks, tau: float) -> Tensor:
+        """The system on the side of the samples."""
         programme = self.programme
         if self._row_gram is None:
             self._row_gram = programme.rows @ programme.rows.T
@@ -143,7 +197,7 @@ class GatedSystem:
         K.addmm_(along, along.T)
         K = programme.centred(programme.centred(K).T)
         K.diagonal().add_(1.0)
-        return -_solve(K, gradient)
+        return K
 
     def _from_blocks(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
         programme, dim = self.programme, self.programme.rows.shape[1]
@@ -164,7 +218,7 @@ class GatedSystem:
         position = torch.zeros(len(self.programme.masks), dtype=torch.long, device=index.device)
         position[self._known] = torch.arange(len(self._known), device=index.device)
         entries = _entries(position[index], self.programme.rows.shape[1])
-        return self._gram[entries[:, None], entries]
+        return self._gram[entries].index_select(1, entries)
 
     def _learn(self, new: Tensor, needed: Tensor) -> None:
         """Extend the Gram matrix by `new` blocks, forgetting idle ones where it would pass ``n`` rows."""
@@ -172,17 +226,22 @@ class GatedSystem:
             return
         n, dim = self.programme.rows.shape
         if (len(self._known) + len(new)) * dim > n:
-            kept = torch.isin(self._known, needed).nonzero()[:, 0]
-            entries = _entries(kept, dim)
-            self._known, self._columns = self._known[kept], self._columns[:, entries]
-            self._gram = self._gram[entries[:, None], entries]
-        masks = self.programme.masks[new].T
-        columns = (masks[:, :, None] * self.programme.rows[:, None, :]).reshape(n, -1)
-        columns = self.programme.centred(columns)
-        cross, own = self._columns.T @ columns, columns.T @ columns
-        self._gram = torch.cat([torch.cat([self._gram, cross], 1), torch.cat([cross.T, own], 1)])
-        self._columns = torch.cat([self._columns, columns], 1)
+            self._forget(torch.isin(self._known, needed).nonzero()[:, 0])
+        old, size = len(self._known) * dim, (len(self._known) + len(new)) * dim
+        masks = self.programme.masks[new]
+        columns = (masks[:, None, :] * self.programme.rows.T).reshape(-1, n)
+        self._columns[old:size] = self.programme.centred(columns.T).T
+        self._gram[:size, old:size] = self._columns[:size] @ self._columns[old:size].T
+        self._gram[old:size, :old] = self._gram[:old, old:size].T
         self._known = torch.cat([self._known, new])
+
+    def _forget(self, kept: Tensor) -> None:
+        """Keep the known blocks at the positions `kept` only."""
+        entries = _entries(kept, self.programme.rows.shape[1])
+        size = len(entries)
+        self._known = self._known[kept]
+        self._columns[:size] = self._columns[entries]
+        self._gram[:size, :size] = self._gram[entries].index_select(1, entries)
 
 
 def _entries(blocks: Tensor, dim: int) -> Tensor:

@@ -94,6 +94,8 @@ def _shrink(z: Tensor, level: float) -> Tensor:
 
 def _outputs(programme: TensorProgramme, u: Tensor) -> Tensor:
     active = _nonzero(u)
+    if 2 * len(active) > len(u):  # selecting patterns costs as much as multiplying by them
+        return programme.push(u)
     return programme.push(u[active], active)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +127,14 @@ class TensorProgramme:
         """Change the penalty, given in the units of the problem."""
         self.problem = self.problem.with_alpha(alpha)
         self.alpha = alpha / (self._rho * self._tau)
+
+    def in_single_precision(self) -> TensorProgramme:
+        """A copy in float32, for rough work."""
+        single = copy(self)
+        for name in ("rows", "_features", "masks", "target", "_unit"):
+            tensor = getattr(self, name)
+            setattr(single, name, None if tensor is None else tensor.to(torch.float32))
+        return single
 
     # Units
 
