@@ -33,8 +33,8 @@ GATED = [
     (500, 20, 200, 50, 60),
     (500, 20, 1000, 5, 60),
     (500, 20, 1000, 50, 60),
-    (5000, 20, 500, 5, 90),
-    (5000, 20, 500, 50, 90),
+    (5000, 20, 500, 5, 45),
+    (5000, 20, 500, 50, 45),
 ]
 
 
@@ -137,14 +137,12 @@ def _peer(peer: str, data: dict[str, Any], limit: int) -> dict[str, Any] | None:
         np.savez(source, **data)
         command = [python, str(RUNNER), peer, str(source), str(answer)]
         try:
-            done = subprocess.run(
-                command, timeout=2 * limit, stderr=subprocess.PIPE, text=True, check=False
-            )
+            subprocess.run(command, timeout=2 * limit, check=False)
+            why = "failed"
         except subprocess.TimeoutExpired:
-            return {"peer": peer, "seconds": [], "why": f"over {2 * limit}"}
-        print(*(line for line in done.stderr.splitlines() if " tol " in line), sep="\n")
+            why = f"over {2 * limit}"
         if not answer.exists():
-            return {"peer": peer, "seconds": [], "why": "failed"}
+            return {"peer": peer, "seconds": [], "why": why}
         return json.loads(answer.read_text())
 
 

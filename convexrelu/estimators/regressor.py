@@ -62,9 +62,9 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : {"auto", "newton", "interior_point", "fista", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS"}, \
-default="auto"
-        Solver of the finite convex programmes; ``"auto"`` picks a native one by their shape.
+    solver : str, default="auto"
+        Solver of the finite convex programmes: ``"auto"`` picks a native one by their shape; ``"newton"``,
+        ``"interior_point"``, ``"fista"``; or a reference, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"``, ``"cvxpy:SCS"``.
     oracle : {"auto", "cells", "search", "spike_free"}, default="auto"
         How ``patterns="cutting_plane"`` finds violated constraints and certifies: ``"auto"``
         proves by enumeration of all cells where they are few enough (with a hidden bias: one

@@ -240,5 +240,7 @@ def _order(programme: TensorProgramme) -> list[str]:
     largest_system = min(n, dim * n_blocks)
     if not programme.cones:
         return ["newton" if largest_system <= _LARGEST_SYSTEM else "fista"]
+    if programme.rows.dtype is not torch.float64:  # interior points need every digit
+        return ["newton"]
     cheap = n_blocks * n * dim * largest_system <= _CHEAP_ITERATION
     return ["interior_point", "newton"] if cheap else ["newton", "interior_point"]
