@@ -158,12 +158,14 @@ class GatedSystem:
     def _refine(
         self, wanted: Tensor, active: ActiveBlocks, tau: float, n_steps: int
     ) -> Tensor | None:
-        """The solution to a hundredth of the right-hand side, or None after `n_steps`."""
+        """The solution, more accurate the smaller the right-hand side, or None after `n_steps`."""
+        size = float(wanted.norm())
+        allowed = min(_FORCING, size**0.5) * size
         solved, residual = torch.zeros_like(wanted), wanted
         along, last = torch.zeros_like(wanted), math.inf
         for _ in range(n_steps):
             rough = torch.cholesky_solve(residual.to(torch.float32)[:, None], self._factor)[:, 0]
-            rough = rough.to(wanted.dtype)
+            rough = self.programme.centred(rough.to(wanted.dtype))
             product = float(residual @ rough)
             along = rough + product / last * along
             image = self._apply(along, active, tau)
@@ -173,7 +175,7 @@ class GatedSystem:
             solved = solved + product / curvature * along
             residual = residual - product / curvature * image
             last = product
-            if residual.norm() <= _FORCING * wanted.norm():
+            if float(residual.norm()) <= allowed:
                 return solved
         return None
 

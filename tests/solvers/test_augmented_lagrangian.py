@@ -101,7 +101,7 @@ def test_the_gradient_is_that_of_the_value(options, cones):
     centre = torch.cat([centre, centre], 1)[:, : programme.rows.shape[1]]
     for tau in (0.5, 20.0):
         point = solver._evaluate(v, centre, tau)
-        assert 0 < len(point.active)
+        assert len(point.active) > 0
         ahead, behind = (solver._evaluate(v + h * direction, centre, tau) for h in (1e-6, -1e-6))
         slope = (ahead.value - behind.value) / 2e-6
         assert float(point.gradient @ direction) == pytest.approx(slope, rel=1e-6)

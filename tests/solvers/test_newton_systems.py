@@ -7,6 +7,7 @@ from scipy.optimize import nnls
 
 from convexrelu import TrainingProblem
 from convexrelu.result import Blocks
+from convexrelu.solvers import newton_systems as module
 from convexrelu.solvers.cone_projection import ConeProjector
 from convexrelu.solvers.newton_systems import ActiveBlocks, ConeSystem, GatedSystem
 from convexrelu.solvers.tensors import TensorProgramme
@@ -84,12 +85,14 @@ class Setting:
         """Some blocks are above, and some below."""
         return float(0.1 * min(self.lengths()) + 0.9 * np.median(self.lengths()))
 
+    def matrix(self, level, tau):
+        terms = (A @ self.derivative(j, level) @ A.T for j, A in enumerate(self.maps))
+        return np.eye(N) + tau * sum(terms)
+
     def assert_solved(self, level, tau, accuracy=1e-12):
         active = self.active(level)
         step = self.system.direction(torch.tensor(self.gradient), active, tau).numpy()
-        matrix = np.eye(N)
-        for j, A in enumerate(self.maps):
-            matrix += tau * A @ self.derivative(j, level) @ A.T
+        matrix = self.matrix(level, tau)
         expected = np.linalg.solve(matrix, -self.gradient)
         error = np.linalg.norm(step - expected)
         assert error <= accuracy * np.linalg.cond(matrix) * np.linalg.norm(expected)
@@ -170,6 +173,33 @@ def test_gated_systems_follow_blocks_that_come_and_go(options):
         assert sorted(active) == found.index.tolist()
 
 
+def test_large_systems_are_solved_to_a_hundredth_with_one_factor(monkeypatch, options):
+    monkeypatch.setattr(module, "_LARGE", 0)
+    setting, factors, original = Setting(60, False, options), [], GatedSystem._matrix
+    monkeypatch.setattr(GatedSystem, "_matrix", lambda *args: factors.append(1) or original(*args))
+    level, points = setting.some_level(), setting.points.copy()
+    rng = np.random.default_rng(1)
+    for tau in (1e-2, 1.0, 100.0, 110.0, 120.0, 1.0):
+        setting.points = points + 0.01 * rng.standard_normal(points.shape)
+        active = setting.active(level)
+        gradient = torch.tensor(setting.gradient)
+        step = setting.system.direction(gradient, active, tau).numpy()
+        rest = setting.matrix(level, tau) @ step + setting.gradient
+        assert np.linalg.norm(rest) <= 0.011 * np.linalg.norm(setting.gradient)
+    assert 1 <= len(factors) < 6
+
+
+def test_large_systems_beyond_single_precision_are_solved_all_the_same(monkeypatch):
+    monkeypatch.setattr(module, "_LARGE", 0)
+    options = {"hidden_bias": True, "fit_intercept": True, "sample_weight": WEIGHTS}
+    setting = Setting(60, False, options)
+    level = setting.some_level()
+    active, gradient = setting.active(level), torch.tensor(setting.gradient)
+    for tau in (1e10, 1e45, 1.0):
+        step = setting.system.direction(gradient, active, tau)
+        assert step.isfinite().all() and float(step @ gradient) < 0
+
+
 @pytest.mark.parametrize("order", [[1, 0, 2], [2, 1, 0]])
 def test_gated_systems_take_active_blocks_in_any_order(order):
     options = {"hidden_bias": True, "fit_intercept": True, "sample_weight": WEIGHTS}
@@ -193,8 +223,8 @@ def test_what_gated_systems_keep_does_not_outgrow_the_samples():
         setting.points = 1e-3 * points
         setting.points[first : first + 3] = points[first : first + 3]
         setting.assert_solved(0.1, 1.0)
-        sizes.append(len(setting.system._gram))
-    assert max(sizes) <= N
+        sizes.append(setting.dim * len(setting.system._known))
+    assert max(sizes) <= N == len(setting.system._gram)
     assert min(sizes) < max(sizes) and max(sizes) > 12  # more than what is active, while it fits
 
 

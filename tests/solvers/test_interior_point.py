@@ -1,0 +1,206 @@
+"""Interior points, on tensors and in the units of the programme."""
+
+import numpy as np
+import pytest
+import torch
+
+from convexrelu import Status, TrainingProblem
+from convexrelu.certificate import lower_bound
+from convexrelu.oracles import PatternOracle
+from convexrelu.programs import ReLUProgramme
+from convexrelu.result import Blocks
+from convexrelu.solvers import interior_point as module
+from convexrelu.solvers.interior_point import interior_point
+from convexrelu.solvers.tensors import TensorProgramme
+from tests import reference
+
+X, Y = reference.teacher(18, 3, 3, 0.2, 0)
+WEIGHTS = np.random.default_rng(0).exponential(size=18)
+GRID = np.array([[i, j, 0.0] for i in range(6) for j in range(3)])
+DATA = {
+    "repeated rows": np.vstack([X[:9], X[:9]]),
+    "mirror images": np.vstack([X[:9], -X[:9]]),
+    "rank deficient": X[:, [0, 1, 0]],
+    "grid with a dead feature": GRID,
+    "zero rows": np.vstack([X[:15], np.zeros((3, 3))]),
+    "badly scaled features": X * [1e-4, 1.0, 1e4],
+    "badly scaled rows": X * np.logspace(-4, 4, 18)[:, None],
+    "wide": np.random.default_rng(1).standard_normal((18, 30)),
+}
+
+
+def blocks_of(problem, count=12):
+    gates = np.random.default_rng(0).standard_normal((count, problem.design.shape[1]))
+    return Blocks.both_signs(np.unique(gates @ problem.design.T >= 0, axis=0))
+
+
+def solve(problem, blocks=None, **options):
+    programme = TensorProgramme(problem, blocks or blocks_of(problem), cones=True)
+    return programme, interior_point(programme, **options)
+
+
+def optimum_of(problem, blocks=None):
+    blocks = blocks or blocks_of(problem)
+    return ReLUProgramme(problem, blocks.masks, blocks.signs).solve(accuracy=1e-11).objective
+
+
+def assert_honest_gap(programme, end):
+    """Blocks in their cones, and the gap that certificates would find."""
+    problem, blocks = programme.problem, programme.blocks
+    solution = programme.to_solution(end, 0.0, 0.0)
+    v = problem.dual_point(solution.outputs)
+    bound = PatternOracle(problem.design, blocks.masks, signs=blocks.signs)(v).bound
+    gap = 1 - lower_bound(problem, v, bound) / solution.objective
+    rounding = 1e-14 * problem.weights @ np.square(problem.y) / solution.objective
+    assert gap <= end.gap * (1 + 1e-4) + rounding
+    towards = np.where(blocks.masks, 1, -1) * (solution.blocks @ problem.design.T)
+    size = np.linalg.norm(solution.blocks, axis=1).sum()
+    assert (towards >= -1e-8 * size * np.linalg.norm(problem.design, axis=1)).all()
+    return solution
+
+
+# Optimality
+
+
+def test_every_kind_of_problem_is_solved_to_the_gap_that_is_asked_for(options):
+    problem = TrainingProblem(X, Y, 0.01, **options)
+    optimum = optimum_of(problem)
+    for gap in (1e-4, 1e-7):
+        programme, end = solve(problem, gap=gap)
+        assert end.status is Status.CONVERGED and 0 <= end.gap <= gap
+        solution = assert_honest_gap(programme, end)
+        assert optimum * (1 - 1e-7) <= solution.objective <= optimum * (1 + gap + 1e-7)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_hard_data_are_solved(name):
+    problem = TrainingProblem(DATA[name], Y, 0.01 * np.linalg.norm(DATA[name]) / np.linalg.norm(X))
+    programme, end = solve(problem, gap=1e-6)
+    assert end.status is Status.CONVERGED and end.gap <= 1e-6
+    assert_honest_gap(programme, end)
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_both_ways_to_eliminate_are_solved(count):
+    # 18 samples: one or six blocks of 4 entries are eliminated by sample or by block.
+    problem = TrainingProblem(X, Y, 0.01)
+    blocks = blocks_of(problem, count)
+    assert (len(blocks) * 4 < 18) is (count == 1)
+    programme, end = solve(problem, blocks, gap=1e-5)
+    assert end.status is Status.CONVERGED
+    found = assert_honest_gap(programme, end).objective
+    assert found == pytest.approx(optimum_of(problem, blocks), rel=1.1e-5)
+
+
+@pytest.mark.parametrize("alpha", [1e-7, 1e-5, 1e-3, 0.1, 10.0])
+def test_any_alpha_ends_with_an_honest_gap(alpha):
+    programme, end = solve(TrainingProblem(X, Y, alpha), gap=1e-6)
+    assert end.status is (Status.CONVERGED if end.gap <= 1e-6 else Status.INACCURATE)
+    solution = assert_honest_gap(programme, end)
+    if alpha >= 1e-3:
+        assert end.status is Status.CONVERGED
+    if alpha == 10.0:
+        assert solution.objective == pytest.approx(0.5 * np.var(Y), rel=1e-6)
+        assert np.linalg.norm(solution.blocks, axis=1).max() <= 1e-5
+
+
+def test_blocks_that_are_not_needed_are_nearly_zero_and_said_to_be():
+    programme, end = solve(TrainingProblem(X, Y, 0.1), gap=1e-7)
+    lengths = end.blocks.norm(dim=1)
+    assert 0 < end.accuracy <= 1e-7
+    assert 0 < (lengths < 1e-5 * lengths.max()).sum() < len(lengths)
+    assert (lengths > 0).all()
+    assert programme.to_solution(end, 1e-7, 0.0).accuracy == end.accuracy
+
+
+def test_a_large_matrix_in_pieces_is_the_same(monkeypatch):
+    problem = TrainingProblem(X, Y, 0.01)
+    _, whole = solve(problem, gap=1e-6)
+    monkeypatch.setattr(module, "_CHUNK", 1)
+    _, pieces = solve(problem, gap=1e-6)
+    np.testing.assert_allclose(pieces.blocks.numpy(), whole.blocks.numpy(), atol=1e-8)
+    assert pieces.status is Status.CONVERGED
+
+
+def test_one_row_on_both_sides_leaves_a_gap_that_holds():
+    # Every cone is flat: the method has no interior to be in, and must say how far it came.
+    problem = TrainingProblem(np.vstack([X[:9], X[:9]]), Y, 0.01)
+    blocks = blocks_of(problem, 4)
+    masks = blocks.masks.copy()
+    masks[:, 0] = ~masks[:, 9]
+    programme, end = solve(problem, Blocks(masks, blocks.signs))
+    assert (end.gap <= 1e-8) is (end.status is Status.CONVERGED)
+    assert np.isfinite(end.gap) and end.blocks.isfinite().all()
+    assert_honest_gap(programme, end)
+
+
+@pytest.mark.parametrize("target", [0.0, 3.0])
+def test_constant_targets_need_no_neuron(target):
+    programme, end = solve(TrainingProblem(X, np.full(18, target), 0.01))
+    assert end.status is Status.CONVERGED
+    solution = programme.to_solution(end, 1e-8, 0.0)
+    np.testing.assert_allclose(solution.outputs, target, atol=1e-7)
+    assert solution.objective == pytest.approx(0.0, abs=1e-8)
+
+
+# Limits
+
+
+def test_no_time_is_a_usable_point():
+    programme, end = solve(TrainingProblem(X, Y, 0.01), deadline=0.0)
+    assert end.status is Status.USER_LIMIT and 1e-8 < end.gap < np.inf
+    assert_honest_gap(programme, end)
+
+
+def test_what_cannot_be_reached_ends_inaccurate_and_near():
+    programme, end = solve(TrainingProblem(X, Y, 0.01), gap=0.0)
+    assert end.status is Status.INACCURATE and 0 < end.gap <= 1e-7
+    assert_honest_gap(programme, end)
+
+
+# Second-order cones
+
+
+def inside(count, seed):
+    rng = np.random.default_rng(seed)
+    x = torch.tensor(rng.standard_normal((count, 4)))
+    x[:, 0] = x[:, 1:].norm(dim=1) * (1 + torch.tensor(rng.exponential(size=count)))
+    return x
+
+
+def test_scalings_meet_in_the_middle():
+    q, z, x = inside(20, 0), inside(20, 1), torch.tensor(np.random.default_rng(2).normal(size=4))
+    scaling = module._Scaling.of(q, z)
+    torch.testing.assert_close(scaling.apply(z), scaling.inverse(q))
+    torch.testing.assert_close(scaling.apply(z), scaling.scaled)
+    torch.testing.assert_close(scaling.apply(scaling.inverse(q + x)), q + x)
+
+
+def test_the_complement_of_the_norm_is_that_of_the_dense_scaling():
+    q, z = inside(5, 3), inside(5, 4)
+    scaling = module._Scaling.of(q, z)
+    cone, axis = scaling.without_tau()
+    units = torch.eye(4, dtype=torch.float64)
+    twice = [scaling.inverse(scaling.inverse(e.expand(5, 4))) for e in units]
+    dense = torch.stack(twice, dim=2)
+    row = dense[:, 0, 1:] / dense[:, :1, 0]
+    torch.testing.assert_close(axis, row)
+    complement = dense[:, 1:, 1:] - dense[:, 1:, :1] * row[:, None, :]
+    torch.testing.assert_close(cone, complement)
+
+
+def test_steps_end_at_the_boundary():
+    x, dx = inside(50, 5), torch.tensor(np.random.default_rng(6).normal(size=(50, 4)))
+    for one, step in zip(x, dx, strict=True):
+        rate = float(module._cone_rate(one[None], step[None]))
+        if rate > 0:
+            end = one + step / rate
+            assert float(end[0]) == pytest.approx(float(end[1:].norm()), rel=1e-9)
+        else:  # the step stays inside for ever
+            far = one + 1e6 * step
+            assert far[0] >= far[1:].norm()
+
+
+def test_the_product_of_jordan_is_undone():
+    x, y = inside(20, 7), inside(20, 8)
+    torch.testing.assert_close(module._arrow_divide(x, module._arrow(x, y)), y)
