@@ -14,7 +14,7 @@ import numpy as np
 from common import quick_asked, report, teacher
 
 BASE = {"n": 1000, "d": 10, "P": 100}
-SWEEPS = {"n": [500, 1000, 2000, 4000, 8000], "d": [5, 10, 20, 40], "P": [50, 100, 200, 400, 800]}
+SWEEPS = {"n": [250, 500, 1000, 2000, 4000], "d": [5, 10, 20, 40], "P": [50, 100, 200, 400]}
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
@@ -86,7 +86,7 @@ def _plot(rows: list[dict[str, Any]], exponents: list[dict[str, Any]]) -> None:
                 for row in rows
                 if row["programme"] == kind and all(row[k] == v for k, v in fixed.items())
             ]
-            chosen.sort(key=lambda row: row[name])
+            chosen = sorted({row[name]: row for row in chosen}.values(), key=lambda row: row[name])
             slope = next(
                 e["exponent of time"]
                 for e in exponents
@@ -100,6 +100,9 @@ def _plot(rows: list[dict[str, Any]], exponents: list[dict[str, Any]]) -> None:
             axes[1, column].loglog(
                 values, [max(float(r["MB"]), 1) for r in chosen], marker=marker, label=kind
             )
+        for ax in axes[:, column]:
+            ax.minorticks_off()
+            ax.set_xticks(SWEEPS[name], [str(value) for value in SWEEPS[name]])
         rest = ", ".join(f"{key} = {value}" for key, value in BASE.items() if key != name)
         axes[0, column].set_title(rest)
         axes[0, column].legend()

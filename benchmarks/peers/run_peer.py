@@ -192,8 +192,8 @@ def pyscnn_relu(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
     from scnn.solvers import AL
 
     half = len(data["masks"]) // 2
-    gates = data["gates"][:half]
-    model = ConvexReLU(np.ascontiguousarray(gates.T), c=1, bias=False)
+    data = data | {"masks": data["masks"][:half], "gates": data["gates"][:half]}
+    model = ConvexReLU(np.ascontiguousarray(data["gates"].T), c=1, bias=False)
     solved = _pyscnn(data, model, AL(model, tol=tol, constraint_tol=tol))
     plus, minus = (np.asarray(p).reshape(half, -1) for p in solved.parameters)
     return np.vstack([_like_masks(data, model, plus), _like_masks(data, model, minus)])
@@ -222,7 +222,7 @@ def _like_masks(data: dict[str, np.ndarray], model: Any, blocks: np.ndarray) -> 
     """The peer may reorder gates or join equal patterns; bring its blocks into the file's order."""
     gates = np.asarray(model.G).T
     mine = {np.packbits(mask).tobytes(): i for i, mask in reversed(list(enumerate(data["masks"])))}
-    ordered = np.zeros((min(len(data["masks"]), len(data["gates"])), blocks.shape[1]))
+    ordered = np.zeros((len(data["masks"]), blocks.shape[1]))
     for gate, block in zip(gates, np.asarray(blocks), strict=True):
         ordered[mine[np.packbits(data["design"] @ gate >= 0).tobytes()]] += block
     return ordered

@@ -125,6 +125,18 @@ def test_the_unit_of_points_does_not_matter(design):
         assert_projections(found, design, masks, unit * points)
 
 
+@pytest.mark.parametrize("distance", [1e-4, 1e-7, 1e-9, 1e-12, 1e-15])
+def test_nearly_equal_rows_cost_no_more_than_their_distance(distance):
+    noise = np.random.default_rng(5).standard_normal((3, *GAUSSIAN.shape))
+    design = np.vstack([GAUSSIAN, *(GAUSSIAN + distance * part for part in noise)])
+    masks, points = cells_and_noise(design), points_of(design)
+    cones = projector(design, masks)
+    for _ in range(3):
+        errors = np.linalg.norm(project(cones, points) - exact(design, masks, points), axis=1)
+        assert errors.max() <= 1e-7
+        points = points + 0.3 * noise[0][:1]
+
+
 def test_points_inside_stay_where_they_are_bit_for_bit():
     gates = np.random.default_rng(3).standard_normal((10, 4))
     found = project(projector(GAUSSIAN, gates @ GAUSSIAN.T >= 0), gates)

@@ -179,14 +179,14 @@ def test_large_systems_are_solved_to_a_hundredth_with_one_factor(monkeypatch, op
     monkeypatch.setattr(GatedSystem, "_matrix", lambda *args: factors.append(1) or original(*args))
     level, points = setting.some_level(), setting.points.copy()
     rng = np.random.default_rng(1)
-    for tau in (1e-2, 1.0, 100.0, 110.0, 120.0, 1.0):
+    for tau in (1e-2, 1.0, 100.0, 110.0, 120.0, 1e4, 1.0):
         setting.points = points + 0.01 * rng.standard_normal(points.shape)
         active = setting.active(level)
         gradient = torch.tensor(setting.gradient)
         step = setting.system.direction(gradient, active, tau).numpy()
         rest = setting.matrix(level, tau) @ step + setting.gradient
         assert np.linalg.norm(rest) <= 0.011 * np.linalg.norm(setting.gradient)
-    assert 1 <= len(factors) < 6
+    assert 1 <= len(factors) < 7
 
 
 def test_large_systems_beyond_single_precision_are_solved_all_the_same(monkeypatch):
