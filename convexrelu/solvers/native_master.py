@@ -141,7 +141,9 @@ class NativeMaster:
         deadline = torch.inf if time_limit is None else started + time_limit
         programme = self._programme(problem, blocks, cones)
         first = None if start is None else programme.from_problem(start)
-        if self.method == "auto":
+        if len(blocks) == 0:
+            end = Iterate(programme.no_blocks(), programme.target, 0.0, Status.CONVERGED)
+        elif self.method == "auto":
             warm = self._last_end is not None or (first is not None and bool(first.any()))
             end = self._choose(programme, first, warm, deadline)
         else:

@@ -147,16 +147,16 @@ class GatedSystem:
     def _by_conjugate_gradients(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
         """Conjugate gradients, preconditioned by a factor in float32 that is kept while it serves."""
         if self._factor is not None:
-            solved = self._refine(gradient, active, tau, _FEW_REFINEMENTS)
+            solved = self._refine(self._factor, gradient, active, tau, _FEW_REFINEMENTS)
             if solved is not None:
                 return -solved
         matrix = self._matrix(active, tau)
         self._factor = torch.linalg.cholesky_ex(matrix.to(torch.float32))[0]
-        solved = self._refine(gradient, active, tau, _MANY_REFINEMENTS)
+        solved = self._refine(self._factor, gradient, active, tau, _MANY_REFINEMENTS)
         return -_solve(matrix, gradient) if solved is None else -solved
 
     def _refine(
-        self, wanted: Tensor, active: ActiveBlocks, tau: float, n_steps: int
+        self, factor: Tensor, wanted: Tensor, active: ActiveBlocks, tau: float, n_steps: int
     ) -> Tensor | None:
         """The solution, more accurate the smaller the right-hand side, or None after `n_steps`."""
         size = float(wanted.norm())
@@ -164,7 +164,7 @@ class GatedSystem:
         solved, residual = torch.zeros_like(wanted), wanted
         along, last = torch.zeros_like(wanted), math.inf
         for _ in range(n_steps):
-            rough = torch.cholesky_solve(residual.to(torch.float32)[:, None], self._factor)[:, 0]
+            rough = torch.cholesky_solve(residual.to(torch.float32)[:, None], factor)[:, 0]
             rough = self.programme.centred(rough.to(wanted.dtype))
             product = float(residual @ rough)
             along = rough + product / last * along

@@ -73,6 +73,13 @@ def proximal_gradient(
         u, outputs, t = u_next, outputs_next, t_next
         if step % _CHECK_EVERY == 0 or step == max_iter:
             now = _iterate(programme, u, outputs, gap)
+            if not math.isfinite(
+                now.gap
+            ):  # the power method was far off: smaller steps, from the start
+                curvature *= 4
+                u = torch.zeros_like(u) if start is None else start
+                outputs = _outputs(programme, u)
+                y, outputs_y, t = u, outputs, 1.0
             best = now if now.gap <= best.gap else best
             if time.perf_counter() > deadline:
                 break
@@ -104,8 +111,10 @@ def _nonzero(u: Tensor) -> Tensor:
 
 
 def _largest_curvature(programme: TensorProgramme) -> float:
-    """Largest eigenvalue of ``AᵀA`` by the power method, from the direction of the targets."""
-    v = programme.target
+    """Largest eigenvalue of ``AᵀA`` by the power method, from a fixed direction that no data are orthogonal to by design."""
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(len(programme.rows), generator=generator, dtype=torch.float64)
+    v = programme.centred(v.to(programme.rows))
     value = 1.0
     for _ in range(_POWER_STEPS):
         length = float(v.norm())

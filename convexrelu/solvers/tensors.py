@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -180,6 +181,10 @@ class TensorProgramme:
             seconds=seconds,
         )
 
+    def no_blocks(self) -> Tensor:
+        """The zero solution, of shape (B, d̃)."""
+        return self.rows.new_zeros((len(self.masks), self.rows.shape[1]))
+
     # The linear map
 
     def centred(self, array: Tensor) -> Tensor:
@@ -236,4 +241,6 @@ class TensorProgramme:
         difference = residual - w
         gap = 0.5 * float(difference @ difference) + slack
         primal = self.primal(blocks, residual)
+        if not (math.isfinite(primal) and math.isfinite(gap)):
+            return math.inf
         return max(gap, 0.0) / primal if primal > 0 else 0.0
