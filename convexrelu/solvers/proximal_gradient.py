@@ -13,7 +13,7 @@ from convexrelu.status import Status
 
 __all__ = ["proximal_gradient"]
 
-_POWER_STEPS = 12
+_POWER_STEPS = 30
 _SAFETY = 1.05
 _CHECK_EVERY = 10
 
@@ -111,7 +111,7 @@ def _nonzero(u: Tensor) -> Tensor:
 
 
 def _largest_curvature(programme: TensorProgramme) -> float:
-    """Largest eigenvalue of ``AᵀA`` by the power method, from a fixed direction that no data are orthogonal to by design."""
+    """Largest eigenvalue of ``AᵀA`` by the power method from a random direction, always the same."""
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(len(programme.rows), generator=generator, dtype=torch.float64)
     v = programme.centred(v.to(programme.rows))
