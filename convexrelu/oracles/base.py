@@ -6,6 +6,7 @@ out directions ``u`` at which the value is large, the cuts of the cutting-plane 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +44,8 @@ class OracleReport:
         ``sign · vᵀ D X̃u`` at each witness.
     n_starts : int
         Independent random starts that were made; 0 where nothing is random.
+    work : int
+        Pieces that were examined: cells, arcs, boxes or ascents.
     """
 
     bound: float
@@ -54,13 +57,23 @@ class OracleReport:
     directions: Array
     values: Array
     n_starts: int = 0
+    work: int = 0
 
 
 class Oracle(Protocol):
     """``v → OracleReport``; built once for a data matrix, called for many dual points."""
 
-    def __call__(self, v: Array) -> OracleReport:
-        """Price the dual point ``v`` of shape (n,)."""
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Price a dual point.
+
+        Parameters
+        ----------
+        v : array of shape (n,)
+        level : float
+            A bound of this size is as good as any smaller one: an oracle may stop there.
+        deadline : float
+            Value of :func:`time.perf_counter` at which an oracle that can ends with what it has.
+        """
         ...
 
 

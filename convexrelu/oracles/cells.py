@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -78,9 +79,9 @@ class CellOracle:
             slack=patterns.resolution,
         )
 
-    def __call__(self, v: Array) -> OracleReport:
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
-        report = self._patterns(v)
+        report = self._patterns(v, level=level, deadline=deadline)
         outside = float(np.abs(v) @ self._space.residual)
         directions = report.directions @ self._space.basis.T
         by_cells, relaxed = report.bound + outside, self._relaxation(v).bound

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,14 +76,15 @@ class PatternOracle:
         self.n_witnesses = n_witnesses
         self._cones = PatternCones(design)
 
-    def __call__(self, v: Array) -> OracleReport:
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
         linear = self._linear_parts(v)
         norms = np.linalg.norm(linear, axis=1)
         pattern, sign = self._candidates()
         bounds, projections = norms[pattern], sign[:, None] * linear[pattern]
+        bound = float(bounds.max(initial=0.0))
         if self.cones:
-            self._project(pattern, bounds, projections)
+            bound = self._project(pattern, bounds, projections, level, deadline)
         values = np.linalg.norm(projections, axis=1)
         order = strongest_first(values)[: self.n_witnesses]
         values = values[order]
@@ -88,7 +92,7 @@ class PatternOracle:
         n, dim = self.design.shape
         rounding = (4 * (n + dim) * _EPS + self.slack) * lipschitz_constant(self.design, v)
         return OracleReport(
-            bound=float(bounds.max(initial=0.0)) + rounding,
+            bound=bound + rounding,
             is_proof=True,
             scope=self.scope,
             method=self.method,
@@ -96,6 +100,7 @@ class PatternOracle:
             signs=sign[order],
             directions=directions,
             values=values,
+            work=len(pattern),
         )
 
     def _candidates(self) -> tuple[NDArray[np.intp], Array]:
@@ -113,19 +118,27 @@ class PatternOracle:
         parts = [self.masks[i : i + step] @ weighted for i in range(0, len(self.masks), step)]
         return np.vstack(parts) if parts else np.zeros((0, self.design.shape[1]))
 
-    def _project(self, pattern: NDArray[np.intp], bounds: Array, projections: Array) -> None:
-        """Replace, in place, norms by norms of projections, from the largest down; the rest cannot matter.
+    def _project(
+        self,
+        pattern: NDArray[np.intp],
+        bounds: Array,
+        projections: Array,
+        level: float,
+        deadline: float,
+    ) -> float:
+        """Replace norms by norms of projections, in place and from the largest down; return the bound on all.
 
-        Those that are not projected keep a norm below the maximum found; they are set to zero,
-        lest they look like witnesses.
+        Those that are not projected, because they cannot matter or because time is up, are set to zero, lest
+        they look like witnesses.
         """
         best = 0.0
         order = strongest_first(bounds)
         for rank, candidate in enumerate(order):
-            if bounds[candidate] <= best:
+            largest_left = float(bounds[candidate])
+            if largest_left <= max(best, level) or time.perf_counter() > deadline:
                 rest = order[rank:]
                 bounds[rest], projections[rest] = 0.0, 0.0
-                break
+                return max(best, largest_left)
             bound, projection, multipliers = self._cones.support(
                 projections[candidate], self.masks[pattern[candidate]]
             )
@@ -133,3 +146,4 @@ class PatternOracle:
             bound += 4 * len(projection) * _EPS * float(multipliers.sum())
             bounds[candidate], projections[candidate] = bound, projection
             best = max(best, bound)
+        return best

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +48,7 @@ class RelaxationOracle:
         self.design = design
         self._norms = np.linalg.norm(design, axis=1)
 
-    def __call__(self, v: Array) -> OracleReport:
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Bound the dual point ``v`` of shape (n,)."""
         bound = max(self._one_sign(v), self._one_sign(-v))
         n, dim = self.design.shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
@@ -74,7 +76,7 @@ class SearchOracle:
         self._random = check_random_state(random_state)
         self._cones = PatternCones(design)
 
-    def __call__(self, v: Array) -> OracleReport:
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
         dim = self.design.shape[1]
         starts = self._random.standard_normal((self.n_starts, dim))
@@ -92,6 +94,7 @@ class SearchOracle:
             directions=directions[order],
             values=values[order],
             n_starts=self.n_starts,
+            work=2 * self.n_starts,
         )
 
     def _one_sign(self, sign: float, v: Array, starts: Array) -> tuple[Masks, Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,6 @@ class SpikeFreeOracle:
         all_active = np.ones((1, len(design)), dtype=bool)
         self._patterns = PatternOracle(design, all_active, scope="global", method="spike_free")
 
-    def __call__(self, v: Array) -> OracleReport:
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
-        return replace(self._patterns(v), is_proof=False)
+        return replace(self._patterns(v, level=level, deadline=deadline), is_proof=False)
