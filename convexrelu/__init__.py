@@ -15,12 +15,13 @@ _HOME = {
     "Certificate": "certificate",
     "ConvexReLURegressor": "estimators.regressor",
     "GatedNetwork": "gated_network",
+    "NetworkCertificate": "auditing",
     "Result": "result",
     "SolverWarning": "status",
     "Status": "status",
     "TrainingProblem": "problem",
     "TwoLayerNetwork": "network",
-    "certify": "certificate",
+    "certify": "auditing",
     "regularization_path": "training",
     "train": "training",
 }
@@ -29,6 +30,7 @@ __all__ = [
     "Certificate",
     "ConvexReLURegressor",
     "GatedNetwork",
+    "NetworkCertificate",
     "Result",
     "SolverWarning",
     "Status",
@@ -41,7 +43,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from convexrelu.certificate import Certificate, certify
+    from convexrelu.auditing import NetworkCertificate, certify
+    from convexrelu.certificate import Certificate
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.gated_network import GatedNetwork
     from convexrelu.network import TwoLayerNetwork

@@ -10,22 +10,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport, RelaxationOracle
 from convexrelu.oracles.base import lipschitz_constant
-from convexrelu.oracles.choose import choose_oracles
 from convexrelu.problem import TrainingProblem
 
-if TYPE_CHECKING:
-    import torch
-
-__all__ = ["Certificate", "certificate_of", "certify", "lower_bound", "price_and_certify"]
+__all__ = ["Certificate", "certificate_of", "lower_bound", "price_and_certify"]
 
 Array = NDArray[np.float64]
 
@@ -214,103 +209,3 @@ def _largest_neuron(problem: TrainingProblem, network: TwoLayerNetwork, v: Array
     weights = network.prune().augmented_weights()[:, : problem.design.shape[1]]
     directions = weights / np.linalg.norm(weights, axis=1, keepdims=True)
     return float(np.abs(v @ np.maximum(problem.design @ directions.T, 0.0)).max(initial=0.0))
-
-
-def certify(
-    network_or_module: TwoLayerNetwork | torch.nn.Module,
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    alpha: float,
-    loss: str = "squared_error",
-    hidden_bias: bool = True,
-    fit_intercept: bool = True,
-    sample_weight: ArrayLike | None = None,
-    oracle: str = "auto",
-    random_state: int | np.random.RandomState | None = None,
-) -> Certificate:
-    """Gap between a two-layer ReLU network, wherever it was trained, and the global optimum of its training problem.
-
-    Parameters
-    ----------
-    network_or_module : TwoLayerNetwork or torch.nn.Module
-        A network with one output, or ``Sequential(Linear, ReLU, Linear)``. The objective is that
-        of the weights as they stand; ``network.merge()`` gives the same function at its smallest
-        penalty.
-    X : array of shape (n, d)
-        Training inputs.
-    y : array of shape (n,)
-        Training targets.
-    alpha : float
-        Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
-    loss, hidden_bias, fit_intercept, sample_weight
-        The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
-    oracle : {"auto", "cells", "search"}
-        How ``M(v)`` is bounded: ``"auto"`` enumerates all cells where they are few enough, which
-        is a proof, and searches otherwise, which is an estimate.
-    random_state : int, RandomState or None
-        Seed of the search.
-
-    Returns
-    -------
-    Certificate
-
-    Raises
-    ------
-    ValueError
-        For bad data, a network that does not fit them, or one with a bias or intercept that the
-        problem forbids.
-
-    References
-    ----------
-    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR
-    22, section 2.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from convexrelu import TwoLayerNetwork, certify
-    >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([0.0, 0.0, 1.0])
-    >>> by_hand = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
-    >>> certificate = certify(by_hand, X, y, alpha=0.01)
-    >>> certificate.is_proof, certificate.scope
-    (True, 'global')
-    >>> bool(certificate.lower_bound < 0.01 == certificate.objective)
-    True
-    """
-    problem = TrainingProblem(
-        X,
-        y,
-        alpha,
-        loss=loss,
-        hidden_bias=hidden_bias,
-        fit_intercept=fit_intercept,
-        sample_weight=sample_weight,
-    )
-    network = _as_network(network_or_module, problem)
-    if oracle == "spike_free":
-        raise ValueError(
-            "oracle='spike_free' finds cuts but certifies nothing; use 'auto', 'cells' or 'search'"
-        )
-    condensed = problem.condensed()
-    verifier = choose_oracles(oracle, condensed.design, random_state).verifier
-    certificate, _ = price_and_certify(condensed, network, verifier)
-    return certificate
-
-
-def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
-    try:
-        network = given if isinstance(given, TwoLayerNetwork) else TwoLayerNetwork.from_torch(given)
-    except ValueError as error:
-        raise ValueError(f"network_or_module is no two-layer ReLU network: {error}") from error
-    if network.n_features != problem.n_features:
-        raise ValueError(
-            f"network_or_module takes {network.n_features} features, but X has {problem.n_features}"
-        )
-    if network.n_outputs != 1:
-        raise ValueError(f"network_or_module has {network.n_outputs} outputs, expected 1")
-    if not problem.hidden_bias and network.hidden_bias.any():
-        raise ValueError("network_or_module has hidden biases, but hidden_bias=False")
-    if not problem.fit_intercept and network.output_bias.any():
-        raise ValueError("network_or_module has an output intercept, but fit_intercept=False")
-    return network

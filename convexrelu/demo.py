@@ -14,7 +14,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from convexrelu.certificate import certify
+from convexrelu.auditing import certify
 from convexrelu.displays import ConvergenceDisplay
 from convexrelu.estimators.regressor import ConvexReLURegressor
 from convexrelu.network import TwoLayerNetwork

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     import torch
+    from sklearn.neural_network import MLPRegressor
 
 __all__ = ["TwoLayerNetwork"]
 
@@ -255,6 +256,13 @@ class TwoLayerNetwork:
         from convexrelu.interop.torch import from_torch
 
         return from_torch(module)
+
+    @classmethod
+    def from_sklearn(cls, regressor: MLPRegressor) -> TwoLayerNetwork:
+        """Weights of a fitted ``MLPRegressor``; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
+        from convexrelu.interop.sklearn import from_sklearn
+
+        return from_sklearn(regressor)
 
     def _select(self, keep: NDArray[np.bool_]) -> TwoLayerNetwork:
         return TwoLayerNetwork(

@@ -22,6 +22,7 @@ from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
 from convexrelu.solvers.fixed_patterns import train_on_patterns
 from convexrelu.solvers.master import Master, make_master
+from convexrelu.solvers.recovery import blocks_of
 from convexrelu.status import SolverWarning, Status
 
 __all__ = ["ACTIVATIONS", "PATTERNS", "regularization_path", "train"]
@@ -302,11 +303,11 @@ def _check_options(
                 "patterns='cutting_plane' prices ReLU neurons; with activation='gated_relu' use "
                 "patterns='sampled', 'enumerated' or an array of gates"
             )
-    _check_number("n_patterns", n_patterns, numbers.Integral, 1)
-    _check_number("max_iter", max_iter, numbers.Integral, 1)
-    _check_number("tol", tol, numbers.Real, 0)
+    check_number("n_patterns", n_patterns, numbers.Integral, 1)
+    check_number("max_iter", max_iter, numbers.Integral, 1)
+    check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
-        _check_number("time_limit", time_limit, numbers.Real, 0)
+        check_number("time_limit", time_limit, numbers.Real, 0)
 
 
 def _checked_random_state(
@@ -327,7 +328,7 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         )
 
 
-def _check_number(name: str, value: Any, kind: type, least: int) -> None:
+def check_number(name: str, value: Any, kind: type, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:  # type: ignore[operator]
         raise ValueError(
             f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}"
@@ -369,13 +370,4 @@ def _blocks_of(
         )
     if network.n_outputs != 1:
         raise ValueError(f"start has {network.n_outputs} outputs, expected 1")
-    network = network.prune()
-    outer = network.output_weights[0]
-    directions = np.column_stack([network.hidden_weights, network.hidden_bias])
-    values = directions[:, : problem.design.shape[1]] * np.abs(outer)[:, None]
-    masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
-    blocks = Blocks(masks.T, np.where(outer > 0, 1.0, -1.0))
-    _, first, block = np.unique(blocks.keys(), return_index=True, return_inverse=True)
-    joint = np.zeros((len(first), values.shape[1]))
-    np.add.at(joint, block, values)
-    return blocks.select(first), joint
+    return blocks_of(network, problem)

@@ -1,4 +1,4 @@
-"""From the solution of a finite programme to a network."""
+"""From the solution of a finite programme to a network, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 
-__all__ = ["active_blocks", "recover_gated", "recover_relu"]
+__all__ = ["active_blocks", "blocks_of", "recover_gated", "recover_relu"]
+
+Array = NDArray[np.float64]
 
 
 def active_blocks(solution: ProgrammeSolution) -> NDArray[np.bool_]:
@@ -49,3 +51,30 @@ def recover_gated(
     return GatedNetwork(
         gates[active], solution.blocks[active], solution.intercept, problem.hidden_bias
     )
+
+
+def blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[Blocks, Array]:
+    """Patterns and signs of a network's neurons on the problem's samples, with the values of these blocks.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        With one output.
+    problem : TrainingProblem
+
+    Returns
+    -------
+    blocks : Blocks
+        Distinct. A sample on a neuron's kink counts as active.
+    values : array of shape (B, d̃)
+        ``Σ_j w̃_j |a_j|`` over the neurons of a block.
+    """
+    network = network.prune()
+    outer = network.output_weights[0]
+    values = network.augmented_weights()[:, : problem.design.shape[1]] * np.abs(outer)[:, None]
+    masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
+    blocks = Blocks(masks.T, np.where(outer > 0, 1.0, -1.0))
+    _, first, block = np.unique(blocks.keys(), return_index=True, return_inverse=True)
+    joint = np.zeros((len(first), values.shape[1]))
+    np.add.at(joint, block, values)
+    return blocks.select(first), joint

@@ -1,0 +1,307 @@
+"""What can be said of a network from anywhere: its gaps, its units, and the way on from it."""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+from convexrelu.certificate import Certificate, lower_bound, price_and_certify
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.oracles import Oracle, PatternOracle
+from convexrelu.oracles.choose import choose_oracles
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Result
+from convexrelu.solvers.master import Master, make_master
+from convexrelu.solvers.recovery import blocks_of
+from convexrelu.status import Status
+from convexrelu.training import check_number, train
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["NetworkCertificate", "certify"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCertificate(Certificate):
+    """A certificate of global scope, with what else is known of the network.
+
+    The signs of the outer weights and the patterns, which samples every neuron is active on, put a network
+    into a cell of parameter space in which training is a convex problem. A local optimum has no gap within
+    its cell; what is left of its global gap only other patterns can close.
+
+    Attributes
+    ----------
+    cell_lower_bound : float
+        Lower bound on the objective of every network whose neurons have patterns and signs of this network's
+        neurons. Always proved.
+    n_dead, n_linear, n_mixed : int
+        Units that are zero on all training samples; those that are not, and are linear on all; the rest.
+        Samples of weight zero do not count.
+    improved : Result or None
+        Training that went on from the network, if it was asked for. The global bound is then the better
+        one of the two.
+
+    See Also
+    --------
+    certify : Makes it.
+    Certificate : The attributes that say how far the network is from the global optimum.
+
+    References
+    ----------
+    He, Wang & Tao 2020, "Piecewise linear activations substantially shape the loss surfaces of neural
+    networks", ICLR.
+
+    Examples
+    --------
+    >>> certificate = NetworkCertificate(
+    ...     2.0, 1.5, "global", "cells", True, cell_lower_bound=1.998, n_dead=1, n_linear=0, n_mixed=4
+    ... )
+    >>> round(certificate.relative_gap, 6), round(certificate.cell_gap, 6)
+    (0.25, 0.001)
+    >>> print(certificate)
+    certified: objective 2, lower bound 1.5, relative gap 2.5e-01 (global optimum, by cells)
+    within its activation cell: lower bound 1.998 (proved), relative gap 1.0e-03
+    units: 1 dead, 0 linear, 4 mixed
+    """
+
+    cell_lower_bound: float
+    n_dead: int
+    n_linear: int
+    n_mixed: int
+    improved: Result | None = field(default=None, repr=False)
+
+    @property
+    def cell_gap(self) -> float:
+        """``(objective − cell_lower_bound) / |objective|``, not below zero: relative, as `relative_gap` is."""
+        gap = self.objective - self.cell_lower_bound
+        return gap / abs(self.objective) if gap > 0 else 0.0
+
+    def __str__(self) -> str:
+        lines = [
+            super().__str__(),
+            f"within its activation cell: lower bound {self.cell_lower_bound:.6g} (proved), "
+            f"relative gap {self.cell_gap:.1e}",
+            f"units: {self.n_dead} dead, {self.n_linear} linear, {self.n_mixed} mixed",
+        ]
+        if self.improved is not None:
+            lines.append(f"improved: {self.improved.certificate}")
+        return "\n".join(lines)
+
+
+def certify(
+    network_or_module: TwoLayerNetwork | torch.nn.Module | BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    alpha: float,
+    loss: str = "squared_error",
+    hidden_bias: bool = True,
+    fit_intercept: bool = True,
+    sample_weight: ArrayLike | None = None,
+    oracle: str = "auto",
+    solver: str = "auto",
+    improve: bool = False,
+    tol: float = 1e-3,
+    time_limit: float | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> NetworkCertificate:
+    """Gaps of a two-layer ReLU network, wherever it was trained, to the optimum of its cell and to the global one.
+
+    Parameters
+    ----------
+    network_or_module : TwoLayerNetwork, torch.nn.Module or scikit-learn estimator
+        A network with one output; ``Sequential(Linear, ReLU, Linear)``; a fitted
+        :class:`sklearn.neural_network.MLPRegressor` with one hidden layer of ReLU units; or an estimator whose
+        `network_` is a :class:`~convexrelu.TwoLayerNetwork`. The objective is that of the weights as they
+        stand; ``network.merge()`` gives the same function at its smallest penalty.
+    X : array of shape (n, d)
+        Training inputs.
+    y : array of shape (n,)
+        Training targets.
+    alpha : float
+        Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
+    loss, hidden_bias, fit_intercept, sample_weight
+        The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
+    oracle : {"auto", "cells", "search"}
+        How ``M(v)`` is bounded: ``"auto"`` enumerates all cells where they are few enough, which
+        is a proof, and searches otherwise, which is an estimate.
+    solver : str
+        Solver of the programme of the cell, and of those of `improve`, as for :func:`~convexrelu.train`.
+    improve : bool
+        Whether to train on from the network by cutting planes, to a relative gap of `tol`. The result is in
+        the attribute `improved`; its objective is never above that of the network or of ``network.merge()``.
+    tol : float
+        Relative gap at which `improve` stops; the programme of the cell is solved as accurately.
+    time_limit : float, optional
+        Seconds for the programme of the cell, and again for `improve`. The bounds hold wherever these stop.
+    random_state : int, RandomState or None
+        Seed of the searches.
+
+    Returns
+    -------
+    NetworkCertificate
+
+    Warns
+    -----
+    SolverWarning
+        From the training of `improve`, see :func:`~convexrelu.train`.
+
+    Raises
+    ------
+    ValueError
+        For bad data, a network that does not fit them, or one with a bias or intercept that the
+        problem forbids; for an option that is not understood.
+
+    Notes
+    -----
+    The programme of the cell is the ReLU programme over the patterns and signs of the network's own neurons. Its
+    bound is padded for rounding and holds whatever the solver did. A sample that sits exactly on the kink of
+    a neuron counts as active: such a network belongs to several cells, and the gap is that of this one.
+
+    ``MLPRegressor`` minimises ``(1/2n) Σ (f − y)² + (alpha/2n) Σ w²`` with ``n`` the size of its batches, the
+    sample for ``solver="lbfgs"``: its `alpha` is ``n`` times the one here. It leaves the hidden biases out of the
+    penalty, which is a different problem: its optimum has a gap here.
+
+    References
+    ----------
+    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR
+    22, section 2; He, Wang & Tao 2020, "Piecewise linear activations substantially shape the loss surfaces
+    of neural networks", ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TwoLayerNetwork, certify
+    >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([0.0, 0.0, 1.0])
+    >>> by_hand = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
+    >>> certificate = certify(by_hand, X, y, alpha=0.01, improve=True, random_state=0)
+    >>> certificate.is_proof, certificate.scope, certificate.n_mixed
+    (True, 'global', 1)
+    >>> bool(certificate.lower_bound < 0.01 == certificate.objective)
+    True
+    >>> certificate.improved.certificate.relative_gap <= 1e-3
+    True
+    """
+    problem = TrainingProblem(
+        X,
+        y,
+        alpha,
+        loss=loss,
+        hidden_bias=hidden_bias,
+        fit_intercept=fit_intercept,
+        sample_weight=sample_weight,
+    )
+    network = _as_network(network_or_module, problem)
+    if oracle == "spike_free":
+        raise ValueError(
+            "oracle='spike_free' finds cuts but certifies nothing; use 'auto', 'cells' or 'search'"
+        )
+    check_number("tol", tol, numbers.Real, 0)
+    if time_limit is not None:
+        check_number("time_limit", time_limit, numbers.Real, 0)
+    master = make_master(solver, tol)
+    problem = problem.condensed()
+    verifier = choose_oracles(oracle, problem.design, random_state).verifier
+
+    certificate, _ = price_and_certify(problem, network, verifier)
+    improved = None
+    if improve:
+        options = {"oracle": oracle, "solver": solver, "random_state": random_state}
+        improved = _improve(network, problem, verifier, tol=tol, time_limit=time_limit, **options)
+        certificate = _sharpest(certificate, improved.certificate)
+    cell = _cell_lower_bound(problem, network, master, time_limit)
+    n_dead, n_linear, n_mixed = _count_units(network, problem)
+    return NetworkCertificate(
+        **vars(certificate),
+        # What is below every network is below those of the cell.
+        cell_lower_bound=max(cell, certificate.proved_lower_bound),
+        n_dead=n_dead,
+        n_linear=n_linear,
+        n_mixed=n_mixed,
+        improved=improved,
+    )
+
+
+def _cell_lower_bound(
+    problem: TrainingProblem, network: TwoLayerNetwork, master: Master, time_limit: float | None
+) -> float:
+    """Bound for networks with the patterns and signs of this one, at its own dual point or the master's."""
+    blocks, values = blocks_of(network, problem)
+    alive = np.flatnonzero(blocks.masks.any(axis=1))
+    blocks, values = blocks.select(alive), values[alive]
+    solution = master.relu(problem, blocks, start=values, time_limit=time_limit)
+    oracle = PatternOracle(problem.design, blocks.masks, signs=blocks.signs)
+    points = map(problem.dual_point, (network.predict(problem.X), solution.outputs))
+    return max(lower_bound(problem, v, oracle(v).bound) for v in points)
+
+
+def _count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
+    """How many units are dead, linear and mixed on the samples."""
+    values = problem.X @ network.hidden_weights.T + network.hidden_bias
+    dead = (values <= 0).all(axis=0)
+    linear = (values >= 0).all(axis=0) & ~dead
+    mixed = ~(dead | linear)
+    return int(dead.sum()), int(linear.sum()), int(mixed.sum())
+
+
+def _improve(
+    network: TwoLayerNetwork,
+    problem: TrainingProblem,
+    verifier: Oracle,
+    *,
+    tol: float,
+    **options: Any,
+) -> Result:
+    """Train on from the network, and keep it where that is no better: a solver may be inaccurate or out of time."""
+    result = train(problem, start=network, tol=tol, **options)
+    assert isinstance(result.network, TwoLayerNetwork)
+    best = min((result.network, network.merge(), network), key=problem.objective)
+    if best is result.network:
+        return result
+    own, _ = price_and_certify(problem, best, verifier)
+    certificate = _sharpest(own, result.certificate)
+    status = Status.CONVERGED if certificate.relative_gap <= tol else result.status
+    return replace(result, network=best, certificate=certificate, status=status)
+
+
+def _sharpest(own: Certificate, other: Certificate) -> Certificate:
+    """The own objective with the better of two global bounds: a proof before an estimate, then the larger.
+
+    An estimate that is above what one of the networks reaches is refuted.
+    """
+    reached = min(own.objective, other.objective)
+    best = max(own, other, key=lambda c: (c.is_proof, c.lower_bound <= reached, c.lower_bound))
+    proved = max(own.proved_lower_bound, other.proved_lower_bound)
+    return replace(best, objective=own.objective, proved_lower_bound=proved)
+
+
+def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
+    try:
+        network = _converted(getattr(given, "network_", given))
+    except ValueError as error:
+        raise ValueError(f"network_or_module is no two-layer ReLU network: {error}") from error
+    if network.n_features != problem.n_features:
+        raise ValueError(
+            f"network_or_module takes {network.n_features} features, but X has {problem.n_features}"
+        )
+    if network.n_outputs != 1:
+        raise ValueError(f"network_or_module has {network.n_outputs} outputs, expected 1")
+    if not problem.hidden_bias and network.hidden_bias.any():
+        raise ValueError("network_or_module has hidden biases, but hidden_bias=False")
+    if not problem.fit_intercept and network.output_bias.any():
+        raise ValueError("network_or_module has an output intercept, but fit_intercept=False")
+    return network
+
+
+def _converted(given: Any) -> TwoLayerNetwork:
+    if isinstance(given, TwoLayerNetwork):
+        return given
+    if isinstance(given, BaseEstimator):
+        return TwoLayerNetwork.from_sklearn(given)
+    return TwoLayerNetwork.from_torch(given)

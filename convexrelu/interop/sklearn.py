@@ -1,0 +1,62 @@
+"""From scikit-learn."""
+
+from __future__ import annotations
+
+from sklearn.neural_network import MLPRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from convexrelu.network import TwoLayerNetwork
+
+__all__ = ["from_sklearn"]
+
+
+def from_sklearn(regressor: MLPRegressor) -> TwoLayerNetwork:
+    """Read the weights of a fitted ``MLPRegressor`` with one hidden layer of ReLU units.
+
+    Parameters
+    ----------
+    regressor : sklearn.neural_network.MLPRegressor
+        With one entry in `hidden_layer_sizes`, ``activation="relu"`` and outputs as they are (any loss but
+        ``"poisson"``).
+
+    Returns
+    -------
+    TwoLayerNetwork
+
+    Raises
+    ------
+    ValueError
+        If the regressor is of another kind or form; the message names the parameter. As
+        :class:`sklearn.exceptions.NotFittedError`, if it is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> from convexrelu import TwoLayerNetwork
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> regressor = MLPRegressor(hidden_layer_sizes=[5], solver="lbfgs", random_state=0)
+    >>> regressor = regressor.fit(X, np.abs(X[:, 0]))
+    >>> network = TwoLayerNetwork.from_sklearn(regressor)
+    >>> network
+    TwoLayerNetwork(width=5, n_features=1, n_outputs=1)
+    >>> np.allclose(network.predict(X), regressor.predict(X))
+    True
+    """
+    if not isinstance(regressor, MLPRegressor):
+        raise ValueError(f"regressor is a {type(regressor).__name__}, expected an MLPRegressor")
+    check_is_fitted(regressor)
+    if len(regressor.coefs_) != 2:
+        raise ValueError(
+            f"hidden_layer_sizes={regressor.hidden_layer_sizes!r} makes {len(regressor.coefs_) - 1} "
+            "hidden layers, expected one"
+        )
+    if regressor.activation != "relu":
+        raise ValueError(f"activation={regressor.activation!r}, expected 'relu'")
+    if regressor.out_activation_ != "identity":
+        raise ValueError(
+            f"loss={regressor.loss!r} puts {regressor.out_activation_!r} behind the output, "
+            "expected a loss whose outputs are left as they are"
+        )
+    hidden, output = regressor.coefs_
+    return TwoLayerNetwork(hidden.T, regressor.intercepts_[0], output.T, regressor.intercepts_[1])
