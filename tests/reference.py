@@ -173,9 +173,11 @@ def max_rectified(design, v, masks):
 
 
 def train_exactly(
-    X, y, alpha, *, hidden_bias=True, fit_intercept=True, sample_weight=None, masks=None
+    X, y, alpha, *, hidden_bias=True, fit_intercept=True, sample_weight=None, masks=None, signs=None
 ):
     """Objective of a network that solves the convex programme over all patterns (or over `masks`).
+
+    With `signs`, each of the masks comes with this sign of the outer weight only.
 
     The number is the objective of an actual network, so that it is never below the optimum; how
     near it is depends on the solver (about 1e-9 relative).
@@ -194,6 +196,8 @@ def train_exactly(
     risk = cp.sum_squares(cp.multiply(np.sqrt(weights), fitted - targets)) / 2
     norms = cp.sum(cp.norm(plus, axis=1)) + cp.sum(cp.norm(minus, axis=1))
     cones = [cp.multiply(2.0 * masks.T - 1, part) >= 0 for part in linear]
+    if signs is not None:
+        cones += [part[signs != s] == 0 for part, s in ((plus, 1), (minus, -1)) if any(signs != s)]
     tight = {"tol_gap_abs": 1e-14, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # short of these tolerances is good enough

@@ -2,8 +2,6 @@ import re
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from convexrelu import Certificate, TrainingProblem, TwoLayerNetwork, certify, train
 from convexrelu.certificate import certificate_of, lower_bound, price_and_certify
@@ -147,47 +145,6 @@ def test_what_a_report_proves_is_what_the_certificate_proves():
     report = SearchOracle(problem.design, random_state=0)(v)
     searched = certificate_of(problem, 1.0, v, report)
     assert not searched.is_proof
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_torch_modules_are_certified_like_their_weights(bias):
-    torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(2, 5, bias=bias), nn.ReLU(), nn.Linear(5, 1, bias=bias))
-    from_module = certify(module, X, Y, alpha=ALPHA)
-    assert from_module == certify(TwoLayerNetwork.from_torch(module), X, Y, alpha=ALPHA)
-    with torch.no_grad():
-        fitted = module(torch.tensor(X, dtype=torch.float32))[:, 0].double().numpy()
-        penalty = sum(
-            float((p.double() ** 2).sum()) for n, p in module.named_parameters() if n != "2.bias"
-        )
-    expected = 0.5 * np.mean((fitted - Y) ** 2) + 0.5 * ALPHA * penalty
-    assert from_module.objective == pytest.approx(expected, rel=1e-5)  # a float32 forward pass
-
-
-def test_networks_that_the_problem_forbids():
-    rng = np.random.default_rng(0)
-    for network, options, problem in [
-        (random_network(rng), {"hidden_bias": False}, "hidden bias"),
-        (random_network(rng), {"fit_intercept": False}, "output intercept"),
-        (random_network(rng, d=3), {}, "3 features"),
-        (TwoLayerNetwork(np.ones((1, 2)), [0.0], [[1.0], [1.0]], [0.0, 0.0]), {}, "2 outputs"),
-    ]:
-        with pytest.raises(ValueError, match=f"network_or_module.*{problem}"):
-            certify(network, X, Y, alpha=ALPHA, **options)
-
-
-def test_bad_arguments_are_named():
-    network = random_network(np.random.default_rng(0))
-    for change, name in [
-        ({"alpha": -1.0}, "alpha"),
-        ({"oracle": "guess"}, "oracle"),
-        ({"loss": "guess"}, "loss"),
-        ({"sample_weight": [1.0]}, "sample_weight"),
-    ]:
-        with pytest.raises(ValueError, match=f"^{name}"):
-            certify(network, X, Y, **({"alpha": ALPHA} | change))
-    with pytest.raises(ValueError, match="module is made of"):
-        certify(nn.Linear(2, 1), X, Y, alpha=ALPHA)
 
 
 @pytest.mark.parametrize("bound", [np.nan, np.inf])
