@@ -5,6 +5,7 @@ from convexrelu.oracles.cells import CellOracle
 from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
+from convexrelu.oracles.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "PatternOracle",
     "RelaxationOracle",
     "SearchOracle",
+    "SemidefiniteOracle",
     "SpikeFreeOracle",
 ]
