@@ -6,7 +6,7 @@ from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
-from convexrelu.oracles.spike_free import SpikeFreeOracle
+from convexrelu.oracles.spike_free import SpikeFreeOracle, SpikeFreeTest, spike_free_margin
 
 __all__ = [
     "CellOracle",
@@ -17,4 +17,6 @@ __all__ = [
     "SearchOracle",
     "SemidefiniteOracle",
     "SpikeFreeOracle",
+    "SpikeFreeTest",
+    "spike_free_margin",
 ]

@@ -20,7 +20,7 @@ __all__ = ["SemidefiniteOracle"]
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-_MAX_SIZE = 64
+_MAX_SIZE = 56
 
 
 class SemidefiniteOracle:
@@ -56,7 +56,7 @@ class SemidefiniteOracle:
     Raises
     ------
     ValueError
-        If the number of nonzero rows plus their rank is above 64.
+        If the number of nonzero rows plus their rank is above 56.
 
     Notes
     -----

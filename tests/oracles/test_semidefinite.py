@@ -140,21 +140,16 @@ def test_wrong_multipliers_never_make_a_wrong_bound(error, monkeypatch):
         assert bound <= RelaxationOracle(design)(v).bound
 
 
-def test_no_time_for_the_solver():
+def test_a_solver_cut_short_gives_a_bound_or_nothing():
     design, v = instance(0)
-    value = semidefinite._bound_of_square(*_unit(design, v), 0.0)
-    assert (
-        value >= (CellOracle(design)(v).bound / np.abs(v).dot(np.linalg.norm(design, axis=1))) ** 2
-    )
-
-
-def _unit(design, v):
     norms = np.linalg.norm(design, axis=1)
-    return design / norms[:, None], v * norms / np.abs(v * norms).sum()
+    rows, weights = design / norms[:, None], v * norms / np.abs(v * norms).sum()
+    squares = [semidefinite._bound_of_square(rows, sign * weights, 0.0) for sign in (1, -1)]
+    assert math.sqrt(max(squares)) * np.abs(v * norms).sum() >= CellOracle(design)(v).bound
 
 
-@pytest.mark.parametrize("shape", [(64, 2), (33, 40), (10_000, 3)])
+@pytest.mark.parametrize("shape", [(55, 2), (29, 40), (10_000, 3)])
 def test_too_many_samples(shape):
     design = np.random.default_rng(0).standard_normal(shape)
-    with pytest.raises(ValueError, match="may add up to 64"):
+    with pytest.raises(ValueError, match="may add up to 56"):
         SemidefiniteOracle(design)
