@@ -60,11 +60,12 @@ class SemidefiniteOracle:
 
     Notes
     -----
-    At random ``v`` on Gaussian data the bound is mostly tight. At the dual points of trained
-    networks, which have many directions of almost the same value, ``benchmarks/bench_relaxations.py``
-    finds it 1 to 3 times ``M(v)``, where the closed form is 2 to 12 times.
+    How loose, measured at 10 to 30 samples of rank 3 to 8 (``benchmarks/bench_relaxations.py``): tight to
+    three digits at random ``v`` on Gaussian data, where the closed form is 1.3 to 2.4 times
+    ``M(v)``. The dual points of accurate networks have many directions of almost the same value:
+    there it is 1.0 to 2.8 times ``M(v)``, the closed form 1.8 to 14 times.
 
-    One programme a sign; time grows like ``(n + r)⁶``: seconds up to 30 samples, up to half a minute
+    One programme a sign; time grows like ``(n + r)⁶``: a second or two at 30 samples, up to a minute
     at the limit. Samples with ``v_i = 0`` are left out. `level` and `deadline` skip programmes,
     never the closed form; `work` counts those that were solved.
 
