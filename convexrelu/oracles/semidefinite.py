@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MAX_SIZE = 56
+_DIGITS = 13
 
 
 class SemidefiniteOracle:
@@ -56,7 +57,7 @@ class SemidefiniteOracle:
     Raises
     ------
     ValueError
-        If the number of nonzero rows plus their rank is above 56.
+        If the number of directions of rows plus their rank is above 56.
 
     Notes
     -----
@@ -66,8 +67,9 @@ class SemidefiniteOracle:
     there it is 1.0 to 2.8 times ``M(v)``, the closed form 1.8 to 14 times.
 
     One programme a sign; time grows like ``(n + r)⁶``: a second or two at 30 samples, up to a minute
-    at the limit. Samples with ``v_i = 0`` are left out. `level` and `deadline` skip programmes,
-    never the closed form; `work` counts those that were solved.
+    at the limit. Samples with ``v_i = 0`` are left out, rows of the same direction are one sample.
+    `level` and `deadline` skip programmes, never the closed form; `work` counts those that were
+    solved.
 
     References
     ----------
@@ -91,9 +93,17 @@ class SemidefiniteOracle:
         self._relaxation = RelaxationOracle(design)
         self._norms = np.linalg.norm(design, axis=1)
         self._rows = np.flatnonzero(self._norms)
-        self._refuse_more_than(_MAX_SIZE, len(self._rows))
-        self._space = RowSpace.of(design[self._rows] / self._norms[self._rows, None])
-        self._refuse_more_than(_MAX_SIZE, len(self._rows), self._space.rank)
+        units = design[self._rows] / self._norms[self._rows, None]
+        _, first, group = np.unique(
+            units.round(_DIGITS) + 0.0, axis=0, return_index=True, return_inverse=True
+        )
+        self._group = group.reshape(-1)  # parallel rows are one sample
+        self._refuse_more_than(_MAX_SIZE, len(first))
+        space = RowSpace.of(units[first])
+        self._refuse_more_than(_MAX_SIZE, len(first), space.rank)
+        self._coordinates = space.coordinates
+        nearest = (space.coordinates @ space.basis.T)[self._group]
+        self._residual = np.linalg.norm(units - nearest, axis=1)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Bound the dual point ``v`` of shape (n,)."""
@@ -118,13 +128,14 @@ class SemidefiniteOracle:
     def _one_sign(self, v: Array, deadline: float) -> float:
         """Bound ``max_{‖u‖ ≤ 1} vᵀ relu(X̃u)``; infinite or NaN where there is none."""
         weights = v[self._rows] * self._norms[self._rows]
-        total = float(np.abs(weights).sum())
-        used = np.flatnonzero(weights)
-        square = _bound_of_square(
-            self._space.coordinates[used], weights[used] / total, deadline - time.perf_counter()
-        )
-        # Unit rows are rounded, and leave something outside their numerical row space.
-        outside = float(np.abs(weights) @ self._space.residual)
+        merged = np.bincount(self._group, weights, minlength=len(self._coordinates))
+        total, used = float(np.abs(merged).sum()), np.flatnonzero(merged)
+        square = 0.0
+        if (merged > 0).any():  # otherwise the maximum is zero, at u = 0
+            seconds = deadline - time.perf_counter()
+            square = _bound_of_square(self._coordinates[used], merged[used] / total, seconds)
+        # What merging rows and the coordinates of their numerical row space leave of them.
+        outside = float(np.abs(weights) @ self._residual)
         rounding = 8 * sum(self.design.shape) * _EPS * lipschitz_constant(self.design, v)
         bound = total * math.sqrt(square) + outside + rounding
         return bound if math.isfinite(bound) else math.inf

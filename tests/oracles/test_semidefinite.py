@@ -95,6 +95,18 @@ def test_whitened_rows():
     assert SemidefiniteOracle(rows)(v).bound == pytest.approx(5.0, rel=1e-6)
 
 
+def test_parallel_rows_are_one_sample():
+    rng = np.random.default_rng(0)
+    design, v = rng.standard_normal((5, 3)), rng.standard_normal((20, 5))
+    factors = rng.exponential(size=(20, 5))
+    repeated = (factors[:, :, None] * design).reshape(-1, 3)
+    merged = SemidefiniteOracle(design)((factors * v).sum(axis=0)).bound
+    assert SemidefiniteOracle(repeated)(v.ravel()).bound == pytest.approx(merged, rel=1e-6)
+    v[1:] = -v[0] / 19
+    cancelling = SemidefiniteOracle(np.tile(design, (20, 1)))(v.ravel())
+    assert 0 <= cancelling.bound < 1e-10
+
+
 def test_both_signs_and_scale():
     design, v = instance(0)
     oracle = SemidefiniteOracle(design)
