@@ -5,7 +5,8 @@ from convexrelu.oracles.cells import CellOracle
 from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
-from convexrelu.oracles.spike_free import SpikeFreeOracle
+from convexrelu.oracles.semidefinite import SemidefiniteOracle
+from convexrelu.oracles.spike_free import SpikeFreeOracle, SpikeFreeTest, spike_free_margin
 
 __all__ = [
     "CellOracle",
@@ -14,5 +15,8 @@ __all__ = [
     "PatternOracle",
     "RelaxationOracle",
     "SearchOracle",
+    "SemidefiniteOracle",
     "SpikeFreeOracle",
+    "SpikeFreeTest",
+    "spike_free_margin",
 ]
