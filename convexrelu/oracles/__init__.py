@@ -6,6 +6,7 @@ from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle
+from convexrelu.oracles.sweep import SweepOracle
 
 __all__ = [
     "CellOracle",
@@ -15,4 +16,5 @@ __all__ = [
     "RelaxationOracle",
     "SearchOracle",
     "SpikeFreeOracle",
+    "SweepOracle",
 ]
