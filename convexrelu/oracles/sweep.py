@@ -27,6 +27,7 @@ _QUARTERS = 0.5 * np.pi * np.arange(4)
 _CHUNK_ARCS = 2**16
 _KEPT_ARCS = 2**18
 _BATCH_ENTRIES = 2**20
+_PROBES = 32
 # Local maxima that are this much lower than the highest are worth handing out.
 _FRACTION = 0.9
 
@@ -171,7 +172,8 @@ class SweepOracle:
 
     def _enter_cells(self, pieces: _Pieces, function: _Kinked, found: _Found) -> None:
         """Evaluate the function where cells that touch the arcs may have maxima, the highest first."""
-        points, norms = pieces.cell_candidates(_FRACTION * found.best)
+        probes = function.normals[:: max(1, len(function.normals) // _PROBES)]
+        points, norms = pieces.cell_candidates(_FRACTION * found.best, probes)
         batch = max(1, _BATCH_ENTRIES // max(1, len(function.kinks)))
         for first in range(0, len(points), batch):
             if norms[first] <= _FRACTION * found.best:
@@ -200,11 +202,14 @@ class SweepOracle:
     def _rounding(self, v: Array) -> float:
         """What rounding, the height of the sweep and the row space can hide.
 
-        A sum of ``k`` terms along an arc is off by ``k eps L``; a maximum meets it three times.
+        A piece, summed up along its circle, and a value of the function are off by at most ``k eps L``
+        in sums of ``k`` terms. On a circle, that counts once for the piece and once for missing its
+        maximum; in a cell, twice more.
         """
-        n_terms = 2 * len(self._lines.normals) + len(self._residual) + self.design.shape[1] + 8
-        slack = (8 * n_terms * _EPS + 4 * _HEIGHT) * lipschitz_constant(self.design, v)
-        return slack + float(np.abs(v) @ self._residual)
+        n_terms = len(self._lines.normals) + len(self._residual)
+        sums = (2 if self.rank < 3 else 4) * n_terms
+        relative = (sums + 16 * (self.design.shape[1] + 8)) * _EPS + 4 * _HEIGHT
+        return relative * lipschitz_constant(self.design, v) + float(np.abs(v) @ self._residual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,8 +366,9 @@ class _Pieces:
     def of(cls, arcs: _Arcs, function: _Kinked) -> _Pieces:
         kinks = np.append(function.kinks, 0.0)  # index -1: no line, no kink
         start = (arcs.active * function.kinks) @ function.normals + function.linear
-        g = np.cumsum(arcs.crossed * kinks[arcs.line], axis=2)
-        g += np.einsum("bij,bj->ib", arcs.frames, start)[:, :, None]
+        steps = arcs.crossed * kinks[arcs.line]
+        steps[:, :, 0] += np.einsum("bij,bj->ib", arcs.frames, start)  # keeps the sums small
+        g = np.cumsum(steps, axis=2)
         odd = (arcs.frames @ function.odd).T[:, :, None]
         cosine, sine = arcs.cosine, arcs.sine
         slope = g[1] * cosine - g[0] * sine
@@ -408,18 +414,19 @@ class _Pieces:
         found = self._tops_at(np.flatnonzero(tops)), self._starts_at(kinks[peak])
         return np.vstack([found[0][0], found[1][0]]), np.append(found[0][1], found[1][1])
 
-    def cell_candidates(self, floor: float) -> tuple[Array, Array]:
+    def cell_candidates(self, floor: float, probes: Array) -> tuple[Array, Array]:
         """Where cells beside the arcs can have a maximum above `floor`; values there if they do.
 
-        On the other side of the circle, the cells are those on the far side of the sphere.
+        On the other side of the circle, the cells are those on the far side of the sphere. `probes` are
+        some of the lines, to sort out most of the points that are in other cells.
         """
-        near, near_norms = self._inside(self.g, floor)
-        far, far_norms = self._inside(self.g - self.odd, floor)
+        near, near_norms = self._inside(self.g, floor, probes)
+        far, far_norms = self._inside(self.g - self.odd, floor, probes)
         norms = np.append(near_norms, far_norms)
         order = strongest_first(norms)
         return np.vstack([near, -far])[order], norms[order]
 
-    def _inside(self, g: Array, floor: float) -> tuple[Array, Array]:
+    def _inside(self, g: Array, floor: float, probes: Array) -> tuple[Array, Array]:
         """Unit vectors ``± g/‖g‖`` that may lie in the cell above their arc, and ``‖g‖``."""
         square = np.square(g[0]) + np.square(g[1]) + np.square(g[2])
         high = np.flatnonzero(square > floor**2)
@@ -428,11 +435,13 @@ class _Pieces:
         g = g.reshape(3, -1)[:, high]
         g = np.where(g[2] < 0, -g, g)
         crossed = self.arcs.crossed.reshape(3, -1)
-        right = ((crossed[:, high] * g).sum(axis=0) >= 0) & (
-            (crossed[:, following] * g).sum(axis=0) <= 0
-        )
-        norms = np.sqrt(square.flat[high[right]])
-        return self._globally(g[:, right] / norms, high[right]), norms
+        right = (crossed[:, high] * g).sum(axis=0) >= 0
+        right &= (crossed[:, following] * g).sum(axis=0) <= 0
+        index = high[right]
+        norms = np.sqrt(square.flat[index])
+        points = self._globally(g[:, right] / norms, index)
+        inside = ~_apart(points, self._starts_at(index)[0], probes)
+        return points[inside], norms[inside]
 
     def _tops_at(self, index: Indices) -> tuple[Array, Array]:
         norms = np.sqrt(self.square.flat[index])
@@ -449,6 +458,13 @@ class _Pieces:
     def _globally(self, local: Array, index: Indices) -> Array:
         """Vectors (3, k) in the frames of the circles of the arcs `index`, as rows in common coordinates."""
         return np.einsum("ik,kij->kj", local, self.arcs.frames[index // self.value.shape[1]])
+
+
+def _apart(points: Array, others: Array, normals: Array) -> NDArray[np.bool_]:
+    """Whether one of the lines is clearly between a point and its other."""
+    sides = others @ normals.T
+    sides[np.abs(sides) < 8 * _HEIGHT] = 0.0
+    return ((points @ normals.T) * sides < 0).any(axis=1)
 
 
 def _frames(axes: Array) -> Array:
