@@ -165,7 +165,7 @@ class SweepOracle:
 
     def _sweep(self, arcs: _Arcs, function: _Kinked, found: _Found) -> None:
         pieces = _Pieces.of(arcs, function)
-        found.add(*pieces.best_on_circles())
+        found.raise_to(*pieces.best_on_circles())
         found.add(*pieces.local_maxima_on_circles(_FRACTION * found.best))
         if self.rank == 3:
             self._enter_cells(pieces, function, found)
@@ -181,8 +181,8 @@ class SweepOracle:
             some = slice(first, first + batch)
             values = np.abs(function(points[some]))
             inside = values >= (1 - 1e-9) * norms[some]
-            # Points outside their cell are values of the function as well, but no local maxima.
-            found.best = max(found.best, float(values.max()))
+            # Outside their cell, points are no local maxima; the function is as large as it is there, though.
+            found.raise_to(points[some], values)
             found.add(points[some][inside], values[inside])
 
     def _witnesses(self, points: Array, v: Array) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
@@ -195,9 +195,9 @@ class SweepOracle:
         order = strongest_first(np.abs(values))
         masks = outputs[order] >= 0
         keep = first_of_each(masks)[: self.n_witnesses]
-        order, masks = order[keep], masks[keep]
+        order = order[keep]
         signs = np.where(values[order] < 0, -1.0, 1.0)
-        return directions[order], np.abs(values[order]), signs, masks
+        return directions[order], np.abs(values[order]), signs, masks[keep]
 
     def _rounding(self, v: Array) -> float:
         """What rounding, the height of the sweep and the row space can hide.
@@ -256,25 +256,36 @@ class _Lines:
     def function(self, v: Array) -> _Kinked:
         """``u → vᵀ relu(X̃u)`` in terms of the lines."""
         weights = v[self.rows] * self.norms
-        kinks = np.bincount(self.line_of, weights, minlength=len(self.normals))
-        linear = -(weights * self.opposite) @ self.normals[self.line_of]
+        kinks = np.bincount(self.line_of, weights, len(self.normals)).astype(np.float64)
+        linear = -np.where(self.opposite, weights, 0.0) @ self.normals[self.line_of]
         return _Kinked(self.normals, kinks, linear)
 
 
 class _Found:
-    """The highest points so far, and the highest value."""
+    """The highest point so far, and the highest local maxima."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.best = 0.0
-        self.points = np.zeros((0, 3))
+        self._summit = np.zeros((0, 3))
+        self._points = np.zeros((0, 3))
         self._values = np.zeros(0)
 
+    @property
+    def points(self) -> Array:
+        return np.vstack([self._summit, self._points])
+
+    def raise_to(self, points: Array, values: Array) -> None:
+        """Note the highest of some points, if it is higher than all before."""
+        top = int(np.argmax(values))
+        if not len(self._summit) or values[top] > self.best:
+            self.best, self._summit = float(values[top]), points[top : top + 1]
+
     def add(self, points: Array, values: Array) -> None:
-        self.best = max(self.best, float(values.max(initial=0.0)))
+        """Note local maxima."""
         values = np.concatenate([self._values, values])
         keep = strongest_first(values)[: self.size]
-        self.points = np.vstack([self.points, points])[keep]
+        self._points = np.vstack([self._points, points])[keep]
         self._values = values[keep]
 
 
@@ -464,7 +475,7 @@ def _apart(points: Array, others: Array, normals: Array) -> NDArray[np.bool_]:
     """Whether one of the lines is clearly between a point and its other."""
     sides = others @ normals.T
     sides[np.abs(sides) < 8 * _HEIGHT] = 0.0
-    return ((points @ normals.T) * sides < 0).any(axis=1)
+    return np.logical_or.reduce((points @ normals.T) * sides < 0, axis=1)
 
 
 def _frames(axes: Array) -> Array:
