@@ -21,12 +21,14 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _EPS = float(np.finfo(np.float64).eps)
-# Height of the sweep above its circle: more than twice what rounding can move a point across a line.
-_HEIGHT = 128 * _EPS
+# Height of the sweep above its circle. The side of a line that a point is on can be mistaken within 23 eps:
+# 8 for coordinates in the frame of a circle, 15 for the angle of a crossing.
+_HEIGHT = 64 * _EPS
 _QUARTERS = 0.5 * np.pi * np.arange(4)
 _CHUNK_ARCS = 2**16
 _KEPT_ARCS = 2**18
 _BATCH_ENTRIES = 2**20
+# Lines that sort out most of the points that are not in the cell they should be in.
 _PROBES = 32
 # Local maxima that are this much lower than the highest are worth handing out.
 _FRACTION = 0.9
@@ -79,7 +81,7 @@ class SweepOracle:
     normalised, with ``u(φ)`` on the circle of ``i`` and ``η`` above the error ``t`` with which a sign of
     ``x̂_jᵀw`` can be told; the crossings are at ``φ = θ_j ± arccos(−η x̂_jᵀx̂_i / a_j)``, where ``(a_j,
     θ_j)`` are the polar coordinates of ``x̂_j`` in the plane of the circle. Their errors are small as
-    values (``x̂_jᵀw ≤ t`` at a computed crossing), whatever they are as angles; whatever the order in which
+    values (``|x̂_jᵀw| ≤ t`` at a computed crossing), whatever they are as angles; whatever the order in which
     they are sorted, the arcs between them cover the circle.
 
     *Maxima on circles.* At any ``u(φ)``, sample ``j`` can be counted wrongly only where ``|x̂_jᵀu| ≤ η +
@@ -202,13 +204,13 @@ class SweepOracle:
     def _rounding(self, v: Array) -> float:
         """What rounding, the height of the sweep and the row space can hide.
 
-        A piece, summed up along its circle, and a value of the function are off by at most ``k eps L``
-        in sums of ``k`` terms. On a circle, that counts once for the piece and once for missing its
-        maximum; in a cell, twice more.
+        Sums in blocks have errors of ``√k eps L``. A piece has four: its start, what is odd in the
+        function, the blocks and their totals. On a circle, it counts once for the values and once for
+        missing their maximum; in a cell, once more, and so does the value of the function.
         """
-        n_terms = len(self._lines.normals) + len(self._residual)
-        sums = (2 if self.rank < 3 else 4) * n_terms
-        relative = (sums + 16 * (self.design.shape[1] + 8)) * _EPS + 4 * _HEIGHT
+        n_terms = max(2 * len(self._lines.normals) + len(_QUARTERS), len(self._residual))
+        sums = (2 if self.rank < 3 else 4) * (4 * _block(n_terms) + self._lines.multiplicity)
+        relative = (sums + 16 * (self.design.shape[1] + 8)) * _EPS + 2 * _HEIGHT
         return relative * lipschitz_constant(self.design, v) + float(np.abs(v) @ self._residual)
 
 
@@ -221,12 +223,13 @@ class _Kinked:
     linear: Array
 
     def __call__(self, points: Array) -> Array:
-        return np.maximum(points @ self.normals.T, 0.0) @ self.kinks + points @ self.linear
+        bent = _sum(np.maximum(points @ self.normals.T, 0.0) * self.kinks)
+        return bent + points @ self.linear
 
     @property
     def odd(self) -> Array:
         """The vector ``s`` of ``h(u) − h(−u) = sᵀu``."""
-        return self.kinks @ self.normals + 2 * self.linear
+        return _sum(self.normals.T * self.kinks) + 2 * self.linear
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,8 +260,13 @@ class _Lines:
         """``u → vᵀ relu(X̃u)`` in terms of the lines."""
         weights = v[self.rows] * self.norms
         kinks = np.bincount(self.line_of, weights, len(self.normals)).astype(np.float64)
-        linear = -np.where(self.opposite, weights, 0.0) @ self.normals[self.line_of]
-        return _Kinked(self.normals, kinks, linear)
+        odd = np.where(self.opposite, weights, 0.0) * self.normals[self.line_of].T
+        return _Kinked(self.normals, kinks, -_sum(odd))
+
+    @property
+    def multiplicity(self) -> int:
+        """Most rows that any line has."""
+        return int(np.bincount(self.line_of).max(initial=0))
 
 
 class _Found:
@@ -376,10 +384,12 @@ class _Pieces:
     @classmethod
     def of(cls, arcs: _Arcs, function: _Kinked) -> _Pieces:
         kinks = np.append(function.kinks, 0.0)  # index -1: no line, no kink
-        start = (arcs.active * function.kinks) @ function.normals + function.linear
+        active = arcs.active * function.kinks
+        start = np.stack([_sum(active * axis) for axis in function.normals.T], axis=1)
+        start += function.linear
         steps = arcs.crossed * kinks[arcs.line]
-        steps[:, :, 0] += np.einsum("bij,bj->ib", arcs.frames, start)  # keeps the sums small
-        g = np.cumsum(steps, axis=2)
+        steps[:, :, 0] += np.einsum("bij,bj->ib", arcs.frames, start)
+        g = _running_sums(steps)
         odd = (arcs.frames @ function.odd).T[:, :, None]
         cosine, sine = arcs.cosine, arcs.sine
         slope = g[1] * cosine - g[0] * sine
@@ -469,6 +479,29 @@ class _Pieces:
     def _globally(self, local: Array, index: Indices) -> Array:
         """Vectors (3, k) in the frames of the circles of the arcs `index`, as rows in common coordinates."""
         return np.einsum("ik,kij->kj", local, self.arcs.frames[index // self.value.shape[1]])
+
+
+def _block(size: int) -> int:
+    return math.isqrt(size) + 1
+
+
+def _sum(terms: Array) -> Array:
+    """Sum along the last axis in blocks of about ``√size``, whose rounding error is that of ``√size`` terms."""
+    size = terms.shape[-1]
+    blocks = np.arange(0, size, _block(size))
+    return np.add.reduceat(terms, blocks, axis=-1).sum(axis=-1)
+
+
+def _running_sums(terms: Array) -> Array:
+    """Cumulative sums along the last axis, in the same blocks."""
+    *others, size = terms.shape
+    block = _block(size)
+    sums = np.zeros((*others, block * block))
+    sums[..., :size] = terms
+    blocks = sums.reshape(*others, block, block)
+    np.cumsum(blocks, axis=-1, out=blocks)
+    blocks[..., 1:, :] += np.cumsum(blocks[..., :-1, -1], axis=-1)[..., None]
+    return sums[..., :size]
 
 
 def _apart(points: Array, others: Array, normals: Array) -> NDArray[np.bool_]:
