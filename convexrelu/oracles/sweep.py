@@ -30,7 +30,7 @@ _KEPT_ARCS = 2**18
 _BATCH_ENTRIES = 2**20
 # Lines that sort out most of the points that are not in the cell they should be in.
 _PROBES = 32
-# Local maxima that are this much lower than the highest are worth handing out.
+# Local maxima of this part of the highest value are worth handing out.
 _FRACTION = 0.9
 
 
@@ -72,9 +72,10 @@ class SweepOracle:
     Notes
     -----
     A call takes ``O(n)`` at rank two (after ``O(n log n)`` once) and ``O(n² log n)`` at rank three; memory
-    is ``O(n)``, in chunks of circles.
+    is ``O(n)``, in chunks of circles. The order of the crossings is kept at rank two and for a few hundred
+    samples at rank three. `level` is not used.
 
-    The bound is the largest value found, plus a few roundings in the unit ``L = Σ|v_i|‖x̃_i‖``. No
+    The bound is the largest value found, plus ``O(√n)`` roundings in the unit ``L = Σ|v_i|‖x̃_i‖``. No
     tolerance decides about degenerate positions, because of the following.
 
     *The circles are swept at a small height.* ``g`` is collected along ``w(φ) = u(φ) + η x̂_i``,
@@ -133,7 +134,7 @@ class SweepOracle:
         self._kept = list(self._sort()) if kept else None
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Price the dual point ``v`` of shape (n,). Past `deadline`, what is left of it is the relaxation."""
+        """Price the dual point ``v`` of shape (n,); past `deadline` the bound is the relaxation's."""
         function = self._lines.function(v)
         found, work, finished = _Found(4 * self.n_witnesses), 0, True
         for arcs in self._kept or self._sort():
