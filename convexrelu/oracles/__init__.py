@@ -7,6 +7,7 @@ from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle, SpikeFreeTest, spike_free_margin
+from convexrelu.oracles.sweep import SweepOracle
 
 __all__ = [
     "CellOracle",
@@ -18,5 +19,6 @@ __all__ = [
     "SemidefiniteOracle",
     "SpikeFreeOracle",
     "SpikeFreeTest",
+    "SweepOracle",
     "spike_free_margin",
 ]
