@@ -1,6 +1,7 @@
 """Oracles: bounds on ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and the directions that attain them."""
 
 from convexrelu.oracles.base import Oracle, OracleReport
+from convexrelu.oracles.branch_and_bound import BranchAndBoundOracle
 from convexrelu.oracles.cells import CellOracle
 from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
@@ -10,6 +11,7 @@ from convexrelu.oracles.spike_free import SpikeFreeOracle, SpikeFreeTest, spike_
 from convexrelu.oracles.sweep import SweepOracle
 
 __all__ = [
+    "BranchAndBoundOracle",
     "CellOracle",
     "Oracle",
     "OracleReport",
