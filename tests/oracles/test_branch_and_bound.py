@@ -124,7 +124,7 @@ def test_witnesses_are_what_they_say():
 
 
 @pytest.mark.parametrize("design", [np.zeros((3, 2)), np.eye(2), np.ones((4, 1)), -np.ones((1, 1))])
-@pytest.mark.parametrize("scale", [0.0, 1.0, -1.0, 1e-200, 1e150])
+@pytest.mark.parametrize("scale", [0.0, 1.0, -1.0, 1e-120, 1e120])
 def test_degenerate_sizes(design, scale):
     v = scale * np.ones(len(design))
     report = BranchAndBoundOracle(design)(v)
