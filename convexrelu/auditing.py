@@ -128,9 +128,9 @@ def certify(
         Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
     loss, hidden_bias, fit_intercept, sample_weight
         The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
-    oracle : {"auto", "cells", "search"}
-        How ``M(v)`` is bounded: ``"auto"`` enumerates all cells where they are few enough, which
-        is a proof, and searches otherwise, which is an estimate.
+    oracle : str
+        How ``M(v)`` is bounded: ``"auto"`` proves where that takes seconds and estimates by search otherwise;
+        see :func:`~convexrelu.oracles.choose.choose_oracles`.
     solver : str
         Solver of the programme of the cell, and of those of `improve`, as for :func:`~convexrelu.train`.
     improve : bool
@@ -199,9 +199,7 @@ def certify(
     )
     network = _as_network(network_or_module, problem)
     if oracle == "spike_free":
-        raise ValueError(
-            "oracle='spike_free' finds cuts but certifies nothing; use 'auto', 'cells' or 'search'"
-        )
+        raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another")
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)

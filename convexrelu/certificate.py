@@ -13,14 +13,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport, RelaxationOracle
-from convexrelu.oracles.base import lipschitz_constant
+from convexrelu.oracles.base import largest_value, lipschitz_constant
 from convexrelu.problem import TrainingProblem
 
-__all__ = ["Certificate", "certificate_of", "lower_bound", "price_and_certify"]
+__all__ = [
+    "Certificate",
+    "certificate_of",
+    "level_for",
+    "lower_bound",
+    "price",
+    "price_and_certify",
+]
 
 Array = NDArray[np.float64]
 
@@ -39,8 +46,8 @@ class Certificate:
         ``"global"``: the optimum over all networks; ``"programme"``: over networks with the
         programme's patterns.
     method : str
-        Oracle behind the bound: ``"cells"``, ``"search"``, ``"relaxation"``, ``"spike_free"``;
-        ``"patterns"`` or ``"gates"`` for a programme.
+        Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"semidefinite"``,
+        ``"relaxation"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a programme.
     is_proof : bool
         Whether `lower_bound` holds for certain. False for a searched bound.
     proved_lower_bound : float
@@ -175,12 +182,43 @@ def certificate_of(
             objective, bound, report.scope, report.method, True, proved, 0, violation
         )
     relaxed = RelaxationOracle(problem.design)(v)
-    proved = lower_bound(problem, v, relaxed.bound)
+    proved = lower_bound(problem, v, min(relaxed.bound, report.proved_bound))
     if proved >= bound - 1e-9 * abs(bound):
         return Certificate(objective, proved, "global", relaxed.method, True, proved, 0, violation)
     return Certificate(
         objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
     )
+
+
+def price(
+    problem: TrainingProblem,
+    network: TwoLayerNetwork,
+    oracle: Oracle,
+    v: Array,
+    *,
+    level: float = 0.0,
+    deadline: float = math.inf,
+) -> OracleReport:
+    """Ask an oracle about a dual point, for the certificate of a network.
+
+    Where the oracle searches, the network's own neurons are among its directions: with them no estimate can be
+    above the objective of the network (weak duality over these neurons).
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    network : TwoLayerNetwork
+    oracle : Oracle
+    v : array of shape (n,)
+    level, deadline : float
+        As for :class:`~convexrelu.oracles.Oracle`.
+    """
+    report = oracle(v, level=level, deadline=deadline)
+    if report.is_proof:
+        return report
+    own = network.prune().augmented_weights()[:, : problem.design.shape[1]]
+    return replace(report, bound=max(report.bound, largest_value(problem.design, v, own)))
 
 
 def price_and_certify(
@@ -193,19 +231,23 @@ def price_and_certify(
 
     A bound is valid at any dual point. A programme's solution gives a sharper one than the network
     recovered from it, in which blocks that are almost zero are left out.
-
-    Where the oracle searches, the network's own neurons are among its directions: with them no estimate can be
-    above the objective of the network (weak duality over these neurons).
     """
     v = problem.dual_point(network.predict(problem.X) if outputs is None else outputs)
-    report = oracle(v)
-    if not report.is_proof:
-        report = replace(report, bound=max(report.bound, _largest_neuron(problem, network, v)))
+    report = price(problem, network, oracle, v)
     return certificate_of(problem, problem.objective(network), v, report), report
 
 
-def _largest_neuron(problem: TrainingProblem, network: TwoLayerNetwork, v: Array) -> float:
-    """``max_j |vᵀ relu(X̃u_j)|`` over the directions of the network's neurons."""
-    weights = network.prune().augmented_weights()[:, : problem.design.shape[1]]
-    directions = weights / np.linalg.norm(weights, axis=1, keepdims=True)
-    return float(np.abs(v @ np.maximum(problem.design @ directions.T, 0.0)).max(initial=0.0))
+def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
+    """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 where none does.
+
+    The question that a proof has to answer: is ``M(v)`` at most this?
+    """
+    span = 1.0
+    while problem.dual(2 * span * v) > problem.dual(span * v) and span < 1e9:
+        span *= 2
+    top = minimize_scalar(
+        lambda t: -problem.dual(t * v), bounds=(0.0, 2 * span), method="bounded"
+    ).x
+    if problem.dual(top * v) <= wanted:
+        return 0.0
+    return problem.alpha / float(brentq(lambda t: problem.dual(t * v) - wanted, 0.0, top))

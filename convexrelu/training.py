@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair, choose_oracles
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
 from convexrelu.problem import TrainingProblem, checked_alpha
-from convexrelu.result import Blocks, Result, Round
+from convexrelu.result import Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
+from convexrelu.solvers.descent import descend
 from convexrelu.solvers.fixed_patterns import train_on_patterns
 from convexrelu.solvers.master import Master, make_master
-from convexrelu.solvers.recovery import blocks_of
 from convexrelu.status import SolverWarning, Status
 
 __all__ = ["ACTIVATIONS", "PATTERNS", "regularization_path", "train"]
@@ -42,7 +43,7 @@ def train(
     tol: float = 1e-3,
     max_iter: int = 30,
     time_limit: float | None = None,
-    start: TwoLayerNetwork | None = None,
+    start: TwoLayerNetwork | str | None = "descent",
     device: str = "cpu",
     random_state: int | np.random.RandomState | None = None,
     progress: Callable[[Round], None] | None = None,
@@ -64,7 +65,7 @@ def train(
         ``"auto"``, ``"newton"``, ``"interior_point"`` or ``"fista"`` (see
         :class:`~convexrelu.solvers.native_master.NativeMaster`); the references ``"cvxpy:CLARABEL"``,
         ``"cvxpy:ECOS"`` and ``"cvxpy:SCS"``; or a :class:`~convexrelu.solvers.master.Master` of your own.
-    oracle : {"auto", "cells", "search", "spike_free"}
+    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "spike_free"}
         Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.choose.choose_oracles`.
     tol : float
         Relative duality gap to reach.
@@ -72,8 +73,9 @@ def train(
         Most finite programmes solved by ``"cutting_plane"``.
     time_limit : float, optional
         Seconds; training ends with the best network so far.
-    start : TwoLayerNetwork, optional
-        Network whose patterns ``"cutting_plane"`` starts from.
+    start : TwoLayerNetwork, "descent" or None
+        What ``"cutting_plane"`` starts from: the patterns of a network, such as one that
+        :func:`~convexrelu.solvers.descent.descend` makes by a moment of non-convex training; or no pattern.
     device : str
         Torch device of the native solvers, such as ``"cuda"``.
     random_state : int, RandomState or None
@@ -173,7 +175,7 @@ def regularization_path(
         penalties = np.asarray(alphas, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
         raise ValueError(f"alphas is not an array of numbers: {error}") from error
-    start = options.pop("start", None)
+    start = options.pop("start", "descent")
     session = _Session(problem, **options)
     results: list[Result] = []
     for alpha in penalties:
@@ -212,7 +214,7 @@ class _Session:
         self.master = make_master(solver, tol, device) if isinstance(solver, str) else solver
         if not (hasattr(self.master, "relu") and hasattr(self.master, "gated")):
             raise ValueError(f"solver={solver!r} is neither a name nor a Master")
-        random = _checked_random_state(random_state)
+        self.random = random = _checked_random_state(random_state)
         self.problem = problem.condensed()
         self.gated = activation == "gated_relu"
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
@@ -230,10 +232,10 @@ class _Session:
         # The time that preparation took counts for the first training.
         self._prepared = time.perf_counter() - self._prepared
 
-    def train(self, alpha: float, start: TwoLayerNetwork | None) -> Result:
+    def train(self, alpha: float, start: TwoLayerNetwork | str | None) -> Result:
         """Train with one penalty."""
         problem = self.problem.with_alpha(alpha)
-        first = None if start is None else _blocks_of(start, problem)
+        _check_start(start, problem)
         left = None if self.time_limit is None else max(self.time_limit - self._prepared, 0.0)
         self._prepared = 0.0
         with _admitting_interruptions():
@@ -257,8 +259,9 @@ class _Session:
                     tol=self.tol,
                     max_iter=self.max_iter,
                     time_limit=left,
+                    descend=partial(descend, problem, self.random) if start == "descent" else None,
                     progress=self.progress,
-                ).run(first)
+                ).run(start if isinstance(start, TwoLayerNetwork) else None)
         self._warn(result)
         return result
 
@@ -358,16 +361,12 @@ def _fixed_patterns(
     return ActivationPatterns.of_gates(design, gates)
 
 
-def _blocks_of(
-    network: TwoLayerNetwork, problem: TrainingProblem
-) -> tuple[Blocks, NDArray[np.float64]]:
-    """Patterns and signs of a network's neurons on the problem's samples, with the values of these blocks."""
-    if not isinstance(network, TwoLayerNetwork):
-        raise ValueError(f"start={network!r} is not a TwoLayerNetwork")
-    if network.n_features != problem.n_features:
-        raise ValueError(
-            f"start takes {network.n_features} features, expected {problem.n_features}"
-        )
-    if network.n_outputs != 1:
-        raise ValueError(f"start has {network.n_outputs} outputs, expected 1")
-    return blocks_of(network, problem)
+def _check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) -> None:
+    if start is None or (isinstance(start, str) and start == "descent"):
+        return
+    if not isinstance(start, TwoLayerNetwork):
+        raise ValueError(f"start={start!r} is not a TwoLayerNetwork, 'descent' or None")
+    if start.n_features != problem.n_features:
+        raise ValueError(f"start takes {start.n_features} features, expected {problem.n_features}")
+    if start.n_outputs != 1:
+        raise ValueError(f"start has {start.n_outputs} outputs, expected 1")

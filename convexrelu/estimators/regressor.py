@@ -241,7 +241,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             tol=self.tol,
             max_iter=self.max_iter,
             time_limit=self.time_limit,
-            start=self._previous_network(problem),
+            start=self._start(problem),
             device=self.device,
             random_state=self.random_state,
             progress=ProgressPrinter() if self.verbose else None,
@@ -274,10 +274,12 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             )
         return self.network_.to_torch(dtype=dtype, device=device)
 
-    def _previous_network(self, problem: TrainingProblem) -> TwoLayerNetwork | None:
+    def _start(self, problem: TrainingProblem) -> TwoLayerNetwork | str:
+        """The last network, for a warm start that fits."""
         network = getattr(self, "network_", None)
-        usable = isinstance(network, TwoLayerNetwork) and network.n_features == problem.n_features
-        return network if self.warm_start and usable else None
+        if not (self.warm_start and isinstance(network, TwoLayerNetwork)):
+            return "descent"
+        return network if network.n_features == problem.n_features else "descent"
 
     def _keep(self, result: Result) -> None:
         self.network_ = result.network

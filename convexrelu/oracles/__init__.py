@@ -3,6 +3,7 @@
 from convexrelu.oracles.base import Oracle, OracleReport
 from convexrelu.oracles.branch_and_bound import BranchAndBoundOracle
 from convexrelu.oracles.cells import CellOracle
+from convexrelu.oracles.hybrid import HybridOracle
 from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
@@ -13,6 +14,7 @@ from convexrelu.oracles.sweep import SweepOracle
 __all__ = [
     "BranchAndBoundOracle",
     "CellOracle",
+    "HybridOracle",
     "Oracle",
     "OracleReport",
     "PatternOracle",

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Oracle", "OracleReport", "lipschitz_constant", "strongest_first"]
+__all__ = ["Oracle", "OracleReport", "largest_value", "lipschitz_constant", "strongest_first"]
 
 Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
@@ -44,6 +44,8 @@ class OracleReport:
         ``sign · vᵀ D X̃u`` at each witness.
     n_starts : int
         Independent random starts that were made; 0 where nothing is random.
+    proved_bound : float
+        A bound on ``M(v)`` that is proved, where `bound` is an estimate and there is such a bound.
     work : int
         Pieces that were examined: cells, arcs, boxes or ascents.
     """
@@ -57,6 +59,7 @@ class OracleReport:
     directions: Array
     values: Array
     n_starts: int = 0
+    proved_bound: float = math.inf
     work: int = 0
 
 
@@ -80,6 +83,13 @@ class Oracle(Protocol):
 def lipschitz_constant(design: Array, v: Array) -> float:
     """``Σ_i |v_i| ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ relu(X̃u)``, and the unit of its rounding errors."""
     return float(np.abs(v) @ np.linalg.norm(design, axis=1))
+
+
+def largest_value(design: Array, v: Array, directions: Array) -> float:
+    """Largest ``|vᵀ relu(X̃u)|/‖u‖`` over rows ``u`` that are not zero: what ``M(v)`` is at least."""
+    lengths = np.linalg.norm(directions, axis=1)
+    values = np.abs(v @ np.maximum(design @ directions.T, 0.0))
+    return float((values / lengths).max(initial=0.0))
 
 
 def strongest_first(values: Array) -> NDArray[np.intp]:

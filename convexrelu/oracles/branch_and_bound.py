@@ -138,6 +138,7 @@ class BranchAndBoundOracle:
             signs=signs[order],
             directions=directions[order],
             values=values[order],
+            n_starts=found.n_starts,
             work=sum(tree.n_boxes for tree in trees),
         )
 

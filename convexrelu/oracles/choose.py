@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -10,21 +9,34 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from convexrelu.oracles.base import Oracle
+from convexrelu.oracles.branch_and_bound import BranchAndBoundOracle
 from convexrelu.oracles.cells import CellOracle
+from convexrelu.oracles.hybrid import HybridOracle
 from convexrelu.oracles.search import SearchOracle
+from convexrelu.oracles.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle
-from convexrelu.patterns.enumerate import RowSpace, count_patterns
+from convexrelu.oracles.sweep import SweepOracle
+from convexrelu.patterns.enumerate import RowSpace
 
 __all__ = ["ORACLES", "OraclePair", "choose_oracles"]
 
-ORACLES = ("auto", "cells", "search", "spike_free")
+ORACLES = (
+    "auto",
+    "sweep",
+    "cells",
+    "branch_and_bound",
+    "semidefinite",
+    "search",
+    "spike_free",
+)
 
-# "auto" enumerates where that takes a second or so: up to 2048 samples at rank 2, 141 at rank 3,
-# 40 at rank 4.
-_AUTO_CELLS = 20_000
-_AUTO_PLANES = 1_000
-_AUTO_BYTES = 2**23
-_AUTO_RESOLUTION = 1e-7
+# "auto" sweeps where a call takes about a second: any number of samples at rank 2, 1500 at rank 3. Sweeps this
+# short find the cuts as well.
+_AUTO_ARCS = 4_500_000
+_FINDER_ARCS = 100_000
+# It tries branch and bound up to this rank, for about ten seconds a verdict.
+_AUTO_RANK = 8
+_AUTO_WORK = 2e8
 
 
 class OraclePair(NamedTuple):
@@ -35,7 +47,7 @@ class OraclePair(NamedTuple):
     finder : Oracle
         Asked in every round.
     verifier : Oracle
-        Asked when the finder sees the gap closed, and for the final certificate.
+        Asked when the finder sees the gap closed, and for the final certificate. It may be the same.
     verifier_cuts : bool
         Whether what the verifier finds may become cuts too.
     """
@@ -53,10 +65,14 @@ def choose_oracles(
     Parameters
     ----------
     name : str
-        ``"auto"``: search for cuts; the verdict is a proof by cells where they are few enough, and
-        a deeper search otherwise. ``"cells"``: the verdict is by cells, up to the limit of memory.
-        ``"search"``: by search. ``"spike_free"``: cuts from the original algorithm's pricing only,
-        verdict as for ``"auto"``.
+        Who gives the verdict; cuts are found by search in any case, or by a sweep that is short.
+
+        ``"auto"``: a sweep at ranks up to 3 (at rank 3 up to some 1500 samples); branch and bound at ranks up to
+        8, for about ten seconds, and an estimate by search if that does not settle it; search beyond.
+        ``"sweep"``, ``"cells"``: exact, by a sweep (rank 3) or a list of all cells. ``"branch_and_bound"``: a
+        proof, however long it takes. ``"semidefinite"``: a proof by relaxation, of few samples.
+        ``"search"``: an estimate. ``"spike_free"``: cuts from the original algorithm's pricing only, verdict
+        as for ``"auto"``.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     random_state : int, RandomState or None
@@ -65,31 +81,38 @@ def choose_oracles(
     Raises
     ------
     ValueError
-        For an unknown name, or too many cells.
+        For an unknown name, or data for which that oracle is not made.
     """
     if name not in ORACLES:
         raise ValueError(
             f"oracle={name!r} is not known; available: {', '.join(map(repr, ORACLES))}"
         )
     random = check_random_state(random_state)
-    verifier: Oracle | None = None
-    if name == "cells" or (name != "search" and _few_cells(design)):
-        cells = CellOracle(design)
-        # Where cells cannot be told apart, an estimate says more than a proof of next to nothing.
-        verifier = cells if name == "cells" or cells.resolution < _AUTO_RESOLUTION else None
-    if verifier is None:
-        verifier = SearchOracle(
-            design, n_starts=1024, first_step=0.1, n_polish=256, random_state=random
-        )
+    verifier = _verifier(name, design, random)
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
-    return OraclePair(SearchOracle(design, random_state=random), verifier, verifier_cuts=True)
+    if isinstance(verifier, SweepOracle) and verifier.n_arcs <= _FINDER_ARCS:
+        return OraclePair(verifier, verifier, verifier_cuts=True)
+    finder = SearchOracle(design, n_starts=256, random_state=random)
+    return OraclePair(finder, verifier, verifier_cuts=True)
 
 
-def _few_cells(design: NDArray[np.float64]) -> bool:
+def _verifier(name: str, design: NDArray[np.float64], random: np.random.RandomState) -> Oracle:
+    deep = SearchOracle(design, n_starts=1024, first_step=0.1, n_polish=256, random_state=random)
+    match name:
+        case "search":
+            return deep
+        case "sweep":
+            return SweepOracle(design)
+        case "cells":
+            return CellOracle(design)
+        case "semidefinite":
+            return SemidefiniteOracle(design)
+        case "branch_and_bound":
+            return BranchAndBoundOracle(design, search=deep)
     rank = RowSpace.of(design).rank
-    n_hyperplanes = len(np.unique(design, axis=0))
-    n_cells = count_patterns(n_hyperplanes, rank)
-    n_planes = comb(n_hyperplanes, max(rank - 2, 0))
-    small = n_cells <= _AUTO_CELLS and n_cells * len(design) <= _AUTO_BYTES
-    return small and n_planes <= _AUTO_PLANES
+    if rank <= 3 and (sweep := SweepOracle(design)).n_arcs <= _AUTO_ARCS:
+        return sweep
+    if rank <= _AUTO_RANK:
+        return HybridOracle(BranchAndBoundOracle(design, search=deep, max_work=_AUTO_WORK))
+    return deep

@@ -11,36 +11,62 @@ certificate.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.certificate import Certificate, price_and_certify
+from convexrelu.certificate import (
+    Certificate,
+    certificate_of,
+    level_for,
+    lower_bound,
+    price,
+)
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
+from convexrelu.oracles.base import largest_value
 from convexrelu.oracles.choose import OraclePair
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.master import Master
-from convexrelu.solvers.recovery import active_blocks, recover_relu
+from convexrelu.solvers.recovery import active_blocks, blocks_of, recover_relu
 from convexrelu.status import Status
 
 __all__ = ["CuttingPlane"]
 
 Array = NDArray[np.float64]
 
-# Cuts a round: this many, or a third of the blocks there are.
-_MIN_CUTS = 12
-# Rounds in a row without a better network after which the loop gives up.
+# Cuts a round: as many as there are blocks, within these limits.
+_MIN_CUTS, _MAX_CUTS = 12, 100
+# Rounds in a row without progress after which the loop gives up.
 _PATIENCE = 3
+# Part of the tolerance that a proof is asked for, and part of the time that is left to rounds.
+_SHARE_OF_TOL = 0.95
+_TIME_FOR_ROUNDS = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class _DualPoint:
+    """A dual point, what is known of ``M(v)``, and the bound that this gives."""
+
+    v: Array
+    report: OracleReport
+    lower_bound: float
+    verified: bool
 
 
 @dataclass(eq=False)
 class CuttingPlane:
     """Cutting planes around a master solver and an oracle.
+
+    Every round solves the master, prices its dual point, and adds the blocks that violate the dual
+    constraints most. Blocks that are zero in a better solution are dropped; as long as there is none,
+    all are kept, so that dropping cannot go in circles. A dual point stays good: the certificate uses
+    the best one of all rounds, with whatever later rounds find against it.
 
     Parameters
     ----------
@@ -57,6 +83,9 @@ class CuttingPlane:
         Largest number of finite programmes.
     time_limit : float, optional
         Seconds; the loop ends with the best network so far.
+    descend : callable, optional
+        Makes a network to start from, given a deadline; called if the best constant is not optimal
+        and no start is given. Without it, the loop starts from no pattern.
     progress : callable, optional
         Called with every :class:`~convexrelu.result.Round`.
     """
@@ -67,22 +96,25 @@ class CuttingPlane:
     tol: float = 1e-3
     max_iter: int = 30
     time_limit: float | None = None
+    descend: Callable[[float], TwoLayerNetwork] | None = None
     progress: Callable[[Round], None] | None = None
 
     _started: float = field(default=0.0, init=False)
     _network: TwoLayerNetwork = field(init=False)
     _outputs: Array = field(init=False)  # of the last master: where the dual point is taken
+    _dual: _DualPoint | None = field(default=None, init=False)  # the best so far
+    _proved: float = field(default=0.0, init=False)  # best proved lower bound
     # The last network that was certified, with its certificate: what an interruption returns.
     _certified: tuple[TwoLayerNetwork, Certificate] | None = field(default=None, init=False)
-    _verified: bool = field(default=False, init=False)
     _blocks: Blocks = field(init=False)
     _values: Array = field(init=False)  # of the blocks, in the last master
     _solver_status: Status | None = field(default=None, init=False)
     _n_iter: int = field(default=0, init=False)
+    _idle: int = field(default=0, init=False)  # rounds without progress
     _history: list[Round] = field(default_factory=list, init=False)
 
-    def run(self, start: tuple[Blocks, Array] | None = None) -> Result:
-        """Run the loop, from no pattern or from given blocks and their values, of shape (B, d̃).
+    def run(self, start: TwoLayerNetwork | None = None) -> Result:
+        """Run the loop, from the patterns of a network if one is given.
 
         Raises
         ------
@@ -110,11 +142,11 @@ class CuttingPlane:
             self._solver_status or Status.CONVERGED,
         )
 
-    def _loop(self, start: tuple[Blocks, Array] | None) -> Status:
-        if start is not None and len(start[0]):
-            self._solve_master(*start)
-        idle = 0
+    def _loop(self, start: TwoLayerNetwork | None) -> Status:
+        if start is not None:
+            self._start_from(start)
         while True:
+            before = self._certified
             certificate, cuts = self._price()
             if certificate.relative_gap <= self.tol:
                 return Status.CONVERGED
@@ -122,33 +154,79 @@ class CuttingPlane:
                 return Status.MAX_ITER
             if self._seconds_left() <= 0:
                 return Status.TIME_LIMIT
-            if len(cuts) == 0 or idle >= _PATIENCE:
+            if before is not None:
+                self._idle = 0 if _progress(before[1], certificate) else self._idle + 1
+            if len(cuts) == 0 or self._idle >= _PATIENCE:
                 return Status.STALLED
-            objective = certificate.objective
-            if not self._solve_master(cuts):
+            if self._n_iter == 0 and self.descend is not None:
+                solved = self._start_from(self.descend(self._deadline()), cuts)
+            else:
+                solved = self._solve_master(cuts)
+            if not solved:
                 return self._why_no_solution()
-            improved = self.problem.objective(self._network) < objective * (1 - 1e-12)
-            idle = 0 if improved else idle + 1
+
+    # Dual side: prices, cuts, certificates
 
     def _price(self) -> tuple[Certificate, Blocks]:
         """Certify the network and find cuts; the verifier has the last word where the finder sees nothing to do."""
-        certificate, cuts = self._ask(self.oracles.finder)
+        v = self.problem.dual_point(self._outputs)
+        cuts = self._ask(self.oracles.finder, v)
+        certificate = self._certify()
         if certificate.relative_gap <= self.tol or len(cuts) == 0:
-            certificate, found = self._ask(self.oracles.verifier)
-            cuts = found if self.oracles.verifier_cuts else cuts
+            assert self._dual is not None
+            points = [self._dual.v] if len(cuts) or self._dual.v is v else [self._dual.v, v]
+            for point in points:
+                if certificate.relative_gap <= self.tol and self._dual.verified:
+                    break
+                found = self._ask(self.oracles.verifier, point)
+                cuts = found if len(found) and self.oracles.verifier_cuts else cuts
+                certificate = self._certify()
         self._record(certificate, len(cuts))
         return certificate, cuts
 
-    def _ask(self, oracle: Oracle) -> tuple[Certificate, Blocks]:
-        certificate, report = price_and_certify(self.problem, self._network, oracle, self._outputs)
-        self._verified = oracle is self.oracles.verifier
-        return certificate, self._new_cuts(report)
+    def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
+        """Price a dual point, remember it if it is the best so far, and return the cuts."""
+        problem, verified = self.problem, oracle is self.oracles.verifier
+        level = 0.0
+        if verified and not sharply:
+            wanted = problem.objective(self._network) * (1 - _SHARE_OF_TOL * self.tol)
+            level = level_for(problem, v, wanted)
+        report = price(
+            problem, self._network, oracle, v, level=level, deadline=self._deadline(sharply)
+        )
+        self._consider(_DualPoint(v, report, lower_bound(problem, v, report.bound), verified))
+        return self._new_cuts(report)
+
+    def _consider(self, found: _DualPoint) -> None:
+        """Keep the better dual point; the new witnesses count against the old one too."""
+        best = self._dual
+        if best is None or best.v is found.v:
+            self._dual = found
+            return
+        if not best.report.is_proof:
+            own = self._network.prune().augmented_weights()[:, : self.problem.design.shape[1]]
+            against = np.vstack([own, found.report.directions[found.report.values > 0]])
+            bound = max(best.report.bound, largest_value(self.problem.design, best.v, against))
+            report = replace(best.report, bound=bound)
+            best = replace(
+                best, report=report, lower_bound=lower_bound(self.problem, best.v, bound)
+            )
+        self._dual = found if found.lower_bound > best.lower_bound else best
+
+    def _certify(self) -> Certificate:
+        """Certificate of the network at the best dual point."""
+        assert self._dual is not None
+        objective = self.problem.objective(self._network)
+        certificate = certificate_of(self.problem, objective, self._dual.v, self._dual.report)
+        self._proved = max(self._proved, certificate.proved_lower_bound)
+        return replace(certificate, proved_lower_bound=self._proved)
 
     def _verify(self) -> None:
-        """Let the verifier price the final network, whatever ended the loop."""
-        if not self._verified:
-            certificate, _ = self._ask(self.oracles.verifier)
-            self._record(certificate, 0)
+        """Let the verifier price the best dual point, whatever ended the loop."""
+        assert self._dual is not None
+        if not self._dual.verified:
+            self._ask(self.oracles.verifier, self._dual.v, sharply=True)
+            self._record(self._certify(), 0)
 
     def _new_cuts(self, report: OracleReport) -> Blocks:
         """Violated witnesses that are not in the master, strongest first."""
@@ -159,8 +237,18 @@ class CuttingPlane:
             i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
         ]
         signed = report.directions * report.signs[:, None]
-        n_cuts = max(_MIN_CUTS, len(self._blocks) // 3)
+        n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
         return found.select(_distinct_first(signed, fresh)[:n_cuts])
+
+    # Primal side: masters and networks
+
+    def _start_from(self, network: TwoLayerNetwork, cuts: Blocks | None = None) -> bool:
+        """Solve the master on the patterns of a network, or on `cuts` if it has none."""
+        self._keep(network.merge())
+        blocks, values = blocks_of(network, self.problem)
+        if len(blocks):
+            return self._solve_master(blocks, values)
+        return self._solve_master(cuts) if cuts is not None else True
 
     def _solve_master(self, cuts: Blocks, values: Array | None = None) -> bool:
         """Solve with `cuts` added, keep the better network, drop blocks that are zero. False without a solution.
@@ -177,13 +265,19 @@ class CuttingPlane:
         self._solver_status = solution.status
         if not solution.usable:
             return False
-        active = np.flatnonzero(active_blocks(solution))
-        self._blocks, self._values = blocks.select(active), solution.blocks[active]
         self._outputs = solution.outputs
-        candidate = recover_relu(self.problem, solution, blocks)
-        if self.problem.objective(candidate) < self.problem.objective(self._network):
-            self._network = candidate
+        better = self._keep(recover_relu(self.problem, solution, blocks))
+        kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
+        self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
         return True
+
+    def _keep(self, candidate: TwoLayerNetwork) -> bool:
+        """Take a better network."""
+        before = self.problem.objective(self._network)
+        better = self.problem.objective(candidate) < before * (1 - 1e-12)
+        if better:
+            self._network = candidate
+        return better
 
     def _why_no_solution(self) -> Status:
         if self._seconds_left() <= 0:
@@ -191,10 +285,14 @@ class CuttingPlane:
         assert self._solver_status is not None
         return self._solver_status
 
-    def _seconds_left(self) -> float:
+    def _deadline(self, finally_: bool = False) -> float:
+        """When rounds have to end; the last verdict has some more time."""
         if self.time_limit is None:
-            return np.inf
-        return self.time_limit - (time.perf_counter() - self._started)
+            return math.inf
+        return self._started + self.time_limit * (1.0 if finally_ else _TIME_FOR_ROUNDS)
+
+    def _seconds_left(self) -> float:
+        return self._deadline() - time.perf_counter()
 
     def _record(self, certificate: Certificate, n_cuts: int) -> None:
         self._certified = (self._network, certificate)
@@ -213,6 +311,12 @@ class CuttingPlane:
         self._history.append(entry)
         if self.progress is not None:
             self.progress(entry)
+
+
+def _progress(before: Certificate, now: Certificate) -> bool:
+    """Whether a round lowered the objective or the gap."""
+    lower = now.objective < before.objective * (1 - 1e-12)
+    return lower or now.relative_gap < 0.99 * before.relative_gap
 
 
 def _distinct_first(directions: Array, index: list[int]) -> list[int]:

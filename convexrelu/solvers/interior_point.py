@@ -81,7 +81,7 @@ def interior_point(
         now = _iterate(programme, slacks, point)
         best = now if now.gap < best.gap else best
         if best.gap <= gap:
-            return replace(best, status=Status.CONVERGED)
+            return replace(_settled(programme, slacks, point, now, gap), status=Status.CONVERGED)
         if time.perf_counter() > deadline:
             return replace(best, status=Status.USER_LIMIT)
         try:
@@ -270,6 +270,24 @@ def _iterate(programme: TensorProgramme, slacks: _Slacks, point: _Point) -> Iter
     bound = (programme.pull(v) + slacks.adjoint(point.multipliers)).norm(dim=1).max()
     gap = programme.gap(u, torch.arange(len(u), device=u.device), v, v, float(bound))
     return Iterate(u, v, gap, Status.INACCURATE, accuracy=_FEASIBLE)
+
+
+def _settled(
+    programme: TensorProgramme, slacks: _Slacks, point: _Point, end: Iterate, gap: float
+) -> Iterate:
+    """The end with zeros where its blocks tend to zero, if the gap allows.
+
+    Of a block's length and its slack in the dual, one tends to zero on the central path: the one that is smaller,
+    in its own unit.
+    """
+    lengths = end.blocks.norm(dim=1)
+    prices = (programme.pull(end.v) + slacks.adjoint(point.multipliers)).norm(dim=1)
+    zero = lengths / lengths.max() < 1 - prices / prices.max()
+    blocks = end.blocks.masked_fill(zero[:, None], 0.0)
+    residual = programme.target - programme.push(blocks)
+    index = torch.arange(len(blocks), device=blocks.device)
+    reached = programme.gap(blocks, index, residual, end.v, float(prices.max()))
+    return Iterate(blocks, end.v, reached, end.status) if reached <= gap else end
 
 
 def _advance(programme: TensorProgramme, slacks: _Slacks, point: _Point) -> _Point:
