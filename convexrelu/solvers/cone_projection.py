@@ -92,6 +92,8 @@ class ConeProjector:
 
     def _signed(self, index: Tensor, rows: Tensor, held: Tensor) -> Tensor:
         """Rows turned into their cone, zero where not held; of shape (k, d̃, d̃)."""
+        if len(self._normals) == 0:  # nothing to look up
+            return self._corrections.new_zeros((*rows.shape, rows.shape[1]))
         sign = torch.where(self._inside[index[:, None], rows], 1.0, -1.0) * held
         return self._normals[rows] * sign[:, :, None].to(self._normals.dtype)
 

@@ -200,6 +200,14 @@ def test_active_normals_carry_the_projection(name):
         np.testing.assert_allclose(active.T @ multipliers, found[k] - points[k], atol=1e-10)
 
 
+def test_cones_without_rows_have_no_normals():
+    design = torch.zeros((3, 2), dtype=torch.float64)
+    cones = ConeProjector(design, torch.zeros((4, 3), dtype=torch.bool))
+    normals, count = cones.normals(torch.arange(4))
+    assert normals.shape == (4, 2, 2)
+    assert not normals.any() and not count.any()
+
+
 def test_no_points_are_no_projections():
     cones = projector(GAUSSIAN, np.zeros((0, len(GAUSSIAN)), dtype=bool))
     assert project(cones, np.zeros((0, 4))).shape == (0, 4)
