@@ -371,8 +371,7 @@ def _blocks_of(
         raise ValueError(f"start has {network.n_outputs} outputs, expected 1")
     network = network.prune()
     outer = network.output_weights[0]
-    directions = np.column_stack([network.hidden_weights, network.hidden_bias])
-    values = directions[:, : problem.design.shape[1]] * np.abs(outer)[:, None]
+    values = network.augmented_weights()[:, : problem.design.shape[1]] * np.abs(outer)[:, None]
     masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
     blocks = Blocks(masks.T, np.where(outer > 0, 1.0, -1.0))
     _, first, block = np.unique(blocks.keys(), return_index=True, return_inverse=True)
