@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu.cones.support import PatternCones
 from convexrelu.oracles.base import OracleReport, strongest_first
-from convexrelu.oracles.cones import PatternCones
 from convexrelu.patterns.activation import first_of_each
 
 __all__ = ["SearchOracle"]

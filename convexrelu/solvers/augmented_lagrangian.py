@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from convexrelu.solvers.cone_projection import ConeProjector
+from convexrelu.cones.projection import ConeProjector
 from convexrelu.solvers.newton_systems import ActiveBlocks, ConeSystem, GatedSystem, NewtonSystem
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
 from convexrelu.status import Status

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import nnls
 
-from convexrelu.solvers.cone_projection import ConeProjector
+from convexrelu.cones.projection import ConeProjector
 from tests import reference
 
 RNG = np.random.default_rng(0)
