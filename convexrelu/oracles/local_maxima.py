@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 
 from convexrelu.cones.projection import ConeProjector
+from convexrelu.cones.support import PatternCones
+from convexrelu.oracles.climb import MARGIN, RISE, climb_alone
 
 __all__ = ["ascend", "climb", "sharpen"]
 
-_RISE = 1e-12  # relative rise of the value below which a hop is none
-_MARGIN = 1e-9  # by which a multiplier must exceed a kink for its facet to be in the way
 # Kinks that are smoothed in the first and in the last Newton step, in units of d̃.
 _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
 _FIRST_SHARE = 1 / 16  # of all samples, if that is more
+# Operations of one projection alone, besides n d̃², and of a batch that is worth its many small steps.
+_CALL, _BATCH = 3e4, 2e6
 
 
 def ascend(
@@ -100,12 +102,41 @@ def climb(
         Cells, maxima over them, and ``h`` there. When time is up on entry, the starts.
     """
     masks, directions = starts @ design.T >= 0, starts
-    if time.perf_counter() <= deadline and design.any():
+    fewest = _fewest_in_a_batch(design)
+    left = torch.arange(len(starts))
+    if len(left) >= fewest and time.perf_counter() <= deadline and design.any():
         climbers = _Climbers(design, v, signs, masks, starts)
-        climbers.run(deadline)
+        left = climbers.run(fewest, deadline)
         masks[:, climbers.cones.kept] = climbers.cones.inside
         directions = unit(climbers.projections)
+    if len(left):
+        directions = directions.clone()
+        _climb_alone(design, v, signs, masks, directions, left, deadline)
     return masks, directions, signs * ((directions @ design.T).clamp_(min=0) @ v)
+
+
+def _fewest_in_a_batch(design: Tensor) -> int:
+    n, dim = design.shape
+    return math.ceil(_BATCH / (n * dim**2 + _CALL)) if design.is_cpu else 1
+
+
+def _climb_alone(
+    design: Tensor,
+    v: Tensor,
+    signs: Tensor,
+    masks: Tensor,
+    directions: Tensor,
+    index: Tensor,
+    deadline: float,
+) -> None:
+    """Let the candidates at `index` climb one by one, in place."""
+    X, v_, masks_ = design.numpy(), v.numpy(), masks.numpy()
+    cones = PatternCones(X)
+    for k in index.tolist():
+        if time.perf_counter() > deadline:
+            break
+        masks_[k], projection = climb_alone(cones, X, float(signs[k]) * v_, masks_[k], deadline)
+        directions[k] = unit(torch.as_tensor(projection)[None, :])[0]
 
 
 def unit(rows: Tensor) -> Tensor:
@@ -172,11 +203,7 @@ def _nearest_kinks(outputs: Tensor, signs: Tensor, heights: Tensor, size: int) -
 
 
 class _Climbers:
-    """Candidates, each at the maximum over its cell.
-
-    A facet with multiplier ``μ`` is stationary as a kink of the function only if ``σv_i < 0`` and ``μ ≤ |v_i|‖x̃_i‖``;
-    where the multiplier is larger the function goes on rising on the other side.
-    """
+    """Candidates, each at the maximum over its cell: :func:`climb_alone` for all at once."""
 
     def __init__(
         self, design: Tensor, v: Tensor, signs: Tensor, masks: Tensor, starts: Tensor
@@ -198,28 +225,28 @@ class _Climbers:
         self.cones.rows[:, :size] = rows
         self.cones.held[:, :size] = self.signs[:, None] * self.heights[rows] < 0
 
-    def run(self, deadline: float) -> None:
-        """Hop while there is a rise."""
+    def run(self, fewest: int, deadline: float) -> Tensor:
+        """Hop while there is a rise for enough of them; returns the others that may have one."""
         moving = torch.arange(len(self.signs), device=self.signs.device)
         while time.perf_counter() <= deadline:
             excess = self._excess(moving)
             blocked = (excess > 0).any(dim=1)
             moving, excess = moving[blocked], excess[blocked]
-            if len(moving) == 0:
+            if len(moving) < fewest or len(moving) == 0:
                 break
-            # All blocked facets at once is the long step; the worst one alone always leads upwards.
             risen = self._hop(moving, excess > 0)
             rest = (~risen).nonzero()[:, 0]
             worst = excess[rest].argmax(dim=1, keepdim=True)
             alone = torch.zeros_like(excess[rest], dtype=torch.bool).scatter(1, worst, True)
             risen[rest] = self._hop(moving[rest], alone)
             moving = moving[risen]
+        return moving
 
     def _excess(self, index: Tensor) -> Tensor:
         """How far facets are from holding the ascent back, (k, d̃); at most zero where they do."""
         multipliers = self.cones.multipliers[index]
         kinks = (-self._slopes(index)).clamp(min=0)
-        return torch.where(multipliers > 0, multipliers - (1 + _MARGIN) * kinks, 0.0)
+        return torch.where(multipliers > 0, multipliers - (1 + MARGIN) * kinks, 0.0)
 
     def _slopes(self, index: Tensor) -> Tensor:
         """``σv_i‖x̃_i‖`` of the active rows, (k, d̃)."""
@@ -233,7 +260,7 @@ class _Climbers:
         cones.cross(index, rows, crossed)
         normals = cones.signed(index, rows, crossed)
         linear = self.linear[index] + (slopes[:, None, :] @ normals)[:, 0]
-        wanted = self.values[index] * (1 + _RISE)
+        wanted = self.values[index] * (1 + RISE)
         projections = cones.project(linear, index, wanted)
         values = projections.norm(dim=1)
         risen = values > wanted

@@ -98,7 +98,7 @@ class SearchOracle:
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
         starts, signs = self._candidates(v, deadline)
-        masks, directions, values = self._polish(v, starts, signs, deadline)
+        masks, signs, directions, values = self._polish(v, starts, signs, deadline)
         order = strongest_first(values)
         order = order[first_of_each(np.column_stack([masks, signs > 0])[order])]
         return OracleReport(
@@ -157,14 +157,17 @@ class SearchOracle:
 
     def _polish(
         self, v: Array, starts: Array, signs: Array, deadline: float
-    ) -> tuple[Masks, Array, Array]:
-        """Local maxima near the starts: masks, directions, values."""
+    ) -> tuple[Masks, Array, Array, Array]:
+        """Local maxima near the starts: masks, signs, directions, values."""
+        import torch
+
         from convexrelu.oracles.local_maxima import climb, sharpen
 
         X, v_, signs_ = self._tensor(self.design), self._tensor(v), self._tensor(signs)
         u = sharpen(X, v_, signs_, self._tensor(starts), deadline)
-        masks, directions, values = climb(X, v_, signs_, u, deadline)
-        return _array(masks), _array(directions), _array(values)
+        keep = first_of_each(_array(torch.column_stack([u @ X.T >= 0, signs_ > 0])))
+        masks, directions, values = climb(X, v_, signs_[keep], u[keep], deadline)
+        return _array(masks), signs[keep], _array(directions), _array(values)
 
     def _tensor(self, array: Array) -> Tensor:
         import torch
