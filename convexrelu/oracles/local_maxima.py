@@ -20,6 +20,7 @@ _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
 _FIRST_SHARE = 1 / 16  # of all samples, if that is more
 # Operations of one projection alone, besides n d̃², and of a batch that is worth its many small steps.
 _CALL, _BATCH = 3e4, 2e6
+_HOPS, _FEWEST_HOPS = 2**19, 3  # the most of a batch: samples times hops, but not fewer than these
 
 
 def ascend(
@@ -95,6 +96,9 @@ def climb(
     design: Tensor, v: Tensor, signs: Tensor, starts: Tensor, deadline: float = math.inf
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
+
+    The first hops are made by all at once, the last by one after the other, when few are left: many small steps cost
+    more than few calls.
 
     Returns
     -------
@@ -226,21 +230,23 @@ class _Climbers:
         self.cones.held[:, :size] = self.signs[:, None] * self.heights[rows] < 0
 
     def run(self, fewest: int, deadline: float) -> Tensor:
-        """Hop while there is a rise for enough of them; returns the others that may have one."""
+        """Hop while there is a rise for enough of them; returns the rest, unless there is no more time."""
         moving = torch.arange(len(self.signs), device=self.signs.device)
-        while time.perf_counter() <= deadline:
+        for _ in range(max(_FEWEST_HOPS, _HOPS // len(self.heights))):
+            if time.perf_counter() > deadline:
+                break
             excess = self._excess(moving)
             blocked = (excess > 0).any(dim=1)
             moving, excess = moving[blocked], excess[blocked]
             if len(moving) < fewest or len(moving) == 0:
-                break
+                return moving
             risen = self._hop(moving, excess > 0)
             rest = (~risen).nonzero()[:, 0]
             worst = excess[rest].argmax(dim=1, keepdim=True)
             alone = torch.zeros_like(excess[rest], dtype=torch.bool).scatter(1, worst, True)
             risen[rest] = self._hop(moving[rest], alone)
             moving = moving[risen]
-        return moving
+        return moving[:0]
 
     def _excess(self, index: Tensor) -> Tensor:
         """How far facets are from holding the ascent back, (k, d̃); at most zero where they do."""

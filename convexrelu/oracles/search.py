@@ -20,8 +20,8 @@ __all__ = ["SearchOracle"]
 Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
-_LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
-_POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
+_LARGEST_SAMPLE = 10_000  # samples on which the ascents from all starts are made
+_POLISHED_ENTRIES = 2**20  # of the patterns that are polished for a sign, where they are not few
 _FEWEST_POLISHED = 8
 _CHUNK = 2**19  # entries of an array of candidates by samples
 
@@ -31,11 +31,13 @@ class SearchOracle:
 
     1. All starts at once: steps ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser ``g/‖g‖``,
        ``g = σ X̃ᵀD(u)v``, of the function's linear piece at ``u``, with ``η`` falling geometrically
-       (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 20 000
-       samples, these are made on 20 000 of them, drawn with probabilities ``|v_i|‖x̃_i‖``.
+       (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 10 000
+       samples, these are made on 10 000 draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
+       steps on all samples.
     2. The best distinct patterns go on with Newton steps, on the function with its nearest kinks smoothed.
     3. Polish: maximise over the pattern's cell exactly, cross the facets that are in the way of the ascent,
-       repeat until none is. From there on, a candidate is a local maximum.
+       repeat until none is. What is left is a local maximum; with very many samples, whose kinks are small and
+       close together, the number of repetitions is limited.
 
     What matters most for finding the maximum is how many starts there are and how many are polished
     (``benchmarks/bench_oracle.py``).
@@ -56,7 +58,7 @@ class SearchOracle:
         ``η`` at the beginning and at the end. Short first steps find more of the narrow maxima; the
         polish then takes longer.
     n_polish : int
-        How many patterns a sign are polished; with more than 2 000 000 / `n_polish` samples, fewer.
+        How many patterns a sign are polished; with more than a million / `n_polish` samples, fewer.
     random_state : int, RandomState or None
         Seed of the starts.
     device : str
@@ -161,10 +163,13 @@ class SearchOracle:
         """Local maxima near the starts: masks, signs, directions, values."""
         import torch
 
-        from convexrelu.oracles.local_maxima import climb, sharpen
+        from convexrelu.oracles.local_maxima import ascend, climb, sharpen
 
         X, v_, signs_ = self._tensor(self.design), self._tensor(v), self._tensor(signs)
-        u = sharpen(X, v_, signs_, self._tensor(starts), deadline)
+        u = self._tensor(starts)
+        if len(v) > _LARGEST_SAMPLE:
+            u, _ = ascend(X, v_, signs_, u, self.step_sizes, deadline)
+        u = sharpen(X, v_, signs_, u, deadline)
         keep = first_of_each(_array(torch.column_stack([u @ X.T >= 0, signs_ > 0])))
         masks, directions, values = climb(X, v_, signs_[keep], u[keep], deadline)
         return _array(masks), signs[keep], _array(directions), _array(values)
