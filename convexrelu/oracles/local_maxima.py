@@ -98,7 +98,7 @@ def climb(
     """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
 
     The first hops are made by all at once, the last by one after the other, when few are left: many small steps cost
-    more than few calls.
+    more than few calls. Starts should have a positive value: a cell whose maximum is zero leads nowhere.
 
     Returns
     -------

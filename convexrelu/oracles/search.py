@@ -20,9 +20,10 @@ __all__ = ["SearchOracle"]
 Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
-_LARGEST_SAMPLE = 10_000  # samples on which the ascents from all starts are made
-_POLISHED_ENTRIES = 2**20  # of the patterns that are polished for a sign, where they are not few
+_LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
+_POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
 _FEWEST_POLISHED = 8
+_CLOSE = 0.95  # cosine of two directions that are taken for one where patterns do not tell
 _CHUNK = 2**19  # entries of an array of candidates by samples
 
 
@@ -31,8 +32,8 @@ class SearchOracle:
 
     1. All starts at once: steps ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser ``g/‖g‖``,
        ``g = σ X̃ᵀD(u)v``, of the function's linear piece at ``u``, with ``η`` falling geometrically
-       (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 10 000
-       samples, these are made on 10 000 draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
+       (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 20 000
+       samples, these are made on 20 000 draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
        steps on all samples.
     2. The best distinct patterns go on with Newton steps, on the function with its nearest kinks smoothed.
     3. Polish: maximise over the pattern's cell exactly, cross the facets that are in the way of the ascent,
@@ -58,7 +59,7 @@ class SearchOracle:
         ``η`` at the beginning and at the end. Short first steps find more of the narrow maxima; the
         polish then takes longer.
     n_polish : int
-        How many patterns a sign are polished; with more than a million / `n_polish` samples, fewer.
+        How many patterns a sign are polished; with more than two million / `n_polish` samples, fewer.
     random_state : int, RandomState or None
         Seed of the starts.
     device : str
@@ -102,6 +103,7 @@ class SearchOracle:
         starts, signs = self._candidates(v, deadline)
         masks, signs, directions, values = self._polish(v, starts, signs, deadline)
         order = strongest_first(values)
+        order = order[values[order] >= 0]
         order = order[first_of_each(np.column_stack([masks, signs > 0])[order])]
         return OracleReport(
             bound=float(values.max(initial=0.0)),
@@ -151,10 +153,14 @@ class SearchOracle:
     def _best_patterns(
         self, design: Array, ends: Array, values: Array, index: NDArray[np.intp]
     ) -> NDArray[np.intp]:
-        """Positions of the strongest ends among those at `index`, one a pattern."""
+        """Positions of the strongest distinct ends among those at `index`, none that is negative."""
         most = max(_FEWEST_POLISHED, _POLISHED_ENTRIES // max(1, len(self.design)))
         index = index[strongest_first(values[index])]
-        index = index[first_of_each(ends[index] @ design.T >= 0)]
+        index = index[values[index] >= 0]
+        if len(design) == len(self.design):
+            index = index[first_of_each(ends[index] @ design.T >= 0)]
+        else:  # with so many samples, all patterns are distinct
+            index = index[_apart(ends[index])]
         return index[: min(self.n_polish, most)]
 
     def _polish(
@@ -178,6 +184,16 @@ class SearchOracle:
         import torch
 
         return torch.as_tensor(np.array(array), dtype=torch.float64, device=self.device)
+
+
+def _apart(ends: Array) -> NDArray[np.intp]:
+    """Those that are not close to an earlier one."""
+    kept: list[int] = []
+    close = ends @ ends.T > _CLOSE
+    for k in range(len(ends)):
+        if not close[k, kept].any():
+            kept.append(k)
+    return np.array(kept, dtype=np.intp)
 
 
 def _array(tensor: Tensor) -> NDArray:
