@@ -20,7 +20,7 @@ _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
 _FIRST_SHARE = 1 / 16  # of all samples, if that is more
 # Operations of one projection alone, besides n d̃², and of a batch that is worth its many small steps.
 _CALL, _BATCH = 3e4, 2e6
-_HOPS, _FEWEST_HOPS = 2**19, 3  # the most of a batch: samples times hops, but not fewer than these
+_HOPS, _FEWEST_HOPS = 2**18, 3  # the most of a batch: samples times hops, but not fewer than these
 
 
 def ascend(

@@ -122,22 +122,21 @@ class SearchOracle:
         """Ends of the best ascents of both signs on distinct patterns, and their signs."""
         from convexrelu.oracles.local_maxima import ascend, unit
 
-        starts = self._random.standard_normal((self.n_starts, self.design.shape[1]))
+        normal = self._random.standard_normal((self.n_starts, self.design.shape[1]))
         design, v = self._sample(v)
-        X, v_, u = self._tensor(design), self._tensor(v), unit(self._tensor(starts))
-        u, signs = u.repeat(2, 1), self._tensor(np.repeat([1.0, -1.0], self.n_starts))
+        X, v_, starts = self._tensor(design), self._tensor(v), unit(self._tensor(normal))
+        signs = self._tensor(np.repeat([1.0, -1.0], self.n_starts))
         size = max(1, _CHUNK // len(design))
         parts = [
             ascend(X, v_, sign, part, self.step_sizes, deadline)
-            for part, sign in zip(u.split(size), signs.split(size), strict=True)
+            for part, sign in zip(starts.repeat(2, 1).split(size), signs.split(size), strict=True)
         ]
         ends, values = (np.concatenate([_array(part[k]) for part in parts]) for k in (0, 1))
         chosen = [
-            self._best_patterns(design, ends, values, half)
-            for half in np.arange(2 * self.n_starts).reshape(2, -1)
+            self._choose(design, *half, _array(starts))
+            for half in zip(np.split(ends, 2), np.split(values, 2), strict=True)
         ]
-        index = np.concatenate(chosen)
-        return ends[index], _array(signs)[index]
+        return np.concatenate(chosen), np.repeat([1.0, -1.0], [len(half) for half in chosen])
 
     def _sample(self, v: Array) -> tuple[Array, Array]:
         """The samples for the ascents, reweighted so that the mean of the function over draws is the function."""
@@ -150,18 +149,17 @@ class SearchOracle:
         share = count * total / (_LARGEST_SAMPLE * weights[index])
         return self.design[index], v[index] * share
 
-    def _best_patterns(
-        self, design: Array, ends: Array, values: Array, index: NDArray[np.intp]
-    ) -> NDArray[np.intp]:
-        """Positions of the strongest distinct ends among those at `index`, none that is negative."""
-        most = max(_FEWEST_POLISHED, _POLISHED_ENTRIES // max(1, len(self.design)))
-        index = index[strongest_first(values[index])]
-        index = index[values[index] >= 0]
+    def _choose(self, design: Array, ends: Array, values: Array, starts: Array) -> Array:
+        """The strongest distinct ends of one sign, none that is negative."""
+        order = strongest_first(values)
+        ends = ends[order[values[order] >= 0]]
         if len(design) == len(self.design):
-            index = index[first_of_each(ends[index] @ design.T >= 0)]
-        else:  # with so many samples, all patterns are distinct
-            index = index[_apart(ends[index])]
-        return index[: min(self.n_polish, most)]
+            ends = ends[first_of_each(ends @ design.T >= 0)]
+        else:  # all patterns are distinct then, and the sample may mislead: starts fill up
+            ends = np.concatenate([ends, starts])
+            ends = ends[_apart(ends)]
+        most = max(_FEWEST_POLISHED, _POLISHED_ENTRIES // max(1, len(self.design)))
+        return ends[: min(self.n_polish, most)]
 
     def _polish(
         self, v: Array, starts: Array, signs: Array, deadline: float
