@@ -7,7 +7,7 @@ import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.network import TwoLayerNetwork
 
-__all__ = ["TrainingProblem"]
+__all__ = ["TrainingProblem", "Units"]
 
 Array = NDArray[np.float64]
 
@@ -25,6 +25,24 @@ _EPS = float(np.finfo(np.float64).eps)
 class _HasBound(Protocol):
     @property
     def bound(self) -> float: ...
+
+
+class Units(NamedTuple):
+    """Scales in which data and targets are about one: ``X̃/ρ`` and ``(y − c₀)/τ``.
+
+    Attributes
+    ----------
+    rho : float
+        ``√(Σ_i s_i ‖x̃_i‖²)``, or 1 if that is zero.
+    center : float
+        ``c₀``, the best constant output; zero without an intercept.
+    tau : float
+        ``√(Σ_i s_i (y_i − c₀)²)``, or 1 if that is zero.
+    """
+
+    rho: float
+    center: float
+    tau: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +170,13 @@ class TrainingProblem:
             return 0.0
         return self.loss.best_constant(self.y - outputs, self.weights)
 
+    def units(self) -> Units:
+        """Scales for the sake of solvers."""
+        root, center = np.sqrt(self.weights), self.best_intercept(np.zeros_like(self.y))
+        rho = float(np.linalg.norm(root[:, None] * self.design))
+        tau = float(np.linalg.norm(root * (self.y - center)))
+        return Units(rho or 1.0, center, tau or 1.0)
+
     def zero_network(self) -> TwoLayerNetwork:
         """No neurons and the best constant."""
         return TwoLayerNetwork.constant(self.n_features, self.best_intercept(np.zeros_like(self.y)))
@@ -190,6 +215,16 @@ class TrainingProblem:
     def with_alpha(self, alpha: float) -> TrainingProblem:
         """Same data, other penalty."""
         return self._replace(alpha=checked_alpha(alpha))
+
+    def equals_but_for_alpha(self, other: TrainingProblem) -> bool:
+        """Whether the two differ in `alpha` at most."""
+        return (
+            self.loss.name == other.loss.name
+            and self.fit_intercept == other.fit_intercept
+            and np.array_equal(self.y, other.y)
+            and np.array_equal(self.weights, other.weights)
+            and np.array_equal(self.design, other.design)
+        )
 
     def condensed(self) -> TrainingProblem:
         """Same problem on distinct rows: weightless samples left out, equal ones joined, in lexicographic order.

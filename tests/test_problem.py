@@ -61,6 +61,34 @@ def test_condensed_tells_samples_apart_by_their_targets():
     np.testing.assert_allclose(problem.weights, [2 / 3, 1 / 3])
 
 
+def test_units_bring_data_and_targets_to_size_one(options):
+    problem = TrainingProblem(X, Y, 0.3, **options)
+    rho, center, tau = problem.units()
+    assert center == problem.best_intercept(np.zeros_like(Y))
+    assert problem.weights @ np.square(problem.design / rho).sum(axis=1) == pytest.approx(1.0)
+    assert problem.weights @ np.square((Y - center) / tau) == pytest.approx(1.0)
+
+
+def test_units_of_nothing_are_one():
+    problem = TrainingProblem(np.zeros((3, 2)), np.ones(3), 1.0, hidden_bias=False)
+    assert problem.units() == (1.0, 1.0, 1.0)
+
+
+def test_problems_are_compared_but_for_alpha(options):
+    problem = TrainingProblem(X, Y, 0.3, **options)
+    assert problem.equals_but_for_alpha(TrainingProblem(X, Y, 0.7, **options))
+    changes = {
+        "hidden_bias": not options["hidden_bias"],
+        "fit_intercept": not options["fit_intercept"],
+        "sample_weight": np.arange(len(Y)),
+    }
+    for name, value in changes.items():
+        other = TrainingProblem(X, Y, 0.3, **(options | {name: value}))
+        assert not problem.equals_but_for_alpha(other)
+    assert not problem.equals_but_for_alpha(TrainingProblem(X, -Y, 0.3, **options))
+    assert not problem.equals_but_for_alpha(TrainingProblem(-X, Y, 0.3, **options))
+
+
 def test_best_intercept_and_zero_network(options):
     problem = TrainingProblem(X, Y, 0.3, **options)
     outputs = np.sin(np.arange(len(Y)))

@@ -8,8 +8,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu.cones.support import PatternCones
 from convexrelu.oracles.base import OracleReport, lipschitz_constant, strongest_first
-from convexrelu.oracles.cones import PatternCones
 
 __all__ = ["PatternOracle"]
 

@@ -66,16 +66,14 @@ class FiniteProgramme:
     def __init__(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> None:
         self.problem = problem
         self.masks = masks
-        self._rho = float(np.sqrt(problem.weights @ np.square(problem.design).sum(axis=1))) or 1.0
-        self._center = problem.best_intercept(np.zeros_like(problem.y))
-        centered = problem.y - self._center
-        self._tau = float(np.sqrt(problem.weights @ np.square(centered))) or 1.0
+        self._rho, self._center, self._tau = problem.units()
+        targets = (problem.y - self._center) / self._tau
         self._design = problem.design / self._rho
         self._alpha = cp.Parameter(nonneg=True)
         self._blocks = cp.Variable((problem.design.shape[1], len(masks)))
         self._intercept = cp.Variable() if problem.fit_intercept else cp.Constant(0.0)
         self._predictions = self._outputs() + self._intercept
-        data_fit = problem.loss.expression(self._predictions, centered / self._tau, problem.weights)
+        data_fit = problem.loss.expression(self._predictions, targets, problem.weights)
         penalty = cp.sum(cp.norm(self._blocks, 2, axis=0))
         self.cvxpy_problem = cp.Problem(
             cp.Minimize(data_fit + self._alpha * penalty), self._constraints()
@@ -83,15 +81,7 @@ class FiniteProgramme:
 
     def is_for(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> bool:
         """Whether this is the programme of `problem` on `masks`, but for the value of `alpha`."""
-        mine = self.problem
-        return (
-            mine.loss.name == problem.loss.name
-            and mine.fit_intercept == problem.fit_intercept
-            and np.array_equal(self.masks, masks)
-            and np.array_equal(mine.y, problem.y)
-            and np.array_equal(mine.weights, problem.weights)
-            and np.array_equal(mine.design, problem.design)
-        )
+        return np.array_equal(self.masks, masks) and self.problem.equals_but_for_alpha(problem)
 
     def _outputs(self) -> cp.Expression:
         """``f(u)``, of shape (n,), in the programme's units."""

@@ -15,8 +15,8 @@ Zhang, Zhang, Sun & Toh 2020, for groups). Blocks that shrink to zero drop out o
 projection is known to be shorter than ``τ alpha`` need not be projected to the end: most blocks
 cost next to nothing.
 
-``v/t`` is the dual point, and ``‖projection of A_jᵀv‖ ≤ ‖projection of (ū_j + τA_jᵀv) − ū_j‖/τ`` bounds its
-infeasibility, so each outer iteration ends with a duality gap that holds.
+``v`` is the dual point, made feasible by a factor: ``‖projection of A_jᵀv‖ ≤ ‖projection of (ū_j + τA_jᵀv) − ū_j‖/τ``
+bounds its infeasibility, so each outer iteration ends with a duality gap that holds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from convexrelu.solvers.cone_projection import ConeProjector
+from convexrelu.cones.projection import ConeProjector
 from convexrelu.solvers.newton_systems import ActiveBlocks, ConeSystem, GatedSystem, NewtonSystem
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
 from convexrelu.status import Status
@@ -118,7 +118,7 @@ class AugmentedLagrangian:
             The best iterate, whose status is ``INACCURATE`` or ``USER_LIMIT`` if its gap is above `gap`.
         """
         programme = self.programme
-        centre = torch.zeros_like(programme.pull(programme.target)) if start is None else start
+        centre = programme.no_blocks() if start is None else start
         active = centre.any(dim=1).nonzero()[:, 0]
         tau = min(_FIRST_STEP, 1 / programme.alpha)
         if v is None:

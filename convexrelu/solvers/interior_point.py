@@ -75,8 +75,7 @@ def interior_point(
     """
     slacks = _Slacks(programme)
     point = _start(programme, slacks)
-    nothing = torch.zeros_like(point.q[:, 1:])
-    best = Iterate(nothing, programme.target, math.inf, Status.INACCURATE)
+    best = Iterate(programme.no_blocks(), programme.target, math.inf, Status.INACCURATE)
     for _ in range(_MAX_ITER):
         now = _iterate(programme, slacks, point)
         best = now if now.gap < best.gap else best
@@ -216,7 +215,7 @@ class _NormalEquations:
 
     def solve(self, g: Tensor) -> Tensor:
         """The solution, by conjugate gradients preconditioned with the factors; two steps or so."""
-        du, residual, along, previous = torch.zeros_like(g), g, torch.zeros_like(g), torch.inf
+        du, residual, along, previous = torch.zeros_like(g), g, torch.zeros_like(g), math.inf
         for _ in range(_REFINEMENTS):
             rough = self._solve(residual)
             product = float((residual * rough).sum())

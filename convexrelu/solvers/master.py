@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 
-__all__ = ["SOLVERS", "Master", "make_master"]
+__all__ = ["METHODS", "SOLVERS", "Master", "make_master"]
 
 Array = NDArray[np.float64]
 
-SOLVERS = ("auto", "newton", "interior_point", "fista", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
+METHODS = ("auto", "newton", "interior_point", "fista")  # native
+SOLVERS = (*METHODS, "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
 
 
 class Master(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -13,13 +14,12 @@ from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
 from convexrelu.solvers.interior_point import interior_point
+from convexrelu.solvers.master import METHODS
 from convexrelu.solvers.proximal_gradient import proximal_gradient
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
 from convexrelu.status import Status
 
-__all__ = ["METHODS", "NativeMaster"]
-
-METHODS = ("auto", "newton", "interior_point", "fista")
+__all__ = ["NativeMaster"]
 
 # What `auto` goes by: rows of a gated Newton system (8000 are half a gigabyte), and operations of an
 # interior-point iteration. See the table of solvers in the documentation.
@@ -138,7 +138,7 @@ class NativeMaster:
         time_limit: float | None,
     ) -> ProgrammeSolution:
         started = time.perf_counter()
-        deadline = torch.inf if time_limit is None else started + time_limit
+        deadline = math.inf if time_limit is None else started + time_limit
         programme = self._programme(problem, blocks, cones)
         first = None if start is None else programme.from_problem(start)
         if len(blocks) == 0:
@@ -157,8 +157,7 @@ class NativeMaster:
             last = TensorProgramme(
                 problem, blocks, cones=cones, device=self.device, dtype=self.dtype
             )
-            self._last, self._last_end = last, None
-            self._newton = AugmentedLagrangian(last)
+            self._last, self._last_end, self._newton = last, None, None
         last.set_alpha(problem.alpha)
         return last
 
@@ -212,7 +211,8 @@ class NativeMaster:
         deadline: float,
         max_steps: int | None = None,
     ) -> Iterate:
-        assert self._newton is not None
+        if self._newton is None:  # not before it is needed, for its memory
+            self._newton = AugmentedLagrangian(programme)
         v = None
         if start is None and self._last_end is not None:
             # The same programme but for alpha, with which the dual point shrinks.

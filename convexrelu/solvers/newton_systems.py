@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from convexrelu.solvers.cone_projection import ConeProjector
+from convexrelu.cones.projection import ConeProjector
 from convexrelu.solvers.tensors import TensorProgramme
 
 # From this many samples on, a system on their side is not factorised at every step.

@@ -54,9 +54,9 @@ def proximal_gradient(
     ``4 B n d̃`` operations a step. Memory ``24 B d̃`` bytes besides the programme.
     """
     curvature = _SAFETY * _largest_curvature(programme)
-    u = torch.zeros_like(programme.pull(programme.target)) if start is None else start
-    outputs = _outputs(programme, u)
-    y, outputs_y, t = u, outputs, 1.0
+    first = programme.no_blocks() if start is None else start
+    first_outputs = _outputs(programme, first)
+    u, outputs, y, outputs_y, t = first, first_outputs, first, first_outputs, 1.0
     best = _iterate(programme, u, outputs, gap)
     for step in range(1, max_iter + 1):
         if best.status is Status.CONVERGED:
@@ -73,13 +73,9 @@ def proximal_gradient(
         u, outputs, t = u_next, outputs_next, t_next
         if step % _CHECK_EVERY == 0 or step == max_iter:
             now = _iterate(programme, u, outputs, gap)
-            if not math.isfinite(
-                now.gap
-            ):  # the power method was far off: smaller steps, from the start
+            if not math.isfinite(now.gap):  # the power method was far off: shorter steps, afresh
                 curvature *= 4
-                u = torch.zeros_like(u) if start is None else start
-                outputs = _outputs(programme, u)
-                y, outputs_y, t = u, outputs, 1.0
+                u, outputs, y, outputs_y, t = first, first_outputs, first, first_outputs, 1.0
             best = now if now.gap <= best.gap else best
             if time.perf_counter() > deadline:
                 break

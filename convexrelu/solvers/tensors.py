@@ -105,20 +105,18 @@ class TensorProgramme:
         self.problem = problem
         self.cones = cones
         self.blocks = blocks
+        self._rho, center, self._tau = problem.units()
         root = np.sqrt(problem.weights)
-        rows = root[:, None] * problem.design
-        self._rho = float(np.linalg.norm(rows)) or 1.0
-        self._center = problem.best_intercept(np.zeros_like(problem.y))
-        target = root * (problem.y - self._center)
-        self._tau = float(np.linalg.norm(target)) or 1.0
+        rows = root[:, None] * problem.design / self._rho
+        target = root * (problem.y - center) / self._tau
 
         def tensor(array: NDArray[Any]) -> Tensor:
             return torch.as_tensor(array).to(device=device, dtype=dtype)
 
-        self.rows = tensor(rows / self._rho)
+        self.rows = tensor(rows)
         # Products with few rows and many columns are twice as fast as with many rows and few columns.
         self._features = self.rows.T.contiguous()
-        self.target = tensor(target / self._tau)
+        self.target = tensor(target)
         self.masks = tensor(blocks.masks).mul_(tensor(blocks.signs)[:, None])
         self._unit = tensor(root) if problem.fit_intercept else None
         self.target = self.centred(self.target)
@@ -141,15 +139,10 @@ class TensorProgramme:
 
     def is_for(self, problem: TrainingProblem, blocks: Blocks) -> bool:
         """Whether this is the programme of `problem` on `blocks`, but for the value of `alpha`."""
-        mine = self.problem
         return (
-            mine.loss.name == problem.loss.name
-            and mine.fit_intercept == problem.fit_intercept
-            and np.array_equal(self.blocks.signs, blocks.signs)
+            np.array_equal(self.blocks.signs, blocks.signs)
             and np.array_equal(self.blocks.masks, blocks.masks)
-            and np.array_equal(mine.y, problem.y)
-            and np.array_equal(mine.weights, problem.weights)
-            and np.array_equal(mine.design, problem.design)
+            and self.problem.equals_but_for_alpha(problem)
         )
 
     def from_problem(self, blocks: Array) -> Tensor:
@@ -232,7 +225,7 @@ class TensorProgramme:
         ``P − D = ½‖r − w‖² + Σ_j (alpha ‖u_j‖ − u_jᵀA_jᵀw)`` at ``w = tv``: unlike the difference of the two
         values, this does not cancel where the fit is good.
         """
-        largest = self.alpha / bound if bound > 0 else torch.inf
+        largest = self.alpha / bound if bound > 0 else math.inf
         square = float(v @ v)
         t = min(largest, max(float(v @ self.target), 0.0) / square) if square > 0 else 0.0
         w = t * v

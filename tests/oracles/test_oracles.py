@@ -1,7 +1,9 @@
+import time
 from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 
 from convexrelu.oracles import (
     CellOracle,
@@ -9,6 +11,7 @@ from convexrelu.oracles import (
     RelaxationOracle,
     SearchOracle,
     SpikeFreeOracle,
+    search,
 )
 from convexrelu.oracles.choose import choose_oracles
 from tests import reference
@@ -91,6 +94,48 @@ def test_search_is_fixed_by_its_seed():
     few = {"n_starts": 2, "n_steps": 3, "n_polish": 1}
     runs = [SearchOracle(GAUSSIAN, random_state=0, **few)(v) for _ in range(2)]
     np.testing.assert_array_equal(runs[0].directions, runs[1].directions)
+
+
+def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
+    X = reference.augment(np.random.default_rng(3).standard_normal((60, 4)), True)
+    v = np.random.default_rng(4).standard_normal(60)
+    whole = SearchOracle(X, random_state=0)(v)
+    threads = torch.get_num_threads()
+    torch.manual_seed(1)
+    torch.set_num_threads(2)
+    monkeypatch.setattr(search, "_CHUNK", 60 * 7)
+    try:
+        parts = SearchOracle(X, random_state=0)(v)
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(whole.masks, parts.masks)
+    np.testing.assert_allclose(whole.values, parts.values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.05])
+def test_search_ends_at_its_deadline(wait):
+    rng = np.random.default_rng(5)
+    X, v = rng.standard_normal((2000, 20)), rng.standard_normal(2000)
+    oracle = SearchOracle(X, n_starts=1024, n_polish=256, random_state=0)
+    oracle(v, deadline=0.0)  # whatever is done once
+    deadline = time.perf_counter() + wait
+    report = oracle(v, deadline=deadline)
+    assert time.perf_counter() < deadline + 1.5
+    assert report.bound == report.values[0] > 0
+    at_best = report.signs[0] * v @ np.maximum(X @ report.directions[0], 0)
+    assert at_best == pytest.approx(report.bound, rel=1e-12)
+
+
+def test_search_on_a_sample_reports_values_on_all(monkeypatch):
+    rng = np.random.default_rng(6)
+    X, v = rng.standard_normal((2000, 4)), rng.standard_normal(2000)
+    whole = SearchOracle(X, random_state=0)(v)
+    monkeypatch.setattr(search, "_LARGEST_SAMPLE", 1000)
+    sampled = SearchOracle(X, random_state=0)(v)
+    assert sampled.masks.shape[1] == 2000
+    assert sampled.bound == pytest.approx(whole.bound, rel=0.05)
+    at_best = sampled.signs[0] * v @ np.maximum(X @ sampled.directions[0], 0)
+    assert at_best == pytest.approx(sampled.bound, rel=1e-12)
 
 
 @pytest.mark.parametrize("make", [CellOracle, SearchOracle, SpikeFreeOracle])

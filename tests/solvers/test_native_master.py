@@ -14,7 +14,8 @@ from convexrelu.result import Blocks
 from convexrelu.solvers import native_master as module
 from convexrelu.solvers import newton_systems
 from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
-from convexrelu.solvers.native_master import METHODS, NativeMaster
+from convexrelu.solvers.master import METHODS
+from convexrelu.solvers.native_master import NativeMaster
 from tests import reference
 
 X, Y = reference.teacher(18, 3, 3, 0.2, 0)
@@ -497,6 +498,15 @@ def test_auto_takes_newton_steps_for_gates_unless_the_system_is_large(monkeypatc
     monkeypatch.setattr(module, "_LARGEST_SYSTEM", 1)
     solve(problem_of(), "gated", gap=1e-5)
     assert names == ["fista"]
+
+
+def test_newton_systems_take_no_room_before_newton_steps(monkeypatch):
+    def refuse(programme):
+        raise AssertionError("a Newton system was made")
+
+    monkeypatch.setattr(module, "AugmentedLagrangian", refuse)
+    solve(problem_of(), "gated", "fista", 1e-5)
+    solve(problem_of(), "relu", "interior_point", 1e-5)
 
 
 @all_ways

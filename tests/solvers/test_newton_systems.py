@@ -6,9 +6,9 @@ import torch
 from scipy.optimize import nnls
 
 from convexrelu import TrainingProblem
+from convexrelu.cones.projection import ConeProjector
 from convexrelu.result import Blocks
 from convexrelu.solvers import newton_systems as module
-from convexrelu.solvers.cone_projection import ConeProjector
 from convexrelu.solvers.newton_systems import ActiveBlocks, ConeSystem, GatedSystem
 from convexrelu.solvers.tensors import TensorProgramme
 from tests import reference

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import nnls
 
-from convexrelu.solvers.cone_projection import ConeProjector
+from convexrelu.cones.projection import ConeProjector
 from tests import reference
 
 RNG = np.random.default_rng(0)
@@ -198,6 +198,14 @@ def test_active_normals_carry_the_projection(name):
         multipliers = np.linalg.lstsq(active.T, found[k] - points[k])[0]
         assert (multipliers >= -1e-10).all()
         np.testing.assert_allclose(active.T @ multipliers, found[k] - points[k], atol=1e-10)
+
+
+def test_cones_without_rows_have_no_normals():
+    design = torch.zeros((3, 2), dtype=torch.float64)
+    cones = ConeProjector(design, torch.zeros((4, 3), dtype=torch.bool))
+    normals, count = cones.normals(torch.arange(4))
+    assert normals.shape == (4, 2, 2)
+    assert not normals.any() and not count.any()
 
 
 def test_no_points_are_no_projections():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,14 @@ class ConeProjector:
     rows : integer tensor of shape (B, d̃)
         Active rows of each block, in the slots where `held` is True.
     held : boolean tensor of shape (B, d̃)
+    multipliers : tensor of shape (B, d̃)
+        ``μ`` of the last call, for normals of unit length; zero where not held.
+    kept : integer tensor of shape (m,)
+        The rows of the design that are not zero; `rows` are positions among them.
+    normals_of_rows : tensor of shape (m, d̃)
+        These rows at unit length.
+    inside : boolean tensor of shape (B, m)
+        Patterns on them.
 
     Notes
     -----
@@ -55,25 +65,29 @@ class ConeProjector:
 
     def __init__(self, design: Tensor, masks: Tensor) -> None:
         lengths = design.norm(dim=1)
-        kept = lengths.nonzero()[:, 0]
-        self._normals = design[kept] / lengths[kept, None]
-        self._inside = masks[:, kept]
+        self.kept = lengths.nonzero()[:, 0]
+        self.normals_of_rows = design[self.kept] / lengths[self.kept, None]
+        self.inside = masks[:, self.kept]
         shape = (len(masks), design.shape[1])
         self.rows = torch.zeros(shape, dtype=torch.long, device=design.device)
         self.held = torch.zeros(shape, dtype=torch.bool, device=design.device)
-        self._corrections = torch.zeros(shape, dtype=design.dtype, device=design.device)
+        self.multipliers = torch.zeros(shape, dtype=design.dtype, device=design.device)
+        self._corrections = torch.zeros_like(self.multipliers)
 
-    def project(self, points: Tensor, index: Tensor, level: float) -> Tensor:
+    def project(self, points: Tensor, index: Tensor, level: float | Tensor) -> Tensor:
         """Project points of shape (k, d̃) on the cones of the blocks in `index`.
 
-        Where the result is not longer than `level`, it need not be the projection: it is ``z + Nᵀμ``
-        for some ``μ ≥ 0``, no shorter than the projection.
+        Where the result is not longer than `level`, one for all or one each, it need not be the projection: it is
+        ``z + Nᵀμ`` for some ``μ ≥ 0``, no shorter than the projection.
         """
         result = self._guess(points, index)
-        far = (result.norm(dim=1) > level).nonzero()[:, 0]
-        if len(far) and len(self._normals):
+        levels = torch.as_tensor(level, dtype=points.dtype, device=points.device).expand(
+            len(points)
+        )
+        far = (result.norm(dim=1) > levels).nonzero()[:, 0]
+        if len(far) and len(self.normals_of_rows):
             search = _Search(self, points[far], index[far])
-            result[far] = search.run(level)
+            result[far] = search.run(levels[far])
             self._corrections[index[far]] = result[far] - points[far]
         return result
 
@@ -88,12 +102,30 @@ class ConeProjector:
         """Active normals of blocks, the held ones first: (k, d̃, d̃) with zeros, and how many, (k,)."""
         held, order = self.held[index].sort(dim=1, descending=True, stable=True)
         rows = self.rows[index].gather(1, order)
-        return self._signed(index, rows, held), held.sum(dim=1)
+        return self.signed(index, rows, held), held.sum(dim=1)
 
-    def _signed(self, index: Tensor, rows: Tensor, held: Tensor) -> Tensor:
+    def active(self, index: Tensor) -> tuple[Tensor, ...]:
+        """Active rows of blocks with their multipliers, for :meth:`restore`."""
+        return self.rows[index], self.held[index], self.multipliers[index]
+
+    def restore(self, index: Tensor, active: Sequence[Tensor]) -> None:
+        """Go back to these active rows."""
+        self.rows[index], self.held[index], self.multipliers[index] = active
+
+    def cross(self, index: Tensor, rows: Tensor, crossed: Tensor) -> None:
+        """Flip patterns in those of the rows, of shape (k, d̃), that are `crossed`, and let go of these."""
+        block, slot = crossed.nonzero(as_tuple=True)
+        block, row = index[block], rows[block, slot]
+        self.inside[block, row] = ~self.inside[block, row]
+        self.held[index] &= ~crossed
+        self._corrections[index] = 0.0
+
+    def signed(self, index: Tensor, rows: Tensor, held: Tensor) -> Tensor:
         """Rows turned into their cone, zero where not held; of shape (k, d̃, d̃)."""
-        sign = torch.where(self._inside[index[:, None], rows], 1.0, -1.0) * held
-        return self._normals[rows] * sign[:, :, None].to(self._normals.dtype)
+        if len(self.normals_of_rows) == 0:  # nothing to look up
+            return self._corrections.new_zeros((*rows.shape, rows.shape[1]))
+        sign = torch.where(self.inside[index[:, None], rows], 1.0, -1.0) * held
+        return self.normals_of_rows[rows] * sign[:, :, None].to(self.normals_of_rows.dtype)
 
 
 class _Search:
@@ -111,11 +143,11 @@ class _Search:
         # Rounding of a sweep, which must not pass for a violation.
         self.noise = 1e2 * torch.finfo(points.dtype).eps * points.norm(dim=1)
 
-    def run(self, level: float) -> Tensor:
+    def run(self, levels: Tensor) -> Tensor:
         self._start()
         alive = torch.arange(len(self.points), device=self.points.device)
         for _ in range(_SWEEPS_PER_FEATURE * self.points.shape[1] + 100):
-            alive = alive[self.projections[alive].norm(dim=1) > level]
+            alive = alive[self.projections[alive].norm(dim=1) > levels[alive]]
             alive, slot = self._add_worst_rows(alive)
             if len(alive) == 0:
                 break
@@ -124,6 +156,7 @@ class _Search:
             alive = alive[self.held[alive, slot]]
         self.cones.rows[self.index] = self.rows
         self.cones.held[self.index] = self.held
+        self.cones.multipliers[self.index] = self.multipliers * self.held
         return self.projections
 
     def _start(self) -> None:
@@ -140,8 +173,8 @@ class _Search:
     def _add_worst_rows(self, alive: Tensor) -> tuple[Tensor, Tensor]:
         """Give each block its most violated row; return the blocks that had one, and the slots."""
         points = self.projections[alive]
-        values = points @ self.cones._normals.T
-        values = torch.where(self.cones._inside[self.index[alive]], values, -values)
+        values = points @ self.cones.normals_of_rows.T
+        values = torch.where(self.cones.inside[self.index[alive]], values, -values)
         worst, row = values.min(dim=1)
         allowed = torch.maximum(_violation(points.dtype) * points.norm(dim=1), self.noise[alive])
         violated = (worst < -allowed) & ~self.held[alive].all(dim=1)
@@ -184,7 +217,7 @@ class _Search:
         # Slots fill from the front, so that the last ones are often free in all blocks.
         width = max(1, int((held.any(dim=0) * self._slots).max()))
         held = held[:, :width]
-        normals = self.cones._signed(self.index[blocks], self.rows[blocks, :width], held)
+        normals = self.cones.signed(self.index[blocks], self.rows[blocks, :width], held)
         gram = normals @ normals.transpose(1, 2)
         gram.diagonal(dim1=1, dim2=2).add_((~held).to(gram.dtype))
         factor, failed = torch.linalg.cholesky_ex(gram)
