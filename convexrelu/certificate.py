@@ -202,7 +202,8 @@ def price(
     """Ask an oracle about a dual point, for the certificate of a network.
 
     Where the oracle searches, the network's own neurons are among its directions: with them no estimate can be
-    above the objective of the network (weak duality over these neurons).
+    above the objective of the network (weak duality over these neurons). A search that had no time is worth less
+    than a relaxation, which takes none.
 
     Parameters
     ----------
@@ -217,6 +218,8 @@ def price(
     report = oracle(v, level=level, deadline=deadline)
     if report.is_proof:
         return report
+    if not report.finished:
+        return replace(RelaxationOracle(problem.design)(v), finished=False)
     own = network.prune().augmented_weights()[:, : problem.design.shape[1]]
     return replace(report, bound=max(report.bound, largest_value(problem.design, v, own)))
 

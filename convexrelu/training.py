@@ -77,7 +77,7 @@ def train(
         What ``"cutting_plane"`` starts from: the patterns of a network, such as one that
         :func:`~convexrelu.solvers.descent.descend` makes by a moment of non-convex training; or no pattern.
     device : str
-        Torch device of the native solvers, such as ``"cuda"``.
+        Torch device of the native solvers and of the search, such as ``"cuda"``.
     random_state : int, RandomState or None
         Seed of gates and searches.
     progress : callable, optional
@@ -222,7 +222,7 @@ class _Session:
         self.patterns: ActivationPatterns | None = None
         with _admitting_interruptions():
             if isinstance(patterns, str) and patterns == "cutting_plane":
-                self.oracles = choose_oracles(oracle, self.problem.design, random)
+                self.oracles = choose_oracles(oracle, self.problem.design, random, device)
             else:
                 self.patterns = _fixed_patterns(patterns, n_patterns, self.problem.design, random)
         self.tol = tol

@@ -44,6 +44,8 @@ class OracleReport:
         ``sign · vᵀ D X̃u`` at each witness.
     n_starts : int
         Independent random starts that were made; 0 where nothing is random.
+    finished : bool
+        False where a deadline cut a search short: then an estimate is worth little.
     proved_bound : float
         A bound on ``M(v)`` that is proved, where `bound` is an estimate and there is such a bound.
     work : int
@@ -59,6 +61,7 @@ class OracleReport:
     directions: Array
     values: Array
     n_starts: int = 0
+    finished: bool = True
     proved_bound: float = math.inf
     work: int = 0
 

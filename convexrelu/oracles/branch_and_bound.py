@@ -139,6 +139,7 @@ class BranchAndBoundOracle:
             directions=directions[order],
             values=values[order],
             n_starts=found.n_starts,
+            finished=found.finished,
             work=sum(tree.n_boxes for tree in trees),
         )
 

@@ -58,7 +58,10 @@ class OraclePair(NamedTuple):
 
 
 def choose_oracles(
-    name: str, design: NDArray[np.float64], random_state: int | np.random.RandomState | None = None
+    name: str,
+    design: NDArray[np.float64],
+    random_state: int | np.random.RandomState | None = None,
+    device: str = "cpu",
 ) -> OraclePair:
     """Oracles for the data matrix `design`.
 
@@ -77,6 +80,8 @@ def choose_oracles(
         The rows ``x̃_i``.
     random_state : int, RandomState or None
         Seed of the searches.
+    device : str
+        Torch device of the searches.
 
     Raises
     ------
@@ -88,16 +93,18 @@ def choose_oracles(
             f"oracle={name!r} is not known; available: {', '.join(map(repr, ORACLES))}"
         )
     random = check_random_state(random_state)
-    verifier = _verifier(name, design, random)
+    verifier = _verifier(name, design, random, device)
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
     if isinstance(verifier, SweepOracle) and verifier.n_arcs <= _FINDER_ARCS:
         return OraclePair(verifier, verifier, verifier_cuts=True)
-    finder = SearchOracle(design, n_starts=256, random_state=random)
+    finder = SearchOracle(design, n_starts=256, first_step=0.1, random_state=random, device=device)
     return OraclePair(finder, verifier, verifier_cuts=True)
 
 
-def _verifier(name: str, design: NDArray[np.float64], random: np.random.RandomState) -> Oracle:
+def _verifier(
+    name: str, design: NDArray[np.float64], random: np.random.RandomState, device: str
+) -> Oracle:
     deep = SearchOracle(design, n_starts=1024, first_step=0.1, n_polish=256, random_state=random)
     match name:
         case "search":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,6 +116,7 @@ class SearchOracle:
             directions=directions[order],
             values=values[order],
             n_starts=self.n_starts,
+            finished=time.perf_counter() <= deadline,
             work=2 * self.n_starts,
         )
 

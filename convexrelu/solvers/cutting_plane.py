@@ -51,12 +51,17 @@ _TIME_FOR_ROUNDS = 0.9
 
 @dataclass(frozen=True, eq=False)
 class _DualPoint:
-    """A dual point, what is known of ``M(v)``, and the bound that this gives."""
+    """A dual point and what is known of ``M(v)``."""
 
     v: Array
     report: OracleReport
-    lower_bound: float
     verified: bool
+
+    def at_least(self, value: float) -> _DualPoint:
+        """The same where ``M(v)`` is known to be at least this; a proof has taken that into account."""
+        if self.report.is_proof:
+            return self
+        return replace(self, report=replace(self.report, bound=max(self.report.bound, value)))
 
 
 @dataclass(eq=False)
@@ -194,24 +199,25 @@ class CuttingPlane:
         report = price(
             problem, self._network, oracle, v, level=level, deadline=self._deadline(sharply)
         )
-        self._consider(_DualPoint(v, report, lower_bound(problem, v, report.bound), verified))
+        if report.finished or self._dual is None:
+            self._consider(_DualPoint(v, report, verified))
         return self._new_cuts(report)
 
     def _consider(self, found: _DualPoint) -> None:
-        """Keep the better dual point; the new witnesses count against the old one too."""
+        """Keep the better dual point; what is known against the old one counts."""
         best = self._dual
-        if best is None or best.v is found.v:
+        if best is None:
             self._dual = found
-            return
-        if not best.report.is_proof:
+        elif best.v is found.v:
+            self._dual = found.at_least(best.report.bound)
+        else:
             own = self._network.prune().augmented_weights()[:, : self.problem.design.shape[1]]
             against = np.vstack([own, found.report.directions[found.report.values > 0]])
-            bound = max(best.report.bound, largest_value(self.problem.design, best.v, against))
-            report = replace(best.report, bound=bound)
-            best = replace(
-                best, report=report, lower_bound=lower_bound(self.problem, best.v, bound)
+            best = best.at_least(largest_value(self.problem.design, best.v, against))
+            self._dual = max(
+                (found, best),
+                key=lambda point: lower_bound(self.problem, point.v, point.report.bound),
             )
-        self._dual = found if found.lower_bound > best.lower_bound else best
 
     def _certify(self) -> Certificate:
         """Certificate of the network at the best dual point."""

@@ -111,12 +111,10 @@ class _RoundedObjective:
         design, y, weights = (a[samples] for a in (problem.design, problem.y, problem.weights))
         self.problem = problem
         self.weights = weights / weights.sum()
-        self.centre = problem.best_intercept(np.zeros_like(problem.y))
-        self.tau = float(np.sqrt(self.weights @ np.square(y - self.centre))) or 1.0
-        self.rho = float(np.sqrt(self.weights @ np.square(design).sum(axis=1))) or 1.0
-        self.rows = design / self.rho
-        self.target = (y - self.centre) / self.tau
-        self.alpha = problem.alpha / (self.rho * self.tau)
+        self.units = problem.units()
+        self.rows = design / self.units.rho
+        self.target = (y - self.units.center) / self.units.tau
+        self.alpha = problem.alpha / (self.units.rho * self.units.tau)
         self.n_neurons = min(_MAX_NEURONS, 2 * len(y))
 
     def random_weights(self, random: np.random.RandomState) -> Array:
@@ -161,11 +159,11 @@ class _RoundedObjective:
     def network(self, z: Array) -> TwoLayerNetwork:
         """The network of a point, in the units of the problem."""
         inner, outer, intercept = self._parts(z)
-        scale = self.tau / self.rho
+        scale = self.units.tau / self.units.rho
         return TwoLayerNetwork.from_directions(
             inner * (np.abs(outer) * scale)[:, None],
             np.where(outer > 0, 1.0, -1.0),
-            self.centre + self.tau * intercept,
+            self.units.center + self.units.tau * intercept,
             hidden_bias=self.problem.hidden_bias,
         )
 

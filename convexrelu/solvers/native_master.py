@@ -26,7 +26,7 @@ __all__ = ["NativeMaster"]
 _LARGEST_SYSTEM = 8000
 _CHEAP_ITERATION = 3e8
 # Interior points leave blocks that should be zero only nearly so: they go on until that can be told.
-_INTERIOR_GAP = 1e-8
+_INTERIOR_GAP = 1e-4
 _ROUGH_GAP = 1e-2
 # Newton steps that a warm start is worth before interior points are called.
 _TRY = 30
