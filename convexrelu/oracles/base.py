@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu.norms import norms
+
 __all__ = ["Oracle", "OracleReport", "lipschitz_constant", "strongest_first"]
 
 Array = NDArray[np.float64]
@@ -79,7 +81,7 @@ class Oracle(Protocol):
 
 def lipschitz_constant(design: Array, v: Array) -> float:
     """``Σ_i |v_i| ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ relu(X̃u)``, and the unit of its rounding errors."""
-    return float(np.abs(v) @ np.linalg.norm(design, axis=1))
+    return float(np.abs(v) @ norms(design))
 
 
 def strongest_first(values: Array) -> NDArray[np.intp]:

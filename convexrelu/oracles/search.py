@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, strongest_first
 from convexrelu.oracles.cones import PatternCones
 from convexrelu.patterns.activation import first_of_each
@@ -154,5 +155,5 @@ class SearchOracle:
 
 
 def _unit(rows: Array) -> Array:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = norms(rows)[:, None]
     return rows / np.where(lengths > 0, lengths, 1.0)

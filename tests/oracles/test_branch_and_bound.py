@@ -130,3 +130,14 @@ def test_degenerate_sizes(design, scale):
     report = BranchAndBoundOracle(design)(v)
     exact = CellOracle(design)(v).values.max(initial=0.0)
     assert exact <= report.bound <= exact * 1.001
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ends_where_no_sweep_can_lower_the_bound(seed):
+    # Boxes that are too narrow to be halved leave a bound above a target that allows for no rounding.
+    rng = np.random.default_rng(seed)
+    design, v = rng.standard_normal((6, 2)), rng.standard_normal(6)
+    deadline = time.perf_counter() + 5
+    report = BranchAndBoundOracle(design, search=Blind(2), rtol=0.0)(v, deadline=deadline)
+    assert time.perf_counter() < deadline
+    assert report.values[0] <= report.bound <= report.values[0] * (1 + 1e-10)
