@@ -74,7 +74,7 @@ def _grid(name: str, path: Path) -> None:
     with open(path) as file:
         done = {tuple(row[:5]) for row in csv.reader(file)}
     X, y = real_data(name)
-    for width, seed, alpha, rate in itertools.product(WIDTHS, SEEDS, ALPHAS, RATES):
+    for seed, width, alpha, rate in itertools.product(SEEDS, WIDTHS, ALPHAS, RATES):
         key = tuple(map(str, (name, alpha, width, rate, seed)))
         if key in done:
             continue
