@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,16 +32,24 @@ COLUMNS = ("data", "alpha", "width", "rate", "seed", "objective")
 
 
 def adam(
-    problem: TrainingProblem, width: int, rate: float, seed: int, steps: int = STEPS, watch=None
+    problem: TrainingProblem,
+    width: int,
+    rate: float,
+    seed: int,
+    steps: int = STEPS,
+    *,
+    sgd: bool = False,
+    watch: Callable[[int, torch.nn.Module], None] | None = None,
 ) -> TwoLayerNetwork:
-    """Full-batch Adam on ``(1/2n)‖f − y‖² + (alpha/2)(‖W̃‖² + ‖a‖²)`` from torch's own first weights."""
+    """Full-batch Adam on ``(1/2n)‖f − y‖² + (alpha/2)(‖W̃‖² + ‖a‖²)`` from torch's own first weights; or SGD."""
     torch.manual_seed(seed)
     X, y = (torch.as_tensor(a.copy(), dtype=torch.float32) for a in (problem.X, problem.y))
     module = torch.nn.Sequential(
         torch.nn.Linear(X.shape[1], width), torch.nn.ReLU(), torch.nn.Linear(width, 1)
     )
     penalised = [module[0].weight, module[0].bias, module[2].weight]
-    optimiser = torch.optim.Adam(module.parameters(), lr=rate)
+    kind = partial(torch.optim.SGD, momentum=0.9) if sgd else torch.optim.Adam
+    optimiser = kind(module.parameters(), lr=rate)
     for step in range(steps):
         optimiser.zero_grad()
         penalty = sum(part.square().sum() for part in penalised)
@@ -55,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two runs, nothing written")
     parser.add_argument("--data", nargs="*", help="names of data sets")
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     asked = parser.parse_args()
     if asked.quick:
         problem = TrainingProblem(*real_data(real_names()[0]), 1e-2)
@@ -63,10 +74,10 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     for name in asked.data or real_names():
-        _grid(name, RESULTS / "adam" / f"{name}.csv")
+        _grid(name, asked.seeds, RESULTS / "adam" / f"{name}.csv")
 
 
-def _grid(name: str, path: Path) -> None:
+def _grid(name: str, seeds: Sequence[int], path: Path) -> None:
     """All runs on one data set that are not in the file yet."""
     path.parent.mkdir(exist_ok=True, parents=True)
     if not path.exists():
@@ -74,7 +85,7 @@ def _grid(name: str, path: Path) -> None:
     with open(path) as file:
         done = {tuple(row[:5]) for row in csv.reader(file)}
     X, y = real_data(name)
-    for seed, width, alpha, rate in itertools.product(SEEDS, WIDTHS, ALPHAS, RATES):
+    for seed, width, alpha, rate in itertools.product(seeds, WIDTHS, ALPHAS, RATES):
         key = tuple(map(str, (name, alpha, width, rate, seed)))
         if key in done:
             continue
