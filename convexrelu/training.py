@@ -72,14 +72,15 @@ def train(
     max_iter : int
         Most finite programmes solved by ``"cutting_plane"``.
     time_limit : float, optional
-        Seconds; training ends with the best network so far.
+        Seconds; rounds of cutting planes end after nine tenths of them, and the final verdict has the rest.
+        The result is the best network so far.
     start : TwoLayerNetwork, "descent" or None
         What ``"cutting_plane"`` starts from: the patterns of a network, such as one that
         :func:`~convexrelu.solvers.descent.descend` makes by a moment of non-convex training; or no pattern.
     device : str
-        Torch device of the native solvers and of the search, such as ``"cuda"``.
+        Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.
     random_state : int, RandomState or None
-        Seed of gates and searches.
+        Seed of gates, of searches, and of the first weights of descent.
     progress : callable, optional
         Called with a :class:`~convexrelu.result.Round` after every one.
 

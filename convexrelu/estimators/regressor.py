@@ -56,8 +56,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     activation : {"relu", "gated_relu"}, default="relu"
         Gated ReLU networks keep their gates fixed; they need `patterns` other than
         ``"cutting_plane"``.
-    patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃),
-    default="cutting_plane"
+    patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃), default="cutting_plane"
         Activation patterns: generated until the gap is closed; those of `n_patterns` random gates;
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
@@ -65,25 +64,26 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     solver : str, default="auto"
         Solver of the finite convex programmes: ``"auto"`` picks a native one by their shape; ``"newton"``,
         ``"interior_point"``, ``"fista"``; or a reference, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"``, ``"cvxpy:SCS"``.
-    oracle : {"auto", "cells", "search", "spike_free"}, default="auto"
-        How ``patterns="cutting_plane"`` finds violated constraints and certifies: ``"auto"``
-        proves by enumeration of all cells where they are few enough (with a hidden bias: one
-        feature up to 2048 samples, two up to 141, three up to 40), and estimates by search
-        otherwise.
+    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "spike_free"}, default="auto"
+        Who certifies ``patterns="cutting_plane"``. ``"auto"`` proves where that takes seconds (with a
+        hidden bias: one feature, and two up to some 1500 samples, by a sweep; up to seven features by
+        branch and bound, if that settles it in time), and estimates by search otherwise. See
+        :func:`~convexrelu.oracles.choose.choose_oracles` for the others.
     tol : float, default=1e-3
         Relative duality gap to stop at.
     max_iter : int, default=30
         Most finite programmes to solve.
     time_limit : float, default=None
-        Seconds after which the best network so far is kept. ``None`` means no limit.
+        Seconds; rounds end after nine tenths of them, the final verdict has the rest, and the best network
+        so far is kept. ``None`` means no limit.
     warm_start : bool, default=False
-        Start from the patterns of the previous fit.
+        Start from the patterns of the previous fit, instead of those of a moment of descent.
     device : str, default="cpu"
-        Torch device of the native solvers, such as ``"cuda"``.
+        Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.
     verbose : int, default=0
         1 prints a line a round.
     random_state : int, RandomState or None, default=None
-        Seed of random gates and searches.
+        Seed of random gates, of searches, and of the first weights of descent.
 
     Attributes
     ----------

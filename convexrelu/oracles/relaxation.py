@@ -23,10 +23,12 @@ class RelaxationOracle:
     For one sign, with ``p = max(v, 0)``; leaving out the negative ``v_i`` can only raise ``vᵀ
     relu(X̃u)``::
 
-        vᵀ relu(X̃u) ≤ Σ p_i ‖x̃_i‖                                          (every sample at its
-        own best u) vᵀ relu(X̃u) ≤ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)                      (Cauchy
-        and Schwarz, weights p) vᵀ relu(X̃u) ≤ ½ ‖X̃ᵀv‖ + ½ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
-        (relu(z) = ½ z + ½ |z|)
+        vᵀ relu(X̃u) ≤ Σ p_i ‖x̃_i‖
+        vᵀ relu(X̃u) ≤ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
+        vᵀ relu(X̃u) ≤ ½ ‖X̃ᵀv‖ + ½ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
+
+    The first lets every sample have its own best ``u``, the second is Cauchy and Schwarz with weights ``p``, the
+    third ``relu(z) = ½ z + ½ |z|``.
 
     The other sign is the same for ``−v``. It hands out no witnesses. Its use: a proof that the
     zero network is optimal at large `alpha`, and a proved, loose, lower bound where the sharp one
