@@ -108,6 +108,8 @@ def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
     assert_honest(model, X, Y)
 
 
+SMALL = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), ALPHA)
+
 # What is interrupted, and in which call
 MOMENTS = {
     "descent": (descent._RoundedObjective, "__call__", 7),
@@ -119,16 +121,19 @@ MOMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole():
+    return train(SMALL, random_state=0)
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_train_returns_the_best_certified_network(monkeypatch, moment):
-    problem = TrainingProblem(X[:, :3], Y, ALPHA)
-    whole = train(problem, random_state=0)
+def test_train_returns_the_best_certified_network(monkeypatch, whole, moment):
     assert whole.certificate.method == "branch_and_bound" and whole.n_iter > 1
     interrupt(monkeypatch, *MOMENTS[moment])
     seen = []
-    result = train(problem, random_state=0, progress=seen.append)
+    result = train(SMALL, random_state=0, progress=seen.append)
     assert result.status is Status.INTERRUPTED
-    assert_certifies(result.certificate, result.network, problem.X, Y, ALPHA)
+    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, ALPHA)
     assert 0 < len(seen) < len(whole.history) and result.history == seen
     for entry, expected in zip(seen, whole.history, strict=False):
         assert (entry.objective, entry.lower_bound) == (expected.objective, expected.lower_bound)
@@ -137,16 +142,14 @@ def test_train_returns_the_best_certified_network(monkeypatch, moment):
 
 
 @pytest.mark.parametrize("call", [1, 2])
-def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, call):
+def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, whole, call):
     """The estimate of the rounds is what is left."""
-    problem = TrainingProblem(X[:, :3], Y, ALPHA)
-    expected = train(problem, max_iter=1, oracle="search", random_state=0).certificate
     interrupt(monkeypatch, branch_and_bound._Tree, "sweep", call)
-    result = train(problem, max_iter=1, random_state=0)
+    result = train(SMALL, max_iter=1, random_state=0)
     assert (result.status, result.n_iter) == (Status.INTERRUPTED, 1)
-    assert result.certificate.objective == expected.objective
+    assert result.certificate.objective == whole.history[1].objective
     assert not result.certificate.is_proof
-    assert_certifies(result.certificate, result.network, problem.X, Y, ALPHA)
+    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, ALPHA)
 
 
 def test_an_interruption_ends_a_path(monkeypatch):
