@@ -23,7 +23,7 @@ def test_the_bound_is_below_the_optimum_and_sharp_at_it(options, alpha):
     optimum = reference.train_exactly(X, Y, alpha, **options)
     trained = train(TrainingProblem(X, Y, alpha, **options), tol=1e-8, random_state=0).network
     sharp = certify(trained, X, Y, alpha=alpha, **options)
-    assert sharp.is_proof and sharp.scope == "global" and sharp.method == "cells"
+    assert sharp.is_proof and sharp.scope == "global" and sharp.method == "sweep"
     assert sharp.objective == pytest.approx(optimum, rel=1e-7)
     assert optimum * (1 - 1e-4) <= sharp.lower_bound <= optimum * (1 + 1e-12)
     rng = np.random.default_rng(0)

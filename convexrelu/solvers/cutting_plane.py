@@ -33,7 +33,12 @@ from convexrelu.oracles.choose import OraclePair
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.master import Master
-from convexrelu.solvers.recovery import active_blocks, blocks_of, recover_relu
+from convexrelu.solvers.recovery import (
+    active_blocks,
+    blocks_of,
+    recover_relu,
+    with_best_intercept,
+)
 from convexrelu.status import Status
 
 __all__ = ["CuttingPlane"]
@@ -249,8 +254,12 @@ class CuttingPlane:
     # Primal side: masters and networks
 
     def _start_from(self, network: TwoLayerNetwork, cuts: Blocks | None = None) -> bool:
-        """Solve the master on the patterns of a network, or on `cuts` if it has none."""
-        self._keep(network.merge())
+        """Solve the master on the patterns of a network, or on `cuts` if it has none.
+
+        A network with hidden biases where the problem has none is not kept: it only lends its patterns.
+        """
+        if self.problem.hidden_bias or not network.hidden_bias.any():
+            self._keep(with_best_intercept(self.problem, network.merge()))
         blocks, values = blocks_of(network, self.problem)
         if len(blocks):
             return self._solve_master(blocks, values)

@@ -318,6 +318,24 @@ def test_start_from_any_network_ends_at_the_optimum(width):
     assert_result(problem, result)
 
 
+@pytest.mark.parametrize("hidden_bias", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_start_lends_no_bias_that_the_problem_forbids(hidden_bias, fit_intercept):
+    """Such a network may be better than the optimum; it must be neither returned nor certified."""
+    better = train(TrainingProblem(X, Y + 3.0, 0.01), random_state=0)
+    options = {"hidden_bias": hidden_bias, "fit_intercept": fit_intercept}
+    problem = TrainingProblem(X, Y + 3.0, 0.01, **options)
+    optimum = train(problem, patterns="enumerated", tol=1e-6).certificate
+    assert better.certificate.objective <= optimum.objective * (1 + 1e-3)
+    result = train(problem, start=better.network, random_state=0)
+    assert hidden_bias or not result.network.hidden_bias.any()
+    assert fit_intercept or not result.network.output_bias.any()
+    assert result.certificate.is_proof
+    assert result.certificate.lower_bound <= optimum.objective
+    assert optimum.lower_bound <= min(entry.objective for entry in result.history)
+    assert_result(problem, result)
+
+
 def test_start_must_fit():
     problem = TrainingProblem(X, Y, 0.01)
     with pytest.raises(ValueError, match="start takes 3 features, expected 2"):
