@@ -140,6 +140,8 @@ class CuttingPlane:
         try:
             status = self._loop(start)
             self._verify()
+            if self._is_done():
+                status = Status.CONVERGED
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
         if self._certified is None:
@@ -158,7 +160,7 @@ class CuttingPlane:
         while True:
             before = self._certified
             certificate, cuts = self._price()
-            if certificate.relative_gap <= self.tol:
+            if self._is_done():
                 return Status.CONVERGED
             if self._n_iter >= self.max_iter:
                 return Status.MAX_ITER
@@ -231,6 +233,14 @@ class CuttingPlane:
         certificate = certificate_of(self.problem, objective, self._dual.v, self._dual.report)
         self._proved = max(self._proved, certificate.proved_lower_bound)
         return replace(certificate, proved_lower_bound=self._proved)
+
+    def _is_done(self) -> bool:
+        """Whether the gap is small, and more than the finder's word for it."""
+        assert self._certified is not None and self._dual is not None
+        certificate = self._certified[1]
+        return certificate.relative_gap <= self.tol and (
+            certificate.is_proof or self._dual.verified
+        )
 
     def _verify(self) -> None:
         """Let the verifier price the best dual point, whatever ended the loop."""
