@@ -241,10 +241,12 @@ def price_and_certify(
 
 
 def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
-    """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 where none does.
+    """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 where none does, infinity where all do.
 
     The question that a proof has to answer: is ``M(v)`` at most this?
     """
+    if wanted <= problem.dual(np.zeros_like(v)):
+        return math.inf
     span = 1.0
     while problem.dual(2 * span * v) > problem.dual(span * v) and span < 1e9:
         span *= 2
