@@ -16,8 +16,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from sklearn.datasets import load_diabetes
 
 RESULTS = Path(__file__).parent / "results"
+UCI = ("yacht", "energy", "concrete", "housing", "autompg", "airfoil")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "ecos", "scs", "torch")
 
 
@@ -77,3 +79,21 @@ def teacher(
 
 def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def real_names() -> tuple[str, ...]:
+    """Data sets at hand: six of the UCI repository, or the one that comes with scikit-learn."""
+    return UCI if "CONVEXRELU_UCI" in os.environ else ("diabetes",)
+
+
+def real_data(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Training part of a regression set, standardised; of the UCI sets split 0."""
+    if name == "diabetes":
+        X, y = load_diabetes(return_X_y=True)
+    else:
+        folder = Path(os.environ["CONVEXRELU_UCI"]) / name
+        table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
+        is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2)[:, 0] > 0
+        X, y = table[~is_test, :-1], table[~is_test, -1]
+    X = X[:, X.std(axis=0) > 0]
+    return (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()

@@ -182,6 +182,15 @@ def train_exactly(
     The number is the objective of an actual network, so that it is never below the optimum; how
     near it is depends on the solver (about 1e-9 relative).
     """
+    options = {"hidden_bias": hidden_bias, "fit_intercept": fit_intercept}
+    options |= {"sample_weight": sample_weight, "masks": masks, "signs": signs}
+    return optimal_neurons(X, y, alpha, **options)[0]
+
+
+def optimal_neurons(
+    X, y, alpha, *, hidden_bias=True, fit_intercept=True, sample_weight=None, masks=None, signs=None
+):
+    """That objective, the ``u_j = w̃_j |a_j|`` of the network, its signs of ``a_j``, and its ``c``."""
     design, weights = augment(X, hidden_bias), normalised(sample_weight, len(y))
     rho = np.abs(design).max() or 1.0
     shift = weights @ y if fit_intercept else 0.0
@@ -213,4 +222,6 @@ def train_exactly(
     c = weights @ (y - fit) if fit_intercept else 0.0
     found = 0.5 * weights @ (fit + c - y) ** 2 + alpha * size[keep].sum()
     nothing = 0.5 * weights @ (y - shift) ** 2
-    return min(found, nothing)
+    if nothing < found:
+        return nothing, directions[:0], signs[:0], shift
+    return found, directions[keep], signs[keep], c

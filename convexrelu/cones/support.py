@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from convexrelu.norms import norms
+
 __all__ = ["PatternCones", "cone_support"]
 
 Array = NDArray[np.float64]
@@ -28,9 +30,9 @@ class PatternCones:
     """
 
     def __init__(self, design: Array) -> None:
-        norms = np.linalg.norm(design, axis=1)
-        self.rows = np.flatnonzero(norms)
-        self.norms = norms[self.rows]
+        lengths = norms(design)
+        self.rows = np.flatnonzero(lengths)
+        self.norms = lengths[self.rows]
         self._normals = design[self.rows] / self.norms[:, None]
 
     def support(self, linear: Array, mask: NDArray[np.bool_]) -> tuple[float, Array, Array]:
@@ -69,10 +71,10 @@ def cone_support(linear: Array, rows: Array) -> tuple[float, Array, Array]:
     (1.0, array([1., 0.]))
     """
     if len(rows) == 0:  # the whole space; nnls must not be called without columns
-        return float(np.linalg.norm(linear)), linear, np.zeros(0)
+        return float(norms(linear)), linear, np.zeros(0)
     try:
         multipliers, _ = nnls(rows.T, -linear)
     except RuntimeError:  # too many iterations: no multipliers is a valid choice as well
         multipliers = np.zeros(len(rows))
     projection = linear + multipliers @ rows
-    return float(np.linalg.norm(projection)), projection, multipliers
+    return float(norms(projection)), projection, multipliers

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu.norms import norms
+
 __all__ = ["Oracle", "OracleReport", "largest_value", "lipschitz_constant", "strongest_first"]
 
 Array = NDArray[np.float64]
@@ -85,12 +87,12 @@ class Oracle(Protocol):
 
 def lipschitz_constant(design: Array, v: Array) -> float:
     """``Σ_i |v_i| ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ relu(X̃u)``, and the unit of its rounding errors."""
-    return float(np.abs(v) @ np.linalg.norm(design, axis=1))
+    return float(np.abs(v) @ norms(design))
 
 
 def largest_value(design: Array, v: Array, directions: Array) -> float:
     """Largest ``|vᵀ relu(X̃u)|/‖u‖`` over rows ``u`` that are not zero: what ``M(v)`` is at least."""
-    lengths = np.linalg.norm(directions, axis=1)
+    lengths = norms(directions)
     values = np.abs(v @ np.maximum(design @ directions.T, 0.0))
     return float((values / lengths).max(initial=0.0))
 

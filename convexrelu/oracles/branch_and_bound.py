@@ -21,6 +21,7 @@ __all__ = ["BranchAndBoundOracle"]
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_TINY = float(np.finfo(np.float64).tiny)
 _CHUNK = 2**17  # entries of an array of boxes × samples: what stays in a cache
 _MAX_BYTES = 2**31  # of open boxes
 _SLOPE_STEPS = 3
@@ -81,7 +82,7 @@ class BranchAndBoundOracle:
     >>> rng = np.random.default_rng(0)
     >>> design, v = rng.standard_normal((30, 4)), rng.standard_normal(30)
     >>> report = BranchAndBoundOracle(design, random_state=0)(v)
-    >>> report.is_proof, bool(report.bound <= 1.00011 * report.values[0])
+    >>> report.is_proof, bool(report.bound < 1.0002 * report.values[0])
     (True, True)
     """
 
@@ -104,7 +105,8 @@ class BranchAndBoundOracle:
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,). With a `level`, a witness above it ends the search as well."""
         found = self.search(v, level=level, deadline=deadline)
-        largest = max(float(found.values.max(initial=0.0)), 1e-12 * self._relaxation(v).bound)
+        floor = max(1e-12 * self._relaxation(v).bound, _TINY)
+        largest = max(float(found.values.max(initial=0.0)), floor)
         goal, rows = _Goal(level, self.rtol, largest), self._space.coordinates
         trees = [
             _Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v))
@@ -113,7 +115,7 @@ class BranchAndBoundOracle:
         left = self.max_work / max(1, len(v))
         while not goal.refuted and left > 0 and time.perf_counter() < deadline:
             tree = max(trees, key=lambda tree: tree.bound)
-            if tree.bound <= goal.target or not tree.fits:
+            if tree.bound <= goal.target or not tree.can_improve:
                 break
             left -= tree.sweep(left, deadline)
         return self._report(v, found, trees)
@@ -248,9 +250,9 @@ class _Tree:
         return max(self._closed, float(self._open.bounds.max(initial=0.0)))
 
     @property
-    def fits(self) -> bool:
-        """Whether the next sweep fits into memory."""
-        return self._open.centres.nbytes < _MAX_BYTES / 8
+    def can_improve(self) -> bool:
+        """Whether another sweep may lower the bound, and fits into memory."""
+        return self.bound > self._closed and self._open.centres.nbytes < _MAX_BYTES / 8
 
     def sweep(self, allowed: float, deadline: float) -> int:
         """Halve every open box that is not good enough, or as many as allowed in time; return how many were seen."""
@@ -274,10 +276,11 @@ class _Tree:
         least = (boxes.centres * units).sum(axis=1) - (boxes.sides * np.abs(units)).sum(axis=1)
         ratio = excess / np.where(least > 0, least, np.inf)
         bounds = np.where(least > 0, target + np.maximum(ratio, 0.0), np.inf)
-        boxes = boxes._replace(bounds=np.minimum(bounds, boxes.bounds))
+        boxes = boxes._replace(bounds=np.fmin(bounds, boxes.bounds))
         self._note(units)
-        split = (excess > 0) & (boxes.sides.max(axis=1) > _NARROWEST)
-        done = np.where(excess > 0, boxes.bounds, target)[~split]
+        good = excess <= 0  # not a number is not good
+        split = ~good & (boxes.sides.max(axis=1) > _NARROWEST)
+        done = np.where(good, target, boxes.bounds)[~split]
         self._closed = max(self._closed, float(done.max(initial=0.0)))
         return boxes.select(split).halved(undecided[split].argmax(axis=1))
 

@@ -98,7 +98,7 @@ def choose_oracles(
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
     if isinstance(verifier, SweepOracle) and verifier.n_arcs <= _FINDER_ARCS:
         return OraclePair(verifier, verifier, verifier_cuts=True)
-    finder = SearchOracle(design, n_starts=256, first_step=0.1, random_state=random, device=device)
+    finder = SearchOracle(design, n_starts=512, first_step=0.1, random_state=random, device=device)
     return OraclePair(finder, verifier, verifier_cuts=True)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu.cones.support import PatternCones
+from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, lipschitz_constant, strongest_first
 
 __all__ = ["PatternOracle"]
@@ -79,13 +80,12 @@ class PatternOracle:
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
         linear = self._linear_parts(v)
-        norms = np.linalg.norm(linear, axis=1)
         pattern, sign = self._candidates()
-        bounds, projections = norms[pattern], sign[:, None] * linear[pattern]
+        bounds, projections = norms(linear)[pattern], sign[:, None] * linear[pattern]
         bound = float(bounds.max(initial=0.0))
         if self.cones:
             bound = self._project(pattern, bounds, projections, level, deadline)
-        values = np.linalg.norm(projections, axis=1)
+        values = norms(projections)
         order = strongest_first(values)[: self.n_witnesses]
         values = values[order]
         directions = projections[order] / np.where(values > 0, values, 1.0)[:, None]

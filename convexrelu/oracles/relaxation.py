@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, lipschitz_constant
 
 __all__ = ["RelaxationOracle"]
@@ -46,7 +47,7 @@ class RelaxationOracle:
 
     def __init__(self, design: Array) -> None:
         self.design = design
-        self._norms = np.linalg.norm(design, axis=1)
+        self._norms = norms(design)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Bound the dual point ``v`` of shape (n,)."""
@@ -67,6 +68,6 @@ class RelaxationOracle:
         positive = np.maximum(v, 0.0)
         scaled = np.sqrt(positive)[:, None] * self.design
         spectral = np.sqrt(positive.sum()) * np.linalg.norm(scaled, 2)
-        halved = 0.5 * np.linalg.norm(v @ self.design) + 0.5 * spectral
+        halved = 0.5 * norms(v @ self.design) + 0.5 * spectral
         rounding = 8 * sum(self.design.shape) * _EPS * lipschitz_constant(self.design, v)
         return float(min(positive @ self._norms, spectral, halved)) + rounding

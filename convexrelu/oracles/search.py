@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, strongest_first
 from convexrelu.patterns.activation import first_of_each
 
@@ -97,7 +98,7 @@ class SearchOracle:
         self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
         self.device = device
         self._random = check_random_state(random_state)
-        self._lengths = np.linalg.norm(design, axis=1)
+        self._lengths = norms(design)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, lipschitz_constant
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.patterns.enumerate import RowSpace
@@ -91,7 +92,7 @@ class SemidefiniteOracle:
     def __init__(self, design: Array) -> None:
         self.design = design
         self._relaxation = RelaxationOracle(design)
-        self._norms = np.linalg.norm(design, axis=1)
+        self._norms = norms(design)
         self._rows = np.flatnonzero(self._norms)
         units = design[self._rows] / self._norms[self._rows, None]
         _, first, group = np.unique(

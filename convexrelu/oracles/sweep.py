@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, lipschitz_constant, strongest_first
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.patterns.activation import first_of_each
@@ -135,7 +136,9 @@ class SweepOracle:
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,); past `deadline` the bound is the relaxation's."""
-        function = self._lines.function(v)
+        # In this unit no square of a value overflows or underflows.
+        unit = lipschitz_constant(self.design, v) or 1.0
+        function = self._lines.function(v, unit)
         found, work, finished = _Found(4 * self.n_witnesses), 0, True
         for arcs in self._kept or self._sort():
             if time.perf_counter() > deadline:
@@ -145,7 +148,7 @@ class SweepOracle:
             work += arcs.line.size
         points, values, signs, masks = self._witnesses(found.points, v)
         relaxed = self._relaxation(v).bound
-        bound = min(relaxed, found.best + self._rounding(v)) if finished else relaxed
+        bound = min(relaxed, found.best * unit + self._rounding(v)) if finished else relaxed
         return OracleReport(
             bound=float(bound),
             is_proof=True,
@@ -248,18 +251,18 @@ class _Lines:
 
     @classmethod
     def of(cls, coordinates: Array) -> _Lines:
-        norms = np.linalg.norm(coordinates, axis=1)
-        rows = np.flatnonzero(norms)
-        units = coordinates[rows] / norms[rows, None]
+        lengths = norms(coordinates)
+        rows = np.flatnonzero(lengths)
+        units = coordinates[rows] / lengths[rows, None]
         leading = np.argmax(units != 0, axis=1)
         opposite = units[np.arange(len(units)), leading] < 0
         units = np.where(opposite[:, None], -units, units) + 0.0  # no negative zeros
         normals, line_of = np.unique(units, axis=0, return_inverse=True)
-        return cls(normals, rows, norms[rows], line_of.reshape(-1), opposite)
+        return cls(normals, rows, lengths[rows], line_of.reshape(-1), opposite)
 
-    def function(self, v: Array) -> _Kinked:
-        """``u → vᵀ relu(X̃u)`` in terms of the lines."""
-        weights = v[self.rows] * self.norms
+    def function(self, v: Array, unit: float) -> _Kinked:
+        """``u → vᵀ relu(X̃u)/unit`` in terms of the lines."""
+        weights = v[self.rows] * self.norms / unit
         kinks = np.bincount(self.line_of, weights, len(self.normals)).astype(np.float64)
         odd = np.where(self.opposite, weights, 0.0) * self.normals[self.line_of].T
         return _Kinked(self.normals, kinks, -_sum(odd))

@@ -19,6 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from convexrelu.norms import norms
 from convexrelu.patterns.activation import ActivationPatterns, first_of_each, row_keys
 
 __all__ = ["RowSpace", "count_patterns", "enumerate_patterns"]
@@ -58,7 +59,7 @@ class RowSpace:
         cutoff = max(design.shape) * _EPS * (singular[0] if singular.size else 0.0)
         basis = right[singular > cutoff].T
         coordinates = design @ basis
-        residual = np.linalg.norm(design - coordinates @ basis.T, axis=1)
+        residual = norms(design - coordinates @ basis.T)
         return cls(basis, coordinates, residual)
 
     @property
@@ -158,9 +159,9 @@ def _distinct_hyperplanes(
     merged : float
         Largest angle between a row and the normal that stands for it.
     """
-    norms = np.linalg.norm(rows, axis=1)
-    nonzero = np.flatnonzero(norms)
-    units = rows[nonzero] / norms[nonzero, None]
+    lengths = norms(rows)
+    nonzero = np.flatnonzero(lengths)
+    units = rows[nonzero] / lengths[nonzero, None]
     # A hyperplane has two normals: with both in the tree, rows that point opposite ways meet as
     # well.
     both = np.vstack([units, -units])

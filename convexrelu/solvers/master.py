@@ -65,7 +65,7 @@ def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
     if not name.startswith("cvxpy:"):
         from convexrelu.solvers.native_master import NativeMaster
 
-        return NativeMaster(name, gap=float(np.clip(tol**1.5, 1e-12, 1e-5)), device=device)
+        return NativeMaster(name, gap=float(np.clip(tol**1.5, 1e-12, 1e-4)), device=device)
     if device != "cpu":
         raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
     from convexrelu.solvers.cvxpy_master import CvxpyMaster

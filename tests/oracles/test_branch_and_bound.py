@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from convexrelu.oracles import BranchAndBoundOracle, CellOracle, SearchOracle
+from convexrelu.oracles import BranchAndBoundOracle, CellOracle, SearchOracle, branch_and_bound
 from convexrelu.oracles.base import OracleReport
 
 
@@ -130,3 +130,34 @@ def test_degenerate_sizes(design, scale):
     report = BranchAndBoundOracle(design)(v)
     exact = CellOracle(design)(v).values.max(initial=0.0)
     assert exact <= report.bound <= exact * 1.001
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ends_where_no_sweep_can_lower_the_bound(seed):
+    # Boxes that are too narrow to be halved leave a bound above a target that allows for no rounding.
+    rng = np.random.default_rng(seed)
+    design, v = rng.standard_normal((6, 2)), rng.standard_normal(6)
+    deadline = time.perf_counter() + 5
+    report = BranchAndBoundOracle(design, search=Blind(2), rtol=0.0)(v, deadline=deadline)
+    assert time.perf_counter() < deadline
+    assert report.values[0] <= report.bound <= report.values[0] * (1 + 1e-10)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_point_of_a_box_is_above_its_bound(seed):
+    design, v = instance(seed)
+    rng, rank = np.random.default_rng(seed), design.shape[1]
+    size = np.abs(v) @ np.linalg.norm(design, axis=1)
+    goal = branch_and_bound._Goal(0.0, 0.0, size * rng.uniform(0.01, 1))
+    tree = branch_and_bound._Tree(goal, 1.0, v, design, size)
+    boxes = branch_and_bound._Boxes.of_cube(rank, size)
+    for _ in range(6 * (rank > 1)):
+        across = (boxes.faces + rng.integers(1, rank, len(boxes.faces))) % rank
+        boxes = boxes.halved(across).select(rng.permutation(2 * len(across))[:200])
+    excess, _, _ = tree._examine(boxes)
+    for corners in (False, True):
+        for _ in range(20):
+            where = rng.uniform(-1, 1, boxes.sides.shape)
+            u = boxes.centres + boxes.sides * (np.sign(where) if corners else where)
+            above = np.maximum(u @ design.T, 0.0) @ v - goal.target * np.linalg.norm(u, axis=1)
+            assert (above <= excess + 1e-13 * size).all()

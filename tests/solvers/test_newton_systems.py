@@ -109,6 +109,19 @@ def test_directions_solve_the_dense_system(options, n_blocks, cones):
         assert 0 < len(active) < n_blocks
 
 
+def test_with_many_samples_a_kept_gram_matrix_gives_the_same_directions(options, monkeypatch):
+    setting = Setting(6, True, options)
+    level = setting.some_level()
+    plain = setting.assert_solved(level, 10.0)
+    monkeypatch.setattr(module, "_MANY_SAMPLES", 0)
+    assert len(plain) > 0
+    for tau in (1e-2, 10.0, 1e4):
+        setting.assert_solved(level, tau)
+    assert len(setting.system._gram._known) == len(plain)
+    setting.assert_solved(0.5 * level, 10.0)  # more blocks
+    assert len(setting.system._gram._known) > len(plain)
+
+
 @pytest.mark.parametrize("cones", [True, False])
 def test_the_formula_is_the_derivative(options, cones):
     setting = Setting(20, cones, options)
@@ -223,8 +236,8 @@ def test_what_gated_systems_keep_does_not_outgrow_the_samples():
         setting.points = 1e-3 * points
         setting.points[first : first + 3] = points[first : first + 3]
         setting.assert_solved(0.1, 1.0)
-        sizes.append(setting.dim * len(setting.system._known))
-    assert max(sizes) <= N == len(setting.system._gram)
+        sizes.append(setting.dim * len(setting.system._gram._known))
+    assert max(sizes) <= N == len(setting.system._gram._gram)
     assert min(sizes) < max(sizes) and max(sizes) > 12  # more than what is active, while it fits
 
 

@@ -1,0 +1,26 @@
+"""Euclidean norms that proofs can stand on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["norms"]
+
+
+def norms(vectors: NDArray[np.float64]) -> Any:
+    """Norms along the last axis, of which no square overflows or underflows.
+
+    ``numpy.linalg.norm`` is zero below 1e-162: a row of that length would not count, whatever it is multiplied with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> norms(np.array([[3e-200, 4e-200], [3e200, 4e200], [0.0, 0.0]]))
+    array([5.e-200, 5.e+200, 0.e+000])
+    """
+    largest = np.abs(vectors).max(axis=-1, initial=0.0)
+    scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
+    return scale * np.linalg.norm(vectors / scale[..., None], axis=-1)
