@@ -56,8 +56,7 @@ class Certificate:
     n_starts : int
         Independent random starts of a searched bound, 0 otherwise.
     violation : float
-        ``M̂/alpha − 1``, by how much the network's own dual point passes the constraint; 0 where
-        it does not.
+        ``M̂/alpha − 1``, by how much the dual point passes the constraint; 0 where it does not.
 
     Examples
     --------
@@ -182,9 +181,10 @@ def certificate_of(
             objective, bound, report.scope, report.method, True, proved, 0, violation
         )
     relaxed = RelaxationOracle(problem.design)(v)
-    proved = lower_bound(problem, v, min(relaxed.bound, report.proved_bound))
-    if proved >= bound - 1e-9 * abs(bound):
-        return Certificate(objective, proved, "global", relaxed.method, True, proved, 0, violation)
+    closed = lower_bound(problem, v, relaxed.bound)
+    if closed >= bound - 1e-9 * abs(bound):
+        return Certificate(objective, closed, "global", relaxed.method, True, closed, 0, violation)
+    proved = max(closed, lower_bound(problem, v, report.proved_bound))
     return Certificate(
         objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
     )
@@ -241,10 +241,12 @@ def price_and_certify(
 
 
 def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
-    """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 where none does.
+    """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 where none does, infinity where all do.
 
     The question that a proof has to answer: is ``M(v)`` at most this?
     """
+    if wanted <= problem.dual(np.zeros_like(v)):
+        return math.inf
     span = 1.0
     while problem.dual(2 * span * v) > problem.dual(span * v) and span < 1e9:
         span *= 2

@@ -160,7 +160,12 @@ def regularization_path(
     -------
     list of Result
         In the order of `alphas`, each with its certificate. An interruption ends the path with the result
-        that it interrupted, whose status says so.
+        that it interrupted, whose status says so, or with the one before where that had no certificate yet.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If interrupted before the first certificate of the first training.
 
     Examples
     --------
@@ -180,7 +185,12 @@ def regularization_path(
     session = _Session(problem, **options)
     results: list[Result] = []
     for alpha in penalties:
-        results.append(session.train(checked_alpha(float(alpha)), start))
+        try:
+            results.append(session.train(checked_alpha(float(alpha)), start))
+        except KeyboardInterrupt:
+            if not results:
+                raise
+            break
         if results[-1].status is Status.INTERRUPTED:
             break
         network = results[-1].network

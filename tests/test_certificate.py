@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from convexrelu import Certificate, TrainingProblem, TwoLayerNetwork, certify, train
-from convexrelu.certificate import certificate_of, lower_bound, price_and_certify
+from convexrelu.certificate import (
+    certificate_of,
+    level_for,
+    lower_bound,
+    price,
+    price_and_certify,
+)
 from convexrelu.oracles import CellOracle, OracleReport, RelaxationOracle, SearchOracle
 from tests import reference
 
@@ -23,7 +29,7 @@ def test_the_bound_is_below_the_optimum_and_sharp_at_it(options, alpha):
     optimum = reference.train_exactly(X, Y, alpha, **options)
     trained = train(TrainingProblem(X, Y, alpha, **options), tol=1e-8, random_state=0).network
     sharp = certify(trained, X, Y, alpha=alpha, **options)
-    assert sharp.is_proof and sharp.scope == "global" and sharp.method == "cells"
+    assert sharp.is_proof and sharp.scope == "global" and sharp.method == "sweep"
     assert sharp.objective == pytest.approx(optimum, rel=1e-7)
     assert optimum * (1 - 1e-4) <= sharp.lower_bound <= optimum * (1 + 1e-12)
     rng = np.random.default_rng(0)
@@ -158,3 +164,87 @@ def test_products_that_overflow_prove_next_to_nothing():
     problem = TrainingProblem(1e153 * X, 1e153 * Y, ALPHA)
     v = problem.dual_point(np.zeros_like(Y))
     assert lower_bound(problem, v, 1e-300) == 0.0
+
+
+# The level that a proof is asked for
+
+
+@pytest.mark.parametrize("share", [1e-6, 0.1, 0.9, 0.999999])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_the_level_gives_the_bound_that_is_wanted(options, share, unit):
+    problem = TrainingProblem(unit * X, Y / unit, ALPHA, **options).condensed()
+    rng = np.random.default_rng(0)
+    for outputs in (np.zeros(problem.n_samples), rng.standard_normal(problem.n_samples) / unit):
+        v = problem.dual_point(outputs)
+        best = lower_bound(problem, v, 1e-9 * problem.alpha)  # no constraint is in the way
+        level = level_for(problem, v, share * best)
+        assert lower_bound(problem, v, level) == pytest.approx(share * best, rel=1e-6)
+        # It is the largest such level.
+        assert lower_bound(problem, v, 1.01 * level) < share * best
+        assert lower_bound(problem, v, 0.99 * level) >= share * best
+
+
+def test_no_level_gives_more_than_the_best_on_the_ray(options):
+    problem = TrainingProblem(X, Y, ALPHA, **options).condensed()
+    v = problem.dual_point(np.zeros(problem.n_samples))
+    best = lower_bound(problem, v, 1e-9 * ALPHA)
+    for wanted in (1.001 * best, 10 * best, np.inf):
+        assert level_for(problem, v, wanted) == 0.0
+    assert level_for(problem, np.zeros_like(v), 1e-3) == 0.0
+
+
+@pytest.mark.parametrize("wanted", [0.0, -1.0])
+def test_every_level_gives_a_bound_of_zero(wanted):
+    problem = TrainingProblem(X, Y, ALPHA)
+    v = problem.dual_point(np.zeros(problem.n_samples))
+    assert level_for(problem, v, wanted) == np.inf
+
+
+# Pricing
+
+
+class Guess:
+    """A searched report without witnesses."""
+
+    def __init__(self, bound, finished=True):
+        self.bound, self.finished = bound, finished
+
+    def __call__(self, v, **options):
+        empty = np.zeros(0)
+        return OracleReport(
+            bound=self.bound,
+            is_proof=False,
+            scope="global",
+            method="search",
+            masks=np.zeros((0, len(v)), dtype=bool),
+            signs=empty,
+            directions=np.zeros((0, 3)),
+            values=empty,
+            n_starts=9,
+            finished=self.finished,
+        )
+
+
+def test_no_estimate_is_above_the_objective(options):
+    """An oracle that finds nothing, and networks near and far from the optimum."""
+    flags = {name: options[name] for name in ("hidden_bias", "fit_intercept")}
+    rng = np.random.default_rng(0)
+    problem = TrainingProblem(X, Y, ALPHA, **options).condensed()
+    networks = [random_network(rng, m, **flags) for m in (0, 1, 3, 10)]
+    networks.append(train(problem, random_state=0).network)
+    for network in networks:
+        for outputs in (None, rng.standard_normal(problem.n_samples)):
+            certificate, report = price_and_certify(problem, network, Guess(0.0), outputs)
+            assert certificate.lower_bound <= certificate.objective * (1 + 1e-12)
+            assert not report.is_proof
+
+
+def test_a_search_without_time_is_not_believed():
+    problem = TrainingProblem(X, Y, ALPHA)
+    v = problem.dual_point(np.zeros_like(Y))
+    report = price(problem, problem.zero_network(), Guess(0.0, finished=False), v)
+    assert report.is_proof and report.method == "relaxation" and not report.finished
+    assert report.bound == RelaxationOracle(problem.design)(v).bound
+    assert report.bound >= CellOracle(problem.design)(v).bound
+    believed = price(problem, problem.zero_network(), Guess(0.0), v)
+    assert not believed.is_proof and believed.bound == 0.0

@@ -114,7 +114,7 @@ def test_a_path_is_its_separate_trainings(alphas):
 
 
 def test_a_path_is_started_from_the_one_before():
-    first, second = regularization_path(PROBLEM, [0.01, 0.01], random_state=0)
+    first, second = regularization_path(PROBLEM, [0.01, 0.01], start=None, random_state=0)
     assert second.n_iter <= 2 < first.n_iter
 
 
@@ -142,7 +142,7 @@ def test_a_path_may_be_empty():
 
 
 def test_a_path_starts_where_it_is_told():
-    best = train(PROBLEM, random_state=0)
+    best = train(PROBLEM, start=None, random_state=0)
     (result,) = regularization_path(PROBLEM, [0.01], start=best.network, random_state=0)
     assert result.n_iter <= 2 < best.n_iter
 

@@ -56,7 +56,7 @@ class BranchAndBoundOracle:
         Finds the value that the bound is compared with, and cuts. By default a
         :class:`~convexrelu.oracles.SearchOracle`.
     rtol : float
-        Stop where the bound is below ``1 + rtol`` times the largest value found.
+        Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is asked for.
     max_work : float
         Boxes times samples after which to stop.
     random_state : int, RandomState or None
@@ -162,8 +162,8 @@ class _Goal:
 
     @property
     def target(self) -> float:
-        """The bound that is good enough."""
-        return max(self.level, (1 + self.rtol) * self.found)
+        """The bound that is good enough: the level, or nearly what has been found where that is above."""
+        return self.level if self.level > self.found else (1 + self.rtol) * self.found
 
     @property
     def refuted(self) -> bool:

@@ -105,7 +105,14 @@ def choose_oracles(
 def _verifier(
     name: str, design: NDArray[np.float64], random: np.random.RandomState, device: str
 ) -> Oracle:
-    deep = SearchOracle(design, n_starts=1024, first_step=0.1, n_polish=256, random_state=random)
+    deep = SearchOracle(
+        design,
+        n_starts=1024,
+        first_step=0.1,
+        n_polish=256,
+        random_state=random,
+        device=device,
+    )
     match name:
         case "search":
             return deep

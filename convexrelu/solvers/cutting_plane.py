@@ -33,7 +33,12 @@ from convexrelu.oracles.choose import OraclePair
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.master import Master
-from convexrelu.solvers.recovery import active_blocks, blocks_of, recover_relu
+from convexrelu.solvers.recovery import (
+    active_blocks,
+    blocks_of,
+    recover_relu,
+    with_best_intercept,
+)
 from convexrelu.status import Status
 
 __all__ = ["CuttingPlane"]
@@ -108,6 +113,7 @@ class CuttingPlane:
     _network: TwoLayerNetwork = field(init=False)
     _outputs: Array = field(init=False)  # of the last master: where the dual point is taken
     _dual: _DualPoint | None = field(default=None, init=False)  # the best so far
+    _proof: Certificate | None = field(default=None, init=False)  # the sharpest so far
     _proved: float = field(default=0.0, init=False)  # best proved lower bound
     # The last network that was certified, with its certificate: what an interruption returns.
     _certified: tuple[TwoLayerNetwork, Certificate] | None = field(default=None, init=False)
@@ -133,8 +139,7 @@ class CuttingPlane:
         self._blocks = Blocks.none(self.problem.n_samples)
         self._values = np.zeros((0, self.problem.design.shape[1]))
         try:
-            status = self._loop(start)
-            self._verify()
+            status = self._conclude(self._loop(start))
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
         if self._certified is None:
@@ -153,7 +158,7 @@ class CuttingPlane:
         while True:
             before = self._certified
             certificate, cuts = self._price()
-            if certificate.relative_gap <= self.tol:
+            if self._is_small(certificate) and self._is_certain():
                 return Status.CONVERGED
             if self._n_iter >= self.max_iter:
                 return Status.MAX_ITER
@@ -177,11 +182,11 @@ class CuttingPlane:
         v = self.problem.dual_point(self._outputs)
         cuts = self._ask(self.oracles.finder, v)
         certificate = self._certify()
-        if certificate.relative_gap <= self.tol or len(cuts) == 0:
+        if self._is_small(certificate) or len(cuts) == 0:
             assert self._dual is not None
             points = [self._dual.v] if len(cuts) or self._dual.v is v else [self._dual.v, v]
             for point in points:
-                if certificate.relative_gap <= self.tol and self._dual.verified:
+                if self._is_small(certificate) and self._dual.verified:
                     break
                 found = self._ask(self.oracles.verifier, point)
                 cuts = found if len(found) and self.oracles.verifier_cuts else cuts
@@ -225,14 +230,30 @@ class CuttingPlane:
         objective = self.problem.objective(self._network)
         certificate = certificate_of(self.problem, objective, self._dual.v, self._dual.report)
         self._proved = max(self._proved, certificate.proved_lower_bound)
+        if certificate.is_proof:
+            if self._proof is None or certificate.lower_bound > self._proof.lower_bound:
+                self._proof = certificate
+            certificate = replace(self._proof, objective=objective)
         return replace(certificate, proved_lower_bound=self._proved)
 
-    def _verify(self) -> None:
+    def _is_small(self, certificate: Certificate) -> bool:
+        """Whether the gap is within the tolerance; an estimate keeps the margin that proofs are asked for."""
+        margin = 1.0 if certificate.is_proof else _SHARE_OF_TOL
+        return certificate.relative_gap <= margin * self.tol
+
+    def _is_certain(self) -> bool:
+        """Whether there is more than the finder's word for the gap."""
+        assert self._certified is not None and self._dual is not None
+        return self._certified[1].is_proof or self._dual.verified
+
+    def _conclude(self, status: Status) -> Status:
         """Let the verifier price the best dual point, whatever ended the loop."""
-        assert self._dual is not None
+        assert self._certified is not None and self._dual is not None
         if not self._dual.verified:
             self._ask(self.oracles.verifier, self._dual.v, sharply=True)
             self._record(self._certify(), 0)
+        small = self._certified[1].relative_gap <= self.tol
+        return Status.CONVERGED if small and self._is_certain() else status
 
     def _new_cuts(self, report: OracleReport) -> Blocks:
         """Violated witnesses that are not in the master, strongest first."""
@@ -249,8 +270,12 @@ class CuttingPlane:
     # Primal side: masters and networks
 
     def _start_from(self, network: TwoLayerNetwork, cuts: Blocks | None = None) -> bool:
-        """Solve the master on the patterns of a network, or on `cuts` if it has none."""
-        self._keep(network.merge())
+        """Solve the master on the patterns of a network, or on `cuts` if it has none.
+
+        A network with hidden biases where the problem has none is not kept: it only lends its patterns.
+        """
+        if self.problem.hidden_bias or not network.hidden_bias.any():
+            self._keep(with_best_intercept(self.problem, network.merge()))
         blocks, values = blocks_of(network, self.problem)
         if len(blocks):
             return self._solve_master(blocks, values)

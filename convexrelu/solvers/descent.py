@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.problem import TrainingProblem
+from convexrelu.solvers.recovery import with_best_intercept
 
 __all__ = ["descend"]
 
@@ -70,9 +71,7 @@ def descend(
         if time.perf_counter() > deadline:
             break
         z = _minimise(objective, z, width, deadline)
-    network = objective.network(z)
-    hidden = network.with_output_bias(0.0).predict(problem.X)
-    return network.with_output_bias(problem.best_intercept(hidden))
+    return with_best_intercept(problem, objective.network(z))
 
 
 def _some_samples(

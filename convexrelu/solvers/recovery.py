@@ -10,7 +10,7 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 
-__all__ = ["active_blocks", "blocks_of", "recover_gated", "recover_relu"]
+__all__ = ["active_blocks", "blocks_of", "recover_gated", "recover_relu", "with_best_intercept"]
 
 Array = NDArray[np.float64]
 
@@ -36,9 +36,12 @@ def recover_relu(
         blocks.signs[active],
         solution.intercept,
         hidden_bias=problem.hidden_bias,
-    ).merge()
-    if not problem.fit_intercept:
-        return network
+    )
+    return with_best_intercept(problem, network.merge())
+
+
+def with_best_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
+    """The same neurons with the intercept that minimises the loss: zero where there must be none."""
     hidden = network.with_output_bias(0.0).predict(problem.X)
     return network.with_output_bias(problem.best_intercept(hidden))
 

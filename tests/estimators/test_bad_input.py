@@ -7,7 +7,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 from convexrelu import ConvexReLURegressor, SolverWarning, TrainingProblem
-from convexrelu.oracles import CellOracle, cones
+from convexrelu.cones import support
+from convexrelu.oracles import CellOracle
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network, assert_same_outputs
 
@@ -131,8 +132,8 @@ def test_data_that_are_all_zero_have_no_cell_to_project_on(monkeypatch, fit_inte
         assert rows.shape[1] > 0
         return original(rows, target)
 
-    original = cones.nnls
-    monkeypatch.setattr(cones, "nnls", nnls)
+    original = support.nnls
+    monkeypatch.setattr(support, "nnls", nnls)
     params = {"hidden_bias": False, "fit_intercept": fit_intercept}
     model = regressor(**params).fit(np.zeros((20, 2)), Y)
     assert_honest(model, np.zeros((20, 2)), Y)

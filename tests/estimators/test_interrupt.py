@@ -5,17 +5,19 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from convexrelu import ConvexReLURegressor, Status, TrainingProblem, regularization_path, train
-from convexrelu.oracles import SearchOracle
+from convexrelu.oracles import SearchOracle, branch_and_bound
+from convexrelu.solvers import descent
 from convexrelu.solvers.native_master import NativeMaster
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network
 
-X, Y = reference.teacher(40, 3, 3, 0.1, 0)
+X, Y = reference.teacher(60, 5, 3, 0.1, 0)
 ALPHA = 0.005
 
 
 def regressor(**params):
-    return ConvexReLURegressor(**{"alpha": ALPHA, "random_state": 0, **params})
+    defaults = {"alpha": ALPHA, "oracle": "search", "tol": 1e-6, "random_state": 0}
+    return ConvexReLURegressor(**{**defaults, **params})
 
 
 def interrupt(monkeypatch, owner, name, call):
@@ -106,16 +108,65 @@ def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
     assert_honest(model, X, Y)
 
 
-def test_train_returns_what_there_is(monkeypatch):
-    interrupt(monkeypatch, NativeMaster, "relu", 3)
-    result = train(TrainingProblem(X, Y, ALPHA), random_state=0)
+SMALL = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), ALPHA)
+
+# What is interrupted, and in which call
+MOMENTS = {
+    "descent": (descent._RoundedObjective, "__call__", 7),
+    "first master": (NativeMaster, "relu", 1),
+    "second master": (NativeMaster, "relu", 2),
+    "second pricing": (SearchOracle, "__call__", 2),
+    "verification": (branch_and_bound.BranchAndBoundOracle, "__call__", 1),
+    "amid a verification": (branch_and_bound._Tree, "sweep", 5),
+}
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return train(SMALL, random_state=0)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_train_returns_the_best_certified_network(monkeypatch, whole, moment):
+    assert whole.certificate.method == "branch_and_bound" and whole.n_iter > 1
+    interrupt(monkeypatch, *MOMENTS[moment])
+    seen = []
+    result = train(SMALL, random_state=0, progress=seen.append)
     assert result.status is Status.INTERRUPTED
-    assert_certifies(result.certificate, result.network, X, Y, ALPHA)
+    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, ALPHA)
+    assert 0 < len(seen) < len(whole.history) and result.history == seen
+    for entry, expected in zip(seen, whole.history, strict=False):
+        assert (entry.objective, entry.lower_bound) == (expected.objective, expected.lower_bound)
+    assert seen[-1].objective == result.certificate.objective
+    assert (result.network.width == 0) == (moment in ("descent", "first master", "second pricing"))
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, whole, call):
+    """The estimate of the rounds is what is left."""
+    interrupt(monkeypatch, branch_and_bound._Tree, "sweep", call)
+    result = train(SMALL, max_iter=1, random_state=0)
+    assert (result.status, result.n_iter) == (Status.INTERRUPTED, 1)
+    assert result.certificate.objective == whole.history[1].objective
+    assert not result.certificate.is_proof
+    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, ALPHA)
 
 
 def test_an_interruption_ends_a_path(monkeypatch):
     interrupt(monkeypatch, NativeMaster, "relu", 2)
-    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.1, 0.05, 0.02]
-    path = regularization_path(problem, alphas, random_state=0)
-    assert path[-1].status is Status.INTERRUPTED
-    assert len(path) < len(alphas)
+    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.02, 0.01, 0.005]
+    path = regularization_path(problem, alphas, oracle="search", tol=1e-6, random_state=0)
+    assert [result.status for result in path] == [Status.INTERRUPTED]
+
+
+def test_what_a_path_has_solved_is_kept(monkeypatch):
+    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.02, 0.01, 0.005]
+    options = {"oracle": "search", "random_state": 0}
+    first = train(problem.with_alpha(alphas[0]), **options)
+    # The next training starts with a programme, before there is a certificate.
+    interrupt(monkeypatch, NativeMaster, "relu", first.n_iter + 1)
+    path = regularization_path(problem, alphas, **options)
+    assert [result.certificate for result in path] == [first.certificate]
+    interrupt(monkeypatch, NativeMaster, "relu", 1)
+    with pytest.raises(KeyboardInterrupt, match="there is no network"):
+        regularization_path(problem, alphas, start=first.network, **options)

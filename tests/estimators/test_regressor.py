@@ -42,7 +42,7 @@ def fitted():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([ConvexReLURegressor()])
+@parametrize_with_checks([ConvexReLURegressor(max_iter=5)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

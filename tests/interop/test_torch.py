@@ -241,7 +241,7 @@ def test_gradient_descent_finds_nothing_better(fitted, rate, steps, rise):
 def test_gradient_descent_goes_on_from_an_unfinished_network():
     """Away from the optimum the exported weights have a gradient, and a small step lowers the loss."""
     X, y = reference.teacher(30, 2, 2, 0.1, 0)
-    result = train(TrainingProblem(X, y, 0.01), max_iter=1, random_state=0)
+    result = train(TrainingProblem(X, y, 0.01), start=None, max_iter=1, random_state=0)
     module = result.network.to_torch().train()
     before = regularised_loss(module, X, y, 0.01)
     before.backward()

@@ -222,14 +222,39 @@ def test_no_patterns():
 
 
 @pytest.mark.parametrize(
-    ("name", "n", "proof"),
-    [("auto", 8, True), ("auto", 300, False), ("cells", 8, True), ("search", 8, False)],
+    ("name", "n", "d", "method", "finder"),
+    [
+        ("auto", 8, 3, "sweep", "sweep"),
+        ("auto", 300, 2, "sweep", "sweep"),
+        ("auto", 500, 3, "sweep", "search"),
+        ("auto", 10, 4, "branch_and_bound", "search"),
+        ("auto", 300, 8, "search", "search"),  # not settled in time
+        ("auto", 10, 9, "search", "search"),
+        ("sweep", 8, 3, "sweep", "sweep"),
+        ("cells", 8, 3, "cells", "search"),
+        ("branch_and_bound", 8, 3, "branch_and_bound", "search"),
+        ("semidefinite", 8, 3, "semidefinite", "search"),
+        ("search", 8, 3, "search", "search"),
+    ],
 )
-def test_verdicts(name, n, proof):
-    X = np.random.default_rng(0).standard_normal((n, 3))
+def test_verdicts(monkeypatch, name, n, d, method, finder):
+    monkeypatch.setattr("convexrelu.oracles.choose._AUTO_WORK", 1e6)
+    rng = np.random.default_rng(0)
+    X, v = rng.standard_normal((n, d)), rng.standard_normal(n)
     pair = choose_oracles(name, X, 0)
-    assert pair.verifier(np.ones(n)).is_proof is proof
-    assert not pair.finder(np.ones(n)).is_proof
+    for oracle, expected in ((pair.verifier, method), (pair.finder, finder)):
+        report = oracle(v)
+        assert report.method == expected
+        assert report.is_proof is (expected != "search")
+    assert pair.verifier_cuts
+
+
+def test_what_is_not_settled_has_a_proved_bound(monkeypatch):
+    monkeypatch.setattr("convexrelu.oracles.choose._AUTO_WORK", 1e6)
+    rng = np.random.default_rng(0)
+    X, v = rng.standard_normal((300, 8)), rng.standard_normal(300)
+    report = choose_oracles("auto", X, 0).verifier(v)
+    assert report.bound < report.proved_bound <= RelaxationOracle(X)(v).bound * (1 + 1e-9)
 
 
 def test_unknown_oracle():

@@ -134,14 +134,18 @@ def test_neurons_appear_at_the_largest_gradient(cones):
 
 @BOTH
 def test_a_start_at_the_optimum_needs_little(monkeypatch, cones):
-    programme = programme_of(problem_of(), cones)
-    solver = AugmentedLagrangian(programme)
-    calls = count_directions(monkeypatch, solver)
-    first = solver.solve(gap=1e-9)
-    cold = len(calls)
-    again = solver.solve(first.blocks, v=first.v, gap=1e-9)
-    assert again.status is Status.CONVERGED
-    assert len(calls) - cold < cold / 2
+    """On several data sets, at a gap that rounding is far from."""
+    cold = warm = 0
+    for seed in range(8):
+        problem = TrainingProblem(*reference.teacher(18, 3, 3, 0.2, seed), 0.01)
+        solver = AugmentedLagrangian(programme_of(problem, cones))
+        calls = count_directions(monkeypatch, solver)
+        first = solver.solve(gap=1e-6)
+        cold += len(calls)
+        again = solver.solve(first.blocks, v=first.v, gap=1e-6)
+        warm += len(calls)
+        assert first.status is again.status is Status.CONVERGED
+    assert warm - cold < cold / 4
 
 
 @BOTH

@@ -31,14 +31,15 @@ def assert_result(problem, result):
 # History
 
 
+@pytest.mark.parametrize("start", [None, "descent"])
 @pytest.mark.parametrize("data", [(X, Y), (WIDE_X, WIDE_Y)])
-def test_history(data):
+def test_history(data, start):
     seen = []
     problem = TrainingProblem(*data, 0.02)
-    result = train(problem, random_state=0, progress=seen.append)
+    result = train(problem, start=start, random_state=0, progress=seen.append)
     history = result.history
     assert seen == history
-    assert result.n_iter == len(history) - 1 > 2
+    assert result.n_iter == len(history) - 1 > (2 if start is None else 0)
     assert_result(problem, result)
 
     objectives = [entry.objective for entry in history]
@@ -121,9 +122,9 @@ def test_the_dual_point_of_the_optimum_is_feasible():
 def test_spike_free_stops_early_on_ordinary_data_and_says_so():
     problem = TrainingProblem(X, Y, 0.01)
     best = train(problem, random_state=0).certificate
-    result = train(problem, oracle="spike_free", random_state=0)
+    result = train(problem, oracle="spike_free", start=None, random_state=0)
     assert result.status is Status.STALLED
-    assert result.certificate.is_proof and result.certificate.method == "cells"
+    assert result.certificate.is_proof and result.certificate.method == "sweep"
     assert result.certificate.relative_gap > 0.05
     assert result.certificate.lower_bound <= best.lower_bound <= best.objective
     assert best.objective < 0.95 * result.certificate.objective
@@ -146,14 +147,17 @@ def test_spike_free_is_optimal_on_whitened_rows(fit_intercept):
 # Limits
 
 
-def test_max_iter_is_the_number_of_programmes(monkeypatch):
+@pytest.mark.parametrize("start", [None, "descent"])
+def test_max_iter_is_the_number_of_programmes(monkeypatch, start):
     calls = count_calls(monkeypatch)
     for max_iter in (1, 3):
         calls.clear()
-        result = train(TrainingProblem(WIDE_X, WIDE_Y, 0.02), max_iter=max_iter, random_state=0)
+        problem = TrainingProblem(WIDE_X, WIDE_Y, 0.002)
+        options = {"max_iter": max_iter, "start": start, "tol": 1e-6, "oracle": "search"}
+        result = train(problem, random_state=0, **options)
         assert result.status is Status.MAX_ITER
         assert result.n_iter == len(calls) == max_iter
-        assert result.certificate.relative_gap > 1e-3
+        assert result.certificate.relative_gap > 1e-6
 
 
 def test_no_time_is_no_programme(monkeypatch):
@@ -166,7 +170,7 @@ def test_no_time_is_no_programme(monkeypatch):
 
 def test_the_time_that_is_left_goes_to_the_solver(monkeypatch):
     calls = count_calls(monkeypatch)
-    train(small(), time_limit=1000.0, random_state=0)
+    train(small(), time_limit=1000.0, start=None, random_state=0)
     limits = [options["time_limit"] for options in calls]
     assert 0 < limits[-1] < limits[0] < 1000.0
     calls.clear()
@@ -222,10 +226,11 @@ def fail_from(monkeypatch, call, status):
 @pytest.mark.parametrize("call", [1, 3])
 def test_a_failing_solver_leaves_the_best_network(monkeypatch, call, status):
     problem = TrainingProblem(X, Y, 0.01)
-    before = train(problem, solver=REFERENCE, random_state=0).history[call - 1]
+    options = {"solver": REFERENCE, "start": None, "random_state": 0}
+    before = train(problem, **options).history[call - 1]
     fail_from(monkeypatch, call, status)
     with pytest.warns(SolverWarning, match=f"solver='{REFERENCE}'.*{status.name}") as record:
-        result = train(problem, solver=REFERENCE, random_state=0)
+        result = train(problem, **options)
     assert len(record) == 1 and record[0].filename == __file__
     assert result.status is result.solver_status is status
     assert result.n_iter == call
@@ -248,7 +253,7 @@ def test_a_worse_network_does_not_replace_the_best(monkeypatch, call):
         return replace(solution, blocks=30.0 * solution.blocks, status=Status.INACCURATE)
 
     monkeypatch.setattr(NativeMaster, "relu", worse)
-    result = train(problem, random_state=0)
+    result = train(problem, start=None, random_state=0)
     objectives = [entry.objective for entry in result.history]
     assert objectives[call] == objectives[call - 1]
     assert objectives == sorted(objectives, reverse=True)
@@ -284,7 +289,7 @@ def test_a_solver_that_raises_has_failed(monkeypatch):
 
 def test_start_from_the_optimum_needs_little():
     problem = TrainingProblem(X, Y, 0.01)
-    cold = train(problem, random_state=0)
+    cold = train(problem, start=None, random_state=0)
     warm = train(problem, start=cold.network, random_state=0)
     assert warm.n_iter <= 2 < cold.n_iter
     assert warm.status is Status.CONVERGED
@@ -310,6 +315,24 @@ def test_start_from_any_network_ends_at_the_optimum(width):
     optimum = train(problem, tol=1e-5, random_state=0).certificate.objective
     result = train(problem, start=start, tol=1e-5, random_state=0)
     assert result.certificate.objective == pytest.approx(optimum, rel=2e-5)
+    assert_result(problem, result)
+
+
+@pytest.mark.parametrize("hidden_bias", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_start_lends_no_bias_that_the_problem_forbids(hidden_bias, fit_intercept):
+    """Such a network may be better than the optimum; it must be neither returned nor certified."""
+    better = train(TrainingProblem(X, Y + 3.0, 0.01), random_state=0)
+    options = {"hidden_bias": hidden_bias, "fit_intercept": fit_intercept}
+    problem = TrainingProblem(X, Y + 3.0, 0.01, **options)
+    optimum = train(problem, patterns="enumerated", tol=1e-6).certificate
+    assert better.certificate.objective <= optimum.objective * (1 + 1e-3)
+    result = train(problem, start=better.network, random_state=0)
+    assert hidden_bias or not result.network.hidden_bias.any()
+    assert fit_intercept or not result.network.output_bias.any()
+    assert result.certificate.is_proof
+    assert result.certificate.lower_bound <= optimum.objective
+    assert optimum.lower_bound <= min(entry.objective for entry in result.history)
     assert_result(problem, result)
 
 
