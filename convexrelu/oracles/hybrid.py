@@ -34,13 +34,8 @@ class HybridOracle:
     >>> rng = np.random.default_rng(0)
     >>> design, v = rng.standard_normal((60, 8)), rng.standard_normal(60)
     >>> report = HybridOracle(BranchAndBoundOracle(design, max_work=1e4, random_state=0))(v)
-    <<<<<<< HEAD
-    >>> report.is_proof, bool(report.bound == report.values[0]), report.proved_bound > report.bound
-    (False, True, True)
-    =======
     >>> report.is_proof, bool(report.bound == report.values[0] < report.proved_bound)
     (False, True)
-    >>>>>>> tests
     """
 
     def __init__(self, prover: Oracle, rtol: float = 1e-3) -> None:
