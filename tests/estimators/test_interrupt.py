@@ -11,8 +11,8 @@ from convexrelu.solvers.native_master import NativeMaster
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network
 
-X, Y = reference.teacher(60, 5, 3, 0.1, 0)
-ALPHA = 0.005
+X, Y = reference.teacher(60, 8, 3, 0.1, 0)
+ALPHA = 0.002
 
 
 def regressor(**params):
@@ -108,7 +108,7 @@ def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
     assert_honest(model, X, Y)
 
 
-SMALL = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), ALPHA)
+SMALL = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), 0.005)
 
 # What is interrupted, and in which call
 MOMENTS = {
@@ -133,7 +133,7 @@ def test_train_returns_the_best_certified_network(monkeypatch, whole, moment):
     seen = []
     result = train(SMALL, random_state=0, progress=seen.append)
     assert result.status is Status.INTERRUPTED
-    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, ALPHA)
+    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, SMALL.alpha)
     assert 0 < len(seen) < len(whole.history) and result.history == seen
     for entry, expected in zip(seen, whole.history, strict=False):
         assert (entry.objective, entry.lower_bound) == (expected.objective, expected.lower_bound)
@@ -149,7 +149,7 @@ def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, whole,
     assert (result.status, result.n_iter) == (Status.INTERRUPTED, 1)
     assert result.certificate.objective == whole.history[1].objective
     assert not result.certificate.is_proof
-    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, ALPHA)
+    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, SMALL.alpha)
 
 
 def test_an_interruption_ends_a_path(monkeypatch):

@@ -188,8 +188,8 @@ def test_the_loop_ends_when_time_is_over(monkeypatch):
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(NativeMaster, "relu", slow)
-    problem = TrainingProblem(WIDE_X, WIDE_Y, 0.02)
-    result = train(problem, time_limit=25.0, random_state=0)
+    problem = TrainingProblem(WIDE_X, WIDE_Y, 0.002)
+    result = train(problem, time_limit=25.0, start=None, random_state=0)
     assert (result.status, result.n_iter) == (Status.TIME_LIMIT, 3)
     assert result.history[-1].seconds == 30.0
     assert_result(problem, result)
