@@ -146,7 +146,7 @@ def certify(
         Seconds for the programme of the cell, and again for `improve`. The bounds hold wherever these stop.
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
-        Fractions, for small problems; see the notes.
+        Fractions, where the problem is small enough; see the notes.
     random_state : int, RandomState or None
         Seed of the searches.
 
@@ -173,7 +173,7 @@ def certify(
 
     In rational arithmetic, branch and bound shows ``M(v) ≤ M̂`` once more, whatever oracle proposed ``M̂``: an
     estimate becomes a proof. For a hundred samples and a gap of 1e-3 this takes below a second with three features
-    and a bias, some two seconds with four and half a minute with five. What cannot be shown in about a minute
+    and a bias, some two seconds with four and twenty with five. What cannot be shown in about a minute
     stays as it is: the attribute `arithmetic` of the certificate then says ``"float64"``. The problem is the one
     with the weights that float64 made, ``1/n`` or those given over their sum. `cell_lower_bound` and `violation`
     are float64 in any case.

@@ -3,7 +3,7 @@
 At any primal point take ``v = −∇F(f)``, with sum zero where there is an intercept. For ANY ``M̂ ≥
 M(v)`` every ``t ∈ [0, alpha/M̂]`` makes ``tv`` dual feasible, so ``−F*(−tv)`` is a lower bound on
 the optimum; the best ``t`` is used. What the bound proves is decided by where ``M̂`` comes from:
-see :mod:`convexrelu.oracles`.
+see :mod:`convexrelu.oracles`. :mod:`convexrelu.verification` does the same without rounding.
 """
 
 from __future__ import annotations

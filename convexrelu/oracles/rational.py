@@ -34,12 +34,18 @@ def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float
     level : float or Fraction
         What is to be shown.
     max_work : float
-        Boxes times entries of the design after which to give up.
+        Boxes times entries of the design after which to give up: by default, after about a minute.
 
     Returns
     -------
     bool
         True is a proof. False says nothing: `level` may be too low, too near to ``M(v)``, or too much work.
+
+    Notes
+    -----
+    Time is about 0.2 µs for each box and entry. At the dual points of networks with a gap of 1e-3 and a millionth above
+    ``M(v)``, samples × dimensions of 100 × 3 took 0.1 s, 100 × 4 0.5 s, 100 × 5 2 s, 100 × 6 15 s and 60 × 7 a minute;
+    1e-9 above ``M(v)`` can take a hundred times as long.
 
     Examples
     --------
