@@ -20,11 +20,14 @@ from convexrelu.solvers.master import Master, make_master
 from convexrelu.solvers.recovery import blocks_of
 from convexrelu.status import Status
 from convexrelu.training import check_number, train
+from convexrelu.verification import verified
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["NetworkCertificate", "certify"]
+
+ARITHMETICS = ("float64", "rational")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,7 @@ def certify(
     improve: bool = False,
     tol: float = 1e-3,
     time_limit: float | None = None,
+    arithmetic: str = "float64",
     random_state: int | np.random.RandomState | None = None,
 ) -> NetworkCertificate:
     """Gaps of a two-layer ReLU network, wherever it was trained, to the optimum of its cell and to the global one.
@@ -140,6 +144,9 @@ def certify(
         Relative gap at which `improve` stops; the programme of the cell is solved as accurately.
     time_limit : float, optional
         Seconds for the programme of the cell, and again for `improve`. The bounds hold wherever these stop.
+    arithmetic : str
+        ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
+        Fractions, where the problem is small enough; see the notes.
     random_state : int, RandomState or None
         Seed of the searches.
 
@@ -163,6 +170,13 @@ def certify(
     The programme of the cell is the ReLU programme over the patterns and signs of the network's own neurons. Its
     bound is padded for rounding and holds whatever the solver did. A sample that sits exactly on the kink of
     a neuron counts as active: such a network belongs to several cells, and the gap is that of this one.
+
+    In rational arithmetic, branch and bound shows ``M(v) ≤ M̂`` once more, whatever oracle proposed ``M̂``: an
+    estimate becomes a proof. For a hundred samples and a gap of 1e-3 this takes below a second with three features
+    and a bias, some two seconds with four and twenty with five. What cannot be shown in about a minute
+    stays as it is: the attribute `arithmetic` of the certificate then says ``"float64"``. The problem is the one
+    with the weights that float64 made, ``1/n`` or those given over their sum. `cell_lower_bound` and `violation`
+    are float64 in any case.
 
     ``MLPRegressor`` minimises ``(1/2n) Σ (f − y)² + (alpha/2n) Σ w²`` with ``n`` the size of its batches, the
     sample for ``solver="lbfgs"``: its `alpha` is ``n`` times the one here. It leaves the hidden biases out of the
@@ -200,19 +214,30 @@ def certify(
     network = _as_network(network_or_module, problem)
     if oracle == "spike_free":
         raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another")
+    if arithmetic not in ARITHMETICS:
+        raise ValueError(
+            f"arithmetic={arithmetic!r} is not known; available: {', '.join(map(repr, ARITHMETICS))}"
+        )
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
     master = make_master(solver, tol)
-    problem = problem.condensed()
+    given, problem = problem, problem.condensed()
     verifier = choose_oracles(oracle, problem.design, random_state).verifier
 
-    certificate, _ = price_and_certify(problem, network, verifier)
+    certificate, report = price_and_certify(problem, network, verifier)
     improved = None
     if improve:
         options = {"oracle": oracle, "solver": solver, "random_state": random_state}
         improved = _improve(network, problem, verifier, tol=tol, time_limit=time_limit, **options)
         certificate = _sharpest(certificate, improved.certificate)
+    if arithmetic == "rational":
+        best = network if improved is None else improved.network
+        if improved is not None:
+            outputs = best.predict(problem.X)
+            _, report = price_and_certify(problem, network, verifier, outputs)
+        v = given.dual_point(best.predict(given.X))
+        certificate = verified(given, network, certificate, v, report.bound)
     cell = _cell_lower_bound(problem, network, master, time_limit)
     n_dead, n_linear, n_mixed = _count_units(network, problem)
     return NetworkCertificate(

@@ -3,7 +3,7 @@
 At any primal point take ``v = −∇F(f)``, with sum zero where there is an intercept. For ANY ``M̂ ≥
 M(v)`` every ``t ∈ [0, alpha/M̂]`` makes ``tv`` dual feasible, so ``−F*(−tv)`` is a lower bound on
 the optimum; the best ``t`` is used. What the bound proves is decided by where ``M̂`` comes from:
-see :mod:`convexrelu.oracles`.
+see :mod:`convexrelu.oracles`. :mod:`convexrelu.verification` does the same without rounding.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from convexrelu.problem import TrainingProblem
 
 __all__ = [
     "Certificate",
+    "best_scale",
     "certificate_of",
     "level_for",
     "lower_bound",
@@ -57,6 +58,8 @@ class Certificate:
         Independent random starts of a searched bound, 0 otherwise.
     violation : float
         ``M̂/alpha − 1``, by how much the dual point passes the constraint; 0 where it does not.
+    arithmetic : str
+        ``"float64"``: a proof allows for rounding; ``"rational"``: there was none.
 
     Examples
     --------
@@ -75,6 +78,7 @@ class Certificate:
     proved_lower_bound: float = 0.0
     n_starts: int = 0
     violation: float = 0.0
+    arithmetic: str = "float64"
 
     @property
     def gap(self) -> float:
@@ -95,7 +99,8 @@ class Certificate:
             if self.scope == "global"
             else "optimum over the programme's patterns only"
         )
-        return f"certified: {numbers.format('lower bound')} ({of}, by {self.method})"
+        how = ", verified in rational arithmetic" if self.arithmetic == "rational" else ""
+        return f"certified: {numbers.format('lower bound')} ({of}, by {self.method}{how})"
 
     def _estimate(self, numbers: str) -> str:
         text = f"estimated, not proved: {numbers} (by {self.method}; proved: at least {self.proved_lower_bound:.6g})"
@@ -137,19 +142,24 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     largest = problem.alpha / feasible if feasible > problem.alpha * 1e-9 else 1e9
     # One rounding of the quotient must not make the point infeasible.
     largest *= 1 - 4 * float(np.finfo(np.float64).eps)
+    best = best_scale(problem, v, largest)
+    targets = problem.loss.gradient(np.zeros_like(v), problem.y)
+    size = float(problem.weights @ np.abs(targets) + np.abs(v).sum())
+    return problem.dual(best * v) - 2 * excess * best * (1 + best) * size
+
+
+def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
+    """The ``t`` in ``[0, largest]`` with the best ``−F*(−tv)``."""
     inside = minimize_scalar(
         lambda t: -problem.dual(t * v),
         bounds=(0.0, largest),
         method="bounded",
         options={"xatol": 1e-12 * largest},
     ).x
-    best = max(
+    return max(
         (float(t) for t in (0.0, inside, largest, min(largest, 1.0))),
         key=lambda t: problem.dual(t * v),
     )
-    targets = problem.loss.gradient(np.zeros_like(v), problem.y)
-    size = float(problem.weights @ np.abs(targets) + np.abs(v).sum())
-    return problem.dual(best * v) - 2 * excess * best * (1 + best) * size
 
 
 def certificate_of(

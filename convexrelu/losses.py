@@ -53,6 +53,8 @@ class Loss(Protocol):
 class SquaredError:
     """Squared error, ``ℓ(f, y) = ½ (f − y)²``, the scaling of :class:`sklearn.linear_model.Lasso`.
 
+    `value` and `conjugate` take arrays of Fractions as well, and are exact on them.
+
     Examples
     --------
     >>> import numpy as np
@@ -74,7 +76,7 @@ class SquaredError:
 
     def value(self, f: Array, y: Array) -> Array:
         """``½ (f − y)²``."""
-        return 0.5 * np.square(f - y)
+        return np.square(f - y) / 2
 
     def gradient(self, f: Array, y: Array) -> Array:
         """``f − y``."""
@@ -82,7 +84,7 @@ class SquaredError:
 
     def conjugate(self, z: Array, y: Array) -> Array:
         """``z y + ½ z²``."""
-        return z * y + 0.5 * np.square(z)
+        return z * y + np.square(z) / 2
 
     def curvature(self, f: Array, y: Array) -> Array:
         """One everywhere."""

@@ -169,6 +169,48 @@ def max_rectified(design, v, masks):
     return best
 
 
+def squared_max_rectified(design, v, masks):
+    """``M(v)²`` as a Fraction: the same in exact arithmetic."""
+    rows = [[Fraction(entry) for entry in row] for row in design.tolist()]
+    v = [Fraction(entry) for entry in v]
+    bases = [
+        _orthogonal_basis([rows[i] for i in face])
+        for size in range(design.shape[1])
+        for face in combinations(range(len(rows)), size)
+    ]
+    best = Fraction(0)
+    for mask in masks:
+        active = [(value, row) for value, row, on in zip(v, rows, mask, strict=True) if on]
+        gradient = [sum(s * row[k] for s, row in active) for k in range(design.shape[1])]
+        for basis in bases:
+            u = _without(gradient, basis)
+            for sign in (1, -1):
+                h = sum(s * max(sign * _dot(row, u), 0) for s, row in zip(v, rows, strict=True))
+                best = max(best, h**2 / _dot(u, u) if any(u) else Fraction(0))
+    return best
+
+
+def _dot(a, b):
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def _without(u, basis):
+    """What is orthogonal to an orthogonal basis."""
+    for b in basis:
+        factor = _dot(u, b) / _dot(b, b)
+        u = [x - factor * y for x, y in zip(u, b, strict=True)]
+    return u
+
+
+def _orthogonal_basis(rows):
+    """Gram-Schmidt, without lengths."""
+    basis = []
+    for row in rows:
+        rest = _without(row, basis)
+        basis += [rest] if any(rest) else []
+    return basis
+
+
 # The optimum of the training problem
 
 

@@ -231,6 +231,16 @@ class _Kinks(NamedTuple):
         return np.maximum(directions @ self.rows.T, 0.0) @ self.sizes
 
 
+class _Examined(NamedTuple):
+    """What bounds boxes, one a row."""
+
+    excess: Array  # (k,), by how much they miss the target
+    units: Array  # (k, r), the û
+    chords: Array  # (k, samples with v_i > 0), slopes
+    slopes: Array  # (k, samples with v_i < 0)
+    undecided: Array  # (k, r), the error across each side
+
+
 class _Tree:
     """The boxes of one sign that are still open, on ``h(u) = vᵀ relu(X̃u)`` in coordinates of the row space."""
 
@@ -270,7 +280,7 @@ class _Tree:
 
     def _halve(self, boxes: _Boxes) -> _Boxes:
         """Bound the boxes; both halves of those that stay open."""
-        excess, units, undecided = self._examine(boxes)
+        excess, units, _, _, undecided = self._examine(boxes)
         target = self._goal.target
         # gᵀu ≤ target · ûᵀu + excess on the box.
         least = (boxes.centres * units).sum(axis=1) - (boxes.sides * np.abs(units)).sum(axis=1)
@@ -284,8 +294,8 @@ class _Tree:
         self._closed = max(self._closed, float(done.max(initial=0.0)))
         return boxes.select(split).halved(undecided[split].argmax(axis=1))
 
-    def _examine(self, boxes: _Boxes) -> tuple[Array, Array, Array]:
-        """By how much the boxes miss the target, the ``û`` they were bounded with, and the error across each side."""
+    def _examine(self, boxes: _Boxes) -> _Examined:
+        """Bound the boxes, with slopes and ``û`` from a few steps towards their best values."""
         chords, middle, half = self._convex.slopes(boxes)
         constants = (chords * (half - middle) * (chords < 1)) @ self._convex.sizes
         g = chords @ self._convex.weighted
@@ -303,11 +313,8 @@ class _Tree:
             slopes[better], units[better] = trial[better], trial_units[better]
         undecided = (chords * (1 - chords)) @ np.abs(self._convex.weighted)
         undecided += 0.5 * (slopes * (1 - slopes)) @ np.abs(self._concave.weighted)
-        return (
-            excess,
-            units,
-            boxes.sides * np.where(undecided.any(axis=1, keepdims=True), undecided, 1.0),
-        )
+        undecided = np.where(undecided.any(axis=1, keepdims=True), undecided, 1.0)
+        return _Examined(excess, units, chords, slopes, boxes.sides * undecided)
 
     def _excess(self, boxes: _Boxes, g: Array) -> tuple[Array, Array]:
         """Maximum of ``(g − target û)ᵀu`` over each box, with ``û`` near the direction where ``gᵀu/‖u‖`` is largest."""

@@ -154,7 +154,7 @@ def test_no_point_of_a_box_is_above_its_bound(seed):
     for _ in range(6 * (rank > 1)):
         across = (boxes.faces + rng.integers(1, rank, len(boxes.faces))) % rank
         boxes = boxes.halved(across).select(rng.permutation(2 * len(across))[:200])
-    excess, _, _ = tree._examine(boxes)
+    excess = tree._examine(boxes).excess
     for corners in (False, True):
         for _ in range(20):
             where = rng.uniform(-1, 1, boxes.sides.shape)
