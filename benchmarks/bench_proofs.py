@@ -9,7 +9,7 @@ import numpy as np
 from common import quick_asked, report, teacher
 from rivals.miqcp import miqcp_bound
 
-from convexrelu import TrainingProblem, train
+from convexrelu import TrainingProblem, certify, train
 from convexrelu.oracles import BranchAndBoundOracle
 
 SCIP_SECONDS = 120.0
@@ -24,6 +24,8 @@ def main() -> None:
     pairs = (
         [(20, 2, 1e-2)] if quick else [(30, 3, 1e-2), (60, 4, 1e-2), (100, 4, 1e-2), (100, 5, 1e-2)]
     )
+    sizes = [(20, 2)] if quick else [(20, 2), (100, 2), (100, 3), (100, 4), (50, 5)]
+    report("rational", [_verify(*size) for size in sizes], write=not quick)
     report("miqcp", [_compare(*pair) for pair in pairs], write=not quick)
 
 
@@ -48,6 +50,19 @@ def _train(n: int, d: int, strength: float, tol: float) -> dict[str, object]:
         "seconds": f"{np.median(times):.2f}",
         "runs": len(times),
     }
+
+
+def _verify(n: int, d: int) -> dict[str, object]:
+    """The same certificate in floats and in fractions."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    network = train(TrainingProblem(X, y, 0.01), random_state=0).network
+    row: dict[str, object] = {"n": n, "d": d}
+    for arithmetic in ("float64", "rational"):
+        started = time.perf_counter()
+        certificate = certify(network, X, y, alpha=0.01, arithmetic=arithmetic, random_state=0)
+        row[f"{arithmetic} seconds"] = f"{time.perf_counter() - started:.2f}"
+        row[f"{arithmetic} gap"] = f"{certificate.relative_gap:.2e}"
+    return row | {"verified": certificate.arithmetic == "rational"}
 
 
 def _compare(n: int, d: int, rtol: float) -> dict[str, object]:

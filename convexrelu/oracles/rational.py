@@ -43,9 +43,8 @@ def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float
 
     Notes
     -----
-    Time is about 0.2 µs for each box and entry. At the dual points of networks with a gap of 1e-3 and a millionth above
-    ``M(v)``, samples × dimensions of 100 × 3 took 0.1 s, 100 × 4 0.5 s, 100 × 5 2 s, 100 × 6 15 s and 60 × 7 a minute;
-    1e-9 above ``M(v)`` can take a hundred times as long.
+    How many boxes there are grows with the dimension as for branch and bound in floats, and each takes longer
+    (``benchmarks/bench_proofs.py``). It grows, too, as the level comes close to ``M(v)``.
 
     Examples
     --------
