@@ -230,10 +230,11 @@ class CuttingPlane:
         objective = self.problem.objective(self._network)
         certificate = certificate_of(self.problem, objective, self._dual.v, self._dual.report)
         self._proved = max(self._proved, certificate.proved_lower_bound)
-        if certificate.is_proof:
-            if self._proof is None or certificate.lower_bound > self._proof.lower_bound:
-                self._proof = certificate
-            certificate = replace(self._proof, objective=objective)
+        best = self._proof
+        if certificate.is_proof and (best is None or certificate.lower_bound > best.lower_bound):
+            best = self._proof = certificate
+        if best and (certificate.is_proof or best.lower_bound >= certificate.lower_bound):
+            certificate = replace(best, objective=objective)
         return replace(certificate, proved_lower_bound=self._proved)
 
     def _is_small(self, certificate: Certificate) -> bool:
