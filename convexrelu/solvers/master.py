@@ -48,9 +48,9 @@ def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
     """The master called `name`, as accurate as certificates to `tol` need it.
 
     Near the optimum the objective is flat and the bound is not: an error of ``ε²`` in the one is an error of ``ε`` in
-    the other. A native master hands out its dual point and is asked for a gap of ``tol^1.5``, which is little more work
-    than one of `tol`. The other solvers know their objective only, and are asked for the square of a tenth of
-    `tol`.
+    the other. A native master hands out its dual point and is asked for a gap of ``tol^1.5``, or a fiftieth of
+    `tol`, which is little more work than one of `tol`. The other solvers know their objective only, and are
+    asked for the square of a tenth of `tol`.
 
     Raises
     ------
@@ -65,7 +65,9 @@ def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
     if not name.startswith("cvxpy:"):
         from convexrelu.solvers.native_master import NativeMaster
 
-        return NativeMaster(name, gap=float(np.clip(tol**1.5, 1e-12, 1e-4)), device=device)
+        return NativeMaster(
+            name, gap=float(np.clip(min(tol**1.5, 0.02 * tol), 1e-12, 1e-3)), device=device
+        )
     if device != "cpu":
         raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
     from convexrelu.solvers.cvxpy_master import CvxpyMaster
