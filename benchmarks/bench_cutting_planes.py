@@ -39,11 +39,7 @@ def main() -> None:
     report("cutting_planes", rows, write=not quick)
     if not quick:
         _picture(
-            TrainingProblem(*real_data("concrete"), 1e-3),
-            100,
-            0.01,
-            1.0,
-            IMAGES / "race_concrete.png",
+            TrainingProblem(*real_data("concrete"), 1e-3), 100, 1.0, IMAGES / "race_concrete.png"
         )
 
 
