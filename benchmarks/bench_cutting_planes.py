@@ -146,7 +146,11 @@ def _picture(problem: TrainingProblem, width: int, unit: float, path: Path) -> N
         axes.plot(times, unit * np.array(objectives), color=colour, label=f"{name}, rate {rate:g}")
     best = unit * history[-1].objective
     axes.set(
-        xscale="log", ylim=(0.8 * best, 1.5 * best), xlabel="seconds", ylabel="regularised loss"
+        xscale="log",
+        xlim=(0.05, None),
+        ylim=(0.9 * best, 1.15 * best),
+        xlabel="seconds",
+        ylabel="regularised loss",
     )
     if unit != 1.0:
         axes.set_ylabel("n · regularised loss")
