@@ -17,7 +17,7 @@ from convexrelu.oracles.choose import choose_oracles
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import Master, make_master
-from convexrelu.solvers.recovery import blocks_of
+from convexrelu.solvers.recovery import blocks_of, dual_of
 from convexrelu.status import Status
 from convexrelu.training import check_number, train
 from convexrelu.verification import verified
@@ -234,8 +234,8 @@ def certify(
     if arithmetic == "rational":
         best = network if improved is None else improved.network
         if improved is not None:
-            outputs = best.predict(problem.X)
-            _, report = price_and_certify(problem, network, verifier, outputs)
+            v = problem.dual_point(best.predict(problem.X))
+            _, report = price_and_certify(problem, network, verifier, v)
         v = given.dual_point(best.predict(given.X))
         certificate = verified(given, network, certificate, v, report.bound)
     cell = _cell_lower_bound(problem, network, master, time_limit)
@@ -260,7 +260,7 @@ def _cell_lower_bound(
     blocks, values = blocks.select(alive), values[alive]
     solution = master.relu(problem, blocks, start=values, time_limit=time_limit)
     oracle = PatternOracle(problem.design, blocks.masks, signs=blocks.signs)
-    points = map(problem.dual_point, (network.predict(problem.X), solution.outputs))
+    points = problem.dual_point(network.predict(problem.X)), dual_of(problem, solution)
     return max(lower_bound(problem, v, oracle(v).bound) for v in points)
 
 
@@ -284,7 +284,7 @@ def _improve(
     """Train on from the network, and keep it where that is no better: a solver may be inaccurate or out of time."""
     result = train(problem, start=network, tol=tol, **options)
     assert isinstance(result.network, TwoLayerNetwork)
-    best = min((result.network, network.merge(), network), key=problem.objective)
+    best = min((result.network, problem.merged(network), network), key=problem.objective)
     if best is result.network:
         return result
     own, _ = price_and_certify(problem, best, verifier)

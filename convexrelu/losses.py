@@ -7,7 +7,7 @@ is written here once and serves the primal, the dual, the certificate and the cv
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,24 @@ class Loss(Protocol):
     """What a loss must offer; all arrays are of one shape, one entry a sample."""
 
     name: str
+    smooth: bool
+    degree: float | None
+
+    def checked_targets(self, y: Array) -> Array:
+        """The targets, or a ValueError that says what is wrong with ``y``."""
+        ...
+
+    def n_outputs(self, y: Array) -> int:
+        """Outputs that a network for these targets has."""
+        ...
+
+    def conjugate_error(self, z: Array, y: Array) -> Array:
+        """Bound on the rounding error of `conjugate`."""
+        ...
+
+    def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
+        """A point near ``v`` in the domain of the dual, whose sum is zero if it is to be balanced."""
+        ...
 
     def value(self, f: Array, y: Array) -> Array:
         """``ℓ(f, y)``."""
@@ -41,8 +59,8 @@ class Loss(Protocol):
         """Second derivative of ``ℓ`` with respect to ``f``."""
         ...
 
-    def best_constant(self, y: Array, weights: Array) -> float:
-        """The ``c`` that minimises ``Σ weights_i ℓ(c, y_i)``."""
+    def best_intercept(self, f: Array, y: Array, weights: Array) -> Any:
+        """The ``c`` that minimises ``Σ weights_i ℓ(f_i + c, y_i)``."""
         ...
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
@@ -90,8 +108,28 @@ class SquaredError:
         """One everywhere."""
         return np.ones_like(f)
 
-    def best_constant(self, y: Array, weights: Array) -> float:
+    smooth = True
+    degree: float | None = 2
+
+    def checked_targets(self, y: Array) -> Array:
+        """Any numbers."""
+        return y
+
+    def n_outputs(self, y: Array) -> int:
+        """Columns of the targets."""
+        return 1 if y.ndim == 1 else y.shape[1]
+
+    def conjugate_error(self, z: Array, y: Array) -> Array:
+        """Bound on the rounding error of `conjugate`."""
+        return 4 * np.finfo(np.float64).eps * (np.abs(z * y) + np.square(z))
+
+    def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
+        """``v`` with a sum of zero."""
+        return v - weights * v.sum() if balanced else v
+
+    def best_intercept(self, f: Array, y: Array, weights: Array) -> Any:
         """Weighted mean, taken about the first target so that a constant ``y`` is met to the last bit."""
+        y = y - f
         return float(y[0] + weights @ (y - y[0]) / weights.sum())
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:

@@ -43,13 +43,13 @@ def test_conjugate_is_the_supremum(loss, samples):
 
 def test_best_constant_minimises(loss, samples):
     y, weights = samples[0], np.abs(samples[1])
-    c = loss.best_constant(y, weights)
+    c = loss.best_intercept(np.zeros_like(y), y, weights)
     assert weights @ loss.gradient(np.full_like(y, c), y) == pytest.approx(0, abs=1e-12)
 
 
 def test_best_constant_of_equal_targets_is_exact(loss):
     y = np.full(7, 0.1)
-    assert loss.best_constant(y, np.full(7, 1 / 7)) == 0.1
+    assert loss.best_intercept(np.zeros(7), y, np.full(7, 1 / 7)) == 0.1
 
 
 def test_expression_is_the_weighted_sum(loss, samples):

@@ -86,14 +86,17 @@ class Oracle(Protocol):
 
 
 def lipschitz_constant(design: Array, v: Array) -> float:
-    """``Σ_i |v_i| ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ relu(X̃u)``, and the unit of its rounding errors."""
-    return float(np.abs(v) @ norms(design))
+    """``Σ_i ‖v_i‖ ‖x̃_i‖``: Lipschitz constant of ``u → ‖vᵀ φ(X̃u)‖``, and the unit of its rounding errors."""
+    sizes = np.abs(v) if v.ndim == 1 else norms(v)
+    return float(sizes @ norms(design))
 
 
-def largest_value(design: Array, v: Array, directions: Array) -> float:
-    """Largest ``|vᵀ relu(X̃u)|/‖u‖`` over rows ``u`` that are not zero: what ``M(v)`` is at least."""
+def largest_value(design: Array, v: Array, directions: Array, slope: float = 0.0) -> float:
+    """Largest ``‖vᵀ φ(X̃u)‖/‖u‖`` over rows ``u`` that are not zero: what ``M(v)`` is at least."""
     lengths = norms(directions)
-    values = np.abs(v @ np.maximum(design @ directions.T, 0.0))
+    seen = design @ directions.T
+    hidden = np.maximum(seen, 0.0) + slope * np.minimum(seen, 0.0)
+    values = np.abs(v @ hidden) if v.ndim == 1 else norms(hidden.T @ v)
     return float((values / lengths).max(initial=0.0))
 
 

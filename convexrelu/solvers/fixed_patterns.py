@@ -16,7 +16,7 @@ from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.master import Master
-from convexrelu.solvers.recovery import recover_gated, recover_relu
+from convexrelu.solvers.recovery import dual_of, recover_gated, recover_relu
 from convexrelu.status import Status
 
 __all__ = ["train_on_patterns"]
@@ -97,7 +97,7 @@ def _train_relu(
         candidate = recover_relu(problem, solution, blocks)
         if problem.objective(candidate) < problem.objective(network):
             network = candidate
-    certificate, _ = price_and_certify(problem, network, oracle, solution.outputs)
+    certificate, _ = price_and_certify(problem, network, oracle, dual_of(problem, solution))
     return network, certificate, solution.status
 
 
@@ -112,6 +112,6 @@ def _train_gated(
     solution = master.gated(problem, blocks, time_limit=time_limit)
     network = recover_gated(problem, solution, patterns.gates)
     objective = problem.data_fit(network.predict(problem.X)) + problem.alpha * network.penalty()
-    v = problem.dual_point(solution.outputs)
+    v = dual_of(problem, solution)
     report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(v)
     return network, certificate_of(problem, objective, v, report), solution.status
