@@ -186,7 +186,7 @@ def test_problem_is_immutable():
         ("alpha", "0.1"),
         ("alpha", None),
         ("alpha", [0.1]),
-        ("loss", "hinge"),
+        ("loss", "cubic"),
         ("loss", None),
         ("sample_weight", WEIGHTS[:-1]),
         ("sample_weight", -WEIGHTS),
