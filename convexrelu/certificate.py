@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles import Oracle, OracleReport, RelaxationOracle
+from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.base import largest_value, lipschitz_constant
+from convexrelu.oracles.of_problem import relaxation_for
 from convexrelu.problem import TrainingProblem
 
 __all__ = [
@@ -196,7 +197,7 @@ def certificate_of(
         return Certificate(
             objective, bound, report.scope, report.method, True, proved, 0, violation
         )
-    relaxed = relaxation(problem)(v)
+    relaxed = relaxation_for(problem)(v)
     closed = lower_bound(problem, v, relaxed.bound)
     if closed >= bound - 1e-9 * abs(bound):
         return Certificate(objective, closed, "global", relaxed.method, True, closed, 0, violation)
@@ -235,15 +236,10 @@ def price(
     if report.is_proof:
         return report
     if not report.finished:
-        return replace(relaxation(problem)(v), finished=False)
+        return replace(relaxation_for(problem)(v), finished=False)
     own = problem.directions(network.prune())
     reached = largest_value(problem.design, v, own, problem.slope)
     return replace(report, bound=max(report.bound, reached))
-
-
-def relaxation(problem: TrainingProblem) -> Oracle:
-    """The closed-form bound on ``M(v)`` for a problem."""
-    return RelaxationOracle(problem.design)
 
 
 def price_and_certify(

@@ -211,11 +211,6 @@ class TrainingProblem:
             return 1.0
         return _FREE_BIAS * float(norms(self.X - self.origin).max()) or 1.0
 
-    @property
-    def bias_slack(self) -> float:
-        """``√(1 + (R/B)²)``, by which a bound on ``M`` for the design grows to one for free biases; 1 otherwise."""
-        return math.sqrt(1 + _FREE_BIAS**-2) * (1 + 4 * _EPS) if self.free_bias else 1.0
-
     def directions(self, network: TwoLayerNetwork) -> Array:
         """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is what neuron ``j`` sees."""
         if not self.hidden_bias:
