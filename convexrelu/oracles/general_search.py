@@ -16,7 +16,6 @@ from convexrelu.oracles.base import (
     activate,
     consistent,
     distinct_pairs,
-    largest_value,
     lipschitz_constant,
     sizes,
     strongest_first,
@@ -129,7 +128,7 @@ class GeneralSearchOracle:
         order = order[values[order] >= 0]
         order = order[self._distinct(masks[order], signs[order])]
         return OracleReport(
-            bound=largest_value(self.design, v, directions, self.slope),
+            bound=float(values.max(initial=0.0)),
             is_proof=False,
             scope="global",
             method="search",
