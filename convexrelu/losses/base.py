@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 # By how much a point may be outside the domain of a conjugate for rounding, in units of its ends.
-OUTSIDE = 4 * EPS
+OUTSIDE = 16 * EPS
 
 
 class Loss(ABC):
@@ -73,9 +73,9 @@ class Loss(ABC):
     def conjugate_error(self, z: Array, y: Array) -> Array:
         """Bound on the error of what `conjugate` returns, of shape (n,).
 
-        It covers the rounding within `conjugate`, rounding of ``z`` itself (relative, in the last place, as that of
-        a quotient), and points just outside the domain in this sense: for a point ``z`` counted as on the boundary,
-        ``(1 − 8 ε) z`` is inside, and ``ℓ*((1 − 8 ε) z) ≤ (1 − 8 ε) ℓ*(z)`` by convexity, since ``ℓ*(0) = 0``.
+        It covers the rounding within `conjugate`, a relative error of ``4 ε`` in ``z`` itself, such as that of a
+        quotient, and points just outside the domain in this sense: where ``z`` counts as on the boundary,
+        ``(1 − 32 ε) z`` is inside, and ``ℓ*((1 − 32 ε) z) ≤ (1 − 32 ε) ℓ*(z)`` by convexity, since ``ℓ*(0) = 0``.
         """
 
     @abstractmethod

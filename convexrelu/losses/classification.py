@@ -102,7 +102,7 @@ class Logistic(_MarginLoss):
         # The derivative, log p − log(1 − p), is unbounded at 1. Since t ↦ −t log t is concave and zero at
         # zero, an error δ = 4 ε p of p changes the second term by at most δ |log δ|; |log 4ε| < 35.
         size = np.abs(xlogy(p, p))
-        return EPS * (16 * size + 16 * np.abs(xlog1py(1 - p, -p)) + 4 * (36 * p + 2 * size))
+        return EPS * (56 * size + 48 * np.abs(xlog1py(1 - p, -p)) + 144 * p)
 
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         positive, negative = weights[y > 0].sum(), weights[y < 0].sum()
@@ -153,7 +153,7 @@ class Hinge(_MarginLoss):
         return -p
 
     def _multiplier_errors(self, p: Array) -> Array:
-        return 16 * EPS * p
+        return 40 * EPS * p
 
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """The derivative in ``c`` is ``−Σ_{y=1} weights``, and grows by ``weights_i`` at ``c = y_i − f_i``."""
@@ -198,7 +198,7 @@ class SquaredHinge(_MarginLoss):
         return np.square(p) / 2 - p
 
     def _multiplier_errors(self, p: Array) -> Array:
-        return 16 * EPS * (p + np.square(p))
+        return 40 * EPS * (p + np.square(p))
 
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         # Where all negative samples are beyond their margins, and where all positive ones are.

@@ -40,7 +40,7 @@ class _RegressionLoss(SeparableLoss):
 
     def _conjugate_errors(self, z: Array, y: Array) -> Array:
         """That of ``z y`` and ``½ z²``, which are what the conjugates here are made of."""
-        return 16 * EPS * (np.abs(z * y) + np.square(z))
+        return 40 * EPS * (np.abs(z * y) + np.square(z))
 
 
 @dataclass(frozen=True)
@@ -341,7 +341,7 @@ class Poisson(_RegressionLoss):
         scale = np.where(y > 0, y, 1.0)
         slope = np.abs(np.log(np.maximum(z + y, np.where(delta > 0, delta, scale)) / scale))
         terms = np.abs(first) + np.abs(second) + np.abs(z)
-        return 16 * EPS * terms + 3 * delta * (slope + 2)
+        return 48 * EPS * terms + 3 * delta * (slope + 2)
 
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """``log(Σ weights·y / Σ weights·exp(f))``; a ValueError if there is no positive target."""
