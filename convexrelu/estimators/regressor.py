@@ -20,11 +20,11 @@ from convexrelu.gated_network import GatedNetwork
 from convexrelu.losses import LOSSES
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem import ACTIVATIONS, TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import SOLVERS
 from convexrelu.status import Status
-from convexrelu.training import ACTIVATIONS, PATTERNS, train
+from convexrelu.training import PATTERNS, train
 
 if TYPE_CHECKING:
     import torch
@@ -227,13 +227,13 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             targets,
             self.alpha,
             loss=self.loss,
+            activation=self.activation,
             hidden_bias=self.hidden_bias,
             fit_intercept=self.fit_intercept,
             sample_weight=sample_weight,
         )
         result = train(
             problem,
-            activation=self.activation,
             patterns=self.patterns,
             n_patterns=self.n_patterns,
             solver=self.solver,

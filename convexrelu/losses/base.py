@@ -108,12 +108,6 @@ class Loss(ABC):
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights_i ℓ(f_i, y_i)`` in cvxpy."""
 
-    def best_constant(self, y: Array, weights: Array) -> Any:
-        """The ``c`` that minimises ``Σ weights_i ℓ(c, y_i)``."""
-        n_outputs = self.n_outputs(y)
-        shape = (len(y),) if n_outputs == 1 else (len(y), n_outputs)
-        return self.best_intercept(np.zeros(shape), y, weights)
-
 
 class SeparableLoss(Loss):
     """A sum of one term for each sample and output; a loss defines the terms.

@@ -266,14 +266,6 @@ def test_best_intercept_of_far_outputs(loss):
                 assert at <= data.weights @ loss.value(f + c + step * direction, data.y) + 1e-12
 
 
-def test_best_constant_is_the_best_intercept_of_nothing(loss):
-    for k in several(loss):
-        data = Samples(loss, k)
-        c = loss.best_constant(data.y, data.weights)
-        expected = loss.best_intercept(np.zeros_like(data.f), data.y, data.weights)
-        np.testing.assert_array_equal(c, expected)
-
-
 def test_expression_is_the_weighted_sum(loss):
     import cvxpy as cp
 

@@ -9,7 +9,7 @@ from convexrelu.losses.quantiles import weighted_quantile
 
 def test_squared_error_meets_equal_targets_to_the_last_bit():
     loss, y = LOSSES["squared_error"](), np.full(7, 0.1)
-    assert loss.best_constant(y, np.full(7, 1 / 7)) == 0.1
+    assert loss.best_intercept(np.zeros(7), y, np.full(7, 1 / 7)) == 0.1
 
 
 @pytest.mark.parametrize("delta", [0.0, -1.0, np.inf, np.nan, True, "one"])
