@@ -306,9 +306,10 @@ def _with_fewer_neurons(
     """Walk until no null direction is left. None if there is none to begin with."""
     columns, m = _columns(network, problem, problem.X[problem.weights > 0]), network.width
     lengths = np.linalg.norm(columns, axis=0)
-    # What is below the rounding of the largest column goes with the neurons that are dead on the data.
-    seen = np.flatnonzero(lengths > _EPS * lengths.max(initial=0.0))
-    units, alive = columns[:, seen] / lengths[seen], seen[seen < m]
+    # What is below the rounding of the largest neuron goes with those that are dead on the data.
+    alive = np.flatnonzero(lengths[:m] > _EPS * lengths[:m].max(initial=0.0))
+    seen = np.append(alive, np.arange(m, len(lengths)))
+    units = columns[:, seen] / lengths[seen]
     null = _null_space(units)
     if len(alive) == m and null.shape[1] == 0:
         return None
