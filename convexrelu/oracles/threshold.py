@@ -1,0 +1,205 @@
+"""Pricing of threshold units: ``max_u |vᵀ 1{X̃u ≥ 0}|``.
+
+The value is the same all over a cell, so that a list of all cells has the maximum. Without one it is the problem of
+the densest hemisphere, which is NP-hard (Johnson & Preparata 1978): a search bounds it from below only.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.norms import norms
+from convexrelu.oracles.base import OracleReport, strongest_first
+from convexrelu.patterns import ActivationPatterns, sample_gates
+from convexrelu.patterns.activation import first_of_each
+
+__all__ = ["ThresholdPatternOracle", "ThresholdSearchOracle", "threshold_relaxation"]
+
+Array = NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+_CHUNK_BYTES = 2**26
+
+
+def threshold_relaxation(v: Array) -> float:
+    """``max(Σ_i max(v_i, 0), Σ_i max(−v_i, 0))``: over all of ``{0, 1}ⁿ``, which shattered data attain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.oracles.threshold import threshold_relaxation
+    >>> round(threshold_relaxation(np.array([1.0, 2.0, -3.0])), 9)
+    3.0
+    """
+    return max(math.fsum(v[v > 0]), -math.fsum(v[v < 0])) + _rounding(v)
+
+
+def _rounding(v: Array) -> float:
+    """What sums of entries of ``v`` lose, and what they change by when the total is made exactly zero."""
+    return 2 * (len(v) + 1) * _EPS * float(np.abs(v).sum()) + 2 * abs(math.fsum(v))
+
+
+class ThresholdPatternOracle:
+    """The maximum over given patterns: one product.
+
+    Parameters
+    ----------
+    patterns : ActivationPatterns
+    complete : bool
+        Whether these are proved to be all, which makes the scope global.
+    n_witnesses : int
+        How many of the best patterns are handed out at most.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.oracles.threshold import ThresholdPatternOracle
+    >>> from convexrelu.patterns import enumerate_patterns
+    >>> oracle = ThresholdPatternOracle(enumerate_patterns(np.eye(2)), complete=True)
+    >>> report = oracle(np.array([3.0, -3.0]))
+    >>> round(report.bound, 9), report.scope
+    (3.0, 'global')
+    """
+
+    def __init__(
+        self, patterns: ActivationPatterns, *, complete: bool, n_witnesses: int = 100
+    ) -> None:
+        self.patterns = patterns
+        self.scope, self.method = ("global", "cells") if complete else ("programme", "patterns")
+        self.n_witnesses = n_witnesses
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Price the dual point ``v`` of shape (n,)."""
+        masks = self.patterns.masks
+        step = max(1, _CHUNK_BYTES // (8 * max(1, len(v))))  # products turn masks into floats
+        products = np.concatenate(
+            [masks[i : i + step] @ v for i in range(0, len(masks), step)] or [np.zeros(0)]
+        )
+        order = strongest_first(np.abs(products))[: self.n_witnesses]
+        return OracleReport(
+            bound=float(np.abs(products).max(initial=0.0)) + _rounding(v),
+            is_proof=True,
+            scope=self.scope,
+            method=self.method,
+            masks=masks[order],
+            signs=np.where(products[order] < 0, -1.0, 1.0),
+            directions=self.patterns.gates[order],
+            values=np.abs(products[order]),
+            work=len(masks),
+        )
+
+
+class ThresholdSearchOracle:
+    """A search from many gates, each improved by exact line searches. What it finds is an estimate.
+
+    Along a line ``u + t e`` sample ``i`` switches at ``t_i = −x̃_iᵀu / x̃_iᵀe``: after sorting these, the values of
+    all cells that the line crosses are one cumulative sum. Lines go in random directions, and in that of the
+    gradient of a smoothed value.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``.
+    random : RandomState
+        Source of gates and lines.
+    n_starts : int
+        How many gates are improved side by side.
+    n_lines : int
+        How many lines each of them is moved along.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.oracles.threshold import ThresholdSearchOracle
+    >>> oracle = ThresholdSearchOracle(np.eye(3), np.random.RandomState(0))
+    >>> report = oracle(np.array([3.0, -4.0, 2.0]))
+    >>> round(report.bound, 9), report.is_proof
+    (5.0, False)
+    """
+
+    def __init__(
+        self, design: Array, random: np.random.RandomState, *, n_starts: int = 64, n_lines: int = 60
+    ) -> None:
+        self.design = design
+        self.random = random
+        self.n_starts = n_starts
+        self.n_lines = n_lines
+        lengths = norms(design)
+        self._rows = design / np.where(lengths > 0, lengths, 1.0)[:, None]
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Price the dual point ``v`` of shape (n,)."""
+        gates = sample_gates(self._rows.shape[1], self.n_starts, self.random)
+        # Half of the starts look for a large value, the others for a small one.
+        signs = np.where(np.arange(self.n_starts) % 2 == 0, 1.0, -1.0)
+        values = signs * ((gates @ self._rows.T >= 0) @ v)
+        lines = 0
+        for lines in range(1, self.n_lines + 1):
+            ahead = self._directions(gates, signs, v, smooth=lines % 2 == 0)
+            moved = self._best_on_lines(gates, ahead, signs, v)
+            found = signs * ((moved @ self._rows.T >= 0) @ v)
+            better = found > values
+            gates[better], values[better] = moved[better], found[better]
+            if time.perf_counter() > deadline:
+                break
+        return self._report(gates, signs, values, v, finished=lines == self.n_lines)
+
+    def _directions(self, gates: Array, signs: Array, v: Array, *, smooth: bool) -> Array:
+        """Random directions, or gradients of ``Σ_i v_i σ(x̃_iᵀu/τ)``, the width ``τ`` a random one."""
+        noise = self.random.standard_normal(gates.shape)
+        if not smooth:
+            return noise
+        width = 10 ** self.random.uniform(-2, 0, (len(gates), 1))
+        bells = 1 / np.square(np.cosh(np.clip(gates @ self._rows.T / width, -50, 50)))
+        gradients = signs[:, None] * ((bells * v) @ self._rows)
+        length = norms(gradients)[:, None]
+        return np.where(length > 0, gradients / np.where(length > 0, length, 1.0), noise)
+
+    def _best_on_lines(self, gates: Array, ahead: Array, signs: Array, v: Array) -> Array:
+        """For every gate the middle of the best cell on its line, as a unit vector."""
+        here, speed = gates @ self._rows.T, ahead @ self._rows.T
+        moving = speed != 0
+        crossing = np.where(moving, -here / np.where(moving, speed, 1.0), np.inf)
+        # On at t = −∞: samples that the line leaves, and those on the right side that it never meets.
+        first = np.where(moving, speed < 0, here >= 0) @ v
+        order = np.argsort(crossing, axis=1)
+        times = np.take_along_axis(crossing, order, axis=1)
+        jumps = np.take_along_axis(np.sign(speed) * v, order, axis=1)
+        values = signs[:, None] * np.cumsum(np.column_stack([first, jumps]), axis=1)
+        # The ends of the intervals; the outer ones are cut off at a distance.
+        reach = 1 + np.abs(np.where(np.isfinite(times), times, 0.0)).max(axis=1, initial=0.0)
+        times = np.clip(np.column_stack([-reach, times, reach]), -reach[:, None], reach[:, None])
+        values[np.diff(times, axis=1) <= 1e-12 * reach[:, None]] = -np.inf
+        best = values.argmax(axis=1)
+        rows = np.arange(len(gates))
+        middle = (times[rows, best] + times[rows, best + 1]) / 2
+        moved = gates + middle[:, None] * ahead
+        length = norms(moved)[:, None]
+        return np.where(length > 0, moved / np.where(length > 0, length, 1.0), gates)
+
+    def _report(
+        self, gates: Array, signs: Array, values: Array, v: Array, *, finished: bool
+    ) -> OracleReport:
+        """Distinct patterns found, on the rows as they are."""
+        masks = gates @ self.design.T >= 0
+        kept = first_of_each(masks)
+        kept = kept[strongest_first(values[kept])]
+        products = masks[kept] @ v
+        return OracleReport(
+            bound=float(np.abs(products).max(initial=0.0)),
+            is_proof=False,
+            scope="global",
+            method="search",
+            masks=masks[kept],
+            signs=np.where(products < 0, -1.0, 1.0),
+            directions=gates[kept],
+            values=np.abs(products),
+            n_starts=self.n_starts,
+            finished=finished,
+            proved_bound=threshold_relaxation(v),
+            work=self.n_starts * self.n_lines,
+        )
