@@ -39,8 +39,8 @@ def threshold_relaxation(v: Array) -> float:
 
 
 def _rounding(v: Array) -> float:
-    """What sums of entries of ``v`` lose, and what they change by when the total is made exactly zero."""
-    return 2 * (len(v) + 1) * _EPS * float(np.abs(v).sum()) + 2 * abs(math.fsum(v))
+    """What a sum of entries of ``v`` may lose."""
+    return 2 * (len(v) + 1) * _EPS * float(np.abs(v).sum())
 
 
 class ThresholdPatternOracle:
@@ -97,8 +97,8 @@ class ThresholdSearchOracle:
     """A search from many gates, each improved by exact line searches. What it finds is an estimate.
 
     Along a line ``u + t e`` sample ``i`` switches at ``t_i = −x̃_iᵀu / x̃_iᵀe``: after sorting these, the values of
-    all cells that the line crosses are one cumulative sum. Lines go in random directions, and in that of the
-    gradient of a smoothed value.
+    all cells that the line crosses are one cumulative sum. Lines go in random directions, in that of the gradient of
+    a smoothed value, and past some samples to others that are on the wrong side.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class ThresholdSearchOracle:
     """
 
     def __init__(
-        self, design: Array, random: np.random.RandomState, *, n_starts: int = 64, n_lines: int = 60
+        self, design: Array, random: np.random.RandomState, *, n_starts: int = 64, n_lines: int = 90
     ) -> None:
         self.design = design
         self.random = random
@@ -139,25 +139,42 @@ class ThresholdSearchOracle:
         values = signs * ((gates @ self._rows.T >= 0) @ v)
         lines = 0
         for lines in range(1, self.n_lines + 1):
-            ahead = self._directions(gates, signs, v, smooth=lines % 2 == 0)
+            ahead = self._directions(gates, signs, v, kind=lines % 3)
             moved = self._best_on_lines(gates, ahead, signs, v)
             found = signs * ((moved @ self._rows.T >= 0) @ v)
-            better = found > values
+            better = found >= values  # equal ones keep the search moving
             gates[better], values[better] = moved[better], found[better]
             if time.perf_counter() > deadline:
                 break
         return self._report(gates, signs, values, v, finished=lines == self.n_lines)
 
-    def _directions(self, gates: Array, signs: Array, v: Array, *, smooth: bool) -> Array:
-        """Random directions, or gradients of ``Σ_i v_i σ(x̃_iᵀu/τ)``, the width ``τ`` a random one."""
+    def _directions(self, gates: Array, signs: Array, v: Array, *, kind: int) -> Array:
+        """Random directions (0), smoothed gradients (1), or ones that switch a sample to the better side (2)."""
         noise = self.random.standard_normal(gates.shape)
-        if not smooth:
+        if kind == 0:
             return noise
-        width = 10 ** self.random.uniform(-2, 0, (len(gates), 1))
-        bells = 1 / np.square(np.cosh(np.clip(gates @ self._rows.T / width, -50, 50)))
-        gradients = signs[:, None] * ((bells * v) @ self._rows)
-        length = norms(gradients)[:, None]
-        return np.where(length > 0, gradients / np.where(length > 0, length, 1.0), noise)
+        sides = gates @ self._rows.T
+        if kind == 1:
+            # The gradient of Σ_i v_i σ(x̃_iᵀu/τ), for widths τ of all sizes.
+            width = 10 ** self.random.uniform(-2, 0, (len(gates), 1))
+            bells = 1 / np.square(np.cosh(np.clip(sides / width, -50, 50)))
+            ahead = signs[:, None] * ((bells * v) @ self._rows)
+        else:
+            gain = signs[:, None] * np.where(sides >= 0, -v, v)
+            wrong = (self.random.random_sample(sides.shape) * (gain > 0)).argmax(axis=1)
+            ahead = self._past_others(self._rows[wrong], sides)
+        length = norms(ahead)[:, None]
+        return np.where(length > 1e-9, ahead / np.where(length > 0, length, 1.0), noise)
+
+    def _past_others(self, ahead: Array, sides: Array) -> Array:
+        """Directions along which samples do not move that are near their switch, as many for each gate."""
+        n, dimension = self._rows.shape
+        n_others = self.random.randint(0, max(1, min(n, dimension)))
+        nearness = np.abs(sides) * self.random.exponential(size=sides.shape)
+        others = self._rows[np.argpartition(nearness, n_others - 1, axis=1)[:, :n_others]]
+        basis, _ = np.linalg.qr(np.swapaxes(others, 1, 2))  # (B, d̃, n_others)
+        along = basis @ (np.swapaxes(basis, 1, 2) @ ahead[:, :, None])
+        return ahead - along[:, :, 0]
 
     def _best_on_lines(self, gates: Array, ahead: Array, signs: Array, v: Array) -> Array:
         """For every gate the middle of the best cell on its line, as a unit vector."""

@@ -15,7 +15,9 @@ def depth(design, mask, u):
 
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (3, 2), (8, 3), (6, 6), (20, 2)])
 def test_every_cell_has_its_deepest_point(n, d):
-    design = np.random.default_rng(n + d).standard_normal((n, d)) * np.geomspace(1e-3, 1e3, n)[:, None]
+    design = (
+        np.random.default_rng(n + d).standard_normal((n, d)) * np.geomspace(1e-3, 1e3, n)[:, None]
+    )
     rows = design / np.linalg.norm(design, axis=1, keepdims=True)
     masks = reference.all_masks(design)
     for mask in masks[:: max(1, len(masks) // 20)]:
