@@ -5,7 +5,8 @@ import pytest
 
 from convexrelu import Status, TrainingProblem, TwoLayerNetwork, regularization_path, train
 from convexrelu.programs import GatedProgramme, ReLUProgramme
-from convexrelu.training import ACTIVATIONS, PATTERNS
+from convexrelu.problem import ACTIVATIONS
+from convexrelu.training import PATTERNS
 from tests import reference
 from tests.honest import assert_certifies, assert_same_network
 
@@ -39,11 +40,13 @@ def test_unknown_options_are_refused():
         train(PROBLEM, width=3)
 
 
-@pytest.mark.parametrize(("name", "choices"), [("activation", ACTIVATIONS), ("patterns", PATTERNS)])
-def test_messages_list_the_choices(name, choices):
+def test_messages_list_the_choices():
     with pytest.raises(ValueError, match="available") as caught:
-        train(PROBLEM, **{name: "other"})
-    assert all(repr(choice) in str(caught.value) for choice in choices)
+        train(PROBLEM, patterns="other")
+    assert all(repr(choice) in str(caught.value) for choice in PATTERNS)
+    with pytest.raises(ValueError, match="available") as caught:
+        TrainingProblem(X, Y, 0.1, activation="other")
+    assert all(repr(choice) in str(caught.value) for choice in ACTIVATIONS)
 
 
 def test_gates_must_be_finite():
@@ -53,7 +56,7 @@ def test_gates_must_be_finite():
 
 def test_cutting_planes_do_not_price_gates():
     with pytest.raises(ValueError, match="patterns='cutting_plane'"):
-        train(PROBLEM, activation="gated_relu")
+        train(TrainingProblem(X, Y, 0.1, activation="gated_relu"))
 
 
 @pytest.mark.parametrize("value", [np.float32(1e-3), np.float64(1e-3), 0])

@@ -20,12 +20,11 @@ from convexrelu.gated_network import GatedNetwork
 from convexrelu.losses import LOSSES
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem import ACTIVATIONS, TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import SOLVERS
 from convexrelu.status import Status
-from convexrelu.threshold_network import ThresholdNetwork
-from convexrelu.training import ACTIVATIONS, PATTERNS, train
+from convexrelu.training import PATTERNS, train
 
 if TYPE_CHECKING:
     import torch
@@ -161,7 +160,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
+    network_: TwoLayerNetwork | GatedNetwork
 
     def __init__(
         self,
@@ -228,13 +227,13 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             targets,
             self.alpha,
             loss=self.loss,
+            activation=self.activation,
             hidden_bias=self.hidden_bias,
             fit_intercept=self.fit_intercept,
             sample_weight=sample_weight,
         )
         result = train(
             problem,
-            activation=self.activation,
             patterns=self.patterns,
             n_patterns=self.n_patterns,
             solver=self.solver,
@@ -268,14 +267,10 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             For a gated network, which has no such form; ``network_.to_relu(X)`` makes one that has.
         """
         check_is_fitted(self, "network_")
-        if not isinstance(self.network_, TwoLayerNetwork):
+        if isinstance(self.network_, GatedNetwork):
             raise ValueError(
-                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"
-                + (
-                    "; use network_.to_relu(X).to_torch()"
-                    if self.activation == "gated_relu"
-                    else ""
-                )
+                "activation='gated_relu' has no Sequential(Linear, ReLU, Linear) form; "
+                "use network_.to_relu(X).to_torch()"
             )
         return self.network_.to_torch(dtype=dtype, device=device)
 
