@@ -94,8 +94,8 @@ def minimal(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwo
     """
     _check_fits(network, problem)
     limit = problem.objective(network) * (1 + _ROUNDING)
-    best = network.balance()
-    candidate: TwoLayerNetwork | None = best.merge(_SAME_DIRECTION)
+    best = problem.balanced(network)
+    candidate: TwoLayerNetwork | None = best.merge(_SAME_DIRECTION, free_bias=problem.free_bias)
     while candidate is not None and problem.objective(candidate) <= limit:
         best = candidate
         candidate = _with_fewer_neurons(best, problem)
@@ -179,7 +179,7 @@ def best_on_validation(
     for network in networks:
         _check_fits(network, problem)
     X_val, y_val = _checked_validation(X_val, y_val, problem)
-    networks = [network.balance() for network in networks]
+    networks = [problem.balanced(network) for network in networks]
     best = min(networks, key=problem.objective)
     joint = _side_by_side(best, networks)
     if joint.width == 0 or problem.objective(best) == 0:
@@ -204,7 +204,7 @@ def _best_scales(
     """Scales of the neurons of `joint` and shifts of the intercept that solve the programme, or None."""
     import cvxpy as cp
 
-    penalties, objective = _penalties(joint), problem.objective(best)
+    penalties, objective = _penalties(joint, problem), problem.objective(best)
     # Each neuron's share of the penalty, in a unit in which the shares are about one.
     unit = objective / problem.alpha
     shares = cp.Variable(joint.width, nonneg=True)
@@ -282,9 +282,13 @@ def _check_fits(network: TwoLayerNetwork, problem: TrainingProblem) -> None:
         raise ValueError(
             f"network takes {network.n_features} features, expected {problem.n_features}"
         )
-    n_outputs = 1 if problem.y.ndim == 1 else problem.y.shape[1]
-    if network.n_outputs != n_outputs:
-        raise ValueError(f"network has {network.n_outputs} outputs, expected {n_outputs}")
+    if network.n_outputs != problem.n_outputs:
+        raise ValueError(f"network has {network.n_outputs} outputs, expected {problem.n_outputs}")
+    if network.negative_slope != problem.slope:
+        raise ValueError(
+            f"network has negative_slope={network.negative_slope:g}, expected {problem.slope:g}, "
+            f"for activation={problem.activation!r}"
+        )
 
 
 def _checked_validation(
@@ -297,7 +301,7 @@ def _checked_validation(
         raise ValueError(f"y_val has shape {y.shape}, expected {(len(X), *problem.y.shape[1:])}")
     if not (np.isfinite(X).all() and np.isfinite(y).all()):
         raise ValueError("X_val or y_val contains NaN or infinity; all entries must be finite")
-    return X, y
+    return X, problem.loss.checked_targets(y)
 
 
 def _with_fewer_neurons(
@@ -315,7 +319,7 @@ def _with_fewer_neurons(
         return None
     # In units of the lengths, where directions are well scaled. The intercept starts from where it is.
     start = np.where(seen < m, lengths[seen], 0.0)
-    end = _walk(start, null, _penalties(network)[alive] / lengths[alive])
+    end = _walk(start, null, _penalties(network, problem)[alive] / lengths[alive])
     end = _refined(end, units, units @ start, n_positive=len(alive))
     scales = np.zeros(len(lengths))
     scales[seen] = end / lengths[seen]
@@ -392,10 +396,10 @@ def _columns(network: TwoLayerNetwork, problem: TrainingProblem, X: Array) -> Ar
     return np.hstack([neurons, constants]) if problem.fit_intercept else neurons
 
 
-def _penalties(network: TwoLayerNetwork) -> Array:
-    """``p_j`` of every neuron of a balanced network."""
-    inner = np.linalg.norm(network.augmented_weights(), axis=1)
-    return inner * np.linalg.norm(network.output_weights, axis=0)
+def _penalties(network: TwoLayerNetwork, problem: TrainingProblem) -> Array:
+    """``p_j`` of every neuron; without the biases where they are free."""
+    inner = network.hidden_weights if problem.free_bias else network.augmented_weights()
+    return np.linalg.norm(inner, axis=1) * np.linalg.norm(network.output_weights, axis=0)
 
 
 def _rescaled(network: TwoLayerNetwork, scales: Array, shift: Array) -> TwoLayerNetwork:

@@ -1,11 +1,14 @@
 """Smallest networks, and choosing among equally good ones, against linear programmes and plain NumPy."""
 
+from dataclasses import replace
+
 import cvxpy as cp
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
+from convexrelu.losses import LOSSES
 from convexrelu.optimal_set import best_on_validation, minimal
 from tests import reference
 
@@ -144,7 +147,7 @@ class TestMinimal:
         """With K outputs the outputs of a neuron have n K entries, so that n K columns can be independent."""
         rng = np.random.default_rng(4)
         network = random_network(rng, 40, 2, n_outputs=3)
-        problem = SeveralOutputs(rng.standard_normal((4, 2)), rng.standard_normal((4, 3)))
+        problem = TrainingProblem(rng.standard_normal((4, 2)), rng.standard_normal((4, 3)), 0.1)
         small = minimal(network, problem)
         assert_minimal(small, network, problem)
         assert small.width <= 3 * (4 - 1)
@@ -153,10 +156,35 @@ class TestMinimal:
         network = TwoLayerNetwork(
             [[1.0, 0.0], [2.0, 0.0]], [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]
         )
-        problem = SeveralOutputs(np.eye(2), np.eye(2))
+        problem = TrainingProblem(np.eye(2), np.eye(2), 0.1)
         small = minimal(network, problem)
         assert small.width == 1
         assert_minimal(small, network, problem)
+
+    @pytest.mark.parametrize("activation", ["leaky_relu", "absolute_value"])
+    @pytest.mark.parametrize("hidden_bias", [True, "free"])
+    def test_other_activations_and_free_biases(self, activation, hidden_bias):
+        rng = np.random.default_rng(10)
+        problem = random_problem(
+            rng, 10, 2, activation=activation, negative_slope=0.3, hidden_bias=hidden_bias
+        )
+        network = replace(random_network(rng, 40, 2), negative_slope=problem.slope)
+        small = minimal(network, problem)
+        assert small.negative_slope == problem.slope
+        assert small.width <= 9
+        np.testing.assert_allclose(small.predict(problem.X), network.predict(problem.X), atol=1e-10)
+        balanced = problem.objective(problem.balanced(network))
+        assert problem.objective(small) <= balanced * (1 + 1e-10)
+        with pytest.raises(ValueError, match="network has negative_slope=0, expected"):
+            minimal(replace(network, negative_slope=0.0), problem)
+
+    def test_constant_neurons_of_free_biases(self):
+        rng = np.random.default_rng(11)
+        problem = random_problem(rng, 5, 2, hidden_bias="free")
+        network = TwoLayerNetwork(np.zeros((3, 2)), [1.0, 2.0, -1.0], np.ones((1, 3)), [0.0])
+        small = minimal(network, problem)
+        assert small.width == 0
+        np.testing.assert_allclose(small.predict(problem.X), 3.0)
 
     def test_duplicates_opposites_and_dead_neurons(self):
         problem = TrainingProblem(np.array([[1.0], [2.0], [4.0]]), np.arange(3.0), alpha=0.1)
@@ -251,18 +279,6 @@ class TestMinimal:
             minimal(TwoLayerNetwork.constant(2, [0.0, 0.0]), problem)
 
 
-class SeveralOutputs:
-    """What of a training problem the module uses, with several outputs and the squared error."""
-
-    def __init__(self, X, y, alpha=0.1, fit_intercept=True):
-        self.X, self.y, self.alpha, self.fit_intercept = X, y, alpha, fit_intercept
-        self.n_features, self.weights = X.shape[1], np.full(len(X), 1 / len(X))
-
-    def objective(self, network):
-        fit = 0.5 * self.weights @ np.square(network.predict(self.X) - self.y).sum(axis=1)
-        return fit + self.alpha * network.penalty()
-
-
 class TestBestOnValidation:
     def solutions(self, seed=0, n=8, d=2):
         """A problem with two nearly optimal networks, and validation data."""
@@ -327,6 +343,35 @@ class TestBestOnValidation:
         assert problem.objective(chosen) <= problem.objective(network) * (1 + 1.01e-9)
         assert self.loss(chosen, X, y) == pytest.approx(programme.value, rel=1e-3)
         assert self.loss(chosen, X, y) < 0.95 * self.loss(network, X, y)
+
+    @pytest.mark.parametrize("loss", sorted(LOSSES))
+    @pytest.mark.parametrize("n_outputs", [1, 3])
+    def test_every_loss(self, loss, n_outputs):
+        rng = np.random.default_rng(5)
+        inputs, hidden = rng.standard_normal((30, 2)), rng.standard_normal((30, 3))
+        targets = {
+            "poisson": np.abs(hidden),
+            "logistic": np.sign(hidden),
+            "hinge": np.sign(hidden),
+            "squared_hinge": np.sign(hidden),
+            "multinomial": hidden.argmax(axis=1).astype(float),
+        }.get(loss, hidden)
+        if loss == "multinomial":
+            n_outputs = 3
+        elif n_outputs == 1:
+            targets = targets[:, 0]
+        elif loss in ("logistic", "hinge", "squared_hinge"):
+            pytest.skip("one output only")
+        problem = TrainingProblem(inputs[:10], targets[:10], 0.1, loss=loss)
+        networks = [random_network(rng, 6, 2, n_outputs) for _ in range(2)]
+        lowest = min((problem.balanced(net) for net in networks), key=problem.objective)
+        chosen = best_on_validation(networks, problem, inputs[10:], targets[10:], rtol=0.1)
+        assert problem.objective(chosen) <= problem.objective(lowest) * 1.1 * (1 + 1e-12)
+
+        def validation_loss(network):
+            return problem.loss.value(network.predict(inputs[10:]), targets[10:]).mean()
+
+        assert validation_loss(chosen) < validation_loss(lowest)
 
     def test_no_neurons(self):
         problem = random_problem(np.random.default_rng(4), 5, 2, alpha=1e3)

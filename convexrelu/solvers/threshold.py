@@ -120,12 +120,7 @@ def train_threshold(
     >>> print(result.network.width, result.certificate.is_proof, result.certificate.scope)
     1 True global
     """
-    if problem.loss.name != "squared_error":
-        raise ValueError(
-            f"activation='threshold': Missing loss {problem.loss.name!r}; it is a lasso, use loss='squared_error'"
-        )
-    if problem.y.ndim != 1:
-        raise ValueError("activation='threshold': Missing several outputs")
+    _check(problem)
     started = time.perf_counter()
     random = np.random.RandomState() if random is None else random
     oracle = _oracle(problem.design, patterns, complete, random)
@@ -143,6 +138,20 @@ def train_threshold(
         started=started,
     )
     return generation.run()
+
+
+def _check(problem: TrainingProblem) -> None:
+    """Refuse what is no lasso."""
+    if problem.loss.name != "squared_error":
+        raise ValueError(
+            f"activation='threshold': Missing loss {problem.loss.name!r}; it is a lasso, use loss='squared_error'"
+        )
+    if problem.n_outputs != 1:
+        raise ValueError("activation='threshold': Missing several outputs")
+    if problem.free_bias:
+        raise ValueError(
+            "activation='threshold': Missing hidden_bias='free'; no gate is penalised, use hidden_bias=True"
+        )
 
 
 def _oracle(
@@ -331,10 +340,8 @@ def _certificate(
     problem: TrainingProblem, objective: float, v: Array, report: OracleReport
 ) -> Certificate:
     """As :func:`convexrelu.certificate.certificate_of`, with the relaxation of threshold units beside the report."""
-    # Making the sum of v exactly zero, as an intercept asks for, changes no sum of some entries by more than this.
-    excess = 2 * abs(math.fsum(v)) if problem.fit_intercept else 0.0
     bound, closed = (
-        lower_bound(problem, v, size + excess) for size in (report.bound, threshold_relaxation(v))
+        lower_bound(problem, v, size) for size in (report.bound, threshold_relaxation(v))
     )
     violation = max(report.bound / problem.alpha - 1.0, 0.0)
     if not report.is_proof and closed >= bound - 1e-9 * abs(bound):
@@ -357,7 +364,8 @@ def _lasso(problem: TrainingProblem, units: _Units) -> _Units:
     """Best weights of given columns: coordinate descent, and an active-set method for the last digits."""
     from sklearn.linear_model import Lasso
 
-    _, center, tau = problem.units()
+    scales = problem.units()
+    center, tau = scales.center, scales.tau
     columns, targets = units.masks.T.astype(np.float64), (problem.y - center) / tau
     lasso = Lasso(
         alpha=problem.alpha / tau,

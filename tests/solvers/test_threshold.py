@@ -341,12 +341,14 @@ class TestLimits:
         )
 
 
-def test_other_problems():
-    problem = TrainingProblem(*data(4, 2), 0.1)
-
-    class Other:
-        name = "hinge"
-
-    object.__setattr__(problem, "loss", Other())
-    with pytest.raises(ValueError, match="Missing loss 'hinge'; it is a lasso, use loss='squared"):
-        train_threshold(problem, None)
+@pytest.mark.parametrize(
+    ("y", "options", "message"),
+    [
+        ([1.0, -1.0], {"loss": "hinge"}, "Missing loss 'hinge'; it is a lasso, use loss='squared"),
+        (np.eye(2), {}, "Missing several outputs"),
+        ([1.0, -1.0], {"hidden_bias": "free"}, "Missing hidden_bias='free'"),
+    ],
+)
+def test_other_problems(y, options, message):
+    with pytest.raises(ValueError, match=f"activation='threshold': {message}"):
+        train_threshold(TrainingProblem(np.eye(2), y, 0.1, **options), None)
