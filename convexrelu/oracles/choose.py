@@ -24,6 +24,7 @@ from convexrelu.oracles.planar import PlanarOracle
 from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
+from convexrelu.oracles.several_patterns import SeveralPatternsOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle
 from convexrelu.oracles.sweep import SweepOracle
 from convexrelu.patterns.enumerate import RowSpace
@@ -156,13 +157,11 @@ def programme_oracle(
         Of the activation on the left.
     n_outputs : int
         Columns of the dual points. With cones and all output directions, the bound is sharp for dual points of rank
-        up to 3, and spectral beyond.
+        up to 4, and spectral beyond.
     """
-    patterns = PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
-    if n_outputs == 1 or signs is not None or not cones:
-        return patterns
-    fan = FanOracle(patterns, patterns, design, slope=slope, max_outputs=_AUTO_OUTPUTS)
-    return ReducedOracle(design, patterns, fan)
+    if n_outputs > 1 and signs is None and cones:
+        return SeveralPatternsOracle(design, masks, slope=slope)
+    return PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
 
 
 def _verifier(
