@@ -235,7 +235,7 @@ class _Makers:
             verifier = FreeBiasOracle(verifier, self.design, self.slope)
         if is_short:
             return OraclePair(verifier, verifier, verifier_cuts=True)
-        finder: Oracle = self._search(n_starts=512, n_polish=64)
+        finder: Oracle = self._search(n_starts=512 if n_outputs == 1 else 256, n_polish=64)
         if self.free_bias:
             finder = FreeBiasOracle(finder, self.design, self.slope)
         return OraclePair(finder, verifier, verifier_cuts=True)
