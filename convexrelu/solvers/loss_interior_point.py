@@ -15,7 +15,8 @@ and on the central path the products are ``μ/s``. So the absolute value is no w
 
     dz = (df + r)/D,   D = ℓ*''(z) + p/(high − z) + q/(z − low)
 
-so the loss has the curvature ``Θ = s/D`` in the system of :class:`~convexrelu.solvers.saddle_system.SaddleSystem`,
+so the loss has the curvature ``Θ = s/D`` in the system of
+:mod:`~convexrelu.solvers.saddle_system`,
 whose ``ζ = s dz``. Steps are Mehrotra's (1992), from an infeasible start.
 
 The cross-entropy of the softmax is one of these as well: ``log Σ_k exp(f_k) − f_y = min_ν Σ_k exp(f_k − ν) + ν − 1
@@ -46,7 +47,7 @@ from convexrelu.solvers.cone_points import (
     arrow_divide,
     starting_point,
 )
-from convexrelu.solvers.saddle_system import OutputMap, SaddleSystem
+from convexrelu.solvers.saddle_system import BlockSystem, OutputMap, OutputSystem
 from convexrelu.status import Status
 
 __all__ = ["loss_interior_point"]
@@ -385,7 +386,8 @@ def _newton(
     cone, axis = scaling.without_tau()
     room, depth = programme.high - state.z, state.z - programme.low
     divisor = programme.conjugate_curvature(state.z) + state.p / room + state.q / depth
-    system = SaddleSystem(
+    system_of = BlockSystem if u.numel() < len(state.z) else OutputSystem
+    system = system_of(
         outputs, programme.free, slacks.gram(rates) + cone, programme.weights / divisor
     )
     f = outputs.push(u) + programme.free @ state.c
