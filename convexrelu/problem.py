@@ -164,7 +164,7 @@ class TrainingProblem:
             "loss": function,
             "activation": activation,
             "slope": _checked_slope(activation, negative_slope),
-            "hidden_bias": _checked_hidden_bias(hidden_bias, fit_intercept),
+            "hidden_bias": _checked_hidden_bias(hidden_bias, fit_intercept, activation),
             "fit_intercept": _checked_flag("fit_intercept", fit_intercept),
             "weights": _checked_weights(sample_weight, len(targets)),
             "n_outputs": function.n_outputs(targets),
@@ -388,8 +388,13 @@ def _checked_flag(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def _checked_hidden_bias(value: bool | str, fit_intercept: bool) -> bool | str:
+def _checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str) -> bool | str:
     if isinstance(value, str) and value == "free":
+        if activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"hidden_bias='free': Missing for activation={activation!r}, whose gates have no penalty; "
+                "use hidden_bias=True"
+            )
         if not fit_intercept:
             raise ValueError(
                 "hidden_bias='free' without an intercept has no optimum: a neuron without weights is a "
