@@ -36,6 +36,7 @@ from convexrelu.oracles.threshold import (
     ThresholdSearchOracle,
     threshold_relaxation,
 )
+from convexrelu.oracles.threshold_sweep import ThresholdSweepOracle
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns
 from convexrelu.patterns.activation import row_keys
 from convexrelu.patterns.complete import has_every_pattern
@@ -52,8 +53,11 @@ Masks = NDArray[np.bool_]
 
 # Columns a round: as many as there are units, within these limits.
 _MIN_COLUMNS, _MAX_COLUMNS = 12, 100
-# Cells are listed for pricing if their masks are not larger than this, and searched otherwise.
-_LIST_BYTES = 2**27
+# Cells are listed for pricing where their masks are not larger than this: of lines, which are quickly listed, and in
+# more dimensions.
+_LIST_BYTES = {"planar": 2**28, "more": 2**21}
+# Samples up to which half-planes are swept.
+_SWEPT_SAMPLES = 2000
 # Random starts of a search that is to find nothing.
 _STARTS_FOR_A_VERDICT = 300
 # Rounds in a row without a lower objective after which training is given up.
@@ -80,16 +84,17 @@ def train_threshold(
     problem : TrainingProblem
         Without weightless samples; squared error, one output.
     patterns : ActivationPatterns or None
-        The units to choose from. None generates them: from a list of all cells where that is short enough, by a
-        search otherwise.
+        The units to choose from. None generates them: from a list of all cells where that is short, by a sweep for
+        two features (which is a proof as well, but may not be a sharp one where many samples are on common lines),
+        and by a search otherwise.
     complete : bool
         Whether `patterns` are an enumeration. The certificate is of global scope if they are then proved to be all,
         see :func:`~convexrelu.patterns.complete.has_every_pattern`, and of the programme's otherwise.
     tol : float
         Relative duality gap to reach.
     max_iter : int
-        Most lassos solved while patterns are searched for. Given ones need no such limit: every round has a column
-        that was not there before.
+        Most lassos solved while patterns are searched for. Proofs need no such limit: every round has a column that
+        was not there before.
     time_limit : float, optional
         Seconds.
     random : RandomState, optional
@@ -123,14 +128,13 @@ def train_threshold(
     _check(problem)
     started = time.perf_counter()
     random = np.random.RandomState() if random is None else random
-    oracle = _oracle(problem.design, patterns, complete, random)
+    oracle = _oracle(problem, patterns, complete, random)
     searched = isinstance(oracle, ThresholdSearchOracle)
+    verifier = ThresholdSearchOracle(problem.design, random, n_starts=_STARTS_FOR_A_VERDICT)
     generation = _ColumnGeneration(
         problem,
         oracle,
-        ThresholdSearchOracle(problem.design, random, n_starts=_STARTS_FOR_A_VERDICT)
-        if searched
-        else None,
+        verifier if searched else None,
         tol=tol,
         max_iter=max_iter if searched else None,
         deadline=math.inf if time_limit is None else started + time_limit,
@@ -155,14 +159,19 @@ def _check(problem: TrainingProblem) -> None:
 
 
 def _oracle(
-    design: Array,
+    problem: TrainingProblem,
     patterns: ActivationPatterns | None,
     complete: bool,
     random: np.random.RandomState,
 ) -> Oracle:
+    """The patterns given; or a proof from all of them where that is cheap, and a search elsewhere."""
+    design = problem.design
     if patterns is None:
-        n_cells = count_patterns(len(design), RowSpace.of(design).rank)
-        if n_cells * len(design) > _LIST_BYTES:
+        rank = RowSpace.of(design).rank
+        n_bytes = count_patterns(len(design), rank) * len(design)
+        if n_bytes > _LIST_BYTES["planar" if rank <= 2 else "more"]:
+            if problem.n_features == 2 and problem.hidden_bias and len(design) <= _SWEPT_SAMPLES:
+                return ThresholdSweepOracle(problem.X)
             return ThresholdSearchOracle(design, random)
         patterns, complete = enumerate_patterns(design), True
     return ThresholdPatternOracle(

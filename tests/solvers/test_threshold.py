@@ -244,7 +244,7 @@ class TestPatterns:
         problem = TrainingProblem(X, y, 0.02)
         proved = train_threshold(problem, None, tol=1e-9)
         assert_proved(proved, problem)
-        monkeypatch.setattr(threshold, "_LIST_BYTES", 0)
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
         random = np.random.RandomState(0)
         searched = train_threshold(problem, None, tol=1e-9, random=random)
         certificate = searched.certificate
@@ -252,6 +252,29 @@ class TestPatterns:
         assert certificate.n_starts > 0
         assert certificate.proved_lower_bound <= proved.certificate.objective
         assert certificate.objective == pytest.approx(proved.certificate.objective, rel=1e-6)
+
+    def test_sweep(self, monkeypatch):
+        X, y = data(40, 2, seed=7)
+        problem = TrainingProblem(X, y, 0.01)
+        listed = train_threshold(problem, None, tol=1e-9)
+        assert_proved(listed, problem)
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
+        swept = train_threshold(problem, None, tol=1e-9)
+        assert_proved(swept, problem)
+        assert (listed.certificate.method, swept.certificate.method) == ("cells", "sweep")
+        one, other = listed.certificate.objective, swept.certificate.objective
+        assert one == pytest.approx(other, rel=1e-9)
+
+    def test_sweep_of_a_grid(self, monkeypatch):
+        """Not sharp, but a proof: the optimum is between its bound and its objective."""
+        X = np.array([[i, j] for i in range(4) for j in range(4)], dtype=float)
+        problem = TrainingProblem(X, np.random.default_rng(0).standard_normal(16), 0.01)
+        optimum = train_threshold(problem, None, tol=1e-9).certificate
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
+        swept = train_threshold(problem, None, tol=1e-9).certificate
+        assert swept.is_proof and swept.scope == "global"
+        assert swept.lower_bound <= optimum.objective
+        assert optimum.lower_bound <= swept.objective
 
     def test_gates_are_centres(self):
         X, y = data(10, 2)
@@ -296,7 +319,7 @@ class TestLimits:
         assert result.certificate.relative_gap <= 1e-9
 
     def test_rounds(self, monkeypatch):
-        monkeypatch.setattr(threshold, "_LIST_BYTES", 0)
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
         X, y = data(40, 3)
         rounds = []
         result = train_threshold(
