@@ -172,7 +172,7 @@ def _oracle(
         if n_bytes > _LIST_BYTES["planar" if rank <= 2 else "more"]:
             if problem.n_features == 2 and problem.hidden_bias and len(design) <= _SWEPT_SAMPLES:
                 return ThresholdSweepOracle(problem.X)
-            return ThresholdSearchOracle(design, random)
+            return ThresholdSearchOracle(design, random, remembers=True)
         patterns, complete = enumerate_patterns(design), True
     return ThresholdPatternOracle(
         patterns, complete=complete and has_every_pattern(design, patterns)
@@ -286,19 +286,26 @@ class _ColumnGeneration:
         self._best = units if lower else self._best
         self._idle = 0 if lower or self._n_iter == 0 else self._idle + 1
         v = problem.dual_point(units.outputs())
-        report = self.oracle(v, deadline=self.deadline)
-        if not report.is_proof:  # columns at hand are directions as well
-            own = float(np.abs(units.masks @ v).max(initial=0.0))
-            report = replace(report, bound=max(report.bound, own))
-        known = set(row_keys(units.masks).tolist())
-        keys = row_keys(report.masks).tolist()
-        level = problem.alpha * (1 + 1e-12)
-        fresh = [i for i, key in enumerate(keys) if report.values[i] > level and key not in known][
-            : min(max(_MIN_COLUMNS, units.width), _MAX_COLUMNS)
-        ]
-        self._certify(v, report)
+        report = self._ask(self.oracle, v)
+        certificate = self._certify(v, report)
+        fresh = self._new_columns(report)
+        done = not fresh or certificate.relative_gap <= self.tol
+        if done and not certificate.is_proof and self.verifier is not None:
+            # A search that sees no more to do has a second one look, from more starts.
+            second = self._ask(self.verifier, v)
+            report = replace(second, bound=max(report.bound, second.bound))
+            self._certify(v, report)
+            fresh = self._new_columns(report)
         self._record(len(fresh))
         return ActivationPatterns(report.masks[fresh], report.directions[fresh])
+
+    def _ask(self, oracle: Oracle, v: Array) -> OracleReport:
+        """Price a dual point; columns at hand are among the directions of a search."""
+        report = oracle(v, deadline=self.deadline)
+        if report.is_proof:
+            return report
+        own = float(np.abs(self._units.masks @ v).max(initial=0.0))
+        return replace(report, bound=max(report.bound, own))
 
     def _new_columns(self, report: OracleReport) -> list[int]:
         """Violated witnesses that are not at hand, strongest first."""
@@ -314,7 +321,7 @@ class _ColumnGeneration:
         """Equal for columns that can replace each other: with an intercept, a column and its complement can."""
         return row_keys(masks ^ masks[:, :1] if self.problem.fit_intercept else masks).tolist()
 
-    def _certify(self, v: Array, report: OracleReport) -> None:
+    def _certify(self, v: Array, report: OracleReport) -> Certificate:
         """Certificate of the best units; of proofs the sharpest so far."""
         certificate = _certificate(self.problem, self._best.objective(self.problem), v, report)
         before = self._certificate
@@ -324,6 +331,7 @@ class _ColumnGeneration:
                 certificate = replace(before, objective=certificate.objective)
             certificate = replace(certificate, proved_lower_bound=proved)
         self._certificate = certificate
+        return certificate
 
     def _record(self, n_cuts: int) -> None:
         certificate = self._certificate
@@ -409,12 +417,12 @@ def _polished(
     weights = weights.copy()
     while len(used := np.flatnonzero(weights)):
         design, signs = root[:, None] * columns[:, used], np.sign(weights[used])
-        null = null_space(design, rcond=_RANK_TOL)
+        q, r = np.linalg.qr(design)
+        null = null_space(r, rcond=_RANK_TOL)
         if null.shape[1]:
             # Nothing but the penalty changes in this direction: go where it does not rise.
             step, longest = null[:, 0] * -np.sign(signs @ null[:, 0] or 1.0), np.inf
         else:
-            q, r = np.linalg.qr(design)
             best = solve_triangular(r, q.T @ (root * targets))
             best -= solve_triangular(r, solve_triangular(r, alpha * signs, trans=1))
             step, longest = best - weights[used], 1.0

@@ -332,6 +332,8 @@ class TestLimits:
         )
         assert result.status is Status.MAX_ITER
         assert (result.n_iter, len(rounds)) == (2, 3)
+        # Columns at hand are among the directions that were priced: no estimate is above the objective.
+        assert all(entry.lower_bound <= entry.objective for entry in rounds)
         assert rounds[0].objective > rounds[-1].objective
 
     def test_time(self):
