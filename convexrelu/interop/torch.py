@@ -18,6 +18,7 @@ def to_torch(
     """``Sequential(Linear, ReLU, Linear)`` with the network's weights, in evaluation mode.
 
     For other activations than ReLU the module in the middle is ``LeakyReLU(slope)``: -1 makes it the absolute value.
+    A skip connection becomes two neurons an output.
 
     Parameters
     ----------
@@ -42,6 +43,7 @@ def to_torch(
     >>> module(torch.tensor([[1.0, 0.0]], dtype=torch.float64)).item()
     3.0
     """
+    network = network.without_skip()
     if network.width == 0:
         zeros = np.zeros((1, network.n_features)), np.zeros(1), np.zeros((network.n_outputs, 1))
         slope = network.negative_slope
