@@ -55,7 +55,8 @@ class ThresholdSweepOracle:
     def __init__(self, X: Array, *, n_witnesses: int = 200) -> None:
         self.X = X
         self.n_witnesses = n_witnesses
-        self._points, inverse = np.unique(X, axis=0, return_inverse=True)
+        # Turns -0.0 into 0.0: equal samples must be found equal, for they have no direction from each other.
+        self._points, inverse = np.unique(X + 0.0, axis=0, return_inverse=True)
         self._point_of = inverse.ravel()
         m = len(self._points)
         # Row i has the other points.

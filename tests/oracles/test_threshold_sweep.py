@@ -56,6 +56,7 @@ DEGENERATE = {
     "line": np.column_stack([np.arange(12.0), 3 * np.arange(12.0)]),
     "tenths": np.array([[0.1 * i, 0.1 * j] for i in range(4) for j in range(6)]),
     "twice": np.repeat(np.random.default_rng(0).standard_normal((9, 2)), 2, axis=0),
+    "signed zeros": np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, -0.0], [1.0, 0.0], [0.0, 0.0]]),
     "one point": np.ones((5, 2)),
     "two points": np.repeat(np.eye(2), 3, axis=0),
 }
@@ -72,7 +73,7 @@ def test_degenerate_positions(name):
         exact = largest(X, v, complete=name != "tenths")
         assert report.bound >= exact
         assert report.bound <= exact + np.abs(v).sum()
-        if name in ("twice", "one point", "two points"):
+        if name in ("twice", "signed zeros", "one point", "two points"):
             assert report.bound == pytest.approx(exact, rel=1e-11)
         assert_witnesses(report, X, v)
 
