@@ -174,9 +174,12 @@ def _oracle(
                 return ThresholdSweepOracle(problem.X)
             return ThresholdSearchOracle(design, random, remembers=True)
         patterns, complete = enumerate_patterns(design), True
-    return ThresholdPatternOracle(
-        patterns, complete=complete and has_every_pattern(design, patterns)
-    )
+    complete = complete and has_every_pattern(design, patterns)
+    if (
+        not complete
+    ):  # the patterns that the gates have in float64, whatever they were meant to have
+        patterns = ActivationPatterns.of_gates(design, patterns.gates)
+    return ThresholdPatternOracle(patterns, complete=complete)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,14 +256,20 @@ class _ColumnGeneration:
         if self._certificate is None:
             raise KeyboardInterrupt
         network = self._best.network(self.problem)
-        # A gate in no centre may lie so near a hyperplane that a sample is on the other side of it.
+        # A gate in no centre may lie so near a hyperplane that a sample is on the other side of it. The network is
+        # then not one of the programme's, which can only have better ones than the programme's bound says.
         penalty = self.problem.alpha * network.penalty()
         objective = self.problem.data_fit(network.predict(self.problem.X)) + penalty
         certificate = replace(self._certificate, objective=objective)
+        if certificate.scope == "programme":
+            certificate = replace(certificate, lower_bound=min(certificate.lower_bound, objective))
         if status is Status.CONVERGED and certificate.relative_gap > self.tol:
             status = Status.INACCURATE
         self._history[-1] = replace(
-            self._history[-1], objective=objective, relative_gap=certificate.relative_gap
+            self._history[-1],
+            objective=objective,
+            lower_bound=certificate.lower_bound,
+            relative_gap=certificate.relative_gap,
         )
         return Result(network, certificate, status, self._history, self._n_iter)
 
@@ -363,15 +372,15 @@ def _certificate(
     violation = max(report.bound / problem.alpha - 1.0, 0.0)
     if not report.is_proof and closed >= bound - 1e-9 * abs(bound):
         return Certificate(objective, closed, "global", "relaxation", True, closed, 0, violation)
-    everywhere = report.is_proof and report.scope == "global"
-    proved = max(closed, bound) if everywhere else closed
+    if report.is_proof and report.scope == "global":
+        bound = closed = max(bound, closed)
     return Certificate(
         objective,
         bound,
         report.scope,
         report.method,
         report.is_proof,
-        proved,
+        closed,
         report.n_starts,
         violation,
     )

@@ -1,6 +1,7 @@
 """Threshold networks, against lassos in cvxpy, the shattered form and straight-through gradients."""
 
 from fractions import Fraction
+from itertools import product
 
 import cvxpy as cp
 import numpy as np
@@ -289,6 +290,31 @@ class TestPatterns:
                 other /= np.linalg.norm(other)
                 if ((units @ other > 0) == (units @ gate > 0)).all():
                     assert np.abs(units @ other).min() <= depth + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_sound_on_degenerate_data(seed, monkeypatch):
+    """No proof is above the objective of networks with many other gates, on and off the hyperplanes."""
+    rng = np.random.default_rng(seed)
+    n, d = rng.integers(2, 9), rng.integers(1, 3)
+    X = rng.integers(-2, 3, (n, d)) * rng.choice([0.1, 1.0, 1e8]) + rng.choice([0, 1e6])
+    options = {"hidden_bias": bool(seed & 1), "fit_intercept": bool(seed & 2)}
+    alpha = 10 ** rng.uniform(-3, 0)
+    problem = TrainingProblem(X, rng.standard_normal(n), alpha, **options).condensed()
+    dimension = problem.design.shape[1]
+    lattice = np.array(list(product(range(-3, 4), repeat=dimension)), dtype=float)
+    gates = np.vstack([lattice, rng.standard_normal((100, dimension))])
+    masks = np.unique(gates @ problem.design.T >= 0, axis=0)
+    arguments = masks, problem.y, alpha, problem.fit_intercept, problem.weights
+    upper = lasso_value(*arguments) * (1 + 1e-6) + 1e-9
+    if seed & 4:
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
+    result = train_threshold(problem, None, max_iter=2, random=np.random.RandomState(0))
+    certificate = result.certificate
+    assert certificate.proved_lower_bound <= upper
+    assert certificate.lower_bound <= certificate.objective * (1 + 1e-12)
+    if certificate.is_proof and certificate.scope == "global":
+        assert certificate.lower_bound == certificate.proved_lower_bound
 
 
 class TestLimits:
