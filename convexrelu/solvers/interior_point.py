@@ -70,8 +70,8 @@ def interior_point(
 
     Notes
     -----
-    An iteration costs ``B n d̃²`` operations for the ``H_j`` and ``B n d̃ min(n, B d̃)`` for the coupling. Memory ``8
-    min(n, B d̃)²`` bytes, ``64 B n`` for slacks and multipliers, ``8 n d̃²``, and 32 MB of scratch.
+    An iteration costs ``B n d̃²`` operations for the ``H_j`` and, with ``m = nK``, ``B m d̃ min(m, B d̃)`` for the
+    coupling. Memory ``8 min(m, B d̃)²`` bytes, ``64 B n`` for slacks and multipliers, ``8 n d̃²``, and 32 MB of scratch.
     """
     slacks = _Slacks(programme)
     point = _start(programme, slacks)
@@ -99,7 +99,7 @@ class _Slacks:
         lengths = programme.rows.norm(dim=1)
         kept = lengths.nonzero()[:, 0]
         self.normals = programme.rows[kept] / (lengths[kept, None] * max(len(kept), 1) ** 0.5)
-        self.sides = torch.where(programme.masks[:, kept] != 0, 1.0, -1.0).to(programme.rows.dtype)
+        self.sides = torch.where(programme.patterns()[:, kept], 1.0, -1.0).to(programme.rows.dtype)
         self._squares = (self.normals[:, :, None] * self.normals[:, None, :]).flatten(1)
 
     def of(self, u: Tensor) -> Tensor:
@@ -185,30 +185,37 @@ class _NormalEquations:
         shift = _SHIFT * blocks.diagonal(dim1=1, dim2=2).sum(dim=1)
         lower = torch.linalg.cholesky(blocks + shift[:, None, None] * identity)
         self.inverse = torch.linalg.solve_triangular(lower, identity, upper=False)
-        self.by_sample = len(programme.rows) <= dim * len(blocks)
+        self.by_sample = len(programme.target) <= dim * len(blocks)
         inner = self._by_sample() if self.by_sample else self._by_block()
         inner.diagonal().add_(1)
         self.factor = torch.linalg.cholesky(inner)
 
     def _by_sample(self) -> Tensor:
         """``BBᵀ``, some blocks at a time."""
-        n, dim = self.programme.rows.shape
-        inner = self.blocks.new_zeros(n, n)
-        for part in self._everything().split(max(1, _CHUNK // (n * dim))):
+        size, dim = len(self.programme.target), self.blocks.shape[1]
+        inner = self.blocks.new_zeros(size, size)
+        for part in self._everything().split(max(1, _CHUNK // (size * dim))):
             rows = self._rows_of_b(part)
+            if self.programme.outer is not None:
+                outer = self.programme.outer[part].repeat_interleave(dim, dim=0)
+                rows = (rows[:, :, None] * outer[:, None, :]).flatten(1)
             inner.addmm_(rows.T, rows)
         return self.programme.centred(self.programme.centred(inner).T)
 
     def _by_block(self) -> Tensor:
-        """``BᵀB``; ``B`` is smaller than a matrix of all pairs of samples."""
+        """``BᵀB``; ``B`` is smaller than a matrix of all pairs of samples and outputs."""
         rows = self.programme.centred(self._rows_of_b(self._everything()).T)
-        return rows.T @ rows
+        inner = rows.T @ rows
+        if self.programme.outer is not None:
+            alike, (k, dim) = self.programme.outer @ self.programme.outer.T, self.blocks.shape[:2]
+            inner.view(k, dim, k, dim).mul_(alike[:, None, :, None])
+        return inner
 
     def _rows_of_b(self, index: Tensor) -> Tensor:
-        """Rows of ``Bᵀ``, not centred: (k d̃, n) for ``k`` blocks."""
+        """Rows of ``Bᵀ`` without output directions, not centred: (k d̃, n) for ``k`` blocks."""
         n, dim = self.programme.rows.shape
         rows = (self.inverse[index].reshape(-1, dim) @ self.programme.rows.T).reshape(-1, dim, n)
-        return rows.mul_(self.programme.masks[index][:, None, :]).reshape(-1, n)
+        return rows.mul_(self.programme.slopes[index][:, None, :]).reshape(-1, n)
 
     def _everything(self) -> Tensor:
         return torch.arange(len(self.blocks), device=self.blocks.device)
@@ -249,7 +256,7 @@ class _NormalEquations:
 
 def _start(programme: TensorProgramme, slacks: _Slacks) -> _Point:
     """Blocks of zero amid the cones; the values were tuned on a few programmes."""
-    n, (m, dim) = max(len(slacks.normals), 1), (len(programme.masks), programme.rows.shape[1])
+    n, (m, dim) = max(len(slacks.normals), 1), (len(programme.slopes), programme.rows.shape[1])
     q = torch.eye(1, 1 + dim, dtype=programme.rows.dtype, device=programme.rows.device)
     s = torch.full_like(slacks.sides, 3 / n)
     return _Point(

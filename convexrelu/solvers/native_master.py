@@ -45,9 +45,9 @@ class NativeMaster:
         ``"interior_point"`` is :func:`~convexrelu.solvers.interior_point.interior_point`, for ReLU; ``"fista"`` is
         :func:`~convexrelu.solvers.proximal_gradient.proximal_gradient`, for gated programmes.
 
-        ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B n d̃ min(n, B d̃) ≤
-        3·10⁸``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. A warm start
-        has thirty Newton steps before interior points are called, unless that failed lately. For gated
+        ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B m d̃ min(m, B d̃) ≤
+        3·10⁸`` with ``m = nK``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. A
+        warm start has thirty Newton steps before interior points are called, unless that failed lately. For gated
         programmes it takes Newton steps where their largest system, ``min(n, B d̃)``, has at most 8000 rows, and
         proximal gradient otherwise.
     gap : float
@@ -231,18 +231,18 @@ class NativeMaster:
 
 def _first_steps(programme: TensorProgramme) -> int:
     """Steps of proximal gradient that cost as much as the first Newton step, to find out which blocks are active."""
-    (n, dim), n_blocks = programme.rows.shape, len(programme.masks)
+    (n, dim), n_blocks = programme.rows.shape, len(programme.slopes)
     side = min(n, dim * n_blocks)
     return max(1, (side**2 * n_blocks + side**3 // 3) // (4 * n_blocks * n * dim))
 
 
 def _order(programme: TensorProgramme) -> list[str]:
     """Solvers in the order in which `auto` tries them."""
-    (n, dim), n_blocks = programme.rows.shape, len(programme.masks)
-    largest_system = min(n, dim * n_blocks)
+    size, dim, n_blocks = len(programme.target), programme.rows.shape[1], len(programme.slopes)
+    largest_system = min(size, dim * n_blocks)
     if not programme.cones:
         return ["newton" if largest_system <= _LARGEST_SYSTEM else "fista"]
     if programme.rows.dtype is not torch.float64:  # interior points need every digit
         return ["newton"]
-    cheap = n_blocks * n * dim * largest_system <= _CHEAP_ITERATION
+    cheap = n_blocks * size * dim * largest_system <= _CHEAP_ITERATION
     return ["interior_point", "newton"] if cheap else ["newton", "interior_point"]
