@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Certificate": "certificate",
     "ConvexReLURegressor": "estimators.regressor",
+    "ConvexReLURegressorCV": "estimators.cross_validation",
     "GatedNetwork": "gated_network",
     "NetworkCertificate": "auditing",
     "Result": "result",
@@ -29,6 +30,7 @@ _HOME = {
 __all__ = [
     "Certificate",
     "ConvexReLURegressor",
+    "ConvexReLURegressorCV",
     "GatedNetwork",
     "NetworkCertificate",
     "Result",
@@ -45,6 +47,7 @@ __all__ = [
 if TYPE_CHECKING:
     from convexrelu.auditing import NetworkCertificate, certify
     from convexrelu.certificate import Certificate
+    from convexrelu.estimators.cross_validation import ConvexReLURegressorCV
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.gated_network import GatedNetwork
     from convexrelu.network import TwoLayerNetwork

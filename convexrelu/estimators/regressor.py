@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.base import RegressorMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import validate_data
 
-from convexrelu.displays.progress import ProgressPrinter
-from convexrelu.gated_network import GatedNetwork
-from convexrelu.losses import LOSSES
+from convexrelu.estimators.base import NetworkEstimator, checked_weights, naming
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles.choose import ORACLES
 from convexrelu.problem import TrainingProblem
-from convexrelu.result import Result
-from convexrelu.solvers.master import SOLVERS
-from convexrelu.status import Status
-from convexrelu.training import ACTIVATIONS, PATTERNS, train
+from convexrelu.training import train
 
-if TYPE_CHECKING:
-    import torch
+__all__ = ["ConvexReLURegressor", "Regressor"]
 
-__all__ = ["ConvexReLURegressor"]
+Array = NDArray[np.float64]
 
 
-class ConvexReLURegressor(RegressorMixin, BaseEstimator):
+class Regressor(RegressorMixin, NetworkEstimator):
+    """What regressors have in common: real targets, and outputs that are predictions."""
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Outputs of the network, of shape (n,)."""
+        return self._outputs(X)
+
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Array, Array, Array | None]:
+        with naming("X or y"):
+            inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        return inputs, targets, checked_weights(sample_weight, inputs)
+
+
+class ConvexReLURegressor(Regressor):
     r"""Two-layer ReLU network trained by convex optimisation, with the duality gap of the result.
 
     Minimises over networks of every width::
@@ -142,25 +146,10 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkEstimator._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="neither")],
-        "hidden_bias": ["boolean"],
-        "fit_intercept": ["boolean"],
-        "loss": [StrOptions(set(LOSSES))],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "patterns": [StrOptions(set(PATTERNS)), "array-like"],
-        "n_patterns": [Interval(Integral, 1, None, closed="left")],
-        "solver": [StrOptions(set(SOLVERS))],
-        "oracle": [StrOptions(set(ORACLES))],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "time_limit": [Interval(Real, 0, None, closed="left"), None],
         "warm_start": ["boolean"],
-        "device": [str],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
-
-    network_: TwoLayerNetwork | GatedNetwork
 
     def __init__(
         self,
@@ -217,62 +206,11 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             The fitted estimator.
         """
         self._validate_params()
-        with _naming("X or y"):
-            inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        if sample_weight is not None:
-            with _naming("sample_weight"):
-                sample_weight = _check_sample_weight(sample_weight, inputs, dtype=np.float64)
-        problem = TrainingProblem(
-            inputs,
-            targets,
-            self.alpha,
-            loss=self.loss,
-            hidden_bias=self.hidden_bias,
-            fit_intercept=self.fit_intercept,
-            sample_weight=sample_weight,
+        inputs, targets, weights = self._checked(X, y, sample_weight)
+        problem = self._problem(inputs, targets, weights, self.alpha)
+        return self._conclude(
+            train(problem, start=self._start(problem), **self._training_options())
         )
-        result = train(
-            problem,
-            activation=self.activation,
-            patterns=self.patterns,
-            n_patterns=self.n_patterns,
-            solver=self.solver,
-            oracle=self.oracle,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            time_limit=self.time_limit,
-            start=self._start(problem),
-            device=self.device,
-            random_state=self.random_state,
-            progress=ProgressPrinter() if self.verbose else None,
-        )
-        self._keep(result)
-        return self
-
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Outputs of the network, of shape (n,)."""
-        check_is_fitted(self, "network_")
-        with _naming("X"):
-            inputs = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.network_.predict(inputs)
-
-    def to_torch(
-        self, dtype: torch.dtype | None = None, device: str = "cpu"
-    ) -> torch.nn.Sequential:
-        """The network as ``Sequential(Linear, ReLU, Linear)``, see :meth:`TwoLayerNetwork.to_torch`.
-
-        Raises
-        ------
-        ValueError
-            For a gated network, which has no such form; ``network_.to_relu(X)`` makes one that has.
-        """
-        check_is_fitted(self, "network_")
-        if isinstance(self.network_, GatedNetwork):
-            raise ValueError(
-                "activation='gated_relu' has no Sequential(Linear, ReLU, Linear) form; "
-                "use network_.to_relu(X).to_torch()"
-            )
-        return self.network_.to_torch(dtype=dtype, device=device)
 
     def _start(self, problem: TrainingProblem) -> TwoLayerNetwork | str:
         """The last network, for a warm start that fits."""
@@ -280,31 +218,3 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         if not (self.warm_start and isinstance(network, TwoLayerNetwork)):
             return "descent"
         return network if network.n_features == problem.n_features else "descent"
-
-    def _keep(self, result: Result) -> None:
-        self.network_ = result.network
-        self.certificate_ = result.certificate
-        self.history_ = result.history
-        self.status_ = result.status
-        self.n_iter_ = result.n_iter
-        if result.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt(
-                f"fit was interrupted: the estimator keeps the best network so far ({result.certificate})"
-            )
-        if result.status is not Status.CONVERGED:
-            warnings.warn(
-                f"{result.status.value}: relative gap {result.certificate.relative_gap:.1e}, tol={self.tol:.1e}",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-
-@contextmanager
-def _naming(argument: str) -> Iterator[None]:
-    """Name the argument in numpy's complaint about something that is not a number."""
-    try:
-        yield
-    except ValueError as error:
-        if not str(error).startswith("could not convert"):
-            raise
-        raise ValueError(f"{argument} is not an array of numbers: {error}") from error

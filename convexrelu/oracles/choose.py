@@ -27,6 +27,7 @@ ORACLES = (
     "branch_and_bound",
     "semidefinite",
     "search",
+    "quick",
     "spike_free",
 )
 
@@ -74,8 +75,9 @@ def choose_oracles(
         8, for about ten seconds, and an estimate by search if that does not settle it; search beyond.
         ``"sweep"``, ``"cells"``: exact, by a sweep (rank 3) or a list of all cells. ``"branch_and_bound"``: a
         proof, however long it takes. ``"semidefinite"``: a proof by relaxation, of few samples.
-        ``"search"``: an estimate. ``"spike_free"``: cuts from the original algorithm's pricing only, verdict
-        as for ``"auto"``.
+        ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which finds the cuts too (or by a
+        short sweep); for networks of which only the outputs matter, such as those of cross-validation.
+        ``"spike_free"``: cuts from the original algorithm's pricing only, verdict as for ``"auto"``.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     random_state : int, RandomState or None
@@ -93,6 +95,11 @@ def choose_oracles(
             f"oracle={name!r} is not known; available: {', '.join(map(repr, ORACLES))}"
         )
     random = check_random_state(random_state)
+    if name == "quick":
+        quick = _short_sweep(design) or SearchOracle(
+            design, n_starts=64, n_polish=32, random_state=random, device=device
+        )
+        return OraclePair(quick, quick, verifier_cuts=True)
     verifier = _verifier(name, design, random, device)
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
@@ -100,6 +107,14 @@ def choose_oracles(
         return OraclePair(verifier, verifier, verifier_cuts=True)
     finder = SearchOracle(design, n_starts=512, first_step=0.1, random_state=random, device=device)
     return OraclePair(finder, verifier, verifier_cuts=True)
+
+
+def _short_sweep(design: NDArray[np.float64]) -> SweepOracle | None:
+    """A sweep that is fast enough to find cuts, where there is one."""
+    if RowSpace.of(design).rank > 3:
+        return None
+    sweep = SweepOracle(design)
+    return sweep if sweep.n_arcs <= _FINDER_ARCS else None
 
 
 def _verifier(
