@@ -1,7 +1,7 @@
 """Estimators that choose `alpha` by cross-validation.
 
 Every fold trains a path of networks, from the largest penalty down, each started from the one before. The networks of
-folds are there for their scores: what a relative gap of one in a hundred changes in a score is far below what tells
+folds are there for their scores: what a relative gap of one in fifty changes in a score is far below what tells
 one fold from another, and nobody asks such a network for a proof.
 """
 
@@ -273,7 +273,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         Ratio of the smallest penalty to the largest.
     cv : int, splitter or iterable, default=None
         Folds: a number of them, a splitter, or pairs of indices; ``None`` means five.
-    cv_tol : float, default=1e-2
+    cv_tol : float, default=2e-2
         Relative gap to which networks of the folds are trained, as a short search estimates it.
     scoring : str or callable, default=None
         Score of predictions on samples that were left out, the larger the better; ``None`` means the negative
@@ -377,7 +377,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         alphas: ArrayLike | None = None,
         eps: float = 1e-3,
         cv: Any = None,
-        cv_tol: float = 1e-2,
+        cv_tol: float = 2e-2,
         scoring: str | Callable[..., float] | None = None,
         one_standard_error: bool = False,
         n_jobs: int | None = None,
