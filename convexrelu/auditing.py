@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from convexrelu.certificate import Certificate, lower_bound, price_and_certify
+from convexrelu.losses import Loss
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles import Oracle, PatternOracle
-from convexrelu.oracles.choose import choose_oracles
+from convexrelu.oracles import Oracle
+from convexrelu.oracles.of_problem import oracles_for, programme_oracle_for
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import Master, make_master
-from convexrelu.solvers.recovery import blocks_of
+from convexrelu.solvers.recovery import blocks_of, dual_of
 from convexrelu.status import Status
 from convexrelu.training import check_number, train
 from convexrelu.verification import verified
@@ -103,8 +104,10 @@ def certify(
     y: ArrayLike,
     *,
     alpha: float,
-    loss: str = "squared_error",
-    hidden_bias: bool = True,
+    loss: str | Loss = "squared_error",
+    activation: str = "relu",
+    negative_slope: float = 0.01,
+    hidden_bias: bool | str = True,
     fit_intercept: bool = True,
     sample_weight: ArrayLike | None = None,
     oracle: str = "auto",
@@ -126,11 +129,11 @@ def certify(
         stand; ``network.merge()`` gives the same function at its smallest penalty.
     X : array of shape (n, d)
         Training inputs.
-    y : array of shape (n,)
+    y : array of shape (n,) or (n, K)
         Training targets.
     alpha : float
         Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
-    loss, hidden_bias, fit_intercept, sample_weight
+    loss, activation, negative_slope, hidden_bias, fit_intercept, sample_weight
         The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
     oracle : str
         How ``M(v)`` is bounded: ``"auto"`` proves where that takes seconds and estimates by search otherwise;
@@ -207,6 +210,8 @@ def certify(
         y,
         alpha,
         loss=loss,
+        activation=activation,
+        negative_slope=negative_slope,
         hidden_bias=hidden_bias,
         fit_intercept=fit_intercept,
         sample_weight=sample_weight,
@@ -223,7 +228,7 @@ def certify(
         check_number("time_limit", time_limit, numbers.Real, 0)
     master = make_master(solver, tol)
     given, problem = problem, problem.condensed()
-    verifier = choose_oracles(oracle, problem.design, random_state).verifier
+    verifier = oracles_for(problem, oracle, random_state).verifier
 
     certificate, report = price_and_certify(problem, network, verifier)
     improved = None
@@ -234,8 +239,8 @@ def certify(
     if arithmetic == "rational":
         best = network if improved is None else improved.network
         if improved is not None:
-            outputs = best.predict(problem.X)
-            _, report = price_and_certify(problem, network, verifier, outputs)
+            v = problem.dual_point(best.predict(problem.X))
+            _, report = price_and_certify(problem, network, verifier, v)
         v = given.dual_point(best.predict(given.X))
         certificate = verified(given, network, certificate, v, report.bound)
     cell = _cell_lower_bound(problem, network, master, time_limit)
@@ -259,8 +264,8 @@ def _cell_lower_bound(
     alive = np.flatnonzero(blocks.masks.any(axis=1))
     blocks, values = blocks.select(alive), values[alive]
     solution = master.relu(problem, blocks, start=values, time_limit=time_limit)
-    oracle = PatternOracle(problem.design, blocks.masks, signs=blocks.signs)
-    points = map(problem.dual_point, (network.predict(problem.X), solution.outputs))
+    oracle = programme_oracle_for(problem, blocks.masks, blocks.signs)
+    points = problem.dual_point(network.predict(problem.X)), dual_of(problem, solution)
     return max(lower_bound(problem, v, oracle(v).bound) for v in points)
 
 
@@ -284,7 +289,7 @@ def _improve(
     """Train on from the network, and keep it where that is no better: a solver may be inaccurate or out of time."""
     result = train(problem, start=network, tol=tol, **options)
     assert isinstance(result.network, TwoLayerNetwork)
-    best = min((result.network, network.merge(), network), key=problem.objective)
+    best = min((result.network, problem.merged(network), network), key=problem.objective)
     if best is result.network:
         return result
     own, _ = price_and_certify(problem, best, verifier)
@@ -313,8 +318,15 @@ def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
         raise ValueError(
             f"network_or_module takes {network.n_features} features, but X has {problem.n_features}"
         )
-    if network.n_outputs != 1:
-        raise ValueError(f"network_or_module has {network.n_outputs} outputs, expected 1")
+    if network.n_outputs != problem.n_outputs:
+        raise ValueError(
+            f"network_or_module has {network.n_outputs} outputs, expected {problem.n_outputs}"
+        )
+    if network.negative_slope != problem.slope:
+        raise ValueError(
+            f"network_or_module has a slope of {network.negative_slope} on the left, but "
+            f"activation={problem.activation!r} has {problem.slope}"
+        )
     if not problem.hidden_bias and network.hidden_bias.any():
         raise ValueError("network_or_module has hidden biases, but hidden_bias=False")
     if not problem.fit_intercept and network.output_bias.any():

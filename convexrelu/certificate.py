@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles import Oracle, OracleReport, RelaxationOracle
+from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.base import largest_value, lipschitz_constant
+from convexrelu.oracles.of_problem import relaxation_for
 from convexrelu.problem import TrainingProblem
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+
+_BISECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -119,37 +122,27 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     ----------
     problem : TrainingProblem
         Without weightless samples (see :meth:`~convexrelu.problem.TrainingProblem.condensed`).
-    v : array of shape (n,)
-        Dual direction; with an intercept its sum is zero up to rounding.
+    v : array of shape (n,) or (n, K)
+        Dual point of :meth:`~convexrelu.problem.TrainingProblem.dual_point` or
+        :meth:`~convexrelu.problem.TrainingProblem.feasible`: with an intercept its sum is zero, not only to rounding.
     bound : float
         ``M̂``. If it is at least ``M(v)`` the result is a lower bound on the optimum. Where it is not finite,
         the result is the dual value at ``t = 0``.
-
-    Notes
-    -----
-    With an intercept, feasibility asks for a sum of exactly zero. The nearest point that has it
-    differs from ``v`` by ``s Σv``, which changes ``M`` and the dual value by no more than what is
-    added and taken off here.
     """
     with np.errstate(over="ignore"):
         # Every product of a pricing is below this: if it is finite, none of them has overflowed.
         largest_product = np.square(lipschitz_constant(problem.design, v))
     if not (math.isfinite(bound) and math.isfinite(largest_product)):
         return problem.dual(np.zeros_like(v))  # t = 0, which needs no bound
-    excess = abs(math.fsum(v)) if problem.fit_intercept else 0.0
-    reach = float(problem.weights @ np.linalg.norm(problem.design, axis=1))
-    feasible = bound + 2 * excess * reach
-    largest = problem.alpha / feasible if feasible > problem.alpha * 1e-9 else 1e9
+    largest = problem.alpha / bound if bound > problem.alpha * 1e-9 else 1e9
     # One rounding of the quotient must not make the point infeasible.
     largest *= 1 - 4 * float(np.finfo(np.float64).eps)
-    best = best_scale(problem, v, largest)
-    targets = problem.loss.gradient(np.zeros_like(v), problem.y)
-    size = float(problem.weights @ np.abs(targets) + np.abs(v).sum())
-    return problem.dual(best * v) - 2 * excess * best * (1 + best) * size
+    return problem.dual(best_scale(problem, v, largest) * v)
 
 
 def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
     """The ``t`` in ``[0, largest]`` with the best ``−F*(−tv)``."""
+    largest = _largest_in_domain(problem, v, largest)
     inside = minimize_scalar(
         lambda t: -problem.dual(t * v),
         bounds=(0.0, largest),
@@ -160,6 +153,20 @@ def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
         (float(t) for t in (0.0, inside, largest, min(largest, 1.0))),
         key=lambda t: problem.dual(t * v),
     )
+
+
+def _largest_in_domain(problem: TrainingProblem, v: Array, largest: float) -> float:
+    """The largest ``t`` up to `largest` with ``tv`` in the domain of the dual; at least ``min(1, largest)``."""
+    if math.isfinite(problem.dual(largest * v)):
+        return largest
+    inside, outside = min(1.0, largest), largest
+    for _ in range(_BISECTIONS):
+        middle = math.sqrt(inside * outside)
+        if math.isfinite(problem.dual(middle * v)):
+            inside = middle
+        else:
+            outside = middle
+    return inside
 
 
 def certificate_of(
@@ -190,7 +197,7 @@ def certificate_of(
         return Certificate(
             objective, bound, report.scope, report.method, True, proved, 0, violation
         )
-    relaxed = RelaxationOracle(problem.design)(v)
+    relaxed = relaxation_for(problem)(v)
     closed = lower_bound(problem, v, relaxed.bound)
     if closed >= bound - 1e-9 * abs(bound):
         return Certificate(objective, closed, "global", relaxed.method, True, closed, 0, violation)
@@ -229,23 +236,24 @@ def price(
     if report.is_proof:
         return report
     if not report.finished:
-        return replace(RelaxationOracle(problem.design)(v), finished=False)
-    own = network.prune().augmented_weights()[:, : problem.design.shape[1]]
-    return replace(report, bound=max(report.bound, largest_value(problem.design, v, own)))
+        return replace(relaxation_for(problem)(v), finished=False)
+    own = problem.directions(network.prune())
+    reached = largest_value(problem.design, v, own, problem.slope)
+    return replace(report, bound=max(report.bound, reached))
 
 
 def price_and_certify(
     problem: TrainingProblem,
     network: TwoLayerNetwork,
     oracle: Oracle,
-    outputs: Array | None = None,
+    v: Array | None = None,
 ) -> tuple[Certificate, OracleReport]:
-    """Certificate of a network, with the dual point taken from its own outputs or from better ones.
+    """Certificate of a network, at the dual point of its own outputs or a better one.
 
     A bound is valid at any dual point. A programme's solution gives a sharper one than the network
     recovered from it, in which blocks that are almost zero are left out.
     """
-    v = problem.dual_point(network.predict(problem.X) if outputs is None else outputs)
+    v = problem.dual_point(network.predict(problem.X)) if v is None else v
     report = price(problem, network, oracle, v)
     return certificate_of(problem, problem.objective(network), v, report), report
 
@@ -260,9 +268,7 @@ def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
     span = 1.0
     while problem.dual(2 * span * v) > problem.dual(span * v) and span < 1e9:
         span *= 2
-    top = minimize_scalar(
-        lambda t: -problem.dual(t * v), bounds=(0.0, 2 * span), method="bounded"
-    ).x
+    top = best_scale(problem, v, 2 * span)
     if problem.dual(top * v) <= wanted:
         return 0.0
     return problem.alpha / float(brentq(lambda t: problem.dual(t * v) - wanted, 0.0, top))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
@@ -24,7 +25,7 @@ _FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 
 @dataclass(frozen=True, eq=False)
 class TwoLayerNetwork:
-    """A two-layer ReLU network, ``f(x) = output_weights · relu(hidden_weights x + hidden_bias) + output_bias``.
+    """A two-layer network, ``f(x) = output_weights · φ(hidden_weights x + hidden_bias) + output_bias``, of ReLU units.
 
     The arrays have the layout of two :class:`torch.nn.Linear`. They are copied to float64 and made
     read-only: every operation returns a new network.
@@ -39,6 +40,8 @@ class TwoLayerNetwork:
         Outer weights for ``K`` outputs.
     output_bias : array of shape (K,)
         Output intercept, never penalised.
+    negative_slope : float
+        ``φ(t) = max(t, 0) + negative_slope · min(t, 0)``: 0 for ReLU, −1 for the absolute value.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class TwoLayerNetwork:
     hidden_bias: Array
     output_weights: Array
     output_bias: Array
+    negative_slope: float
 
     def __init__(
         self,
@@ -68,7 +72,10 @@ class TwoLayerNetwork:
         hidden_bias: ArrayLike,
         output_weights: ArrayLike,
         output_bias: ArrayLike,
+        *,
+        negative_slope: float = 0.0,
     ) -> None:
+        object.__setattr__(self, "negative_slope", float(negative_slope))
         given = (hidden_weights, hidden_bias, output_weights, output_bias)
         for name, value, ndim in zip(_FIELDS, given, (2, 1, 2, 1), strict=True):
             try:
@@ -89,8 +96,9 @@ class TwoLayerNetwork:
             )
 
     # Pickle and copy go through the constructor, so that the arrays stay read-only.
-    def __reduce__(self) -> tuple[type[TwoLayerNetwork], tuple[Array, ...]]:
-        return type(self), tuple(getattr(self, name) for name in _FIELDS)
+    def __reduce__(self) -> tuple[Any, ...]:
+        arrays = tuple(getattr(self, name) for name in _FIELDS)
+        return partial(type(self), negative_slope=self.negative_slope), arrays
 
     @property
     def width(self) -> int:
@@ -108,10 +116,13 @@ class TwoLayerNetwork:
         return self.output_bias.shape[0]
 
     @classmethod
-    def constant(cls, n_features: int, value: ArrayLike = 0.0) -> TwoLayerNetwork:
+    def constant(
+        cls, n_features: int, value: ArrayLike = 0.0, *, negative_slope: float = 0.0
+    ) -> TwoLayerNetwork:
         """Network without neurons that outputs ``value``."""
         bias = np.atleast_1d(np.asarray(value, dtype=np.float64))
-        return cls(np.zeros((0, n_features)), np.zeros(0), np.zeros((bias.size, 0)), bias)
+        parts = np.zeros((0, n_features)), np.zeros(0), np.zeros((bias.size, 0)), bias
+        return cls(*parts, negative_slope=negative_slope)
 
     @classmethod
     def from_directions(
@@ -147,11 +158,15 @@ class TwoLayerNetwork:
         return cls(weights, bias, (signs * np.sqrt(norms))[None, :], [output_bias])
 
     def hidden_features(self, X: ArrayLike) -> Array:
-        """Outputs of the neurons, ``relu(X Wᵀ + b)``, of shape (n, m)."""
+        """Outputs of the neurons, ``φ(X Wᵀ + b)``, of shape (n, m)."""
         X = np.asarray(X, dtype=np.float64)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"X has shape {X.shape}, expected (n, {self.n_features})")
-        return np.maximum(X @ self.hidden_weights.T + self.hidden_bias, 0.0)
+        seen = X @ self.hidden_weights.T + self.hidden_bias
+        hidden = np.maximum(seen, 0.0)
+        if self.negative_slope:
+            hidden += self.negative_slope * np.minimum(seen, 0.0)
+        return hidden
 
     def forward(self, X: ArrayLike) -> Array:
         """Outputs of the network, of shape (n, K)."""
@@ -162,9 +177,11 @@ class TwoLayerNetwork:
         outputs = self.forward(X)
         return outputs[:, 0] if self.n_outputs == 1 else outputs
 
-    def penalty(self) -> float:
-        """Weight decay, ``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)``: all weights and hidden biases, not the intercept."""
-        parts = (self.hidden_weights, self.hidden_bias, self.output_weights)
+    def penalty(self, *, free_bias: bool = False) -> float:
+        """Weight decay, ``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)``: all weights and hidden biases, unless free; not the intercept."""
+        parts = [self.hidden_weights, self.hidden_bias, self.output_weights]
+        if free_bias:
+            del parts[1]
         return 0.5 * sum(float(np.vdot(part, part)) for part in parts)
 
     def augmented_weights(self) -> Array:
@@ -176,18 +193,22 @@ class TwoLayerNetwork:
         keep = (_norms(self.augmented_weights()) > 0) & (_norms(self.output_weights.T) > 0)
         return self._select(keep)
 
-    def balance(self) -> TwoLayerNetwork:
-        """Rescale every neuron to ``‖w̃_j‖ = ‖a_j‖``: same function, smallest penalty ``Σ_j ‖w̃_j‖ ‖a_j‖``."""
-        net = self.prune()
-        factor = np.sqrt(_norms(net.output_weights.T) / _norms(net.augmented_weights()))
-        return TwoLayerNetwork(
-            net.hidden_weights * factor[:, None],
-            net.hidden_bias * factor,
-            net.output_weights / factor,
-            net.output_bias,
+    def balance(self, *, free_bias: bool = False) -> TwoLayerNetwork:
+        """Rescale every neuron to ``‖w̃_j‖ = ‖a_j‖``: same function, smallest penalty ``Σ_j ‖w̃_j‖ ‖a_j‖``.
+
+        With free biases it is ``‖w_j‖ = ‖a_j‖``, and neurons without weights become part of the intercept.
+        """
+        net = self._without_constants() if free_bias else self
+        net = net.prune()
+        inner = net.hidden_weights if free_bias else net.augmented_weights()
+        factor = np.sqrt(_norms(net.output_weights.T) / _norms(inner))
+        return net._with(
+            hidden_weights=net.hidden_weights * factor[:, None],
+            hidden_bias=net.hidden_bias * factor,
+            output_weights=net.output_weights / factor,
         )
 
-    def merge(self, tol: float = 1e-9) -> TwoLayerNetwork:
+    def merge(self, tol: float = 1e-9, *, free_bias: bool = False) -> TwoLayerNetwork:
         """Join neurons whose ``w̃_j`` point the same way into one, and balance.
 
         The function is kept (to `tol`, a distance between unit vectors) and the penalty never
@@ -197,8 +218,10 @@ class TwoLayerNetwork:
         ----------
         tol : float
             Directions closer than this are one.
+        free_bias : bool
+            As for :meth:`balance`.
         """
-        net = self.balance()
+        net = self.balance(free_bias=free_bias)
         if net.width == 0:
             return net
         augmented = net.augmented_weights()
@@ -212,17 +235,21 @@ class TwoLayerNetwork:
         # contributes.
         mean = np.vstack([_norms(outer.T)[leader == j] @ units[leader == j] for j in kept])
         mean /= _norms(mean)[:, None]
-        return TwoLayerNetwork(mean[:, :-1], mean[:, -1], summed, net.output_bias).balance()
+        merged = net._with(
+            hidden_weights=mean[:, :-1], hidden_bias=mean[:, -1], output_weights=summed
+        )
+        return merged.balance(free_bias=free_bias)
 
     def with_output_bias(self, output_bias: ArrayLike) -> TwoLayerNetwork:
         """Same neurons, other intercept."""
         bias = np.atleast_1d(np.asarray(output_bias, dtype=np.float64))
-        return TwoLayerNetwork(self.hidden_weights, self.hidden_bias, self.output_weights, bias)
+        return self._with(output_bias=bias)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the four arrays to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
+        """Write the arrays to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
         with open(path, "wb") as file:
-            np.savez(file, **{name: getattr(self, name) for name in _FIELDS})
+            arrays = {name: getattr(self, name) for name in _FIELDS}
+            np.savez(file, **arrays, negative_slope=self.negative_slope)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TwoLayerNetwork:
@@ -238,6 +265,8 @@ class TwoLayerNetwork:
             # garbage collector.
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays: dict[str, Any] = {name: archive[name] for name in _FIELDS}
+                if "negative_slope" in archive:
+                    arrays["negative_slope"] = float(archive["negative_slope"])
         except (KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is not a saved TwoLayerNetwork") from error
         return cls(**arrays)
@@ -264,13 +293,24 @@ class TwoLayerNetwork:
 
         return from_sklearn(regressor)
 
+    def _with(self, **changes: Array) -> TwoLayerNetwork:
+        arrays = {name: changes.get(name, getattr(self, name)) for name in _FIELDS}
+        return TwoLayerNetwork(**arrays, negative_slope=self.negative_slope)
+
     def _select(self, keep: NDArray[np.bool_]) -> TwoLayerNetwork:
-        return TwoLayerNetwork(
-            self.hidden_weights[keep],
-            self.hidden_bias[keep],
-            self.output_weights[:, keep],
-            self.output_bias,
+        return self._with(
+            hidden_weights=self.hidden_weights[keep],
+            hidden_bias=self.hidden_bias[keep],
+            output_weights=self.output_weights[:, keep],
         )
+
+    def _without_constants(self) -> TwoLayerNetwork:
+        """Neurons without weights put into the intercept."""
+        constant = np.asarray(~self.hidden_weights.any(axis=1))
+        b = self.hidden_bias[constant]
+        values = np.maximum(b, 0.0) + self.negative_slope * np.minimum(b, 0.0)
+        moved = self.output_bias + self.output_weights[:, constant] @ values
+        return self._select(~constant).with_output_bias(moved)
 
     def __repr__(self) -> str:
         return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"

@@ -7,19 +7,24 @@ import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.network import TwoLayerNetwork
+from convexrelu.norms import norms
 
-__all__ = ["TrainingProblem", "Units"]
+__all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
 
 Array = NDArray[np.float64]
 
+ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold")
+
 _EPS = float(np.finfo(np.float64).eps)
+# Column of the design that stands for free hidden biases, in units of the largest sample. See `TrainingProblem`.
+_FREE_BIAS = 300.0
 
 
 class _HasBound(Protocol):
@@ -34,46 +39,58 @@ class Units(NamedTuple):
     ----------
     rho : float
         ``√(Σ_i s_i ‖x̃_i‖²)``, or 1 if that is zero.
-    center : float
-        ``c₀``, the best constant output; zero without an intercept.
+    center : float or array of shape (K,)
+        ``c₀``, the best constant output; zero without an intercept, or where the loss is not homogeneous.
     tau : float
-        ``√(Σ_i s_i (y_i − c₀)²)``, or 1 if that is zero.
+        ``√(Σ_i s_i ‖y_i − c₀‖²)``, or 1 if that is zero or the loss is not homogeneous.
+    value : float
+        ``τ^p``, the scale of objectives, with ``p`` the degree of the loss.
     """
 
     rho: float
-    center: float
+    center: Any
     tau: float
+    value: float
+
+    @property
+    def alpha(self) -> float:
+        """Scale of penalties: ``F(f) + alpha Σ‖u‖`` is `value` times the same at ``alpha`` over this."""
+        return self.value * self.rho / self.tau
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingProblem:
-    """Weight-decayed training of a two-layer ReLU network of any width.
+    """Weight-decayed training of a two-layer network of any width.
 
-    With ``f(x) = Σ_j a_j relu(w̃_jᵀ x̃) + c``, where ``x̃ = (x, 1)`` if `hidden_bias` and ``x̃ =
-    x`` otherwise::
+    With ``f(x) = Σ_j a_j φ(w̃_jᵀ x̃) + c``, where ``x̃ = (x, 1)`` if `hidden_bias` and ``x̃ = x`` otherwise, outer
+    weights ``a_j`` in ``R^K`` for ``K`` outputs, and ``φ(t) = t`` for ``t ≥ 0``, ``slope · t`` for ``t < 0``::
 
-        P = min  Σ_i s_i ℓ(f(x_i), y_i) + (alpha/2) Σ_j (‖w̃_j‖² + a_j²)            (over every
-        width)
-          = min  F(f) + alpha Σ_j ‖u_j‖,      u_j = w̃_j |a_j|
+        P = min  Σ_i s_i ℓ(f(x_i), y_i) + (alpha/2) Σ_j (‖w̃_j‖² + ‖a_j‖²)            (over every width)
+          = min  F(f) + alpha Σ_j ‖w̃_j‖ ‖a_j‖
 
-        D = max_v  −F*(−v)   s.t.  M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ alpha,   (1ᵀv = 0 with an
-        intercept)
+        D = max_V  −F*(−V)   s.t.  M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ φ(X̃u)‖ ≤ alpha,   (1ᵀV = 0 with an intercept)
 
-    ``s_i = 1/n``, or ``sample_weight_i / Σ sample_weight``. ``P = D`` (Ergen & Pilanci 2021,
-    Theorems 1 and 8).
+    ``s_i = 1/n``, or ``sample_weight_i / Σ sample_weight``. ``P = D`` (Ergen & Pilanci 2021, Theorems 1 and 8; for
+    several outputs Sahiner, Ergen, Pauly & Pilanci 2021). With one output, outputs, targets and dual points have
+    shape (n,), otherwise (n, K).
 
     Parameters
     ----------
     X : array of shape (n, d)
         Inputs.
-    y : array of shape (n,)
-        Targets.
+    y : array of shape (n,) or (n, K)
+        Targets, as the loss takes them.
     alpha : float
         Strength of the weight decay, positive.
-    loss : str
-        Name of the loss: ``"squared_error"``, ``½ (f − y)²``.
-    hidden_bias : bool
-        Whether neurons have a bias, penalised together with their weights.
+    loss : str or Loss
+        A loss of :mod:`convexrelu.losses`, or its name: ``"squared_error"`` is ``½ (f − y)²``.
+    activation : {"relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"}
+        ``φ``. Gated networks and networks of thresholds have programmes of their own, over given patterns.
+    negative_slope : float
+        ``slope`` of ``"leaky_relu"``, in (0, 1).
+    hidden_bias : bool or "free"
+        Whether neurons have a bias, penalised together with their weights, or free: then the penalty is
+        ``Σ_j ‖w_j‖ ‖a_j‖``, without the biases, and there must be an intercept.
     fit_intercept : bool
         Whether the network has an output intercept ``c``, never penalised.
     sample_weight : array of shape (n,), optional
@@ -85,13 +102,25 @@ class TrainingProblem:
         The normalised ``s``.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
+    slope : float
+        Slope of the activation for negative arguments: 0 for ReLU, −1 for the absolute value.
+    n_outputs : int
+        ``K``.
 
     Raises
     ------
     ValueError
         For arrays of the wrong shape, not finite, or so large that their squares overflow; for
-        `alpha` that is not a positive finite number, an unknown `loss`, or weights that are
-        negative or all zero. The message names the argument.
+        `alpha` that is not a positive finite number, an unknown `loss` or `activation`, targets that the loss does
+        not take, or weights that are negative or all zero. The message names the argument.
+
+    Notes
+    -----
+    A free bias can make any neuron constant on the data: with ``‖w‖ ≤ 1``, ``max_b |vᵀ φ(Xw + b)|`` is finite only
+    where ``Σv = 0``, which an intercept sees to, and is reached at ``|b| ≤ R = max ‖x_i‖``. It is had from the
+    penalised problem: the design is ``(X − mean, B)`` with a last column ``B = 300 R``, in which a bias of ``b`` has
+    length ``b/B``. Then ``‖w‖ ≤ ‖(w, b/B)‖ ≤ ‖w‖ √(1 + (R/B)²)`` for all that matter: an error of 6e-6 in the
+    penalty, which bounds allow for.
 
     Examples
     --------
@@ -105,9 +134,12 @@ class TrainingProblem:
     y: Array
     alpha: float
     loss: Loss
-    hidden_bias: bool
+    activation: str
+    slope: float
+    hidden_bias: bool | str
     fit_intercept: bool
     weights: Array
+    n_outputs: int
 
     def __init__(
         self,
@@ -115,20 +147,27 @@ class TrainingProblem:
         y: ArrayLike,
         alpha: float,
         *,
-        loss: str = "squared_error",
-        hidden_bias: bool = True,
+        loss: str | Loss = "squared_error",
+        activation: str = "relu",
+        negative_slope: float = 0.01,
+        hidden_bias: bool | str = True,
         fit_intercept: bool = True,
         sample_weight: ArrayLike | None = None,
     ) -> None:
-        X, y = _checked_data(X, y)
+        function = _checked_loss(loss)
+        inputs, targets = _checked_data(X, y)
+        targets = function.checked_targets(targets)
         values = {
-            "X": X,
-            "y": y,
+            "X": inputs,
+            "y": targets,
             "alpha": checked_alpha(alpha),
-            "loss": _checked_loss(loss),
-            "hidden_bias": _checked_flag("hidden_bias", hidden_bias),
+            "loss": function,
+            "activation": activation,
+            "slope": _checked_slope(activation, negative_slope),
+            "hidden_bias": _checked_hidden_bias(hidden_bias, fit_intercept),
             "fit_intercept": _checked_flag("fit_intercept", fit_intercept),
-            "weights": _checked_weights(sample_weight, len(y)),
+            "weights": _checked_weights(sample_weight, len(targets)),
+            "n_outputs": function.n_outputs(targets),
         }
         for name, value in values.items():
             if isinstance(value, np.ndarray):
@@ -145,58 +184,144 @@ class TrainingProblem:
         """Number of features ``d``, without the bias."""
         return self.X.shape[1]
 
+    @property
+    def free_bias(self) -> bool:
+        """Whether hidden biases are left out of the penalty."""
+        return self.hidden_bias == "free"
+
     @cached_property
     def design(self) -> Array:
         """``X̃``: the inputs, with a last column of ones if neurons have a bias."""
         if not self.hidden_bias:
             return self.X
-        design = np.column_stack([self.X, np.ones(self.n_samples)])
+        column = np.full(self.n_samples, self.bias_column)
+        design = np.column_stack([self.X - self.origin, column])
         design.flags.writeable = False
         return design
+
+    @cached_property
+    def origin(self) -> Array:
+        """What is taken off the inputs in the design, of shape (d,): their mean where biases are free, else zero."""
+        return self.weights @ self.X if self.free_bias else np.zeros(self.n_features)
+
+    @cached_property
+    def bias_column(self) -> float:
+        """The last column of the design where there are biases: 1, or ``B`` where they are free."""
+        if not self.free_bias:
+            return 1.0
+        return _FREE_BIAS * float(norms(self.X - self.origin).max()) or 1.0
+
+    def directions(self, network: TwoLayerNetwork) -> Array:
+        """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is what neuron ``j`` sees."""
+        if not self.hidden_bias:
+            return network.hidden_weights
+        bias = network.hidden_bias + network.hidden_weights @ self.origin
+        return np.column_stack([network.hidden_weights, bias / self.bias_column])
+
+    def network(self, directions: Array, outer: Array, intercept: ArrayLike) -> TwoLayerNetwork:
+        """Neuron map of the convex programme back to a balanced network.
+
+        Parameters
+        ----------
+        directions : array of shape (m, d̃)
+            ``u_j = w̃_j ‖a_j‖``, for the design; zero rows are left out.
+        outer : array of shape (m,) or (m, K)
+            Signs, or unit vectors: the directions of the outer weights.
+        intercept : float or array of shape (K,)
+            ``c``.
+
+        Returns
+        -------
+        TwoLayerNetwork
+            With ``w̃_j = u_j / √‖u_j‖`` and outer weights of length ``√‖u_j‖``, so that its penalty is ``Σ_j ‖u_j‖``
+            (Pilanci & Ergen 2020, Theorem 1).
+        """
+        weights, bias = directions, np.zeros(len(directions))
+        if self.hidden_bias:
+            weights = directions[:, :-1]
+            bias = directions[:, -1] * self.bias_column - weights @ self.origin
+        outer = np.reshape(outer, (len(directions), self.n_outputs))
+        network = TwoLayerNetwork(
+            weights, bias, outer.T, np.atleast_1d(intercept), negative_slope=self.slope
+        )
+        return self.balanced(network)
+
+    def balanced(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
+        """The same function at the smallest penalty that scaling its neurons gives."""
+        return network.balance(free_bias=self.free_bias)
+
+    def merged(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
+        """The same function with neurons of one direction joined, and balanced."""
+        return network.merge(free_bias=self.free_bias)
 
     # Primal
 
     def data_fit(self, outputs: Array) -> float:
-        """``F(f) = Σ_i s_i ℓ(f_i, y_i)`` for outputs of shape (n,)."""
+        """``F(f) = Σ_i s_i ℓ(f_i, y_i)`` for outputs of shape (n,) or (n, K)."""
         return float(self.weights @ self.loss.value(outputs, self.y))
+
+    def no_outputs(self) -> Array:
+        """Outputs of zero, of shape (n,) or (n, K)."""
+        shape = (self.n_samples,) if self.n_outputs == 1 else (self.n_samples, self.n_outputs)
+        return np.zeros(shape)
+
+    def penalty(self, network: TwoLayerNetwork) -> float:
+        """``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)`` of a network as it stands; without the biases where they are free."""
+        return network.penalty(free_bias=self.free_bias)
 
     def objective(self, network: TwoLayerNetwork) -> float:
         """Regularised loss of a network as it stands, balanced or not: the number everything is judged by."""
-        return self.data_fit(network.predict(self.X)) + self.alpha * network.penalty()
+        return self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
 
-    def best_intercept(self, outputs: Array) -> float:
-        """The ``c`` that minimises ``F(outputs + c)``; zero without an intercept."""
+    def best_intercept(self, outputs: Array) -> Any:
+        """The ``c``, a float or of shape (K,), that minimises ``F(outputs + c)``; zero without an intercept."""
         if not self.fit_intercept:
-            return 0.0
-        return self.loss.best_constant(self.y - outputs, self.weights)
+            return self._no_intercept()
+        return self.loss.best_intercept(outputs, self.y, self.weights)
 
     def units(self) -> Units:
         """Scales for the sake of solvers."""
-        root, center = np.sqrt(self.weights), self.best_intercept(np.zeros_like(self.y))
-        rho = float(np.linalg.norm(root[:, None] * self.design))
-        tau = float(np.linalg.norm(root * (self.y - center)))
-        return Units(rho or 1.0, center, tau or 1.0)
+        root = np.sqrt(self.weights)
+        rho = float(np.linalg.norm(root[:, None] * self.design)) or 1.0
+        if self.loss.degree is None:
+            return Units(rho, self._no_intercept(), 1.0, 1.0)
+        center = self.best_intercept(self.no_outputs())
+        tau = float(np.linalg.norm(root * np.transpose(self.y - center))) or 1.0
+        return Units(rho, center, tau, tau**self.loss.degree)
+
+    def _no_intercept(self) -> Any:
+        return 0.0 if self.n_outputs == 1 else np.zeros(self.n_outputs)
 
     def zero_network(self) -> TwoLayerNetwork:
         """No neurons and the best constant."""
-        return TwoLayerNetwork.constant(self.n_features, self.best_intercept(np.zeros_like(self.y)))
+        return TwoLayerNetwork.constant(
+            self.n_features, self.best_intercept(self.no_outputs()), negative_slope=self.slope
+        )
 
     # Dual
 
     def dual_point(self, outputs: Array) -> Array:
-        """``v = −∇F(f)``, with sum zero where there is an intercept (to rounding)."""
-        v = -self.weights * self.loss.gradient(outputs + self.best_intercept(outputs), self.y)
-        # The intercept above is only as good as float64 allows: take out what is left of the sum
-        # as well.
-        return v - self.weights * v.sum() if self.fit_intercept else v
+        """``V = −∇F(f)`` at these outputs with the best intercept, made feasible but for ``M(V) ≤ alpha``."""
+        gradient = self.loss.gradient(outputs + self.best_intercept(outputs), self.y)
+        return self.feasible(-(self.weights * gradient.T).T)
+
+    def feasible(self, v: Array) -> Array:
+        """A point near ``v`` in the domain of ``F*``; with an intercept its sum is zero as a real number."""
+        return self.loss.dual_point(v, self.y, self.weights, self.fit_intercept)
 
     def dual(self, v: Array) -> float:
-        """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's."""
+        """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's.
+
+        ``−inf`` outside of the domain of ``F*``. The errors of the conjugate are taken four times: ``−v/s`` is
+        rounded, and ``v`` may be a product that was rounded.
+        """
         alive = self.weights > 0  # v is zero elsewhere
-        v, y, weights = v[alive], self.y[alive], self.weights[alive]
-        terms = weights * self.loss.conjugate(-v / weights, y)
-        size = math.fsum(np.abs(terms)) + math.fsum(np.abs(v * y))
-        return 0.0 - math.fsum(terms) - 8 * _EPS * size
+        y, weights = self.y[alive], self.weights[alive]
+        z = (-v[alive].T / weights).T
+        terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
+        if not np.isfinite(terms).all():
+            return -math.inf
+        return 0.0 - math.fsum(terms) - 4 * _EPS * math.fsum(np.abs(terms))
 
     def alpha_max(self, oracle: Callable[[Array], _HasBound]) -> float:
         """Smallest `alpha` whose solution has no neuron: ``M(−∇F(f₀))`` at the best constant ``f₀``.
@@ -208,7 +333,7 @@ class TrainingProblem:
             result is as trustworthy as the oracle: exact for an exact one, from below for a
             searched one.
         """
-        return oracle(self.dual_point(np.zeros_like(self.y))).bound
+        return oracle(self.dual_point(self.no_outputs())).bound
 
     # Equivalent problems
 
@@ -219,7 +344,8 @@ class TrainingProblem:
     def equals_but_for_alpha(self, other: TrainingProblem) -> bool:
         """Whether the two differ in `alpha` at most."""
         return (
-            self.loss.name == other.loss.name
+            self.loss == other.loss
+            and self.slope == other.slope
             and self.fit_intercept == other.fit_intercept
             and np.array_equal(self.y, other.y)
             and np.array_equal(self.weights, other.weights)
@@ -236,7 +362,9 @@ class TrainingProblem:
         table = np.column_stack([self.X, self.y])[alive] + 0.0  # turns -0.0 into 0.0
         rows, inverse = np.unique(table, axis=0, return_inverse=True)
         weights = np.bincount(inverse.ravel(), weights=self.weights[alive], minlength=len(rows))
-        return self._replace(X=rows[:, :-1].copy(), y=rows[:, -1].copy(), weights=weights)
+        X, y = rows[:, : self.n_features].copy(), rows[:, self.n_features :].copy()
+        y = y.reshape(-1, *self.y.shape[1:]).astype(self.y.dtype)
+        return self._replace(X=X, y=y, weights=weights)
 
     def _replace(self, **changes: object) -> TrainingProblem:
         other = object.__new__(TrainingProblem)
@@ -260,13 +388,46 @@ def _checked_flag(name: str, value: bool) -> bool:
     return bool(value)
 
 
+def _checked_hidden_bias(value: bool | str, fit_intercept: bool) -> bool | str:
+    if isinstance(value, str) and value == "free":
+        if not fit_intercept:
+            raise ValueError(
+                "hidden_bias='free' without an intercept has no optimum: a neuron without weights is a "
+                "constant that costs as little as one likes; use fit_intercept=True"
+            )
+        return value
+    if isinstance(value, str):
+        raise ValueError(f"hidden_bias={value!r} is not True, False or 'free'")
+    return _checked_flag("hidden_bias", value)
+
+
+def _checked_slope(activation: str, negative_slope: float) -> float:
+    """Slope of the activation for negative arguments."""
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation={activation!r} is not known; available: {', '.join(map(repr, ACTIVATIONS))}"
+        )
+    if activation == "absolute_value":
+        return -1.0
+    if activation != "leaky_relu":
+        return 0.0
+    if (
+        isinstance(negative_slope, bool)
+        or not isinstance(negative_slope, numbers.Real)
+        or not 0 < negative_slope < 1
+    ):
+        raise ValueError(f"negative_slope={negative_slope!r} is not a number between 0 and 1")
+    return float(negative_slope)
+
+
 def _checked_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     X, y = _finite_copy("X", X), _finite_copy("y", y)
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
-    if y.shape != (len(X),):
+    if y.ndim not in (1, 2) or len(y) != len(X) or (y.ndim == 2 and y.shape[1] < 2):
         raise ValueError(
-            f"y has shape {y.shape}, expected ({len(X)},), one target for each row of X"
+            f"y has shape {y.shape}, expected ({len(X)},), one target for each row of X, "
+            f"or ({len(X)}, K) for K ≥ 2 outputs"
         )
     return X, y
 
@@ -288,10 +449,12 @@ def _finite_copy(name: str, value: ArrayLike) -> Array:
     return array
 
 
-def _checked_loss(loss: str) -> Loss:
-    if not isinstance(loss, str) or loss not in LOSSES:
+def _checked_loss(loss: str | Loss) -> Loss:
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]()
+    if isinstance(loss, str) or not isinstance(loss, tuple(LOSSES.values())):
         raise ValueError(f"loss={loss!r} is not known; available: {', '.join(map(repr, LOSSES))}")
-    return LOSSES[loss]()
+    return loss
 
 
 def _checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,24 +17,28 @@ __all__ = ["Blocks", "ProgrammeSolution", "Result", "Round"]
 
 Array = NDArray[np.float64]
 
+_DECIMALS = 6
+
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Blocks of a ReLU programme: patterns with signs.
+    """Blocks of a programme: patterns, each with a direction of its outer weights.
 
     Attributes
     ----------
     masks : boolean array of shape (B, n)
-    signs : array of shape (B,)
+    signs : array of shape (B,) or (B, K)
+        Signs for one output, unit vectors for several.
     """
 
     masks: NDArray[np.bool_]
     signs: Array
 
     @classmethod
-    def none(cls, n_samples: int) -> Blocks:
+    def none(cls, n_samples: int, n_outputs: int = 1) -> Blocks:
         """No blocks."""
-        return cls(np.zeros((0, n_samples), dtype=bool), np.zeros(0))
+        signs = np.zeros(0) if n_outputs == 1 else np.zeros((0, n_outputs))
+        return cls(np.zeros((0, n_samples), dtype=bool), signs)
 
     @classmethod
     def both_signs(cls, masks: NDArray[np.bool_]) -> Blocks:
@@ -42,8 +47,13 @@ class Blocks:
 
     def keys(self) -> list[bytes]:
         """One hashable key a block, equal for equal blocks."""
-        packed = np.packbits(np.column_stack([self.masks, self.signs > 0]), axis=1)
-        return [row.tobytes() for row in packed]
+        if self.signs.ndim == 1:
+            packed = np.packbits(np.column_stack([self.masks, self.signs > 0]), axis=1)
+            return [row.tobytes() for row in packed]
+        # Directions that differ by less than this are one; + 0.0 turns -0.0 into 0.0.
+        rounded = np.round(self.signs, _DECIMALS) + 0.0
+        pairs = zip(np.packbits(self.masks, axis=1), rounded, strict=True)
+        return [mask.tobytes() + outer.tobytes() for mask, outer in pairs]
 
     def select(self, index: ArrayLike) -> Blocks:
         """The blocks at these positions."""
@@ -52,7 +62,9 @@ class Blocks:
 
     def join(self, other: Blocks) -> Blocks:
         """These blocks, then the others."""
-        return Blocks(np.vstack([self.masks, other.masks]), np.append(self.signs, other.signs))
+        return Blocks(
+            np.vstack([self.masks, other.masks]), np.concatenate([self.signs, other.signs])
+        )
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -66,11 +78,10 @@ class ProgrammeSolution:
     ----------
     blocks : array of shape (B, d̃)
         ``u_i``, one a block; zeros if the solver returned nothing.
-    intercept : float
+    intercept : float or array of shape (K,)
         ``c``.
-    outputs : array of shape (n,)
-        ``f(u) + c`` on the training data, patterns applied as masks: what the dual point is taken
-        from.
+    outputs : array of shape (n,) or (n, K)
+        ``f(u) + c`` on the training data, patterns applied as masks.
     objective : float
         Optimal value as the solver reports it; ``nan`` if it returned nothing.
     status : Status
@@ -80,15 +91,18 @@ class ProgrammeSolution:
         are zero.
     seconds : float
         Wall time of the call, canonicalisation included.
+    dual : array of shape (n,) or (n, K), optional
+        Dual point of the solver, where it cannot be taken from the outputs: losses with kinks.
     """
 
     blocks: Array
-    intercept: float
+    intercept: Any
     outputs: Array
     objective: float
     status: Status
     accuracy: float
     seconds: float
+    dual: Array | None = None
 
     @property
     def usable(self) -> bool:

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles.choose import ORACLES, OraclePair, choose_oracles
+from convexrelu.oracles.choose import ORACLES, OraclePair
+from convexrelu.oracles.of_problem import oracles_for
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
 from convexrelu.problem import TrainingProblem, checked_alpha
 from convexrelu.result import Result, Round
@@ -26,16 +27,14 @@ from convexrelu.solvers.fixed_patterns import train_on_patterns
 from convexrelu.solvers.master import Master, make_master
 from convexrelu.status import SolverWarning, Status
 
-__all__ = ["ACTIVATIONS", "PATTERNS", "regularization_path", "train"]
+__all__ = ["PATTERNS", "regularization_path", "train"]
 
 PATTERNS = ("cutting_plane", "sampled", "enumerated")
-ACTIVATIONS = ("relu", "gated_relu")
 
 
 def train(
     problem: TrainingProblem,
     *,
-    activation: str = "relu",
     patterns: str | ArrayLike = "cutting_plane",
     n_patterns: int = 100,
     solver: str | Master = "auto",
@@ -54,8 +53,6 @@ def train(
     ----------
     problem : TrainingProblem
         Data, loss and penalty.
-    activation : {"relu", "gated_relu"}
-        ReLU networks, or gated ReLU networks (fixed patterns only).
     patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃)
         ``"cutting_plane"`` generates patterns until the gap is closed; ``"sampled"`` takes those
         of random gates; ``"enumerated"`` takes all; an array gives the gates.
@@ -124,7 +121,6 @@ def train(
     """
     session = _Session(
         problem,
-        activation=activation,
         patterns=patterns,
         n_patterns=n_patterns,
         solver=solver,
@@ -205,7 +201,6 @@ class _Session:
         self,
         problem: TrainingProblem,
         *,
-        activation: str = "relu",
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
         solver: str | Master = "auto",
@@ -220,20 +215,19 @@ class _Session:
         self._prepared = time.perf_counter()
         if not isinstance(problem, TrainingProblem):
             raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
-        _check_options(activation, patterns, n_patterns, oracle, tol, max_iter, time_limit)
+        _check_options(problem, patterns, n_patterns, oracle, tol, max_iter, time_limit)
         self.solver = solver
         self.master = make_master(solver, tol, device) if isinstance(solver, str) else solver
         if not (hasattr(self.master, "relu") and hasattr(self.master, "gated")):
             raise ValueError(f"solver={solver!r} is neither a name nor a Master")
         self.random = random = _checked_random_state(random_state)
         self.problem = problem.condensed()
-        self.gated = activation == "gated_relu"
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
         self.oracles: OraclePair | None = None
         self.patterns: ActivationPatterns | None = None
         with _admitting_interruptions():
             if isinstance(patterns, str) and patterns == "cutting_plane":
-                self.oracles = choose_oracles(oracle, self.problem.design, random, device)
+                self.oracles = oracles_for(self.problem, oracle, random, device)
             else:
                 self.patterns = _fixed_patterns(patterns, n_patterns, self.problem.design, random)
         self.tol = tol
@@ -255,7 +249,6 @@ class _Session:
                     problem,
                     self.patterns,
                     self.master,
-                    gated=self.gated,
                     complete=self.complete,
                     tol=self.tol,
                     time_limit=left,
@@ -300,7 +293,7 @@ def _admitting_interruptions() -> Iterator[None]:
 
 
 def _check_options(
-    activation: str,
+    problem: TrainingProblem,
     patterns: str | ArrayLike,
     n_patterns: int,
     oracle: str,
@@ -308,11 +301,10 @@ def _check_options(
     max_iter: int,
     time_limit: float | None,
 ) -> None:
-    _check_choice("activation", activation, ACTIVATIONS)
     _check_choice("oracle", oracle, ORACLES)
     if isinstance(patterns, str):
         _check_choice("patterns", patterns, PATTERNS)
-        if activation == "gated_relu" and patterns == "cutting_plane":
+        if problem.activation == "gated_relu" and patterns == "cutting_plane":
             raise ValueError(
                 "patterns='cutting_plane' prices ReLU neurons; with activation='gated_relu' use "
                 "patterns='sampled', 'enumerated' or an array of gates"
@@ -379,5 +371,5 @@ def _check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) 
         raise ValueError(f"start={start!r} is not a TwoLayerNetwork, 'descent' or None")
     if start.n_features != problem.n_features:
         raise ValueError(f"start takes {start.n_features} features, expected {problem.n_features}")
-    if start.n_outputs != 1:
-        raise ValueError(f"start has {start.n_outputs} outputs, expected 1")
+    if start.n_outputs != problem.n_outputs:
+        raise ValueError(f"start has {start.n_outputs} outputs, expected {problem.n_outputs}")

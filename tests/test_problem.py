@@ -63,7 +63,7 @@ def test_condensed_tells_samples_apart_by_their_targets():
 
 def test_units_bring_data_and_targets_to_size_one(options):
     problem = TrainingProblem(X, Y, 0.3, **options)
-    rho, center, tau = problem.units()
+    rho, center, tau, _ = problem.units()
     assert center == problem.best_intercept(np.zeros_like(Y))
     assert problem.weights @ np.square(problem.design / rho).sum(axis=1) == pytest.approx(1.0)
     assert problem.weights @ np.square((Y - center) / tau) == pytest.approx(1.0)
@@ -71,7 +71,7 @@ def test_units_bring_data_and_targets_to_size_one(options):
 
 def test_units_of_nothing_are_one():
     problem = TrainingProblem(np.zeros((3, 2)), np.ones(3), 1.0, hidden_bias=False)
-    assert problem.units() == (1.0, 1.0, 1.0)
+    assert problem.units() == (1.0, 1.0, 1.0, 1.0)
 
 
 def test_problems_are_compared_but_for_alpha(options):
@@ -186,7 +186,7 @@ def test_problem_is_immutable():
         ("alpha", "0.1"),
         ("alpha", None),
         ("alpha", [0.1]),
-        ("loss", "hinge"),
+        ("loss", "cubic"),
         ("loss", None),
         ("sample_weight", WEIGHTS[:-1]),
         ("sample_weight", -WEIGHTS),

@@ -21,11 +21,11 @@ from convexrelu.gated_network import GatedNetwork
 from convexrelu.losses import LOSSES
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem import ACTIVATIONS, TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import SOLVERS
 from convexrelu.status import Status
-from convexrelu.training import ACTIVATIONS, PATTERNS
+from convexrelu.training import PATTERNS
 
 if TYPE_CHECKING:
     import torch
@@ -83,6 +83,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
             y,
             alpha,
             loss=self.loss,
+            activation=self.activation,
             hidden_bias=self.hidden_bias,
             fit_intercept=self.fit_intercept,
             sample_weight=sample_weight,
@@ -90,7 +91,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _training_options(self) -> dict[str, Any]:
         """Keywords of :func:`convexrelu.train`."""
-        names = "activation patterns n_patterns solver oracle tol max_iter time_limit device random_state"
+        names = "patterns n_patterns solver oracle tol max_iter time_limit device random_state"
         options = {name: getattr(self, name) for name in names.split()}
         return options | {"progress": ProgressPrinter() if self.verbose else None}
 

@@ -34,7 +34,7 @@ from sklearn.utils.validation import _check_method_params
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
 from convexrelu.losses import LOSSES
-from convexrelu.oracles.choose import choose_oracles
+from convexrelu.oracles.of_problem import oracles_for
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result
 from convexrelu.status import Status
@@ -139,7 +139,7 @@ class CrossValidated(NetworkEstimator):
         """The grid, descending."""
         if self.alphas is not None:
             return _checked_alphas(self.alphas)
-        finder = choose_oracles("auto", problem.design, random, self.device).finder
+        finder = oracles_for(problem, "auto", random, self.device).finder
         largest = problem.alpha_max(finder) or 1.0  # zero if y is constant: then any will do
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 

@@ -1,10 +1,19 @@
-"""Oracles: bounds on ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and the directions that attain them."""
+"""Oracles: bounds on ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and the directions that attain them.
+
+For several outputs and other activations, bounds on ``M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ φ(X̃u)‖₂``.
+"""
 
 from convexrelu.oracles.base import Oracle, OracleReport
 from convexrelu.oracles.branch_and_bound import BranchAndBoundOracle
 from convexrelu.oracles.cells import CellOracle
+from convexrelu.oracles.doubled import DoubledOracle
+from convexrelu.oracles.fan import FanOracle
+from convexrelu.oracles.free_bias import FreeBiasOracle
+from convexrelu.oracles.general_search import GeneralSearchOracle
 from convexrelu.oracles.hybrid import HybridOracle
 from convexrelu.oracles.pattern_list import PatternOracle
+from convexrelu.oracles.planar import PlanarOracle
+from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
@@ -14,10 +23,16 @@ from convexrelu.oracles.sweep import SweepOracle
 __all__ = [
     "BranchAndBoundOracle",
     "CellOracle",
+    "DoubledOracle",
+    "FanOracle",
+    "FreeBiasOracle",
+    "GeneralSearchOracle",
     "HybridOracle",
     "Oracle",
     "OracleReport",
     "PatternOracle",
+    "PlanarOracle",
+    "ReducedOracle",
     "RelaxationOracle",
     "SearchOracle",
     "SemidefiniteOracle",

@@ -2,6 +2,10 @@
 
 An oracle prices a dual point ``v``: it bounds ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and hands
 out directions ``u`` at which the value is large, the cuts of the cutting-plane loop.
+
+With several outputs the dual point is a matrix ``V`` of shape (n, K), and ``M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ
+φ(X̃u)‖₂``. Other activations are ``φ(t) = t`` for ``t ≥ 0`` and ``slope·t`` for ``t < 0``, with
+``|slope| ≤ 1``.
 """
 
 from __future__ import annotations
@@ -14,11 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu.norms import norms
+from convexrelu.patterns.activation import first_of_each, row_keys
 
-__all__ = ["Oracle", "OracleReport", "largest_value", "lipschitz_constant", "strongest_first"]
+__all__ = [
+    "Oracle",
+    "OracleReport",
+    "activate",
+    "distinct_pairs",
+    "largest_value",
+    "lipschitz_constant",
+    "sizes",
+    "strongest_first",
+    "witnesses",
+]
 
 Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
+
+_SAME = 0.999  # cosine of two output directions that count as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +55,13 @@ class OracleReport:
         Name of the oracle.
     masks : boolean array of shape (k, n)
         Patterns of the witnesses, strongest first.
-    signs : array of shape (k,)
-        Sign of ``vᵀ relu(X̃u)`` at each witness: the sign of the neuron's outer weight.
+    signs : array of shape (k,) or (k, K)
+        Sign of ``vᵀ relu(X̃u)`` at each witness: the sign of the neuron's outer weight. For several outputs,
+        the unit vector ``g`` along ``Vᵀ φ(X̃u)``: the direction of the outer weights.
     directions : array of shape (k, d̃)
         The witnesses ``u``, unit vectors (zero where a cone contributes nothing).
     values : array of shape (k,)
-        ``sign · vᵀ D X̃u`` at each witness.
+        ``sign · vᵀ D X̃u`` at each witness; ``gᵀVᵀ φ(X̃u)`` for several outputs.
     n_starts : int
         Independent random starts that were made; 0 where nothing is random.
     finished : bool
@@ -76,7 +94,7 @@ class Oracle(Protocol):
 
         Parameters
         ----------
-        v : array of shape (n,)
+        v : array of shape (n,), or (n, K) for oracles that take several outputs
         level : float
             A bound of this size is as good as any smaller one: an oracle may stop there.
         deadline : float
@@ -85,16 +103,81 @@ class Oracle(Protocol):
         ...
 
 
+def activate(outputs: Array, slope: float = 0.0) -> Array:
+    """``φ(t)``: ``t`` where it is positive, ``slope·t`` where it is negative."""
+    return np.maximum(outputs, 0.0) + slope * np.minimum(outputs, 0.0)
+
+
+def sizes(v: Array) -> Array:
+    """``|v_i|``, or the norms ``‖V_i‖`` of the rows; of shape (n,)."""
+    return np.abs(v) if v.ndim == 1 else np.asarray(norms(v))
+
+
 def lipschitz_constant(design: Array, v: Array) -> float:
-    """``Σ_i |v_i| ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ relu(X̃u)``, and the unit of its rounding errors."""
-    return float(np.abs(v) @ norms(design))
+    """``Σ_i ‖v_i‖ ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ φ(X̃u)``, and the unit of its rounding errors."""
+    return float(sizes(v) @ norms(design))
 
 
-def largest_value(design: Array, v: Array, directions: Array) -> float:
-    """Largest ``|vᵀ relu(X̃u)|/‖u‖`` over rows ``u`` that are not zero: what ``M(v)`` is at least."""
+def largest_value(design: Array, v: Array, directions: Array, slope: float = 0.0) -> float:
+    """Largest ``‖vᵀ φ(X̃u)‖/‖u‖`` over rows ``u`` that are not zero: what ``M(v)`` is at least.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+    v : array of shape (n,) or (n, K)
+    directions : array of shape (k, d̃)
+    slope : float
+        Of ``φ``, where it is not the rectifier.
+    """
     lengths = norms(directions)
-    values = np.abs(v @ np.maximum(design @ directions.T, 0.0))
+    directions, lengths = directions[lengths > 0], lengths[lengths > 0]
+    values = sizes((v.T @ activate(design @ directions.T, slope)).T)
     return float((values / lengths).max(initial=0.0))
+
+
+def witnesses(
+    design: Array, v: Array, directions: Array, slope: float = 0.0
+) -> tuple[Masks, Array, Array, Array]:
+    """What a report says of directions: masks, signs, directions, values; strongest first, each pair once.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+    v : array of shape (n,) or (n, K)
+    directions : array of shape (k, d̃)
+        Unit vectors.
+    slope : float
+        Of ``φ``.
+    """
+    outputs = directions @ design.T
+    moments = activate(outputs, slope) @ v
+    values = sizes(moments)
+    if v.ndim == 1:
+        signs = np.where(moments < 0, -1.0, 1.0)
+    else:
+        signs = moments / np.where(values > 0, values, 1.0)[:, None]
+        signs[values == 0, 0] = 1.0
+    masks = outputs >= 0
+    order = strongest_first(values)
+    order = order[distinct_pairs(masks[order], signs[order])]
+    return masks[order], signs[order], directions[order], values[order]
+
+
+def distinct_pairs(masks: Masks, signs: Array) -> NDArray[np.intp]:
+    """Indices of pairs of a pattern and a sign that do not repeat an earlier one.
+
+    For several outputs, the pattern's output direction is at least 2.6 degrees from the earlier ones.
+    """
+    if signs.ndim == 1:
+        return first_of_each(np.column_stack([masks, signs > 0]))
+    kept: dict[bytes, list[Array]] = {}
+    chosen = []
+    for k, key in enumerate(row_keys(masks)):
+        earlier = kept.setdefault(key.tobytes(), [])
+        if all(signs[k] @ g < _SAME for g in earlier):
+            earlier.append(signs[k])
+            chosen.append(k)
+    return np.array(chosen, dtype=np.intp)
 
 
 def strongest_first(values: Array) -> NDArray[np.intp]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +14,13 @@ from sklearn.utils import check_random_state
 from convexrelu.oracles.base import Oracle
 from convexrelu.oracles.branch_and_bound import BranchAndBoundOracle
 from convexrelu.oracles.cells import CellOracle
+from convexrelu.oracles.doubled import DoubledOracle, UndoubledOracle
+from convexrelu.oracles.fan import FanOracle
+from convexrelu.oracles.free_bias import FreeBiasOracle
+from convexrelu.oracles.general_search import GeneralSearchOracle
 from convexrelu.oracles.hybrid import HybridOracle
+from convexrelu.oracles.planar import PlanarOracle
+from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle
@@ -35,9 +44,16 @@ ORACLES = (
 # short find the cuts as well.
 _AUTO_ARCS = 4_500_000
 _FINDER_ARCS = 100_000
+# Starts of a search that is asked for cuts and no more.
+_QUICK = {"n_starts": 64, "n_polish": 32}
 # It tries branch and bound up to this rank, for about ten seconds a verdict.
 _AUTO_RANK = 8
 _AUTO_WORK = 2e8
+# For several outputs it makes many scalar proofs: for dual points of rank up to 3, for some twenty seconds.
+_AUTO_OUTPUTS = 3
+_AUTO_PROOFS = 10
+# A fan begins with 2^(K-1) cones.
+_FAN_OUTPUTS = 8
 
 
 class OraclePair(NamedTuple):
@@ -63,6 +79,10 @@ def choose_oracles(
     design: NDArray[np.float64],
     random_state: int | np.random.RandomState | None = None,
     device: str = "cpu",
+    *,
+    n_outputs: int = 1,
+    slope: float = 0.0,
+    free_bias: bool = False,
 ) -> OraclePair:
     """Oracles for the data matrix `design`.
 
@@ -84,21 +104,31 @@ def choose_oracles(
         Seed of the searches.
     device : str
         Torch device of the searches.
+    n_outputs : int
+        Columns of the dual points: 1 for vectors of shape (n,), more for matrices of shape (n, K). One sweep proves at
+        rank 2; a fan of scalar proofs beyond, with ``"auto"`` for dual points of rank up to 3.
+    slope : float
+        Of the activation on the left, in ``[−1, 1]``: 0 for the rectifier, −1 for the absolute value.
+    free_bias : bool
+        Whether hidden biases are free: the last column is a large constant, and bounds are for all biases.
 
     Raises
     ------
     ValueError
-        For an unknown name, or data for which that oracle is not made.
+        For an unknown name, or data or a problem for which that oracle is not made.
     """
     if name not in ORACLES:
         raise ValueError(
             f"oracle={name!r} is not known; available: {', '.join(map(repr, ORACLES))}"
         )
     random = check_random_state(random_state)
+    if n_outputs > 1 or slope != 0.0 or free_bias:
+        _refuse(name, n_outputs, slope, free_bias)
+        makers = _Makers(name, design, random, device, slope, free_bias)
+        return makers.quick_pair(n_outputs) if name == "quick" else makers.pair(n_outputs)
     if name == "quick":
-        quick = _short_sweep(design) or SearchOracle(
-            design, n_starts=64, n_polish=32, random_state=random, device=device
-        )
+        search = SearchOracle(design, **_QUICK, random_state=random, device=device)
+        quick = _short_sweep(design) or search
         return OraclePair(quick, quick, verifier_cuts=True)
     verifier = _verifier(name, design, random, device)
     if name == "spike_free":
@@ -145,3 +175,131 @@ def _verifier(
     if rank <= _AUTO_RANK:
         return HybridOracle(BranchAndBoundOracle(design, search=deep, max_work=_AUTO_WORK))
     return deep
+
+
+def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
+    """Say what an oracle lacks."""
+    missing = ""
+    if name == "spike_free" and free_bias:
+        missing = "free hidden biases"
+    if name == "spike_free" and slope != 0.0:
+        missing = "activations other than 'relu'"
+    if name in ("semidefinite", "spike_free") and n_outputs > 1:
+        missing = "several outputs"
+    if name in ("cells", "branch_and_bound") and n_outputs > _FAN_OUTPUTS:
+        missing = f"more than {_FAN_OUTPUTS} outputs"
+    if missing:
+        raise ValueError(f"oracle={name!r}: Missing {missing}; use oracle='auto' or 'search'")
+
+
+@dataclass(frozen=True, eq=False)
+class _Makers:
+    """Oracles for several outputs, other activations and free hidden biases."""
+
+    name: str
+    design: NDArray[np.float64]
+    random: np.random.RandomState
+    device: str
+    slope: float
+    free_bias: bool
+
+    def pair(self, n_outputs: int) -> OraclePair:
+        """Finder and verifier."""
+        rank = RowSpace.of(self.design).rank
+        scalar = self._scalar(rank)
+        verifier, is_short = scalar, self._is_short_sweep(scalar)
+        if n_outputs > 1:
+            verifier = ReducedOracle(self.design, scalar, self._several(rank))
+            is_short = is_short and rank <= 2
+        if self.free_bias:
+            verifier = FreeBiasOracle(verifier, self.design)
+        if is_short:
+            return OraclePair(verifier, verifier, verifier_cuts=True)
+        finder: Oracle = self._search(n_starts=512, n_polish=64)
+        if self.free_bias:
+            finder = FreeBiasOracle(finder, self.design)
+        return OraclePair(finder, verifier, verifier_cuts=True)
+
+    def _scalar(self, rank: int) -> Oracle:
+        match self.name:
+            case "search":
+                return self._search()
+            case "sweep":
+                return self._rectified(SweepOracle)
+            case "cells":
+                return self._rectified(CellOracle)
+            case "semidefinite":
+                return self._rectified(SemidefiniteOracle)
+            case "branch_and_bound":
+                return self._branch_and_bound()
+        if rank <= 3 and SweepOracle(self.design).n_arcs <= _AUTO_ARCS:
+            return self._rectified(SweepOracle)
+        if rank <= _AUTO_RANK:
+            return HybridOracle(self._branch_and_bound(max_work=_AUTO_WORK))
+        return self._search()
+
+    def _several(self, rank: int) -> Oracle:
+        if rank <= 2 and self.name in ("auto", "sweep"):
+            return self._rectified(PlanarOracle)
+        match self.name:
+            case "search":
+                return self._search()
+            case "sweep":
+                return self._fan(self._rectified(SweepOracle))
+            case "cells":
+                return self._fan(self._rectified(CellOracle))
+            case "branch_and_bound":
+                return self._fan(self._branch_and_bound(n_starts=64, n_polish=16))
+        if rank <= 3 and (arcs := SweepOracle(self.design).n_arcs) <= _AUTO_ARCS:
+            prover, work = self._rectified(SweepOracle), max(_AUTO_PROOFS * _AUTO_ARCS, 40 * arcs)
+        elif rank <= _AUTO_RANK:
+            share = _AUTO_WORK / _AUTO_PROOFS
+            prover = self._branch_and_bound(n_starts=64, n_polish=16, max_work=share)
+            rows = len(self.design) * (1 if self.slope == 0.0 else 2)
+            work = 2 * _AUTO_WORK / rows
+        else:
+            return self._search()
+        return HybridOracle(self._fan(prover, max_work=work, max_outputs=_AUTO_OUTPUTS))
+
+    def _search(self, n_starts: int = 1024, n_polish: int = 256) -> Oracle:
+        return GeneralSearchOracle(
+            self.design,
+            slope=self.slope,
+            free_bias=self.free_bias,
+            n_starts=n_starts,
+            first_step=0.1,
+            n_polish=n_polish,
+            random_state=self.random,
+            device=self.device,
+        )
+
+    def _rectified(self, make: Callable[[NDArray[np.float64]], Oracle]) -> Oracle:
+        if self.slope == 0.0:
+            return make(self.design)
+        return DoubledOracle(make, self.design, self.slope)
+
+    def _branch_and_bound(
+        self, *, n_starts: int = 1024, n_polish: int = 256, max_work: float = math.inf
+    ) -> Oracle:
+        search = self._search(n_starts, n_polish)
+        if self.slope != 0.0:
+            search = UndoubledOracle(search)
+        return self._rectified(
+            lambda rows: BranchAndBoundOracle(rows, search=search, max_work=max_work)
+        )
+
+    def _fan(
+        self, prover: Oracle, *, max_work: float = math.inf, max_outputs: int = _FAN_OUTPUTS
+    ) -> Oracle:
+        return FanOracle(
+            prover,
+            self._search(),
+            self.design,
+            slope=self.slope,
+            max_work=max_work,
+            max_outputs=max_outputs,
+        )
+
+    def _is_short_sweep(self, oracle: Oracle) -> bool:
+        inner = oracle.oracle if isinstance(oracle, DoubledOracle) else oracle
+        return isinstance(inner, SweepOracle) and inner.n_arcs <= _FINDER_ARCS

@@ -1,4 +1,8 @@
-"""Local maxima of ``h(u) = σ vᵀ relu(X̃u)`` over the unit ball, for many candidates at once, in torch."""
+"""Local maxima of ``h(u) = σ vᵀ φ(X̃u)`` over the unit ball, for many candidates at once, in torch.
+
+With ``φ(t) = t`` for ``t ≥ 0`` and ``slope·t`` for ``t < 0``, ``vᵀ φ(X̃u) = (1 − slope) vᵀ relu(X̃u) + slope
+vᵀX̃u``: kinks of ``1 − slope`` times the height, and a tilt.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from convexrelu.cones.projection import ConeProjector
 from convexrelu.cones.support import PatternCones
 from convexrelu.oracles.climb import MARGIN, RISE, climb_alone
 
-__all__ = ["ascend", "climb", "sharpen"]
+__all__ = ["ascend", "ascend_outputs", "climb", "sharpen"]
 
 # Kinks that are smoothed in the first and in the last Newton step, in units of d̃.
 _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
@@ -62,13 +66,79 @@ def ascend(
     return best.directions, best.values
 
 
+def ascend_outputs(
+    design: Tensor,
+    v: Tensor,
+    starts: Tensor,
+    step_sizes: Sequence[float],
+    slope: float = 0.0,
+    reach: float | None = None,
+    deadline: float = math.inf,
+) -> tuple[Tensor, Tensor]:
+    """The same on ``h(u) = ‖Vᵀ φ(X̃u)‖₂``, with ``g = X̃ᵀD^φ(u) V Vᵀφ(X̃u)/h(u)``.
+
+    Parameters
+    ----------
+    design : tensor of shape (n, d̃)
+    v : tensor of shape (n, K)
+        ``V``.
+    starts : tensor of shape (k, d̃)
+        Unit vectors.
+    step_sizes : sequence of float
+        ``η`` of each step.
+    slope : float
+        Of ``φ``.
+    reach : float, optional
+        Where given, the steps lead towards points ``u = (w, b)`` of the cylinder ``‖w‖ ≤ 1``, ``|b| ≤ reach``.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Returns
+    -------
+    directions, values : tensors of shape (k, d̃) and (k,)
+        The best point of every ascent, a unit vector, and ``h`` there.
+    """
+    features, best = design.T.contiguous(), _Best(starts)
+    u = starts
+    for step in step_sizes:
+        outputs = u @ features
+        active = torch.where(outputs > 0, 1.0, slope)
+        weights = unit((active * outputs) @ v) @ v.T
+        gradient = (active * weights) @ design
+        best.update(unit(u), gradient)
+        if time.perf_counter() > deadline:
+            break
+        if reach is None:
+            u = unit((1 - step) * u + step * unit(gradient))
+        else:
+            u = _on_cylinder((1 - step) * _on_cylinder(u) + step * _farthest(gradient, reach))
+    return best.directions, best.values
+
+
+def _on_cylinder(u: Tensor) -> Tensor:
+    """Points ``(w, b)`` scaled to ``‖w‖ = 1``."""
+    lengths = u[:, :-1].norm(dim=1, keepdim=True)
+    return u / torch.where(lengths > 0, lengths, 1.0)
+
+
+def _farthest(gradient: Tensor, reach: float) -> Tensor:
+    """Points of the cylinder that are farthest along the gradients."""
+    return torch.hstack([unit(gradient[:, :-1]), reach * gradient[:, -1:].sign()])
+
+
 def sharpen(
-    design: Tensor, v: Tensor, signs: Tensor, starts: Tensor, deadline: float = math.inf
+    design: Tensor,
+    v: Tensor,
+    signs: Tensor,
+    starts: Tensor,
+    deadline: float = math.inf,
+    slope: float = 0.0,
 ) -> Tensor:
     """Newton steps on ``h`` with its concave kinks smoothed, fewer and fewer of them.
 
     Where many kinks meet, gradients zigzag. Here the concave ones (``σv_i < 0``) that are nearest become quadratic
-    between ``−ε`` and ``ε``, with ``ε`` the distance of the farthest among them.
+    between ``−ε`` and ``ε``, with ``ε`` the distance of the farthest among them. A `v` of shape (k, n) has one row
+    a candidate.
 
     Returns
     -------
@@ -76,13 +146,14 @@ def sharpen(
         The best point of every candidate, for ``h`` as it is; no worse than its start.
     """
     (n, dim), lengths = design.shape, design.norm(dim=1)
-    normals, heights, best = unit(design), v * lengths, _Best(starts)
+    normals, heights, best = unit(design), (1 - slope) * v * lengths, _Best(starts)
+    tilt = slope * (v @ design)
     features = normals.T.contiguous()
     first = max(_FIRST_KINKS * dim, _FIRST_SHARE * n)
     u = starts
     for step in range(_NEWTON_STEPS + 1):
         outputs = u @ features
-        gradient = signs[:, None] * (_rectified(outputs, heights) @ normals)
+        gradient = signs[:, None] * (_rectified(outputs, heights) @ normals + tilt)
         best.update(u, gradient)
         if step == _NEWTON_STEPS or time.perf_counter() > deadline:
             break
@@ -93,12 +164,18 @@ def sharpen(
 
 
 def climb(
-    design: Tensor, v: Tensor, signs: Tensor, starts: Tensor, deadline: float = math.inf
+    design: Tensor,
+    v: Tensor,
+    signs: Tensor,
+    starts: Tensor,
+    deadline: float = math.inf,
+    slope: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
 
     The first hops are made by all at once, the last by one after the other, when few are left: many small steps cost
-    more than few calls. Starts should have a positive value: a cell whose maximum is zero leads nowhere.
+    more than few calls. Starts should have a positive value: a cell whose maximum is zero leads nowhere. A `v` of
+    shape (k, n) has one row a candidate.
 
     Returns
     -------
@@ -106,17 +183,19 @@ def climb(
         Cells, maxima over them, and ``h`` there. When time is up on entry, the starts.
     """
     masks, directions = starts @ design.T >= 0, starts
+    kinks, tilt = (1 - slope) * v, slope * (v @ design)
     fewest = _fewest_in_a_batch(design)
     left = torch.arange(len(starts))
     if len(left) >= fewest and time.perf_counter() <= deadline and design.any():
-        climbers = _Climbers(design, v, signs, masks, starts)
+        climbers = _Climbers(design, kinks, tilt, signs, masks, starts)
         left = climbers.run(fewest, deadline)
         masks[:, climbers.cones.kept] = climbers.cones.inside
         directions = unit(climbers.projections)
     if len(left):
         directions = directions.clone()
-        _climb_alone(design, v, signs, masks, directions, left, deadline)
-    return masks, directions, signs * ((directions @ design.T).clamp_(min=0) @ v)
+        _climb_alone(design, kinks, tilt, signs, masks, directions, left, deadline)
+    bent = _dot((directions @ design.T).clamp_(min=0), kinks)
+    return masks, directions, signs * (bent + _dot(directions, tilt))
 
 
 def _fewest_in_a_batch(design: Tensor) -> int:
@@ -126,7 +205,8 @@ def _fewest_in_a_batch(design: Tensor) -> int:
 
 def _climb_alone(
     design: Tensor,
-    v: Tensor,
+    kinks: Tensor,
+    tilt: Tensor,
     signs: Tensor,
     masks: Tensor,
     directions: Tensor,
@@ -134,12 +214,17 @@ def _climb_alone(
     deadline: float,
 ) -> None:
     """Let the candidates at `index` climb one by one, in place."""
-    X, v_, masks_ = design.numpy(), v.numpy(), masks.numpy()
+    X, masks_ = design.numpy(), masks.numpy()
+    kinks_ = kinks.expand(masks.shape).numpy()
+    tilts = tilt.expand(directions.shape).numpy()
     cones = PatternCones(X)
     for k in index.tolist():
         if time.perf_counter() > deadline:
             break
-        masks_[k], projection = climb_alone(cones, X, float(signs[k]) * v_, masks_[k], deadline)
+        sign = float(signs[k])
+        masks_[k], projection = climb_alone(
+            cones, X, sign * kinks_[k], masks_[k], deadline, sign * tilts[k]
+        )
         directions[k] = unit(torch.as_tensor(projection)[None, :])[0]
 
 
@@ -147,6 +232,16 @@ def unit(rows: Tensor) -> Tensor:
     """Rows at unit length, or zero."""
     lengths = rows.norm(dim=1, keepdim=True)
     return rows / torch.where(lengths > 0, lengths, 1.0)
+
+
+def _dot(rows: Tensor, v: Tensor) -> Tensor:
+    """Products with one vector, or with one for each row."""
+    return rows @ v if v.ndim == 1 else (rows * v).sum(dim=1)
+
+
+def _at(heights: Tensor, index: Tensor) -> Tensor:
+    """Entries of a vector, or of each candidate's own, at positions of shape (k, s)."""
+    return heights[index] if heights.ndim == 1 else heights.gather(1, index)
 
 
 def _rectified(outputs: Tensor, v: Tensor) -> Tensor:
@@ -183,7 +278,7 @@ class _Kinks:
         cls, outputs: Tensor, normals: Tensor, signs: Tensor, heights: Tensor, size: int
     ) -> _Kinks:
         index = _nearest_kinks(outputs, signs, heights, size)
-        depths = (-signs[:, None] * heights[index]).clamp(min=0)
+        depths = (-signs[:, None] * _at(heights, index)).clamp(min=0)
         return cls(outputs.gather(1, index), depths, normals[index])
 
     def newton_step(self, u: Tensor, gradient: Tensor) -> Tensor:
@@ -210,13 +305,19 @@ class _Climbers:
     """Candidates, each at the maximum over its cell: :func:`climb_alone` for all at once."""
 
     def __init__(
-        self, design: Tensor, v: Tensor, signs: Tensor, masks: Tensor, starts: Tensor
+        self,
+        design: Tensor,
+        kinks: Tensor,
+        tilt: Tensor,
+        signs: Tensor,
+        masks: Tensor,
+        starts: Tensor,
     ) -> None:
         self.cones = ConeProjector(design, masks)
         kept = self.cones.kept
         self.signs = signs
-        self.heights = v[kept] * design[kept].norm(dim=1)
-        self.linear = signs[:, None] * ((masks * v) @ design)
+        self.heights = kinks[..., kept] * design[kept].norm(dim=1)
+        self.linear = signs[:, None] * ((masks * kinks) @ design + tilt)
         self._expect(starts @ self.cones.normals_of_rows.T)
         everything = torch.arange(len(masks), device=design.device)
         self.projections = self.cones.project(self.linear, everything, 0.0)
@@ -227,12 +328,12 @@ class _Climbers:
         size = min(self.cones.rows.shape[1] - 1, outputs.shape[1])
         rows = _nearest_kinks(outputs, self.signs, self.heights, size)
         self.cones.rows[:, :size] = rows
-        self.cones.held[:, :size] = self.signs[:, None] * self.heights[rows] < 0
+        self.cones.held[:, :size] = self.signs[:, None] * _at(self.heights, rows) < 0
 
     def run(self, fewest: int, deadline: float) -> Tensor:
         """Hop while there is a rise for enough of them; returns the rest, unless there is no more time."""
         moving = torch.arange(len(self.signs), device=self.signs.device)
-        for _ in range(max(_FEWEST_HOPS, _HOPS // len(self.heights))):
+        for _ in range(max(_FEWEST_HOPS, _HOPS // self.heights.shape[-1])):
             if time.perf_counter() > deadline:
                 break
             excess = self._excess(moving)
@@ -256,7 +357,10 @@ class _Climbers:
 
     def _slopes(self, index: Tensor) -> Tensor:
         """``σv_i‖x̃_i‖`` of the active rows, (k, d̃)."""
-        return self.signs[index, None] * self.heights[self.cones.rows[index]]
+        rows = self.cones.rows[index]
+        own = self.heights.ndim > 1
+        heights = self.heights[index[:, None], rows] if own else self.heights[rows]
+        return self.signs[index, None] * heights
 
     def _hop(self, index: Tensor, crossed: Tensor) -> Tensor:
         """Cross facets where the maximum on the other side is larger; returns where it is."""

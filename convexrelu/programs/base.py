@@ -49,8 +49,8 @@ class FiniteProgramme:
     """``min F(f(u) + c) + alpha Σ_i ‖u_i‖`` over blocks ``u_i`` of `d̃` entries, for an ``f`` that subclasses define.
 
     The programme is written in units in which data and targets are about one, ``X̃/ρ`` and ``(y −
-    c₀)/τ``, for the sake of the solvers. With ``u = (τ/ρ) û`` the squared-error objective is
-    ``τ²`` times that of ``û`` at ``alpha/(ρτ)``: solutions are mapped back exactly.
+    c₀)/τ``, for the sake of the solvers. With ``u = (τ/ρ) û`` the objective of a loss of degree ``p`` is ``τ^p``
+    times that of ``û`` at ``alpha τ^(1−p)/ρ``: solutions are mapped back exactly.
 
     ``alpha`` is a cvxpy parameter in a disciplined parametrised programme (DPP): solving again
     with another value reuses the canonical form.
@@ -66,25 +66,39 @@ class FiniteProgramme:
     def __init__(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> None:
         self.problem = problem
         self.masks = masks
-        self._rho, self._center, self._tau = problem.units()
-        targets = (problem.y - self._center) / self._tau
-        self._design = problem.design / self._rho
+        self._units = problem.units()
+        self._design = problem.design / self._units.rho
         self._alpha = cp.Parameter(nonneg=True)
         self._blocks = cp.Variable((problem.design.shape[1], len(masks)))
-        self._intercept = cp.Variable() if problem.fit_intercept else cp.Constant(0.0)
+        self._intercept = self._make_intercept()
         self._predictions = self._outputs() + self._intercept
-        data_fit = problem.loss.expression(self._predictions, targets, problem.weights)
+        constraints = self._constraints()
+        self._link: cp.Constraint | None = None
+        if not problem.loss.smooth:  # then the dual point is the multiplier of this constraint
+            outputs, self._predictions = self._predictions, cp.Variable(problem.no_outputs().shape)
+            self._link = self._predictions == outputs
+            constraints.append(self._link)
+        data_fit = problem.loss.expression(self._predictions, self._targets(), problem.weights)
         penalty = cp.sum(cp.norm(self._blocks, 2, axis=0))
-        self.cvxpy_problem = cp.Problem(
-            cp.Minimize(data_fit + self._alpha * penalty), self._constraints()
-        )
+        self.cvxpy_problem = cp.Problem(cp.Minimize(data_fit + self._alpha * penalty), constraints)
 
     def is_for(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> bool:
         """Whether this is the programme of `problem` on `masks`, but for the value of `alpha`."""
         return np.array_equal(self.masks, masks) and self.problem.equals_but_for_alpha(problem)
 
+    def _targets(self) -> Array:
+        if self.problem.loss.degree is None:
+            return self.problem.y
+        return (self.problem.y - self._units.center) / self._units.tau
+
+    def _make_intercept(self) -> cp.Expression:
+        if not self.problem.fit_intercept:
+            return cp.Constant(0.0)
+        n_outputs = self.problem.n_outputs
+        return cp.Variable() if n_outputs == 1 else cp.Variable((1, n_outputs))
+
     def _outputs(self) -> cp.Expression:
-        """``f(u)``, of shape (n,), in the programme's units."""
+        """``f(u)``, of shape (n,) or (n, K), in the programme's units."""
         raise NotImplementedError
 
     def _constraints(self) -> list[cp.Constraint]:
@@ -120,9 +134,8 @@ class FiniteProgramme:
             With the solver's status; errors that a solver raises become ``Status.FAILED``.
         """
         started = time.perf_counter()
-        self._alpha.value = (self.problem.alpha if alpha is None else alpha) / (
-            self._rho * self._tau
-        )
+        units = self._units
+        self._alpha.value = (self.problem.alpha if alpha is None else alpha) / units.alpha
         options = solver_options(solver, accuracy) | options
         if time_limit is not None and np.isfinite(time_limit) and solver in _TIME_LIMIT_OPTION:
             options.setdefault(_TIME_LIMIT_OPTION[solver], max(time_limit, 1e-3))
@@ -134,20 +147,29 @@ class FiniteProgramme:
             or blocks is None
             or not np.isfinite(blocks).all()
         ):
-            nothing = np.full(self.problem.n_samples, self._center)
+            nothing = self.problem.no_outputs() + units.center
             zeros = np.zeros(self._blocks.shape).T
             return ProgrammeSolution(
-                zeros, self._center, nothing, np.nan, status, accuracy, seconds
+                zeros, units.center, nothing, np.nan, status, accuracy, seconds
             )
+        intercept = np.ravel(np.asarray(self._intercept.value))
         return ProgrammeSolution(
-            blocks=blocks.T * (self._tau / self._rho),
-            intercept=self._center + self._tau * float(np.asarray(self._intercept.value)),
-            outputs=self._center + self._tau * np.ravel(self._predictions.value),
-            objective=float(value) * self._tau**2,
+            blocks=blocks.T * (units.tau / units.rho),
+            intercept=units.center
+            + units.tau * (intercept if len(intercept) > 1 else intercept[0]),
+            outputs=units.center + units.tau * np.asarray(self._predictions.value),
+            objective=float(value) * units.value,
             status=status,
             accuracy=accuracy,
             seconds=seconds,
+            dual=self._dual(),
         )
+
+    def _dual(self) -> Array | None:
+        """The solver's dual point, where it cannot be taken from the outputs."""
+        if self._link is None or self._link.dual_value is None:
+            return None
+        return np.asarray(self._link.dual_value) * (self._units.value / self._units.tau)
 
     def _call(self, solver: str, options: dict[str, Any]) -> Status:
         with warnings.catch_warnings():

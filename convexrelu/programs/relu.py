@@ -13,24 +13,25 @@ __all__ = ["ReLUProgramme"]
 
 
 class ReLUProgramme(FiniteProgramme):
-    """ReLU networks whose neurons have given patterns and signs (Pilanci & Ergen 2020, equation 8).
+    """Networks whose neurons have given patterns and output directions (Pilanci & Ergen 2020, equation 8).
 
     ::
 
-        min  F(Σ_i σ_i D_i X̃ u_i + c) + alpha Σ_i ‖u_i‖      s.t.  (2D_i − I) X̃ u_i ≥ 0
+        min  F(Σ_i E_i X̃ u_i g_iᵀ + c) + alpha Σ_i ‖u_i‖      s.t.  (2D_i − I) X̃ u_i ≥ 0
 
-    The usual form with a pair ``v_i, w_i`` a pattern has every pattern twice, with ``σ = 1`` and
-    ``σ = −1``. Its dual is the problem's own with ``M(v)`` taken over these blocks only::
+    with ``E_i = D_i + slope (I − D_i)``, and ``g_i`` a sign or, for several outputs, a unit vector. The usual form with
+    a pair ``v_i, w_i`` a pattern has every pattern twice, with ``g = 1`` and ``g = −1``. Its dual is the problem's own
+    with ``M(V)`` taken over these blocks only::
 
-        max_v  −F*(−v)   s.t.  ‖projection of σ_i X̃ᵀD_i v on the cone i‖ ≤ alpha for every i
+        max_V  −F*(−V)   s.t.  ‖projection of X̃ᵀE_i V g_i on the cone i‖ ≤ alpha for every i
 
     Parameters
     ----------
     problem : TrainingProblem
     masks : boolean array of shape (B, n)
         Pattern of each block.
-    signs : array of shape (B,)
-        Its sign, 1 or -1.
+    signs : array of shape (B,) or (B, K)
+        Its sign, 1 or -1, or unit vector.
 
     Notes
     -----
@@ -53,8 +54,9 @@ class ReLUProgramme(FiniteProgramme):
         super().__init__(problem, masks)
 
     def _outputs(self) -> cp.Expression:
-        signed_masks = self.masks.T * self.signs
-        return cp.sum(cp.multiply(signed_masks, self._design @ self._blocks), axis=1)
+        slopes = np.where(self.masks.T, 1.0, self.problem.slope)
+        hidden = cp.multiply(slopes, self._design @ self._blocks)
+        return hidden @ self.signs
 
     def _constraints(self) -> list[cp.Constraint]:
         towards = 2.0 * self.masks.T - 1.0

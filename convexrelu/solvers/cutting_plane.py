@@ -36,6 +36,7 @@ from convexrelu.solvers.master import Master
 from convexrelu.solvers.recovery import (
     active_blocks,
     blocks_of,
+    dual_of,
     recover_relu,
     with_best_intercept,
 )
@@ -111,7 +112,7 @@ class CuttingPlane:
 
     _started: float = field(default=0.0, init=False)
     _network: TwoLayerNetwork = field(init=False)
-    _outputs: Array = field(init=False)  # of the last master: where the dual point is taken
+    _v: Array = field(init=False)  # dual point of the last master
     _dual: _DualPoint | None = field(default=None, init=False)  # the best so far
     _proof: Certificate | None = field(default=None, init=False)  # the sharpest so far
     _proved: float = field(default=0.0, init=False)  # best proved lower bound
@@ -135,8 +136,8 @@ class CuttingPlane:
         """
         self._started = time.perf_counter()
         self._network = self.problem.zero_network()
-        self._outputs = self._network.predict(self.problem.X)
-        self._blocks = Blocks.none(self.problem.n_samples)
+        self._v = self.problem.dual_point(self.problem.no_outputs())
+        self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
         try:
             status = self._conclude(self._loop(start))
@@ -179,7 +180,7 @@ class CuttingPlane:
 
     def _price(self) -> tuple[Certificate, Blocks]:
         """Certify the network and find cuts; the verifier has the last word where the finder sees nothing to do."""
-        v = self.problem.dual_point(self._outputs)
+        v = self._v
         cuts = self._ask(self.oracles.finder, v)
         certificate = self._certify()
         if self._is_small(certificate) or len(cuts) == 0:
@@ -216,9 +217,10 @@ class CuttingPlane:
         elif best.v is found.v:
             self._dual = found.at_least(best.report.bound)
         else:
-            own = self._network.prune().augmented_weights()[:, : self.problem.design.shape[1]]
+            problem = self.problem
+            own = problem.directions(self._network.prune())
             against = np.vstack([own, found.report.directions[found.report.values > 0]])
-            best = best.at_least(largest_value(self.problem.design, best.v, against))
+            best = best.at_least(largest_value(problem.design, best.v, against, problem.slope))
             self._dual = max(
                 (found, best),
                 key=lambda point: lower_bound(self.problem, point.v, point.report.bound),
@@ -264,7 +266,7 @@ class CuttingPlane:
         fresh = [
             i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
         ]
-        signed = report.directions * report.signs[:, None]
+        signed = _oriented(report)
         n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
         return found.select(_distinct_first(signed, fresh)[:n_cuts])
 
@@ -276,7 +278,7 @@ class CuttingPlane:
         A network with hidden biases where the problem has none is not kept: it only lends its patterns.
         """
         if self.problem.hidden_bias or not network.hidden_bias.any():
-            self._keep(with_best_intercept(self.problem, network.merge()))
+            self._keep(with_best_intercept(self.problem, self.problem.merged(network)))
         blocks, values = blocks_of(network, self.problem)
         if len(blocks):
             return self._solve_master(blocks, values)
@@ -297,7 +299,7 @@ class CuttingPlane:
         self._solver_status = solution.status
         if not solution.usable:
             return False
-        self._outputs = solution.outputs
+        self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
@@ -349,6 +351,14 @@ def _progress(before: Certificate, now: Certificate) -> bool:
     """Whether a round lowered the objective or the gap."""
     lower = now.objective < before.objective * (1 - 1e-12)
     return lower or now.relative_gap < 0.99 * before.relative_gap
+
+
+def _oriented(report: OracleReport) -> Array:
+    """Witnesses as vectors that are close if both their directions and their outer weights are."""
+    if report.signs.ndim == 1:
+        return report.directions * report.signs[:, None]
+    products = report.directions[:, :, None] * report.signs[:, None, :]
+    return products.reshape(len(products), -1)
 
 
 def _distinct_first(directions: Array, index: list[int]) -> list[int]:

@@ -159,11 +159,10 @@ class _RoundedObjective:
         """The network of a point, in the units of the problem."""
         inner, outer, intercept = self._parts(z)
         scale = self.units.tau / self.units.rho
-        return TwoLayerNetwork.from_directions(
+        return self.problem.network(
             inner * (np.abs(outer) * scale)[:, None],
             np.where(outer > 0, 1.0, -1.0),
             self.units.center + self.units.tau * intercept,
-            hidden_bias=self.problem.hidden_bias,
         )
 
     def _parts(self, z: Array) -> tuple[Array, Array, float]:

@@ -12,11 +12,12 @@ from convexrelu.certificate import Certificate, certificate_of, price_and_certif
 from convexrelu.gated_network import GatedNetwork
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import CellOracle, Oracle, PatternOracle
+from convexrelu.oracles.of_problem import oracles_for, programme_oracle_for
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.master import Master
-from convexrelu.solvers.recovery import recover_gated, recover_relu
+from convexrelu.solvers.recovery import dual_of, recover_gated, recover_relu
 from convexrelu.status import Status
 
 __all__ = ["train_on_patterns"]
@@ -27,13 +28,12 @@ def train_on_patterns(
     patterns: ActivationPatterns,
     master: Master,
     *,
-    gated: bool,
     complete: bool,
     tol: float,
     time_limit: float | None = None,
     progress: Callable[[Round], None] | None = None,
 ) -> Result:
-    """Best network whose neurons have the given patterns.
+    """Best network whose neurons have the given patterns; of gated ReLU networks, in the scope of the programme.
 
     Parameters
     ----------
@@ -41,8 +41,6 @@ def train_on_patterns(
         Without weightless samples.
     patterns : ActivationPatterns
     master : Master
-    gated : bool
-        Gated ReLU networks, whose certificate is of the programme's scope, instead of ReLU networks.
     complete : bool
         Whether these are all patterns: the certificate of a ReLU network then is of global scope, otherwise
         of the programme's.
@@ -54,6 +52,7 @@ def train_on_patterns(
         Called with the only round.
     """
     started = time.perf_counter()
+    gated = problem.activation == "gated_relu"
     train = _train_gated if gated else partial(_train_relu, complete=complete)
     network, certificate, solver_status = train(problem, patterns, master, time_limit=time_limit)
     entry = Round(
@@ -85,11 +84,7 @@ def _train_relu(
     time_limit: float | None,
 ) -> tuple[TwoLayerNetwork, Certificate, Status]:
     blocks = Blocks.both_signs(patterns.masks)
-    oracle: Oracle = (
-        CellOracle(problem.design, patterns=patterns)
-        if complete
-        else PatternOracle(problem.design, patterns.masks)
-    )
+    oracle = _oracle(problem, patterns, complete)
     solution = master.relu(problem, blocks, time_limit=time_limit)
     # The zero network is feasible in every programme: what a failed solver falls back on.
     network = problem.zero_network()
@@ -97,8 +92,16 @@ def _train_relu(
         candidate = recover_relu(problem, solution, blocks)
         if problem.objective(candidate) < problem.objective(network):
             network = candidate
-    certificate, _ = price_and_certify(problem, network, oracle, solution.outputs)
+    certificate, _ = price_and_certify(problem, network, oracle, dual_of(problem, solution))
     return network, certificate, solution.status
+
+
+def _oracle(problem: TrainingProblem, patterns: ActivationPatterns, complete: bool) -> Oracle:
+    if not complete:
+        return programme_oracle_for(problem, patterns.masks)
+    if problem.n_outputs == 1 and problem.slope == 0.0 and not problem.free_bias:
+        return CellOracle(problem.design, patterns=patterns)
+    return oracles_for(problem, "cells").verifier
 
 
 def _train_gated(
@@ -112,6 +115,6 @@ def _train_gated(
     solution = master.gated(problem, blocks, time_limit=time_limit)
     network = recover_gated(problem, solution, patterns.gates)
     objective = problem.data_fit(network.predict(problem.X)) + problem.alpha * network.penalty()
-    v = problem.dual_point(solution.outputs)
+    v = dual_of(problem, solution)
     report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(v)
     return network, certificate_of(problem, objective, v, report), solution.status

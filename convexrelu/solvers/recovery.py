@@ -10,7 +10,14 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 
-__all__ = ["active_blocks", "blocks_of", "recover_gated", "recover_relu", "with_best_intercept"]
+__all__ = [
+    "active_blocks",
+    "blocks_of",
+    "dual_of",
+    "recover_gated",
+    "recover_relu",
+    "with_best_intercept",
+]
 
 Array = NDArray[np.float64]
 
@@ -31,19 +38,21 @@ def recover_relu(
 ) -> TwoLayerNetwork:
     """Neuron map: the non-zero blocks as neurons, equal directions merged, the intercept at its best."""
     active = active_blocks(solution)
-    network = TwoLayerNetwork.from_directions(
-        solution.blocks[active],
-        blocks.signs[active],
-        solution.intercept,
-        hidden_bias=problem.hidden_bias,
-    )
-    return with_best_intercept(problem, network.merge())
+    network = problem.network(solution.blocks[active], blocks.signs[active], solution.intercept)
+    return with_best_intercept(problem, problem.merged(network))
 
 
 def with_best_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
     """The same neurons with the intercept that minimises the loss: zero where there must be none."""
-    hidden = network.with_output_bias(0.0).predict(problem.X)
+    hidden = network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
     return network.with_output_bias(problem.best_intercept(hidden))
+
+
+def dual_of(problem: TrainingProblem, solution: ProgrammeSolution) -> Array:
+    """Dual point of a solution, feasible but for ``M(v) ≤ alpha``."""
+    if solution.dual is not None:
+        return problem.feasible(solution.dual)
+    return problem.dual_point(solution.outputs)
 
 
 def recover_gated(
@@ -52,17 +61,16 @@ def recover_gated(
     """The non-zero blocks with their gates."""
     active = active_blocks(solution)
     return GatedNetwork(
-        gates[active], solution.blocks[active], solution.intercept, problem.hidden_bias
+        gates[active], solution.blocks[active], solution.intercept, bool(problem.hidden_bias)
     )
 
 
 def blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[Blocks, Array]:
-    """Patterns and signs of a network's neurons on the problem's samples, with the values of these blocks.
+    """Patterns and output directions of a network's neurons on the problem's samples, with the values of these blocks.
 
     Parameters
     ----------
     network : TwoLayerNetwork
-        With one output.
     problem : TrainingProblem
 
     Returns
@@ -70,13 +78,14 @@ def blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[Block
     blocks : Blocks
         Distinct. A sample on a neuron's kink counts as active.
     values : array of shape (B, d̃)
-        ``Σ_j w̃_j |a_j|`` over the neurons of a block.
+        ``Σ_j w̃_j ‖a_j‖`` over the neurons of a block.
     """
     network = network.prune()
-    outer = network.output_weights[0]
-    values = network.augmented_weights()[:, : problem.design.shape[1]] * np.abs(outer)[:, None]
+    sizes = np.linalg.norm(network.output_weights, axis=0)
+    values = problem.directions(network) * sizes[:, None]
+    signs = network.output_weights.T / sizes[:, None]
     masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
-    blocks = Blocks(masks.T, np.where(outer > 0, 1.0, -1.0))
+    blocks = Blocks(masks.T, signs[:, 0] if problem.n_outputs == 1 else signs)
     _, first, block = np.unique(blocks.keys(), return_index=True, return_inverse=True)
     joint = np.zeros((len(first), values.shape[1]))
     np.add.at(joint, block, values)

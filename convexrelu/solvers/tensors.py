@@ -105,7 +105,7 @@ class TensorProgramme:
         self.problem = problem
         self.cones = cones
         self.blocks = blocks
-        self._rho, center, self._tau = problem.units()
+        self._rho, center, self._tau, _ = problem.units()
         root = np.sqrt(problem.weights)
         rows = root[:, None] * problem.design / self._rho
         target = root * (problem.y - center) / self._tau

@@ -307,7 +307,7 @@ BAD_PARAMETERS = {
     "alpha": [0, -1, np.nan, np.inf, "a", None, True],
     "hidden_bias": ["yes", 2, None],
     "fit_intercept": ["yes", 2, None],
-    "loss": ["hinge", None],
+    "loss": ["cubic", None],
     "activation": ["gelu", None],
     "patterns": ["some", None, 5, [[1, 2]], [1, 2, 3], np.zeros((0, 3)), [["a", "b", "c"]]],
     "n_patterns": [0, 1.5, True, "a"],

@@ -60,10 +60,9 @@ def test_zero_rows_do_not_matter():
 @pytest.mark.parametrize("hidden_bias", [True, False])
 def test_gated_networks_become_relu_networks(hidden_bias):
     X, y = reference.teacher(15, 2, 3, 0.1, 0)
-    problem = TrainingProblem(X, y, 1e-3, hidden_bias=hidden_bias)
+    problem = TrainingProblem(X, y, 1e-3, hidden_bias=hidden_bias, activation="gated_relu")
     result = train(
         problem,
-        activation="gated_relu",
         patterns="sampled",
         n_patterns=10,
         tol=1e-6,

@@ -1,0 +1,47 @@
+"""Loss functions: one class a loss, in one file a family.
+
+Methods work sample by sample and know nothing of the network or of the penalty;
+:class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss is written here once and serves the primal,
+the dual, the certificate and the cvxpy programmes. To add one, write a class and list it in `LOSSES`.
+"""
+
+from convexrelu.losses.base import Loss, SeparableLoss
+from convexrelu.losses.classification import Hinge, Logistic, SquaredHinge
+from convexrelu.losses.multinomial import Multinomial
+from convexrelu.losses.regression import (
+    AbsoluteError,
+    Huber,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
+
+__all__ = [
+    "LOSSES",
+    "AbsoluteError",
+    "Hinge",
+    "Huber",
+    "Logistic",
+    "Loss",
+    "Multinomial",
+    "Poisson",
+    "Quantile",
+    "SeparableLoss",
+    "SquaredError",
+    "SquaredHinge",
+]
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.name: loss
+    for loss in (
+        SquaredError,
+        AbsoluteError,
+        Huber,
+        Quantile,
+        Poisson,
+        Logistic,
+        Hinge,
+        SquaredHinge,
+        Multinomial,
+    )
+}

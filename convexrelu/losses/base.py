@@ -1,0 +1,177 @@
+"""What a loss must offer, and what all losses share that are sums over samples and outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.dual_points import separable_dual_point
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["Loss", "SeparableLoss"]
+
+Array = NDArray[np.float64]
+
+EPS = float(np.finfo(np.float64).eps)
+# By how much a point may be outside the domain of a conjugate for rounding, in units of its ends.
+OUTSIDE = 4 * EPS
+
+
+class Loss(ABC):
+    """A convex loss ``ℓ(f, y) ≥ 0`` with infimum zero over ``f``, for every target ``y``.
+
+    Outputs `f` have shape (n,), or (n, K) for several; losses add over outputs. Losses compare equal when their
+    parameters do.
+
+    Attributes
+    ----------
+    name : str
+        As in `LOSSES`.
+    smooth : bool
+        Whether the gradient is continuous.
+    degree : float or None
+        ``p`` with ``ℓ(τf, τy) = τ^p ℓ(f, y)`` for ``τ > 0``; None where there is none.
+    """
+
+    name: ClassVar[str]
+    smooth: ClassVar[bool] = True
+    degree: ClassVar[float | None] = None
+
+    @abstractmethod
+    def checked_targets(self, y: Array) -> Array:
+        """Finite targets as they are, or a ValueError that says what this loss takes."""
+
+    @abstractmethod
+    def n_outputs(self, y: Array) -> int:
+        """Number of outputs ``K`` that a network for these targets has."""
+
+    @abstractmethod
+    def value(self, f: Array, y: Array) -> Array:
+        """``ℓ(f_i, y_i)``, of shape (n,)."""
+
+    @abstractmethod
+    def gradient(self, f: Array, y: Array) -> Array:
+        """Derivative of ``ℓ`` with respect to ``f``, shaped like `f`; at a kink a subgradient."""
+
+    @abstractmethod
+    def curvature(self, f: Array, y: Array) -> Array:
+        """Second derivative with respect to ``f``, shaped like `f`; (n, K, K) if outputs are coupled. Zero at kinks."""
+
+    @abstractmethod
+    def conjugate(self, z: Array, y: Array) -> Array:
+        """``ℓ*(z_i, y_i) = sup_f  z_iᵀf − ℓ(f, y_i)``, of shape (n,); ``inf`` outside its domain.
+
+        What is a few units in the last place outside counts as on the boundary, see `conjugate_error`.
+        """
+
+    @abstractmethod
+    def conjugate_error(self, z: Array, y: Array) -> Array:
+        """Bound on the error of what `conjugate` returns, of shape (n,).
+
+        It covers the rounding within `conjugate`, rounding of ``z`` itself (relative, in the last place, as that of
+        a quotient), and points just outside the domain in this sense: for a point ``z`` counted as on the boundary,
+        ``(1 − 8 ε) z`` is inside, and ``ℓ*((1 − 8 ε) z) ≤ (1 − 8 ε) ℓ*(z)`` by convexity, since ``ℓ*(0) = 0``.
+        """
+
+    @abstractmethod
+    def best_intercept(self, f: Array, y: Array, weights: Array) -> Any:
+        """The ``c`` that minimises ``Σ weights_i ℓ(f_i + c, y_i)``: a float, or an array of shape (K,)."""
+
+    @abstractmethod
+    def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
+        """A point near ``v`` at which the dual objective is finite.
+
+        Parameters
+        ----------
+        v : array shaped like outputs
+            Finite; usually ``−weights ∘ ℓ'(f)``.
+        y : array
+            Targets.
+        weights : array of shape (n,)
+            Non-negative. Entries of `v` without weight become zero.
+        balanced : bool
+            Whether columns are to sum to zero.
+
+        Returns
+        -------
+        array shaped like `v`
+            ``−v_i/weights_i`` lies in the domain of ``ℓ*(·, y_i)``, as real numbers do, without rounding. If
+            `balanced`, columns sum to zero as real numbers, and to the float 0.0 in whatever order they are added.
+        """
+
+    @abstractmethod
+    def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
+        """``Σ weights_i ℓ(f_i, y_i)`` in cvxpy."""
+
+
+class SeparableLoss(Loss):
+    """A sum of one term for each sample and output; a loss defines the terms.
+
+    Its conjugates have intervals around zero for domains. Terms of polynomials are exact on arrays of Fractions,
+    for which no point outside the domain is let in.
+    """
+
+    @abstractmethod
+    def domain(self, y: Array) -> tuple[Array, Array]:
+        """Ends of the interval on which ``ℓ*(·, y)`` is finite, shaped like `y`."""
+
+    @abstractmethod
+    def _values(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
+
+    @abstractmethod
+    def _conjugates(self, z: Array, y: Array) -> Array:
+        """``ℓ*``, entry by entry, for ``z`` in the domain."""
+
+    @abstractmethod
+    def _conjugate_errors(self, z: Array, y: Array) -> Array:
+        """The bound, entry by entry, for ``z`` in the domain."""
+
+    @abstractmethod
+    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        """Best intercept of one output."""
+
+    def value(self, f: Array, y: Array) -> Array:
+        """Sum of the terms over outputs."""
+        return _over_outputs(self._values(f, y))
+
+    def conjugate(self, z: Array, y: Array) -> Array:
+        """Sum of the terms' conjugates over outputs, ``inf`` outside the domain."""
+        inside, outside = self._clipped(z, y)
+        return _over_outputs(np.where(outside, np.inf, self._conjugates(inside, y)))
+
+    def conjugate_error(self, z: Array, y: Array) -> Array:
+        """Sum of the terms' bounds over outputs."""
+        return _over_outputs(self._conjugate_errors(self._clipped(z, y)[0], y))
+
+    def best_intercept(self, f: Array, y: Array, weights: Array) -> Any:
+        """Minimiser ``c`` of ``Σ weights_i ℓ(f_i + c, y_i)``, output by output."""
+        if f.ndim == 1:
+            return self._best_shift(f, y, weights)
+        columns = zip(f.T, y.T, strict=True)
+        return np.array([self._best_shift(*column, weights) for column in columns])
+
+    def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
+        """The point nearest to ``v`` in the norm ``Σ v_i²/weights_i``, up to rounding."""
+        low, high = self.domain(y)
+        return separable_dual_point(v, weights, low, high, balanced)
+
+    def _clipped(self, z: Array, y: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """The nearest points in the domain, and whether they are more than rounding away."""
+        low, high = self.domain(y)
+        reach = 1.0 if np.asarray(z).dtype == object else 1.0 + OUTSIDE
+        return np.clip(z, low, high), (z < reach * low) | (z > reach * high)
+
+
+def weights_like(weights: Array, y: Array) -> Array:
+    """Sample weights in the shape of a factor of `y`."""
+    return weights if np.ndim(y) < 2 else weights[:, None]
+
+
+def _over_outputs(terms: Any) -> Any:
+    return terms.sum(axis=1) if np.ndim(terms) == 2 else terms

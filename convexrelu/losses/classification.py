@@ -1,0 +1,215 @@
+"""Losses of two classes, ``y = ±1``, that depend on the margin ``y f``.
+
+With ``p = −y z`` their conjugates are functions of ``p ≥ 0`` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, xlog1py, xlogy
+
+from convexrelu.losses.base import EPS, SeparableLoss
+from convexrelu.losses.quantiles import weighted_quantile
+from convexrelu.roots import increasing_root
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["Hinge", "Logistic", "SquaredHinge"]
+
+Array = NDArray[np.float64]
+
+
+class _MarginLoss(SeparableLoss):
+    """Targets of shape (n,), of both signs: with one class, no intercept would be best."""
+
+    _largest: ClassVar[float]  # p, at most
+
+    def checked_targets(self, y: Array) -> Array:
+        """Targets as they are; a ValueError if they are not −1 and 1, or all the same."""
+        if y.ndim != 1:
+            raise ValueError(f"y has shape {y.shape}, expected (n,) with loss={self.name!r}")
+        strange = y[np.abs(y) != 1]
+        if len(strange):
+            raise ValueError(f"y has the entry {strange[0]:g}; loss={self.name!r} takes −1 and 1")
+        if len(y) and (y == y[0]).all():
+            raise ValueError(f"y has one class, {y[0]:g}; loss={self.name!r} takes −1 and 1")
+        return y
+
+    def n_outputs(self, y: Array) -> int:
+        """One."""
+        return 1
+
+    def domain(self, y: Array) -> tuple[Array, Array]:
+        """``0 ≤ −y z ≤ 1``, or without the upper end."""
+        positive = np.asarray(y) > 0
+        return np.where(positive, -self._largest, 0.0), np.where(positive, 0.0, self._largest)
+
+    def _conjugates(self, z: Array, y: Array) -> Array:
+        return self._of_multiplier(-y * z)
+
+    def _conjugate_errors(self, z: Array, y: Array) -> Array:
+        return self._multiplier_errors(-y * z)
+
+    @abstractmethod
+    def _of_multiplier(self, p: Array) -> Array:
+        """``ℓ*`` as a function of ``p``."""
+
+    @abstractmethod
+    def _multiplier_errors(self, p: Array) -> Array:
+        """The bound on its error."""
+
+
+@dataclass(frozen=True)
+class Logistic(_MarginLoss):
+    """Logistic loss, ``ℓ(f, y) = log(1 + exp(−y f))`` for ``y = ±1``: ``f`` is the log-odds of 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss, y = Logistic(), np.array([-1.0, 1.0, 1.0])
+    >>> loss.value(np.zeros(3), y)  # log 2
+    array([0.693147, 0.693147, 0.693147])
+    >>> loss.best_intercept(np.zeros(3), y, np.ones(3))  # log 2, two to one
+    0.693147
+    """
+
+    name: ClassVar[str] = "logistic"
+    _largest: ClassVar[float] = 1.0
+
+    def _values(self, f: Array, y: Array) -> Array:
+        return np.logaddexp(0.0, -y * f)
+
+    def gradient(self, f: Array, y: Array) -> Array:
+        """``−y σ(−y f)``."""
+        return -y * expit(-y * f)
+
+    def curvature(self, f: Array, y: Array) -> Array:
+        """``σ(f) σ(−f)``."""
+        return expit(f) * expit(-f)
+
+    def _of_multiplier(self, p: Array) -> Array:
+        """``p log p + (1 − p) log(1 − p)``."""
+        return xlogy(p, p) + xlog1py(1 - p, -p)
+
+    def _multiplier_errors(self, p: Array) -> Array:
+        # The derivative, log p − log(1 − p), is unbounded at 1. Since t ↦ −t log t is concave and zero at
+        # zero, an error δ = 4 ε p of p changes the second term by at most δ |log δ|; |log 4ε| < 35.
+        size = np.abs(xlogy(p, p))
+        return EPS * (16 * size + 16 * np.abs(xlog1py(1 - p, -p)) + 4 * (36 * p + 2 * size))
+
+    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        positive, negative = weights[y > 0].sum(), weights[y < 0].sum()
+        log_odds = math.log(positive / negative)
+        return increasing_root(
+            lambda c: float(weights @ self.gradient(f + c, y)),
+            log_odds - f.max(),
+            log_odds - f.min(),
+        )
+
+    def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
+        """``Σ weights ∘ log(1 + exp(−y f))`` in cvxpy."""
+        import cvxpy as cp
+
+        return cp.sum(cp.multiply(weights, cp.logistic(cp.multiply(-y, f))))
+
+
+@dataclass(frozen=True)
+class Hinge(_MarginLoss):
+    """Hinge loss, ``ℓ(f, y) = max(0, 1 − y f)`` for ``y = ±1``: that of support vector machines.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = Hinge()
+    >>> f, y = np.array([2.0, 2.0]), np.array([-1.0, 1.0])
+    >>> loss.value(f, y), loss.gradient(f, y)
+    (array([3., 0.]), array([1., 0.]))
+    """
+
+    name: ClassVar[str] = "hinge"
+    smooth: ClassVar[bool] = False
+    _largest: ClassVar[float] = 1.0
+
+    def _values(self, f: Array, y: Array) -> Array:
+        return np.maximum(1 - y * f, 0)
+
+    def gradient(self, f: Array, y: Array) -> Array:
+        """``−y`` where ``y f < 1``, zero elsewhere."""
+        return np.where(y * f < 1, -y, 0.0)
+
+    def curvature(self, f: Array, y: Array) -> Array:
+        """Zero."""
+        return np.zeros_like(f)
+
+    def _of_multiplier(self, p: Array) -> Array:
+        """``−p``."""
+        return -p
+
+    def _multiplier_errors(self, p: Array) -> Array:
+        return 16 * EPS * p
+
+    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        """The derivative in ``c`` is ``−Σ_{y=1} weights``, and grows by ``weights_i`` at ``c = y_i − f_i``."""
+        return weighted_quantile(y - f, weights, float(weights[y > 0].sum() / weights.sum()))
+
+    def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
+        """``Σ weights ∘ max(0, 1 − y f)`` in cvxpy."""
+        import cvxpy as cp
+
+        return cp.sum(cp.multiply(weights, cp.pos(1 - cp.multiply(y, f))))
+
+
+@dataclass(frozen=True)
+class SquaredHinge(_MarginLoss):
+    """Squared hinge loss, ``ℓ(f, y) = ½ max(0, 1 − y f)²`` for ``y = ±1``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = SquaredHinge()
+    >>> f, y = np.array([2.0, 2.0]), np.array([-1.0, 1.0])
+    >>> loss.value(f, y), loss.gradient(f, y)
+    (array([4.5, 0. ]), array([ 3., -0.]))
+    """
+
+    name: ClassVar[str] = "squared_hinge"
+    _largest: ClassVar[float] = math.inf
+
+    def _values(self, f: Array, y: Array) -> Array:
+        return np.square(np.maximum(1 - y * f, 0)) / 2
+
+    def gradient(self, f: Array, y: Array) -> Array:
+        """``−y max(0, 1 − y f)``."""
+        return -y * np.maximum(1 - y * f, 0)
+
+    def curvature(self, f: Array, y: Array) -> Array:
+        """One where ``y f < 1``, zero elsewhere."""
+        return (y * f < 1).astype(np.float64)
+
+    def _of_multiplier(self, p: Array) -> Array:
+        """``½ p² − p``."""
+        return np.square(p) / 2 - p
+
+    def _multiplier_errors(self, p: Array) -> Array:
+        return 16 * EPS * (p + np.square(p))
+
+    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        # Where all negative samples are beyond their margins, and where all positive ones are.
+        first, last = -1 - f[y < 0].max(), 1 - f[y > 0].min()
+        if first >= last:  # between the two there is no loss
+            return float(last + (first - last) / 2)
+        return increasing_root(lambda c: float(weights @ self.gradient(f + c, y)), first, last)
+
+    def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
+        """``½ ‖√weights ∘ max(0, 1 − y f)‖²`` in cvxpy."""
+        import cvxpy as cp
+
+        rest = cp.pos(1 - cp.multiply(y, f))
+        return 0.5 * cp.sum_squares(cp.multiply(np.sqrt(weights), rest))

@@ -1,0 +1,179 @@
+"""The loss of several classes, in which outputs are coupled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp, softmax, xlog1py, xlogy
+
+from convexrelu.dual_points import class_dual_point
+from convexrelu.losses.base import EPS, Loss
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["Multinomial"]
+
+Array = NDArray[np.float64]
+
+_MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
+_BALANCED = 1e-12
+
+
+@dataclass(frozen=True)
+class Multinomial(Loss):
+    """Cross-entropy of the softmax, ``ℓ(f, y) = log Σ_k exp(f_k) − f_y`` for a class ``y`` in ``0 … K−1``.
+
+    Its conjugate is finite where ``z = p − e_y`` with a distribution ``p`` over classes, and is ``Σ_k p_k log p_k``
+    there. The entries of ``z`` off the label determine ``p``; that at the label is used to tell whether ``z`` sums
+    to zero, up to rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss, y = Multinomial(), np.array([0.0, 1.0, 2.0])
+    >>> loss.n_outputs(y)
+    3
+    >>> loss.value(np.zeros((3, 3)), y)  # log 3
+    array([1.098612, 1.098612, 1.098612])
+    >>> loss.gradient(np.zeros((3, 3)), y).round(2)
+    array([[-0.67,  0.33,  0.33],
+           [ 0.33, -0.67,  0.33],
+           [ 0.33,  0.33, -0.67]])
+    """
+
+    name: ClassVar[str] = "multinomial"
+
+    def checked_targets(self, y: Array) -> Array:
+        """Targets as they are; a ValueError if they are not 0 … K−1, every one of them present, ``K ≥ 2``."""
+        if y.ndim != 1:
+            raise ValueError(f"y has shape {y.shape}, expected (n,) with loss={self.name!r}")
+        strange = y[(y < 0) | (y != np.floor(y))]
+        if len(strange):
+            raise ValueError(
+                f"y has the entry {strange[0]:g}; loss={self.name!r} takes classes 0, 1, …, K−1"
+            )
+        present = np.unique(y)
+        if len(present) == 1:
+            raise ValueError(f"y has one class, {y[0]:g}; loss={self.name!r} takes two or more")
+        absent = np.flatnonzero(present != np.arange(len(present)))
+        if len(absent):
+            raise ValueError(
+                f"y has no sample of class {absent[0]}, but one of class {present[-1]:g}; "
+                f"loss={self.name!r} takes classes 0, 1, …, K−1"
+            )
+        return y
+
+    def n_outputs(self, y: Array) -> int:
+        """Number of classes ``K``."""
+        return int(y.max()) + 1
+
+    def value(self, f: Array, y: Array) -> Array:
+        """``log Σ_k exp(f_k) − f_y``."""
+        return logsumexp(f, axis=1) - f[np.arange(len(f)), _labels(y)]
+
+    def gradient(self, f: Array, y: Array) -> Array:
+        """``softmax(f) − e_y``, with rows that sum to zero."""
+        z = softmax(f, axis=1)
+        rows, labels = np.arange(len(f)), _labels(y)
+        z[rows, labels] = 0.0
+        z[rows, labels] = -z.sum(axis=1)
+        return z
+
+    def curvature(self, f: Array, y: Array) -> Array:
+        """``diag(p) − p pᵀ`` with ``p = softmax(f)``, of shape (n, K, K)."""
+        p = softmax(f, axis=1)
+        return p[:, :, None] * (np.eye(f.shape[1]) - p[:, None, :])
+
+    def conjugate(self, z: Array, y: Array) -> Array:
+        """``Σ_k p_k log p_k`` at ``p = z + e_y``."""
+        others, total = _others(z, y)
+        slack = 8 * z.shape[1] * EPS
+        outside = (others < 0).any(axis=1) | (total > 1 + slack)
+        outside |= np.abs(z.sum(axis=1)) > 2 * slack
+        return np.where(outside, np.inf, -_entropy(np.maximum(others, 0.0), np.minimum(total, 1.0)))
+
+    def conjugate_error(self, z: Array, y: Array) -> Array:
+        """Bound on the error; what counts as on the boundary is inside after ``z`` is scaled by ``1 − 16 K ε``."""
+        # As for the logistic loss, with rounding errors of the others that add up in the rest, p_y.
+        others, total = (np.clip(part, 0.0, 1.0) for part in _others(z, y))
+        return z.shape[1] * EPS * (32 * _entropy(others, total) + 160 * total)
+
+    def best_intercept(self, f: Array, y: Array, weights: Array) -> Array:
+        """Minimiser ``c`` of ``Σ weights_i ℓ(f_i + c, y_i)`` with ``Σ_k c_k = 0``: Newton's method, steps halved."""
+        weights = weights / weights.sum()
+        n_outputs = f.shape[1]
+        wanted = np.bincount(_labels(y), weights, minlength=n_outputs)
+        if (wanted == 0).any():
+            raise ValueError(
+                f"y has no sample with weight of class {wanted.argmin()}; with loss={self.name!r} "
+                "and an intercept no constant is best"
+            )
+
+        def objective(c: Array) -> float:
+            return float(weights @ logsumexp(f + c, axis=1) - wanted @ c)
+
+        c = np.zeros(n_outputs)
+        current = objective(c)
+        for _ in range(_MAX_STEPS):
+            p = softmax(f + c, axis=1)
+            predicted = weights @ p
+            # Constants change nothing; 1/K makes the matrix regular without a part in the solution.
+            hessian = np.diag(predicted) - (p * weights[:, None]).T @ p + 1 / n_outputs
+            hessian[np.diag_indices(n_outputs)] += EPS * predicted.max()
+            step = np.linalg.solve(hessian, wanted - predicted)
+            descent = 1e-4 * float((wanted - predicted) @ step)
+            rounding = 8 * EPS * abs(current)
+            new = objective(c + step)
+            while new > current - descent + rounding:
+                step, descent = step / 2, descent / 2
+                new = objective(c + step)
+            c, current = c + step, new
+            if np.abs(step).max() <= 4 * EPS * (1 + np.abs(c).max()):
+                break
+        return c - c.mean()
+
+    def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
+        """With an intercept that balances the distributions, and what is left taken off them."""
+        labels = _labels(y)
+        near = class_dual_point(v, labels, weights, False)
+        alive = weights > 0
+        if balanced and np.abs(near.sum(axis=0)).max() > _BALANCED * np.abs(near).sum():
+            with np.errstate(divide="ignore"):
+                logits = np.log(_distributions(near[alive], labels[alive], weights[alive]))
+            c = self.best_intercept(logits, y[alive], weights[alive])
+            near[alive] = -weights[alive, None] * self.gradient(logits + c, y[alive])
+        return class_dual_point(near, labels, weights, balanced)
+
+    def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
+        """``Σ weights ∘ (log Σ_k exp(f_k) − f_y)`` in cvxpy."""
+        import cvxpy as cp
+
+        chosen = np.eye(f.shape[1])[_labels(y)]
+        terms = cp.log_sum_exp(f, axis=1) - cp.sum(cp.multiply(chosen, f), axis=1)
+        return cp.sum(cp.multiply(weights, terms))
+
+
+def _labels(y: Array) -> NDArray[np.int64]:
+    return y.astype(np.int64)
+
+
+def _others(z: Array, y: Array) -> tuple[Array, Array]:
+    """``p_k`` off the label, with zero at the label, of shape (n, K); and their sums ``1 − p_y``, of shape (n,)."""
+    others = z.copy()
+    others[np.arange(len(z)), _labels(y)] = 0.0
+    return others, others.sum(axis=1)
+
+
+def _entropy(others: Array, total: Array) -> Array:
+    return -xlogy(others, others).sum(axis=1) - xlog1py(1 - total, -total)
+
+
+def _distributions(v: Array, labels: NDArray[np.int64], weights: Array) -> Array:
+    """``p = e_y − V/s``, not negative."""
+    p = -v / weights[:, None]
+    p[np.arange(len(v)), labels] += 1.0
+    return np.maximum(p, 0.0)

@@ -1,0 +1,57 @@
+"""The oracles of a training problem: its design, activation, outputs and biases."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.oracles.base import Oracle
+from convexrelu.oracles.choose import OraclePair, choose_oracles
+from convexrelu.oracles.free_bias import FreeBiasOracle
+from convexrelu.oracles.pattern_list import PatternOracle
+from convexrelu.oracles.relaxation import RelaxationOracle
+from convexrelu.problem import TrainingProblem
+
+__all__ = ["oracles_for", "programme_oracle_for", "relaxation_for"]
+
+
+def oracles_for(
+    problem: TrainingProblem,
+    name: str = "auto",
+    random_state: int | np.random.RandomState | None = None,
+    device: str = "cpu",
+) -> OraclePair:
+    """Oracles over all directions, see :func:`~convexrelu.oracles.choose.choose_oracles`."""
+    return choose_oracles(
+        name,
+        problem.design,
+        random_state,
+        device,
+        n_outputs=problem.n_outputs,
+        slope=problem.slope,
+        free_bias=problem.free_bias,
+    )
+
+
+def programme_oracle_for(
+    problem: TrainingProblem,
+    masks: NDArray[np.bool_],
+    signs: NDArray[np.float64] | None = None,
+) -> Oracle:
+    """Oracle over the patterns of a finite programme.
+
+    What :class:`~convexrelu.oracles.FreeBiasOracle` says of all directions holds in every cone: where a pattern is
+    mixed, ``|b| ≤ R`` in its cone, and where it is not, the value does not depend on ``b``.
+    """
+    return _for_biases(problem, PatternOracle(problem.design, masks, signs=signs))
+
+
+def relaxation_for(problem: TrainingProblem) -> Oracle:
+    """The bound in closed form, see :class:`~convexrelu.oracles.RelaxationOracle`."""
+    return _for_biases(problem, RelaxationOracle(problem.design, problem.slope))
+
+
+def _for_biases(problem: TrainingProblem, oracle: Oracle) -> Oracle:
+    if not problem.free_bias:
+        return oracle
+    return FreeBiasOracle(oracle, problem.design)

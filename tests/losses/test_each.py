@@ -1,0 +1,100 @@
+"""What holds for one loss or another."""
+
+import numpy as np
+import pytest
+
+from convexrelu.losses import LOSSES, Huber, Quantile
+from convexrelu.losses.quantiles import weighted_quantile
+
+
+def test_squared_error_meets_equal_targets_to_the_last_bit():
+    loss, y = LOSSES["squared_error"](), np.full(7, 0.1)
+    assert loss.best_intercept(np.zeros(7), y, np.full(7, 1 / 7)) == 0.1
+
+
+@pytest.mark.parametrize("delta", [0.0, -1.0, np.inf, np.nan, True, "one"])
+def test_huber_refuses(delta):
+    with pytest.raises(ValueError, match="delta="):
+        Huber(delta)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.5, np.nan, True, "half"])
+def test_quantile_refuses(level):
+    with pytest.raises(ValueError, match="level="):
+        Quantile(level)
+
+
+@pytest.mark.parametrize(
+    "name", ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+)
+@pytest.mark.parametrize("shape", [(5, 1), (5, 0), (5, 2, 2)])
+def test_regression_refuses_shapes(name, shape):
+    with pytest.raises(ValueError, match="y has shape"):
+        LOSSES[name]().checked_targets(np.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "words"),
+    [
+        ("poisson", [1.0, -1.0], "y has the entry -1"),
+        ("logistic", [1.0, 0.0], "y has the entry 0"),
+        ("hinge", [1.0, 1.0], "y has one class, 1"),
+        ("squared_hinge", [-1.0, -1.0], "y has one class, -1"),
+        ("logistic", [[1.0, -1.0]], "y has shape"),
+        ("multinomial", [0.0, 1.5], "y has the entry 1.5"),
+        ("multinomial", [0.0, -1.0], "y has the entry -1"),
+        ("multinomial", [0.0, 0.0], "y has one class, 0"),
+        ("multinomial", [0.0, 2.0], "y has no sample of class 1"),
+        ("multinomial", [[0.0, 1.0]], "y has shape"),
+    ],
+)
+def test_targets_refused(name, y, words):
+    with pytest.raises(ValueError, match=words):
+        LOSSES[name]().checked_targets(np.array(y))
+
+
+def test_no_constant_is_best():
+    ones = np.ones(2)
+    with pytest.raises(ValueError, match="y is zero for every sample"):
+        LOSSES["poisson"]().best_intercept(np.zeros(2), np.zeros(2), ones)
+    with pytest.raises(ValueError, match="class 1"):
+        LOSSES["multinomial"]().best_intercept(
+            np.zeros((2, 2)), np.array([0.0, 1.0]), np.array([1.0, 0.0])
+        )
+
+
+def test_large_outputs_do_not_overflow():
+    logistic, poisson, multinomial = (LOSSES[k]() for k in ("logistic", "poisson", "multinomial"))
+    f, y = np.array([1e4, -1e4]), np.array([-1.0, 1.0])
+    np.testing.assert_array_equal(logistic.value(f, y), [1e4, 1e4])
+    assert np.isinf(poisson.value(f, np.ones(2))[0])
+    np.testing.assert_array_equal(
+        multinomial.value(np.column_stack([f, -f]), np.array([1.0, 0.0])), [2e4, 2e4]
+    )
+
+
+def test_poisson_of_large_counts():
+    loss, y = LOSSES["poisson"](), np.array([1e12])
+    z = np.array([1.0])  # ½ z²/y to first order: y log y is 10²⁵ times as much
+    assert loss.conjugate(z, y)[0] == pytest.approx(np.log(1e12), rel=1e-3)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.75])
+def test_weighted_quantile_minimises(level):
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 5, 8):
+        values, weights = rng.integers(0, 4, n).astype(float), rng.integers(0, 3, n).astype(float)
+        weights[0] += 1
+
+        def total(c, values=values, weights=weights):
+            rest = values - c
+            return weights @ np.maximum(level * rest, (level - 1) * rest)
+
+        best = weighted_quantile(values, weights, level)
+        assert total(best) <= min(map(total, values)) + 1e-12
+
+
+def test_medians_turn_with_the_sign():
+    rng = np.random.default_rng(1)
+    values, weights = rng.standard_normal(6), np.ones(6)
+    assert weighted_quantile(-values, weights, 0.5) == -weighted_quantile(values, weights, 0.5)
