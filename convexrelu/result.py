@@ -12,6 +12,7 @@ from convexrelu.certificate import Certificate
 from convexrelu.gated_network import GatedNetwork
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.status import Status
+from convexrelu.threshold_network import ThresholdNetwork
 
 __all__ = ["Blocks", "ProgrammeSolution", "Result", "Round"]
 
@@ -150,7 +151,7 @@ class Result:
 
     Attributes
     ----------
-    network : TwoLayerNetwork or GatedNetwork
+    network : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
         Best network found.
     certificate : Certificate
         Its gap.
@@ -164,7 +165,7 @@ class Result:
         How the last of them ended; ``CONVERGED`` if none was needed.
     """
 
-    network: TwoLayerNetwork | GatedNetwork
+    network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
     certificate: Certificate
     status: Status
     history: list[Round] = field(default_factory=list)

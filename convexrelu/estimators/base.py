@@ -25,6 +25,7 @@ from convexrelu.problem import ACTIVATIONS, TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import SOLVERS
 from convexrelu.status import Status
+from convexrelu.threshold_network import ThresholdNetwork
 from convexrelu.training import PATTERNS
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         "random_state": ["random_state"],
     }
 
-    network_: TwoLayerNetwork | GatedNetwork
+    network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
 
     def to_torch(
         self, dtype: torch.dtype | None = None, device: str = "cpu"
@@ -68,10 +69,11 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
             For a gated network, which has no such form; ``network_.to_relu(X)`` makes one that has.
         """
         check_is_fitted(self, "network_")
-        if isinstance(self.network_, GatedNetwork):
+        if not isinstance(self.network_, TwoLayerNetwork):
+            gated = isinstance(self.network_, GatedNetwork)
             raise ValueError(
-                "activation='gated_relu' has no Sequential(Linear, ReLU, Linear) form; "
-                "use network_.to_relu(X).to_torch()"
+                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"
+                + ("; use network_.to_relu(X).to_torch()" if gated else "")
             )
         return self.network_.to_torch(dtype=dtype, device=device)
 
