@@ -94,6 +94,8 @@ class ProgrammeSolution:
         Wall time of the call, canonicalisation included.
     dual : array of shape (n,) or (n, K), optional
         Dual point of the solver, where it cannot be taken from the outputs: losses with kinks.
+    skip_weights : array of shape (K, d), optional
+        Of the skip connection, where there is one.
     """
 
     blocks: Array
@@ -104,6 +106,7 @@ class ProgrammeSolution:
     accuracy: float
     seconds: float
     dual: Array | None = None
+    skip_weights: Array | None = None
 
     @property
     def usable(self) -> bool:
