@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Certificate": "certificate",
+    "ConvexReLUClassifier": "estimators.classifier",
     "ConvexReLURegressor": "estimators.regressor",
     "ConvexReLURegressorCV": "estimators.cross_validation",
     "GatedNetwork": "gated_network",
@@ -29,6 +30,7 @@ _HOME = {
 
 __all__ = [
     "Certificate",
+    "ConvexReLUClassifier",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "GatedNetwork",
@@ -47,6 +49,7 @@ __all__ = [
 if TYPE_CHECKING:
     from convexrelu.auditing import NetworkCertificate, certify
     from convexrelu.certificate import Certificate
+    from convexrelu.estimators.classifier import ConvexReLUClassifier
     from convexrelu.estimators.cross_validation import ConvexReLURegressorCV
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.gated_network import GatedNetwork

@@ -44,6 +44,8 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_bias": ["boolean", StrOptions({"free"})],
         "fit_intercept": ["boolean"],
+        "skip": ["boolean"],
+        "skip_alpha": [Interval(Real, 0, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "negative_slope": [Interval(Real, 0, 1, closed="neither")],
         "patterns": [StrOptions(set(PATTERNS)), "array-like"],
@@ -63,11 +65,12 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
 
     @property
     def feature_importances_(self) -> Array:
-        """Share of every feature in the path weights ``Σ_j |w_jk| ‖a_j‖``, of shape (d,); zeros without neurons.
+        """Share of every feature ``k`` in the path weights ``Σ_j |w_jk| ‖a_j‖ + ‖s_k‖``, of shape (d,).
 
-        A path leads from a feature ``k`` over a neuron ``j`` to the outputs. The sum does not change when neurons
-        are rescaled, split or joined, which leave the function alone too. Like any weights, these compare features
-        of one scale: standardise ``X``. Networks of equal objective may have others.
+        Paths lead from a feature to the outputs, over a neuron or the skip connection. The sum does not change when
+        neurons are rescaled, split or joined, which leaves the function alone. Like any weights, these compare
+        features of one scale: standardise ``X``. Networks of equal objective may have others. Without
+        any path all shares are zero.
         """
         check_is_fitted(self, "network_")
         paths = _path_weights(self.network_)
@@ -122,6 +125,8 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
             negative_slope=self.negative_slope,
             hidden_bias=self.hidden_bias,
             fit_intercept=self.fit_intercept,
+            skip=self.skip,
+            skip_alpha=self.skip_alpha,
             sample_weight=sample_weight,
         )
 
@@ -233,7 +238,10 @@ def naming(argument: str) -> Iterator[None]:
 def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) -> Array:
     """``Σ_j |w_jk| ‖a_j‖`` of every feature ``k``."""
     if isinstance(network, TwoLayerNetwork):
-        return np.linalg.norm(network.output_weights, axis=0) @ np.abs(network.hidden_weights)
+        paths = np.linalg.norm(network.output_weights, axis=0) @ np.abs(network.hidden_weights)
+        if network.skip_weights is not None:
+            paths += np.linalg.norm(network.skip_weights, axis=0)
+        return paths
     if isinstance(network, GatedNetwork):
         return np.abs(network.weights).sum(axis=0)[: network.n_features]
     raise AttributeError("feature_importances_: Missing for gates of a threshold network a scale")

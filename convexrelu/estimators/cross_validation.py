@@ -33,8 +33,9 @@ from sklearn.utils.validation import _check_method_params
 
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
-from convexrelu.losses import LOSSES
+from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles.of_problem import oracles_for
+from convexrelu.oracles.threshold import threshold_relaxation
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result
 from convexrelu.status import Status
@@ -73,8 +74,8 @@ class CrossValidated(NetworkEstimator):
         ----------
         X : array-like of shape (n, d)
             Training inputs.
-        y : array-like of shape (n,)
-            Targets.
+        y : array-like of shape (n,) or (n, K)
+            Targets, or class labels.
         sample_weight : array-like of shape (n,), optional
             Non-negative weights, in training and in scores; only their proportions matter.
         **params
@@ -101,7 +102,8 @@ class CrossValidated(NetworkEstimator):
         )
         self._choose(paths)
         options = self._training_options() | {"random_state": random}
-        return self._conclude(train(problem.with_alpha(self.alpha_), **options))
+        problem = problem.with_alpha(self.alpha_)
+        return self._conclude(train(problem, **options), problem, targets)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Who gets the metadata of `fit`: the estimator itself, the splitter of `cv`, and the scorer."""
@@ -139,8 +141,8 @@ class CrossValidated(NetworkEstimator):
         """The grid, descending."""
         if self.alphas is not None:
             return _checked_alphas(self.alphas)
-        finder = oracles_for(problem, "auto", random, self.device).finder
-        largest = problem.alpha_max(finder) or 1.0  # zero if y is constant: then any will do
+        # Zero if y is constant: then any will do.
+        largest = _largest_penalty(problem, random, self.device) or 1.0
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 
     def _fold_options(self, seed: int) -> dict[str, Any]:
@@ -148,12 +150,15 @@ class CrossValidated(NetworkEstimator):
         changes = {"tol": self.cv_tol, "oracle": oracle, "random_state": seed, "progress": None}
         return self._training_options() | changes
 
-    def _fitted_single(self, alpha: float, result: Result) -> NetworkEstimator:
+    def _fitted_single(
+        self, result: Result, problem: TrainingProblem, y: NDArray
+    ) -> NetworkEstimator:
         """The estimator of one penalty, as scorers see it."""
         names = set(self._single._get_param_names()) & set(self._get_param_names())
-        model = self._single(alpha=alpha, **{name: getattr(self, name) for name in names})
+        parameters = {name: getattr(self, name) for name in names}
+        model = self._single(alpha=problem.alpha, **parameters)
         model.n_features_in_ = self.n_features_in_
-        return model._take(result)
+        return model._take(result, problem, y)
 
     def _choose(self, paths: list[_Path]) -> None:
         """Keep the scores, and the penalty that they speak for."""
@@ -197,10 +202,13 @@ def _train_and_score(
     if len(results) < len(model.alphas_) or results[-1].status is Status.INTERRUPTED:
         raise KeyboardInterrupt("interrupted during cross-validation: there is no network")
     scorer, params = model._scorer(), _check_method_params(X, score_params, without)
-    models = map(model._fitted_single, model.alphas_, results)
+    models = [
+        model._fitted_single(result, problem.with_alpha(alpha), y[within])
+        for result, alpha in zip(results, model.alphas_, strict=True)
+    ]
     return _Path(
         np.array([scorer(one, X[without], y[without], **params) for one in models], np.float64),
-        np.array([result.network.width for result in results]),
+        np.array([one.network_.width for one in models]),
         sum(result.status is not Status.CONVERGED for result in results),
     )
 
@@ -240,6 +248,13 @@ def choose_penalty(scores: ArrayLike, *, one_standard_error: bool = False) -> in
         error = scores[best].std(ddof=1) / np.sqrt(scores.shape[1])
         best = int((means >= means[best] - error).argmax())
     return best
+
+
+def _largest_penalty(problem: TrainingProblem, random: np.random.RandomState, device: str) -> float:
+    """Where the first neuron appears, as far as a search sees; for thresholds, a bound on it."""
+    if problem.activation == "threshold":
+        return threshold_relaxation(problem.dual_point(problem.no_outputs()))
+    return problem.alpha_max(oracles_for(problem, "auto", random, device).finder)
 
 
 def _checked_alphas(alphas: ArrayLike) -> Array:
@@ -282,14 +297,21 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         Choose the largest penalty whose mean score is within one standard error of the best.
     n_jobs : int, default=None
         Folds at a time, by joblib; :func:`joblib.parallel_config` chooses where they run.
-    hidden_bias : bool, default=True
-        Whether neurons have a bias, penalised with their weights.
+    hidden_bias : bool or "free", default=True
+        Whether neurons have a bias: penalised with their weights, none, or free of the penalty.
     fit_intercept : bool, default=True
         Whether the network has an output intercept, not penalised.
-    loss : {"squared_error"}, default="squared_error"
-        Loss function.
-    activation : {"relu", "gated_relu"}, default="relu"
-        As for :class:`ConvexReLURegressor`.
+    skip : bool, default=False
+        Whether inputs are connected to outputs directly, by ``S x``.
+    skip_alpha : float, default=0.0
+        Adds ``(skip_alpha/2) ‖S‖²`` to the objective; 0 needs the squared error.
+    loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson"} or Loss, default="squared_error"
+        Loss function, as for :class:`ConvexReLURegressor`.
+    activation : {"relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"}, default="relu"
+        What neurons do. Gated ReLU networks keep their gates fixed; they need `patterns` other than
+        ``"cutting_plane"``.
+    negative_slope : float, default=0.01
+        Slope of ``"leaky_relu"`` on the left, between 0 and 1.
     patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃), default="cutting_plane"
         As for :class:`ConvexReLURegressor`; random gates are drawn for every fold anew.
     n_patterns : int, default=100
@@ -304,6 +326,8 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         Most finite programmes to solve for each network.
     time_limit : float, default=None
         Seconds for each network.
+    minimal : bool, default=False
+        Prune networks to fewest neurons with the same outputs on the training data.
     device : str, default="cpu"
         Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.
     verbose : int, default=0
@@ -323,7 +347,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         Numbers of neurons.
     best_score_ : float
         Mean score of the chosen penalty.
-    network_ : TwoLayerNetwork or GatedNetwork
+    network_ : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
         The network of all data.
     certificate_ : Certificate
         Its objective, lower bound and gap, and whether they are a proof.
@@ -333,6 +357,8 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         How the fit ended.
     n_iter_ : int
         Finite programmes that were solved for it.
+    feature_importances_ : array of shape (d,)
+        Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : array of shape (n_features,)
@@ -370,6 +396,11 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
 
     _single = ConvexReLURegressor
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CrossValidated._parameter_constraints,
+        **Regressor._parameter_constraints,
+    }
+
     def __init__(
         self,
         *,
@@ -381,10 +412,13 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         scoring: str | Callable[..., float] | None = None,
         one_standard_error: bool = False,
         n_jobs: int | None = None,
-        hidden_bias: bool = True,
+        hidden_bias: bool | str = True,
         fit_intercept: bool = True,
-        loss: str = "squared_error",
+        skip: bool = False,
+        skip_alpha: float = 0.0,
+        loss: str | Loss = "squared_error",
         activation: str = "relu",
+        negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
         solver: str = "auto",
@@ -392,6 +426,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,
+        minimal: bool = False,
         device: str = "cpu",
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
@@ -406,8 +441,11 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         self.n_jobs = n_jobs
         self.hidden_bias = hidden_bias
         self.fit_intercept = fit_intercept
+        self.skip = skip
+        self.skip_alpha = skip_alpha
         self.loss = loss
         self.activation = activation
+        self.negative_slope = negative_slope
         self.patterns = patterns
         self.n_patterns = n_patterns
         self.solver = solver
@@ -415,6 +453,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         self.tol = tol
         self.max_iter = max_iter
         self.time_limit = time_limit
+        self.minimal = minimal
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
@@ -423,5 +462,5 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
     def _default_score(
         model: NetworkEstimator, X: Array, y: Array, sample_weight: Array | None = None
     ) -> float:
-        losses = LOSSES[model.loss]().value(model.predict(X), y)
-        return -float(np.average(losses, weights=sample_weight))
+        loss = LOSSES[model.loss]() if isinstance(model.loss, str) else model.loss
+        return -float(np.average(loss.value(model._outputs(X), y), weights=sample_weight))
