@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Certificate": "certificate",
     "ConvexReLUClassifier": "estimators.classifier",
+    "ConvexReLUClassifierCV": "estimators.cross_validation",
     "ConvexReLURegressor": "estimators.regressor",
     "ConvexReLURegressorCV": "estimators.cross_validation",
     "GatedNetwork": "gated_network",
@@ -31,6 +32,7 @@ _HOME = {
 __all__ = [
     "Certificate",
     "ConvexReLUClassifier",
+    "ConvexReLUClassifierCV",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "GatedNetwork",
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from convexrelu.auditing import NetworkCertificate, certify
     from convexrelu.certificate import Certificate
     from convexrelu.estimators.classifier import ConvexReLUClassifier
-    from convexrelu.estimators.cross_validation import ConvexReLURegressorCV
+    from convexrelu.estimators.cross_validation import ConvexReLUClassifierCV, ConvexReLURegressorCV
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.gated_network import GatedNetwork
     from convexrelu.network import TwoLayerNetwork
