@@ -15,6 +15,7 @@ _HOME = {
     "Certificate": "certificate",
     "ConvexReLUClassifier": "estimators.classifier",
     "ConvexReLUClassifierCV": "estimators.cross_validation",
+    "ConvexReLUFeatures": "estimators.features",
     "ConvexReLURegressor": "estimators.regressor",
     "ConvexReLURegressorCV": "estimators.cross_validation",
     "GatedNetwork": "gated_network",
@@ -33,6 +34,7 @@ __all__ = [
     "Certificate",
     "ConvexReLUClassifier",
     "ConvexReLUClassifierCV",
+    "ConvexReLUFeatures",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "GatedNetwork",
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from convexrelu.certificate import Certificate
     from convexrelu.estimators.classifier import ConvexReLUClassifier
     from convexrelu.estimators.cross_validation import ConvexReLUClassifierCV, ConvexReLURegressorCV
+    from convexrelu.estimators.features import ConvexReLUFeatures
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.gated_network import GatedNetwork
     from convexrelu.network import TwoLayerNetwork

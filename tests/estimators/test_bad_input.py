@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 from convexrelu import ConvexReLURegressor, SolverWarning, TrainingProblem
 from convexrelu.cones import support
+from convexrelu.losses import Logistic
 from convexrelu.oracles import CellOracle
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network, assert_same_outputs
@@ -251,7 +252,7 @@ BAD_DATA = {
     "y of words": ("y", {"y": np.array(["a"] * 20)}),
     "y too large": ("y", {"y": 1e200 * Y}),
     "y missing": ("y", {"y": None}),
-    "y of two columns": ("y", {"y": np.column_stack([Y, Y])}),
+    "y of three axes": ("y|Found array with dim 3", {"y": np.zeros((20, 2, 2))}),
     "y scalar": ("y", {"y": 3.0}),
     "weights negative": ("sample_weight", {"sample_weight": with_entry(np.ones(20), -1.0)}),
     "weights with NaN": ("sample_weight", {"sample_weight": with_entry(np.ones(20), np.nan)}),
@@ -316,6 +317,7 @@ BAD_PARAMETERS = {
     "tol": [-1, np.nan, np.inf, "a", None, True],
     "max_iter": [0, 1.5, True, np.inf, None],
     "time_limit": [-1, np.nan, np.inf, "a", True],
+    "minimal": ["yes", None],
     "warm_start": ["yes", None],
     "device": ["abacus", None],
     "verbose": [-1, "a", None],
