@@ -8,7 +8,6 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 from convexrelu import ConvexReLURegressor, SolverWarning, TrainingProblem
 from convexrelu.cones import support
-from convexrelu.losses import Logistic
 from convexrelu.oracles import CellOracle
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network, assert_same_outputs
