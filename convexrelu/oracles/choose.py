@@ -24,6 +24,7 @@ from convexrelu.oracles.planar import PlanarOracle
 from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
+from convexrelu.oracles.several_patterns import SeveralPatternsOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle
 from convexrelu.oracles.sweep import SweepOracle
 from convexrelu.patterns.enumerate import RowSpace
@@ -47,7 +48,9 @@ _FINDER_ARCS = 100_000
 # It tries branch and bound up to this rank, for about ten seconds a verdict.
 _AUTO_RANK = 8
 _AUTO_WORK = 2e8
-# For several outputs it makes many scalar proofs: for dual points of rank up to 3, for some twenty seconds.
+# For several outputs it makes many scalar proofs, for some ten seconds: sweeps for dual points of rank up to 4, branch
+# and bound up to 3.
+_SWEPT_OUTPUTS = 4
 _AUTO_OUTPUTS = 3
 _AUTO_PROOFS = 10
 # A fan begins with 2^(K-1) cones.
@@ -103,7 +106,7 @@ def choose_oracles(
         Torch device of the searches.
     n_outputs : int
         Columns of the dual points: 1 for vectors of shape (n,), more for matrices of shape (n, K). One sweep proves at
-        rank 2; a fan of scalar proofs beyond, with ``"auto"`` for dual points of rank up to 3.
+        rank 2; a fan of scalar proofs beyond, with ``"auto"`` for dual points of rank up to 4 (sweeps) or 3.
     slope : float
         Of the activation on the left, in ``[−1, 1]``: 0 for the rectifier, −1 for the absolute value.
     free_bias : bool
@@ -156,13 +159,11 @@ def programme_oracle(
         Of the activation on the left.
     n_outputs : int
         Columns of the dual points. With cones and all output directions, the bound is sharp for dual points of rank
-        up to 3, and spectral beyond.
+        up to 4, and spectral beyond.
     """
-    patterns = PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
-    if n_outputs == 1 or signs is not None or not cones:
-        return patterns
-    fan = FanOracle(patterns, patterns, design, slope=slope, max_outputs=_AUTO_OUTPUTS)
-    return ReducedOracle(design, patterns, fan)
+    if n_outputs > 1 and signs is None and cones:
+        return SeveralPatternsOracle(design, masks, slope=slope)
+    return PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
 
 
 def _verifier(
@@ -233,7 +234,7 @@ class _Makers:
             verifier = FreeBiasOracle(verifier, self.design, self.slope)
         if is_short:
             return OraclePair(verifier, verifier, verifier_cuts=True)
-        finder: Oracle = self._search(n_starts=512, n_polish=64)
+        finder: Oracle = self._search(n_starts=512 if n_outputs == 1 else 256, n_polish=64)
         if self.free_bias:
             finder = FreeBiasOracle(finder, self.design, self.slope)
         return OraclePair(finder, verifier, verifier_cuts=True)
@@ -269,15 +270,16 @@ class _Makers:
             case "branch_and_bound":
                 return self._fan(self._branch_and_bound(n_starts=64, n_polish=16))
         if rank <= 3 and SweepOracle(self.design).n_arcs <= _AUTO_ARCS:
-            prover, work = self._rectified(SweepOracle), float(_AUTO_PROOFS * _AUTO_ARCS)
+            prover, outputs = self._rectified(SweepOracle), _SWEPT_OUTPUTS
+            work = float(_AUTO_PROOFS * _AUTO_ARCS)
         elif rank <= _AUTO_RANK:
             share = _AUTO_WORK / _AUTO_PROOFS
             prover = self._branch_and_bound(n_starts=64, n_polish=16, max_work=share)
             rows = len(self.design) * (1 if self.slope == 0.0 else 2)
-            work = 2 * _AUTO_WORK / rows
+            outputs, work = _AUTO_OUTPUTS, _AUTO_WORK / rows
         else:
             return self._search()
-        return HybridOracle(self._fan(prover, max_work=work, max_outputs=_AUTO_OUTPUTS))
+        return HybridOracle(self._fan(prover, max_work=work, max_outputs=outputs))
 
     def _search(self, n_starts: int = 1024, n_polish: int = 256) -> Oracle:
         return GeneralSearchOracle(
