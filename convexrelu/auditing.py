@@ -223,6 +223,11 @@ def certify(
         raise ValueError(
             f"arithmetic={arithmetic!r} is not known; available: {', '.join(map(repr, ARITHMETICS))}"
         )
+    if arithmetic == "rational" and not _is_plain(problem):
+        raise ValueError(
+            "arithmetic='rational': Missing for anything but one output, loss='squared_error', "
+            "activation='relu' and penalised biases; use arithmetic='float64'"
+        )
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
@@ -254,6 +259,12 @@ def certify(
         n_mixed=n_mixed,
         improved=improved,
     )
+
+
+def _is_plain(problem: TrainingProblem) -> bool:
+    """Whether the problem is one that rational arithmetic is written for."""
+    squared = problem.loss.name == "squared_error"
+    return squared and problem.n_outputs == 1 and problem.slope == 0 and not problem.free_bias
 
 
 def _cell_lower_bound(

@@ -27,6 +27,8 @@ _FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 class TwoLayerNetwork:
     """A two-layer network, ``f(x) = output_weights · φ(hidden_weights x + hidden_bias) + output_bias``, of ReLU units.
 
+    A skip connection adds ``skip_weights · x``.
+
     The arrays have the layout of two :class:`torch.nn.Linear`. They are copied to float64 and made
     read-only: every operation returns a new network.
 
@@ -42,6 +44,8 @@ class TwoLayerNetwork:
         Output intercept, never penalised.
     negative_slope : float
         ``φ(t) = max(t, 0) + negative_slope · min(t, 0)``: 0 for ReLU, −1 for the absolute value.
+    skip_weights : array of shape (K, d), optional
+        Linear connection from inputs to outputs.
 
     Raises
     ------
@@ -65,6 +69,7 @@ class TwoLayerNetwork:
     output_weights: Array
     output_bias: Array
     negative_slope: float
+    skip_weights: Array | None
 
     def __init__(
         self,
@@ -74,20 +79,21 @@ class TwoLayerNetwork:
         output_bias: ArrayLike,
         *,
         negative_slope: float = 0.0,
+        skip_weights: ArrayLike | None = None,
     ) -> None:
         object.__setattr__(self, "negative_slope", float(negative_slope))
+        object.__setattr__(self, "skip_weights", None)
         given = (hidden_weights, hidden_bias, output_weights, output_bias)
         for name, value, ndim in zip(_FIELDS, given, (2, 1, 2, 1), strict=True):
-            try:
-                array = np.array(value, dtype=np.float64, order="C")
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{name} is not an array of numbers: {error}") from error
-            if array.ndim != ndim:
-                raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} contains NaN or infinity; weights must be finite")
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+            object.__setattr__(self, name, _read_only(name, value, ndim))
+        if skip_weights is not None:
+            skip = _read_only("skip_weights", skip_weights, 2)
+            if skip.shape != (self.n_outputs, self.n_features):
+                raise ValueError(
+                    f"skip_weights has shape {skip.shape}, expected (K, d), "
+                    f"({self.n_outputs}, {self.n_features})"
+                )
+            object.__setattr__(self, "skip_weights", skip)
         m, k = self.hidden_weights.shape[0], self.output_bias.shape[0]
         if self.hidden_bias.shape != (m,) or self.output_weights.shape != (k, m):
             shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in _FIELDS)
@@ -98,7 +104,7 @@ class TwoLayerNetwork:
     # Pickle and copy go through the constructor, so that the arrays stay read-only.
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = tuple(getattr(self, name) for name in _FIELDS)
-        return partial(type(self), negative_slope=self.negative_slope), arrays
+        return partial(type(self), **self._options()), arrays
 
     @property
     def width(self) -> int:
@@ -170,7 +176,10 @@ class TwoLayerNetwork:
 
     def forward(self, X: ArrayLike) -> Array:
         """Outputs of the network, of shape (n, K)."""
-        return self.hidden_features(X) @ self.output_weights.T + self.output_bias
+        outputs = self.hidden_features(X) @ self.output_weights.T + self.output_bias
+        if self.skip_weights is not None:
+            outputs += np.asarray(X, dtype=np.float64) @ self.skip_weights.T
+        return outputs
 
     def predict(self, X: ArrayLike) -> Array:
         """Outputs of shape (n,) for a network with one output, (n, K) otherwise."""
@@ -245,11 +254,33 @@ class TwoLayerNetwork:
         bias = np.atleast_1d(np.asarray(output_bias, dtype=np.float64))
         return self._with(output_bias=bias)
 
+    def without_skip(self) -> TwoLayerNetwork:
+        """The same function with the skip connection as neurons, ``s x = φ(s x) − φ(−s x)`` over ``1 + slope``.
+
+        Raises
+        ------
+        ValueError
+            If the activation is the absolute value, from which no line can be made.
+        """
+        if self.skip_weights is None:
+            return self
+        if self.negative_slope == -1.0:
+            raise ValueError("skip_weights cannot be made of neurons with the absolute value")
+        scale = np.eye(self.n_outputs) / (1 + self.negative_slope)
+        zeros = np.zeros(2 * self.n_outputs)
+        return self._with(
+            hidden_weights=np.vstack([self.hidden_weights, self.skip_weights, -self.skip_weights]),
+            hidden_bias=np.append(self.hidden_bias, zeros),
+            output_weights=np.hstack([self.output_weights, scale, -scale]),
+            skip_weights=None,
+        ).prune()
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the arrays to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
         with open(path, "wb") as file:
             arrays = {name: getattr(self, name) for name in _FIELDS}
-            np.savez(file, **arrays, negative_slope=self.negative_slope)
+            options = {name: value for name, value in self._options().items() if value is not None}
+            np.savez(file, **arrays, **options)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TwoLayerNetwork:
@@ -265,8 +296,9 @@ class TwoLayerNetwork:
             # garbage collector.
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays: dict[str, Any] = {name: archive[name] for name in _FIELDS}
-                if "negative_slope" in archive:
-                    arrays["negative_slope"] = float(archive["negative_slope"])
+                for name in ("negative_slope", "skip_weights"):
+                    if name in archive:
+                        arrays[name] = archive[name]
         except (KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is not a saved TwoLayerNetwork") from error
         return cls(**arrays)
@@ -293,9 +325,12 @@ class TwoLayerNetwork:
 
         return from_sklearn(regressor)
 
-    def _with(self, **changes: Array) -> TwoLayerNetwork:
-        arrays = {name: changes.get(name, getattr(self, name)) for name in _FIELDS}
-        return TwoLayerNetwork(**arrays, negative_slope=self.negative_slope)
+    def _options(self) -> dict[str, Any]:
+        return {"negative_slope": self.negative_slope, "skip_weights": self.skip_weights}
+
+    def _with(self, **changes: Any) -> TwoLayerNetwork:
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        return TwoLayerNetwork(**{**arrays, **self._options(), **changes})
 
     def _select(self, keep: NDArray[np.bool_]) -> TwoLayerNetwork:
         return self._with(
@@ -314,6 +349,20 @@ class TwoLayerNetwork:
 
     def __repr__(self) -> str:
         return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"
+
+
+def _read_only(name: str, value: ArrayLike, ndim: int) -> Array:
+    """A copy in float64."""
+    try:
+        array = np.array(value, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if array.ndim != ndim:
+        raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} contains NaN or infinity; weights must be finite")
+    array.flags.writeable = False
+    return array
 
 
 def _norms(rows: Array) -> Array:

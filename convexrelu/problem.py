@@ -62,7 +62,7 @@ class Units(NamedTuple):
 class TrainingProblem:
     """Weight-decayed training of a two-layer network of any width.
 
-    With ``f(x) = Σ_j a_j φ(w̃_jᵀ x̃) + c``, where ``x̃ = (x, 1)`` if `hidden_bias` and ``x̃ = x`` otherwise, outer
+    With ``f(x) = Σ_j a_j φ(w̃_jᵀ x̃) + Sx + c``, where ``x̃ = (x, 1)`` if `hidden_bias` and ``x̃ = x`` otherwise, outer
     weights ``a_j`` in ``R^K`` for ``K`` outputs, and ``φ(t) = t`` for ``t ≥ 0``, ``slope · t`` for ``t < 0``::
 
         P = min  Σ_i s_i ℓ(f(x_i), y_i) + (alpha/2) Σ_j (‖w̃_j‖² + ‖a_j‖²)            (over every width)
@@ -93,6 +93,10 @@ class TrainingProblem:
         ``Σ_j ‖w_j‖ ‖a_j‖``, without the biases, and there must be an intercept.
     fit_intercept : bool
         Whether the network has an output intercept ``c``, never penalised.
+    skip : bool
+        Whether there is a linear connection ``S`` from inputs to outputs, with a penalty of its own.
+    skip_alpha : float
+        Adds ``(skip_alpha/2) ‖S‖²`` to the objective. Zero leaves ``S`` free, with the squared error only.
     sample_weight : array of shape (n,), optional
         Non-negative weights, normalised to sum to one. ``None`` means equal weights.
 
@@ -122,6 +126,8 @@ class TrainingProblem:
     length ``b/B``. Then ``‖w‖ ≤ ‖(w, b/B)‖ ≤ ‖w‖ √(1 + (R/B)²)`` for all that matter: an error of 6e-6 in the
     penalty, which bounds allow for.
 
+    A skip connection takes ``‖XᵀV‖²/(2 skip_alpha)`` off the dual objective; a free one asks for ``XᵀV = 0``.
+
     Examples
     --------
     >>> import numpy as np
@@ -138,6 +144,8 @@ class TrainingProblem:
     slope: float
     hidden_bias: bool | str
     fit_intercept: bool
+    skip: bool
+    skip_alpha: float
     weights: Array
     n_outputs: int
 
@@ -152,6 +160,8 @@ class TrainingProblem:
         negative_slope: float = 0.01,
         hidden_bias: bool | str = True,
         fit_intercept: bool = True,
+        skip: bool = False,
+        skip_alpha: float = 0.0,
         sample_weight: ArrayLike | None = None,
     ) -> None:
         function = _checked_loss(loss)
@@ -164,8 +174,10 @@ class TrainingProblem:
             "loss": function,
             "activation": activation,
             "slope": _checked_slope(activation, negative_slope),
-            "hidden_bias": _checked_hidden_bias(hidden_bias, fit_intercept),
+            "hidden_bias": _checked_hidden_bias(hidden_bias, fit_intercept, activation),
             "fit_intercept": _checked_flag("fit_intercept", fit_intercept),
+            "skip": _checked_skip(skip, activation),
+            "skip_alpha": _checked_skip_alpha(skip_alpha, skip, function),
             "weights": _checked_weights(sample_weight, len(targets)),
             "n_outputs": function.n_outputs(targets),
         }
@@ -173,6 +185,8 @@ class TrainingProblem:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
             object.__setattr__(self, name, value)
+        if self.free_skip:
+            self._free_basis  # noqa: B018  raises where there is none
 
     @property
     def n_samples(self) -> int:
@@ -218,7 +232,13 @@ class TrainingProblem:
         bias = network.hidden_bias + network.hidden_weights @ self.origin
         return np.column_stack([network.hidden_weights, bias / self.bias_column])
 
-    def network(self, directions: Array, outer: Array, intercept: ArrayLike) -> TwoLayerNetwork:
+    def network(
+        self,
+        directions: Array,
+        outer: Array,
+        intercept: ArrayLike,
+        skip_weights: ArrayLike | None = None,
+    ) -> TwoLayerNetwork:
         """Neuron map of the convex programme back to a balanced network.
 
         Parameters
@@ -229,6 +249,8 @@ class TrainingProblem:
             Signs, or unit vectors: the directions of the outer weights.
         intercept : float or array of shape (K,)
             ``c``.
+        skip_weights : array of shape (K, d), optional
+            ``S``.
 
         Returns
         -------
@@ -242,7 +264,12 @@ class TrainingProblem:
             bias = directions[:, -1] * self.bias_column - weights @ self.origin
         outer = np.reshape(outer, (len(directions), self.n_outputs))
         network = TwoLayerNetwork(
-            weights, bias, outer.T, np.atleast_1d(intercept), negative_slope=self.slope
+            weights,
+            bias,
+            outer.T,
+            np.atleast_1d(intercept),
+            negative_slope=self.slope,
+            skip_weights=skip_weights,
         )
         return self.balanced(network)
 
@@ -271,7 +298,12 @@ class TrainingProblem:
 
     def objective(self, network: TwoLayerNetwork) -> float:
         """Regularised loss of a network as it stands, balanced or not: the number everything is judged by."""
-        return self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
+        value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
+        if self.skip and network.skip_weights is not None:
+            value += (
+                0.5 * self.skip_alpha * float(np.vdot(network.skip_weights, network.skip_weights))
+            )
+        return value
 
     def best_intercept(self, outputs: Array) -> Any:
         """The ``c``, a float or of shape (K,), that minimises ``F(outputs + c)``; zero without an intercept."""
@@ -307,7 +339,31 @@ class TrainingProblem:
 
     def feasible(self, v: Array) -> Array:
         """A point near ``v`` in the domain of ``F*``; with an intercept its sum is zero as a real number."""
+        if self.free_skip:
+            root = np.sqrt(self.weights)
+            scaled = (v.T / np.where(root > 0, root, 1.0)).T
+            scaled = scaled - self._free_basis @ (self._free_basis.T @ scaled)
+            return (root * scaled.T).T
         return self.loss.dual_point(v, self.y, self.weights, self.fit_intercept)
+
+    @property
+    def free_skip(self) -> bool:
+        """Whether there is a skip connection without a penalty."""
+        return self.skip and self.skip_alpha == 0
+
+    @cached_property
+    def _free_basis(self) -> Array:
+        """Orthonormal columns that span ``√s ∘ (1, X)``: what costs nothing."""
+        columns = [self.X, np.ones((self.n_samples, 1))] if self.fit_intercept else [self.X]
+        scaled = np.sqrt(self.weights)[:, None] * np.hstack(columns)
+        scaled /= np.maximum(np.abs(scaled).max(axis=0), np.finfo(np.float64).tiny)
+        basis, singular, _ = np.linalg.svd(scaled, full_matrices=False)
+        if scaled.shape[1] > self.n_samples or singular[-1] < 1e-10 * singular[0]:
+            raise ValueError(
+                "skip_alpha=0: X has linearly dependent columns (the intercept counts as one), among which a "
+                "free skip connection is not unique; leave some out, or use skip_alpha > 0"
+            )
+        return basis
 
     def dual(self, v: Array) -> float:
         """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's.
@@ -321,7 +377,27 @@ class TrainingProblem:
         terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
         if not np.isfinite(terms).all():
             return -math.inf
-        return 0.0 - math.fsum(terms) - 4 * _EPS * math.fsum(np.abs(terms))
+        value = 0.0 - math.fsum(terms) - 4 * _EPS * math.fsum(np.abs(terms))
+        return value - self._skip_term(v) if self.skip else value
+
+    def _skip_term(self, v: Array) -> float:
+        """What a skip connection takes off the dual objective, rounded up.
+
+        Without a penalty, ``XᵀV = 0`` to rounding only. A linear part ``z`` of the optimum then adds at most
+        ``‖z‖ ‖QᵀV‖``, in the norm of the sample weights and with ``Q`` a basis of linear parts. Its outputs and its
+        hidden outputs bound ``‖z‖`` by ``‖y‖ + √(2P₀) + ρP₀/alpha``, with ``P₀ = ½‖y‖²``, the objective of zero.
+        """
+        n = self.n_samples
+        if self.skip_alpha > 0:
+            rounding = 2 * n * _EPS * np.abs(self.X).T @ np.abs(v)
+            largest = np.abs(self.X.T @ v) + rounding
+            return float(np.vdot(largest, largest)) / (2 * self.skip_alpha) * (1 + 8 * n * _EPS)
+        root = np.sqrt(self.weights)
+        scaled = (v.T / np.where(root > 0, root, 1.0)).T
+        rest = np.linalg.norm(self._free_basis.T @ scaled) + 4 * n * _EPS * np.linalg.norm(scaled)
+        size = float(np.linalg.norm(root * self.y.T))
+        reach = 2 * size + 0.5 * size**2 * self.units().rho / self.alpha
+        return float(2 * reach * rest)
 
     def alpha_max(self, oracle: Callable[[Array], _HasBound]) -> float:
         """Smallest `alpha` whose solution has no neuron: ``M(−∇F(f₀))`` at the best constant ``f₀``.
@@ -347,6 +423,7 @@ class TrainingProblem:
             self.loss == other.loss
             and self.slope == other.slope
             and self.fit_intercept == other.fit_intercept
+            and (self.skip, self.skip_alpha) == (other.skip, other.skip_alpha)
             and np.array_equal(self.y, other.y)
             and np.array_equal(self.weights, other.weights)
             and np.array_equal(self.design, other.design)
@@ -388,8 +465,13 @@ def _checked_flag(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def _checked_hidden_bias(value: bool | str, fit_intercept: bool) -> bool | str:
+def _checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str) -> bool | str:
     if isinstance(value, str) and value == "free":
+        if activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"hidden_bias='free': Missing for activation={activation!r}, whose gates have no penalty; "
+                "use hidden_bias=True"
+            )
         if not fit_intercept:
             raise ValueError(
                 "hidden_bias='free' without an intercept has no optimum: a neuron without weights is a "
@@ -399,6 +481,27 @@ def _checked_hidden_bias(value: bool | str, fit_intercept: bool) -> bool | str:
     if isinstance(value, str):
         raise ValueError(f"hidden_bias={value!r} is not True, False or 'free'")
     return _checked_flag("hidden_bias", value)
+
+
+def _checked_skip(skip: bool, activation: str) -> bool:
+    if _checked_flag("skip", skip) and activation in ("gated_relu", "threshold"):
+        raise ValueError(f"skip=True: Missing for activation={activation!r}")
+    return bool(skip)
+
+
+def _checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
+    if (
+        isinstance(skip_alpha, bool)
+        or not isinstance(skip_alpha, numbers.Real)
+        or not 0 <= skip_alpha < math.inf
+    ):
+        raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
+    if skip and skip_alpha == 0 and loss.name != "squared_error":
+        raise ValueError(
+            f"skip_alpha=0: Missing a bound for a free skip connection with loss={loss.name!r}; "
+            "use skip_alpha > 0"
+        )
+    return float(skip_alpha)
 
 
 def _checked_slope(activation: str, negative_slope: float) -> float:

@@ -12,6 +12,7 @@ from convexrelu.certificate import Certificate
 from convexrelu.gated_network import GatedNetwork
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.status import Status
+from convexrelu.threshold_network import ThresholdNetwork
 
 __all__ = ["Blocks", "ProgrammeSolution", "Result", "Round"]
 
@@ -93,6 +94,8 @@ class ProgrammeSolution:
         Wall time of the call, canonicalisation included.
     dual : array of shape (n,) or (n, K), optional
         Dual point of the solver, where it cannot be taken from the outputs: losses with kinks.
+    skip_weights : array of shape (K, d), optional
+        Of the skip connection, where there is one.
     """
 
     blocks: Array
@@ -103,6 +106,7 @@ class ProgrammeSolution:
     accuracy: float
     seconds: float
     dual: Array | None = None
+    skip_weights: Array | None = None
 
     @property
     def usable(self) -> bool:
@@ -150,7 +154,7 @@ class Result:
 
     Attributes
     ----------
-    network : TwoLayerNetwork or GatedNetwork
+    network : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
         Best network found.
     certificate : Certificate
         Its gap.
@@ -164,7 +168,7 @@ class Result:
         How the last of them ended; ``CONVERGED`` if none was needed.
     """
 
-    network: TwoLayerNetwork | GatedNetwork
+    network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
     certificate: Certificate
     status: Status
     history: list[Round] = field(default_factory=list)

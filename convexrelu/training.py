@@ -227,7 +227,8 @@ class _Session:
         self.patterns: ActivationPatterns | None = None
         with _admitting_interruptions():
             if isinstance(patterns, str) and patterns == "cutting_plane":
-                self.oracles = oracles_for(self.problem, oracle, random, device)
+                if problem.activation != "threshold":  # which has columns for cuts
+                    self.oracles = oracles_for(self.problem, oracle, random, device)
             else:
                 self.patterns = _fixed_patterns(patterns, n_patterns, self.problem.design, random)
         self.tol = tol
@@ -244,30 +245,59 @@ class _Session:
         left = None if self.time_limit is None else max(self.time_limit - self._prepared, 0.0)
         self._prepared = 0.0
         with _admitting_interruptions():
-            if self.patterns is not None:
-                result = train_on_patterns(
-                    problem,
-                    self.patterns,
-                    self.master,
-                    complete=self.complete,
-                    tol=self.tol,
-                    time_limit=left,
-                    progress=self.progress,
-                )
+            if problem.activation == "threshold":
+                result = self._train_threshold(problem, left)
+            elif self.patterns is not None:
+                result = self._train_on_patterns(problem, self.patterns, left)
             else:
-                assert self.oracles is not None
-                result = CuttingPlane(
-                    problem,
-                    self.master,
-                    self.oracles,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                    time_limit=left,
-                    descend=partial(descend, problem, self.random) if start == "descent" else None,
-                    progress=self.progress,
-                ).run(start if isinstance(start, TwoLayerNetwork) else None)
+                result = self._cut(problem, start, left)
         self._warn(result)
         return result
+
+    def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
+        from convexrelu.solvers.threshold import train_threshold
+
+        return train_threshold(
+            problem,
+            self.patterns,
+            complete=self.complete,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            time_limit=time_limit,
+            random=self.random,
+            progress=self.progress,
+        )
+
+    def _train_on_patterns(
+        self, problem: TrainingProblem, patterns: ActivationPatterns, time_limit: float | None
+    ) -> Result:
+        return train_on_patterns(
+            problem,
+            patterns,
+            self.master,
+            complete=self.complete,
+            tol=self.tol,
+            time_limit=time_limit,
+            progress=self.progress,
+        )
+
+    def _cut(
+        self,
+        problem: TrainingProblem,
+        start: TwoLayerNetwork | str | None,
+        time_limit: float | None,
+    ) -> Result:
+        assert self.oracles is not None
+        return CuttingPlane(
+            problem,
+            self.master,
+            self.oracles,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            time_limit=time_limit,
+            descend=partial(descend, problem, self.random) if start == "descent" else None,
+            progress=self.progress,
+        ).run(start if isinstance(start, TwoLayerNetwork) else None)
 
     def _warn(self, result: Result) -> None:
         accurate_after_all = (
@@ -306,7 +336,7 @@ def _check_options(
         _check_choice("patterns", patterns, PATTERNS)
         if problem.activation == "gated_relu" and patterns == "cutting_plane":
             raise ValueError(
-                "patterns='cutting_plane' prices ReLU neurons; with activation='gated_relu' use "
+                "patterns='cutting_plane' prices neurons; with activation='gated_relu' use "
                 "patterns='sampled', 'enumerated' or an array of gates"
             )
     check_number("n_patterns", n_patterns, numbers.Integral, 1)

@@ -151,6 +151,38 @@ def rectified_value(design, v, directions):
     return np.abs(np.maximum(units @ design.T, 0.0) @ v)
 
 
+def activation(z, slope):
+    """``z`` where it is positive, ``slope·z`` where it is negative."""
+    return np.where(z > 0, z, slope * z)
+
+
+def value_at(design, V, directions, slope=0.0):
+    """``‖Vᵀ φ(X̃u)‖`` at unit vectors along the rows of `directions`; `V` of shape (n,) or (n, K)."""
+    lengths = np.linalg.norm(directions, axis=1)
+    units = directions[lengths > 0] / lengths[lengths > 0, None]
+    outputs = activation(units @ design.T, slope)
+    return np.linalg.norm(outputs @ V.reshape(len(V), -1), axis=1)
+
+
+def brute_force(design, V, slope=0.0, seed=0, n_directions=2000):
+    """``M(V)`` from below: dense directions, and a random search around the best, closer and closer."""
+    rng = np.random.default_rng(seed)
+    directions = rng.standard_normal((n_directions, design.shape[1]))
+    directions = np.vstack([directions, design, -design, np.eye(design.shape[1])])
+    directions = directions[np.linalg.norm(directions, axis=1) > 0]
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    values = value_at(design, V, directions, slope)
+    best = directions[np.argsort(-values)[:4]]
+    for width in np.geomspace(0.3, 1e-7, 50):
+        around = best[:, None] + width * rng.standard_normal((len(best), 24, design.shape[1]))
+        around[:, 0] = best
+        heights = value_at(design, V, around.reshape(-1, design.shape[1]), slope)
+        top = heights.reshape(len(best), -1).argmax(axis=1)
+        best = around[np.arange(len(best)), top]
+        best /= np.linalg.norm(best, axis=1)[:, None]
+    return max(values.max(), value_at(design, V, best, slope).max())
+
+
 def max_rectified(design, v, masks):
     """``M(v)`` from all masks: a maximiser is a gradient projected on the span of some face.
 

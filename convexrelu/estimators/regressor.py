@@ -24,6 +24,7 @@ from convexrelu.problem import ACTIVATIONS, TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import SOLVERS
 from convexrelu.status import Status
+from convexrelu.threshold_network import ThresholdNetwork
 from convexrelu.training import PATTERNS, train
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    network_: TwoLayerNetwork | GatedNetwork
+    network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
 
     def __init__(
         self,
@@ -267,10 +268,14 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             For a gated network, which has no such form; ``network_.to_relu(X)`` makes one that has.
         """
         check_is_fitted(self, "network_")
-        if isinstance(self.network_, GatedNetwork):
+        if not isinstance(self.network_, TwoLayerNetwork):
             raise ValueError(
-                "activation='gated_relu' has no Sequential(Linear, ReLU, Linear) form; "
-                "use network_.to_relu(X).to_torch()"
+                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"
+                + (
+                    "; use network_.to_relu(X).to_torch()"
+                    if self.activation == "gated_relu"
+                    else ""
+                )
             )
         return self.network_.to_torch(dtype=dtype, device=device)
 

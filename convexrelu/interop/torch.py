@@ -17,6 +17,9 @@ def to_torch(
 ) -> nn.Sequential:
     """``Sequential(Linear, ReLU, Linear)`` with the network's weights, in evaluation mode.
 
+    For other activations than ReLU the module in the middle is ``LeakyReLU(slope)``: -1 makes it the absolute value.
+    A skip connection becomes two neurons an output.
+
     Parameters
     ----------
     network : TwoLayerNetwork
@@ -40,14 +43,17 @@ def to_torch(
     >>> module(torch.tensor([[1.0, 0.0]], dtype=torch.float64)).item()
     3.0
     """
+    network = network.without_skip()
     if network.width == 0:
         zeros = np.zeros((1, network.n_features)), np.zeros(1), np.zeros((network.n_outputs, 1))
-        network = TwoLayerNetwork(*zeros, network.output_bias)
+        slope = network.negative_slope
+        network = TwoLayerNetwork(*zeros, network.output_bias, negative_slope=slope)
     dtype = torch.float64 if dtype is None else dtype
     # No random initialisation: it would advance the caller's generator.
     sizes = (network.n_features, network.width), (network.width, network.n_outputs)
     hidden, output = (skip_init(nn.Linear, *size, dtype=dtype, device=device) for size in sizes)
-    module = nn.Sequential(hidden, nn.ReLU(), output)
+    slope = network.negative_slope
+    module = nn.Sequential(hidden, nn.LeakyReLU(slope) if slope else nn.ReLU(), output)
     arrays = {
         "0.weight": network.hidden_weights,
         "0.bias": network.hidden_bias,
@@ -59,7 +65,7 @@ def to_torch(
 
 
 def from_torch(module: nn.Module) -> TwoLayerNetwork:
-    """Read the weights of ``Sequential(Linear, ReLU, Linear)``; missing biases are zero.
+    """Read the weights of ``Sequential(Linear, ReLU or LeakyReLU, Linear)``; missing biases are zero.
 
     Parameters
     ----------
@@ -84,8 +90,9 @@ def from_torch(module: nn.Module) -> TwoLayerNetwork:
     """
     layers = list(module) if isinstance(module, nn.Sequential) else [module]
     match layers:
-        case [nn.Linear() as hidden, nn.ReLU(), nn.Linear() as output]:
-            return TwoLayerNetwork(*_weight_and_bias(hidden), *_weight_and_bias(output))
+        case [nn.Linear() as hidden, nn.ReLU() | nn.LeakyReLU() as middle, nn.Linear() as output]:
+            arrays = *_weight_and_bias(hidden), *_weight_and_bias(output)
+            return TwoLayerNetwork(*arrays, negative_slope=getattr(middle, "negative_slope", 0.0))
         case _:
             form = ", ".join(type(layer).__name__ for layer in layers)
             raise ValueError(

@@ -5,7 +5,7 @@ Methods work sample by sample and know nothing of the network or of the penalty;
 the dual, the certificate and the cvxpy programmes. To add one, write a class and list it in `LOSSES`.
 """
 
-from convexrelu.losses.base import Loss, SeparableLoss
+from convexrelu.losses.base import Loss, PiecewiseQuadraticLoss, SeparableLoss
 from convexrelu.losses.classification import Hinge, Logistic, SquaredHinge
 from convexrelu.losses.multinomial import Multinomial
 from convexrelu.losses.regression import (
@@ -24,6 +24,7 @@ __all__ = [
     "Logistic",
     "Loss",
     "Multinomial",
+    "PiecewiseQuadraticLoss",
     "Poisson",
     "Quantile",
     "SeparableLoss",

@@ -13,13 +13,13 @@ from convexrelu.dual_points import separable_dual_point
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Loss", "SeparableLoss"]
+__all__ = ["Loss", "PiecewiseQuadraticLoss", "SeparableLoss"]
 
 Array = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 # By how much a point may be outside the domain of a conjugate for rounding, in units of its ends.
-OUTSIDE = 4 * EPS
+OUTSIDE = 16 * EPS
 
 
 class Loss(ABC):
@@ -73,9 +73,9 @@ class Loss(ABC):
     def conjugate_error(self, z: Array, y: Array) -> Array:
         """Bound on the error of what `conjugate` returns, of shape (n,).
 
-        It covers the rounding within `conjugate`, rounding of ``z`` itself (relative, in the last place, as that of
-        a quotient), and points just outside the domain in this sense: for a point ``z`` counted as on the boundary,
-        ``(1 − 8 ε) z`` is inside, and ``ℓ*((1 − 8 ε) z) ≤ (1 − 8 ε) ℓ*(z)`` by convexity, since ``ℓ*(0) = 0``.
+        It covers the rounding within `conjugate`, a relative error of ``4 ε`` in ``z`` itself, such as that of a
+        quotient, and points just outside the domain in this sense: where ``z`` counts as on the boundary,
+        ``(1 − 32 ε) z`` is inside, and ``ℓ*((1 − 32 ε) z) ≤ (1 − 32 ε) ℓ*(z)`` by convexity, since ``ℓ*(0) = 0``.
         """
 
     @abstractmethod
@@ -112,13 +112,27 @@ class Loss(ABC):
 class SeparableLoss(Loss):
     """A sum of one term for each sample and output; a loss defines the terms.
 
-    Its conjugates have intervals around zero for domains. Terms of polynomials are exact on arrays of Fractions,
-    for which no point outside the domain is let in.
+    Its conjugates have intervals around zero for domains.
+
+    Attributes
+    ----------
+    steep : bool
+        Whether the derivative of the conjugate is infinite at the ends of its domain.
     """
+
+    steep: ClassVar[bool] = False
 
     @abstractmethod
     def domain(self, y: Array) -> tuple[Array, Array]:
         """Ends of the interval on which ``ℓ*(·, y)`` is finite, shaped like `y`."""
+
+    @abstractmethod
+    def conjugate_gradient(self, z: Array, y: Array) -> Array:
+        """Derivative of ``ℓ*`` inside the domain, shaped like `z`: the ``f`` with ``ℓ'(f) = z``."""
+
+    @abstractmethod
+    def conjugate_curvature(self, z: Array, y: Array) -> Array:
+        """Second derivative of ``ℓ*`` inside the domain, shaped like `z`."""
 
     @abstractmethod
     def _values(self, f: Array, y: Array) -> Array:
@@ -166,6 +180,30 @@ class SeparableLoss(Loss):
         low, high = self.domain(y)
         reach = 1.0 if np.asarray(z).dtype == object else 1.0 + OUTSIDE
         return np.clip(z, low, high), (z < reach * low) | (z > reach * high)
+
+
+class PiecewiseQuadraticLoss(SeparableLoss):
+    """``ℓ(f, y) = max_z  z (f − y) − ½ z²`` over the domain of ``z``, or without the square.
+
+    On arrays of Fractions `value` and `conjugate` are exact, and no point outside the domain is let in.
+    """
+
+    _square: ClassVar[bool]
+
+    def conjugate_gradient(self, z: Array, y: Array) -> Array:
+        """``y + z``, or ``y``."""
+        return y + z if self._square else y
+
+    def conjugate_curvature(self, z: Array, y: Array) -> Array:
+        """One, or zero."""
+        return np.full(np.shape(z), float(self._square))
+
+    def _conjugates(self, z: Array, y: Array) -> Array:
+        """``z y + ½ z²``, or ``z y``."""
+        return z * y + np.square(z) / 2 if self._square else z * y
+
+    def _conjugate_errors(self, z: Array, y: Array) -> Array:
+        return 40 * EPS * (np.abs(z * y) + self._square * np.square(z))
 
 
 def weights_like(weights: Array, y: Array) -> Array:

@@ -1,12 +1,8 @@
-"""Losses of two classes, ``y = ±1``, that depend on the margin ``y f``.
-
-With ``p = −y z`` their conjugates are functions of ``p ≥ 0`` alone.
-"""
+"""Losses of two classes, ``y = ±1``, that depend on the margin ``y f``."""
 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlog1py, xlogy
 
-from convexrelu.losses.base import EPS, SeparableLoss
+from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss
 from convexrelu.losses.quantiles import weighted_quantile
 from convexrelu.roots import increasing_root
 
@@ -29,7 +25,7 @@ Array = NDArray[np.float64]
 class _MarginLoss(SeparableLoss):
     """Targets of shape (n,), of both signs: with one class, no intercept would be best."""
 
-    _largest: ClassVar[float]  # p, at most
+    _largest: ClassVar[float]  # −y z, at most
 
     def checked_targets(self, y: Array) -> Array:
         """Targets as they are; a ValueError if they are not −1 and 1, or all the same."""
@@ -51,20 +47,6 @@ class _MarginLoss(SeparableLoss):
         positive = np.asarray(y) > 0
         return np.where(positive, -self._largest, 0.0), np.where(positive, 0.0, self._largest)
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
-        return self._of_multiplier(-y * z)
-
-    def _conjugate_errors(self, z: Array, y: Array) -> Array:
-        return self._multiplier_errors(-y * z)
-
-    @abstractmethod
-    def _of_multiplier(self, p: Array) -> Array:
-        """``ℓ*`` as a function of ``p``."""
-
-    @abstractmethod
-    def _multiplier_errors(self, p: Array) -> Array:
-        """The bound on its error."""
-
 
 @dataclass(frozen=True)
 class Logistic(_MarginLoss):
@@ -81,6 +63,7 @@ class Logistic(_MarginLoss):
     """
 
     name: ClassVar[str] = "logistic"
+    steep: ClassVar[bool] = True
     _largest: ClassVar[float] = 1.0
 
     def _values(self, f: Array, y: Array) -> Array:
@@ -94,15 +77,27 @@ class Logistic(_MarginLoss):
         """``σ(f) σ(−f)``."""
         return expit(f) * expit(-f)
 
-    def _of_multiplier(self, p: Array) -> Array:
+    def conjugate_gradient(self, z: Array, y: Array) -> Array:
+        """``y log((1 − p)/p)`` with ``p = −y z``."""
+        p = -y * z
+        return y * (np.log1p(-p) - np.log(p))
+
+    def conjugate_curvature(self, z: Array, y: Array) -> Array:
+        """``1/(p (1 − p))``."""
+        p = -y * z
+        return 1 / (p * (1 - p))
+
+    def _conjugates(self, z: Array, y: Array) -> Array:
         """``p log p + (1 − p) log(1 − p)``."""
+        p = -y * z
         return xlogy(p, p) + xlog1py(1 - p, -p)
 
-    def _multiplier_errors(self, p: Array) -> Array:
+    def _conjugate_errors(self, z: Array, y: Array) -> Array:
         # The derivative, log p − log(1 − p), is unbounded at 1. Since t ↦ −t log t is concave and zero at
         # zero, an error δ = 4 ε p of p changes the second term by at most δ |log δ|; |log 4ε| < 35.
-        size = np.abs(xlogy(p, p))
-        return EPS * (16 * size + 16 * np.abs(xlog1py(1 - p, -p)) + 4 * (36 * p + 2 * size))
+        p = -y * z
+        size, rest = np.abs(xlogy(p, p)), np.abs(xlog1py(1 - p, -p))
+        return EPS * (56 * size + 48 * rest + 144 * p)
 
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         positive, negative = weights[y > 0].sum(), weights[y < 0].sum()
@@ -121,7 +116,7 @@ class Logistic(_MarginLoss):
 
 
 @dataclass(frozen=True)
-class Hinge(_MarginLoss):
+class Hinge(_MarginLoss, PiecewiseQuadraticLoss):
     """Hinge loss, ``ℓ(f, y) = max(0, 1 − y f)`` for ``y = ±1``: that of support vector machines.
 
     Examples
@@ -134,6 +129,7 @@ class Hinge(_MarginLoss):
     """
 
     name: ClassVar[str] = "hinge"
+    _square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     _largest: ClassVar[float] = 1.0
 
@@ -148,13 +144,6 @@ class Hinge(_MarginLoss):
         """Zero."""
         return np.zeros_like(f)
 
-    def _of_multiplier(self, p: Array) -> Array:
-        """``−p``."""
-        return -p
-
-    def _multiplier_errors(self, p: Array) -> Array:
-        return 16 * EPS * p
-
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """The derivative in ``c`` is ``−Σ_{y=1} weights``, and grows by ``weights_i`` at ``c = y_i − f_i``."""
         return weighted_quantile(y - f, weights, float(weights[y > 0].sum() / weights.sum()))
@@ -167,7 +156,7 @@ class Hinge(_MarginLoss):
 
 
 @dataclass(frozen=True)
-class SquaredHinge(_MarginLoss):
+class SquaredHinge(_MarginLoss, PiecewiseQuadraticLoss):
     """Squared hinge loss, ``ℓ(f, y) = ½ max(0, 1 − y f)²`` for ``y = ±1``.
 
     Examples
@@ -180,6 +169,7 @@ class SquaredHinge(_MarginLoss):
     """
 
     name: ClassVar[str] = "squared_hinge"
+    _square: ClassVar[bool] = True
     _largest: ClassVar[float] = math.inf
 
     def _values(self, f: Array, y: Array) -> Array:
@@ -192,13 +182,6 @@ class SquaredHinge(_MarginLoss):
     def curvature(self, f: Array, y: Array) -> Array:
         """One where ``y f < 1``, zero elsewhere."""
         return (y * f < 1).astype(np.float64)
-
-    def _of_multiplier(self, p: Array) -> Array:
-        """``½ p² − p``."""
-        return np.square(p) / 2 - p
-
-    def _multiplier_errors(self, p: Array) -> Array:
-        return 16 * EPS * (p + np.square(p))
 
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         # Where all negative samples are beyond their margins, and where all positive ones are.

@@ -91,16 +91,16 @@ class Multinomial(Loss):
     def conjugate(self, z: Array, y: Array) -> Array:
         """``Σ_k p_k log p_k`` at ``p = z + e_y``."""
         others, total = _others(z, y)
-        slack = 8 * z.shape[1] * EPS
+        slack = 16 * z.shape[1] * EPS
         outside = (others < 0).any(axis=1) | (total > 1 + slack)
         outside |= np.abs(z.sum(axis=1)) > 2 * slack
         return np.where(outside, np.inf, -_entropy(np.maximum(others, 0.0), np.minimum(total, 1.0)))
 
     def conjugate_error(self, z: Array, y: Array) -> Array:
-        """Bound on the error; what counts as on the boundary is inside after ``z`` is scaled by ``1 − 16 K ε``."""
+        """Bound on the error; what counts as on the boundary is inside after ``z`` is scaled by ``1 − 32 K ε``."""
         # As for the logistic loss, with rounding errors of the others that add up in the rest, p_y.
         others, total = (np.clip(part, 0.0, 1.0) for part in _others(z, y))
-        return z.shape[1] * EPS * (32 * _entropy(others, total) + 160 * total)
+        return z.shape[1] * EPS * (64 * _entropy(others, total) + 160 * total)
 
     def best_intercept(self, f: Array, y: Array, weights: Array) -> Array:
         """Minimiser ``c`` of ``Σ weights_i ℓ(f_i + c, y_i)`` with ``Σ_k c_k = 0``: Newton's method, steps halved."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, xlogy
 
-from convexrelu.losses.base import EPS, SeparableLoss, weights_like
+from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss, weights_like
 from convexrelu.losses.quantiles import weighted_quantile
 from convexrelu.roots import increasing_root
 
@@ -23,7 +23,7 @@ __all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "SquaredError"]
 Array = NDArray[np.float64]
 
 
-class _RegressionLoss(SeparableLoss):
+class _RealTargets(SeparableLoss):
     """Targets of shape (n,), or (n, K) for ``K ≥ 2`` outputs."""
 
     def checked_targets(self, y: Array) -> Array:
@@ -38,13 +38,9 @@ class _RegressionLoss(SeparableLoss):
         """Number of columns of `y`, or 1."""
         return y.shape[1] if y.ndim == 2 else 1
 
-    def _conjugate_errors(self, z: Array, y: Array) -> Array:
-        """That of ``z y`` and ``½ z²``, which are what the conjugates here are made of."""
-        return 16 * EPS * (np.abs(z * y) + np.square(z))
-
 
 @dataclass(frozen=True)
-class SquaredError(_RegressionLoss):
+class SquaredError(_RealTargets, PiecewiseQuadraticLoss):
     """Squared error, ``ℓ(f, y) = ½ (f − y)²``, the scaling of :class:`sklearn.linear_model.Lasso`.
 
     `value` and `conjugate` take arrays of Fractions as well, and are exact on them.
@@ -67,6 +63,7 @@ class SquaredError(_RegressionLoss):
     """
 
     name: ClassVar[str] = "squared_error"
+    _square: ClassVar[bool] = True
     degree: ClassVar[float | None] = 2.0
 
     def domain(self, y: Array) -> tuple[Array, Array]:
@@ -84,10 +81,6 @@ class SquaredError(_RegressionLoss):
         """One everywhere."""
         return np.ones_like(f)
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
-        """``z y + ½ z²``."""
-        return z * y + np.square(z) / 2
-
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted mean, taken about the first residual so that a constant one is met to the last bit."""
         rest = y - f
@@ -101,7 +94,7 @@ class SquaredError(_RegressionLoss):
 
 
 @dataclass(frozen=True)
-class AbsoluteError(_RegressionLoss):
+class AbsoluteError(_RealTargets, PiecewiseQuadraticLoss):
     """Absolute error, ``ℓ(f, y) = |f − y|``.
 
     Examples
@@ -116,6 +109,7 @@ class AbsoluteError(_RegressionLoss):
     """
 
     name: ClassVar[str] = "absolute_error"
+    _square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     degree: ClassVar[float | None] = 1.0
 
@@ -134,10 +128,6 @@ class AbsoluteError(_RegressionLoss):
         """Zero."""
         return np.zeros_like(f)
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
-        """``z y``."""
-        return z * y
-
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted median of what is left."""
         return weighted_quantile(y - f, weights, 0.5)
@@ -150,7 +140,7 @@ class AbsoluteError(_RegressionLoss):
 
 
 @dataclass(frozen=True)
-class Huber(_RegressionLoss):
+class Huber(_RealTargets, PiecewiseQuadraticLoss):
     """Huber's loss: ``½ r²`` for ``|r| ≤ delta`` and ``delta |r| − ½ delta²`` beyond, with ``r = f − y``.
 
     Parameters
@@ -179,6 +169,7 @@ class Huber(_RegressionLoss):
 
     delta: float = 1.0
     name: ClassVar[str] = "huber"
+    _square: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not _is_real(self.delta) or not 0 < self.delta < math.inf:
@@ -201,10 +192,6 @@ class Huber(_RegressionLoss):
         """One between the lines, zero on them."""
         return (np.abs(f - y) < self.delta).astype(np.float64)
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
-        """``z y + ½ z²``."""
-        return z * y + np.square(z) / 2
-
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         rest = y - f
         return increasing_root(
@@ -222,7 +209,7 @@ class Huber(_RegressionLoss):
 
 
 @dataclass(frozen=True)
-class Quantile(_RegressionLoss):
+class Quantile(_RealTargets, PiecewiseQuadraticLoss):
     """Pinball loss: ``level·r`` for ``r = y − f ≥ 0`` and ``(level − 1)·r`` for ``r < 0``.
 
     The constant that is best is the quantile of the targets at `level`; at ½ this is half the absolute error.
@@ -251,6 +238,7 @@ class Quantile(_RegressionLoss):
 
     level: float = 0.5
     name: ClassVar[str] = "quantile"
+    _square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     degree: ClassVar[float | None] = 1.0
 
@@ -273,10 +261,6 @@ class Quantile(_RegressionLoss):
         """Zero."""
         return np.zeros_like(f)
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
-        """``z y``."""
-        return z * y
-
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted quantile of what is left."""
         return weighted_quantile(y - f, weights, self.level)
@@ -290,7 +274,7 @@ class Quantile(_RegressionLoss):
 
 
 @dataclass(frozen=True)
-class Poisson(_RegressionLoss):
+class Poisson(_RealTargets):
     """Half the Poisson deviance of a mean ``μ = exp(f)``: ``ℓ(f, y) = exp(f) − y f + y log y − y`` for ``y ≥ 0``.
 
     That of :class:`sklearn.linear_model.PoissonRegressor`, with constants that make it zero at ``μ = y``.
@@ -306,6 +290,7 @@ class Poisson(_RegressionLoss):
     """
 
     name: ClassVar[str] = "poisson"
+    steep: ClassVar[bool] = True
 
     def checked_targets(self, y: Array) -> Array:
         """Targets as they are; a ValueError if one is negative."""
@@ -328,6 +313,14 @@ class Poisson(_RegressionLoss):
         """``exp(f)``."""
         return _exp(f)
 
+    def conjugate_gradient(self, z: Array, y: Array) -> Array:
+        """``log(z + y)``."""
+        return np.log(z + y)
+
+    def conjugate_curvature(self, z: Array, y: Array) -> Array:
+        """``1/(z + y)``."""
+        return 1 / (z + y)
+
     def _conjugates(self, z: Array, y: Array) -> Array:
         """``(z+y) log(z+y) − y log y − z``, from terms that do not cancel where ``y`` is large."""
         first, second = _poisson_terms(z, y)
@@ -341,7 +334,7 @@ class Poisson(_RegressionLoss):
         scale = np.where(y > 0, y, 1.0)
         slope = np.abs(np.log(np.maximum(z + y, np.where(delta > 0, delta, scale)) / scale))
         terms = np.abs(first) + np.abs(second) + np.abs(z)
-        return 16 * EPS * terms + 3 * delta * (slope + 2)
+        return 48 * EPS * terms + 3 * delta * (slope + 2)
 
     def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """``log(Σ weights·y / Σ weights·exp(f))``; a ValueError if there is no positive target."""

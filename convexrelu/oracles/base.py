@@ -24,6 +24,7 @@ __all__ = [
     "Oracle",
     "OracleReport",
     "activate",
+    "consistent",
     "distinct_pairs",
     "largest_value",
     "lipschitz_constant",
@@ -35,6 +36,8 @@ __all__ = [
 Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
+# Outputs beyond this part of a sample's length tell on which side of its kink a witness is.
+_CLEAR = 1e-9
 _SAME = 0.999  # cosine of two output directions that count as one
 
 
@@ -161,6 +164,13 @@ def witnesses(
     order = strongest_first(values)
     order = order[distinct_pairs(masks[order], signs[order])]
     return masks[order], signs[order], directions[order], values[order]
+
+
+def consistent(masks: Masks, directions: Array, design: Array) -> Masks:
+    """The patterns `masks` of some directions, corrected for the samples that are clearly on the other side."""
+    outputs = directions @ design.T
+    clear = np.abs(outputs) > _CLEAR * norms(design)
+    return np.where(clear, outputs > 0, masks)
 
 
 def distinct_pairs(masks: Masks, signs: Array) -> NDArray[np.intp]:

@@ -19,6 +19,7 @@ from convexrelu.oracles.fan import FanOracle
 from convexrelu.oracles.free_bias import FreeBiasOracle
 from convexrelu.oracles.general_search import GeneralSearchOracle
 from convexrelu.oracles.hybrid import HybridOracle
+from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.planar import PlanarOracle
 from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.search import SearchOracle
@@ -27,7 +28,7 @@ from convexrelu.oracles.spike_free import SpikeFreeOracle
 from convexrelu.oracles.sweep import SweepOracle
 from convexrelu.patterns.enumerate import RowSpace
 
-__all__ = ["ORACLES", "OraclePair", "choose_oracles"]
+__all__ = ["ORACLES", "OraclePair", "choose_oracles", "programme_oracle"]
 
 ORACLES = (
     "auto",
@@ -130,6 +131,40 @@ def choose_oracles(
     return OraclePair(finder, verifier, verifier_cuts=True)
 
 
+def programme_oracle(
+    design: NDArray[np.float64],
+    masks: NDArray[np.bool_],
+    *,
+    signs: NDArray[np.float64] | None = None,
+    cones: bool = True,
+    slope: float = 0.0,
+    n_outputs: int = 1,
+) -> Oracle:
+    """Oracle over the patterns of one finite programme, whose reports are proofs for that programme.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``.
+    masks : boolean array of shape (P, n)
+        Patterns.
+    signs : array of shape (P,) or (P, K), optional
+        Sign, or output direction, of each pattern; by default all.
+    cones : bool
+        False for gated networks.
+    slope : float
+        Of the activation on the left.
+    n_outputs : int
+        Columns of the dual points. With cones and all output directions, the bound is sharp for dual points of rank
+        up to 3, and spectral beyond.
+    """
+    patterns = PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
+    if n_outputs == 1 or signs is not None or not cones:
+        return patterns
+    fan = FanOracle(patterns, patterns, design, slope=slope, max_outputs=_AUTO_OUTPUTS)
+    return ReducedOracle(design, patterns, fan)
+
+
 def _verifier(
     name: str, design: NDArray[np.float64], random: np.random.RandomState, device: str
 ) -> Oracle:
@@ -195,12 +230,12 @@ class _Makers:
             verifier = ReducedOracle(self.design, scalar, self._several(rank))
             is_short = is_short and rank <= 2
         if self.free_bias:
-            verifier = FreeBiasOracle(verifier, self.design)
+            verifier = FreeBiasOracle(verifier, self.design, self.slope)
         if is_short:
             return OraclePair(verifier, verifier, verifier_cuts=True)
         finder: Oracle = self._search(n_starts=512, n_polish=64)
         if self.free_bias:
-            finder = FreeBiasOracle(finder, self.design)
+            finder = FreeBiasOracle(finder, self.design, self.slope)
         return OraclePair(finder, verifier, verifier_cuts=True)
 
     def _scalar(self, rank: int) -> Oracle:
@@ -233,8 +268,8 @@ class _Makers:
                 return self._fan(self._rectified(CellOracle))
             case "branch_and_bound":
                 return self._fan(self._branch_and_bound(n_starts=64, n_polish=16))
-        if rank <= 3 and (arcs := SweepOracle(self.design).n_arcs) <= _AUTO_ARCS:
-            prover, work = self._rectified(SweepOracle), max(_AUTO_PROOFS * _AUTO_ARCS, 40 * arcs)
+        if rank <= 3 and SweepOracle(self.design).n_arcs <= _AUTO_ARCS:
+            prover, work = self._rectified(SweepOracle), float(_AUTO_PROOFS * _AUTO_ARCS)
         elif rank <= _AUTO_RANK:
             share = _AUTO_WORK / _AUTO_PROOFS
             prover = self._branch_and_bound(n_starts=64, n_polish=16, max_work=share)

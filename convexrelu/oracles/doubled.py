@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from convexrelu.norms import norms
 from convexrelu.oracles.base import (
-    Masks,
     Oracle,
     OracleReport,
+    consistent,
     distinct_pairs,
     lipschitz_constant,
 )
@@ -23,12 +23,10 @@ __all__ = ["DoubledOracle", "UndoubledOracle"]
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-# Outputs beyond this part of a sample's length tell on which side of its kink a witness is.
-_CLEAR = 1e-9
 
 
 class DoubledOracle:
-    r"""``M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ φ(X̃u)‖`` for other activations, by any oracle for the rectifier.
+    r"""``M(V)`` for other activations, by any oracle for the rectifier.
 
     With ``φ(t) = t`` for ``t ≥ 0`` and ``slope·t`` for ``t < 0``::
 
@@ -68,7 +66,7 @@ class DoubledOracle:
         """Price the dual point ``v`` of shape (n,), or (n, K) where the oracle takes it."""
         both = np.concatenate([v, -self.slope * v])
         report = self.oracle(both, level=level, deadline=deadline)
-        masks = self._masks(report)
+        masks = consistent(report.masks[:, : len(v)], report.directions, self.design)
         folded = masks
         if self.slope == -1.0:
             kinked = masks[:, self._lengths > 0]
@@ -84,12 +82,6 @@ class DoubledOracle:
             directions=report.directions[kept],
             values=report.values[kept],
         )
-
-    def _masks(self, report: OracleReport) -> Masks:
-        """Patterns on the samples; on a kink, the side on which the oracle was."""
-        outputs = report.directions @ self.design.T
-        clear = np.abs(outputs) > _CLEAR * self._lengths
-        return np.where(clear, outputs > 0, report.masks[:, : len(self.design)])
 
 
 class UndoubledOracle:

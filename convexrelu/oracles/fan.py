@@ -46,7 +46,7 @@ class FanOracle:
     prover : Oracle
         For one output; its reports should be proofs. What it leaves unproved is replaced by its `proved_bound`.
     search : Oracle
-        Finds the value of ``M(V)`` that the bound is compared with, and cuts.
+        Finds the value of ``M(V)`` that the bound is compared with, and cuts. What it proves is used.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     slope : float
@@ -108,7 +108,7 @@ class FanOracle:
         """Price the dual point ``V`` of shape (n, R). With a `level`, a witness above it ends the proof as well."""
         found = self.search(v, level=level, deadline=deadline)
         rays = _Rays(self, v, level, found)
-        largest = self._relaxation(v).bound
+        largest = min(self._relaxation(v).bound, found.bound if found.is_proof else math.inf)
         cones = [_Cone(np.eye(v.shape[1]), largest)]
         if v.shape[1] <= self.max_outputs:
             cones = [_Cone(np.eye(v.shape[1]) * signs, largest) for signs in _half_of_orthants(v)]
@@ -251,12 +251,14 @@ def _largest_on_cone(rays: Array, heights: Array) -> float:
     highest = float(heights.max())
     if not 0 < highest < math.inf:
         return highest
-    c = np.linalg.solve(rays, np.maximum(heights / highest, _FLATTEST))
+    c = np.asarray(
+        np.linalg.solve(rays, np.maximum(heights / highest, _FLATTEST)), dtype=np.float64
+    )
     products = rays @ c
     if not (products > 0).all():
         return math.inf
     c *= (heights / highest / products).max() * (1 + 16 * len(c) * _EPS)
-    walls = np.linalg.inv(rays).T
+    walls = np.asarray(np.linalg.inv(rays).T, dtype=np.float64)
     walls /= norms(walls)[:, None]
     bound, _, multipliers = cone_support(c, walls)
     # By how much a unit vector of the cone can be outside a wall: its coefficients sum to √R at most.

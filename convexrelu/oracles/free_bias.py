@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convexrelu.norms import norms
 from convexrelu.oracles.base import Oracle, OracleReport, sizes
+from convexrelu.oracles.relaxation import RelaxationOracle
 
 __all__ = ["FreeBiasOracle", "free_bias_factor"]
 
@@ -36,7 +37,10 @@ class FreeBiasOracle:
 
         M(V) ≤ sup h ≤ √(1 + (R/B)²) M(V)
 
-    with ``M`` of the design. An estimate gets the factor as well: it then is one of the right-hand side, above the
+    with ``M`` of the design. This holds for every ``B``: closed-form bounds, which add up the lengths of rows, are
+    better at ``B = R``, and what an oracle proves is replaced by such a bound where that is smaller.
+
+    An estimate gets the factor as well: it then is one of the right-hand side, above the
     value of any neuron with ``|b| ≤ R‖w‖`` that is among its directions.
 
     Where ``Vᵀ1`` is not zero the supremum is infinite, and so is the bound. What rounding leaves of a sum is
@@ -50,6 +54,8 @@ class FreeBiasOracle:
     design : array of shape (n, d + 1)
         Its last column is the constant ``B``; the closer ``R/B`` is to zero, the less is lost. Centred data have a
         smaller ``R``.
+    slope : float
+        Of ``φ``.
 
     Examples
     --------
@@ -61,9 +67,13 @@ class FreeBiasOracle:
     (1.0, True)
     """
 
-    def __init__(self, oracle: Oracle, design: Array) -> None:
+    def __init__(self, oracle: Oracle, design: Array, slope: float = 0.0) -> None:
         self.oracle = oracle
         self.factor = free_bias_factor(design)
+        short = design.copy()
+        short[:, -1] = float(norms(design[:, :-1]).max(initial=0.0)) or 1.0
+        self._relaxation = RelaxationOracle(short, slope)
+        self._short_factor = free_bias_factor(short)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,) or (n, K), whose sums are zero."""
@@ -72,4 +82,7 @@ class FreeBiasOracle:
         if unbalanced:
             return replace(report, bound=math.inf, proved_bound=math.inf)
         bound, proved = report.bound * self.factor, report.proved_bound * self.factor
-        return replace(report, bound=bound, proved_bound=proved)
+        relaxed = self._relaxation(v).bound * self._short_factor
+        if report.is_proof:
+            bound = min(bound, relaxed)
+        return replace(report, bound=bound, proved_bound=min(proved, relaxed))

@@ -14,12 +14,13 @@ from convexrelu.norms import norms
 from convexrelu.oracles.base import (
     OracleReport,
     activate,
+    consistent,
     distinct_pairs,
-    largest_value,
     lipschitz_constant,
     sizes,
     strongest_first,
 )
+from convexrelu.oracles.search import _apart
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -104,22 +105,22 @@ class GeneralSearchOracle:
     ) -> None:
         self.design = design
         self.slope = slope
+        self._lengths = norms(design)
+        # In these units no square overflows or underflows.
+        self._rows = design / (float(self._lengths.max(initial=0.0)) or 1.0)
         self.n_starts = n_starts
         self.n_polish = n_polish
         self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
         self.device = device
         self._random = check_random_state(random_state)
-        self._lengths = norms(design)
         self._reach = _reach(design) if free_bias else None
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,) or (n, K)."""
         matrix = v[:, None] if v.ndim == 1 else v
-        scale = (
-            lipschitz_constant(self.design, v) or 1.0
-        )  # no square of a value overflows in this unit
-        starts = self._candidates(matrix / scale, deadline)
-        masks, directions, signs = self._polish(matrix / scale, starts, deadline)
+        scaled = matrix / (lipschitz_constant(self._rows, v) or 1.0)
+        starts = self._candidates(scaled, deadline)
+        masks, directions, signs = self._polish(scaled, starts, deadline)
         values = ((activate(directions @ self.design.T, self.slope) @ matrix) * signs).sum(axis=1)
         if v.ndim == 1:
             signs = np.where(signs[:, 0] < 0, -1.0, 1.0)
@@ -127,7 +128,7 @@ class GeneralSearchOracle:
         order = order[values[order] >= 0]
         order = order[self._distinct(masks[order], signs[order])]
         return OracleReport(
-            bound=largest_value(self.design, v, directions, self.slope),
+            bound=float(values.max(initial=0.0)),
             is_proof=False,
             scope="global",
             method="search",
@@ -144,7 +145,7 @@ class GeneralSearchOracle:
         """Ends of the best ascents on distinct pairs of pattern and output direction."""
         from convexrelu.oracles.local_maxima import ascend_outputs, unit
 
-        normal = self._random.standard_normal((self.n_starts, self.design.shape[1]))
+        normal = self._random.standard_normal((self.n_starts, self._rows.shape[1]))
         if self._reach is not None:
             normal[:, :-1] /= norms(normal[:, :-1])[:, None]
             normal[:, -1] = self._reach * self._random.uniform(-1, 1, self.n_starts)
@@ -157,26 +158,29 @@ class GeneralSearchOracle:
         ]
         ends, values = (np.concatenate([_array(part[k]) for part in parts]) for k in (0, 1))
         ends = ends[strongest_first(values)]
-        outputs = ends @ design.T
-        kept = self._distinct(outputs >= 0, _along(activate(outputs, self.slope) @ v))
-        most = max(_FEWEST_POLISHED, _POLISHED_ENTRIES // max(1, len(self.design)))
+        if len(design) == len(self._rows):
+            outputs = ends @ design.T
+            kept = self._distinct(outputs >= 0, _along(activate(outputs, self.slope) @ v))
+        else:  # all patterns are distinct then
+            kept = _apart(ends)
+        most = max(_FEWEST_POLISHED, _POLISHED_ENTRIES // max(1, len(self._rows)))
         return ends[kept][: min(self.n_polish, most)]
 
     def _sample(self, v: Array) -> tuple[Array, Array]:
         """The samples for the ascents, reweighted so that the mean over draws is the function."""
-        weights = sizes(v) * self._lengths
+        weights = sizes(v) * norms(self._rows)
         total = weights.sum()
         if len(v) <= _LARGEST_SAMPLE or total == 0:
-            return self.design, v
+            return self._rows, v
         drawn = self._random.choice(len(v), _LARGEST_SAMPLE, p=weights / total)
         index, count = np.unique(drawn, return_counts=True)
         share = count * total / (_LARGEST_SAMPLE * weights[index])
-        return self.design[index], v[index] * share[:, None]
+        return self._rows[index], v[index] * share[:, None]
 
     def _distinct(self, masks: Masks, signs: Array) -> NDArray[np.intp]:
         """Pairs that do not repeat; for the absolute value, the pattern of ``−u`` is that of ``u``."""
         if self.slope == -1.0:
-            kinked = masks[:, self._lengths > 0] if masks.shape[1] == len(self._lengths) else masks
+            kinked = masks[:, self._lengths > 0]
             masks = kinked ^ ~kinked[:, :1]
         return distinct_pairs(masks, signs)
 
@@ -184,7 +188,7 @@ class GeneralSearchOracle:
         """Local maxima near the starts: masks, directions, and their output directions."""
         from convexrelu.oracles.local_maxima import ascend_outputs, climb, sharpen
 
-        X, V, u = self._tensor(self.design), self._tensor(v), self._tensor(starts)
+        X, V, u = self._tensor(self._rows), self._tensor(v), self._tensor(starts)
         if len(v) > _LARGEST_SAMPLE:
             u, _ = ascend_outputs(X, V, u, self.step_sizes, self.slope, self._reach, deadline)
         plus = X.new_ones(len(u))
@@ -204,20 +208,20 @@ class GeneralSearchOracle:
             before = values[rising]
             signs[rising], values[rising] = self._moments(directions[rising], v)
             rising = rising[values[rising] > before * (1 + _RISE)] if v.shape[1] > 1 else rising[:0]
-        return masks, directions, signs
+        return consistent(masks, directions, self.design), directions, signs
 
     def _moments(self, directions: Array, v: Array) -> tuple[Array, Array]:
         """``Vᵀφ(X̃u)`` at unit length, and its length."""
-        moments = activate(directions @ self.design.T, self.slope) @ v
+        moments = activate(directions @ self._rows.T, self.slope) @ v
         return _along(moments), norms(moments)
 
     def _on_faces(self, masks: Masks, directions: Array, v: Array) -> Array:
         """Points of the faces on which the directions are, at the top singular vector, where that is higher."""
-        outputs = directions @ self.design.T
-        moved = directions.copy()
+        outputs = directions @ self._rows.T
+        moved, lengths = directions.copy(), norms(self._rows)
         for k, mask in enumerate(masks):
-            matrix = self.design.T @ ((mask + self.slope * ~mask)[:, None] * v)
-            kinks = self.design[np.abs(outputs[k]) <= _ON_KINK * self._lengths]
+            matrix = self._rows.T @ ((mask + self.slope * ~mask)[:, None] * v)
+            kinks = self._rows[np.abs(outputs[k]) <= _ON_KINK * lengths]
             moved[k] = _along(_top(matrix, kinks, directions[k])[None])[0]
         better = self._moments(moved, v)[1] > self._moments(directions, v)[1]
         return np.where(better[:, None], moved, directions)

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu.oracles.base import Oracle
-from convexrelu.oracles.choose import OraclePair, choose_oracles
+from convexrelu.oracles.choose import OraclePair, choose_oracles, programme_oracle
 from convexrelu.oracles.free_bias import FreeBiasOracle
-from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.problem import TrainingProblem
 
@@ -38,12 +37,15 @@ def programme_oracle_for(
     masks: NDArray[np.bool_],
     signs: NDArray[np.float64] | None = None,
 ) -> Oracle:
-    """Oracle over the patterns of a finite programme.
+    """Oracle over the patterns of a finite programme, see :func:`~convexrelu.oracles.choose.programme_oracle`.
 
     What :class:`~convexrelu.oracles.FreeBiasOracle` says of all directions holds in every cone: where a pattern is
     mixed, ``|b| ≤ R`` in its cone, and where it is not, the value does not depend on ``b``.
     """
-    return _for_biases(problem, PatternOracle(problem.design, masks, signs=signs))
+    oracle = programme_oracle(
+        problem.design, masks, signs=signs, slope=problem.slope, n_outputs=problem.n_outputs
+    )
+    return _for_biases(problem, oracle)
 
 
 def relaxation_for(problem: TrainingProblem) -> Oracle:

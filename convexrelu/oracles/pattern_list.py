@@ -31,14 +31,19 @@ class PatternOracle:
     The right-hand side costs one product for all patterns; projections are made from the largest
     down, until the next right-hand side is below what has been found.
 
+    Other activations have ``D + slope (I − D)`` in place of ``D``. For several outputs, a pattern comes with a unit
+    vector ``g`` in place of its sign, and is priced as ``v = Vg``. Without one, the maximum over all ``g`` is at most
+    the largest singular value of ``X̃ᵀ D V``; it is that value without cones. With cones, a
+    :class:`~convexrelu.oracles.FanOracle` around this one is sharper.
+
     Parameters
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     masks : boolean array of shape (P, n)
         Patterns.
-    signs : array of shape (P,), optional
-        Price pattern ``i`` with this sign only; ``None`` means both.
+    signs : array of shape (P,) or (P, K), optional
+        Price pattern ``i`` with this sign, or this output direction, only; ``None`` means all.
     cones : bool
         False drops the cones, for gated ReLU: the maximum is then ``max_i ‖X̃ᵀ D_i v‖``.
     scope, method : str
@@ -48,6 +53,8 @@ class PatternOracle:
         the bound.
     n_witnesses : int
         How many of the best patterns are handed out at most.
+    slope : float
+        Of ``φ``, in ``[−1, 1]``.
 
     Notes
     -----
@@ -66,6 +73,7 @@ class PatternOracle:
         method: str = "patterns",
         slack: float = 0.0,
         n_witnesses: int = 64,
+        slope: float = 0.0,
     ) -> None:
         self.design = design
         self.masks = masks
@@ -75,24 +83,46 @@ class PatternOracle:
         self.method = method
         self.slack = slack
         self.n_witnesses = n_witnesses
+        self.slope = slope
         self._cones = PatternCones(design)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Price the dual point ``v`` of shape (n,)."""
-        linear = self._linear_parts(v)
-        pattern, sign = self._candidates()
-        bounds, projections = norms(linear)[pattern], sign[:, None] * linear[pattern]
+        """Price the dual point ``v`` of shape (n,) or (n, K)."""
+        if v.ndim == 2 and self.signs is None:
+            return self._all_directions(v, deadline)
+        pattern, sign, projections = self._candidates(v)
+        bounds = norms(projections)
         bound = float(bounds.max(initial=0.0))
         if self.cones:
             bound = self._project(pattern, bounds, projections, level, deadline)
+        return self._report(v, bound, pattern, sign, projections)
+
+    def _all_directions(self, v: Array, deadline: float) -> OracleReport:
+        """Bound by singular values; with cones, the witnesses are for the best ``g`` without."""
+        size, dim = v.shape[1], self.design.shape[1]
+        products = (self.design[:, :, None] * v[:, None, :]).reshape(len(v), -1)
+        maps = self._sums(products).reshape(-1, dim, size)
+        left, singular, right = np.linalg.svd(maps, full_matrices=False)
+        bounds = singular.max(axis=1, initial=0.0)
+        pattern = strongest_first(bounds)[: self.n_witnesses]
+        sign = right[pattern, 0]
+        projections = bounds[pattern, None] * left[pattern, :, 0]
+        if self.cones:
+            pattern, sign = np.tile(pattern, 2), np.vstack([sign, -sign])
+            projections = np.vstack([projections, -projections])
+            self._project(pattern, norms(projections), projections, 0.0, deadline)
+        return self._report(v, float(bounds.max(initial=0.0)), pattern, sign, projections)
+
+    def _report(
+        self, v: Array, bound: float, pattern: NDArray[np.intp], sign: Array, projections: Array
+    ) -> OracleReport:
         values = norms(projections)
         order = strongest_first(values)[: self.n_witnesses]
         values = values[order]
         directions = projections[order] / np.where(values > 0, values, 1.0)[:, None]
-        n, dim = self.design.shape
-        rounding = (4 * (n + dim) * _EPS + self.slack) * lipschitz_constant(self.design, v)
+        rounding = 4 * (sum(self.design.shape) + sum(v.shape[1:])) * _EPS + self.slack
         return OracleReport(
-            bound=bound + rounding,
+            bound=bound + rounding * lipschitz_constant(self.design, v),
             is_proof=True,
             scope=self.scope,
             method=self.method,
@@ -103,20 +133,31 @@ class PatternOracle:
             work=len(pattern),
         )
 
-    def _candidates(self) -> tuple[NDArray[np.intp], Array]:
+    def _candidates(self, v: Array) -> tuple[NDArray[np.intp], Array, Array]:
+        """Patterns, signs or output directions, and ``X̃ᵀ D^φ v`` with them."""
         index = np.arange(len(self.masks))
+        if v.ndim == 2:
+            assert self.signs is not None
+            return index, self.signs, self._sums(self.design, self.signs @ v.T)
+        linear = self._sums(self.design * v[:, None])
         if self.signs is not None:
-            return index, self.signs
+            return index, self.signs, self.signs[:, None] * linear
         if not self.cones:  # without cones, both signs have the same value
-            return index, np.ones(len(index))
-        return np.tile(index, 2), np.repeat([1.0, -1.0], len(index))
+            return index, np.ones(len(index)), linear
+        return np.tile(index, 2), np.repeat([1.0, -1.0], len(index)), np.vstack([linear, -linear])
 
-    def _linear_parts(self, v: Array) -> Array:
-        """``X̃ᵀ D_i v`` for every pattern, (P, d̃), without a float copy of all masks."""
-        weighted = self.design * v[:, None]
+    def _sums(self, terms: Array, weights: Array | None = None) -> Array:
+        """``Σ_i D^φ_ii terms_i`` for every pattern, with weights (P, n) or none, without a float copy of all masks."""
         step = max(1, _CHUNK_BYTES // (8 * max(1, self.masks.shape[1])))
-        parts = [self.masks[i : i + step] @ weighted for i in range(0, len(self.masks), step)]
-        return np.vstack(parts) if parts else np.zeros((0, self.design.shape[1]))
+        parts = [np.zeros((0, terms.shape[1]))]
+        for first in range(0, len(self.masks), step):
+            active: Masks | Array = self.masks[first : first + step]
+            if self.slope != 0.0:
+                active = np.where(active, 1.0, self.slope)
+            parts.append(
+                (active if weights is None else active * weights[first : first + step]) @ terms
+            )
+        return np.vstack(parts)
 
     def _project(
         self,

@@ -60,8 +60,8 @@ class PlanarOracle:
     --------
     >>> import numpy as np
     >>> report = PlanarOracle(np.eye(2))(np.array([[3.0, 0.0], [0.0, 4.0]]))
-    >>> round(report.bound, 12), report.is_proof, report.signs
-    (4.0, True, array([[0., 1.]]))
+    >>> round(report.bound, 12), report.is_proof, report.signs[0].round(6)
+    (4.0, True, array([0., 1.]))
     """
 
     def __init__(self, design: Array) -> None:
@@ -88,7 +88,8 @@ class PlanarOracle:
         """Price the dual point ``V`` of shape (n, K)."""
         unit = lipschitz_constant(self.design, v) or 1.0
         values, angles = self._maxima(v * (self._lengths / unit)[:, None])
-        top = strongest_first(values)[: 4 * _N_WITNESSES]
+        summits = np.flatnonzero(_is_summit(values))
+        top = summits[strongest_first(values[summits])[: 2 * _N_WITNESSES]]
         points = np.column_stack([np.cos(angles[top]), np.sin(angles[top])])
         directions = points[:, : self._basis.shape[1]] @ self._basis.T
         lengths = norms(directions)
@@ -130,3 +131,9 @@ class PlanarOracle:
         n = len(self._lengths)
         relative = (4 * _block(2 * n + 1) + n**0.5 + 16 * self.design.shape[1] + 512) * _EPS
         return relative * lipschitz_constant(self.design, v) + float(sizes(v) @ self._residual)
+
+
+def _is_summit(values: Array) -> NDArray[np.bool_]:
+    """Whether arcs around the circle are as high as both neighbours."""
+    least = np.maximum(np.roll(values, 1), np.roll(values, -1)) * (1 - 1e-12)
+    return values >= least

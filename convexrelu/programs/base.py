@@ -72,6 +72,11 @@ class FiniteProgramme:
         self._blocks = cp.Variable((problem.design.shape[1], len(masks)))
         self._intercept = self._make_intercept()
         self._predictions = self._outputs() + self._intercept
+        self._skip: cp.Variable | None = None
+        if problem.skip:
+            shape = (problem.n_features, *problem.no_outputs().shape[1:])
+            self._skip = cp.Variable(shape)
+            self._predictions += problem.X / self._units.rho @ self._skip
         constraints = self._constraints()
         self._link: cp.Constraint | None = None
         if not problem.loss.smooth:  # then the dual point is the multiplier of this constraint
@@ -80,7 +85,11 @@ class FiniteProgramme:
             constraints.append(self._link)
         data_fit = problem.loss.expression(self._predictions, self._targets(), problem.weights)
         penalty = cp.sum(cp.norm(self._blocks, 2, axis=0))
-        self.cvxpy_problem = cp.Problem(cp.Minimize(data_fit + self._alpha * penalty), constraints)
+        objective = data_fit + self._alpha * penalty
+        if self._skip is not None:
+            scale = self._units.tau**2 / (self._units.rho**2 * self._units.value)
+            objective += 0.5 * problem.skip_alpha * scale * cp.sum_squares(self._skip)
+        self.cvxpy_problem = cp.Problem(cp.Minimize(objective), constraints)
 
     def is_for(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> bool:
         """Whether this is the programme of `problem` on `masks`, but for the value of `alpha`."""
@@ -163,7 +172,14 @@ class FiniteProgramme:
             accuracy=accuracy,
             seconds=seconds,
             dual=self._dual(),
+            skip_weights=self._skip_weights(),
         )
+
+    def _skip_weights(self) -> Array | None:
+        if self._skip is None or self._skip.value is None:
+            return None
+        scaled = np.asarray(self._skip.value) * (self._units.tau / self._units.rho)
+        return scaled.reshape(self.problem.n_features, -1).T
 
     def _dual(self) -> Array | None:
         """The solver's dual point, where it cannot be taken from the outputs."""

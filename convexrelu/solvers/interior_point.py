@@ -25,12 +25,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from convexrelu.solvers.cone_points import (
+    ConePoint,
+    Scaling,
+    Slacks,
+    arrow,
+    arrow_divide,
+    starting_point,
+)
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
 from convexrelu.status import Status
 
@@ -73,8 +80,8 @@ def interior_point(
     An iteration costs ``B n d̃²`` operations for the ``H_j`` and, with ``m = nK``, ``B m d̃ min(m, B d̃)`` for the
     coupling. Memory ``8 min(m, B d̃)²`` bytes, ``64 B n`` for slacks and multipliers, ``8 n d̃²``, and 32 MB of scratch.
     """
-    slacks = _Slacks(programme)
-    point = _start(programme, slacks)
+    slacks = Slacks(programme.rows, programme.patterns())
+    point = starting_point(slacks, programme.alpha)
     best = Iterate(programme.no_blocks(), programme.target, math.inf, Status.INACCURATE)
     for _ in range(_MAX_ITER):
         now = _iterate(programme, slacks, point)
@@ -90,89 +97,6 @@ def interior_point(
         if not point.q.isfinite().all():
             break
     return best
-
-
-class _Slacks:
-    """The map ``u → (N_j u_j)_j`` and what is made of its rows."""
-
-    def __init__(self, programme: TensorProgramme) -> None:
-        lengths = programme.rows.norm(dim=1)
-        kept = lengths.nonzero()[:, 0]
-        self.normals = programme.rows[kept] / (lengths[kept, None] * max(len(kept), 1) ** 0.5)
-        self.sides = torch.where(programme.patterns()[:, kept], 1.0, -1.0).to(programme.rows.dtype)
-        self._squares = (self.normals[:, :, None] * self.normals[:, None, :]).flatten(1)
-
-    def of(self, u: Tensor) -> Tensor:
-        """``N_j u_j``, of shape (B, n)."""
-        return self.sides * (u @ self.normals.T)
-
-    def adjoint(self, multipliers: Tensor) -> Tensor:
-        """``N_jᵀλ_j``, of shape (B, d̃)."""
-        return (self.sides * multipliers) @ self.normals
-
-    def gram(self, weights: Tensor) -> Tensor:
-        """``N_jᵀ diag(weights_j) N_j``, of shape (B, d̃, d̃)."""
-        dim = self.normals.shape[1]
-        return (weights @ self._squares).reshape(-1, dim, dim)
-
-
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """Slacks, their multipliers, and the cones' ``(τ, u)`` and ``(alpha, w)``."""
-
-    s: Tensor
-    multipliers: Tensor
-    q: Tensor
-    z: Tensor
-
-    def moved(self, step: _Point, length: float) -> _Point:
-        """The point `length` along a step."""
-        pairs = zip(vars(self).values(), vars(step).values(), strict=True)
-        return _Point(*(x + length * dx for x, dx in pairs))
-
-    def mu(self) -> float:
-        """Mean complementarity over slacks and cones."""
-        total = (self.s * self.multipliers).sum() + (self.q * self.z).sum()
-        return float(total) / (self.s.numel() + len(self.q))
-
-    def longest(self, step: _Point) -> float:
-        """Length at which a step leaves a cone."""
-        rates = [_cone_rate(self.q, step.q), _cone_rate(self.z, step.z)]
-        if self.s.numel():
-            rates += [-(step.s / self.s).min(), -(step.multipliers / self.multipliers).min()]
-        return 1 / max(1e-16, *map(float, rates))
-
-
-class _Scaling(NamedTuple):
-    """Nesterov–Todd scalings ``W``, ``eta`` times the hyperbolic rotation to `point`, one a cone."""
-
-    point: Tensor
-    eta: Tensor
-    scaled: Tensor  # W z = W⁻¹q
-
-    @classmethod
-    def of(cls, q: Tensor, z: Tensor) -> _Scaling:
-        q_size, z_size = _size(q), _size(z)
-        point = q / q_size + _mirror(z / z_size)
-        point = point / _size(point)
-        eta = (q_size / z_size).sqrt()
-        return cls(point, eta, eta * _rotate(point, z))
-
-    def apply(self, x: Tensor) -> Tensor:
-        """``W x``."""
-        return self.eta * _rotate(self.point, x)
-
-    def inverse(self, x: Tensor) -> Tensor:
-        """``W⁻¹x``."""
-        return _rotate(_mirror(self.point), x) / self.eta
-
-    def without_tau(self) -> tuple[Tensor, Tensor]:
-        """``E``, the Schur complement of ``τ`` in ``W⁻²``, and the first row of ``W⁻²`` over its first entry."""
-        axis, eta = self.point[:, 1:], self.eta[:, :, None]
-        norm = 2 * self.point[:, :1].square() - 1
-        rank_one = (2 / norm)[:, :, None] * axis[:, :, None] * axis[:, None, :]
-        identity = torch.eye(axis.shape[1], dtype=axis.dtype, device=axis.device)
-        return (identity - rank_one) / eta.square(), -2 * self.point[:, :1] * axis / norm
 
 
 class _NormalEquations:
@@ -254,20 +178,7 @@ class _NormalEquations:
         return (self.inverse.mT @ h[:, :, None])[:, :, 0]
 
 
-def _start(programme: TensorProgramme, slacks: _Slacks) -> _Point:
-    """Blocks of zero amid the cones; the values were tuned on a few programmes."""
-    n, (m, dim) = max(len(slacks.normals), 1), (len(programme.slopes), programme.rows.shape[1])
-    q = torch.eye(1, 1 + dim, dtype=programme.rows.dtype, device=programme.rows.device)
-    s = torch.full_like(slacks.sides, 3 / n)
-    return _Point(
-        s,
-        torch.full_like(s, 30 * programme.alpha),
-        q.repeat(m, 1),
-        programme.alpha * q.repeat(m, 1),
-    )
-
-
-def _iterate(programme: TensorProgramme, slacks: _Slacks, point: _Point) -> Iterate:
+def _iterate(programme: TensorProgramme, slacks: Slacks, point: ConePoint) -> Iterate:
     """The point as it would be returned: an infinite gap where it is not feasible."""
     u = point.q[:, 1:]
     if slacks.sides.numel() and float(slacks.of(u).min()) < -_FEASIBLE:
@@ -279,7 +190,7 @@ def _iterate(programme: TensorProgramme, slacks: _Slacks, point: _Point) -> Iter
 
 
 def _settled(
-    programme: TensorProgramme, slacks: _Slacks, point: _Point, end: Iterate, gap: float
+    programme: TensorProgramme, slacks: Slacks, point: ConePoint, end: Iterate, gap: float
 ) -> Iterate:
     """The end with zeros where its blocks tend to zero, if the gap allows.
 
@@ -296,26 +207,26 @@ def _settled(
     return Iterate(blocks, end.v, reached, end.status) if reached <= gap else end
 
 
-def _advance(programme: TensorProgramme, slacks: _Slacks, point: _Point) -> _Point:
+def _advance(programme: TensorProgramme, slacks: Slacks, point: ConePoint) -> ConePoint:
     """One predictor–corrector step."""
-    scaling = _Scaling.of(point.q, point.z)
+    scaling = Scaling.of(point.q, point.z)
     direction = _newton(programme, slacks, point, scaling)
     slack_product, cone_product = (
         point.s * point.multipliers,
-        _arrow(scaling.scaled, scaling.scaled),
+        arrow(scaling.scaled, scaling.scaled),
     )
     affine = direction(-slack_product, -cone_product)
     length = min(1.0, point.longest(affine))
     centre = (point.moved(affine, length).mu() / point.mu()) ** 3 * point.mu()
-    cone_target = -cone_product - _arrow(scaling.inverse(affine.q), scaling.apply(affine.z))
+    cone_target = -cone_product - arrow(scaling.inverse(affine.q), scaling.apply(affine.z))
     cone_target[:, 0] += centre
     step = direction(centre - slack_product - affine.s * affine.multipliers, cone_target)
     return point.moved(step, min(1.0, _TO_BOUNDARY * point.longest(step)))
 
 
 def _newton(
-    programme: TensorProgramme, slacks: _Slacks, point: _Point, scaling: _Scaling
-) -> Callable[[Tensor, Tensor], _Point]:
+    programme: TensorProgramme, slacks: Slacks, point: ConePoint, scaling: Scaling
+) -> Callable[[Tensor, Tensor], ConePoint]:
     """The Newton direction as a function of the targets of ``s∘λ`` and of the scaled cone product."""
     u, weights = point.q[:, 1:], point.multipliers / point.s
     cone, axis = scaling.without_tau()
@@ -324,8 +235,8 @@ def _newton(
     gradient = programme.pull(programme.push(u) - programme.target)
     stationary = gradient - slacks.adjoint(point.multipliers) - point.z[:, 1:]
 
-    def direction(slack_target: Tensor, cone_target: Tensor) -> _Point:
-        c = scaling.inverse(_arrow_divide(scaling.scaled, cone_target))
+    def direction(slack_target: Tensor, cone_target: Tensor) -> ConePoint:
+        c = scaling.inverse(arrow_divide(scaling.scaled, cone_target))
         fixed = slack_target / point.s - weights * infeasible
         reduced = c[:, 1:] - axis * c[:, :1]
         du = system.solve(slacks.adjoint(fixed) + reduced - stationary)
@@ -333,7 +244,7 @@ def _newton(
         dw = reduced - (cone @ du[:, :, None])[:, :, 0]
         norm = (2 * scaling.point[:, :1].square() - 1) / scaling.eta.square()
         dtau = c[:, :1] / norm - (axis * du).sum(dim=1, keepdim=True)
-        return _Point(
+        return ConePoint(
             ds,
             (slack_target - point.multipliers * ds) / point.s,
             torch.cat([dtau, du], 1),
@@ -341,45 +252,3 @@ def _newton(
         )
 
     return direction
-
-
-# Second-order cones, one a row
-
-
-def _mirror(x: Tensor) -> Tensor:
-    """``Jx``: all but the first entry change sign."""
-    return torch.cat([x[:, :1], -x[:, 1:]], 1)
-
-
-def _size(x: Tensor) -> Tensor:
-    """``√(xᵀJx)``, of shape (m, 1)."""
-    norm = x[:, 1:].norm(dim=1, keepdim=True)
-    return ((x[:, :1] - norm) * (x[:, :1] + norm)).sqrt()
-
-
-def _rotate(point: Tensor, x: Tensor) -> Tensor:
-    """The symmetric hyperbolic rotation that maps ``e`` to a point of size 1, applied to ``x``."""
-    along = (point[:, 1:] * x[:, 1:]).sum(dim=1, keepdim=True)
-    first = point[:, :1] * x[:, :1] + along
-    return torch.cat([first, x[:, 1:] + (x[:, :1] + along / (1 + point[:, :1])) * point[:, 1:]], 1)
-
-
-def _arrow(x: Tensor, y: Tensor) -> Tensor:
-    """Jordan product ``x∘y``."""
-    first = (x * y).sum(dim=1, keepdim=True)
-    return torch.cat([first, x[:, :1] * y[:, 1:] + y[:, :1] * x[:, 1:]], 1)
-
-
-def _arrow_divide(x: Tensor, y: Tensor) -> Tensor:
-    """The solution ``v`` of ``x∘v = y``."""
-    first = (x * _mirror(y)).sum(dim=1, keepdim=True) / _size(x).square()
-    return torch.cat([first, (y[:, 1:] - first * x[:, 1:]) / x[:, :1]], 1)
-
-
-def _cone_rate(x: Tensor, dx: Tensor) -> Tensor:
-    """Largest inverse of a length at which ``x + length dx`` leaves its cone."""
-    size = _size(x)
-    unit, dx = x / size, dx / size
-    along = (unit * _mirror(dx)).sum(dim=1, keepdim=True)
-    side = dx[:, 1:] - (along + dx[:, :1]) / (unit[:, :1] + 1) * unit[:, 1:]
-    return (side.norm(dim=1) - along[:, 0]).max()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,10 @@ from numpy.typing import NDArray
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 
-__all__ = ["METHODS", "SOLVERS", "Master", "make_master"]
+if TYPE_CHECKING:
+    from convexrelu.solvers.native_master import NativeMaster
+
+__all__ = ["METHODS", "SOLVERS", "AutoMaster", "Master", "make_master"]
 
 Array = NDArray[np.float64]
 
@@ -19,7 +24,10 @@ SOLVERS = (*METHODS, "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
 
 
 class Master(Protocol):
-    """Solves finite programmes; the blocks change from call to call."""
+    """Solves finite programmes; the blocks change from call to call.
+
+    Where it cannot, it raises a ValueError that says what is "Missing".
+    """
 
     def relu(
         self,
@@ -44,6 +52,51 @@ class Master(Protocol):
         ...
 
 
+class AutoMaster:
+    """A native master, and a reference for the problems for which the native one lacks something.
+
+    Parameters
+    ----------
+    native : NativeMaster
+    make_reference : callable
+        Makes the other, when it is first needed.
+    """
+
+    def __init__(self, native: NativeMaster, make_reference: Callable[[], Master]) -> None:
+        self.native = native
+        self._make_reference = make_reference
+        self._reference: Master | None = None
+
+    def relu(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Solve the ReLU programme on `blocks`."""
+        return self._for(problem).relu(problem, blocks, start=start, time_limit=time_limit)
+
+    def gated(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Solve the gated programme on the patterns of `blocks`."""
+        return self._for(problem).gated(problem, blocks, start=start, time_limit=time_limit)
+
+    def _for(self, problem: TrainingProblem) -> Master:
+        if not self.native.missing(problem):
+            return self.native
+        if self._reference is None:
+            self._reference = self._make_reference()
+        return self._reference
+
+
 def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
     """The master called `name`, as accurate as certificates to `tol` need it.
 
@@ -65,9 +118,11 @@ def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
     if not name.startswith("cvxpy:"):
         from convexrelu.solvers.native_master import NativeMaster
 
-        return NativeMaster(
-            name, gap=float(np.clip(min(tol**1.5, 0.02 * tol), 1e-12, 1e-3)), device=device
-        )
+        gap = float(np.clip(min(tol**1.5, 0.02 * tol), 1e-12, 1e-3))
+        native = NativeMaster(name, gap=gap, device=device)
+        if name != "auto" or device != "cpu":
+            return native
+        return AutoMaster(native, partial(make_master, "cvxpy:CLARABEL", tol))
     if device != "cpu":
         raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
     from convexrelu.solvers.cvxpy_master import CvxpyMaster

@@ -14,6 +14,7 @@ from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
 from convexrelu.solvers.interior_point import interior_point
+from convexrelu.solvers.loss_interior_point import loss_interior_point
 from convexrelu.solvers.master import METHODS
 from convexrelu.solvers.proximal_gradient import proximal_gradient
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
@@ -101,6 +102,14 @@ class NativeMaster:
         self._last_alpha = 1.0
         self._failures = self._pause = 0
 
+    def missing(self, problem: TrainingProblem) -> str:
+        """What this master lacks for a problem; nothing if it can solve its programmes."""
+        if problem.skip:
+            return "skip connections"
+        if self.method in ("newton", "fista") and not _is_least_squares(problem):
+            return f"loss={problem.loss.name!r}"
+        return ""
+
     def relu(
         self,
         problem: TrainingProblem,
@@ -123,7 +132,7 @@ class NativeMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`."""
-        if self.method == "interior_point":
+        if self.method == "interior_point" and _is_least_squares(problem):
             raise ValueError(
                 "solver='interior_point': Missing slacks; it solves ReLU programmes only"
             )
@@ -139,6 +148,12 @@ class NativeMaster:
     ) -> ProgrammeSolution:
         started = time.perf_counter()
         deadline = math.inf if time_limit is None else started + time_limit
+        if missing := self.missing(problem):
+            raise ValueError(f"solver={self.method!r}: Missing {missing}; use solver='auto'")
+        if not _is_least_squares(problem):
+            return loss_interior_point(
+                problem, blocks, cones=cones, gap=self.gap, deadline=deadline, device=self.device
+            )
         programme = self._programme(problem, blocks, cones)
         first = None if start is None else programme.from_problem(start)
         if len(blocks) == 0:
@@ -227,6 +242,11 @@ class NativeMaster:
             )
             start = rough.blocks.to(programme.rows.dtype)
         return self._newton.solve(start, v=v, gap=self.gap, max_steps=max_steps, deadline=deadline)
+
+
+def _is_least_squares(problem: TrainingProblem) -> bool:
+    """Whether a :class:`~convexrelu.solvers.tensors.TensorProgramme` says it all."""
+    return problem.loss.name == "squared_error"
 
 
 def _first_steps(programme: TensorProgramme) -> int:

@@ -38,7 +38,9 @@ def recover_relu(
 ) -> TwoLayerNetwork:
     """Neuron map: the non-zero blocks as neurons, equal directions merged, the intercept at its best."""
     active = active_blocks(solution)
-    network = problem.network(solution.blocks[active], blocks.signs[active], solution.intercept)
+    network = problem.network(
+        solution.blocks[active], blocks.signs[active], solution.intercept, solution.skip_weights
+    )
     return with_best_intercept(problem, problem.merged(network))
 
 

@@ -120,6 +120,26 @@ def test_conjugate_is_the_supremum(loss):
         assert loss.conjugate(z[i : i + 1], y)[0] == pytest.approx(-best, abs=1e-7)
 
 
+def test_derivatives_of_the_conjugate(loss):
+    if loss.name == "multinomial":
+        return
+    data, h = Samples(loss), 1e-6
+    low, high = loss.domain(data.y)
+    inside = np.random.default_rng(5).uniform(0.2, 0.8, N)
+    z = np.where(np.isfinite(low), low, -3.0) * (1 - inside)
+    z = z + np.where(np.isfinite(high), high, 3.0) * inside
+    ahead, behind = z + h, z - h
+    slope = (loss.conjugate(ahead, data.y) - loss.conjugate(behind, data.y)) / (2 * h)
+    np.testing.assert_allclose(loss.conjugate_gradient(z, data.y), slope, rtol=1e-6, atol=1e-7)
+    bend = loss.conjugate_gradient(ahead, data.y) - loss.conjugate_gradient(behind, data.y)
+    np.testing.assert_allclose(
+        loss.conjugate_curvature(z, data.y), bend / (2 * h), rtol=1e-6, atol=1e-7
+    )
+    if loss.smooth and loss.name not in ("huber", "squared_hinge"):
+        back = loss.gradient(loss.conjugate_gradient(z, data.y), data.y)
+        np.testing.assert_allclose(back, z, rtol=1e-12, atol=1e-12)
+
+
 def test_conjugate_is_infinite_outside(loss):
     data = Samples(loss)
     if loss.name == "multinomial":

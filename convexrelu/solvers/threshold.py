@@ -1,0 +1,421 @@
+"""Threshold networks to global optimality: a lasso over patterns.
+
+With one column ``d_k = 1{X̃u_k ≥ 0}`` for every pattern::
+
+    P = min_{w, c}  Σ_i s_i ½ (Σ_k w_k d_ik + c − y_i)² + alpha Σ_k |w_k|
+    D = max_v  −F*(−v)   s.t.  |d_kᵀv| ≤ alpha for every k,   (1ᵀv = 0 with an intercept)
+
+Columns are generated: a lasso on those at hand, the price of all others, and the ones of the highest prices join.
+Weight decay sees the amplitudes of the units, not the gates, see
+:meth:`~convexrelu.threshold_network.ThresholdNetwork.penalty`.
+
+References
+----------
+Ergen, Gulluk, Lacotte & Pilanci 2023, "Globally Optimal Training of Neural Networks with Threshold Activation
+Functions".
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import null_space, solve_triangular
+from sklearn.exceptions import ConvergenceWarning
+
+from convexrelu.certificate import Certificate, lower_bound
+from convexrelu.cones.centre import cell_centre
+from convexrelu.oracles.base import Oracle, OracleReport
+from convexrelu.oracles.threshold import (
+    ThresholdPatternOracle,
+    ThresholdSearchOracle,
+    threshold_relaxation,
+)
+from convexrelu.patterns import ActivationPatterns, enumerate_patterns
+from convexrelu.patterns.activation import row_keys
+from convexrelu.patterns.complete import has_every_pattern
+from convexrelu.patterns.enumerate import RowSpace, count_patterns
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Result, Round
+from convexrelu.status import Status
+from convexrelu.threshold_network import ThresholdNetwork
+
+__all__ = ["train_threshold"]
+
+Array = NDArray[np.float64]
+Masks = NDArray[np.bool_]
+
+# Columns a round: as many as there are units, within these limits.
+_MIN_COLUMNS, _MAX_COLUMNS = 12, 100
+# Cells are listed for pricing if their masks are not larger than this, and searched otherwise.
+_LIST_BYTES = 2**27
+# Random starts of a search that is to find nothing.
+_STARTS_FOR_A_VERDICT = 300
+# Rounds in a row without a lower objective after which training is given up.
+_PATIENCE = 3
+# Columns are taken for dependent where a singular value is below this part of the largest one.
+_RANK_TOL = 1e-9
+
+
+def train_threshold(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns | None,
+    *,
+    complete: bool = False,
+    tol: float = 1e-3,
+    max_iter: int = 30,
+    time_limit: float | None = None,
+    random: np.random.RandomState | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """Train a threshold network, ``f(x) = Σ_k w_k 1{u_kᵀx̃ ≥ 0} + c``.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples; squared error, one output.
+    patterns : ActivationPatterns or None
+        The units to choose from. None generates them: from a list of all cells where that is short enough, by a
+        search otherwise.
+    complete : bool
+        Whether `patterns` are an enumeration. The certificate is of global scope if they are then proved to be all,
+        see :func:`~convexrelu.patterns.complete.has_every_pattern`, and of the programme's otherwise.
+    tol : float
+        Relative duality gap to reach.
+    max_iter : int
+        Most lassos solved while patterns are searched for. Given ones need no such limit: every round has a column
+        that was not there before.
+    time_limit : float, optional
+        Seconds.
+    random : RandomState, optional
+        Source of the search.
+    progress : callable, optional
+        Called with a :class:`~convexrelu.result.Round` after every one.
+
+    Returns
+    -------
+    Result
+        With a :class:`~convexrelu.threshold_network.ThresholdNetwork`, whose gates are the deepest points of their
+        cells.
+
+    Raises
+    ------
+    ValueError
+        For a problem that is not a lasso.
+    KeyboardInterrupt
+        If interrupted before the first certificate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> from convexrelu.solvers.threshold import train_threshold
+    >>> X = np.linspace(-1, 1, 8)[:, None]
+    >>> result = train_threshold(TrainingProblem(X, np.sign(X[:, 0]), alpha=0.01), None, tol=1e-9)
+    >>> print(result.network.width, result.certificate.is_proof, result.certificate.scope)
+    1 True global
+    """
+    _check(problem)
+    started = time.perf_counter()
+    random = np.random.RandomState() if random is None else random
+    oracle = _oracle(problem.design, patterns, complete, random)
+    searched = isinstance(oracle, ThresholdSearchOracle)
+    generation = _ColumnGeneration(
+        problem,
+        oracle,
+        ThresholdSearchOracle(problem.design, random, n_starts=_STARTS_FOR_A_VERDICT)
+        if searched
+        else None,
+        tol=tol,
+        max_iter=max_iter if searched else None,
+        deadline=math.inf if time_limit is None else started + time_limit,
+        progress=progress,
+        started=started,
+    )
+    return generation.run()
+
+
+def _check(problem: TrainingProblem) -> None:
+    """Refuse what is no lasso."""
+    if problem.loss.name != "squared_error":
+        raise ValueError(
+            f"activation='threshold': Missing loss {problem.loss.name!r}; it is a lasso, use loss='squared_error'"
+        )
+    if problem.n_outputs != 1:
+        raise ValueError("activation='threshold': Missing several outputs")
+    if problem.free_bias:
+        raise ValueError(
+            "activation='threshold': Missing hidden_bias='free'; no gate is penalised, use hidden_bias=True"
+        )
+
+
+def _oracle(
+    design: Array,
+    patterns: ActivationPatterns | None,
+    complete: bool,
+    random: np.random.RandomState,
+) -> Oracle:
+    if patterns is None:
+        n_cells = count_patterns(len(design), RowSpace.of(design).rank)
+        if n_cells * len(design) > _LIST_BYTES:
+            return ThresholdSearchOracle(design, random)
+        patterns, complete = enumerate_patterns(design), True
+    return ThresholdPatternOracle(
+        patterns, complete=complete and has_every_pattern(design, patterns)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Units:
+    """Columns with their gates and weights."""
+
+    masks: Masks
+    gates: Array
+    weights: Array
+    intercept: float
+
+    @property
+    def width(self) -> int:
+        return int(np.count_nonzero(self.weights))
+
+    def outputs(self) -> Array:
+        return self.weights @ self.masks + self.intercept
+
+    def objective(self, problem: TrainingProblem) -> float:
+        penalty = problem.alpha * float(np.abs(self.weights).sum())
+        return problem.data_fit(self.outputs()) + penalty
+
+    def with_columns(self, masks: Masks, gates: Array) -> _Units:
+        """These and others, the new weights zero."""
+        weights = np.append(self.weights, np.zeros(len(masks)))
+        masks, gates = np.vstack([self.masks, masks]), np.vstack([self.gates, gates])
+        return _Units(masks, gates, weights, self.intercept)
+
+    def network(self, problem: TrainingProblem) -> ThresholdNetwork:
+        """The units whose weights are not zero, every gate in the centre of its cell where that can be found."""
+        used = np.flatnonzero(self.weights)
+        centres = [cell_centre(problem.design, self.masks[k]) for k in used]
+        gates = [
+            self.gates[k] if centre is None else centre
+            for k, centre in zip(used, centres, strict=True)
+        ]
+        return ThresholdNetwork(
+            np.array(gates).reshape(len(used), self.gates.shape[1]),
+            self.weights[used],
+            self.intercept,
+            bool(problem.hidden_bias),
+        )
+
+
+@dataclass(eq=False)
+class _ColumnGeneration:
+    """Price, certify, add columns, solve the lasso; until the gap is closed."""
+
+    problem: TrainingProblem
+    oracle: Oracle
+    verifier: Oracle | None  # asked where a search finds nothing
+    tol: float
+    max_iter: int | None
+    deadline: float
+    progress: Callable[[Round], None] | None
+    started: float
+
+    _units: _Units = field(init=False)  # of the last lasso
+    _best: _Units = field(init=False)
+    _certificate: Certificate | None = field(default=None, init=False)  # of the best units
+    _history: list[Round] = field(default_factory=list, init=False)
+    _n_iter: int = field(default=0, init=False)
+    _idle: int = field(default=0, init=False)  # rounds in a row without a lower objective
+
+    def run(self) -> Result:
+        n, dimension = self.problem.design.shape
+        constant = self.problem.best_intercept(np.zeros(n))
+        nothing = np.zeros((0, n), dtype=bool), np.zeros((0, dimension)), np.zeros(0)
+        self._units = self._best = _Units(*nothing, constant)
+        try:
+            status = self._loop()
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        if self._certificate is None:
+            raise KeyboardInterrupt
+        network = self._best.network(self.problem)
+        # A gate in no centre may lie so near a hyperplane that a sample is on the other side of it.
+        penalty = self.problem.alpha * network.penalty()
+        objective = self.problem.data_fit(network.predict(self.problem.X)) + penalty
+        certificate = replace(self._certificate, objective=objective)
+        if status is Status.CONVERGED and certificate.relative_gap > self.tol:
+            status = Status.INACCURATE
+        self._history[-1] = replace(
+            self._history[-1], objective=objective, relative_gap=certificate.relative_gap
+        )
+        return Result(network, certificate, status, self._history, self._n_iter)
+
+    def _loop(self) -> Status:
+        while True:
+            fresh = self._price()
+            assert self._certificate is not None
+            if self._certificate.relative_gap <= self.tol:
+                return Status.CONVERGED
+            if self.max_iter is not None and self._n_iter >= self.max_iter:
+                return Status.MAX_ITER
+            if time.perf_counter() > self.deadline:
+                return Status.TIME_LIMIT
+            if not len(fresh) or self._idle >= _PATIENCE:
+                return Status.STALLED
+            self._units = _lasso(self.problem, self._units.with_columns(fresh.masks, fresh.gates))
+            self._n_iter += 1
+
+    def _price(self) -> ActivationPatterns:
+        """Certify the best units and return the columns that violate the dual constraints most."""
+        problem, units = self.problem, self._units
+        lower = units.objective(problem) < self._best.objective(problem) * (1 - 1e-12)
+        self._best = units if lower else self._best
+        self._idle = 0 if lower or self._n_iter == 0 else self._idle + 1
+        v = problem.dual_point(units.outputs())
+        report = self.oracle(v, deadline=self.deadline)
+        if not report.is_proof:  # columns at hand are directions as well
+            own = float(np.abs(units.masks @ v).max(initial=0.0))
+            report = replace(report, bound=max(report.bound, own))
+        known = set(row_keys(units.masks).tolist())
+        keys = row_keys(report.masks).tolist()
+        level = problem.alpha * (1 + 1e-12)
+        fresh = [i for i, key in enumerate(keys) if report.values[i] > level and key not in known][
+            : min(max(_MIN_COLUMNS, units.width), _MAX_COLUMNS)
+        ]
+        self._certify(v, report)
+        self._record(len(fresh))
+        return ActivationPatterns(report.masks[fresh], report.directions[fresh])
+
+    def _new_columns(self, report: OracleReport) -> list[int]:
+        """Violated witnesses that are not at hand, strongest first."""
+        known = set(self._keys(self._units.masks))
+        fresh = []
+        for i, key in enumerate(self._keys(report.masks)):
+            if report.values[i] > self.problem.alpha * (1 + 1e-12) and key not in known:
+                known.add(key)
+                fresh.append(i)
+        return fresh[: min(max(_MIN_COLUMNS, self._units.width), _MAX_COLUMNS)]
+
+    def _keys(self, masks: Masks) -> list[bytes]:
+        """Equal for columns that can replace each other: with an intercept, a column and its complement can."""
+        return row_keys(masks ^ masks[:, :1] if self.problem.fit_intercept else masks).tolist()
+
+    def _certify(self, v: Array, report: OracleReport) -> None:
+        """Certificate of the best units; of proofs the sharpest so far."""
+        certificate = _certificate(self.problem, self._best.objective(self.problem), v, report)
+        before = self._certificate
+        if before is not None:
+            proved = max(before.proved_lower_bound, certificate.proved_lower_bound)
+            if before.is_proof and before.lower_bound > certificate.lower_bound:
+                certificate = replace(before, objective=certificate.objective)
+            certificate = replace(certificate, proved_lower_bound=proved)
+        self._certificate = certificate
+
+    def _record(self, n_cuts: int) -> None:
+        certificate = self._certificate
+        assert certificate is not None
+        entry = Round(
+            seconds=time.perf_counter() - self.started,
+            objective=certificate.objective,
+            lower_bound=certificate.lower_bound,
+            relative_gap=certificate.relative_gap,
+            is_proof=certificate.is_proof,
+            width=self._best.width,
+            n_blocks=len(self._units.masks),
+            n_cuts=n_cuts,
+            violation=certificate.violation,
+            solver_status=Status.CONVERGED.name if self._n_iter else "",
+        )
+        self._history.append(entry)
+        if self.progress is not None:
+            self.progress(entry)
+
+
+def _certificate(
+    problem: TrainingProblem, objective: float, v: Array, report: OracleReport
+) -> Certificate:
+    """As :func:`convexrelu.certificate.certificate_of`, with the relaxation of threshold units beside the report."""
+    bound, closed = (
+        lower_bound(problem, v, size) for size in (report.bound, threshold_relaxation(v))
+    )
+    violation = max(report.bound / problem.alpha - 1.0, 0.0)
+    if not report.is_proof and closed >= bound - 1e-9 * abs(bound):
+        return Certificate(objective, closed, "global", "relaxation", True, closed, 0, violation)
+    everywhere = report.is_proof and report.scope == "global"
+    proved = max(closed, bound) if everywhere else closed
+    return Certificate(
+        objective,
+        bound,
+        report.scope,
+        report.method,
+        report.is_proof,
+        proved,
+        report.n_starts,
+        violation,
+    )
+
+
+def _lasso(problem: TrainingProblem, units: _Units) -> _Units:
+    """Best weights of given columns: coordinate descent, and an active-set method for the last digits."""
+    from sklearn.linear_model import Lasso
+
+    scales = problem.units()
+    center, tau = scales.center, scales.tau
+    columns, targets = units.masks.T.astype(np.float64), (problem.y - center) / tau
+    lasso = Lasso(
+        alpha=problem.alpha / tau,
+        fit_intercept=problem.fit_intercept,
+        tol=1e-8,
+        max_iter=10_000,
+        warm_start=True,
+    )
+    lasso.coef_ = units.weights / tau
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # the gap is measured by the certificate
+        lasso.fit(columns, targets, sample_weight=problem.weights)
+    weights = _polished(problem, columns, targets, lasso.coef_, problem.alpha / tau) * tau
+    intercept = problem.best_intercept(columns @ weights)
+    return replace(units, weights=weights, intercept=intercept)
+
+
+def _polished(
+    problem: TrainingProblem, columns: Array, targets: Array, weights: Array, alpha: float
+) -> Array:
+    """Newton's step on the weights that are not zero, cut off where the first of them becomes zero, and again.
+
+    While no sign changes, the objective is quadratic, so that no step raises it. In the end the columns with a weight
+    are linearly independent.
+    """
+    root = np.sqrt(problem.weights)
+    if problem.fit_intercept:  # eliminated: columns and targets about their weighted means
+        columns = columns - problem.weights @ columns
+        targets = targets - problem.weights @ targets
+    weights = weights.copy()
+    while len(used := np.flatnonzero(weights)):
+        design, signs = root[:, None] * columns[:, used], np.sign(weights[used])
+        null = null_space(design, rcond=_RANK_TOL)
+        if null.shape[1]:
+            # Nothing but the penalty changes in this direction: go where it does not rise.
+            step, longest = null[:, 0] * -np.sign(signs @ null[:, 0] or 1.0), np.inf
+        else:
+            q, r = np.linalg.qr(design)
+            best = solve_triangular(r, q.T @ (root * targets))
+            best -= solve_triangular(r, solve_triangular(r, alpha * signs, trans=1))
+            step, longest = best - weights[used], 1.0
+        shrinking = signs * step < 0
+        ratios = np.full(len(used), np.inf)
+        ratios[shrinking] = -weights[used][shrinking] / step[shrinking]
+        if ratios.min() >= longest:
+            weights[used] += step
+            return weights
+        gone = ratios.argmin()
+        weights[used] += ratios[gone] * step
+        weights[used[gone]] = 0.0
+    return weights
