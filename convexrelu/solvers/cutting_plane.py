@@ -88,10 +88,12 @@ class CuttingPlane:
 
     Every round solves the master, prices its dual point, and adds the blocks that violate the dual
     constraints most. Blocks that are zero in a better solution are dropped; as long as there is none,
-    all are kept, so that dropping cannot go in circles. With several outputs and a smooth loss, the outer weights of
-    neurons and cuts are optimised before the master (see :mod:`~convexrelu.solvers.outer_weights`), which starts from
-    there: a block has one direction of outer weights, and cuts alone would be slow to find the right ones. A dual point stays good: the certificate uses
+    all are kept, so that dropping cannot go in circles. A dual point stays good: the certificate uses
     the best one of all rounds, with whatever later rounds find against it.
+
+    A block has one direction of outer weights, and with several outputs cuts alone would be slow to find the right
+    ones. So, where the loss is smooth, the outer weights of neurons and cuts are optimised first, and the master starts
+    from there (see :mod:`~convexrelu.solvers.outer_weights`).
 
     Parameters
     ----------
