@@ -15,7 +15,8 @@ and on the central path the products are ``μ/s``. So the absolute value is no w
 
     dz = (df + r)/D,   D = ℓ*''(z) + p/(high − z) + q/(z − low)
 
-so the loss has the curvature ``Θ = s/D`` in the system of :class:`~convexrelu.solvers.saddle_system.SaddleSystem`,
+so the loss has the curvature ``Θ = s/D`` in the system of
+:mod:`~convexrelu.solvers.saddle_system`,
 whose ``ζ = s dz``. Steps are Mehrotra's (1992), from an infeasible start.
 
 The cross-entropy of the softmax is one of these as well: ``log Σ_k exp(f_k) − f_y = min_ν Σ_k exp(f_k − ν) + ν − 1
@@ -27,7 +28,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ from convexrelu.solvers.cone_points import (
     arrow_divide,
     starting_point,
 )
-from convexrelu.solvers.saddle_system import OutputMap, SaddleSystem
+from convexrelu.solvers.saddle_system import BlockSystem, OutputMap, OutputSystem
 from convexrelu.status import Status
 
 __all__ = ["loss_interior_point"]
@@ -54,7 +55,9 @@ __all__ = ["loss_interior_point"]
 Array = NDArray[np.float64]
 
 _MAX_ITER = 150
-_PATIENCE = 25  # iterations without a smaller gap after which to give up
+_PATIENCE = (
+    10  # iterations that lower neither the gap nor the complementarity after which to give up
+)
 _TO_BOUNDARY = 0.99  # part of the longest step that is taken
 _FEASIBLE = 1e-9  # how far a slack may be below zero
 
@@ -101,17 +104,23 @@ def loss_interior_point(
     >>> blocks = Blocks(np.array([[False, True, True]]), np.array([1.0]))
     >>> solution = loss_interior_point(problem, blocks, cones=True)
     >>> solution.status.name, round(solution.objective, 4)
-    ('CONVERGED', 0.6818)
+    ('CONVERGED', 0.1)
     """
     started = time.perf_counter()
+    if len(blocks) == 0:  # the same as one block that has no effect
+        idle_block = Blocks(np.zeros((1, problem.n_samples), dtype=bool), problem.no_outputs()[:1])
+        solution = loss_interior_point(
+            problem, idle_block, cones=cones, gap=gap, deadline=deadline, device=device
+        )
+        return replace(solution, blocks=solution.blocks[:0])
     programme = _Programme(problem, blocks, cones, device)
     state = programme.start()
-    best = _End(state.point.q[:, 1:], state.z, math.inf, 0.0)
-    status, idle = Status.INACCURATE, 0
+    best = programme.end_at(state)
+    status, idle, least = Status.INACCURATE, 0, math.inf
     for _ in range(_MAX_ITER):
-        now = programme.end_at(state)
-        idle = 0 if now.gap < best.gap else idle + 1
-        best = now if now.gap < best.gap else best
+        now, mu = programme.end_at(state), programme.mu(state)
+        idle = 0 if now.gap < best.gap or mu < least else idle + 1
+        best, least = now if now.gap < best.gap else best, min(mu, least)
         if best.gap <= gap:
             best, status = programme.settled(best, state, gap), Status.CONVERGED
             break
@@ -139,12 +148,12 @@ class _State:
 
     def moved(self, step: _State, length: float) -> _State:
         """The iterate `length` along a step."""
-        pairs = zip(vars(self).values(), vars(step).values(), strict=True)
-        first, *others = pairs
-        moved = (x + length * dx for x, dx in others)
-        return _State(first[0].moved(first[1], length), *moved)
+        names = ("c", "z", "p", "q")
+        moved = (getattr(self, name) + length * getattr(step, name) for name in names)
+        return _State(self.point.moved(step.point, length), *moved)
 
     def is_finite(self) -> bool:
+        """Whether rounding has left numbers."""
         return bool(self.point.q.isfinite().all() and self.z.isfinite().all())
 
 
@@ -188,6 +197,7 @@ class _Programme:
         self.has_low, self.has_high = self.low.isfinite() & held, self.high.isfinite() & held
 
     def tensor(self, array: Array) -> Tensor:
+        """A copy on the device."""
         return torch.tensor(array, dtype=torch.float64, device=self.device)
 
     def _free_columns(self, n: int, k: int) -> Tensor:
@@ -208,9 +218,11 @@ class _Programme:
         return array.cpu().numpy().reshape(self.problem.no_outputs().shape)
 
     def conjugate_gradient(self, z: Tensor) -> Tensor:
+        """``ℓ*'(z)``."""
         return self.tensor(self.loss.conjugate_gradient(z.cpu().numpy(), self.targets))
 
     def conjugate_curvature(self, z: Tensor) -> Tensor:
+        """``ℓ*''(z)``."""
         return self.tensor(self.loss.conjugate_curvature(z.cpu().numpy(), self.targets))
 
     # Iterates
@@ -226,13 +238,11 @@ class _Programme:
             high = torch.where(self.high.isfinite(), self.high, low + 2)
             z = (low + high) / 2
         point = starting_point(self.slacks, self.alpha)
-        return _State(
-            point,
-            c,
-            z,
-            torch.where(self.has_high, 1.0, zeros),
-            torch.where(self.has_low, 1.0, zeros),
-        )
+        # Slacks of blocks of about unit length, and complementarity a tenth of that of the cones.
+        s = torch.full_like(point.s, max(len(self.slacks.normals), 1) ** -0.5)
+        point = replace(point, s=s, multipliers=0.1 * self.alpha / s)
+        p, q = (torch.where(held, 1.0, zeros) for held in (self.has_high, self.has_low))
+        return _State(point, c, z, p, q)
 
     def _constant(self) -> Array:
         """The best constant outputs, flat."""
@@ -279,7 +289,7 @@ class _Programme:
         )
         pulled = self.outputs.pull(self.tensor(v.ravel()))
         lengths = (pulled + self.slacks.adjoint(state.point.multipliers)).norm(dim=1)
-        bound = float(lengths.max()) if len(lengths) else 0.0
+        bound = float(lengths.max())
         v = v * min(1.0, self.alpha / bound if bound > 0 else 1.0)
         gap = self._gap(u, v) if feasible and bound < math.inf else math.inf
         return _End(u, self.tensor(v.ravel()), gap, bound)
@@ -310,12 +320,10 @@ class _Programme:
         Of a block's length and its slack in the dual, one tends to zero on the central path: the one that is
         smaller, in its own unit.
         """
-        if not len(end.blocks):
-            return end
         lengths = end.blocks.norm(dim=1)
         pulled = self.outputs.pull(end.v) * max(1.0, end.bound / self.alpha)
         prices = (pulled + self.slacks.adjoint(state.point.multipliers)).norm(dim=1)
-        zero = lengths / lengths.max() < 1 - prices / prices.max()
+        zero = lengths * prices.max() < (prices.max() - prices) * lengths.max()
         blocks = end.blocks.masked_fill(zero[:, None], 0.0)
         reached = self._gap(blocks, self.shaped(end.v))
         return end._replace(blocks=blocks, gap=reached) if reached <= gap else end
@@ -385,7 +393,8 @@ def _newton(
     cone, axis = scaling.without_tau()
     room, depth = programme.high - state.z, state.z - programme.low
     divisor = programme.conjugate_curvature(state.z) + state.p / room + state.q / depth
-    system = SaddleSystem(
+    system_of = BlockSystem if u.numel() < len(state.z) else OutputSystem
+    system = system_of(
         outputs, programme.free, slacks.gram(rates) + cone, programme.weights / divisor
     )
     f = outputs.push(u) + programme.free @ state.c

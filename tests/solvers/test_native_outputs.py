@@ -196,10 +196,8 @@ def test_several_outputs_with_and_without_a_start():
 
 
 def test_gates_have_one_output():
-    problem = problem_of(2, activation="gated_relu")
-    blocks = blocks_of(problem)
-    with pytest.raises(ValueError, match=r"Missing several outputs: .* nuclear norm"):
-        NativeMaster().gated(problem, blocks)
+    with pytest.raises(ValueError, match="Missing several outputs"):
+        problem_of(2, activation="gated_relu")
 
 
 def test_no_blocks_is_the_best_constant():
