@@ -358,7 +358,7 @@ def _oriented(report: OracleReport) -> Array:
     if report.signs.ndim == 1:
         return report.directions * report.signs[:, None]
     products = report.directions[:, :, None] * report.signs[:, None, :]
-    return products.reshape(len(products), -1)
+    return products.reshape(len(products), products[:1].size or 1)
 
 
 def _distinct_first(directions: Array, index: list[int]) -> list[int]:
