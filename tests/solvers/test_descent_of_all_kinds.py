@@ -13,7 +13,7 @@ from tests.honest import assert_same_network
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((14, 1))
 SIGNAL = np.abs(X[:, 0]) - 0.5 * X[:, 0] + 0.1 * RNG.standard_normal(14)
-CLASSES = np.where(SIGNAL > np.median(SIGNAL), 1.0, -1.0)
+CLASSES = np.where(np.median(SIGNAL) < SIGNAL, 1.0, -1.0)
 TARGETS = {
     "poisson": np.floor(3 * np.abs(SIGNAL)),
     "logistic": CLASSES,
