@@ -13,7 +13,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Certificate": "certificate",
+    "ConvexReLUClassifier": "estimators.classifier",
+    "ConvexReLUClassifierCV": "estimators.cross_validation",
+    "ConvexReLUFeatures": "estimators.features",
     "ConvexReLURegressor": "estimators.regressor",
+    "ConvexReLURegressorCV": "estimators.cross_validation",
     "GatedNetwork": "gated_network",
     "NetworkCertificate": "auditing",
     "Result": "result",
@@ -28,7 +32,11 @@ _HOME = {
 
 __all__ = [
     "Certificate",
+    "ConvexReLUClassifier",
+    "ConvexReLUClassifierCV",
+    "ConvexReLUFeatures",
     "ConvexReLURegressor",
+    "ConvexReLURegressorCV",
     "GatedNetwork",
     "NetworkCertificate",
     "Result",
@@ -45,6 +53,9 @@ __all__ = [
 if TYPE_CHECKING:
     from convexrelu.auditing import NetworkCertificate, certify
     from convexrelu.certificate import Certificate
+    from convexrelu.estimators.classifier import ConvexReLUClassifier
+    from convexrelu.estimators.cross_validation import ConvexReLUClassifierCV, ConvexReLURegressorCV
+    from convexrelu.estimators.features import ConvexReLUFeatures
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.gated_network import GatedNetwork
     from convexrelu.network import TwoLayerNetwork

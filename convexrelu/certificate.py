@@ -18,6 +18,7 @@ from scipy.optimize import brentq, minimize_scalar
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.base import largest_value, lipschitz_constant
+from convexrelu.oracles.free_bias import free_bias_factor
 from convexrelu.oracles.of_problem import relaxation_for
 from convexrelu.problem import TrainingProblem
 
@@ -239,6 +240,8 @@ def price(
         return replace(relaxation_for(problem)(v), finished=False)
     own = problem.directions(network.prune())
     reached = largest_value(problem.design, v, own, problem.slope)
+    if problem.free_bias:
+        reached *= free_bias_factor(problem.design)
     return replace(report, bound=max(report.bound, reached))
 
 

@@ -185,6 +185,10 @@ class TrainingProblem:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
             object.__setattr__(self, name, value)
+        if self.n_outputs > 1 and activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"activation={activation!r}: Missing several outputs; use another activation"
+            )
         if self.free_skip:
             self._free_basis  # noqa: B018  raises where there is none
 

@@ -23,7 +23,7 @@ from convexrelu.problem import TrainingProblem, checked_alpha
 from convexrelu.result import Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
 from convexrelu.solvers.descent import descend
-from convexrelu.solvers.fixed_patterns import train_on_patterns
+from convexrelu.solvers.fixed_patterns import pattern_oracle, train_on_patterns
 from convexrelu.solvers.master import Master, make_master
 from convexrelu.status import SolverWarning, Status
 
@@ -103,7 +103,8 @@ def train(
     Notes
     -----
     The certificate of fixed patterns is of scope ``"programme"``: it speaks of the networks with
-    these patterns, not of all.
+    these patterns, not of all. For several outputs, the directions of outer weights are generated for fixed patterns
+    as cutting planes are.
 
     References
     ----------
@@ -231,6 +232,9 @@ class _Session:
                     self.oracles = oracles_for(self.problem, oracle, random, device)
             else:
                 self.patterns = _fixed_patterns(patterns, n_patterns, self.problem.design, random)
+                if problem.n_outputs > 1:  # their directions are generated, for these patterns
+                    oracle_ = pattern_oracle(self.problem, self.patterns, self.complete)
+                    self.oracles = OraclePair(oracle_, oracle_, verifier_cuts=True)
         self.tol = tol
         self.max_iter = max_iter
         self.time_limit = time_limit
@@ -247,10 +251,11 @@ class _Session:
         with _admitting_interruptions():
             if problem.activation == "threshold":
                 result = self._train_threshold(problem, left)
-            elif self.patterns is not None:
-                result = self._train_on_patterns(problem, self.patterns, left)
+            elif self.oracles is not None:
+                result = self._cut(problem, self.oracles, start, left)
             else:
-                result = self._cut(problem, start, left)
+                assert self.patterns is not None
+                result = self._train_on_patterns(problem, self.patterns, left)
         self._warn(result)
         return result
 
@@ -284,14 +289,16 @@ class _Session:
     def _cut(
         self,
         problem: TrainingProblem,
+        oracles: OraclePair,
         start: TwoLayerNetwork | str | None,
         time_limit: float | None,
     ) -> Result:
-        assert self.oracles is not None
+        if self.patterns is not None:  # other networks have other patterns
+            start = None
         return CuttingPlane(
             problem,
             self.master,
-            self.oracles,
+            oracles,
             tol=self.tol,
             max_iter=self.max_iter,
             time_limit=time_limit,

@@ -299,3 +299,42 @@ def optimal_neurons(
     if nothing < found:
         return nothing, directions[:0], signs[:0], shift
     return found, directions[keep], signs[keep], c
+
+
+# Other losses, activations, outputs and biases
+
+LOSSES = {
+    "squared_error": lambda f, y: 0.5 * (f - y) ** 2,
+    "absolute_error": lambda f, y: np.abs(f - y),
+    "huber": lambda f, y: np.where(np.abs(f - y) <= 1, 0.5 * (f - y) ** 2, np.abs(f - y) - 0.5),
+    "quantile": lambda f, y: np.maximum(0.5 * (y - f), -0.5 * (y - f)),
+    "poisson": lambda f, y: np.exp(f) - y * f + np.where(y > 0, y * np.log(y + (y == 0)), 0) - y,
+    "logistic": lambda f, y: np.logaddexp(0, -y * f),
+    "hinge": lambda f, y: np.maximum(0, 1 - y * f),
+    "squared_hinge": lambda f, y: 0.5 * np.maximum(0, 1 - y * f) ** 2,
+}
+
+
+def mean_loss(loss, outputs, y, sample_weight=None):
+    """Weighted mean of a loss with its default parameters; outputs of shape (n, K)."""
+    weights = normalised(sample_weight, len(y))
+    if loss == "multinomial":
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        own = shifted[np.arange(len(y)), np.asarray(y, dtype=int)]
+        return weights @ (np.log(np.exp(shifted).sum(axis=1)) - own)
+    return weights @ LOSSES[loss](outputs, np.reshape(y, outputs.shape)).sum(axis=1)
+
+
+def regularised_loss(network, X, y, alpha, *, loss, free_bias=False, skip_alpha=0.0, weights=None):
+    """Objective of any two-layer network as it stands."""
+    seen = X @ network.hidden_weights.T + network.hidden_bias
+    hidden = np.where(seen > 0, seen, network.negative_slope * seen)
+    outputs = hidden @ network.output_weights.T + network.output_bias
+    penalty = np.sum(network.hidden_weights**2) + np.sum(network.output_weights**2)
+    if not free_bias:
+        penalty += np.sum(network.hidden_bias**2)
+    total = 0.5 * alpha * penalty
+    if network.skip_weights is not None:
+        outputs = outputs + X @ network.skip_weights.T
+        total += 0.5 * skip_alpha * np.sum(network.skip_weights**2)
+    return total + mean_loss(loss, outputs, y, weights)

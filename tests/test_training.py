@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from convexrelu import Status, TrainingProblem, TwoLayerNetwork, regularization_path, train
-from convexrelu.programs import GatedProgramme, ReLUProgramme
 from convexrelu.problem import ACTIVATIONS
+from convexrelu.programs import GatedProgramme, ReLUProgramme
 from convexrelu.training import PATTERNS
 from tests import reference
 from tests.honest import assert_certifies, assert_same_network

@@ -2,5 +2,6 @@
 
 from convexrelu.displays.convergence import ConvergenceDisplay
 from convexrelu.displays.progress import ProgressPrinter
+from convexrelu.displays.regularization_path import RegularizationPathDisplay
 
-__all__ = ["ConvergenceDisplay", "ProgressPrinter"]
+__all__ = ["ConvergenceDisplay", "ProgressPrinter", "RegularizationPathDisplay"]

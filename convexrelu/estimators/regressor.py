@@ -2,44 +2,72 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import column_or_1d, validate_data
 
-from convexrelu.displays.progress import ProgressPrinter
-from convexrelu.gated_network import GatedNetwork
-from convexrelu.losses import LOSSES
-from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles.choose import ORACLES
-from convexrelu.problem import ACTIVATIONS, TrainingProblem
-from convexrelu.result import Result
-from convexrelu.solvers.master import SOLVERS
-from convexrelu.status import Status
-from convexrelu.threshold_network import ThresholdNetwork
-from convexrelu.training import PATTERNS, train
+from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_weights, naming
+from convexrelu.losses import AbsoluteError, Huber, Loss, Poisson, Quantile, SquaredError
+from convexrelu.problem import TrainingProblem
 
-if TYPE_CHECKING:
-    import torch
+__all__ = ["ConvexReLURegressor", "Regressor"]
 
-__all__ = ["ConvexReLURegressor"]
+Array = NDArray[np.float64]
+
+_LOSSES = (SquaredError, AbsoluteError, Huber, Quantile, Poisson)
 
 
-class ConvexReLURegressor(RegressorMixin, BaseEstimator):
+class Regressor(RegressorMixin, NetworkEstimator):
+    """What regressors have in common: targets are numbers, and outputs are predictions or their logarithms."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "loss": [StrOptions({loss.name for loss in _LOSSES}), *_LOSSES],
+    }
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Predictions of shape (n,) or (n, K): outputs of the network; with the Poisson loss their exponentials."""
+        outputs = self._outputs(X)
+        return np.exp(outputs) if self._predicts_logarithms() else outputs
+
+    def _predicts_logarithms(self) -> bool:
+        return self.loss == Poisson.name or isinstance(self.loss, Poisson)
+
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Array, Array, Array | None]:
+        with naming("X or y"):
+            inputs, targets = validate_data(
+                self, X, y, dtype=np.float64, y_numeric=True, multi_output=True
+            )
+        if targets.ndim == 2 and targets.shape[1] == 1:
+            targets = column_or_1d(targets, warn=True)
+        return inputs, targets, checked_weights(sample_weight, inputs)
+
+    def _problem(
+        self, X: Array, y: Array, sample_weight: Array | None, alpha: float
+    ) -> TrainingProblem:
+        return self._problem_of(X, y, sample_weight, alpha, self.loss)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self._predicts_logarithms()
+        return tags
+
+
+class ConvexReLURegressor(WithPenalty, Regressor):
     r"""Two-layer ReLU network trained by convex optimisation, with the duality gap of the result.
 
     Minimises over networks of every width::
 
         (1/2n) ‖f(X) − y‖² + (alpha/2) Σ_j (‖w̃_j‖² + a_j²),      f(x) = Σ_j a_j relu(w̃_jᵀ(x, 1)) + c
 
+    or another loss, another activation, and for several targets vectors ``a_j``: neurons are shared by the outputs.
     There is no learning rate, no width and no initialisation to choose. ``certificate_`` says how
     far the network is from the optimum, and whether that is proved or estimated.
 
@@ -48,15 +76,22 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     alpha : float, default=0.01
         Weight decay; the scaling of the data term is that of :class:`sklearn.linear_model.Lasso`.
         Standardise ``X`` (and ``y``, or scale `alpha` with it).
-    hidden_bias : bool, default=True
-        Whether neurons have a bias, penalised with their weights.
+    hidden_bias : bool or "free", default=True
+        Whether neurons have a bias: penalised with their weights, none, or free of the penalty.
     fit_intercept : bool, default=True
         Whether the network has an output intercept, not penalised.
-    loss : {"squared_error"}, default="squared_error"
-        Loss function.
-    activation : {"relu", "gated_relu"}, default="relu"
-        Gated ReLU networks keep their gates fixed; they need `patterns` other than
+    skip : bool, default=False
+        Whether inputs are connected to outputs directly, by ``S x``.
+    skip_alpha : float, default=0.0
+        Adds ``(skip_alpha/2) ‖S‖²`` to the objective; 0 needs the squared error.
+    loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson"} or Loss, default="squared_error"
+        Loss function: a name, or a loss of :mod:`convexrelu.losses` with its parameters, such as
+        ``Quantile(level=0.9)``. With ``"poisson"`` the network is the logarithm of what `predict` returns.
+    activation : {"relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"}, default="relu"
+        What neurons do. Gated ReLU networks keep their gates fixed; they need `patterns` other than
         ``"cutting_plane"``.
+    negative_slope : float, default=0.01
+        Slope of ``"leaky_relu"`` on the left, between 0 and 1.
     patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃), default="cutting_plane"
         Activation patterns: generated until the gap is closed; those of `n_patterns` random gates;
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
@@ -77,6 +112,9 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     time_limit : float, default=None
         Seconds; rounds end after nine tenths of them, the final verdict has the rest, and the best network
         so far is kept. ``None`` means no limit.
+    minimal : bool, default=False
+        Prune to a network of fewest neurons with the same outputs on the training data, see
+        :func:`convexrelu.optimal_set.minimal`.
     warm_start : bool, default=False
         Start from the patterns of the previous fit, instead of those of a moment of descent.
     device : str, default="cpu"
@@ -88,7 +126,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    network_ : TwoLayerNetwork or GatedNetwork
+    network_ : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
         The network.
     certificate_ : Certificate
         Its objective, lower bound and gap, and whether they are a proof.
@@ -98,6 +136,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         How the fit ended.
     n_iter_ : int
         Finite programmes that were solved.
+    feature_importances_ : array of shape (d,)
+        Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : array of shape (n_features,)
@@ -143,34 +183,21 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "hidden_bias": ["boolean"],
-        "fit_intercept": ["boolean"],
-        "loss": [StrOptions(set(LOSSES))],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "patterns": [StrOptions(set(PATTERNS)), "array-like"],
-        "n_patterns": [Interval(Integral, 1, None, closed="left")],
-        "solver": [StrOptions(set(SOLVERS))],
-        "oracle": [StrOptions(set(ORACLES))],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "time_limit": [Interval(Real, 0, None, closed="left"), None],
-        "warm_start": ["boolean"],
-        "device": [str],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
+        **WithPenalty._parameter_constraints,
+        **Regressor._parameter_constraints,
     }
-
-    network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
 
     def __init__(
         self,
         alpha: float = 0.01,
         *,
-        hidden_bias: bool = True,
+        hidden_bias: bool | str = True,
         fit_intercept: bool = True,
-        loss: str = "squared_error",
+        skip: bool = False,
+        skip_alpha: float = 0.0,
+        loss: str | Loss = "squared_error",
         activation: str = "relu",
+        negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
         solver: str = "auto",
@@ -178,6 +205,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,
+        minimal: bool = False,
         warm_start: bool = False,
         device: str = "cpu",
         verbose: int = 0,
@@ -186,8 +214,11 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         self.alpha = alpha
         self.hidden_bias = hidden_bias
         self.fit_intercept = fit_intercept
+        self.skip = skip
+        self.skip_alpha = skip_alpha
         self.loss = loss
         self.activation = activation
+        self.negative_slope = negative_slope
         self.patterns = patterns
         self.n_patterns = n_patterns
         self.solver = solver
@@ -195,121 +226,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.time_limit = time_limit
+        self.minimal = minimal
         self.warm_start = warm_start
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
-
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            Training inputs.
-        y : array-like of shape (n,)
-            Targets.
-        sample_weight : array-like of shape (n,), optional
-            Non-negative weights; only their proportions matter.
-
-        Returns
-        -------
-        ConvexReLURegressor
-            The fitted estimator.
-        """
-        self._validate_params()
-        with _naming("X or y"):
-            inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        if sample_weight is not None:
-            with _naming("sample_weight"):
-                sample_weight = _check_sample_weight(sample_weight, inputs, dtype=np.float64)
-        problem = TrainingProblem(
-            inputs,
-            targets,
-            self.alpha,
-            loss=self.loss,
-            activation=self.activation,
-            hidden_bias=self.hidden_bias,
-            fit_intercept=self.fit_intercept,
-            sample_weight=sample_weight,
-        )
-        result = train(
-            problem,
-            patterns=self.patterns,
-            n_patterns=self.n_patterns,
-            solver=self.solver,
-            oracle=self.oracle,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            time_limit=self.time_limit,
-            start=self._start(problem),
-            device=self.device,
-            random_state=self.random_state,
-            progress=ProgressPrinter() if self.verbose else None,
-        )
-        self._keep(result)
-        return self
-
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Outputs of the network, of shape (n,)."""
-        check_is_fitted(self, "network_")
-        with _naming("X"):
-            inputs = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.network_.predict(inputs)
-
-    def to_torch(
-        self, dtype: torch.dtype | None = None, device: str = "cpu"
-    ) -> torch.nn.Sequential:
-        """The network as ``Sequential(Linear, ReLU, Linear)``, see :meth:`TwoLayerNetwork.to_torch`.
-
-        Raises
-        ------
-        ValueError
-            For a gated network, which has no such form; ``network_.to_relu(X)`` makes one that has.
-        """
-        check_is_fitted(self, "network_")
-        if not isinstance(self.network_, TwoLayerNetwork):
-            raise ValueError(
-                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"
-                + (
-                    "; use network_.to_relu(X).to_torch()"
-                    if self.activation == "gated_relu"
-                    else ""
-                )
-            )
-        return self.network_.to_torch(dtype=dtype, device=device)
-
-    def _start(self, problem: TrainingProblem) -> TwoLayerNetwork | str:
-        """The last network, for a warm start that fits."""
-        network = getattr(self, "network_", None)
-        if not (self.warm_start and isinstance(network, TwoLayerNetwork)):
-            return "descent"
-        return network if network.n_features == problem.n_features else "descent"
-
-    def _keep(self, result: Result) -> None:
-        self.network_ = result.network
-        self.certificate_ = result.certificate
-        self.history_ = result.history
-        self.status_ = result.status
-        self.n_iter_ = result.n_iter
-        if result.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt(
-                f"fit was interrupted: the estimator keeps the best network so far ({result.certificate})"
-            )
-        if result.status is not Status.CONVERGED:
-            warnings.warn(
-                f"{result.status.value}: relative gap {result.certificate.relative_gap:.1e}, tol={self.tol:.1e}",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-
-@contextmanager
-def _naming(argument: str) -> Iterator[None]:
-    """Name the argument in numpy's complaint about something that is not a number."""
-    try:
-        yield
-    except ValueError as error:
-        if not str(error).startswith("could not convert"):
-            raise
-        raise ValueError(f"{argument} is not an array of numbers: {error}") from error

@@ -24,6 +24,7 @@ from convexrelu.oracles.planar import PlanarOracle
 from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
+from convexrelu.oracles.several_patterns import SeveralPatternsOracle
 from convexrelu.oracles.spike_free import SpikeFreeOracle
 from convexrelu.oracles.sweep import SweepOracle
 from convexrelu.patterns.enumerate import RowSpace
@@ -37,6 +38,7 @@ ORACLES = (
     "branch_and_bound",
     "semidefinite",
     "search",
+    "quick",
     "spike_free",
 )
 
@@ -44,10 +46,14 @@ ORACLES = (
 # short find the cuts as well.
 _AUTO_ARCS = 4_500_000
 _FINDER_ARCS = 100_000
+# Starts of a search that is asked for cuts and no more.
+_QUICK = {"n_starts": 64, "n_polish": 32}
 # It tries branch and bound up to this rank, for about ten seconds a verdict.
 _AUTO_RANK = 8
 _AUTO_WORK = 2e8
-# For several outputs it makes many scalar proofs: for dual points of rank up to 3, for some twenty seconds.
+# For several outputs it makes many scalar proofs, for some ten seconds: sweeps for dual points of rank up to 4, branch
+# and bound up to 3.
+_SWEPT_OUTPUTS = 4
 _AUTO_OUTPUTS = 3
 _AUTO_PROOFS = 10
 # A fan begins with 2^(K-1) cones.
@@ -93,8 +99,9 @@ def choose_oracles(
         8, for about ten seconds, and an estimate by search if that does not settle it; search beyond.
         ``"sweep"``, ``"cells"``: exact, by a sweep (rank 3) or a list of all cells. ``"branch_and_bound"``: a
         proof, however long it takes. ``"semidefinite"``: a proof by relaxation, of few samples.
-        ``"search"``: an estimate. ``"spike_free"``: cuts from the original algorithm's pricing only, verdict
-        as for ``"auto"``.
+        ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which finds the cuts too (or by a
+        short sweep); for networks of which only the outputs matter, such as those of cross-validation.
+        ``"spike_free"``: cuts from the original algorithm's pricing only, verdict as for ``"auto"``.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     random_state : int, RandomState or None
@@ -103,7 +110,7 @@ def choose_oracles(
         Torch device of the searches.
     n_outputs : int
         Columns of the dual points: 1 for vectors of shape (n,), more for matrices of shape (n, K). One sweep proves at
-        rank 2; a fan of scalar proofs beyond, with ``"auto"`` for dual points of rank up to 3.
+        rank 2; a fan of scalar proofs beyond, with ``"auto"`` for dual points of rank up to 4 (sweeps) or 3.
     slope : float
         Of the activation on the left, in ``[−1, 1]``: 0 for the rectifier, −1 for the absolute value.
     free_bias : bool
@@ -121,7 +128,12 @@ def choose_oracles(
     random = check_random_state(random_state)
     if n_outputs > 1 or slope != 0.0 or free_bias:
         _refuse(name, n_outputs, slope, free_bias)
-        return _Makers(name, design, random, device, slope, free_bias).pair(n_outputs)
+        makers = _Makers(name, design, random, device, slope, free_bias)
+        return makers.quick_pair(n_outputs) if name == "quick" else makers.pair(n_outputs)
+    if name == "quick":
+        search = SearchOracle(design, **_QUICK, random_state=random, device=device)
+        quick = _short_sweep(design) or search
+        return OraclePair(quick, quick, verifier_cuts=True)
     verifier = _verifier(name, design, random, device)
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
@@ -129,6 +141,14 @@ def choose_oracles(
         return OraclePair(verifier, verifier, verifier_cuts=True)
     finder = SearchOracle(design, n_starts=512, first_step=0.1, random_state=random, device=device)
     return OraclePair(finder, verifier, verifier_cuts=True)
+
+
+def _short_sweep(design: NDArray[np.float64]) -> SweepOracle | None:
+    """A sweep that is fast enough to find cuts, where there is one."""
+    if RowSpace.of(design).rank > 3:
+        return None
+    sweep = SweepOracle(design)
+    return sweep if sweep.n_arcs <= _FINDER_ARCS else None
 
 
 def programme_oracle(
@@ -156,13 +176,11 @@ def programme_oracle(
         Of the activation on the left.
     n_outputs : int
         Columns of the dual points. With cones and all output directions, the bound is sharp for dual points of rank
-        up to 3, and spectral beyond.
+        up to 4, and spectral beyond.
     """
-    patterns = PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
-    if n_outputs == 1 or signs is not None or not cones:
-        return patterns
-    fan = FanOracle(patterns, patterns, design, slope=slope, max_outputs=_AUTO_OUTPUTS)
-    return ReducedOracle(design, patterns, fan)
+    if n_outputs > 1 and signs is None and cones:
+        return SeveralPatternsOracle(design, masks, slope=slope)
+    return PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
 
 
 def _verifier(
@@ -233,10 +251,18 @@ class _Makers:
             verifier = FreeBiasOracle(verifier, self.design, self.slope)
         if is_short:
             return OraclePair(verifier, verifier, verifier_cuts=True)
-        finder: Oracle = self._search(n_starts=512, n_polish=64)
-        if self.free_bias:
-            finder = FreeBiasOracle(finder, self.design, self.slope)
+        finder = self._finder(n_starts=512 if n_outputs == 1 else 256, n_polish=64)
         return OraclePair(finder, verifier, verifier_cuts=True)
+
+    def quick_pair(self, n_outputs: int) -> OraclePair:
+        """A short sweep or a short search for both."""
+        pair = self.pair(n_outputs)
+        quick = pair.finder if pair.finder is pair.verifier else self._finder(**_QUICK)
+        return OraclePair(quick, quick, verifier_cuts=True)
+
+    def _finder(self, n_starts: int, n_polish: int) -> Oracle:
+        finder = self._search(n_starts, n_polish)
+        return FreeBiasOracle(finder, self.design, self.slope) if self.free_bias else finder
 
     def _scalar(self, rank: int) -> Oracle:
         match self.name:
@@ -269,15 +295,16 @@ class _Makers:
             case "branch_and_bound":
                 return self._fan(self._branch_and_bound(n_starts=64, n_polish=16))
         if rank <= 3 and SweepOracle(self.design).n_arcs <= _AUTO_ARCS:
-            prover, work = self._rectified(SweepOracle), float(_AUTO_PROOFS * _AUTO_ARCS)
+            prover, outputs = self._rectified(SweepOracle), _SWEPT_OUTPUTS
+            work = float(_AUTO_PROOFS * _AUTO_ARCS)
         elif rank <= _AUTO_RANK:
             share = _AUTO_WORK / _AUTO_PROOFS
             prover = self._branch_and_bound(n_starts=64, n_polish=16, max_work=share)
             rows = len(self.design) * (1 if self.slope == 0.0 else 2)
-            work = 2 * _AUTO_WORK / rows
+            outputs, work = _AUTO_OUTPUTS, _AUTO_WORK / rows
         else:
             return self._search()
-        return HybridOracle(self._fan(prover, max_work=work, max_outputs=_AUTO_OUTPUTS))
+        return HybridOracle(self._fan(prover, max_work=work, max_outputs=outputs))
 
     def _search(self, n_starts: int = 1024, n_polish: int = 256) -> Oracle:
         return GeneralSearchOracle(

@@ -25,6 +25,7 @@ _DIGITS = 12
 _FLATTEST = 1e-9  # heights below this part of the largest are raised to it
 _NARROWEST = 1e-5  # angle below which no cone is split
 _ATTEMPTS = 4
+_NOTED = 4  # witnesses of each proof that are kept
 _N_WITNESSES = 64
 
 
@@ -145,10 +146,18 @@ def _half_of_orthants(v: Array) -> list[Array]:
 
 
 class _Rays:
-    """Proved heights ``H_j`` of the rays that have been asked for, and what was found on the way."""
+    """Proved heights ``H_j`` of the rays that have been asked for, and what was found on the way.
+
+    Attributes
+    ----------
+    found : float
+        The largest value of ``‖Vᵀφ(X̃u)‖`` so far.
+    directions : array of shape (k, d̃)
+        Where values are large.
+    """
 
     def __init__(self, oracle: FanOracle, v: Array, level: float, found: OracleReport) -> None:
-        self.directions = found.directions
+        self.directions = found.directions[:0]
         self.work = 0
         self.scope, self.method = "global", "relaxation"
         self._oracle = oracle
@@ -157,12 +166,8 @@ class _Rays:
         self._moments = np.zeros((0, v.shape[1]))
         self._heights: dict[tuple[float, ...], float] = {}
         self._rounding = 4 * v.shape[1] * _EPS * lipschitz_constant(oracle.design, v)
+        self.found = _TINY
         self._note(found.directions)
-
-    @property
-    def found(self) -> float:
-        """The largest value found."""
-        return float(norms(self._moments).max(initial=_TINY))
 
     @property
     def target(self) -> float:
@@ -198,7 +203,7 @@ class _Rays:
             report = self._oracle.prover(self._v @ ray, level=level, deadline=deadline)
             self.work += report.work
             self.scope, self.method = report.scope, report.method
-            self._note(report.directions)
+            self._note(report.directions[:_NOTED])
             height = min(height, report.bound if report.is_proof else report.proved_bound)
             if np.abs(self._moments @ ray).max(initial=0.0) <= level or height <= level:
                 break
@@ -207,7 +212,9 @@ class _Rays:
     def _note(self, directions: Array) -> None:
         """Keep directions for what they are worth at other rays."""
         outputs = activate(directions @ self._oracle.design.T, self._oracle.slope)
-        self._moments = np.vstack([self._moments, outputs @ self._v])
+        moments = outputs @ self._v
+        self.found = max(self.found, float(norms(moments).max(initial=0.0)))
+        self._moments = np.vstack([self._moments, moments])
         self.directions = np.vstack([self.directions, directions])
 
 

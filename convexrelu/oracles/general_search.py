@@ -36,6 +36,7 @@ _FEWEST_POLISHED = 8
 _CHUNK = 2**19  # entries of an array of candidates by samples
 _ROUNDS = 8
 _RISE = 1e-7  # relative rise of the value in a round of polish below which it is the last
+_REFINED = 16  # of the strongest go on after the first round: the rest are good enough for cuts
 _ON_KINK = 1e-8  # distance of a sample from its kink, relative to its length, that is rounding
 
 
@@ -49,7 +50,8 @@ class GeneralSearchOracle:
        more than 20 000 samples, on 20 000 draws with probabilities ``‖V_i‖‖x̃_i‖``.
     2. The best distinct pairs of a pattern and a ``g`` go on with smoothed Newton steps on the scalar function.
     3. Polish: climb to a local maximum of the scalar function, update ``g``; then, on the face of the cell where ``u``
-       is, go to the singular vectors of the linear map ``u → VᵀD^φX̃u`` if that is higher. Repeat until nothing rises.
+       is, go to the singular vectors of the linear map ``u → VᵀD^φX̃u`` if that is higher. The strongest repeat this
+       while they rise.
 
     One output is the same with ``g = ±1``. The value found is a lower bound on ``M(V)``: ``is_proof`` is always
     False.
@@ -207,7 +209,10 @@ class GeneralSearchOracle:
                 directions[rising] = self._on_faces(masks[rising], directions[rising], v)
             before = values[rising]
             signs[rising], values[rising] = self._moments(directions[rising], v)
-            rising = rising[values[rising] > before * (1 + _RISE)] if v.shape[1] > 1 else rising[:0]
+            if v.shape[1] == 1:  # one output has one g
+                break
+            rising = rising[values[rising] > before * (1 + _RISE)]
+            rising = rising[strongest_first(values[rising])[:_REFINED]]
         return consistent(masks, directions, self.design), directions, signs
 
     def _moments(self, directions: Array, v: Array) -> tuple[Array, Array]:

@@ -45,7 +45,7 @@ class HybridOracle:
     def __call__(
         self, v: NDArray[np.float64], *, level: float = 0.0, deadline: float = math.inf
     ) -> OracleReport:
-        """Price the dual point ``v`` of shape (n,)."""
+        """Price the dual point ``v`` of shape (n,), or (n, K) if the prover does."""
         report = self.prover(v, level=level, deadline=deadline)
         found = float(report.values.max(initial=0.0))
         # Oracles pad their bounds for rounding after they have compared them.

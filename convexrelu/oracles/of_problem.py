@@ -56,4 +56,4 @@ def relaxation_for(problem: TrainingProblem) -> Oracle:
 def _for_biases(problem: TrainingProblem, oracle: Oracle) -> Oracle:
     if not problem.free_bias:
         return oracle
-    return FreeBiasOracle(oracle, problem.design)
+    return FreeBiasOracle(oracle, problem.design, problem.slope)

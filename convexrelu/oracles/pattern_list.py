@@ -119,10 +119,13 @@ class PatternOracle:
         values = norms(projections)
         order = strongest_first(values)[: self.n_witnesses]
         values = values[order]
-        directions = projections[order] / np.where(values > 0, values, 1.0)[:, None]
-        rounding = 4 * (sum(self.design.shape) + sum(v.shape[1:])) * _EPS + self.slack
+        unit = lipschitz_constant(self.design, v)
+        rounding = 4 * (sum(self.design.shape) + sum(v.shape[1:])) * _EPS
+        # What rounding leaves of a projection that is zero has no direction.
+        values = np.where(values > rounding * unit, values, 0.0)
+        directions = projections[order] / np.where(values > 0, values, np.inf)[:, None]
         return OracleReport(
-            bound=bound + rounding * lipschitz_constant(self.design, v),
+            bound=bound + (rounding + self.slack) * unit,
             is_proof=True,
             scope=self.scope,
             method=self.method,

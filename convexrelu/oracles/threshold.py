@@ -107,9 +107,11 @@ class ThresholdSearchOracle:
     random : RandomState
         Source of gates and lines.
     n_starts : int
-        How many gates are improved side by side.
+        How many random gates are improved side by side.
     n_lines : int
         How many lines each of them is moved along.
+    remembers : bool
+        Whether the best gates of a call are starts of the next one as well: for dual points that change slowly.
 
     Examples
     --------
@@ -122,21 +124,32 @@ class ThresholdSearchOracle:
     """
 
     def __init__(
-        self, design: Array, random: np.random.RandomState, *, n_starts: int = 64, n_lines: int = 90
+        self,
+        design: Array,
+        random: np.random.RandomState,
+        *,
+        n_starts: int = 64,
+        n_lines: int = 90,
+        remembers: bool = False,
     ) -> None:
         self.design = design
         self.random = random
         self.n_starts = n_starts
         self.n_lines = n_lines
+        self.remembers = remembers
+        self._found = np.zeros((0, design.shape[1]))
         lengths = norms(design)
         self._rows = design / np.where(lengths > 0, lengths, 1.0)[:, None]
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
-        gates = sample_gates(self._rows.shape[1], self.n_starts, self.random)
-        # Half of the starts look for a large value, the others for a small one.
-        signs = np.where(np.arange(self.n_starts) % 2 == 0, 1.0, -1.0)
-        values = signs * ((gates @ self._rows.T >= 0) @ v)
+        drawn = sample_gates(self._rows.shape[1], self.n_starts, self.random)
+        gates = np.vstack([drawn, self._found])
+        products = (gates @ self._rows.T >= 0) @ v
+        # Half of the random starts look for a large value, the others for a small one.
+        signs = np.where(np.arange(len(gates)) % 2 == 0, 1.0, -1.0)
+        signs[self.n_starts :] = np.where(products[self.n_starts :] < 0, -1.0, 1.0)
+        values = signs * products
         lines = 0
         for lines in range(1, self.n_lines + 1):
             ahead = self._directions(gates, signs, v, kind=lines % 3)
@@ -146,7 +159,9 @@ class ThresholdSearchOracle:
             gates[better], values[better] = moved[better], found[better]
             if time.perf_counter() > deadline:
                 break
-        return self._report(gates, signs, values, v, finished=lines == self.n_lines)
+        if self.remembers:
+            self._found = gates[strongest_first(values)[: self.n_starts]]
+        return self._report(gates, values, v, finished=lines == self.n_lines)
 
     def _directions(self, gates: Array, signs: Array, v: Array, *, kind: int) -> Array:
         """Random directions (0), smoothed gradients (1), or ones that switch a sample to the better side (2)."""
@@ -198,9 +213,7 @@ class ThresholdSearchOracle:
         length = norms(moved)[:, None]
         return np.where(length > 0, moved / np.where(length > 0, length, 1.0), gates)
 
-    def _report(
-        self, gates: Array, signs: Array, values: Array, v: Array, *, finished: bool
-    ) -> OracleReport:
+    def _report(self, gates: Array, values: Array, v: Array, *, finished: bool) -> OracleReport:
         """Distinct patterns found, on the rows as they are."""
         masks = gates @ self.design.T >= 0
         kept = first_of_each(masks)

@@ -67,7 +67,8 @@ class FiniteProgramme:
         self.problem = problem
         self.masks = masks
         self._units = problem.units()
-        self._design = problem.design / self._units.rho
+        self._scales = self._column_scales()
+        self._design = problem.design / self._scales
         self._alpha = cp.Parameter(nonneg=True)
         self._blocks = cp.Variable((problem.design.shape[1], len(masks)))
         self._intercept = self._make_intercept()
@@ -84,7 +85,8 @@ class FiniteProgramme:
             self._link = self._predictions == outputs
             constraints.append(self._link)
         data_fit = problem.loss.expression(self._predictions, self._targets(), problem.weights)
-        penalty = cp.sum(cp.norm(self._blocks, 2, axis=0))
+        lengths = self._scales[0] / self._scales[:, None]
+        penalty = cp.sum(cp.norm(cp.multiply(lengths, self._blocks), 2, axis=0))
         objective = data_fit + self._alpha * penalty
         if self._skip is not None:
             scale = self._units.tau**2 / (self._units.rho**2 * self._units.value)
@@ -94,6 +96,15 @@ class FiniteProgramme:
     def is_for(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> bool:
         """Whether this is the programme of `problem` on `masks`, but for the value of `alpha`."""
         return np.array_equal(self.masks, masks) and self.problem.equals_but_for_alpha(problem)
+
+    def _column_scales(self) -> Array:
+        """``ρ`` for every column of the design; with free biases, the large last column has a scale of its own."""
+        problem = self.problem
+        if not problem.free_bias:
+            return np.full(problem.design.shape[1], self._units.rho)
+        inputs = np.sqrt(problem.weights)[:, None] * problem.design[:, :-1]
+        rho = float(np.linalg.norm(inputs)) or 1.0
+        return np.append(np.full(problem.n_features, rho), problem.bias_column)
 
     def _targets(self) -> Array:
         if self.problem.loss.degree is None:
@@ -144,7 +155,8 @@ class FiniteProgramme:
         """
         started = time.perf_counter()
         units = self._units
-        self._alpha.value = (self.problem.alpha if alpha is None else alpha) / units.alpha
+        alpha = self.problem.alpha if alpha is None else alpha
+        self._alpha.value = alpha * units.tau / (units.value * self._scales[0])
         options = solver_options(solver, accuracy) | options
         if time_limit is not None and np.isfinite(time_limit) and solver in _TIME_LIMIT_OPTION:
             options.setdefault(_TIME_LIMIT_OPTION[solver], max(time_limit, 1e-3))
@@ -163,7 +175,7 @@ class FiniteProgramme:
             )
         intercept = np.ravel(np.asarray(self._intercept.value))
         return ProgrammeSolution(
-            blocks=blocks.T * (units.tau / units.rho),
+            blocks=blocks.T * (units.tau / self._scales),
             intercept=units.center
             + units.tau * (intercept if len(intercept) > 1 else intercept[0]),
             outputs=units.center + units.tau * np.asarray(self._predictions.value),

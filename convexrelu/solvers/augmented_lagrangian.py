@@ -5,7 +5,7 @@ The proximal point method on the programme of :class:`TensorProgramme`, from the
     u⁺ = argmin ½‖Au − t‖² + alpha Σ‖u_j‖ + (1/2τ) ‖u − ū‖²      (u_j in K_j)
 
 is the augmented Lagrangian method on its dual (Rockafellar 1976). Its subproblem is solved in the dual variable
-``v`` of shape (n,), where it is smooth and strongly convex, whatever the number of blocks::
+``v``, one entry a sample and output, where it is smooth and strongly convex, whatever the number of blocks::
 
     φ(v)  = ½‖v‖² − tᵀv + (1/2τ) Σ_j ‖u_j(v)‖²,      u_j(v) = shrink(projection of ū_j + τA_jᵀv on K_j, τ alpha)
     ∇φ(v) = v − t + Σ_j A_j u_j(v)
@@ -78,12 +78,12 @@ class AugmentedLagrangian:
 
     def __init__(self, programme: TensorProgramme) -> None:
         self.programme = programme
-        self._everything = torch.arange(len(programme.masks), device=programme.masks.device)
+        self._everything = torch.arange(len(programme.slopes), device=programme.rows.device)
         self._last_tau = 0.0
         self._cones: ConeProjector | None = None
         self._system: NewtonSystem
         if programme.cones:
-            self._cones = ConeProjector(programme.rows, programme.masks != 0)
+            self._cones = ConeProjector(programme.rows, programme.patterns())
             self._system = ConeSystem(programme, self._cones)
         else:
             self._system = GatedSystem(programme)
@@ -103,7 +103,7 @@ class AugmentedLagrangian:
         ----------
         start : tensor of shape (B, d̃), optional
             Blocks to start from.
-        v : tensor of shape (n,), optional
+        v : tensor of shape (nK,), optional
             Dual point to start from, for a solve of almost the same programme as the last; by default the residual
             of the blocks.
         gap : float

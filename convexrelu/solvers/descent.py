@@ -1,4 +1,4 @@
-"""A moment of non-convex training: the network that cutting planes start from.
+"""Non-convex training: the network that cutting planes start from, and networks with neurons added.
 
 Weight-decayed training as everybody does it, by L-BFGS on inner and outer weights. What it does not do is
 prove anything, and it need not: the patterns of its neurons start the convex programmes.
@@ -8,32 +8,44 @@ methods early. So the kinks are rounded off first, over a width that shrinks fro
 width times ``‖w̃_j‖``)::
 
     relu_s(t) = (t + s)²/4s   where |t| ≤ s,   relu(t) elsewhere
+    φ_s(t)    = slope · t + (1 − slope) relu_s(t)
+
+Losses with kinks get the like, see :func:`rounded_loss`. The value then differs from the objective by little, and
+the network that is returned is judged by the objective itself.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from convexrelu.losses import Loss, SeparableLoss
 from convexrelu.network import TwoLayerNetwork
+from convexrelu.norms import norms
 from convexrelu.problem import TrainingProblem
 from convexrelu.solvers.recovery import with_best_intercept
 
-__all__ = ["descend"]
+__all__ = ["descend", "polish", "rounded_loss"]
 
 Array = NDArray[np.float64]
 
-_WIDTHS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-_MAX_STEPS = 300  # of L-BFGS, for each width
+# Widths, and steps of L-BFGS for each; with several outputs few neurons bend at the same place, and wide roundings
+# only take time.
+_STAGES = {0.3: 300, 0.1: 300, 0.03: 300, 0.01: 300, 0.003: 300, 0.001: 300}
+_STAGES_OF_MANY = {0.03: 900, 0.01: 600, 0.003: 600}
+_LAST_STAGES = {0.003: 300, 0.001: 300}
 _MEMORY = 20
-_FTOL = 1e-7
+_FTOL = 1e-7  # and a tenth of it for several outputs, and for last stages
 _FIRST_NORM = 0.5  # of inner and of outer weights
 _MAX_NEURONS = 100
 _MAX_SAMPLES = 5_000
+# Designs of more entries are multiplied in single precision, which takes half the time.
+_LARGE = 50_000
 
 
 def descend(
@@ -66,12 +78,72 @@ def descend(
     True
     """
     objective = _RoundedObjective(problem, _some_samples(problem, random))
-    z = objective.random_weights(random)
-    for width in _WIDTHS:
-        if time.perf_counter() > deadline:
-            break
-        z = _minimise(objective, z, width, deadline)
+    many = problem.n_outputs > 1
+    stages, ftol = (_STAGES_OF_MANY, 0.1 * _FTOL) if many else (_STAGES, _FTOL)
+    z = _descended(objective, objective.random_point(random), stages, ftol, deadline)
     return with_best_intercept(problem, objective.network(z))
+
+
+def polish(
+    problem: TrainingProblem, network: TwoLayerNetwork, deadline: float = math.inf
+) -> TwoLayerNetwork:
+    """Train a given network on, with kinks that are hardly rounded off, and leave out the neurons that vanish.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        All of its samples are used.
+    network : TwoLayerNetwork
+        Where to start; the result has no larger objective.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Returns
+    -------
+    TwoLayerNetwork
+        Balanced, with the best intercept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-3)
+    >>> start = TwoLayerNetwork([[1.0], [-1.0]], [0.1, 0.0], [[0.5, 0.7]], [0.0])
+    >>> problem.objective(polish(problem, start)) < 0.1 * problem.objective(start)
+    True
+    """
+    objective = _RoundedObjective(problem, slice(None))
+    start = with_best_intercept(problem, problem.balanced(network))
+    z = _descended(objective, objective.point(start), _LAST_STAGES, 0.1 * _FTOL, deadline)
+    found = with_best_intercept(problem, objective.network(z))
+    return min(found, start, key=problem.objective)
+
+
+def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, Array]:
+    """Values of shape (n,) and gradients of a loss, with its kinks rounded off if it has any.
+
+    The Moreau envelope, whose conjugate has ``width/2 ‖z‖²`` in addition (Nesterov 2005)::
+
+        ℓ_width(f) = max_z  zᵀf − ℓ*(z) − width/2 ‖z‖²  ≤  ℓ(f)
+
+    Losses with kinks consist of two straight lines that meet at ``f = y``, so that ``ℓ*(z) = z y`` on an interval,
+    and the maximum is at ``z = (f − y)/width``, clipped to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.losses import AbsoluteError
+    >>> f = np.array([0.05, 2.0])
+    >>> rounded_loss(AbsoluteError(), f, np.zeros(2), width=0.1)
+    (array([0.0125, 1.95  ]), array([0.5, 1. ]))
+    """
+    if loss.smooth:
+        return loss.value(f, y), loss.gradient(f, y)
+    assert isinstance(loss, SeparableLoss)
+    z = np.clip((f - y) / width, *loss.domain(y))
+    terms = z * (f - y - 0.5 * width * z)
+    return terms.sum(axis=1) if terms.ndim == 2 else terms, z
 
 
 def _some_samples(
@@ -82,28 +154,37 @@ def _some_samples(
     return random.choice(problem.n_samples, _MAX_SAMPLES, replace=False)
 
 
-def _minimise(objective: _RoundedObjective, z: Array, width: float, deadline: float) -> Array:
+def _descended(
+    objective: _RoundedObjective, z: Array, stages: dict[float, int], ftol: float, deadline: float
+) -> Array:
+    """The point after L-BFGS at one width after the other, balanced."""
+
     def stop_in_time(_: Array) -> None:
         if time.perf_counter() > deadline:
             raise StopIteration
 
-    options = {"maxiter": _MAX_STEPS, "maxcor": _MEMORY, "ftol": _FTOL, "gtol": 0.0}
-    found = minimize(
-        objective,
-        z,
-        args=(width,),
-        jac=True,
-        method="L-BFGS-B",
-        callback=stop_in_time,
-        options=options,
-    )
-    return objective.balanced(found.x)
+    options = {"maxcor": _MEMORY, "ftol": ftol, "gtol": 0.0}
+    for width, steps in stages.items():
+        if time.perf_counter() > deadline:
+            break
+        found = minimize(
+            objective,
+            z,
+            args=(width,),
+            jac=True,
+            method="L-BFGS-B",
+            callback=stop_in_time,
+            options=options | {"maxiter": steps},
+        )
+        z = objective.balanced(found.x)
+    return z
 
 
 class _RoundedObjective:
     """The training objective with rounded kinks and its gradient, in units in which data and targets are of size one.
 
-    A point is a vector of inner weights (m, d̃), outer weights (m,) and the intercept.
+    A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
+    a column of ones here, and have no part in the penalty.
     """
 
     def __init__(self, problem: TrainingProblem, samples: NDArray[np.intp] | slice) -> None:
@@ -111,61 +192,117 @@ class _RoundedObjective:
         self.problem = problem
         self.weights = weights / weights.sum()
         self.units = problem.units()
-        self.rows = design / self.units.rho
-        self.target = (y - self.units.center) / self.units.tau
-        self.alpha = problem.alpha / (self.units.rho * self.units.tau)
-        self.n_neurons = min(_MAX_NEURONS, 2 * len(y))
+        scaled = problem.loss.degree is not None
+        self.target = (y - self.units.center) / self.units.tau if scaled else y
+        self.columns = np.full(design.shape[1], self.units.rho)  # their units
+        self.penalised = np.ones(design.shape[1])
+        if problem.free_bias:
+            spread = np.sqrt(self.weights @ np.square(norms(design[:, :-1])))
+            self.columns[:-1], self.columns[-1] = _or_one(spread), problem.bias_column
+            self.penalised[-1] = 0.0
+        self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
+        dtype = np.float32 if design.size > _LARGE else np.float64
+        self.rows = (design / self.columns).astype(dtype)
 
-    def random_weights(self, random: np.random.RandomState) -> Array:
-        """Directions to which all features contribute alike, of one size."""
+    def random_point(self, random: np.random.RandomState) -> Array:
+        """Directions to which all features contribute alike, of one size, and the best constant."""
+        problem, n_neurons = self.problem, min(_MAX_NEURONS, 2 * len(self.rows))
         spread = np.sqrt(self.weights @ np.square(self.rows))
-        inner = random.standard_normal((self.n_neurons, len(spread)))
+        inner = random.standard_normal((n_neurons, len(spread)))
         inner /= np.where(spread > 1e-8 * spread.max(initial=0.0), spread, np.inf)
-        size = np.linalg.norm(inner, axis=1, keepdims=True)
-        inner *= _FIRST_NORM / np.where(size > 0, size, 1.0)
-        outer = _FIRST_NORM * random.choice([-1.0, 1.0], self.n_neurons)
-        return np.concatenate([inner.ravel(), outer, [0.0]])
+        inner *= _FIRST_NORM / _or_one(self._sizes(inner))[:, None]
+        outer = _FIRST_NORM * _random_units(random, n_neurons, problem.n_outputs)
+        return _joined(inner, outer, self._intercept(problem.best_intercept(problem.no_outputs())))
+
+    def point(self, network: TwoLayerNetwork) -> Array:
+        """The point of a network."""
+        inner = self.problem.directions(network) * self.columns
+        outer = network.output_weights.T / self.units.tau
+        return self.balanced(_joined(inner, outer, self._intercept(network.output_bias)))
 
     def __call__(self, z: Array, width: float) -> tuple[float, Array]:
-        """Value and gradient."""
+        """Value and gradient.
+
+        With ``q = (t + s)/2s`` and ``p`` that is ``q`` clipped to ``[0, 1]``, ``relu_s(t) = s p (2q − p)`` has slope
+        ``p`` in ``t``, and ``p (1 − p)`` in ``s``. Arrays of shape (n, m) are what takes time.
+        """
+        problem, slope, dtype = self.problem, self.problem.slope, self.rows.dtype
         inner, outer, intercept = self._parts(z)
-        sizes = np.linalg.norm(inner, axis=1) + 1e-300
+        sizes = norms(inner) + 1e-300
         s = width * sizes
-        t = self.rows @ inner.T
-        slopes = np.clip(0.5 + 0.5 * t / s, 0.0, 1.0)
-        hidden = np.where(slopes < 1.0, s * slopes * slopes, t)
-        residual = hidden @ outer + intercept - self.target
-        pull = self.weights * residual
-        value = 0.5 * float(pull @ residual) + 0.5 * self.alpha * float(z[:-1] @ z[:-1])
-        by_inner = (slopes * pull[:, None]).T @ self.rows
-        by_width = pull @ (slopes * (1.0 - slopes))
+        q = self.rows @ (inner / (2 * s[:, None])).T.astype(dtype)
+        t = 2 * slope * q if slope else None  # in units of s, as the hidden outputs are
+        q += 0.5
+        p = np.clip(q, 0.0, 1.0)
+        q *= 2.0
+        q -= p
+        q *= p
+        hidden = q if t is None else (1.0 - slope) * q + t
+        outputs = (hidden @ (s[:, None] * outer).astype(dtype)).astype(np.float64) + intercept
+        values, pull = rounded_loss(problem.loss, self._like_targets(outputs), self.target, width)
+        pull = self.weights[:, None] * pull.reshape(outputs.shape)
+
+        decayed = inner * self.penalised
+        penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
+        by_outer = s[:, None] * (hidden.T @ pull.astype(dtype)) + self.alpha * outer
+        by_hidden = pull.astype(dtype) @ outer.T.astype(dtype)
+        by_slope = by_hidden * p
+        by_width = (1.0 - slope) * (by_slope.sum(axis=0) - np.einsum("ij,ij->j", by_slope, p))
+        by_seen = by_slope if t is None else (1.0 - slope) * by_slope + slope * by_hidden
+        by_inner = by_seen.T @ self.rows + self.alpha * decayed
         by_inner += (by_width * width / sizes)[:, None] * inner
-        free = pull.sum() if self.problem.fit_intercept else 0.0
-        gradient = np.concatenate(
-            [(outer[:, None] * by_inner).ravel(), hidden.T @ pull, [free]],
-        )
-        gradient[:-1] += self.alpha * z[:-1]
-        return value, gradient
+        by_intercept = pull.sum(axis=0) * problem.fit_intercept
+        value = float(self.weights @ values) + self.alpha * float(penalty)
+        return value, _joined(by_inner, by_outer, by_intercept)
 
     def balanced(self, z: Array) -> Array:
-        """The same function with ``‖w̃_j‖ = |a_j|``."""
+        """The same function with ``‖w̃_j‖ = ‖a_j‖``."""
         inner, outer, intercept = self._parts(z)
-        sizes = np.linalg.norm(inner, axis=1)
-        common = np.sqrt(sizes * np.abs(outer))
-        inner = inner * (common / np.where(sizes > 0, sizes, 1.0))[:, None]
-        return np.concatenate([inner.ravel(), np.sign(outer) * common, [intercept]])
+        sizes, lengths = self._sizes(inner), norms(outer)
+        common = np.sqrt(sizes * lengths)
+        inner = inner * (common / _or_one(sizes))[:, None]
+        outer = outer * (common / _or_one(lengths))[:, None]
+        return _joined(inner, outer, intercept)
 
     def network(self, z: Array) -> TwoLayerNetwork:
         """The network of a point, in the units of the problem."""
         inner, outer, intercept = self._parts(z)
-        scale = self.units.tau / self.units.rho
+        lengths = norms(outer)
         return self.problem.network(
-            inner * (np.abs(outer) * scale)[:, None],
-            np.where(outer > 0, 1.0, -1.0),
-            self.units.center + self.units.tau * intercept,
+            inner / self.columns * (self.units.tau * lengths)[:, None],
+            outer / _or_one(lengths)[:, None],
+            self.units.center + self.units.tau * self._like_targets(intercept),
         )
 
-    def _parts(self, z: Array) -> tuple[Array, Array, float]:
-        dim = self.rows.shape[1]
-        inner = z[: self.n_neurons * dim].reshape(self.n_neurons, dim)
-        return inner, z[self.n_neurons * dim : -1], float(z[-1])
+    def _parts(self, z: Array) -> tuple[Array, Array, Array]:
+        dim, n_outputs = len(self.columns), self.problem.n_outputs
+        end = (len(z) - n_outputs) // (dim + n_outputs) * dim
+        inner, outer = z[:end].reshape(-1, dim), z[end:-n_outputs].reshape(-1, n_outputs)
+        return inner, outer, z[-n_outputs:]
+
+    def _like_targets(self, outputs: Array) -> Array:
+        """Without the last axis if there is one output."""
+        return outputs[..., 0] if self.problem.n_outputs == 1 else outputs
+
+    def _intercept(self, c: Any) -> Array:
+        return np.atleast_1d((c - self.units.center) / self.units.tau)
+
+    def _sizes(self, inner: Array) -> Array:
+        """Norms that are penalised."""
+        return norms(inner * self.penalised)
+
+
+def _joined(inner: Array, outer: Array, intercept: Array) -> Array:
+    return np.concatenate([inner.ravel(), outer.ravel(), intercept])
+
+
+def _random_units(random: np.random.RandomState, n: int, dim: int) -> Array:
+    if dim == 1:
+        return random.choice([-1.0, 1.0], (n, 1))
+    vectors = random.standard_normal((n, dim))
+    return vectors / norms(vectors)[:, None]
+
+
+def _or_one(sizes: Array) -> Array:
+    """Divisors without zeros."""
+    return np.where(sizes > 0, sizes, 1.0)

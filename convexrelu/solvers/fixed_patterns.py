@@ -20,7 +20,7 @@ from convexrelu.solvers.master import Master
 from convexrelu.solvers.recovery import dual_of, recover_gated, recover_relu
 from convexrelu.status import Status
 
-__all__ = ["train_on_patterns"]
+__all__ = ["pattern_oracle", "train_on_patterns"]
 
 
 def train_on_patterns(
@@ -84,7 +84,7 @@ def _train_relu(
     time_limit: float | None,
 ) -> tuple[TwoLayerNetwork, Certificate, Status]:
     blocks = Blocks.both_signs(patterns.masks)
-    oracle = _oracle(problem, patterns, complete)
+    oracle = pattern_oracle(problem, patterns, complete)
     solution = master.relu(problem, blocks, time_limit=time_limit)
     # The zero network is feasible in every programme: what a failed solver falls back on.
     network = problem.zero_network()
@@ -96,7 +96,10 @@ def _train_relu(
     return network, certificate, solution.status
 
 
-def _oracle(problem: TrainingProblem, patterns: ActivationPatterns, complete: bool) -> Oracle:
+def pattern_oracle(
+    problem: TrainingProblem, patterns: ActivationPatterns, complete: bool
+) -> Oracle:
+    """Oracle over given patterns, of global scope where these are all."""
     if not complete:
         return programme_oracle_for(problem, patterns.masks)
     if problem.n_outputs == 1 and problem.slope == 0.0 and not problem.free_bias:

@@ -77,10 +77,10 @@ def interior_point(
 
     Notes
     -----
-    An iteration costs ``B n d̃²`` operations for the ``H_j`` and ``B n d̃ min(n, B d̃)`` for the coupling. Memory ``8
-    min(n, B d̃)²`` bytes, ``64 B n`` for slacks and multipliers, ``8 n d̃²``, and 32 MB of scratch.
+    An iteration costs ``B n d̃²`` operations for the ``H_j`` and, with ``m = nK``, ``B m d̃ min(m, B d̃)`` for the
+    coupling. Memory ``8 min(m, B d̃)²`` bytes, ``64 B n`` for slacks and multipliers, ``8 n d̃²``, and 32 MB of scratch.
     """
-    slacks = Slacks(programme.rows, programme.masks != 0)
+    slacks = Slacks(programme.rows, programme.patterns())
     point = starting_point(slacks, programme.alpha)
     best = Iterate(programme.no_blocks(), programme.target, math.inf, Status.INACCURATE)
     for _ in range(_MAX_ITER):
@@ -109,30 +109,37 @@ class _NormalEquations:
         shift = _SHIFT * blocks.diagonal(dim1=1, dim2=2).sum(dim=1)
         lower = torch.linalg.cholesky(blocks + shift[:, None, None] * identity)
         self.inverse = torch.linalg.solve_triangular(lower, identity, upper=False)
-        self.by_sample = len(programme.rows) <= dim * len(blocks)
+        self.by_sample = len(programme.target) <= dim * len(blocks)
         inner = self._by_sample() if self.by_sample else self._by_block()
         inner.diagonal().add_(1)
         self.factor = torch.linalg.cholesky(inner)
 
     def _by_sample(self) -> Tensor:
         """``BBᵀ``, some blocks at a time."""
-        n, dim = self.programme.rows.shape
-        inner = self.blocks.new_zeros(n, n)
-        for part in self._everything().split(max(1, _CHUNK // (n * dim))):
+        size, dim = len(self.programme.target), self.blocks.shape[1]
+        inner = self.blocks.new_zeros(size, size)
+        for part in self._everything().split(max(1, _CHUNK // (size * dim))):
             rows = self._rows_of_b(part)
+            if self.programme.outer is not None:
+                outer = self.programme.outer[part].repeat_interleave(dim, dim=0)
+                rows = (rows[:, :, None] * outer[:, None, :]).flatten(1)
             inner.addmm_(rows.T, rows)
         return self.programme.centred(self.programme.centred(inner).T)
 
     def _by_block(self) -> Tensor:
-        """``BᵀB``; ``B`` is smaller than a matrix of all pairs of samples."""
+        """``BᵀB``; ``B`` is smaller than a matrix of all pairs of samples and outputs."""
         rows = self.programme.centred(self._rows_of_b(self._everything()).T)
-        return rows.T @ rows
+        inner = rows.T @ rows
+        if self.programme.outer is not None:
+            alike, (k, dim) = self.programme.outer @ self.programme.outer.T, self.blocks.shape[:2]
+            inner.view(k, dim, k, dim).mul_(alike[:, None, :, None])
+        return inner
 
     def _rows_of_b(self, index: Tensor) -> Tensor:
-        """Rows of ``Bᵀ``, not centred: (k d̃, n) for ``k`` blocks."""
+        """Rows of ``Bᵀ`` without output directions, not centred: (k d̃, n) for ``k`` blocks."""
         n, dim = self.programme.rows.shape
         rows = (self.inverse[index].reshape(-1, dim) @ self.programme.rows.T).reshape(-1, dim, n)
-        return rows.mul_(self.programme.masks[index][:, None, :]).reshape(-1, n)
+        return rows.mul_(self.programme.slopes[index][:, None, :]).reshape(-1, n)
 
     def _everything(self) -> Tensor:
         return torch.arange(len(self.blocks), device=self.blocks.device)

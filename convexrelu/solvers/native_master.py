@@ -14,7 +14,7 @@ from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
 from convexrelu.solvers.interior_point import interior_point
-from convexrelu.solvers.loss_interior_point import loss_interior_point
+from convexrelu.solvers.loss_master import LossMaster
 from convexrelu.solvers.master import METHODS
 from convexrelu.solvers.proximal_gradient import proximal_gradient
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
@@ -34,7 +34,7 @@ _TRY = 30
 
 
 class NativeMaster:
-    """The native solvers behind one door.
+    """The native solvers behind one door. Losses other than the squared error go to :class:`LossMaster`.
 
     The last programme is kept with its solution: the next one starts from it where it differs in `alpha`
     only. An explicit start goes first. Interior points take no start.
@@ -46,9 +46,9 @@ class NativeMaster:
         ``"interior_point"`` is :func:`~convexrelu.solvers.interior_point.interior_point`, for ReLU; ``"fista"`` is
         :func:`~convexrelu.solvers.proximal_gradient.proximal_gradient`, for gated programmes.
 
-        ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B n d̃ min(n, B d̃) ≤
-        3·10⁸``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. A warm start
-        has thirty Newton steps before interior points are called, unless that failed lately. For gated
+        ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B m d̃ min(m, B d̃) ≤
+        3·10⁸`` with ``m = nK``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. A
+        warm start has thirty Newton steps before interior points are called, unless that failed lately. For gated
         programmes it takes Newton steps where their largest system, ``min(n, B d̃)``, has at most 8000 rows, and
         proximal gradient otherwise.
     gap : float
@@ -95,6 +95,7 @@ class NativeMaster:
         self.method = method
         self.gap = gap
         self.device = device
+        self._any_loss = LossMaster(gap, device=device)
         self.dtype = getattr(torch, dtype)
         self._last: TensorProgramme | None = None
         self._newton: AugmentedLagrangian | None = None
@@ -107,9 +108,7 @@ class NativeMaster:
         if problem.skip:
             return "skip connections"
         if self.method in ("newton", "fista") and not _is_least_squares(problem):
-            return (
-                f"loss={problem.loss.name!r}, activation={problem.activation!r} or several outputs"
-            )
+            return f"loss={problem.loss.name!r}"
         return ""
 
     def relu(
@@ -153,9 +152,8 @@ class NativeMaster:
         if missing := self.missing(problem):
             raise ValueError(f"solver={self.method!r}: Missing {missing}; use solver='auto'")
         if not _is_least_squares(problem):
-            return loss_interior_point(
-                problem, blocks, cones=cones, gap=self.gap, deadline=deadline, device=self.device
-            )
+            solve = self._any_loss.relu if cones else self._any_loss.gated
+            return solve(problem, blocks, time_limit=time_limit)
         programme = self._programme(problem, blocks, cones)
         first = None if start is None else programme.from_problem(start)
         if len(blocks) == 0:
@@ -248,24 +246,23 @@ class NativeMaster:
 
 def _is_least_squares(problem: TrainingProblem) -> bool:
     """Whether a :class:`~convexrelu.solvers.tensors.TensorProgramme` says it all."""
-    squared = problem.loss.name == "squared_error"
-    return squared and problem.n_outputs == 1 and problem.slope == 0
+    return problem.loss.name == "squared_error"
 
 
 def _first_steps(programme: TensorProgramme) -> int:
     """Steps of proximal gradient that cost as much as the first Newton step, to find out which blocks are active."""
-    (n, dim), n_blocks = programme.rows.shape, len(programme.masks)
+    (n, dim), n_blocks = programme.rows.shape, len(programme.slopes)
     side = min(n, dim * n_blocks)
     return max(1, (side**2 * n_blocks + side**3 // 3) // (4 * n_blocks * n * dim))
 
 
 def _order(programme: TensorProgramme) -> list[str]:
     """Solvers in the order in which `auto` tries them."""
-    (n, dim), n_blocks = programme.rows.shape, len(programme.masks)
-    largest_system = min(n, dim * n_blocks)
+    size, dim, n_blocks = len(programme.target), programme.rows.shape[1], len(programme.slopes)
+    largest_system = min(size, dim * n_blocks)
     if not programme.cones:
         return ["newton" if largest_system <= _LARGEST_SYSTEM else "fista"]
     if programme.rows.dtype is not torch.float64:  # interior points need every digit
         return ["newton"]
-    cheap = n_blocks * n * dim * largest_system <= _CHEAP_ITERATION
+    cheap = n_blocks * size * dim * largest_system <= _CHEAP_ITERATION
     return ["interior_point", "newton"] if cheap else ["newton", "interior_point"]

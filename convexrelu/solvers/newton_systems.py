@@ -5,8 +5,8 @@ orthonormal basis of the face that holds the projection ``p``, and ``θ = 1 − 
 
     J = θ QQᵀ + (1 − θ) p̂p̂ᵀ
 
-The system has one row a sample. Where the faces have fewer dimensions in all than there are samples, it is solved
-through the other side (Sherman, Morrison & Woodbury), which has one row a dimension.
+The system has one row for each sample and output. Where the faces have fewer dimensions in all, it is solved through
+the other side (Sherman, Morrison & Woodbury), which has one row a dimension.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class NewtonSystem(Protocol):
     """Solves ``(I + τ Σ_j A_j J_j A_jᵀ) Δ = −g``."""
 
     def direction(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
-        """``Δ`` of shape (n,) for a centred gradient."""
+        """``Δ`` of shape (nK,) for a centred gradient."""
         ...
 
 
@@ -65,13 +65,14 @@ class ConeSystem:
     """Blocks in cones: few dimensions, different ones at every step.
 
     ``J = CCᵀ`` with ``C = √θ Q + (1 − √θ) p̂p̂ᵀQ``; the system is ``I + τBBᵀ`` with ``B = [A_j C_j]_j``, of ``r``
-    columns in all.
+    columns in all. With several outputs the columns are ``b_c ⊗ g_c``, and ``BᵀB`` is the Gram matrix of the ``b_c``
+    times that of the ``g_c``, entry by entry.
 
     Notes
     -----
-    ``n r d̃ + n r min(n, r) + min(n, r)³/3`` operations and ``8 n min(n, r)`` bytes, twice. With many more samples
-    than dimensions ``k d̃`` of the ``k`` active blocks, the Gram matrix of these is kept from step to step, and ``BᵀB``
-    comes from it in ``(k d̃)² r`` operations.
+    With ``m = nK``, ``n r d̃ + m r min(m, r) + min(m, r)³/3`` operations and ``8 m min(m, r)`` bytes, twice; ``n r²``
+    in the middle where ``r < m``. With many more samples than dimensions ``k d̃`` of the ``k`` active blocks, the Gram
+    matrix of these is kept from step to step, and ``BᵀB`` comes from it in ``(k d̃)² r`` operations.
     """
 
     def __init__(self, programme: TensorProgramme, cones: ConeProjector) -> None:
@@ -85,14 +86,15 @@ class ConeSystem:
         if len(active) * columns.shape[1] * _MANY_SAMPLES < len(gradient):
             return self._from_gram(gradient, active, tau, block, columns)
         if len(columns) < len(gradient):
-            B = self._outputs(active.index[block], columns)
-            K = B.T @ B
+            B = _Columns(self.programme, active.index[block], columns)
+            K = B.gram()
             K.diagonal().add_(1 / tau)
-            return B @ _solve(K, B.T @ gradient) - gradient
+            return B.times(_solve(K, B.adjoint(gradient))) - gradient
         K = torch.eye(len(gradient), dtype=gradient.dtype, device=gradient.device)
         for part in torch.arange(len(columns), device=K.device).split(len(gradient)):
-            B = self._outputs(active.index[block[part]], columns[part])
-            K.addmm_(B, B.T, alpha=tau)
+            B = _Columns(self.programme, active.index[block[part]], columns[part])
+            dense = B.dense()
+            K.addmm_(dense, dense.T, alpha=tau)
         return -_solve(K, gradient)
 
     def _from_gram(
@@ -122,10 +124,45 @@ class ConeSystem:
         block, column = in_face.nonzero(as_tuple=True)
         return block, factors[block, :, column]
 
-    def _outputs(self, index: Tensor, columns: Tensor) -> Tensor:
-        """``A_j c`` for every column ``c``, of shape (n, r)."""
-        programme = self.programme
-        return programme.centred((programme.rows @ columns.T) * programme.masks[index].T)
+
+class _Columns:
+    """``A_j c`` for every column ``c``: of shape (n, r), and their output directions for several outputs.
+
+    Parameters
+    ----------
+    programme : TensorProgramme
+    index : integer tensor of shape (r,)
+        The block of each column.
+    columns : tensor of shape (r, d̃)
+    """
+
+    def __init__(self, programme: TensorProgramme, index: Tensor, columns: Tensor) -> None:
+        outputs = (programme.rows @ columns.T) * programme.slopes[index].T
+        self.outputs = programme.centred(outputs)
+        self.outer = None if programme.outer is None else programme.outer[index]
+
+    def gram(self) -> Tensor:
+        """``BᵀB``."""
+        gram = self.outputs.T @ self.outputs
+        return gram if self.outer is None else gram.mul_(self.outer @ self.outer.T)
+
+    def times(self, x: Tensor) -> Tensor:
+        """``Bx``, of shape (nK,)."""
+        if self.outer is None:
+            return self.outputs @ x
+        return (self.outputs @ (x[:, None] * self.outer)).flatten()
+
+    def adjoint(self, v: Tensor) -> Tensor:
+        """``Bᵀv``, of shape (r,)."""
+        if self.outer is None:
+            return self.outputs.T @ v
+        return ((self.outputs.T @ v.view(len(self.outputs), -1)) * self.outer).sum(dim=1)
+
+    def dense(self) -> Tensor:
+        """``B``, of shape (nK, r)."""
+        if self.outer is None:
+            return self.outputs
+        return (self.outputs[:, None, :] * self.outer.T).flatten(0, 1)
 
 
 class GatedSystem:
@@ -208,7 +245,7 @@ class GatedSystem:
         programme = self.programme
         if self._row_gram is None:
             self._row_gram = programme.rows @ programme.rows.T
-        masks = programme.masks[active.index]
+        masks = programme.slopes[active.index]
         K = (masks * (tau * active.shrink)[:, None]).T @ masks
         K.mul_(self._row_gram)
         along = (programme.rows @ active.directions.T) * masks.T
@@ -239,7 +276,7 @@ class _BlockGram:
         self.programme = programme
         # Room for the largest Gram matrix and the columns behind it; pages are not touched before they are needed.
         n, dim = programme.rows.shape
-        size = min(n, dim * len(programme.masks))
+        size = min(len(programme.target), dim * len(programme.slopes))
         self._columns = programme.rows.new_empty((size, n))
         self._gram = programme.rows.new_empty((size, size))
         self._known = torch.zeros(0, dtype=torch.long, device=programme.rows.device)
@@ -247,25 +284,29 @@ class _BlockGram:
     def of(self, index: Tensor) -> Tensor:
         """A copy of ``A_iᵀA_j`` over the blocks in `index`."""
         self._learn(index[~torch.isin(index, self._known)], index)
-        position = torch.zeros(len(self.programme.masks), dtype=torch.long, device=index.device)
+        position = torch.zeros(len(self.programme.slopes), dtype=torch.long, device=index.device)
         position[self._known] = torch.arange(len(self._known), device=index.device)
         entries = _entries(position[index], self.programme.rows.shape[1])
         return self._gram[entries].index_select(1, entries)
 
     def _learn(self, new: Tensor, needed: Tensor) -> None:
-        """Extend the Gram matrix by `new` blocks, forgetting idle ones where it would pass ``n`` rows."""
+        """Extend the Gram matrix by `new` blocks, forgetting idle ones where it would pass ``nK`` rows."""
         if len(new) == 0:
             return
         n, dim = self.programme.rows.shape
-        if (len(self._known) + len(new)) * dim > n:
+        if (len(self._known) + len(new)) * dim > len(self.programme.target):
             self._forget(torch.isin(self._known, needed).nonzero()[:, 0])
         old, size = len(self._known) * dim, (len(self._known) + len(new)) * dim
-        masks = self.programme.masks[new]
-        columns = (masks[:, None, :] * self.programme.rows.T).reshape(-1, n)
+        slopes = self.programme.slopes[new]
+        columns = (slopes[:, None, :] * self.programme.rows.T).reshape(-1, n)
         self._columns[old:size] = self.programme.centred(columns.T).T
-        self._gram[:size, old:size] = self._columns[:size] @ self._columns[old:size].T
-        self._gram[old:size, :old] = self._gram[:old, old:size].T
         self._known = torch.cat([self._known, new])
+        gram = self._columns[:size] @ self._columns[old:size].T
+        if self.programme.outer is not None:
+            alike = self.programme.outer[self._known] @ self.programme.outer[new].T
+            gram.view(-1, dim, len(new), dim).mul_(alike[:, None, :, None])
+        self._gram[:size, old:size] = gram
+        self._gram[old:size, :old] = gram[:old].T
 
     def _forget(self, kept: Tensor) -> None:
         """Keep the known blocks at the positions `kept` only."""

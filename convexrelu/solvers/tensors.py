@@ -28,7 +28,7 @@ class Iterate:
     Attributes
     ----------
     blocks : tensor of shape (B, d̃)
-    v : tensor of shape (n,)
+    v : tensor of shape (nK,)
         Dual point.
     gap : float
         Relative duality gap of the two.
@@ -48,9 +48,13 @@ class Iterate:
 class TensorProgramme:
     """``min ½‖Σ_j A_j u_j − t‖² + alpha Σ_j ‖u_j‖``, with ``u_j`` in a cone ``K_j`` or without cones.
 
-    ``A_j = σ_j D_j R``, where row ``i`` of ``R`` is ``√s_i x̃_i / ρ``, and ``t_i = √s_i (y_i − c₀)/τ``. The
-    scales ``ρ`` and ``τ`` make ``‖R‖ = ‖t‖ = 1``. An output intercept is eliminated: ``A_j`` and ``t`` are
-    meant after the projection orthogonal to ``√s``, which :meth:`centred` applies.
+    ``A_j = g_j ⊗ E_j R`` with ``E_j = D_j + slope (I − D_j)``, where row ``i`` of ``R`` is ``√s_i x̃_i / ρ``, and
+    ``t_i = √s_i (y_i − c₀)/τ``. The scales ``ρ`` and ``τ`` make ``‖R‖ = ‖t‖ = 1``. An output intercept is eliminated:
+    ``A_j`` and ``t`` are meant after the projection orthogonal to ``√s``, which :meth:`centred` applies.
+
+    Outputs, targets and dual points are vectors of ``nK`` entries, those of one sample next to each other. With one
+    output ``g_j`` is a sign and becomes part of ``E_j``. With several, ``A_j u = (E_j R u) g_jᵀ`` and
+    ``A_jᵀ V = RᵀE_j V g_j``: two products of the size of one output's each.
 
     The dual is ``max_v tᵀv − ½‖v‖²`` under ``‖projection of A_jᵀv on K_j‖ ≤ alpha``; at the optimum
     ``v = t − Σ_j A_j u_j``.
@@ -60,7 +64,7 @@ class TensorProgramme:
     problem : TrainingProblem
         Without weightless samples, with squared error.
     blocks : Blocks
-        Patterns ``D_j`` and signs ``σ_j``.
+        Patterns ``D_j`` and signs, or unit vectors, ``g_j``.
     cones : bool
         Whether there are cones ``K_j = {u : (2D_j − I) X̃u ≥ 0}`` (ReLU) or none (gated).
     device : str
@@ -71,9 +75,11 @@ class TensorProgramme:
     ----------
     rows : tensor of shape (n, d̃)
         ``R``.
-    masks : tensor of shape (B, n)
-        ``σ_j D_j``, one row a block.
-    target : tensor of shape (n,)
+    slopes : tensor of shape (B, n)
+        The diagonals of ``E_j``, one row a block; ``g_j E_j`` for one output.
+    outer : tensor of shape (B, K), or None
+        ``g_j`` for several outputs.
+    target : tensor of shape (nK,)
         ``t``.
     alpha : float
         The penalty in these units.
@@ -81,12 +87,12 @@ class TensorProgramme:
     Raises
     ------
     ValueError
-        If the loss is not the squared error.
+        If the loss is not the squared error, or for several outputs without cones.
 
     Notes
     -----
-    Memory ``8 B n`` bytes in float64 for the patterns (and ``B n`` more with cones); no array of
-    ``n × B × d̃``.
+    Memory ``8 B n`` bytes in float64 for the patterns (and ``B n`` more with cones, ``8 B n`` for several outputs);
+    no array of ``n × B × d̃`` or ``n × B × K``.
     """
 
     def __init__(
@@ -102,13 +108,17 @@ class TensorProgramme:
             raise ValueError(
                 f"loss={problem.loss.name!r}: Missing a native solver; use solver='cvxpy:CLARABEL'"
             )
+        if problem.n_outputs > 1 and not cones:
+            raise ValueError(
+                "activation='gated_relu': Missing several outputs: over a pattern the penalty would be a nuclear norm"
+            )
         self.problem = problem
         self.cones = cones
         self.blocks = blocks
         self._rho, center, self._tau, _ = problem.units()
         root = np.sqrt(problem.weights)
         rows = root[:, None] * problem.design / self._rho
-        target = root * (problem.y - center) / self._tau
+        target = (root * (problem.y - center).T).T / self._tau
 
         def tensor(array: NDArray[Any]) -> Tensor:
             return torch.as_tensor(array).to(device=device, dtype=dtype)
@@ -116,8 +126,15 @@ class TensorProgramme:
         self.rows = tensor(rows)
         # Products with few rows and many columns are twice as fast as with many rows and few columns.
         self._features = self.rows.T.contiguous()
-        self.target = tensor(target)
-        self.masks = tensor(blocks.masks).mul_(tensor(blocks.signs)[:, None])
+        self.target = tensor(target).flatten()
+        self.slopes = tensor(blocks.masks)
+        if problem.slope:
+            self.slopes.mul_(1 - problem.slope).add_(problem.slope)
+        self.outer: Tensor | None = None
+        if problem.n_outputs == 1:
+            self.slopes.mul_(tensor(blocks.signs)[:, None])
+        else:
+            self.outer = tensor(blocks.signs)
         self._unit = tensor(root) if problem.fit_intercept else None
         self.target = self.centred(self.target)
         self.set_alpha(problem.alpha)
@@ -130,7 +147,7 @@ class TensorProgramme:
     def in_single_precision(self) -> TensorProgramme:
         """A copy in float32, for rough work."""
         single = copy(self)
-        for name in ("rows", "_features", "masks", "target", "_unit"):
+        for name in ("rows", "_features", "slopes", "outer", "target", "_unit"):
             tensor = getattr(self, name)
             setattr(single, name, None if tensor is None else tensor.to(torch.float32))
         return single
@@ -159,15 +176,15 @@ class TensorProgramme:
         problem = self.problem
         u = end.blocks.to("cpu", torch.float64).numpy() * (self._tau / self._rho)
         active = np.flatnonzero(np.any(u != 0, axis=1))
-        signed = self.blocks.masks[active].T * self.blocks.signs[active]
-        hidden = np.einsum("nd,nd->n", signed @ u[active], problem.design)
+        slopes = np.where(self.blocks.masks[active].T, 1.0, problem.slope)
+        hidden = (slopes * (problem.design @ u[active].T)) @ self.blocks.signs[active]
         intercept = problem.best_intercept(hidden)
         penalty = problem.alpha * float(np.linalg.norm(u, axis=1).sum())
-        dual = end.v.to("cpu", torch.float64).numpy()
+        dual = end.v.to("cpu", torch.float64).numpy().reshape(problem.y.shape)
         return ProgrammeSolution(
             blocks=u,
             intercept=intercept,
-            outputs=problem.y - self._tau * dual / np.sqrt(problem.weights),
+            outputs=problem.y - self._tau * (dual.T / np.sqrt(problem.weights)).T,
             objective=problem.data_fit(hidden + intercept) + penalty,
             status=Status.CONVERGED if end.gap <= wanted else end.status,
             accuracy=end.accuracy,
@@ -176,27 +193,42 @@ class TensorProgramme:
 
     def no_blocks(self) -> Tensor:
         """The zero solution, of shape (B, d̃)."""
-        return self.rows.new_zeros((len(self.masks), self.rows.shape[1]))
+        return self.rows.new_zeros((len(self.slopes), self.rows.shape[1]))
+
+    def patterns(self) -> Tensor:
+        """``D_j``, booleans of shape (B, n)."""
+        return torch.as_tensor(self.blocks.masks).to(self.rows.device)
 
     # The linear map
 
     def centred(self, array: Tensor) -> Tensor:
-        """Projection of outputs, of shape (n,) or (n, k), that eliminates the intercept."""
+        """Projection of outputs, of shape (n,), (nK,), (n, k) or (nK, k), that eliminates the intercept."""
         if self._unit is None:
             return array
-        if array.ndim == 1:
+        if array.shape == self._unit.shape:
             return array - self._unit * (self._unit @ array)
-        return torch.addr(array, self._unit, self._unit @ array, alpha=-1)
+        wide = array.reshape(len(self._unit), -1)
+        return torch.addr(wide, self._unit, self._unit @ wide, alpha=-1).reshape(array.shape)
 
     def pull(self, v: Tensor, index: Tensor | None = None) -> Tensor:
         """``A_jᵀ v`` for a centred `v`, of shape (B, d̃), or for the blocks in `index`."""
-        masks = self.masks if index is None else self.masks[index]
-        return ((self._features * v) @ masks.T).T
+        slopes, outer = self._of(index)
+        if outer is None:
+            return ((self._features * v) @ slopes.T).T
+        return (outer @ v.view(-1, outer.shape[1]).T).mul_(slopes) @ self.rows
 
     def push(self, blocks: Tensor, index: Tensor | None = None) -> Tensor:
-        """``Σ_j A_j u_j``, of shape (n,), over all blocks or those in `index`."""
-        masks = self.masks if index is None else self.masks[index]
-        return self.centred(((blocks.T @ masks) * self._features).sum(dim=0))
+        """``Σ_j A_j u_j``, of shape (nK,), over all blocks or those in `index`."""
+        slopes, outer = self._of(index)
+        if outer is None:
+            return self.centred(((blocks.T @ slopes) * self._features).sum(dim=0))
+        return self.centred(((blocks @ self._features).mul_(slopes).T @ outer).flatten())
+
+    def _of(self, index: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Slopes and output directions of all blocks, or of those in `index`."""
+        if index is None:
+            return self.slopes, self.outer
+        return self.slopes[index], None if self.outer is None else self.outer[index]
 
     # Primal and dual
 
@@ -213,9 +245,9 @@ class TensorProgramme:
         ----------
         blocks, index : tensors of shape (k, d̃) and (k,)
             The blocks that are not zero and their positions.
-        residual : tensor of shape (n,)
+        residual : tensor of shape (nK,)
             Their ``t − Σ_j A_j u_j``.
-        v : tensor of shape (n,)
+        v : tensor of shape (nK,)
             Dual point, centred.
         bound : float
             At least the largest ``‖projection of A_jᵀv‖``.

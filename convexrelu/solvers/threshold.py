@@ -36,6 +36,7 @@ from convexrelu.oracles.threshold import (
     ThresholdSearchOracle,
     threshold_relaxation,
 )
+from convexrelu.oracles.threshold_sweep import ThresholdSweepOracle
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns
 from convexrelu.patterns.activation import row_keys
 from convexrelu.patterns.complete import has_every_pattern
@@ -52,8 +53,11 @@ Masks = NDArray[np.bool_]
 
 # Columns a round: as many as there are units, within these limits.
 _MIN_COLUMNS, _MAX_COLUMNS = 12, 100
-# Cells are listed for pricing if their masks are not larger than this, and searched otherwise.
-_LIST_BYTES = 2**27
+# Cells are listed for pricing where their masks are not larger than this: of lines, which are quickly listed, and in
+# more dimensions.
+_LIST_BYTES = {"planar": 2**28, "more": 2**21}
+# Samples up to which half-planes are swept.
+_SWEPT_SAMPLES = 2000
 # Random starts of a search that is to find nothing.
 _STARTS_FOR_A_VERDICT = 300
 # Rounds in a row without a lower objective after which training is given up.
@@ -80,16 +84,17 @@ def train_threshold(
     problem : TrainingProblem
         Without weightless samples; squared error, one output.
     patterns : ActivationPatterns or None
-        The units to choose from. None generates them: from a list of all cells where that is short enough, by a
-        search otherwise.
+        The units to choose from. None generates them: from a list of all cells where that is short, by a sweep for
+        two features (which is a proof as well, but may not be a sharp one where many samples are on common lines),
+        and by a search otherwise.
     complete : bool
         Whether `patterns` are an enumeration. The certificate is of global scope if they are then proved to be all,
         see :func:`~convexrelu.patterns.complete.has_every_pattern`, and of the programme's otherwise.
     tol : float
         Relative duality gap to reach.
     max_iter : int
-        Most lassos solved while patterns are searched for. Given ones need no such limit: every round has a column
-        that was not there before.
+        Most lassos solved while patterns are searched for. Proofs need no such limit: every round has a column that
+        was not there before.
     time_limit : float, optional
         Seconds.
     random : RandomState, optional
@@ -123,14 +128,13 @@ def train_threshold(
     _check(problem)
     started = time.perf_counter()
     random = np.random.RandomState() if random is None else random
-    oracle = _oracle(problem.design, patterns, complete, random)
+    oracle = _oracle(problem, patterns, complete, random)
     searched = isinstance(oracle, ThresholdSearchOracle)
+    verifier = ThresholdSearchOracle(problem.design, random, n_starts=_STARTS_FOR_A_VERDICT)
     generation = _ColumnGeneration(
         problem,
         oracle,
-        ThresholdSearchOracle(problem.design, random, n_starts=_STARTS_FOR_A_VERDICT)
-        if searched
-        else None,
+        verifier if searched else None,
         tol=tol,
         max_iter=max_iter if searched else None,
         deadline=math.inf if time_limit is None else started + time_limit,
@@ -155,19 +159,27 @@ def _check(problem: TrainingProblem) -> None:
 
 
 def _oracle(
-    design: Array,
+    problem: TrainingProblem,
     patterns: ActivationPatterns | None,
     complete: bool,
     random: np.random.RandomState,
 ) -> Oracle:
+    """The patterns given; or a proof from all of them where that is cheap, and a search elsewhere."""
+    design = problem.design
     if patterns is None:
-        n_cells = count_patterns(len(design), RowSpace.of(design).rank)
-        if n_cells * len(design) > _LIST_BYTES:
-            return ThresholdSearchOracle(design, random)
+        rank = RowSpace.of(design).rank
+        n_bytes = count_patterns(len(design), rank) * len(design)
+        if n_bytes > _LIST_BYTES["planar" if rank <= 2 else "more"]:
+            if problem.n_features == 2 and problem.hidden_bias and len(design) <= _SWEPT_SAMPLES:
+                return ThresholdSweepOracle(problem.X)
+            return ThresholdSearchOracle(design, random, remembers=True)
         patterns, complete = enumerate_patterns(design), True
-    return ThresholdPatternOracle(
-        patterns, complete=complete and has_every_pattern(design, patterns)
-    )
+    complete = complete and has_every_pattern(design, patterns)
+    if (
+        not complete
+    ):  # the patterns that the gates have in float64, whatever they were meant to have
+        patterns = ActivationPatterns.of_gates(design, patterns.gates)
+    return ThresholdPatternOracle(patterns, complete=complete)
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,14 +256,20 @@ class _ColumnGeneration:
         if self._certificate is None:
             raise KeyboardInterrupt
         network = self._best.network(self.problem)
-        # A gate in no centre may lie so near a hyperplane that a sample is on the other side of it.
+        # A gate in no centre may lie so near a hyperplane that a sample is on the other side of it. The network is
+        # then not one of the programme's, which can only have better ones than the programme's bound says.
         penalty = self.problem.alpha * network.penalty()
         objective = self.problem.data_fit(network.predict(self.problem.X)) + penalty
         certificate = replace(self._certificate, objective=objective)
+        if certificate.scope == "programme":
+            certificate = replace(certificate, lower_bound=min(certificate.lower_bound, objective))
         if status is Status.CONVERGED and certificate.relative_gap > self.tol:
             status = Status.INACCURATE
         self._history[-1] = replace(
-            self._history[-1], objective=objective, relative_gap=certificate.relative_gap
+            self._history[-1],
+            objective=objective,
+            lower_bound=certificate.lower_bound,
+            relative_gap=certificate.relative_gap,
         )
         return Result(network, certificate, status, self._history, self._n_iter)
 
@@ -277,19 +295,26 @@ class _ColumnGeneration:
         self._best = units if lower else self._best
         self._idle = 0 if lower or self._n_iter == 0 else self._idle + 1
         v = problem.dual_point(units.outputs())
-        report = self.oracle(v, deadline=self.deadline)
-        if not report.is_proof:  # columns at hand are directions as well
-            own = float(np.abs(units.masks @ v).max(initial=0.0))
-            report = replace(report, bound=max(report.bound, own))
-        known = set(row_keys(units.masks).tolist())
-        keys = row_keys(report.masks).tolist()
-        level = problem.alpha * (1 + 1e-12)
-        fresh = [i for i, key in enumerate(keys) if report.values[i] > level and key not in known][
-            : min(max(_MIN_COLUMNS, units.width), _MAX_COLUMNS)
-        ]
-        self._certify(v, report)
+        report = self._ask(self.oracle, v)
+        certificate = self._certify(v, report)
+        fresh = self._new_columns(report)
+        done = not fresh or certificate.relative_gap <= self.tol
+        if done and not certificate.is_proof and self.verifier is not None:
+            # A search that sees no more to do has a second one look, from more starts.
+            second = self._ask(self.verifier, v)
+            report = replace(second, bound=max(report.bound, second.bound))
+            self._certify(v, report)
+            fresh = self._new_columns(report)
         self._record(len(fresh))
         return ActivationPatterns(report.masks[fresh], report.directions[fresh])
+
+    def _ask(self, oracle: Oracle, v: Array) -> OracleReport:
+        """Price a dual point; columns at hand are among the directions of a search."""
+        report = oracle(v, deadline=self.deadline)
+        if report.is_proof:
+            return report
+        own = float(np.abs(self._units.masks @ v).max(initial=0.0))
+        return replace(report, bound=max(report.bound, own))
 
     def _new_columns(self, report: OracleReport) -> list[int]:
         """Violated witnesses that are not at hand, strongest first."""
@@ -305,7 +330,7 @@ class _ColumnGeneration:
         """Equal for columns that can replace each other: with an intercept, a column and its complement can."""
         return row_keys(masks ^ masks[:, :1] if self.problem.fit_intercept else masks).tolist()
 
-    def _certify(self, v: Array, report: OracleReport) -> None:
+    def _certify(self, v: Array, report: OracleReport) -> Certificate:
         """Certificate of the best units; of proofs the sharpest so far."""
         certificate = _certificate(self.problem, self._best.objective(self.problem), v, report)
         before = self._certificate
@@ -315,6 +340,7 @@ class _ColumnGeneration:
                 certificate = replace(before, objective=certificate.objective)
             certificate = replace(certificate, proved_lower_bound=proved)
         self._certificate = certificate
+        return certificate
 
     def _record(self, n_cuts: int) -> None:
         certificate = self._certificate
@@ -346,15 +372,15 @@ def _certificate(
     violation = max(report.bound / problem.alpha - 1.0, 0.0)
     if not report.is_proof and closed >= bound - 1e-9 * abs(bound):
         return Certificate(objective, closed, "global", "relaxation", True, closed, 0, violation)
-    everywhere = report.is_proof and report.scope == "global"
-    proved = max(closed, bound) if everywhere else closed
+    if report.is_proof and report.scope == "global":
+        bound = closed = max(bound, closed)
     return Certificate(
         objective,
         bound,
         report.scope,
         report.method,
         report.is_proof,
-        proved,
+        closed,
         report.n_starts,
         violation,
     )
@@ -400,12 +426,12 @@ def _polished(
     weights = weights.copy()
     while len(used := np.flatnonzero(weights)):
         design, signs = root[:, None] * columns[:, used], np.sign(weights[used])
-        null = null_space(design, rcond=_RANK_TOL)
+        q, r = np.linalg.qr(design)
+        null = null_space(r, rcond=_RANK_TOL)
         if null.shape[1]:
             # Nothing but the penalty changes in this direction: go where it does not rise.
             step, longest = null[:, 0] * -np.sign(signs @ null[:, 0] or 1.0), np.inf
         else:
-            q, r = np.linalg.qr(design)
             best = solve_triangular(r, q.T @ (root * targets))
             best -= solve_triangular(r, solve_triangular(r, alpha * signs, trans=1))
             step, longest = best - weights[used], 1.0

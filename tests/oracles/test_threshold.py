@@ -81,6 +81,19 @@ def test_search_finds_the_maximum(n, d):
     assert hits >= 4
 
 
+def test_search_remembers():
+    """With one random start it is the gates of earlier calls that find the maximum again."""
+    design, v = design_and_dual(0, 30, 4)
+    values = {}
+    for remembers in (True, False):
+        random = np.random.RandomState(0)
+        oracle = ThresholdSearchOracle(design, random, n_starts=2, n_lines=6, remembers=remembers)
+        values[remembers] = [oracle(v).bound for _ in range(20)]
+    assert (np.diff(values[True]) >= 0).all()
+    assert values[True][-1] >= max(values[False])
+    assert not (np.diff(values[False]) >= 0).all()
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_search_does_not_mind_units(scale):
     design, v = design_and_dual(2, 15, 3)

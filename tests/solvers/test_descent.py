@@ -26,7 +26,7 @@ def run(problem, seed=0, **options):
 def objective_of(problem, seed=0):
     """The rounded objective and a point at which no weight is zero."""
     objective = module._RoundedObjective(problem, slice(None))
-    z = objective.random_weights(np.random.RandomState(seed))
+    z = objective.random_point(np.random.RandomState(seed))
     z = z + 0.1 * np.random.default_rng(seed).standard_normal(len(z))
     return objective, z if problem.fit_intercept else np.append(z[:-1], 0.0)
 
@@ -71,7 +71,7 @@ def test_balancing_keeps_the_function_and_lowers_the_penalty():
     objective, z = objective_of(problem_of())
     balanced = objective.balanced(z)
     inner, outer, _ = objective._parts(balanced)
-    np.testing.assert_allclose(np.linalg.norm(inner, axis=1), np.abs(outer), rtol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(inner, axis=1), np.abs(outer[:, 0]), rtol=1e-12)
     assert balanced @ balanced < z @ z
     before, after = objective.network(z), objective.network(balanced)
     np.testing.assert_allclose(after.predict(X), before.predict(X), atol=1e-12)

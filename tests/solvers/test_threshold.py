@@ -1,6 +1,7 @@
 """Threshold networks, against lassos in cvxpy, the shattered form and straight-through gradients."""
 
 from fractions import Fraction
+from itertools import product
 
 import cvxpy as cp
 import numpy as np
@@ -117,6 +118,16 @@ def test_shattered_data(seed):
     result = train_threshold(problem, patterns, complete=True, tol=1e-10)
     assert_proved(result, problem, tol=1e-10)
     assert 6 * result.certificate.objective == pytest.approx(shattered_value(y, beta), rel=1e-7)
+
+
+def test_shattered_data_in_numbers():
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((6, 7)), rng.standard_normal(6)
+    problem = TrainingProblem(X, y, 0.3 / 6, hidden_bias=False, fit_intercept=False)
+    result = train_threshold(problem, None, tol=1e-10)
+    assert_proved(result, problem, tol=1e-10)
+    assert 6 * result.certificate.objective == pytest.approx(0.243617181, abs=1e-9)
+    assert shattered_value(y, 0.3) == pytest.approx(0.243617181, abs=1e-9)
 
 
 def test_ten_samples_in_three_dimensions():
@@ -244,7 +255,7 @@ class TestPatterns:
         problem = TrainingProblem(X, y, 0.02)
         proved = train_threshold(problem, None, tol=1e-9)
         assert_proved(proved, problem)
-        monkeypatch.setattr(threshold, "_LIST_BYTES", 0)
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
         random = np.random.RandomState(0)
         searched = train_threshold(problem, None, tol=1e-9, random=random)
         certificate = searched.certificate
@@ -252,6 +263,29 @@ class TestPatterns:
         assert certificate.n_starts > 0
         assert certificate.proved_lower_bound <= proved.certificate.objective
         assert certificate.objective == pytest.approx(proved.certificate.objective, rel=1e-6)
+
+    def test_sweep(self, monkeypatch):
+        X, y = data(40, 2, seed=7)
+        problem = TrainingProblem(X, y, 0.01)
+        listed = train_threshold(problem, None, tol=1e-9)
+        assert_proved(listed, problem)
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
+        swept = train_threshold(problem, None, tol=1e-9)
+        assert_proved(swept, problem)
+        assert (listed.certificate.method, swept.certificate.method) == ("cells", "sweep")
+        one, other = listed.certificate.objective, swept.certificate.objective
+        assert one == pytest.approx(other, rel=1e-9)
+
+    def test_sweep_of_a_grid(self, monkeypatch):
+        """Not sharp, but a proof: the optimum is between its bound and its objective."""
+        X = np.array([[i, j] for i in range(4) for j in range(4)], dtype=float)
+        problem = TrainingProblem(X, np.random.default_rng(0).standard_normal(16), 0.01)
+        optimum = train_threshold(problem, None, tol=1e-9).certificate
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
+        swept = train_threshold(problem, None, tol=1e-9).certificate
+        assert swept.is_proof and swept.scope == "global"
+        assert swept.lower_bound <= optimum.objective
+        assert optimum.lower_bound <= swept.objective
 
     def test_gates_are_centres(self):
         X, y = data(10, 2)
@@ -266,6 +300,31 @@ class TestPatterns:
                 other /= np.linalg.norm(other)
                 if ((units @ other > 0) == (units @ gate > 0)).all():
                     assert np.abs(units @ other).min() <= depth + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_sound_on_degenerate_data(seed, monkeypatch):
+    """No proof is above the objective of networks with many other gates, on and off the hyperplanes."""
+    rng = np.random.default_rng(seed)
+    n, d = rng.integers(2, 9), rng.integers(1, 3)
+    X = rng.integers(-2, 3, (n, d)) * rng.choice([0.1, 1.0, 1e8]) + rng.choice([0, 1e6])
+    options = {"hidden_bias": bool(seed & 1), "fit_intercept": bool(seed & 2)}
+    alpha = 10 ** rng.uniform(-3, 0)
+    problem = TrainingProblem(X, rng.standard_normal(n), alpha, **options).condensed()
+    dimension = problem.design.shape[1]
+    lattice = np.array(list(product(range(-3, 4), repeat=dimension)), dtype=float)
+    gates = np.vstack([lattice, rng.standard_normal((100, dimension))])
+    masks = np.unique(gates @ problem.design.T >= 0, axis=0)
+    arguments = masks, problem.y, alpha, problem.fit_intercept, problem.weights
+    upper = lasso_value(*arguments) * (1 + 1e-6) + 1e-9
+    if seed & 4:
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
+    result = train_threshold(problem, None, max_iter=2, random=np.random.RandomState(0))
+    certificate = result.certificate
+    assert certificate.proved_lower_bound <= upper
+    assert certificate.lower_bound <= certificate.objective * (1 + 1e-12)
+    if certificate.is_proof and certificate.scope == "global":
+        assert certificate.lower_bound == certificate.proved_lower_bound
 
 
 class TestLimits:
@@ -296,7 +355,7 @@ class TestLimits:
         assert result.certificate.relative_gap <= 1e-9
 
     def test_rounds(self, monkeypatch):
-        monkeypatch.setattr(threshold, "_LIST_BYTES", 0)
+        monkeypatch.setattr(threshold, "_LIST_BYTES", {"planar": 0, "more": 0})
         X, y = data(40, 3)
         rounds = []
         result = train_threshold(
@@ -309,6 +368,8 @@ class TestLimits:
         )
         assert result.status is Status.MAX_ITER
         assert (result.n_iter, len(rounds)) == (2, 3)
+        # Columns at hand are among the directions that were priced: no estimate is above the objective.
+        assert all(entry.lower_bound <= entry.objective for entry in rounds)
         assert rounds[0].objective > rounds[-1].objective
 
     def test_time(self):

@@ -1,0 +1,265 @@
+"""What all estimators have in common: parameters, the way to a problem and to training, what they keep of a result."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from convexrelu.displays.progress import ProgressPrinter
+from convexrelu.gated_network import GatedNetwork
+from convexrelu.losses import Loss
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.optimal_set import minimal
+from convexrelu.oracles.choose import ORACLES
+from convexrelu.problem import ACTIVATIONS, TrainingProblem
+from convexrelu.result import Result
+from convexrelu.solvers.master import SOLVERS
+from convexrelu.status import Status
+from convexrelu.threshold_network import ThresholdNetwork
+from convexrelu.training import PATTERNS, train
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["NetworkEstimator", "WithPenalty", "checked_weights", "naming"]
+
+Array = NDArray[np.float64]
+
+
+class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
+    """Base class of the estimators. Subclasses have the parameters below, and say what targets are."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_bias": ["boolean", StrOptions({"free"})],
+        "fit_intercept": ["boolean"],
+        "skip": ["boolean"],
+        "skip_alpha": [Interval(Real, 0, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "negative_slope": [Interval(Real, 0, 1, closed="neither")],
+        "patterns": [StrOptions(set(PATTERNS)), "array-like"],
+        "n_patterns": [Interval(Integral, 1, None, closed="left")],
+        "solver": [StrOptions(set(SOLVERS))],
+        "oracle": [StrOptions(set(ORACLES))],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "time_limit": [Interval(Real, 0, None, closed="left"), None],
+        "minimal": ["boolean"],
+        "device": [str],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
+
+    @property
+    def feature_importances_(self) -> Array:
+        """Share of every feature ``k`` in the path weights ``Σ_j |w_jk| ‖a_j‖ + ‖s_k‖``, of shape (d,).
+
+        Paths lead from a feature to the outputs, over a neuron or the skip connection. The sum does not change when
+        neurons are rescaled, split or joined, which leaves the function alone. Like any weights, these compare
+        features of one scale: standardise ``X``. Networks of equal objective may have others. Without
+        any path all shares are zero.
+        """
+        check_is_fitted(self, "network_")
+        paths = _path_weights(self.network_)
+        return paths / (paths.sum() or 1.0)
+
+    def to_torch(
+        self, dtype: torch.dtype | None = None, device: str = "cpu"
+    ) -> torch.nn.Sequential:
+        """The network as ``Sequential(Linear, ReLU, Linear)``, see :meth:`TwoLayerNetwork.to_torch`.
+
+        Raises
+        ------
+        ValueError
+            For a network that has no such form; ``network_.to_relu(X)`` makes one of a gated network.
+        """
+        check_is_fitted(self, "network_")
+        if not isinstance(self.network_, TwoLayerNetwork):
+            gated = isinstance(self.network_, GatedNetwork)
+            raise ValueError(
+                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"
+                + ("; use network_.to_relu(X).to_torch()" if gated else "")
+            )
+        return self.network_.to_torch(dtype=dtype, device=device)
+
+    # What targets are
+
+    @abstractmethod
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Array, NDArray, Array | None]:
+        """Inputs, targets and weights as arrays, if they are what the estimator takes."""
+
+    @abstractmethod
+    def _problem(
+        self, X: Array, y: NDArray, sample_weight: Array | None, alpha: float
+    ) -> TrainingProblem:
+        """The training problem of checked data."""
+
+    def _describe(self, y: NDArray) -> None:
+        """Keep what predictions need to know of the targets."""
+
+    def _problem_of(
+        self, X: Array, targets: Array, sample_weight: Array | None, alpha: float, loss: str | Loss
+    ) -> TrainingProblem:
+        """The problem with this estimator's parameters."""
+        return TrainingProblem(
+            X,
+            targets,
+            alpha,
+            loss=loss,
+            activation=self.activation,
+            negative_slope=self.negative_slope,
+            hidden_bias=self.hidden_bias,
+            fit_intercept=self.fit_intercept,
+            skip=self.skip,
+            skip_alpha=self.skip_alpha,
+            sample_weight=sample_weight,
+        )
+
+    # Training
+
+    def _training_options(self) -> dict[str, Any]:
+        """Keywords of :func:`convexrelu.train`."""
+        names = "patterns n_patterns solver oracle tol max_iter time_limit device random_state"
+        options = {name: getattr(self, name) for name in names.split()}
+        return options | {"progress": ProgressPrinter() if self.verbose else None}
+
+    def _take(self, result: Result, problem: TrainingProblem, y: NDArray) -> Self:
+        """Keep a result as the fitted attributes."""
+        if self.minimal:
+            result = _with_fewest_neurons(result, problem)
+        self._describe(y)
+        self.network_ = result.network
+        self.certificate_ = result.certificate
+        self.history_ = result.history
+        self.status_ = result.status
+        self.n_iter_ = result.n_iter
+        return self
+
+    def _conclude(self, result: Result, problem: TrainingProblem, y: NDArray) -> Self:
+        """Keep a result, and say how it ended if not well; to be called by ``fit`` itself."""
+        self._take(result, problem, y)
+        if result.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt(
+                f"fit was interrupted: the estimator keeps the best network so far ({result.certificate})"
+            )
+        if result.status is not Status.CONVERGED:
+            warnings.warn(
+                f"{result.status.value}: relative gap {result.certificate.relative_gap:.1e}, tol={self.tol:.1e}",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    # Prediction
+
+    def _outputs(self, X: ArrayLike) -> Array:
+        """Outputs of the network, of shape (n,) or (n, K)."""
+        check_is_fitted(self, "network_")
+        with naming("X"):
+            inputs = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.network_.predict(inputs)
+
+
+class WithPenalty(NetworkEstimator):
+    """An estimator that is given its `alpha`."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkEstimator._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "warm_start": ["boolean"],
+    }
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Training inputs.
+        y : array-like of shape (n,) or (n, K)
+            Targets, or class labels.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative weights; only their proportions matter.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+        """
+        self._validate_params()
+        inputs, targets, weights = self._checked(X, y, sample_weight)
+        problem = self._problem(inputs, targets, weights, self.alpha)
+        result = train(problem, start=self._start(problem), **self._training_options())
+        return self._conclude(result, problem, targets)
+
+    def _start(self, problem: TrainingProblem) -> TwoLayerNetwork | str:
+        """The last network, for a warm start that fits."""
+        network = getattr(self, "network_", None)
+        if not (self.warm_start and isinstance(network, TwoLayerNetwork)):
+            return "descent"
+        fits = (network.n_features, network.n_outputs) == (problem.n_features, problem.n_outputs)
+        return network if fits else "descent"
+
+
+def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:
+    """Weights as floats, one for each row of `X`."""
+    if sample_weight is None:
+        return None
+    with naming("sample_weight"):
+        return _check_sample_weight(sample_weight, X, dtype=np.float64)
+
+
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Name the argument in numpy's complaint about something that is not a number."""
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("could not convert"):
+            raise
+        raise ValueError(f"{argument} is not an array of numbers: {error}") from error
+
+
+def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) -> Array:
+    """``Σ_j |w_jk| ‖a_j‖`` of every feature ``k``."""
+    if isinstance(network, TwoLayerNetwork):
+        paths = np.linalg.norm(network.output_weights, axis=0) @ np.abs(network.hidden_weights)
+        if network.skip_weights is not None:
+            paths += np.linalg.norm(network.skip_weights, axis=0)
+        return paths
+    if isinstance(network, GatedNetwork):
+        return np.abs(network.weights).sum(axis=0)[: network.n_features]
+    raise AttributeError("feature_importances_: Missing for gates of a threshold network a scale")
+
+
+def _with_fewest_neurons(result: Result, problem: TrainingProblem) -> Result:
+    """The result with a smallest network, of the same outputs on the training data."""
+    if not isinstance(result.network, TwoLayerNetwork):
+        raise ValueError(
+            f"minimal=True: Missing for activation={problem.activation!r}; use minimal=False"
+        )
+    network = minimal(result.network, problem)
+    certificate = replace(result.certificate, objective=problem.objective(network))
+    last = replace(
+        result.history[-1],
+        objective=certificate.objective,
+        relative_gap=certificate.relative_gap,
+        width=network.width,
+    )
+    history = [*result.history[:-1], last]
+    return replace(result, network=network, certificate=certificate, history=history)

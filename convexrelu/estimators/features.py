@@ -1,0 +1,118 @@
+"""Hidden features as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils import Tags, get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from convexrelu.estimators.base import naming
+from convexrelu.network import TwoLayerNetwork
+
+__all__ = ["ConvexReLUFeatures"]
+
+
+class ConvexReLUFeatures(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Transformer to the outputs of the neurons, ``φ(w̃_jᵀ(x, 1))``, of a network that is trained for it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A regressor or classifier of this package, with ``activation`` other than the gated ones. A clone of it is
+        fitted; one in a :class:`sklearn.frozen.FrozenEstimator` is used as it is.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : array of shape (n_features,)
+        Their names, where ``X`` had string names for all.
+
+    Raises
+    ------
+    ValueError
+        For bad input; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from convexrelu import ConvexReLUFeatures, ConvexReLURegressor
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> y = np.abs(X[:, 0])
+    >>> features = ConvexReLUFeatures(ConvexReLURegressor(alpha=1e-3, random_state=0))
+    >>> features.fit(X, y).get_feature_names_out()
+    array(['convexrelufeatures0', 'convexrelufeatures1'], dtype=object)
+    >>> make_pipeline(features, Ridge(1e-6)).fit(X, y).predict([[0.5]]).round(2)
+    array([0.5])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+    }
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Training inputs.
+        y : array-like of shape (n,) or (n, K)
+            Targets of the estimator.
+        **fit_params
+            Passed to the estimator's ``fit``, such as ``sample_weight``.
+
+        Returns
+        -------
+        ConvexReLUFeatures
+            The fitted transformer.
+        """
+        self._validate_params()
+        with naming("X"):
+            validate_data(self, X, dtype=np.float64)
+        estimator = clone(self.estimator).fit(X, y, **fit_params)
+        if not isinstance(getattr(estimator, "network_", None), TwoLayerNetwork):
+            raise ValueError(
+                f"estimator={self.estimator!r} has no TwoLayerNetwork as its network_; take a regressor or "
+                "classifier of convexrelu with activation 'relu', 'leaky_relu' or 'absolute_value'"
+            )
+        self.estimator_ = estimator
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Outputs of the neurons, of shape (n, m)."""
+        check_is_fitted(self, "estimator_")
+        with naming("X"):
+            inputs = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.estimator_.network_.hidden_features(inputs)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.estimator_.network_.width
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.target_tags.required = True
+        tags.target_tags.positive_only = inner.target_tags.positive_only
+        return tags

@@ -1,0 +1,328 @@
+"""Estimators that choose their penalty: scores as of a grid search, folds, weights, routing, interruptions."""
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
+from convexrelu.estimators.cross_validation import choose_penalty
+from convexrelu.oracles import CellOracle
+from convexrelu.solvers.native_master import NativeMaster
+from tests import reference
+from tests.estimators.test_interrupt import interrupt
+from tests.honest import assert_honest, assert_same_network
+
+X, Y = reference.teacher(30, 2, 2, 0.1, 0)
+ALPHAS = [0.3, 0.03, 0.003]
+WEIGHT = np.random.default_rng(1).integers(0, 4, len(Y)).astype(float)
+
+
+def regressor(**params):
+    return ConvexReLURegressorCV(**{"alphas": ALPHAS, "cv": 3, "random_state": 0, **params})
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return regressor().fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks(
+    [ConvexReLURegressorCV(n_alphas=2, eps=0.3, cv=2, max_iter=1, oracle="quick")]
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+# Scores
+
+
+@pytest.mark.parametrize("scoring", ["neg_mean_squared_error", "r2", "neg_median_absolute_error"])
+def test_scores_are_those_of_a_grid_search(scoring):
+    """At d = 2 both solve to proofs: with tight tolerances scores agree."""
+    model = regressor(cv_tol=1e-7, tol=1e-7, scoring=scoring).fit(X, Y)
+    single = ConvexReLURegressor(tol=1e-7, random_state=0)
+    grid = GridSearchCV(single, {"alpha": ALPHAS}, cv=3, scoring=scoring).fit(X, Y)
+    splits = [grid.cv_results_[f"split{k}_test_score"] for k in range(3)]
+    np.testing.assert_allclose(model.cv_scores_, np.column_stack(splits), atol=5e-3)
+    assert model.alpha_ == grid.best_params_["alpha"]
+    assert model.best_score_ == pytest.approx(grid.best_score_, abs=5e-3)
+    np.testing.assert_allclose(model.predict(X), grid.predict(X), atol=5e-3)
+
+
+def test_the_default_score_is_the_negative_loss(fitted):
+    expected = regressor(scoring="neg_mean_squared_error").fit(X, Y)
+    np.testing.assert_allclose(fitted.cv_scores_, expected.cv_scores_ / 2, rtol=1e-12)
+
+
+def test_what_is_kept(fitted):
+    assert_honest_at(fitted, fitted.alpha_)
+    np.testing.assert_array_equal(fitted.alphas_, ALPHAS)
+    assert fitted.cv_scores_.shape == fitted.cv_widths_.shape == (3, 3)
+    assert fitted.alpha_ in ALPHAS
+    assert fitted.best_score_ == fitted.cv_scores_.mean(axis=1).max()
+    assert fitted.status_ is Status.CONVERGED and fitted.certificate_.is_proof
+    np.testing.assert_array_equal(fitted.predict(X), fitted.network_.predict(X))
+
+
+def assert_honest_at(model, alpha):
+    twin = ConvexReLURegressor(alpha)
+    for name in ("network_", "certificate_", "history_"):
+        setattr(twin, name, getattr(model, name))
+    assert_honest(twin, X, Y)
+
+
+# The grid
+
+
+def test_the_grid_descends_from_the_first_neuron():
+    model = regressor(alphas=None, n_alphas=4, eps=1e-2).fit(X, Y)
+    problem = TrainingProblem(X, Y, 1.0)
+    largest = problem.alpha_max(CellOracle(problem.design))
+    np.testing.assert_allclose(model.alphas_, np.geomspace(largest, largest / 100, 4), rtol=1e-6)
+
+
+def test_constant_targets_have_a_grid():
+    model = regressor(alphas=None, n_alphas=3).fit(X, np.full(len(Y), 2.0))
+    assert (model.alphas_ > 0).all() and model.alpha_ == model.alphas_[0]
+    np.testing.assert_array_equal(model.predict(X), np.full(len(Y), 2.0))
+
+
+def test_given_penalties_are_sorted(fitted):
+    model = regressor(alphas=ALPHAS[::-1]).fit(X, Y)
+    np.testing.assert_array_equal(model.alphas_, ALPHAS)
+    assert_same_network(model.network_, fitted.network_)
+
+
+# The choice
+
+
+def test_ties_go_to_the_larger_penalty():
+    assert choose_penalty([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]) == 0
+
+
+def test_one_standard_error_is_a_loop_over_penalties():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        scores = rng.standard_normal((6, 4))
+        means = [row.mean() for row in scores]
+        best = max(range(6), key=lambda k: means[k])
+        assert choose_penalty(scores) == best
+        error = np.sqrt(sum((s - means[best]) ** 2 for s in scores[best]) / 3) / np.sqrt(4)
+        expected = min(k for k in range(6) if means[k] >= means[best] - error)
+        assert choose_penalty(scores, one_standard_error=True) == expected
+
+
+def test_one_fold_has_no_standard_error():
+    assert choose_penalty([[0.0], [1.0]], one_standard_error=True) == 1
+
+
+def test_scores_that_are_not_finite_lose():
+    assert choose_penalty([[np.nan, 9.0], [1.0, 1.0]]) == 1
+    with pytest.raises(ValueError, match="scoring is not finite"):
+        choose_penalty([[np.nan, 9.0], [np.inf, 1.0]])
+
+
+def test_one_standard_error_is_never_a_smaller_penalty(fitted):
+    model = regressor(one_standard_error=True).fit(X, Y)
+    np.testing.assert_array_equal(model.cv_scores_, fitted.cv_scores_)
+    assert model.alpha_ >= fitted.alpha_
+    assert model.alpha_ == ALPHAS[choose_penalty(model.cv_scores_, one_standard_error=True)]
+
+
+# Folds
+
+
+def test_folds_are_those_of_the_splitter(fitted):
+    folds = list(KFold(3).split(X))
+    for cv in (KFold(3), folds, PredefinedSplit(np.repeat([0, 1, 2], 10))):
+        np.testing.assert_array_equal(regressor(cv=cv).fit(X, Y).cv_scores_, fitted.cv_scores_)
+    assert regressor(cv=None).fit(X, Y).cv_scores_.shape == (3, 5)
+
+
+def test_parallel_folds_are_the_serial_ones(fitted):
+    with joblib.parallel_config(backend="threading"):
+        model = regressor(n_jobs=2).fit(X, Y)
+    np.testing.assert_array_equal(model.cv_scores_, fitted.cv_scores_)
+    assert_same_network(model.network_, fitted.network_)
+
+
+def test_the_seed_decides():
+    def fit(random_state):
+        return regressor(random_state=random_state, patterns="sampled").fit(X, Y)
+
+    first = fit(3)
+    for again in (fit(3), fit(np.random.RandomState(3))):
+        np.testing.assert_array_equal(first.cv_scores_, again.cv_scores_)
+        assert_same_network(first.network_, again.network_)
+    assert (fit(4).cv_scores_ != first.cv_scores_).any()
+
+
+# Weights and routing
+
+
+def test_weights_reach_training_and_scores():
+    """Scores of a fold are those of a training and a score with the weights of its samples."""
+    model = regressor(cv_tol=1e-7, scoring=None).fit(X, Y, WEIGHT)
+    for k, (within, without) in enumerate(KFold(3).split(X)):
+        for alpha, score in zip(ALPHAS, model.cv_scores_[:, k], strict=True):
+            single = ConvexReLURegressor(alpha, tol=1e-7, random_state=0)
+            single.fit(X[within], Y[within], WEIGHT[within])
+            losses = (single.predict(X[without]) - Y[without]) ** 2 / 2
+            expected = -np.average(losses, weights=WEIGHT[without])
+            assert score == pytest.approx(expected, abs=2e-3)
+    assert not np.allclose(model.cv_scores_, regressor(cv_tol=1e-7).fit(X, Y).cv_scores_)
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def test_groups_are_routed_to_the_splitter(routing):
+    groups = np.arange(len(Y)) % 3
+    model = regressor(cv=GroupKFold(3)).fit(X, Y, groups=groups)
+    folds = list(GroupKFold(3).split(X, groups=groups))
+    np.testing.assert_array_equal(model.cv_scores_, regressor(cv=folds).fit(X, Y).cv_scores_)
+
+
+def test_weights_are_routed_to_the_scorer_that_asks(routing):
+    scorer = get_scorer("neg_mean_squared_error")
+    deaf = regressor(scoring=scorer.set_score_request(sample_weight=False))
+    keen = regressor(scoring=make_scorer(mean_absolute_error, greater_is_better=False))
+    keen.scoring.set_score_request(sample_weight=True)
+    for model in (deaf, keen):
+        model.set_fit_request(sample_weight=True).fit(X, Y, sample_weight=WEIGHT)
+    unweighted = [
+        np.mean((np.asarray(Y)[test] - p) ** 2)
+        for test, p in _left_out_predictions(ALPHAS[0], WEIGHT)
+    ]
+    np.testing.assert_allclose(-deaf.cv_scores_[0], unweighted, atol=2e-2)
+    weighted = [
+        np.average(np.abs(Y[test] - p), weights=WEIGHT[test])
+        for test, p in _left_out_predictions(ALPHAS[0], WEIGHT)
+    ]
+    np.testing.assert_allclose(-keen.cv_scores_[0], weighted, atol=2e-2)
+
+
+def _left_out_predictions(alpha, weight):
+    for within, without in KFold(3).split(X):
+        model = ConvexReLURegressor(alpha, random_state=0)
+        yield without, model.fit(X[within], Y[within], weight[within]).predict(X[without])
+
+
+def test_metadata_without_routing_are_refused():
+    with pytest.raises(ValueError, match="groups"):
+        regressor().fit(X, Y, groups=np.zeros(len(Y)))
+
+
+# Interruptions and warnings
+
+
+@pytest.mark.parametrize("call", [1, 3])
+def test_an_interrupted_fold_leaves_nothing(monkeypatch, call):
+    interrupt(monkeypatch, NativeMaster, "relu", call)
+    model = regressor()
+    with pytest.raises(KeyboardInterrupt, match="there is no network"):
+        model.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_an_interrupted_last_training_keeps_its_network(monkeypatch):
+    from convexrelu.estimators import cross_validation
+
+    original = cross_validation.train
+
+    def interrupted(*args, **kwargs):
+        interrupt(monkeypatch, NativeMaster, "relu", 1)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(cross_validation, "train", interrupted)
+    model = regressor()
+    with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
+        model.fit(X, Y)
+    assert model.status_ is Status.INTERRUPTED
+    assert_honest_at(model, model.alpha_)
+
+
+def test_open_gaps_in_folds_are_counted():
+    hard_X, hard_y = reference.teacher(60, 5, 3, 0.1, 1)
+    model = regressor(alphas=[0.05, 0.001], max_iter=1)
+    with pytest.warns(ConvergenceWarning) as record:
+        model.fit(hard_X, hard_y)
+    messages = [str(warning.message) for warning in record]
+    assert any(
+        "of 6 networks of the folds" in text and "cv_tol=2.0e-02" in text for text in messages
+    )
+    assert all(warning.filename == __file__ for warning in record)
+
+
+# Bad arguments
+
+BAD = {
+    "n_alphas": [0, 1.5, None],
+    "alphas": [[], [[1.0]], [0.0, 1.0], [-1.0], [np.nan], [np.inf], ["a"], "a", 3.0],
+    "eps": [0.0, 1.0, -1, "a", None],
+    "cv": [1, "a", 1.5],
+    "cv_tol": [-1, np.nan, None],
+    "scoring": ["nonsense", 3],
+    "one_standard_error": ["yes", None],
+    "n_jobs": [1.5, "a"],
+    "tol": [-1],
+    "max_iter": [0],
+    "time_limit": [-1],
+    "loss": ["nonsense"],
+    "activation": ["gelu"],
+    "patterns": [None],
+    "n_patterns": [0],
+    "negative_slope": [1],
+    "skip": ["yes"],
+    "skip_alpha": [-1],
+    "minimal": ["yes"],
+    "solver": ["MOSEK"],
+    "oracle": ["oracle"],
+    "hidden_bias": ["yes"],
+    "fit_intercept": [None],
+    "device": [None],
+    "verbose": [-1],
+    "random_state": ["a"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
+)
+def test_bad_parameters_are_refused_by_name(name, value):
+    model = regressor(**{name: value})
+    with pytest.raises(ValueError, match=rf"\b{name}\b"):
+        model.fit(X, Y)
+    assert not hasattr(model, "network_")
+
+
+def test_every_parameter_is_tried():
+    assert BAD.keys() == ConvexReLURegressorCV().get_params().keys()
+
+
+def test_other_parameters_are_those_of_the_single_estimator():
+    single, model = ConvexReLURegressor().get_params(), ConvexReLURegressorCV().get_params()
+    assert single.keys() - model.keys() == {"alpha", "warm_start"}
+    assert all(model[name] == single[name] for name in single.keys() & model.keys())
+
+
+def test_frames(fitted):
+    frame = pd.DataFrame(X, columns=["height", "width"])
+    model = clone(fitted).fit(frame, pd.Series(Y, index=range(100, 130)))
+    assert list(model.feature_names_in_) == ["height", "width"]
+    np.testing.assert_array_equal(model.cv_scores_, fitted.cv_scores_)
+    np.testing.assert_array_equal(model.predict(frame), fitted.predict(X))
