@@ -29,10 +29,13 @@ class Blocks:
     masks : boolean array of shape (B, n)
     signs : array of shape (B,) or (B, K)
         Signs for one output, unit vectors for several.
+    directions : array of shape (B, d̃), optional
+        A direction in the cone of every pattern, where an oracle found it, and zero elsewhere.
     """
 
     masks: NDArray[np.bool_]
     signs: Array
+    directions: Array | None = None
 
     @classmethod
     def none(cls, n_samples: int, n_outputs: int = 1) -> Blocks:
@@ -58,12 +61,20 @@ class Blocks:
     def select(self, index: ArrayLike) -> Blocks:
         """The blocks at these positions."""
         index = np.asarray(index, dtype=np.intp)
-        return Blocks(self.masks[index], self.signs[index])
+        directions = None if self.directions is None else self.directions[index]
+        return Blocks(self.masks[index], self.signs[index], directions)
 
     def join(self, other: Blocks) -> Blocks:
         """These blocks, then the others."""
+        directions = other.directions
+        if directions is not None:
+            own = self.directions
+            own = np.zeros((len(self), directions.shape[1])) if own is None else own
+            directions = np.vstack([own, directions])
         return Blocks(
-            np.vstack([self.masks, other.masks]), np.concatenate([self.signs, other.signs])
+            np.vstack([self.masks, other.masks]),
+            np.concatenate([self.signs, other.signs]),
+            directions,
         )
 
     def __len__(self) -> int:
@@ -93,6 +104,8 @@ class ProgrammeSolution:
         Wall time of the call, canonicalisation included.
     dual : array of shape (n,) or (n, K), optional
         Dual point of the solver, where it cannot be taken from the outputs: losses with kinks.
+    moved : Blocks, optional
+        The blocks that the solution is in, where the solver changed patterns.
     """
 
     blocks: Array
@@ -103,6 +116,7 @@ class ProgrammeSolution:
     accuracy: float
     seconds: float
     dual: Array | None = None
+    moved: Blocks | None = None
 
     @property
     def usable(self) -> bool:

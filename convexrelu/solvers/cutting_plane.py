@@ -261,7 +261,7 @@ class CuttingPlane:
     def _new_cuts(self, report: OracleReport) -> Blocks:
         """Violated witnesses that are not in the master, strongest first."""
         known = set(self._blocks.keys())
-        found = Blocks(report.masks, report.signs)
+        found = Blocks(report.masks, report.signs, report.directions)
         level = self.problem.alpha * (1 + 1e-9)
         fresh = [
             i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
@@ -299,6 +299,7 @@ class CuttingPlane:
         self._solver_status = solution.status
         if not solution.usable:
             return False
+        blocks = blocks if solution.moved is None else solution.moved
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
@@ -358,7 +359,7 @@ def _oriented(report: OracleReport) -> Array:
     if report.signs.ndim == 1:
         return report.directions * report.signs[:, None]
     products = report.directions[:, :, None] * report.signs[:, None, :]
-    return products.reshape(len(products), -1)
+    return products.reshape(len(products), products.shape[1] * products.shape[2])
 
 
 def _distinct_first(directions: Array, index: list[int]) -> list[int]:

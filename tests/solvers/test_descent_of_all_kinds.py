@@ -13,7 +13,7 @@ from tests.honest import assert_same_network
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((14, 1))
 SIGNAL = np.abs(X[:, 0]) - 0.5 * X[:, 0] + 0.1 * RNG.standard_normal(14)
-CLASSES = np.where(SIGNAL > np.median(SIGNAL), 1.0, -1.0)
+CLASSES = np.where(np.median(SIGNAL) < SIGNAL, 1.0, -1.0)
 TARGETS = {
     "poisson": np.floor(3 * np.abs(SIGNAL)),
     "logistic": CLASSES,
@@ -28,7 +28,9 @@ KINKED = [name for name, loss in LOSSES.items() if not loss.smooth]
 
 
 def problem_of(loss="squared_error", alpha=0.02, y=None, **options):
-    return TrainingProblem(X, TARGETS.get(loss, SIGNAL) if y is None else y, alpha, loss=loss, **options)
+    return TrainingProblem(
+        X, TARGETS.get(loss, SIGNAL) if y is None else y, alpha, loss=loss, **options
+    )
 
 
 def optimum_of(problem):
@@ -82,7 +84,9 @@ def test_it_comes_near_the_optimum(loss, activation, hidden_bias):
 # Several outputs
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile", "poisson"])
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+)
 @pytest.mark.parametrize("hidden_bias", BIASES)
 def test_an_output_that_is_constant_adds_nothing(loss, hidden_bias):
     one = problem_of(loss, hidden_bias=hidden_bias)
