@@ -14,6 +14,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -78,7 +79,7 @@ def fill_grid(alphas: Sequence[float], widths: Sequence[int], seeds: Sequence[in
         if key in done:
             continue
         problem = digits(alpha)
-        network, seconds = _timed(lambda: adam(problem, width, rate, seed))  # noqa: B023
+        network, seconds = _timed(partial(adam, problem, width, rate, seed))
         with open(GRID, "a") as file:
             cells = (*key, f"{problem.objective(network):.8g}", f"{seconds:.3g}")
             file.write(",".join(cells) + "\n")
@@ -94,7 +95,7 @@ def compare(alphas: Sequence[float], widths: Sequence[int]) -> list[dict[str, An
                 objectives, seconds = ([float(row[k]) for row in runs] for k in (4, 5))
                 rows.append(_row(alpha, f"Adam, width {width}", objectives, median(seconds)))
         problem = digits(alpha)
-        found = [_timed(lambda seed=seed: _descent(problem, seed)) for seed in SEEDS]
+        found = [_timed(partial(_descent, problem, seed)) for seed in SEEDS]
         objectives = [problem.objective(network) for network, _ in found]
         rows.append(_row(alpha, "descent", objectives, median(seconds for _, seconds in found)))
         rows.extend(_training(problem))
