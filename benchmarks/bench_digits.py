@@ -13,17 +13,12 @@ import csv
 import itertools
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from statistics import median
-from typing import Any
 
-import numpy as np
 import torch
-from common import RESULTS, report
+from common import RESULTS
 from sklearn.datasets import load_digits
 
-from convexrelu import TrainingProblem, TwoLayerNetwork, train
-from convexrelu.solvers.descent import descend
+from convexrelu import TrainingProblem, TwoLayerNetwork
 
 ALPHAS = (1e-3, 1e-2, 1e-4)
 WIDTHS = (100, 50)
