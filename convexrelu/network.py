@@ -218,7 +218,7 @@ class TwoLayerNetwork:
         )
 
     def merge(self, tol: float = 1e-9, *, free_bias: bool = False) -> TwoLayerNetwork:
-        """Join neurons whose ``w̃_j`` point the same way into one, and balance.
+        """Join neurons whose ``w̃_j`` point the same way into one, and balance; opposite ways, for the absolute value.
 
         The function is kept (to `tol`, a distance between unit vectors) and the penalty never
         rises: neurons of opposite outer weights cancel.
@@ -236,7 +236,10 @@ class TwoLayerNetwork:
         augmented = net.augmented_weights()
         scale = _norms(augmented)
         units = augmented / scale[:, None]
-        leader = _group_leaders(units, tol)
+        even = self.negative_slope == -1.0  # u and −u are one neuron
+        leader = _group_leaders(units, tol, either_way=even)
+        if even:
+            units = units * np.where((units * units[leader]).sum(axis=1) < 0, -1.0, 1.0)[:, None]
         outer = net.output_weights * scale
         kept = np.unique(leader)
         summed = np.column_stack([outer[:, leader == j].sum(axis=1) for j in kept])
@@ -369,11 +372,14 @@ def _norms(rows: Array) -> Array:
     return np.linalg.norm(rows, axis=1)
 
 
-def _group_leaders(units: Array, tol: float) -> NDArray[np.intp]:
-    """For every unit vector the index of the first one within `tol` of it."""
+def _group_leaders(units: Array, tol: float, *, either_way: bool) -> NDArray[np.intp]:
+    """For every unit vector the index of the first one within `tol` of it, or of its opposite if `either_way`."""
     leader = np.arange(len(units))
     for j in range(1, len(units)):
-        near = np.flatnonzero(_norms(units[:j] - units[j]) <= tol)
+        distances = _norms(units[:j] - units[j])
+        if either_way:
+            distances = np.minimum(distances, _norms(units[:j] + units[j]))
+        near = np.flatnonzero(distances <= tol)
         if near.size:
             leader[j] = leader[near[0]]
     return leader

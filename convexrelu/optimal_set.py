@@ -5,9 +5,9 @@ An optimum of the training problem is rarely alone. Keep the neurons of a networ
 
     f(c) = Σ_j c_j h_j + intercept,        penalty(c) = Σ_j c_j p_j,        c ≥ 0
 
-Both are linear. At an optimum every neuron has ``⟨V, h_j⟩ = alpha p_j``, so that directions ``β`` with
-``Σ_j β_j h_j = 0`` do not change the penalty either: all ``c ≥ 0`` with the same outputs are optimal, a polytope.
-:func:`minimal` walks to one of its vertices, where the ``h_j`` are linearly independent, and
+Both are linear; a skip connection stays as it is. At an optimum every neuron has ``⟨V, h_j⟩ = alpha p_j``, so that
+directions ``β`` with ``Σ_j β_j h_j = 0`` do not change the penalty either: all ``c ≥ 0`` with the same outputs are
+optimal, a polytope. :func:`minimal` walks to one of its vertices, where the ``h_j`` are linearly independent, and
 :func:`best_on_validation` to the point that does best on other data.
 
 References
@@ -123,7 +123,7 @@ def best_on_validation(
     ----------
     networks : TwoLayerNetwork or sequence of TwoLayerNetwork
         One solution or several, of different starts or rounds: the more neurons, the larger the set to choose
-        from. They should be nearly optimal for `problem`.
+        from. A skip connection is that of the best one. They should be nearly optimal for `problem`.
     problem : TrainingProblem
         Any loss.
     X_val : array of shape (n', d)
@@ -205,21 +205,24 @@ def _best_scales(
     import cvxpy as cp
 
     penalties, objective = _penalties(joint, problem), problem.objective(best)
+    rest = _without_neurons(joint)
+    # What a skip connection costs.
+    fixed = problem.objective(rest) - problem.data_fit(rest.predict(problem.X))
     # Each neuron's share of the penalty, in a unit in which the shares are about one.
     unit = objective / problem.alpha
     shares = cp.Variable(joint.width, nonneg=True)
     shift = cp.Variable(joint.n_outputs)
 
     def outputs(X: Array) -> cp.Expression:
-        rest = _without_neurons(joint).predict(X)
+        others = rest.predict(X)
         neurons = _columns(joint, problem, X)[:, : joint.width] * (unit / penalties)
         moved = cp.reshape(neurons @ shares, (len(X), joint.n_outputs), order="C")
         moved = moved + np.ones((len(X), 1)) @ cp.reshape(shift, (1, joint.n_outputs), order="C")
-        return rest + (moved[:, 0] if rest.ndim == 1 else moved)
+        return others + (moved[:, 0] if others.ndim == 1 else moved)
 
     fit = problem.loss.expression(outputs(problem.X), problem.y, problem.weights)
     # A tenth of the tolerance is left to the solver.
-    constraints = [fit / objective + cp.sum(shares) <= 1 + 0.9 * rtol]
+    constraints = [fit / objective + cp.sum(shares) <= 1 + 0.9 * rtol - fixed / objective]
     if not problem.fit_intercept:
         constraints.append(shift == 0)
     validation = problem.loss.expression(outputs(X_val), y_val, np.full(len(y_val), 1 / len(y_val)))
@@ -270,7 +273,7 @@ def _side_by_side(best: TwoLayerNetwork, networks: Sequence[TwoLayerNetwork]) ->
 
 
 def _without_neurons(network: TwoLayerNetwork) -> TwoLayerNetwork:
-    return replace(network, output_weights=np.zeros_like(network.output_weights))
+    return replace(network, output_weights=np.zeros_like(network.output_weights)).prune()
 
 
 def _mean_loss(problem: TrainingProblem, network: TwoLayerNetwork, X: Array, y: Array) -> float:

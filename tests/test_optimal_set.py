@@ -373,6 +373,24 @@ class TestBestOnValidation:
 
         assert validation_loss(chosen) < validation_loss(lowest)
 
+    def test_skip_connections(self):
+        rng = np.random.default_rng(12)
+        problem = random_problem(rng, 12, 2, alpha=0.1, skip=True, skip_alpha=0.3)
+        networks = [
+            replace(random_network(rng, 20, 2), skip_weights=rng.standard_normal((1, 2)))
+            for _ in range(2)
+        ]
+        lowest = min((problem.balanced(net) for net in networks), key=problem.objective)
+        small = minimal(lowest, problem)
+        assert small.width <= 11
+        assert problem.objective(small) <= problem.objective(lowest) * (1 + 1e-10)
+        np.testing.assert_array_equal(small.skip_weights, lowest.skip_weights)
+        X, y = rng.standard_normal((20, 2)), rng.standard_normal(20)
+        chosen = best_on_validation(networks, problem, X, y, rtol=1e-3)
+        np.testing.assert_array_equal(chosen.skip_weights, lowest.skip_weights)
+        assert problem.objective(chosen) <= problem.objective(lowest) * (1 + 1e-3)
+        assert self.loss(chosen, X, y) < self.loss(lowest, X, y)
+
     def test_no_neurons(self):
         problem = random_problem(np.random.default_rng(4), 5, 2, alpha=1e3)
         network = problem.zero_network()

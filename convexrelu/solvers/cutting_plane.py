@@ -33,6 +33,7 @@ from convexrelu.oracles.choose import OraclePair
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.master import Master
+from convexrelu.solvers.outer_weights import with_best_outer_weights
 from convexrelu.solvers.recovery import (
     active_blocks,
     blocks_of,
@@ -53,6 +54,17 @@ _PATIENCE = 3
 # Part of the tolerance that a proof is asked for, and part of the time that is left to rounds.
 _SHARE_OF_TOL = 0.95
 _TIME_FOR_ROUNDS = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class _Cuts:
+    """Blocks that violate the dual constraints, and the directions, of shape (k, d̃), where they do."""
+
+    blocks: Blocks
+    directions: Array
+
+    def __len__(self) -> int:
+        return len(self.blocks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +90,10 @@ class CuttingPlane:
     constraints most. Blocks that are zero in a better solution are dropped; as long as there is none,
     all are kept, so that dropping cannot go in circles. A dual point stays good: the certificate uses
     the best one of all rounds, with whatever later rounds find against it.
+
+    A block has one direction of outer weights, and with several outputs cuts alone would be slow to find the right
+    ones. So, where the loss is smooth, the outer weights of neurons and cuts are optimised first, and the master starts
+    from there (see :mod:`~convexrelu.solvers.outer_weights`).
 
     Parameters
     ----------
@@ -172,13 +188,13 @@ class CuttingPlane:
             if self._n_iter == 0 and self.descend is not None:
                 solved = self._start_from(self.descend(self._deadline()), cuts)
             else:
-                solved = self._solve_master(cuts)
+                solved = self._solve_with(cuts)
             if not solved:
                 return self._why_no_solution()
 
     # Dual side: prices, cuts, certificates
 
-    def _price(self) -> tuple[Certificate, Blocks]:
+    def _price(self) -> tuple[Certificate, _Cuts]:
         """Certify the network and find cuts; the verifier has the last word where the finder sees nothing to do."""
         v = self._v
         cuts = self._ask(self.oracles.finder, v)
@@ -195,7 +211,7 @@ class CuttingPlane:
         self._record(certificate, len(cuts))
         return certificate, cuts
 
-    def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
+    def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> _Cuts:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""
         problem, verified = self.problem, oracle is self.oracles.verifier
         level = 0.0
@@ -258,7 +274,7 @@ class CuttingPlane:
         small = self._certified[1].relative_gap <= self.tol
         return Status.CONVERGED if small and self._is_certain() else status
 
-    def _new_cuts(self, report: OracleReport) -> Blocks:
+    def _new_cuts(self, report: OracleReport) -> _Cuts:
         """Violated witnesses that are not in the master, strongest first."""
         known = set(self._blocks.keys())
         found = Blocks(report.masks, report.signs)
@@ -268,11 +284,12 @@ class CuttingPlane:
         ]
         signed = _oriented(report)
         n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
-        return found.select(_distinct_first(signed, fresh)[:n_cuts])
+        chosen = _distinct_first(signed, fresh)[:n_cuts]
+        return _Cuts(found.select(chosen), report.directions[chosen])
 
     # Primal side: masters and networks
 
-    def _start_from(self, network: TwoLayerNetwork, cuts: Blocks | None = None) -> bool:
+    def _start_from(self, network: TwoLayerNetwork, cuts: _Cuts | None = None) -> bool:
         """Solve the master on the patterns of a network, or on `cuts` if it has none.
 
         A network with hidden biases where the problem has none is not kept: it only lends its patterns.
@@ -281,17 +298,21 @@ class CuttingPlane:
             self._keep(with_best_intercept(self.problem, self.problem.merged(network)))
         blocks, values = blocks_of(network, self.problem)
         if len(blocks):
-            return self._solve_master(blocks, values)
-        return self._solve_master(cuts) if cuts is not None else True
+            return self._solve_master(self._blocks.join(blocks), np.vstack([self._values, values]))
+        return self._solve_with(cuts) if cuts is not None else True
 
-    def _solve_master(self, cuts: Blocks, values: Array | None = None) -> bool:
-        """Solve with `cuts` added, keep the better network, drop blocks that are zero. False without a solution.
+    def _solve_with(self, cuts: _Cuts) -> bool:
+        """Solve the master with `cuts` added: first for their outer weights, where that is to be done and helps."""
+        problem = self.problem
+        if problem.n_outputs > 1 and problem.loss.smooth:
+            candidate = with_best_outer_weights(problem, self._network, cuts.directions)
+            if self._keep(candidate):
+                return self._solve_master(*blocks_of(candidate, problem))
+        zeros = np.zeros((len(cuts), self._values.shape[1]))
+        return self._solve_master(self._blocks.join(cuts.blocks), np.vstack([self._values, zeros]))
 
-        The master starts from its last solution, and from zero or `values` in the cuts.
-        """
-        blocks = self._blocks.join(cuts)
-        values = np.zeros((len(cuts), self._values.shape[1])) if values is None else values
-        start = np.vstack([self._values, values])
+    def _solve_master(self, blocks: Blocks, start: Array) -> bool:
+        """Solve, keep the better network, drop blocks that are zero. False without a solution."""
         solution = self.master.relu(
             self.problem, blocks, start=start, time_limit=self._seconds_left()
         )
@@ -358,7 +379,7 @@ def _oriented(report: OracleReport) -> Array:
     if report.signs.ndim == 1:
         return report.directions * report.signs[:, None]
     products = report.directions[:, :, None] * report.signs[:, None, :]
-    return products.reshape(len(products), products[:1].size or 1)
+    return products.reshape(len(products), products.shape[1] * products.shape[2])
 
 
 def _distinct_first(directions: Array, index: list[int]) -> list[int]:

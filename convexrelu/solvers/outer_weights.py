@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 _MAX_STEPS = 300
 _ACCURACY = 1e-7  # relative change of the weights in a step that is the last
-_CURVATURE_FALLS = 0.95  # each step, where it was found by trial
+_MAX_DOUBLINGS = 60
 _ROUNDING = 1e-12
 
 
@@ -37,7 +37,8 @@ def with_best_outer_weights(
     """A network's neurons and more inner directions, with outer weights that are nearly optimal for them.
 
     By accelerated proximal gradient steps that restart where the momentum points uphill (Beck & Teboulle 2009;
-    O'Donoghue & Candès 2015), from the network's own outer weights. The intercept is eliminated at every step.
+    O'Donoghue & Candès 2015), from the network's own outer weights. The intercept is eliminated at every step; a skip
+    connection stays as it is.
 
     Parameters
     ----------
@@ -70,50 +71,65 @@ def with_best_outer_weights(
     own = problem.directions(network)
     lengths = norms(own)
     inner = np.vstack([own / lengths[:, None], directions])
-    outer = np.zeros((len(inner), problem.n_outputs))
-    outer[: len(own)] = lengths[:, None] * network.output_weights.T
-    outer = _group_lasso(problem, activate(problem.design @ inner.T, problem.slope), outer)
+    start = np.zeros((len(inner), problem.n_outputs))
+    start[: len(own)] = lengths[:, None] * network.output_weights.T
+    outer = _GroupLasso(problem, inner, network.skip_weights).solve(start)
     sizes = norms(outer)
     kept = sizes > 0
     found = problem.network(
         inner[kept] * sizes[kept, None],
         outer[kept] / sizes[kept, None],
         np.zeros(problem.n_outputs),
+        network.skip_weights,
     )
     return with_best_intercept(problem, problem.merged(found))
 
 
-def _group_lasso(problem: TrainingProblem, hidden: Array, start: Array) -> Array:
-    """``min_A F(HA) + alpha Σ_j ‖a_j‖`` with the best intercept, from a start of shape (m, K)."""
-    curvature = float(np.linalg.norm(np.sqrt(problem.weights)[:, None] * hidden, 2)) ** 2
-    a, y, t = start, start, 1.0
-    for _ in range(_MAX_STEPS):
-        value, gradient = _fit(problem, hidden, y)
-        while True:
-            following = _shrunk(y - gradient / curvature, problem.alpha / curvature)
-            step = following - y
+class _GroupLasso:
+    """``min_A F(HA + XSᵀ + c) + alpha Σ_j ‖a_j‖`` with the best intercept."""
+
+    def __init__(self, problem: TrainingProblem, inner: Array, skip: Array | None) -> None:
+        self.problem = problem
+        self.hidden = activate(problem.design @ inner.T, problem.slope)
+        self.fixed = problem.no_outputs() if skip is None else problem.X @ skip.T
+
+    def solve(self, start: Array) -> Array:
+        """From a start of shape (m, K)."""
+        scaled = np.sqrt(self.problem.weights)[:, None] * self.hidden
+        curvature = float(np.linalg.norm(scaled, 2)) ** 2
+        a, y, t = start, start, 1.0
+        for _ in range(_MAX_STEPS):
+            value, gradient = self.fit(y)
+            following, curvature = self._step(y, value, gradient, curvature)
+            if np.vdot(y - following, following - a) > 0:
+                t = 1.0
+            t_next = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t))
+            moved = following - a
+            a, y, t = following, following + (t - 1.0) / t_next * moved, t_next
+            if np.linalg.norm(moved) <= _ACCURACY * np.linalg.norm(a):
+                break
+        return a
+
+    def _step(
+        self, y: Array, value: float, gradient: Array, curvature: float
+    ) -> tuple[Array, float]:
+        """A proximal step from ``y``, with a curvature that majorises ``F`` on it."""
+        for _ in range(_MAX_DOUBLINGS):
+            moved = _shrunk(y - gradient / curvature, self.problem.alpha / curvature)
+            step = moved - y
             bound = value + np.vdot(gradient, step) + 0.5 * curvature * np.vdot(step, step)
-            reached = _fit(problem, hidden, following)[0]
-            if reached <= bound + _ROUNDING * abs(value) or curvature == 0:
+            if self.fit(moved)[0] <= bound + _ROUNDING * abs(value):
                 break
             curvature *= 2.0
-        if np.vdot(y - following, following - a) > 0:
-            t = 1.0
-        t_next = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t))
-        moved = following - a
-        a, y, t = following, following + (t - 1.0) / t_next * moved, t_next
-        if np.linalg.norm(moved) <= _ACCURACY * np.linalg.norm(a):
-            break
-    return a
+        return moved, curvature
 
-
-def _fit(problem: TrainingProblem, hidden: Array, outer: Array) -> tuple[float, Array]:
-    """``F(HA + c)`` at the best ``c``, and its gradient in ``A``."""
-    shape = problem.y.shape if problem.n_outputs == 1 else (len(hidden), problem.n_outputs)
-    outputs = (hidden @ outer).reshape(shape)
-    outputs = outputs + problem.best_intercept(outputs)
-    slopes = (problem.weights * problem.loss.gradient(outputs, problem.y).T).T
-    return problem.data_fit(outputs), hidden.T @ slopes.reshape(len(hidden), -1)
+    def fit(self, outer: Array) -> tuple[float, Array]:
+        """``F`` at the best intercept, and its gradient in ``A``."""
+        problem = self.problem
+        outputs = self.fixed + (self.hidden @ outer).reshape(self.fixed.shape)
+        outputs = outputs + problem.best_intercept(outputs)
+        slopes = (problem.weights * problem.loss.gradient(outputs, problem.y).T).T
+        return problem.data_fit(outputs), self.hidden.T @ slopes.reshape(len(slopes), -1)
 
 
 def _shrunk(rows: Array, level: float) -> Array:

@@ -120,6 +120,16 @@ def test_shattered_data(seed):
     assert 6 * result.certificate.objective == pytest.approx(shattered_value(y, beta), rel=1e-7)
 
 
+def test_shattered_data_in_numbers():
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((6, 7)), rng.standard_normal(6)
+    problem = TrainingProblem(X, y, 0.3 / 6, hidden_bias=False, fit_intercept=False)
+    result = train_threshold(problem, None, tol=1e-10)
+    assert_proved(result, problem, tol=1e-10)
+    assert 6 * result.certificate.objective == pytest.approx(0.243617181, abs=1e-9)
+    assert shattered_value(y, 0.3) == pytest.approx(0.243617181, abs=1e-9)
+
+
 def test_ten_samples_in_three_dimensions():
     """92 patterns; and the optimality conditions ``|d_kᵀv| ≤ alpha``, with equality for the units."""
     X, y = data(10, 2, seed=3)
