@@ -28,7 +28,9 @@ KINKED = [name for name, loss in LOSSES.items() if not loss.smooth]
 
 
 def problem_of(loss="squared_error", alpha=0.02, y=None, **options):
-    return TrainingProblem(X, TARGETS.get(loss, SIGNAL) if y is None else y, alpha, loss=loss, **options)
+    return TrainingProblem(
+        X, TARGETS.get(loss, SIGNAL) if y is None else y, alpha, loss=loss, **options
+    )
 
 
 def optimum_of(problem):
@@ -82,7 +84,9 @@ def test_it_comes_near_the_optimum(loss, activation, hidden_bias):
 # Several outputs
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile", "poisson"])
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+)
 @pytest.mark.parametrize("hidden_bias", BIASES)
 def test_an_output_that_is_constant_adds_nothing(loss, hidden_bias):
     one = problem_of(loss, hidden_bias=hidden_bias)
