@@ -277,7 +277,7 @@ class CuttingPlane:
     def _new_cuts(self, report: OracleReport) -> _Cuts:
         """Violated witnesses that are not in the master, strongest first."""
         known = set(self._blocks.keys())
-        found = Blocks(report.masks, report.signs)
+        found = Blocks(report.masks, report.signs, report.directions)
         level = self.problem.alpha * (1 + 1e-9)
         fresh = [
             i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
@@ -320,6 +320,7 @@ class CuttingPlane:
         self._solver_status = solution.status
         if not solution.usable:
             return False
+        blocks = blocks if solution.moved is None else solution.moved
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))

@@ -42,8 +42,8 @@ def three():
 
 
 CHECKED = [
-    ConvexReLUClassifier(max_iter=2, oracle="quick"),
-    ConvexReLUClassifierCV(n_alphas=2, eps=0.3, cv=2, max_iter=1, oracle="quick"),
+    ConvexReLUClassifier(alpha=0.1, max_iter=1, oracle="quick"),
+    ConvexReLUClassifierCV(alphas=[0.2, 0.1], cv=2, max_iter=1, oracle="quick"),
 ]
 
 

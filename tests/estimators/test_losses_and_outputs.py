@@ -1,7 +1,5 @@
 """The regressor with other losses, activations and several targets: the objective is recomputed in plain NumPy."""
 
-import warnings
-
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -174,32 +172,3 @@ def test_minimal_networks_have_the_same_outputs():
 def test_minimal_networks_have_neurons():
     with pytest.raises(ValueError, match="minimal=True"):
         regressor(minimal=True, activation="gated_relu", patterns="sampled").fit(X, Y)
-
-
-# Exporters
-
-
-@pytest.mark.parametrize(
-    ("params", "y"), [({"activation": "leaky_relu"}, Y), ({"alpha": 0.05}, TWO)]
-)
-def test_onnx(tmp_path, params, y):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    import torch
-
-    model = regressor(**params).fit(X, y)
-    path = tmp_path / "network.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model.to_torch(dtype=torch.float32),
-            (torch.zeros(3, 2),),
-            path,
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            verbose=False,
-        )
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (argument,) = session.get_inputs()
-    (outputs,) = session.run(None, {argument.name: X.astype(np.float32)})
-    np.testing.assert_allclose(outputs.reshape(y.shape), model.predict(X), atol=1e-4)

@@ -1,0 +1,85 @@
+"""To ONNX, without torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convexrelu.network import TwoLayerNetwork
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["to_onnx"]
+
+_OPSET = 17
+
+
+def to_onnx(network: TwoLayerNetwork) -> onnx.ModelProto:
+    """The network as an ONNX graph in single precision: matrix product, activation, matrix product.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        A network without neurons gets one that is zero. A skip connection becomes two neurons an output.
+
+    Returns
+    -------
+    onnx.ModelProto
+        From an input ``"X"`` of shape (n, d) to an output ``"outputs"`` of shape (n, K), for any ``n``. Write it with
+        :func:`onnx.save`.
+
+    Raises
+    ------
+    ImportError
+        If ``onnx`` is not installed.
+    ValueError
+        For a skip connection with the absolute value, which neurons cannot make.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.interop.onnx import to_onnx
+    >>> model = to_onnx(TwoLayerNetwork([[1.0, -1.0]], [0.5], [[2.0]], [0.0]))
+    >>> [node.op_type for node in model.graph.node]
+    ['Gemm', 'Relu', 'Gemm']
+    """
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    network = network.without_skip()
+    slope = network.negative_slope
+    activation = {"op_type": "LeakyRelu", "alpha": slope} if slope else {"op_type": "Relu"}
+    nodes = [
+        helper.make_node("Gemm", ["X", "W", "b"], ["seen"], transB=1),
+        helper.make_node(inputs=["seen"], outputs=["hidden"], **activation),
+        helper.make_node("Gemm", ["hidden", "A", "c"], ["outputs"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "TwoLayerNetwork",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", network.n_features])],
+        [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, ["n", network.n_outputs])],
+        [numpy_helper.from_array(array, name) for name, array in _weights(network).items()],
+    )
+    opset = helper.make_opsetid("", _OPSET)
+    model = helper.make_model(graph, opset_imports=[opset], producer_name="convexrelu")
+    model.ir_version = 8  # what came with this opset; newer ones are refused by older runtimes
+    checker.check_model(model)
+    return model
+
+
+def _weights(network: TwoLayerNetwork) -> dict[str, np.ndarray]:
+    arrays = {
+        "W": network.hidden_weights,
+        "b": network.hidden_bias,
+        "A": network.output_weights,
+        "c": network.output_bias,
+    }
+    if network.width == 0:
+        arrays |= {
+            "W": np.zeros((1, network.n_features)),
+            "b": np.zeros(1),
+            "A": np.zeros((network.n_outputs, 1)),
+        }
+    return {name: array.astype(np.float32) for name, array in arrays.items()}

@@ -1,0 +1,52 @@
+"""Graphs in ONNX have the outputs of the network, as ONNX Runtime computes them."""
+
+import numpy as np
+import pytest
+
+from convexrelu import ConvexReLURegressor, TwoLayerNetwork
+from tests import reference
+
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from convexrelu.interop.onnx import to_onnx  # noqa: E402
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((50, 4))
+
+
+def network(width=5, n_outputs=1, **params):
+    weights = RNG.standard_normal((width, 4)), RNG.standard_normal(width)
+    outer = RNG.standard_normal((n_outputs, width)), RNG.standard_normal(n_outputs)
+    return TwoLayerNetwork(*weights, *outer, **params)
+
+
+NETWORKS = {
+    "one output": network(),
+    "three outputs": network(n_outputs=3),
+    "leaky": network(negative_slope=0.1),
+    "absolute value": network(negative_slope=-1.0),
+    "skip": network(n_outputs=2, skip_weights=RNG.standard_normal((2, 4))),
+    "no neuron": TwoLayerNetwork.constant(4, [2.5, -1.0]),
+}
+
+
+def run(model, X):
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(["outputs"], {"X": X.astype(np.float32)})[0]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("rows", [1, 50])
+def test_outputs(name, rows):
+    outputs = run(to_onnx(NETWORKS[name]), X[:rows])
+    np.testing.assert_allclose(outputs, NETWORKS[name].forward(X[:rows]), rtol=0, atol=1e-4)
+
+
+def test_a_fitted_estimator():
+    inputs, targets = reference.teacher(30, 2, 2, 0.1, 0)
+    model = ConvexReLURegressor(random_state=0).fit(inputs, targets)
+    outputs = run(to_onnx(model.network_), inputs)
+    np.testing.assert_allclose(outputs[:, 0], model.predict(inputs), rtol=0, atol=1e-4)
