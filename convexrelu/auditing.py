@@ -109,6 +109,8 @@ def certify(
     negative_slope: float = 0.01,
     hidden_bias: bool | str = True,
     fit_intercept: bool = True,
+    skip: bool = False,
+    skip_alpha: float = 0.0,
     sample_weight: ArrayLike | None = None,
     oracle: str = "auto",
     solver: str = "auto",
@@ -133,7 +135,7 @@ def certify(
         Training targets.
     alpha : float
         Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
-    loss, activation, negative_slope, hidden_bias, fit_intercept, sample_weight
+    loss, activation, negative_slope, hidden_bias, fit_intercept, skip, skip_alpha, sample_weight
         The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
     oracle : str
         How ``M(v)`` is bounded: ``"auto"`` proves where that takes seconds and estimates by search otherwise;
@@ -214,6 +216,8 @@ def certify(
         negative_slope=negative_slope,
         hidden_bias=hidden_bias,
         fit_intercept=fit_intercept,
+        skip=skip,
+        skip_alpha=skip_alpha,
         sample_weight=sample_weight,
     )
     network = _as_network(network_or_module, problem)
@@ -226,7 +230,7 @@ def certify(
     if arithmetic == "rational" and not _is_plain(problem):
         raise ValueError(
             "arithmetic='rational': Missing for anything but one output, loss='squared_error', "
-            "activation='relu' and penalised biases; use arithmetic='float64'"
+            "activation='relu', penalised biases and no skip connection; use arithmetic='float64'"
         )
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
@@ -264,7 +268,8 @@ def certify(
 def _is_plain(problem: TrainingProblem) -> bool:
     """Whether the problem is one that rational arithmetic is written for."""
     squared = problem.loss.name == "squared_error"
-    return squared and problem.n_outputs == 1 and problem.slope == 0 and not problem.free_bias
+    plain = problem.n_outputs == 1 and problem.slope == 0
+    return squared and plain and not problem.free_bias and not problem.skip
 
 
 def _cell_lower_bound(
@@ -338,6 +343,8 @@ def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
             f"network_or_module has a slope of {network.negative_slope} on the left, but "
             f"activation={problem.activation!r} has {problem.slope}"
         )
+    if network.skip_weights is not None and not problem.skip:
+        raise ValueError("network_or_module has a skip connection, but skip=False")
     if not problem.hidden_bias and network.hidden_bias.any():
         raise ValueError("network_or_module has hidden biases, but hidden_bias=False")
     if not problem.fit_intercept and network.output_bias.any():

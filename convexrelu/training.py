@@ -416,3 +416,9 @@ def _check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) 
         raise ValueError(f"start takes {start.n_features} features, expected {problem.n_features}")
     if start.n_outputs != problem.n_outputs:
         raise ValueError(f"start has {start.n_outputs} outputs, expected {problem.n_outputs}")
+    if start.negative_slope != problem.slope:
+        raise ValueError(
+            f"start has a slope of {start.negative_slope} on the left, expected {problem.slope}"
+        )
+    if start.skip_weights is not None and not problem.skip:
+        raise ValueError("start has a skip connection, expected none")

@@ -411,3 +411,18 @@ def test_gated_networks_have_no_such_certificate():
     ).fit(X, Y)
     with pytest.raises(ValueError, match="network_or_module"):
         certify(gated, X, Y, alpha=ALPHA)
+
+
+def test_skip_connections_are_certified_or_refused():
+    problem = TrainingProblem(X, Y, ALPHA, skip=True, skip_alpha=0.1)
+    result = train(problem, tol=1e-6, random_state=0)
+    certificate = certify(result.network, X, Y, alpha=ALPHA, skip=True, skip_alpha=0.1)
+    assert certificate.objective == pytest.approx(result.certificate.objective, rel=1e-12)
+    assert certificate.is_proof and certificate.relative_gap <= 1e-3
+    empty = TwoLayerNetwork.constant(X.shape[1])
+    parts = (empty.hidden_weights, empty.hidden_bias, empty.output_weights, empty.output_bias)
+    line = TwoLayerNetwork(*parts, skip_weights=np.ones((1, X.shape[1])))
+    with pytest.raises(ValueError, match="skip"):
+        certify(line, X, Y, alpha=ALPHA)
+    with pytest.raises(ValueError, match="start"):
+        train(TrainingProblem(X, Y, ALPHA), start=line)

@@ -212,8 +212,14 @@ class WithPenalty(NetworkEstimator):
         network = getattr(self, "network_", None)
         if not (self.warm_start and isinstance(network, TwoLayerNetwork)):
             return "descent"
-        fits = (network.n_features, network.n_outputs) == (problem.n_features, problem.n_outputs)
-        return network if fits else "descent"
+        same_shape = (network.n_features, network.n_outputs) == (
+            problem.n_features,
+            problem.n_outputs,
+        )
+        same_kind = network.negative_slope == problem.slope and (
+            problem.skip or network.skip_weights is None
+        )
+        return network if same_shape and same_kind else "descent"
 
 
 def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:

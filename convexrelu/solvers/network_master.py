@@ -61,6 +61,10 @@ class NetworkMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Train on from the neurons `start`; blocks where it is zero, with a direction, are added."""
+        if problem.skip:
+            raise ValueError(
+                "solver='network': Missing skip connections; use solver='cvxpy:CLARABEL'"
+            )
         if not problem.loss.smooth:
             raise ValueError(
                 f"solver='network': Missing a gradient of loss={problem.loss.name!r}; "
