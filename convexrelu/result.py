@@ -30,10 +30,13 @@ class Blocks:
     masks : boolean array of shape (B, n)
     signs : array of shape (B,) or (B, K)
         Signs for one output, unit vectors for several.
+    directions : array of shape (B, d̃), optional
+        A direction in the cone of every pattern, where an oracle found it, and zero elsewhere.
     """
 
     masks: NDArray[np.bool_]
     signs: Array
+    directions: Array | None = None
 
     @classmethod
     def none(cls, n_samples: int, n_outputs: int = 1) -> Blocks:
@@ -59,12 +62,20 @@ class Blocks:
     def select(self, index: ArrayLike) -> Blocks:
         """The blocks at these positions."""
         index = np.asarray(index, dtype=np.intp)
-        return Blocks(self.masks[index], self.signs[index])
+        directions = None if self.directions is None else self.directions[index]
+        return Blocks(self.masks[index], self.signs[index], directions)
 
     def join(self, other: Blocks) -> Blocks:
         """These blocks, then the others."""
+        directions = other.directions
+        if directions is not None:
+            own = self.directions
+            own = np.zeros((len(self), directions.shape[1])) if own is None else own
+            directions = np.vstack([own, directions])
         return Blocks(
-            np.vstack([self.masks, other.masks]), np.concatenate([self.signs, other.signs])
+            np.vstack([self.masks, other.masks]),
+            np.concatenate([self.signs, other.signs]),
+            directions,
         )
 
     def __len__(self) -> int:
@@ -96,6 +107,8 @@ class ProgrammeSolution:
         Dual point of the solver, where it cannot be taken from the outputs: losses with kinks.
     skip_weights : array of shape (K, d), optional
         Of the skip connection, where there is one.
+    moved : Blocks, optional
+        The blocks that the solution is in, where the solver changed patterns.
     """
 
     blocks: Array
@@ -107,6 +120,7 @@ class ProgrammeSolution:
     seconds: float
     dual: Array | None = None
     skip_weights: Array | None = None
+    moved: Blocks | None = None
 
     @property
     def usable(self) -> bool:

@@ -218,7 +218,12 @@ class _Session:
             raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
         _check_options(problem, patterns, n_patterns, oracle, tol, max_iter, time_limit)
         self.solver = solver
-        self.master = make_master(solver, tol, device) if isinstance(solver, str) else solver
+        fixed = not (isinstance(patterns, str) and patterns == "cutting_plane")
+        self.master = (
+            make_master(solver, tol, device, fixed_patterns=fixed)
+            if isinstance(solver, str)
+            else solver
+        )
         if not (hasattr(self.master, "relu") and hasattr(self.master, "gated")):
             raise ValueError(f"solver={solver!r} is neither a name nor a Master")
         self.random = random = _checked_random_state(random_state)
@@ -303,6 +308,7 @@ class _Session:
             max_iter=self.max_iter,
             time_limit=time_limit,
             descend=partial(descend, problem, self.random) if start == "descent" else None,
+            fixed_patterns=self.patterns is not None,
             progress=self.progress,
         ).run(start if isinstance(start, TwoLayerNetwork) else None)
 

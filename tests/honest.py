@@ -8,10 +8,11 @@ from tests import reference
 EPS = np.finfo(np.float64).eps
 
 
-def assert_certifies(certificate, network, X, y, alpha, sample_weight=None):
+def assert_certifies(certificate, network, X, y, alpha, sample_weight=None, *, free_bias=False):
     """The certificate is of this network on these data: its objective is recomputed, its bounds are in order."""
-    X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float).ravel()
-    expected = reference.network_objective(network, X, y, alpha, sample_weight)
+    X = np.asarray(X, dtype=float)
+    y = np.reshape(np.asarray(y, dtype=float), (len(X), -1))
+    expected = reference.network_objective(network, X, y, alpha, sample_weight, free_bias=free_bias)
     rounding = _rounding_of_outputs(network, X, y)
     rounding = rounding * np.sqrt(2 * expected) + rounding**2
     assert certificate.objective == pytest.approx(expected, rel=1e-12, abs=rounding)
@@ -23,7 +24,7 @@ def assert_certifies(certificate, network, X, y, alpha, sample_weight=None):
 def _rounding_of_outputs(network, X, y):
     """How far residuals may be off in float64, whatever the order of summation: large where neurons cancel."""
     hidden = np.abs(X) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
-    size = hidden @ np.abs(network.output_weights[0]) + np.abs(network.output_bias[0]) + np.abs(y)
+    size = hidden @ np.abs(network.output_weights.T) + np.abs(network.output_bias) + np.abs(y)
     return 8 * EPS * size.max()
 
 

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import cvxpy as cp
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize
 
 
 def teacher(n, d, k, noise, seed):
@@ -51,10 +51,56 @@ def objective(X, y, alpha, W, b, a, c, sample_weight=None):
     return fit + 0.5 * alpha * (np.sum(W**2) + np.sum(np.square(b)) + np.sum(np.square(a)))
 
 
-def network_objective(network, X, y, alpha, sample_weight=None):
-    """The same for an object with the four arrays of a two-layer network."""
-    arrays = network.hidden_weights, network.hidden_bias, network.output_weights[0]
-    return objective(X, y, alpha, *arrays, network.output_bias[0], sample_weight)
+def network_objective(network, X, y, alpha, sample_weight=None, *, free_bias=False):
+    """The same for an object with the arrays of a two-layer network, of any activation and number of outputs."""
+    weights, slope = normalised(sample_weight, len(X)), getattr(network, "negative_slope", 0.0)
+    W, b, A = network.hidden_weights, network.hidden_bias, network.output_weights
+    value = 0.0
+    for a, c, targets in zip(A, network.output_bias, np.reshape(y, (len(X), -1)).T, strict=True):
+        f = np.full(len(X), float(c))
+        for w_j, b_j, a_j in zip(W, b, a, strict=True):
+            f += a_j * activation(X @ w_j + b_j, slope)
+        value += 0.5 * np.sum(weights * np.square(f - targets))
+    biases = 0.0 if free_bias else np.sum(np.square(b))
+    return value + 0.5 * alpha * (np.sum(np.square(W)) + biases + np.sum(np.square(A)))
+
+
+def descended_objective(
+    X, y, alpha, *, slope=0.0, hidden_bias=True, fit_intercept=True, n_neurons=12, seeds=range(3)
+):
+    """Lowest objective that descent reaches from random weights: never below the optimum.
+
+    For one or several outputs; `hidden_bias` may be "free".
+    """
+    y = np.reshape(y, (len(X), -1))
+    design, (d, k) = augment(X, bool(hidden_bias)), (X.shape[1], y.shape[1])
+    cuts = np.cumsum([n_neurons * design.shape[1], n_neurons * k])
+
+    def value_and_gradient(z):
+        inner, outer, c = np.split(z, cuts)
+        inner, outer = inner.reshape(n_neurons, -1), outer.reshape(n_neurons, k)
+        seen = design @ inner.T
+        rest = activation(seen, slope) @ outer + c - y
+        decayed = inner.copy()
+        if hidden_bias == "free":
+            decayed[:, d:] = 0.0
+        penalty = 0.5 * alpha * (np.sum(decayed**2) + np.sum(outer**2))
+        pull = (rest @ outer.T) * activation(np.where(seen > 0, 1.0, -1.0), -slope) / len(X)
+        gradient = [
+            (pull.T @ design + alpha * decayed).ravel(),
+            (activation(seen, slope).T @ rest / len(X) + alpha * outer).ravel(),
+            rest.mean(axis=0) * fit_intercept,
+        ]
+        return 0.5 * np.sum(rest**2) / len(X) + penalty, np.concatenate(gradient)
+
+    best = np.inf
+    for seed in seeds:
+        z = np.random.default_rng(seed).standard_normal(cuts[-1] + k)
+        z[cuts[-1] :] = 0.0
+        for _ in range(3):  # kinks end the first ones early
+            z = minimize(value_and_gradient, z, jac=True, method="L-BFGS-B").x
+        best = min(best, value_and_gradient(z)[0])
+    return best
 
 
 def dual_value(v, y, weights):

@@ -85,6 +85,7 @@ def test_cells(loss, activation, hidden_bias):
             assert solved is not None
         if solved is not None:
             assert_solved(solved, result, loss)
-            assert result.certificate.objective == pytest.approx(
-                best.certificate.objective, rel=1e-5
-            )
+            # Directions of several outputs are generated: objectives agree as their gaps do.
+            rel = 1e-5 if solved.n_outputs == 1 else 1e-4
+            objective = best.certificate.objective
+            assert result.certificate.objective == pytest.approx(objective, rel=rel)

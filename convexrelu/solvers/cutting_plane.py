@@ -57,17 +57,6 @@ _TIME_FOR_ROUNDS = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class _Cuts:
-    """Blocks that violate the dual constraints, and the directions, of shape (k, d̃), where they do."""
-
-    blocks: Blocks
-    directions: Array
-
-    def __len__(self) -> int:
-        return len(self.blocks)
-
-
-@dataclass(frozen=True, eq=False)
 class _DualPoint:
     """A dual point and what is known of ``M(v)``."""
 
@@ -113,6 +102,9 @@ class CuttingPlane:
     descend : callable, optional
         Makes a network to start from, given a deadline; called if the best constant is not optimal
         and no start is given. Without it, the loop starts from no pattern.
+    fixed_patterns : bool
+        Whether blocks may have no other patterns than those that the oracles hand out: networks do not tell theirs
+        where a sample is on a kink.
     progress : callable, optional
         Called with every :class:`~convexrelu.result.Round`.
     """
@@ -124,6 +116,7 @@ class CuttingPlane:
     max_iter: int = 30
     time_limit: float | None = None
     descend: Callable[[float], TwoLayerNetwork] | None = None
+    fixed_patterns: bool = False
     progress: Callable[[Round], None] | None = None
 
     _started: float = field(default=0.0, init=False)
@@ -194,7 +187,7 @@ class CuttingPlane:
 
     # Dual side: prices, cuts, certificates
 
-    def _price(self) -> tuple[Certificate, _Cuts]:
+    def _price(self) -> tuple[Certificate, Blocks]:
         """Certify the network and find cuts; the verifier has the last word where the finder sees nothing to do."""
         v = self._v
         cuts = self._ask(self.oracles.finder, v)
@@ -211,7 +204,7 @@ class CuttingPlane:
         self._record(certificate, len(cuts))
         return certificate, cuts
 
-    def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> _Cuts:
+    def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""
         problem, verified = self.problem, oracle is self.oracles.verifier
         level = 0.0
@@ -274,10 +267,10 @@ class CuttingPlane:
         small = self._certified[1].relative_gap <= self.tol
         return Status.CONVERGED if small and self._is_certain() else status
 
-    def _new_cuts(self, report: OracleReport) -> _Cuts:
+    def _new_cuts(self, report: OracleReport) -> Blocks:
         """Violated witnesses that are not in the master, strongest first."""
         known = set(self._blocks.keys())
-        found = Blocks(report.masks, report.signs)
+        found = Blocks(report.masks, report.signs, report.directions)
         level = self.problem.alpha * (1 + 1e-9)
         fresh = [
             i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
@@ -285,11 +278,11 @@ class CuttingPlane:
         signed = _oriented(report)
         n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
         chosen = _distinct_first(signed, fresh)[:n_cuts]
-        return _Cuts(found.select(chosen), report.directions[chosen])
+        return found.select(chosen)
 
     # Primal side: masters and networks
 
-    def _start_from(self, network: TwoLayerNetwork, cuts: _Cuts | None = None) -> bool:
+    def _start_from(self, network: TwoLayerNetwork, cuts: Blocks | None = None) -> bool:
         """Solve the master on the patterns of a network, or on `cuts` if it has none.
 
         A network with hidden biases where the problem has none is not kept: it only lends its patterns.
@@ -301,15 +294,16 @@ class CuttingPlane:
             return self._solve_master(self._blocks.join(blocks), np.vstack([self._values, values]))
         return self._solve_with(cuts) if cuts is not None else True
 
-    def _solve_with(self, cuts: _Cuts) -> bool:
+    def _solve_with(self, cuts: Blocks) -> bool:
         """Solve the master with `cuts` added: first for their outer weights, where that is to be done and helps."""
         problem = self.problem
-        if problem.n_outputs > 1 and problem.loss.smooth:
+        if problem.n_outputs > 1 and problem.loss.smooth and not self.fixed_patterns:
+            assert cuts.directions is not None
             candidate = with_best_outer_weights(problem, self._network, cuts.directions)
             if self._keep(candidate):
                 return self._solve_master(*blocks_of(candidate, problem))
         zeros = np.zeros((len(cuts), self._values.shape[1]))
-        return self._solve_master(self._blocks.join(cuts.blocks), np.vstack([self._values, zeros]))
+        return self._solve_master(self._blocks.join(cuts), np.vstack([self._values, zeros]))
 
     def _solve_master(self, blocks: Blocks, start: Array) -> bool:
         """Solve, keep the better network, drop blocks that are zero. False without a solution."""
@@ -320,6 +314,7 @@ class CuttingPlane:
         self._solver_status = solution.status
         if not solution.usable:
             return False
+        blocks = blocks if solution.moved is None else solution.moved
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))

@@ -54,11 +54,12 @@ __all__ = ["loss_interior_point"]
 
 Array = NDArray[np.float64]
 
+# Blocks that should be zero are only nearly so: iterate until that can be told.
+_LARGEST_GAP = 1e-4
 _MAX_ITER = 150
-_PATIENCE = (
-    10  # iterations that lower neither the gap nor the complementarity after which to give up
-)
+_PATIENCE = 30  # iterations after which to give up that lower neither gap nor complementarity
 _TO_BOUNDARY = 0.99  # part of the longest step that is taken
+_TINY = float(np.finfo(np.float64).tiny)
 _FEASIBLE = 1e-9  # how far a slack may be below zero
 
 
@@ -81,7 +82,7 @@ def loss_interior_point(
     cones : bool
         Whether there are constraints ``(2D_j − I) X̃u_j ≥ 0``, whose interiors should not be empty.
     gap : float
-        Relative duality gap to stop at.
+        Relative duality gap to stop at, 1e-4 at most.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
     device : str
@@ -117,6 +118,7 @@ def loss_interior_point(
     state = programme.start()
     best = programme.end_at(state)
     status, idle, least = Status.INACCURATE, 0, math.inf
+    gap = min(gap, _LARGEST_GAP)
     for _ in range(_MAX_ITER):
         now, mu = programme.end_at(state), programme.mu(state)
         idle = 0 if now.gap < best.gap or mu < least else idle + 1
@@ -229,19 +231,20 @@ class _Programme:
 
     def start(self) -> _State:
         """Blocks of zero, and the gradient in the middle of its domain, or that of the best constant."""
-        zeros = torch.zeros_like(self.weights)
-        c = torch.zeros(self.free.shape[1], dtype=zeros.dtype, device=zeros.device)
+        zeros, f = torch.zeros_like(self.weights), self._constant()
         if self.loss.steep:
-            z = self.tensor(self.loss.gradient(self._constant(), self.targets))
+            z = self.tensor(self.loss.gradient(f, self.targets))
         else:
             low = torch.where(self.low.isfinite(), self.low, self.high.clamp(max=1) - 2)
             high = torch.where(self.high.isfinite(), self.high, low + 2)
             z = (low + high) / 2
+        # Lengths of blocks, slacks and multipliers are of the size of what is to be fitted.
+        size = max(1.0, float(self.weights @ (self.tensor(f) - self.conjugate_gradient(z)).abs()))
         point = starting_point(self.slacks, self.alpha)
-        # Slacks of blocks of about unit length, and complementarity a tenth of that of the cones.
-        s = torch.full_like(point.s, max(len(self.slacks.normals), 1) ** -0.5)
-        point = replace(point, s=s, multipliers=0.1 * self.alpha / s)
-        p, q = (torch.where(held, 1.0, zeros) for held in (self.has_high, self.has_low))
+        s = torch.full_like(point.s, size * max(len(self.slacks.normals), 1) ** -0.5)
+        point = replace(point, s=s, q=size * point.q, multipliers=0.1 * self.alpha * size / s)
+        p, q = (torch.where(held, size, zeros) for held in (self.has_high, self.has_low))
+        c = torch.linalg.lstsq(self.free, self.tensor(f)[:, None], driver="gelsd").solution[:, 0]
         return _State(point, c, z, p, q)
 
     def _constant(self) -> Array:
@@ -318,12 +321,12 @@ class _Programme:
         """The end with zeros where its blocks tend to zero, if the gap allows.
 
         Of a block's length and its slack in the dual, one tends to zero on the central path: the one that is
-        smaller, in its own unit.
+        smaller, as a part of the largest length that the objective allows and of `alpha`.
         """
-        lengths = end.blocks.norm(dim=1)
+        part = end.blocks.norm(dim=1) * self.alpha / max(self._primal(end.blocks)[0], _TINY)
         pulled = self.outputs.pull(end.v) * max(1.0, end.bound / self.alpha)
         prices = (pulled + self.slacks.adjoint(state.point.multipliers)).norm(dim=1)
-        zero = lengths * prices.max() < (prices.max() - prices) * lengths.max()
+        zero = part < 1 - prices / max(end.bound, self.alpha)
         blocks = end.blocks.masked_fill(zero[:, None], 0.0)
         reached = self._gap(blocks, self.shaped(end.v))
         return end._replace(blocks=blocks, gap=reached) if reached <= gap else end

@@ -15,9 +15,6 @@ from convexrelu.solvers.loss_interior_point import loss_interior_point
 
 __all__ = ["LossMaster"]
 
-# Interior points leave blocks that should be zero only nearly so: they go on until that can be told.
-_INTERIOR_GAP = 1e-4
-
 
 class LossMaster:
     """:func:`~convexrelu.solvers.loss_interior_point.loss_interior_point` as a master.
@@ -51,7 +48,7 @@ class LossMaster:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
             raise ValueError(f"device={device!r} is not available: {error}") from error
-        self.gap = min(gap, _INTERIOR_GAP)
+        self.gap = gap
         self.device = device
 
     def relu(

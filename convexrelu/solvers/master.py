@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +11,12 @@ from numpy.typing import NDArray
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 
-if TYPE_CHECKING:
-    from convexrelu.solvers.native_master import NativeMaster
-
-__all__ = ["METHODS", "SOLVERS", "AutoMaster", "Master", "make_master"]
+__all__ = ["METHODS", "SOLVERS", "Master", "make_master"]
 
 Array = NDArray[np.float64]
 
 METHODS = ("auto", "newton", "interior_point", "fista")  # native
-SOLVERS = (*METHODS, "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
+SOLVERS = (*METHODS, "network", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
 
 
 class Master(Protocol):
@@ -52,53 +48,12 @@ class Master(Protocol):
         ...
 
 
-class AutoMaster:
-    """A native master, and a reference for the problems for which the native one lacks something.
-
-    Parameters
-    ----------
-    native : NativeMaster
-    make_reference : callable
-        Makes the other, when it is first needed.
-    """
-
-    def __init__(self, native: NativeMaster, make_reference: Callable[[], Master]) -> None:
-        self.native = native
-        self._make_reference = make_reference
-        self._reference: Master | None = None
-
-    def relu(
-        self,
-        problem: TrainingProblem,
-        blocks: Blocks,
-        *,
-        start: Array | None = None,
-        time_limit: float | None = None,
-    ) -> ProgrammeSolution:
-        """Solve the ReLU programme on `blocks`."""
-        return self._for(problem).relu(problem, blocks, start=start, time_limit=time_limit)
-
-    def gated(
-        self,
-        problem: TrainingProblem,
-        blocks: Blocks,
-        *,
-        start: Array | None = None,
-        time_limit: float | None = None,
-    ) -> ProgrammeSolution:
-        """Solve the gated programme on the patterns of `blocks`."""
-        return self._for(problem).gated(problem, blocks, start=start, time_limit=time_limit)
-
-    def _for(self, problem: TrainingProblem) -> Master:
-        if not self.native.missing(problem):
-            return self.native
-        if self._reference is None:
-            self._reference = self._make_reference()
-        return self._reference
-
-
-def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
+def make_master(
+    name: str, tol: float = 1e-3, device: str = "cpu", *, fixed_patterns: bool = False
+) -> Master:
     """The master called `name`, as accurate as certificates to `tol` need it.
+
+    With `fixed_patterns` it is none that moves patterns.
 
     Near the optimum the objective is flat and the bound is not: an error of ``ε²`` in the one is an error of ``ε`` in
     the other. A native master hands out its dual point and is asked for a gap of ``tol^1.5``, or a fiftieth of
@@ -115,14 +70,23 @@ def make_master(name: str, tol: float = 1e-3, device: str = "cpu") -> Master:
             f"solver={name!r} is not known; available: {', '.join(map(repr, SOLVERS))}"
         )
     # Imported here: torch and cvxpy take seconds, and a session needs one of them.
+    if name == "network":
+        if fixed_patterns:
+            raise ValueError("solver='network': Missing fixed patterns; its neurons move")
+        from convexrelu.solvers.network_master import NetworkMaster
+
+        return NetworkMaster()
     if not name.startswith("cvxpy:"):
+        from convexrelu.solvers.auto_master import AutoMaster
         from convexrelu.solvers.native_master import NativeMaster
 
         gap = float(np.clip(min(tol**1.5, 0.02 * tol), 1e-12, 1e-3))
         native = NativeMaster(name, gap=gap, device=device)
         if name != "auto" or device != "cpu":
             return native
-        return AutoMaster(native, partial(make_master, "cvxpy:CLARABEL", tol))
+        reference = partial(make_master, "cvxpy:CLARABEL", tol)
+        network = None if fixed_patterns else partial(make_master, "network")
+        return AutoMaster(native, reference, network)
     if device != "cpu":
         raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
     from convexrelu.solvers.cvxpy_master import CvxpyMaster

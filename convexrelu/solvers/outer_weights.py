@@ -96,7 +96,7 @@ class _GroupLasso:
     def solve(self, start: Array) -> Array:
         """From a start of shape (m, K)."""
         scaled = np.sqrt(self.problem.weights)[:, None] * self.hidden
-        curvature = float(np.linalg.norm(scaled, 2)) ** 2
+        curvature = float(np.linalg.norm(scaled, 2)) ** 2 or 1.0
         a, y, t = start, start, 1.0
         for _ in range(_MAX_STEPS):
             value, gradient = self.fit(y)

@@ -117,6 +117,8 @@ class TensorProgramme:
         self.blocks = blocks
         self._rho, center, self._tau, _ = problem.units()
         root = np.sqrt(problem.weights)
+        if problem.free_bias:  # the last column is large, but what matters are the others
+            self._rho = float(np.linalg.norm(root[:, None] * problem.design[:, :-1])) or 1.0
         rows = root[:, None] * problem.design / self._rho
         target = (root * (problem.y - center).T).T / self._tau
 

@@ -46,7 +46,7 @@ def assert_honest_gap(programme, end):
     v = problem.dual_point(solution.outputs)
     oracle = PatternOracle(problem.design, blocks.masks, signs=blocks.signs, cones=programme.cones)
     gap = 1 - lower_bound(problem, v, oracle(v).bound) / solution.objective
-    rounding = 1e-14 * problem.weights @ np.square(problem.y) / solution.objective
+    rounding = 1e-13 * problem.weights @ np.square(problem.y) / solution.objective
     assert gap <= end.gap * (1 + 1e-4) + rounding
     if programme.cones:
         towards = np.where(blocks.masks, 1, -1) * (solution.blocks @ problem.design.T)
@@ -232,8 +232,7 @@ def test_single_precision_is_good_to_a_thousandth(cones):
     assert solution.objective == pytest.approx(optimum_of(problem, cones), rel=1.1e-3)
 
 
-def test_other_losses_are_refused_by_name(monkeypatch):
-    problem = problem_of()
-    monkeypatch.setattr(problem.loss, "name", "huber", raising=False)
+def test_other_losses_are_refused_by_name():
+    problem = problem_of(loss="huber")
     with pytest.raises(ValueError, match="loss='huber'"):
         programme_of(problem, True)

@@ -51,7 +51,7 @@ def assert_honest_gap(programme, end):
     v = problem.dual_point(solution.outputs)
     bound = PatternOracle(problem.design, blocks.masks, signs=blocks.signs)(v).bound
     gap = 1 - lower_bound(problem, v, bound) / solution.objective
-    rounding = 1e-14 * problem.weights @ np.square(problem.y) / solution.objective
+    rounding = 1e-13 * problem.weights @ np.square(problem.y) / solution.objective
     assert gap <= end.gap * (1 + 1e-4) + rounding
     towards = np.where(blocks.masks, 1, -1) * (solution.blocks @ problem.design.T)
     size = np.linalg.norm(solution.blocks, axis=1).sum()

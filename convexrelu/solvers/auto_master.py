@@ -1,0 +1,88 @@
+"""The choice of a master for a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, ProgrammeSolution
+from convexrelu.solvers.master import Master
+from convexrelu.solvers.native_master import NativeMaster
+
+__all__ = ["AutoMaster"]
+
+# Rows of the largest Newton system that is worth it where no warm start shortens the way: some seconds a factor.
+_LARGEST_SYSTEM = 4000
+
+
+class AutoMaster:
+    """A native master where it lacks nothing, a reference otherwise; a network where programmes are too large.
+
+    Interior points for general losses start afresh in every round. Where their systems, ``min(nK, B d̃)`` rows, pass
+    4000, :class:`~convexrelu.solvers.network_master.NetworkMaster` takes over, if the loss has a gradient.
+
+    Parameters
+    ----------
+    native : NativeMaster
+    make_reference : callable
+        Makes the reference, when it is first needed.
+    make_network : callable, optional
+        Makes the master for large programmes; None where patterns must not move.
+    """
+
+    def __init__(
+        self,
+        native: NativeMaster,
+        make_reference: Callable[[], Master],
+        make_network: Callable[[], Master] | None = None,
+    ) -> None:
+        self.native = native
+        self._make_reference = make_reference
+        self._make_network = make_network
+        self._made: dict[Callable[[], Master], Master] = {}
+
+    def relu(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: NDArray[np.float64] | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Solve the ReLU programme on `blocks`."""
+        master = self._for(problem)
+        if self._make_network is not None and _is_large(problem, blocks):
+            master = self._get(self._make_network)
+        return master.relu(problem, blocks, start=start, time_limit=time_limit)
+
+    def gated(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: NDArray[np.float64] | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Solve the gated programme on the patterns of `blocks`."""
+        return self._for(problem).gated(problem, blocks, start=start, time_limit=time_limit)
+
+    def _for(self, problem: TrainingProblem) -> Master:
+        return self._get(self._make_reference) if self.native.missing(problem) else self.native
+
+    def _get(self, make: Callable[[], Master]) -> Master:
+        if make not in self._made:
+            self._made[make] = make()
+        return self._made[make]
+
+
+def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
+    """Whether the network is what can be trained, and the programme is not."""
+    if not problem.loss.smooth or problem.skip:
+        return False
+    if problem.loss.name == "squared_error" and problem.n_outputs == 1:
+        return False
+    rows = problem.n_samples * problem.n_outputs
+    return min(rows, len(blocks) * problem.design.shape[1]) > _LARGEST_SYSTEM
