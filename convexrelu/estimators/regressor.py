@@ -40,7 +40,7 @@ class Regressor(RegressorMixin, NetworkEstimator):
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, Array, Array | None]:
-        if y is not None and np.ndim(y) == 0:
+        if np.isscalar(y):
             raise ValueError(f"y={y!r} is a scalar, expected an array of shape (n,) or (n, K)")
         with naming("X or y"):
             inputs, targets = validate_data(
