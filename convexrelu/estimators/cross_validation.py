@@ -147,8 +147,8 @@ class CrossValidated(NetworkEstimator):
         """The grid, descending."""
         if self.alphas is not None:
             return _checked_alphas(self.alphas)
-        # Zero if y is constant: then any will do.
-        largest = _largest_penalty(problem, random, self.device) or 1.0
+        # Zero if y is constant: then any will do. Condensed, so that weights are repetitions.
+        largest = _largest_penalty(problem.condensed(), random, self.device) or 1.0
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 
     def _fold_options(self, seed: int) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Regressor(RegressorMixin, NetworkEstimator):
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, Array, Array | None]:
+        if np.isscalar(y):
+            raise ValueError(f"y={y!r} is a scalar, expected an array of shape (n,) or (n, K)")
         with naming("X or y"):
             inputs, targets = validate_data(
                 self, X, y, dtype=np.float64, y_numeric=True, multi_output=True

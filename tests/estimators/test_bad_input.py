@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 from convexrelu import ConvexReLURegressor, SolverWarning, TrainingProblem
 from convexrelu.cones import support
+from convexrelu.losses import Logistic
 from convexrelu.oracles import CellOracle
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network, assert_same_outputs
@@ -307,8 +308,11 @@ BAD_PARAMETERS = {
     "alpha": [0, -1, np.nan, np.inf, "a", None, True],
     "hidden_bias": ["yes", 2, None],
     "fit_intercept": ["yes", 2, None],
-    "loss": ["cubic", None],
+    "skip": ["yes", 2, None],
+    "skip_alpha": [-1, np.nan, np.inf, "a", None],
+    "loss": ["cubic", "hinge", Logistic(), None],
     "activation": ["gelu", None],
+    "negative_slope": [0, 1, -0.5, np.nan, "a", None],
     "patterns": ["some", None, 5, [[1, 2]], [1, 2, 3], np.zeros((0, 3)), [["a", "b", "c"]]],
     "n_patterns": [0, 1.5, True, "a"],
     "solver": ["MOSEK", "cvxpy:MOSEK", None],
