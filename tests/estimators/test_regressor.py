@@ -42,7 +42,7 @@ def fitted():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([ConvexReLURegressor(max_iter=5)])
+@parametrize_with_checks([ConvexReLURegressor(max_iter=2, oracle="quick")])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
