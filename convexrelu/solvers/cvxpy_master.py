@@ -51,6 +51,11 @@ class CvxpyMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the ReLU programme on `blocks`; a start has no effect, these solvers take none."""
+        if self.solver == "ECOS" and problem.loss.name == "multinomial":
+            raise ValueError(
+                "solver='cvxpy:ECOS': Missing reliable exponential cones for loss='multinomial'; "
+                "use solver='auto'"
+            )
         last = self._last_relu
         if last is None or not (
             np.array_equal(last.signs, blocks.signs) and last.is_for(problem, blocks.masks)

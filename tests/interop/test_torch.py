@@ -134,7 +134,7 @@ OTHER_MODULES = {
     "": nn.Sequential(),
     "Linear, ReLU": nn.Sequential(nn.Linear(4, 4), nn.ReLU()),
     "Linear, Tanh, Linear": nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1)),
-    "Linear, LeakyReLU, Linear": nn.Sequential(nn.Linear(4, 4), nn.LeakyReLU(), nn.Linear(4, 1)),
+    "Linear, ELU, Linear": nn.Sequential(nn.Linear(4, 4), nn.ELU(), nn.Linear(4, 1)),
     "Linear, ReLU6, Linear": nn.Sequential(nn.Linear(4, 4), nn.ReLU6(), nn.Linear(4, 1)),
     "Linear, Dropout, ReLU, Linear": nn.Sequential(
         nn.Linear(4, 4), nn.Dropout(), nn.ReLU(), nn.Linear(4, 1)
@@ -250,3 +250,26 @@ def test_gradient_descent_goes_on_from_an_unfinished_network():
     assert result.certificate.lower_bound <= after <= before.item() * (1 + 1e-12)
     certificate = certify(module, X, y, alpha=0.01)
     assert certificate.objective == pytest.approx(after, rel=1e-12)
+
+
+@pytest.mark.parametrize("slope", [0.01, 0.3, -1.0])
+def test_slopes_go_there_and_back(slope):
+    module = nn.Sequential(nn.Linear(4, 3), nn.LeakyReLU(slope), nn.Linear(3, 2)).double()
+    network = TwoLayerNetwork.from_torch(module)
+    assert network.negative_slope == slope
+    X = torch.randn(20, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        np.testing.assert_allclose(network.forward(X.numpy()), module(X), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(network.to_torch()(X), module(X), rtol=0, atol=1e-12)
+
+
+def test_a_skip_connection_becomes_neurons():
+    arrays = [[1.0, 0.0]], [0.5], [[2.0]], [0.1]
+    network = TwoLayerNetwork(*arrays, negative_slope=0.2, skip_weights=[[1.5, -3.0]])
+    X = torch.randn(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        outputs = network.to_torch()(X)
+    np.testing.assert_allclose(outputs, network.forward(X.numpy()), rtol=0, atol=1e-12)
+    absolute = TwoLayerNetwork(*arrays, negative_slope=-1.0, skip_weights=[[1.5, -3.0]])
+    with pytest.raises(ValueError, match="skip_weights"):
+        absolute.to_torch()

@@ -128,7 +128,7 @@ def test_constant_targets_need_no_neuron(target):
 
 def test_the_curvature_is_that_of_the_dense_map(options):
     programme = programme_of(TrainingProblem(X, Y, 0.01, **options))
-    columns = (programme.masks.T[:, :, None] * programme.rows[:, None, :]).reshape(18, -1)
+    columns = (programme.slopes.T[:, :, None] * programme.rows[:, None, :]).reshape(18, -1)
     exact = np.linalg.norm(programme.centred(columns).numpy(), 2) ** 2
     assert module._largest_curvature(programme) == pytest.approx(exact, rel=0.05)
 
