@@ -25,6 +25,8 @@ ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"
 _EPS = float(np.finfo(np.float64).eps)
 # Column of the design that stands for free hidden biases, in units of the largest sample. See `TrainingProblem`.
 _FREE_BIAS = 300.0
+# Outputs that are closer than this to a kink of the loss are on it.
+_AT_A_KINK = 1e-9
 
 
 class _HasBound(Protocol):
@@ -338,8 +340,21 @@ class TrainingProblem:
 
     def dual_point(self, outputs: Array) -> Array:
         """``V = −∇F(f)`` at these outputs with the best intercept, made feasible but for ``M(V) ≤ alpha``."""
-        gradient = self.loss.gradient(outputs + self.best_intercept(outputs), self.y)
+        outputs = outputs + self.best_intercept(outputs)
+        if self.loss.smooth or not self.fit_intercept:
+            gradient = self.loss.gradient(outputs, self.y)
+        else:
+            gradient = self._balanced_subgradient(outputs)
         return self.feasible(-(self.weights * gradient.T).T)
+
+    def _balanced_subgradient(self, outputs: Array) -> Array:
+        """What kinks leave open is used to bring the sum to zero, as at the best intercept it can be."""
+        step = _AT_A_KINK * (1 + np.abs(outputs))
+        low = self.loss.gradient(outputs - step, self.y)
+        high = self.loss.gradient(outputs + step, self.y)
+        below, above = self.weights @ low, self.weights @ high
+        span = np.where(above > below, above - below, 1.0)
+        return low + np.clip(-below / span, 0.0, 1.0) * (high - low)
 
     def feasible(self, v: Array) -> Array:
         """A point near ``v`` in the domain of ``F*``; with an intercept its sum is zero as a real number."""

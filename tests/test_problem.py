@@ -206,3 +206,15 @@ def test_bad_input_is_a_value_error_that_names_the_argument(argument, value):
 def test_with_alpha_checks():
     with pytest.raises(ValueError, match=r"^alpha"):
         TrainingProblem(X, Y, 0.1).with_alpha(-1.0)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile"])
+def test_the_best_constant_has_no_gap_where_kinks_decide(loss):
+    """At a large penalty the best constant is optimal, and its dual point proves it."""
+    rng = np.random.default_rng(0)
+    for y in (rng.standard_normal(9), rng.standard_normal((8, 2))):
+        problem = TrainingProblem(rng.standard_normal((len(y), 2)), y, 10.0, loss=loss)
+        v = problem.dual_point(problem.no_outputs())
+        assert problem.dual(v) == pytest.approx(
+            problem.objective(problem.zero_network()), rel=1e-12
+        )
