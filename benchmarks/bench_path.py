@@ -32,12 +32,12 @@ def main() -> None:
 def _row(case: tuple[Any, ...], quick: bool) -> dict[str, Any]:
     n, d, n_gates, activation = case
     X, y, rng = teacher(n, d, 10, 0.1, 0)
-    problem = TrainingProblem(X, y, 1.0)
+    problem = TrainingProblem(X, y, 1.0, activation=activation)
     gates = rng.standard_normal((n_gates or 200, d + 1))
     masks = ActivationPatterns.of_gates(problem.design, gates).masks
     largest = problem.alpha_max(PatternOracle(problem.design, masks, cones=activation == "relu"))
     alphas = np.geomspace(largest, largest / 1000, 10 if quick else 50)
-    options: dict[str, Any] = {"activation": activation, "random_state": 0, "max_iter": 100}
+    options: dict[str, Any] = {"random_state": 0, "max_iter": 100}
     if n_gates is not None:
         options["patterns"] = gates
     repeats = 1 if quick or n_gates is None else 3
