@@ -19,8 +19,8 @@ def main() -> None:
             continue
         X, y, rng = teacher(500, 20, 10, 0.1, 0)
         gates = rng.standard_normal((21, n_gates)).T
-        problem = TrainingProblem(X, y, 5 / 500, fit_intercept=False)
-        options = {"patterns": gates, "activation": activation, "tol": 1e-4}
+        problem = TrainingProblem(X, y, 5 / 500, fit_intercept=False, activation=activation)
+        options = {"patterns": gates, "tol": 1e-4}
         seconds, result = median_seconds(lambda p=problem, o=options: train(p, **o), 1)
         found = 500 * result.certificate.objective
         assert abs(found - known) < 1e-4, (found, known)

@@ -49,6 +49,8 @@ Array = NDArray[np.float64]
 
 # Cuts a round: as many as there are blocks, within these limits.
 _MIN_CUTS, _MAX_CUTS = 12, 100
+# Outputs on all samples, beyond which masters train the network, and its outer weights with it.
+_MOST_OUTPUTS = 10_000
 # Rounds in a row without progress after which the loop gives up.
 _PATIENCE = 3
 # Part of the tolerance that a proof is asked for, and part of the time that is left to rounds.
@@ -297,13 +299,22 @@ class CuttingPlane:
     def _solve_with(self, cuts: Blocks) -> bool:
         """Solve the master with `cuts` added: first for their outer weights, where that is to be done and helps."""
         problem = self.problem
-        if problem.n_outputs > 1 and problem.loss.smooth and not self.fixed_patterns:
+        if self._has_outer_step():
             assert cuts.directions is not None
-            candidate = with_best_outer_weights(problem, self._network, cuts.directions)
+            candidate = with_best_outer_weights(
+                problem, self._network, cuts.directions, self._deadline()
+            )
             if self._keep(candidate):
                 return self._solve_master(*blocks_of(candidate, problem))
         zeros = np.zeros((len(cuts), self._values.shape[1]))
         return self._solve_master(self._blocks.join(cuts), np.vstack([self._values, zeros]))
+
+    def _has_outer_step(self) -> bool:
+        """Whether outer weights are worth a step of their own: where masters are slower, and cannot do the same."""
+        problem = self.problem
+        if problem.n_outputs == 1 or not problem.loss.smooth or self.fixed_patterns:
+            return False
+        return problem.n_samples * problem.n_outputs <= _MOST_OUTPUTS
 
     def _solve_master(self, blocks: Blocks, start: Array) -> bool:
         """Solve, keep the better network, drop blocks that are zero. False without a solution."""

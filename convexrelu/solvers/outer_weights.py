@@ -12,6 +12,9 @@ between two convex programmes, each started from the solution of the other, so t
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +35,10 @@ _ROUNDING = 1e-12
 
 
 def with_best_outer_weights(
-    problem: TrainingProblem, network: TwoLayerNetwork, directions: Array
+    problem: TrainingProblem,
+    network: TwoLayerNetwork,
+    directions: Array,
+    deadline: float = math.inf,
 ) -> TwoLayerNetwork:
     """A network's neurons and more inner directions, with outer weights that are nearly optimal for them.
 
@@ -47,6 +53,8 @@ def with_best_outer_weights(
     network : TwoLayerNetwork
     directions : array of shape (k, d̃)
         Unit vectors, for the design.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def with_best_outer_weights(
     inner = np.vstack([own / lengths[:, None], directions])
     start = np.zeros((len(inner), problem.n_outputs))
     start[: len(own)] = lengths[:, None] * network.output_weights.T
-    outer = _GroupLasso(problem, inner, network.skip_weights).solve(start)
+    outer = _GroupLasso(problem, inner, network.skip_weights).solve(start, deadline)
     sizes = norms(outer)
     kept = sizes > 0
     found = problem.network(
@@ -93,7 +101,7 @@ class _GroupLasso:
         self.hidden = activate(problem.design @ inner.T, problem.slope)
         self.fixed = problem.no_outputs() if skip is None else problem.X @ skip.T
 
-    def solve(self, start: Array) -> Array:
+    def solve(self, start: Array, deadline: float = math.inf) -> Array:
         """From a start of shape (m, K)."""
         scaled = np.sqrt(self.problem.weights)[:, None] * self.hidden
         curvature = float(np.linalg.norm(scaled, 2)) ** 2 or 1.0
@@ -106,7 +114,8 @@ class _GroupLasso:
             t_next = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t))
             moved = following - a
             a, y, t = following, following + (t - 1.0) / t_next * moved, t_next
-            if np.linalg.norm(moved) <= _ACCURACY * np.linalg.norm(a):
+            small = np.linalg.norm(moved) <= _ACCURACY * np.linalg.norm(a)
+            if small or time.perf_counter() > deadline:
                 break
         return a
 
