@@ -129,7 +129,7 @@ def test_outer_weights_save_rounds(monkeypatch):
     options = {"tol": 1e-4, "random_state": 0, "start": None, "max_iter": 60}
     quick = train(problem_of(alpha=0.01), **options)
     monkeypatch.setattr(
-        cutting_plane, "with_best_outer_weights", lambda problem, network, _: network
+        cutting_plane, "with_best_outer_weights", lambda problem, network, *_: network
     )
     slow = train(problem_of(alpha=0.01), **options)
     for result in (quick, slow):
