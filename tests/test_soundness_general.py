@@ -6,7 +6,7 @@ import pytest
 from convexrelu import TrainingProblem, TwoLayerNetwork, certify, train
 from tests import reference
 
-CASES = 60
+CASES = 45
 
 
 def random_case(seed):
