@@ -361,7 +361,8 @@ class TrainingProblem:
         if self.free_skip:
             root = np.sqrt(self.weights)
             scaled = (v.T / np.where(root > 0, root, 1.0)).T
-            scaled = scaled - self._free_basis @ (self._free_basis.T @ scaled)
+            basis, _ = self._free_basis
+            scaled = scaled - basis @ (basis.T @ scaled)
             return (root * scaled.T).T
         return self.loss.dual_point(v, self.y, self.weights, self.fit_intercept)
 
@@ -371,8 +372,8 @@ class TrainingProblem:
         return self.skip and self.skip_alpha == 0
 
     @cached_property
-    def _free_basis(self) -> Array:
-        """Orthonormal columns that span ``√s ∘ (1, X)``: what costs nothing."""
+    def _free_basis(self) -> tuple[Array, float]:
+        """Orthonormal columns that span ``√s ∘ (1, X)``, what costs nothing, and the condition number of these."""
         columns = [self.X, np.ones((self.n_samples, 1))] if self.fit_intercept else [self.X]
         scaled = np.sqrt(self.weights)[:, None] * np.hstack(columns)
         scaled /= np.maximum(np.abs(scaled).max(axis=0), np.finfo(np.float64).tiny)
@@ -382,7 +383,7 @@ class TrainingProblem:
                 "skip_alpha=0: X has linearly dependent columns (the intercept counts as one), among which a "
                 "free skip connection is not unique; leave some out, or use skip_alpha > 0"
             )
-        return basis
+        return basis, float(singular[0] / singular[-1])
 
     def dual(self, v: Array) -> float:
         """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's.
@@ -404,7 +405,8 @@ class TrainingProblem:
 
         Without a penalty, ``XᵀV = 0`` to rounding only. A linear part ``z`` of the optimum then adds at most
         ``‖z‖ ‖QᵀV‖``, in the norm of the sample weights and with ``Q`` a basis of linear parts. Its outputs and its
-        hidden outputs bound ``‖z‖`` by ``‖y‖ + √(2P₀) + ρP₀/alpha``, with ``P₀ = ½‖y‖²``, the objective of zero.
+        hidden outputs bound ``‖z‖`` by ``‖y‖ + √(2P₀) + ρP₀/alpha``, with ``P₀ = ½‖y‖²``, the objective of zero. The
+        computed ``Q`` is off by as many roundings as the columns have for a condition number (Wedin 1972).
         """
         n = self.n_samples
         if self.skip_alpha > 0:
@@ -413,10 +415,12 @@ class TrainingProblem:
             return float(np.vdot(largest, largest)) / (2 * self.skip_alpha) * (1 + 8 * n * _EPS)
         root = np.sqrt(self.weights)
         scaled = (v.T / np.where(root > 0, root, 1.0)).T
-        rest = np.linalg.norm(self._free_basis.T @ scaled) + 4 * n * _EPS * np.linalg.norm(scaled)
+        basis, condition = self._free_basis
+        unsure = 4 * n * _EPS * condition * float(np.linalg.norm(scaled))
+        rest = float(np.linalg.norm(basis.T @ scaled)) + unsure
         size = float(np.linalg.norm(root * self.y.T))
         reach = 2 * size + 0.5 * size**2 * self.units().rho / self.alpha
-        return float(2 * reach * rest)
+        return 2 * reach * rest
 
     def alpha_max(self, oracle: Callable[[Array], _HasBound]) -> float:
         """Smallest `alpha` whose solution has no neuron: ``M(−∇F(f₀))`` at the best constant ``f₀``.

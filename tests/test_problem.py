@@ -218,3 +218,17 @@ def test_the_best_constant_has_no_gap_where_kinks_decide(loss):
         assert problem.dual(v) == pytest.approx(
             problem.objective(problem.zero_network()), rel=1e-12
         )
+
+
+def test_nearly_dependent_columns_of_a_free_skip_connection_cost_part_of_the_bound():
+    """The span of such columns is known to fewer digits, and linear parts in it are as free as others."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 2)), rng.standard_normal(20)
+    X = np.column_stack([X, X[:, 0] + 1e-8 * rng.standard_normal(20)])
+    near, far = (TrainingProblem(rows, y, 0.1, skip=True) for rows in (X, X[:, :2]))
+    v = near.dual_point(near.no_outputs())
+    value = v @ y - 0.5 * np.sum(v**2 / near.weights)
+    condition = np.linalg.cond(np.column_stack([X, np.ones(20)]))
+    assert value - near.dual(v) > np.finfo(float).eps * condition * np.linalg.norm(v)
+    assert value - near.dual(v) < 1e-2 * value
+    assert far.dual(far.dual_point(far.no_outputs())) > 0
