@@ -14,7 +14,7 @@ from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
 from convexrelu.solvers.interior_point import interior_point
-from convexrelu.solvers.loss_master import LossMaster
+from convexrelu.solvers.loss_interior_point import loss_interior_point
 from convexrelu.solvers.master import METHODS
 from convexrelu.solvers.proximal_gradient import proximal_gradient
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
@@ -34,7 +34,7 @@ _TRY = 30
 
 
 class NativeMaster:
-    """The native solvers behind one door. Losses other than the squared error go to :class:`LossMaster`.
+    """The native solvers behind one door. Losses other than the squared error have interior points.
 
     The last programme is kept with its solution: the next one starts from it where it differs in `alpha`
     only. An explicit start goes first. Interior points take no start.
@@ -95,7 +95,6 @@ class NativeMaster:
         self.method = method
         self.gap = gap
         self.device = device
-        self._any_loss = LossMaster(gap, device=device)
         self.dtype = getattr(torch, dtype)
         self._last: TensorProgramme | None = None
         self._newton: AugmentedLagrangian | None = None
@@ -152,8 +151,9 @@ class NativeMaster:
         if missing := self.missing(problem):
             raise ValueError(f"solver={self.method!r}: Missing {missing}; use solver='auto'")
         if not _is_least_squares(problem):
-            solve = self._any_loss.relu if cones else self._any_loss.gated
-            return solve(problem, blocks, time_limit=time_limit)
+            return loss_interior_point(
+                problem, blocks, cones=cones, gap=self.gap, deadline=deadline, device=self.device
+            )
         programme = self._programme(problem, blocks, cones)
         first = None if start is None else programme.from_problem(start)
         if len(blocks) == 0:

@@ -1,9 +1,9 @@
-"""The master for every loss: what it passes on."""
+"""The native master on losses other than the squared error: what it passes on."""
 
 import pytest
 
 from convexrelu import Status
-from convexrelu.solvers.loss_master import LossMaster
+from convexrelu.solvers.native_master import NativeMaster
 from tests.solvers.test_loss_interior_point import assert_optimal, blocks_of, problem_of
 
 
@@ -11,16 +11,16 @@ from tests.solvers.test_loss_interior_point import assert_optimal, blocks_of, pr
 def test_both_programmes(kind):
     problem = problem_of("hinge")
     blocks = blocks_of(problem)
-    solution = getattr(LossMaster(1e-8), kind)(problem, blocks)
+    solution = getattr(NativeMaster(gap=1e-8), kind)(problem, blocks)
     assert_optimal(problem, blocks, solution, kind == "relu")
 
 
 def test_time_limit():
     problem = problem_of("hinge")
-    solution = LossMaster().relu(problem, blocks_of(problem), time_limit=0.0)
+    solution = NativeMaster().relu(problem, blocks_of(problem), time_limit=0.0)
     assert solution.status is Status.USER_LIMIT
 
 
 def test_unknown_devices_are_refused():
     with pytest.raises(ValueError, match="device='nowhere' is not available"):
-        LossMaster(device="nowhere")
+        NativeMaster(device="nowhere")
