@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu.gates import NetworkOfGates
 from convexrelu.network import TwoLayerNetwork
 
 __all__ = ["GatedNetwork"]
@@ -15,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class GatedNetwork:
+class GatedNetwork(NetworkOfGates):
     """``f(x) = Σ_i 1{g_iᵀ x̃ ≥ 0} · u_iᵀ x̃ + c``.
 
     Attributes
@@ -36,27 +37,6 @@ class GatedNetwork:
     >>> net.predict(np.array([[1.0], [-1.0]]))  # 2x + 1 where x ≥ 0
     array([3., 0.])
     """
-
-    gates: Array
-    weights: Array
-    intercept: float
-    hidden_bias: bool
-
-    @property
-    def width(self) -> int:
-        """Number of gates."""
-        return len(self.gates)
-
-    @property
-    def n_features(self) -> int:
-        """Number of inputs ``d``."""
-        return self.gates.shape[1] - int(self.hidden_bias)
-
-    def _design(self, X: ArrayLike) -> Array:
-        X = np.asarray(X, dtype=np.float64)
-        if X.ndim != 2 or X.shape[1] != self.n_features:
-            raise ValueError(f"X has shape {X.shape}, expected (n, {self.n_features})")
-        return np.column_stack([X, np.ones(len(X))]) if self.hidden_bias else X
 
     def predict(self, X: ArrayLike) -> Array:
         """Outputs of shape (n,)."""

@@ -10,13 +10,15 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu.gates import NetworkOfGates
+
 __all__ = ["ThresholdNetwork"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class ThresholdNetwork:
+class ThresholdNetwork(NetworkOfGates):
     """``f(x) = Σ_k w_k · 1{u_kᵀ x̃ ≥ 0} + c``.
 
     Attributes
@@ -42,28 +44,9 @@ class ThresholdNetwork:
     2.0
     """
 
-    gates: Array
-    weights: Array
-    intercept: float
-    hidden_bias: bool
-
-    @property
-    def width(self) -> int:
-        """Number of units."""
-        return len(self.gates)
-
-    @property
-    def n_features(self) -> int:
-        """Number of inputs ``d``."""
-        return self.gates.shape[1] - int(self.hidden_bias)
-
     def active(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Which units are on, of shape (n, P)."""
-        X = np.asarray(X, dtype=np.float64)
-        if X.ndim != 2 or X.shape[1] != self.n_features:
-            raise ValueError(f"X has shape {X.shape}, expected (n, {self.n_features})")
-        design = np.column_stack([X, np.ones(len(X))]) if self.hidden_bias else X
-        return design @ self.gates.T >= 0
+        return self._design(X) @ self.gates.T >= 0
 
     def predict(self, X: ArrayLike) -> Array:
         """Outputs of shape (n,)."""
