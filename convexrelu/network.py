@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 
 if TYPE_CHECKING:
     import torch
@@ -164,11 +165,11 @@ class TwoLayerNetwork:
         return cls(weights, bias, (signs * np.sqrt(norms))[None, :], [output_bias])
 
     def hidden_features(self, X: ArrayLike) -> Array:
-        """Outputs of the neurons, ``φ(X Wᵀ + b)``, of shape (n, m)."""
-        X = np.asarray(X, dtype=np.float64)
-        if X.ndim != 2 or X.shape[1] != self.n_features:
-            raise ValueError(f"X has shape {X.shape}, expected (n, {self.n_features})")
-        seen = X @ self.hidden_weights.T + self.hidden_bias
+        """Outputs of the neurons, ``φ(X Wᵀ + b)``, of shape (n, m); `X` may be a sparse matrix."""
+        rows = _inputs(X)
+        if rows.ndim != 2 or rows.shape[1] != self.n_features:
+            raise ValueError(f"X has shape {rows.shape}, expected (n, {self.n_features})")
+        seen = rows @ self.hidden_weights.T + self.hidden_bias
         hidden = np.maximum(seen, 0.0)
         if self.negative_slope:
             hidden += self.negative_slope * np.minimum(seen, 0.0)
@@ -178,7 +179,7 @@ class TwoLayerNetwork:
         """Outputs of the network, of shape (n, K)."""
         outputs = self.hidden_features(X) @ self.output_weights.T + self.output_bias
         if self.skip_weights is not None:
-            outputs += np.asarray(X, dtype=np.float64) @ self.skip_weights.T
+            outputs += _inputs(X) @ self.skip_weights.T
         return outputs
 
     def predict(self, X: ArrayLike) -> Array:
@@ -352,6 +353,11 @@ class TwoLayerNetwork:
 
     def __repr__(self) -> str:
         return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"
+
+
+def _inputs(X: Any) -> Any:
+    """A dense array or a sparse matrix of float64."""
+    return X.astype(np.float64) if issparse(X) else np.asarray(X, dtype=np.float64)
 
 
 def _read_only(name: str, value: ArrayLike, ndim: int) -> Array:

@@ -216,8 +216,10 @@ def _best_scales(
     def outputs(X: Array) -> cp.Expression:
         others = rest.predict(X)
         neurons = _columns(joint, problem, X)[:, : joint.width] * (unit / penalties)
-        moved = cp.reshape(neurons @ shares, (len(X), joint.n_outputs), order="C")
-        moved = moved + np.ones((len(X), 1)) @ cp.reshape(shift, (1, joint.n_outputs), order="C")
+        moved = cp.reshape(neurons @ shares, (X.shape[0], joint.n_outputs), order="C")
+        moved = moved + np.ones((X.shape[0], 1)) @ cp.reshape(
+            shift, (1, joint.n_outputs), order="C"
+        )
         return others + (moved[:, 0] if others.ndim == 1 else moved)
 
     fit = problem.loss.expression(outputs(problem.X), problem.y, problem.weights)
@@ -393,7 +395,7 @@ def _null_space(columns: Array) -> Array:
 def _columns(network: TwoLayerNetwork, problem: TrainingProblem, X: Array) -> Array:
     """``vec(h_j)`` on the rows of `X`, (n K, m), and after them what the intercept adds, (n K, K)."""
     hidden, outer = network.hidden_features(X), network.output_weights
-    n, n_outputs = len(X), network.n_outputs
+    n, n_outputs = X.shape[0], network.n_outputs
     neurons = (hidden[:, None, :] * outer[None, :, :]).reshape(n * n_outputs, network.width)
     constants = np.tile(np.eye(n_outputs), (n, 1))
     return np.hstack([neurons, constants]) if problem.fit_intercept else neurons

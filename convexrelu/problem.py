@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, issparse
 
+from convexrelu.coordinates import SampleCoordinates
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
@@ -78,8 +80,8 @@ class TrainingProblem:
 
     Parameters
     ----------
-    X : array of shape (n, d)
-        Inputs.
+    X : array or sparse matrix of shape (n, d)
+        Inputs. Sparse ones that have more features than samples stay sparse.
     y : array of shape (n,) or (n, K)
         Targets, as the loss takes them.
     alpha : float
@@ -106,8 +108,11 @@ class TrainingProblem:
     ----------
     weights : array of shape (n,)
         The normalised ``s``.
+    inputs : array of shape (n, d) or (n, n)
+        ``X``, or where that is sparse its samples in their own coordinates, see
+        :class:`~convexrelu.coordinates.SampleCoordinates`.
     design : array of shape (n, d̃)
-        The rows ``x̃_i``.
+        The rows ``x̃_i``, made of `inputs`.
     slope : float
         Slope of the activation for negative arguments: 0 for ReLU, −1 for the absolute value.
     n_outputs : int
@@ -138,7 +143,7 @@ class TrainingProblem:
     0.125
     """
 
-    X: Array
+    X: Any
     y: Array
     alpha: float
     loss: Loss
@@ -187,6 +192,11 @@ class TrainingProblem:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
             object.__setattr__(self, name, value)
+        if self._coordinates is not None and activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"X is sparse with more features than samples: Missing for activation={activation!r}; "
+                "use X.toarray()"
+            )
         if self.n_outputs > 1 and activation in ("gated_relu", "threshold"):
             raise ValueError(
                 f"activation={activation!r}: Missing several outputs; use another activation"
@@ -210,33 +220,49 @@ class TrainingProblem:
         return self.hidden_bias == "free"
 
     @cached_property
+    def _coordinates(self) -> SampleCoordinates | None:
+        return SampleCoordinates.of(self.X) if issparse(self.X) else None
+
+    @cached_property
+    def inputs(self) -> Array:
+        """The samples as dense rows: ``X``, or their coordinates where that is sparse."""
+        return self.X if self._coordinates is None else self._coordinates.rows
+
+    @cached_property
     def design(self) -> Array:
         """``X̃``: the inputs, with a last column of ones if neurons have a bias."""
         if not self.hidden_bias:
-            return self.X
+            return self.inputs
         column = np.full(self.n_samples, self.bias_column)
-        design = np.column_stack([self.X - self.origin, column])
+        design = np.column_stack([self.inputs - self.origin, column])
         design.flags.writeable = False
         return design
 
     @cached_property
     def origin(self) -> Array:
-        """What is taken off the inputs in the design, of shape (d,): their mean where biases are free, else zero."""
-        return self.weights @ self.X if self.free_bias else np.zeros(self.n_features)
+        """What is taken off the inputs in the design, as one of them: their mean where biases are free, else zero."""
+        return self.weights @ self.inputs if self.free_bias else np.zeros(self.inputs.shape[1])
 
     @cached_property
     def bias_column(self) -> float:
         """The last column of the design where there are biases: 1, or ``B`` where they are free."""
         if not self.free_bias:
             return 1.0
-        return _FREE_BIAS * float(norms(self.X - self.origin).max()) or 1.0
+        return _FREE_BIAS * float(norms(self.inputs - self.origin).max()) or 1.0
 
     def directions(self, network: TwoLayerNetwork) -> Array:
         """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is what neuron ``j`` sees."""
+        weights = network.hidden_weights
+        if self._coordinates is not None:
+            weights = self._coordinates.of_weights(weights)
         if not self.hidden_bias:
-            return network.hidden_weights
-        bias = network.hidden_bias + network.hidden_weights @ self.origin
-        return np.column_stack([network.hidden_weights, bias / self.bias_column])
+            return weights
+        bias = network.hidden_bias + weights @ self.origin
+        return np.column_stack([weights, bias / self.bias_column])
+
+    def feature_weights(self, weights: Array) -> Array:
+        """Rows of weights for the features, (m, d), that do what these do for `inputs`."""
+        return weights if self._coordinates is None else self._coordinates.weights_of(weights)
 
     def network(
         self,
@@ -256,7 +282,7 @@ class TrainingProblem:
         intercept : float or array of shape (K,)
             ``c``.
         skip_weights : array of shape (K, d), optional
-            ``S``.
+            ``S``, for the features.
 
         Returns
         -------
@@ -270,7 +296,7 @@ class TrainingProblem:
             bias = directions[:, -1] * self.bias_column - weights @ self.origin
         outer = np.reshape(outer, (len(directions), self.n_outputs))
         network = TwoLayerNetwork(
-            weights,
+            self.feature_weights(weights),
             bias,
             outer.T,
             np.atleast_1d(intercept),
@@ -374,7 +400,7 @@ class TrainingProblem:
     @cached_property
     def _free_basis(self) -> tuple[Array, float]:
         """Orthonormal columns that span ``√s ∘ (1, X)``, what costs nothing, and the condition number of these."""
-        columns = [self.X, np.ones((self.n_samples, 1))] if self.fit_intercept else [self.X]
+        columns = [self.inputs, np.ones((self.n_samples, 1))][: 1 + self.fit_intercept]
         scaled = np.sqrt(self.weights)[:, None] * np.hstack(columns)
         scaled /= np.maximum(np.abs(scaled).max(axis=0), np.finfo(np.float64).tiny)
         basis, singular, _ = np.linalg.svd(scaled, full_matrices=False)
@@ -410,7 +436,7 @@ class TrainingProblem:
         """
         n = self.n_samples
         if self.skip_alpha > 0:
-            rounding = 2 * n * _EPS * np.abs(self.X).T @ np.abs(v)
+            rounding = 2 * n * _EPS * abs(self.X).T @ np.abs(v)
             largest = np.abs(self.X.T @ v) + rounding
             return float(np.vdot(largest, largest)) / (2 * self.skip_alpha) * (1 + 8 * n * _EPS)
         root = np.sqrt(self.weights)
@@ -458,13 +484,25 @@ class TrainingProblem:
         The objective of every network is kept, while the result no longer depends on how the same
         weighted sample was written down (order of rows, repetitions instead of weights).
         """
-        alive = self.weights > 0
-        table = np.column_stack([self.X, self.y])[alive] + 0.0  # turns -0.0 into 0.0
-        rows, inverse = np.unique(table, axis=0, return_inverse=True)
-        weights = np.bincount(inverse.ravel(), weights=self.weights[alive], minlength=len(rows))
-        X, y = rows[:, : self.n_features].copy(), rows[:, self.n_features :].copy()
-        y = y.reshape(-1, *self.y.shape[1:]).astype(self.y.dtype)
-        return self._replace(X=X, y=y, weights=weights)
+        alive = np.flatnonzero(self.weights > 0)
+        table = np.column_stack([self._row_keys(), self.y])[alive] + 0.0  # turns -0.0 into 0.0
+        _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        weights = np.bincount(inverse.ravel(), weights=self.weights[alive], minlength=len(first))
+        kept = alive[first]
+        X = self.X[kept]
+        return self._replace(X=X, y=self.y[kept], weights=weights)
+
+    def _row_keys(self) -> Array:
+        """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
+        if self._coordinates is None:
+            return self.X
+        bounds = zip(self.X.indptr[:-1], self.X.indptr[1:], strict=True)
+        rows = [
+            (tuple(self.X.indices[a:b].tolist()), tuple(self.X.data[a:b].tolist()))
+            for a, b in bounds
+        ]
+        places = {row: float(k) for k, row in enumerate(sorted(set(rows)))}
+        return np.array([places[row] for row in rows])
 
     def _replace(self, **changes: object) -> TrainingProblem:
         other = object.__new__(TrainingProblem)
@@ -546,16 +584,30 @@ def _checked_slope(activation: str, negative_slope: float) -> float:
     return float(negative_slope)
 
 
-def _checked_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    X, y = _finite_copy("X", X), _finite_copy("y", y)
+def _checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
+    X, y = _checked_inputs(X), _finite_copy("y", y)
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
-    if y.ndim not in (1, 2) or len(y) != len(X) or (y.ndim == 2 and y.shape[1] < 2):
+    n = X.shape[0]
+    if y.ndim not in (1, 2) or len(y) != n or (y.ndim == 2 and y.shape[1] < 2):
         raise ValueError(
-            f"y has shape {y.shape}, expected ({len(X)},), one target for each row of X, "
-            f"or ({len(X)}, K) for K ≥ 2 outputs"
+            f"y has shape {y.shape}, expected ({n},), one target for each row of X, "
+            f"or ({n}, K) for K ≥ 2 outputs"
         )
     return X, y
+
+
+def _checked_inputs(X: Any) -> Any:
+    """A copy in float64: dense, or in canonical CSR if there are more features than samples in a sparse one."""
+    if not issparse(X):
+        return _finite_copy("X", X)
+    if X.ndim != 2 or X.shape[1] <= X.shape[0]:
+        return _finite_copy("X", X.toarray())
+    rows = csr_array(X, copy=True)
+    rows.data = _finite_copy("X", rows.data)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    return rows
 
 
 def _finite_copy(name: str, value: ArrayLike) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from convexrelu.certificate import Certificate, best_scale
 from convexrelu.network import TwoLayerNetwork
@@ -111,7 +112,8 @@ def rational_objective(problem: TrainingProblem, network: TwoLayerNetwork) -> fl
     >>> rational_objective(problem, problem.zero_network())
     0.125
     """
-    X, y, weights = map(fractions, (problem.X, problem.y, problem.weights))
+    dense = problem.X.toarray() if issparse(problem.X) else problem.X
+    X, y, weights = map(fractions, (dense, problem.y, problem.weights))
     inner, bias = fractions(network.hidden_weights), fractions(network.hidden_bias)
     outer, intercept = fractions(network.output_weights[0]), fractions(network.output_bias)[0]
     outputs = np.maximum(X @ inner.T + bias, 0) @ outer + intercept

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -171,8 +172,13 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         """Outputs of the network, of shape (n,) or (n, K)."""
         check_is_fitted(self, "network_")
         with naming("X"):
-            inputs = validate_data(self, X, dtype=np.float64, reset=False)
+            inputs = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return self.network_.predict(inputs)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 class WithPenalty(NetworkEstimator):
@@ -189,7 +195,7 @@ class WithPenalty(NetworkEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d)
             Training inputs.
         y : array-like of shape (n,) or (n, K)
             Targets, or class labels.

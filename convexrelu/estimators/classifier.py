@@ -75,7 +75,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, NDArray, Array | None]:
         with naming("X"):
-            inputs, labels = validate_data(self, X, y, dtype=np.float64)
+            inputs, labels = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         check_classification_targets(labels)
         known = set(labels.tolist())
         for label in self.class_weight if isinstance(self.class_weight, dict) else ():
@@ -87,7 +87,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         self, X: Array, y: NDArray, sample_weight: Array | None, alpha: float
     ) -> TrainingProblem:
         """Labels become -1 and 1, or 0 ... K−1; samples without weight do not count."""
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
+        weights = np.ones(len(y)) if sample_weight is None else sample_weight
         classes, index = np.unique(y, return_inverse=True)
         loss = self._loss_for(classes)
         weights = weights * _class_weights(self.class_weight, classes, index, weights)[index]

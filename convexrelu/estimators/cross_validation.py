@@ -78,7 +78,7 @@ class CrossValidated(NetworkEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d)
             Training inputs.
         y : array-like of shape (n,) or (n, K)
             Targets, or class labels.

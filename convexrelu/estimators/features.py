@@ -75,7 +75,7 @@ class ConvexReLUFeatures(
 
         Parameters
         ----------
-        X : array-like of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d)
             Training inputs.
         y : array-like of shape (n,) or (n, K)
             Targets of the estimator.
@@ -89,7 +89,7 @@ class ConvexReLUFeatures(
         """
         self._validate_params()
         with naming("X"):
-            validate_data(self, X, dtype=np.float64)
+            validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         estimator = clone(self.estimator).fit(X, y, **fit_params)
         if not isinstance(getattr(estimator, "network_", None), TwoLayerNetwork):
             raise ValueError(
@@ -103,7 +103,7 @@ class ConvexReLUFeatures(
         """Outputs of the neurons, of shape (n, m)."""
         check_is_fitted(self, "estimator_")
         with naming("X"):
-            inputs = validate_data(self, X, dtype=np.float64, reset=False)
+            inputs = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return self.estimator_.network_.hidden_features(inputs)
 
     @property
@@ -113,6 +113,7 @@ class ConvexReLUFeatures(
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
+        tags.input_tags.sparse = inner.input_tags.sparse
         tags.target_tags.required = True
         tags.target_tags.positive_only = inner.target_tags.positive_only
         return tags

@@ -44,7 +44,13 @@ class Regressor(RegressorMixin, NetworkEstimator):
             raise ValueError(f"y={y!r} is a scalar, expected an array of shape (n,) or (n, K)")
         with naming("X or y"):
             inputs, targets = validate_data(
-                self, X, y, dtype=np.float64, y_numeric=True, multi_output=True
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                dtype=np.float64,
+                y_numeric=True,
+                multi_output=True,
             )
         if targets.ndim == 2 and targets.shape[1] == 1:
             targets = column_or_1d(targets, warn=True)

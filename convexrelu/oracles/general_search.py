@@ -32,6 +32,7 @@ Masks = NDArray[np.bool_]
 
 _LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
 _POLISHED_ENTRIES = 2**21
+_POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
 _FEWEST_POLISHED = 8
 _CHUNK = 2**19  # entries of an array of candidates by samples
 _ROUNDS = 8
@@ -165,7 +166,9 @@ class GeneralSearchOracle:
             kept = self._distinct(outputs >= 0, _along(activate(outputs, self.slope) @ v))
         else:  # all patterns are distinct then
             kept = _apart(ends)
-        most = max(_FEWEST_POLISHED, _POLISHED_ENTRIES // max(1, len(self._rows)))
+        n, dimension = self._rows.shape
+        most = min(_POLISHED_ENTRIES // n, _POLISHED_WORK // (n * dimension**2))
+        most = max(_FEWEST_POLISHED, most)
         return ends[kept][: min(self.n_polish, most)]
 
     def _sample(self, v: Array) -> tuple[Array, Array]:

@@ -24,6 +24,7 @@ Masks = NDArray[np.bool_]
 
 _LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
 _POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
+_POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
 _FEWEST_POLISHED = 8
 _CLOSE = 0.95  # cosine of two directions that are taken for one where patterns do not tell
 _CHUNK = 2**19  # entries of an array of candidates by samples
@@ -161,7 +162,9 @@ class SearchOracle:
         else:  # all patterns are distinct then, and the sample may mislead: starts fill up
             ends = np.concatenate([ends, starts])
             ends = ends[_apart(ends)]
-        most = max(_FEWEST_POLISHED, _POLISHED_ENTRIES // max(1, len(self.design)))
+        n, dimension = self.design.shape
+        most = min(_POLISHED_ENTRIES // n, _POLISHED_WORK // (n * dimension**2))
+        most = max(_FEWEST_POLISHED, most)
         return ends[: min(self.n_polish, most)]
 
     def _polish(

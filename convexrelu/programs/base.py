@@ -75,9 +75,9 @@ class FiniteProgramme:
         self._predictions = self._outputs() + self._intercept
         self._skip: cp.Variable | None = None
         if problem.skip:
-            shape = (problem.n_features, *problem.no_outputs().shape[1:])
+            shape = (problem.inputs.shape[1], *problem.no_outputs().shape[1:])
             self._skip = cp.Variable(shape)
-            self._predictions += problem.X / self._units.rho @ self._skip
+            self._predictions += problem.inputs / self._units.rho @ self._skip
         constraints = self._constraints()
         self._link: cp.Constraint | None = None
         if not problem.loss.smooth:  # then the dual point is the multiplier of this constraint
@@ -104,7 +104,7 @@ class FiniteProgramme:
             return np.full(problem.design.shape[1], self._units.rho)
         inputs = np.sqrt(problem.weights)[:, None] * problem.design[:, :-1]
         rho = float(np.linalg.norm(inputs)) or 1.0
-        return np.append(np.full(problem.n_features, rho), problem.bias_column)
+        return np.append(np.full(inputs.shape[1], rho), problem.bias_column)
 
     def _targets(self) -> Array:
         if self.problem.loss.degree is None:
@@ -191,7 +191,7 @@ class FiniteProgramme:
         if self._skip is None or self._skip.value is None:
             return None
         scaled = np.asarray(self._skip.value) * (self._units.tau / self._units.rho)
-        return scaled.reshape(self.problem.n_features, -1).T
+        return self.problem.feature_weights(scaled.reshape(len(scaled), -1).T)
 
     def _dual(self) -> Array | None:
         """The solver's dual point, where it cannot be taken from the outputs."""
