@@ -10,7 +10,11 @@ VENV   ?= .venv
 PY := "$(VENV)/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs bench-quick clean
+SUITES = training generalisation scaling paper
+# What goes to a suite, such as --quick: make bench-training ARGS=--quick
+ARGS =
+
+.PHONY: help demo test lint types docs bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
 
 help: ## list the targets
@@ -41,6 +45,19 @@ bench-quick: $(VENV)/.installed-dev ## run a short version of every benchmark
 	    echo "== $$script --quick"; \
 	    $(PY) "$$script" --quick || exit 1; \
 	done
+	@for suite in $(SUITES); do $(MAKE) "bench-$$suite" ARGS=--quick || exit 1; done
+
+bench-training: $(VENV)/.installed-dev ## time and loss beside other solvers, with bounds; hours without ARGS=--quick
+	$(PY) -m benchmarks.training.run $(ARGS)
+
+bench-generalisation: $(VENV)/.installed-dev ## test error beside other methods; hours without ARGS=--quick
+	$(PY) -m benchmarks.generalisation.run $(ARGS)
+
+bench-scaling: $(VENV)/.installed-dev ## growth of time and memory
+	$(PY) -m benchmarks.scaling.run $(ARGS)
+
+bench-paper: $(VENV)/.installed-dev ## the figure of Ergen & Pilanci (2021)
+	$(PY) -m benchmarks.paper.duality_gap $(ARGS)
 
 # The environment stays: it is slow to make, and $(VENV) may be the user's own.
 clean: ## delete what the other targets made, except the environment
