@@ -20,6 +20,7 @@ from sklearn.datasets import load_diabetes
 
 RESULTS = Path(__file__).parent / "results"
 UCI = ("yacht", "energy", "concrete", "housing", "autompg", "airfoil")
+SMALL_UCI = (*UCI, "machine", "servo", "stock", "wine")  # at most 1700 samples
 PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "ecos", "scs", "torch")
 
 
@@ -52,6 +53,11 @@ def report(name: str, rows: Sequence[dict[str, Any]], *, write: bool) -> None:
     RESULTS.mkdir(exist_ok=True)
     with open(RESULTS / f"{name}.csv", "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(lines)
+    record_circumstances(name)
+
+
+def record_circumstances(name: str, **more: Any) -> None:
+    """Write date, versions and processor beside a table, and what else is to be known."""
     circumstances = {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
@@ -59,8 +65,17 @@ def report(name: str, rows: Sequence[dict[str, Any]], *, write: bool) -> None:
         "cpu_count": os.cpu_count(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "unset"),
         "packages": {package: version(package) for package in PACKAGES},
+        **more,
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(circumstances, indent=2) + "\n")
+
+
+def processor() -> str:
+    """Model of the processor, where the system tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
 
 
 def teacher(
@@ -95,5 +110,10 @@ def real_data(name: str) -> tuple[np.ndarray, np.ndarray]:
         table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
         is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2)[:, 0] > 0
         X, y = table[~is_test, :-1], table[~is_test, -1]
+    return standardised(X, y)
+
+
+def standardised(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns that are not constant, and targets, with mean 0 and variance 1."""
     X = X[:, X.std(axis=0) > 0]
     return (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()
