@@ -2,13 +2,15 @@
 
     ½ · mean (f(x_i) − y_i)² + (alpha/2) Σ_j (‖w_j‖² + b_j² + ‖a_j‖²),   f(x) = Σ_j a_j relu(w_jᵀx + b_j) + c
 
-or the mean cross-entropy instead. A solver that claims a lower bound hands it over with its network. It is not believed:
-a second one, by an independent search at the residual of the network, is recorded beside the claim (the dual point of
-the claim is not part of the library's result), and the report looks whether any run of any solver fell below the claim.
+or the mean cross-entropy instead. A solver that claims a lower bound hands it over with its network. It is not
+believed: a second one, by an independent search at the residual of the network, is recorded beside the claim (the dual
+point of the claim is not part of the library's result), and the report looks whether any run of any solver fell below
+the claim.
 """
 
-from benchmark_utils.network import Network, objective, searched_bound
 from benchopt import BaseObjective
+
+from benchmark_utils.network import Network, objective, searched_bound
 
 
 class Objective(BaseObjective):

@@ -5,8 +5,8 @@
     python benchmarks/training/run.py --data uci[set=yacht] --alphas 0.01
     python benchmarks/training/run.py --collect                      # only gather what has been run
 
-Every pair is one run of benchopt with a file of its own in `outputs`. Pairs that have one are left out, so a stopped run
-goes on where it was, and parts of it may run as processes beside each other. What there is goes to
+Every pair is one run of benchopt with a file of its own in `outputs`. Pairs that have one are left out, so a stopped
+run goes on where it was, and parts of it may run as processes beside each other. What there is goes to
 `results/training.csv.gz` in the end.
 """
 
@@ -23,8 +23,9 @@ SUITE = Path(__file__).parent
 sys.path.insert(0, str(SUITE))
 
 import pandas as pd  # noqa: E402
-from benchmark_utils import common  # noqa: E402
 from benchopt import run_benchmark  # noqa: E402
+
+from benchmark_utils import common  # noqa: E402
 
 OUTPUTS = SUITE / "outputs"
 ALPHAS = (1e-2, 1e-3, 1e-4)

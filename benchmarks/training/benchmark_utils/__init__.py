@@ -7,7 +7,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import common  # noqa: E402
+import common
 
 __all__ = ["common", "regression"]
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
-from benchmark_utils.network import Network
 from torch import nn
+
+from benchmark_utils.network import Network
 
 WIDTH = 100
 

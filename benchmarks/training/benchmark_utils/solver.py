@@ -1,8 +1,9 @@
 """What the solvers share: the problem as they are given it, and the network that they hand back."""
 
-from benchmark_utils.network import Network
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import NoCriterion
+
+from benchmark_utils.network import Network
 
 
 class TrainingSolver(BaseSolver):

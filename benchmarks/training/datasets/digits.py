@@ -1,9 +1,10 @@
 """The handwritten digits of scikit-learn, ten classes."""
 
 import numpy as np
-from benchmark_utils import common
 from benchopt import BaseDataset
 from sklearn.datasets import load_digits
+
+from benchmark_utils import common
 
 
 class Dataset(BaseDataset):

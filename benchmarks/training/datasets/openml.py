@@ -1,8 +1,9 @@
 """Regression sets of OpenML by name, numeric columns only; needs a network."""
 
-from benchmark_utils import regression
 from benchopt import BaseDataset
 from sklearn.datasets import fetch_openml
+
+from benchmark_utils import regression
 
 
 class Dataset(BaseDataset):

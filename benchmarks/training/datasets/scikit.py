@@ -1,8 +1,9 @@
 """Regression sets that come with scikit-learn."""
 
-from benchmark_utils import regression
 from benchopt import BaseDataset
 from sklearn.datasets import load_diabetes, make_friedman1
+
+from benchmark_utils import regression
 
 
 class Dataset(BaseDataset):

@@ -1,7 +1,8 @@
 """Targets from a random network of k neurons with ten per cent of noise."""
 
-from benchmark_utils import common, regression
 from benchopt import BaseDataset
+
+from benchmark_utils import common, regression
 
 
 class Dataset(BaseDataset):

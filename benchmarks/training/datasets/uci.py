@@ -2,8 +2,9 @@
 
 import os
 
-from benchmark_utils import common
 from benchopt import BaseDataset
+
+from benchmark_utils import common
 
 if "CONVEXRELU_UCI" not in os.environ:
     raise ImportError("CONVEXRELU_UCI does not name the folder of the UCI sets")

@@ -2,11 +2,11 @@
 
 import warnings
 
-from benchmark_utils.network import Network
-from benchmark_utils.solver import CurveSolver
-
 from convexrelu import TrainingProblem, train
 from convexrelu.status import SolverWarning
+
+from benchmark_utils.network import Network
+from benchmark_utils.solver import CurveSolver
 
 
 class Solver(CurveSolver):

@@ -7,13 +7,13 @@ the cvxpy problem; it is part of the time.
 import time
 import warnings
 
-from benchmark_utils.network import Network
-from benchmark_utils.solver import TrainingSolver
-
 from convexrelu import TrainingProblem, train
 from convexrelu.programs import ReLUProgramme
 from convexrelu.solvers.cvxpy_master import CvxpyMaster
 from convexrelu.status import SolverWarning
+
+from benchmark_utils.network import Network
+from benchmark_utils.solver import TrainingSolver
 
 ACCURACY = 1e-8  # what the library asks of these solvers at its default tolerance
 

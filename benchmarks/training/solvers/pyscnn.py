@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from benchmark_utils.network import Network
 from benchmark_utils.solver import TrainingSolver
 
@@ -46,14 +47,20 @@ class Solver(TrainingSolver):
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.worker.stdout.readline()  # it has imported and warmed up
+        self._expect("ready")  # it has imported and warmed up
 
     def run(self, _):
         self.worker.stdin.write("go\n")
         self.worker.stdin.flush()
         done, _, _ = select.select([self.worker.stdout], [], [], self.time_limit)
-        if not done:
+        if done:
+            self._expect("done")
+        else:
             self.worker.kill()
+
+    def _expect(self, word):
+        if self.worker.stdout.readline().strip() != word:
+            raise RuntimeError(f"pyscnn did not get as far as {word!r}")
 
     def get_result(self):
         self.worker.communicate()

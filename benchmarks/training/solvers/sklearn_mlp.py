@@ -6,10 +6,11 @@ the hidden biases out of the penalty, a different problem: here they are judged 
 
 import warnings
 
-from benchmark_utils.network import Network
-from benchmark_utils.solver import TrainingSolver
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from benchmark_utils.network import Network
+from benchmark_utils.solver import TrainingSolver
 
 
 class Solver(TrainingSolver):

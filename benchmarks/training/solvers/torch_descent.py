@@ -1,8 +1,8 @@
 """Full-batch gradient methods of torch in float32 at width 100, a grid of rates.
 
-``weight_decay=alpha`` on all parameters but the output intercept adds ``alpha θ`` to the gradient, which is the gradient
-of the penalty. AdamW decays beside the gradient instead, ``θ ← θ − rate · alpha · θ``: that is no gradient of the
-objective in Adam's metric, so its fixed points are not those of the objective. It is here because it is what many
+``weight_decay=alpha`` on all parameters but the output intercept adds ``alpha θ`` to the gradient, which is the
+gradient of the penalty. AdamW decays beside the gradient instead, ``θ ← θ − rate · alpha · θ``: that is no gradient of
+the objective in Adam's metric, so its fixed points are not those of the objective. It is here because it is what many
 people would run. The cosine schedule ends at zero when seconds or steps are over, whichever is first.
 """
 
@@ -10,6 +10,7 @@ import math
 import time
 
 import torch
+
 from benchmark_utils import descent
 from benchmark_utils.solver import CurveSolver
 

@@ -3,6 +3,7 @@
 import time
 
 import torch
+
 from benchmark_utils import descent
 from benchmark_utils.solver import CurveSolver
 
