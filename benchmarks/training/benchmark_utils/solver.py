@@ -25,4 +25,4 @@ class CurveSolver(TrainingSolver):
     stopping_criterion = NoCriterion(strategy="callback")
 
     def get_next(self, stop_val):
-        return max(stop_val + 1, int(1.15 * stop_val))
+        return max(stop_val + 1, int(1.1 * stop_val))
