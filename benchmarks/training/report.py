@@ -32,7 +32,8 @@ def main():
     curves = load(asked.source)
     runs = summary_of_runs(curves)
     tables = {
-        "pairs": pair_table(runs),
+        "losses": loss_table(runs),
+        "times": time_table(runs),
         "shares": share_table(runs),
         "won_by_peers": peer_table(runs),
         "setup": setup_table(runs),
@@ -79,12 +80,11 @@ def times(runs, target, choice):
     return runs.groupby([*PAIR, "solver"])[target].agg(choice).unstack("solver")
 
 
-def pair_table(runs):
-    """Of every pair: the lowest loss and whose it is, the gap of the library, its time beside the fastest peer's."""
+def loss_table(runs):
+    """Of every pair: the lowest loss and whose it is, how far the library is above it, and the gap that it reports."""
     rows = []
     for pair, group in runs.groupby(PAIR, sort=False):
-        ours, peers = group[group["solver"] == OURS], group[group["solver"] != OURS]
-        lowest = group.loc[group["objective"].idxmin()]
+        ours, lowest = group[group["solver"] == OURS], group.loc[group["objective"].idxmin()]
         row = {
             "data": pair[0],
             "alpha": f"{pair[1]:g}",
@@ -94,6 +94,16 @@ def pair_table(runs):
             "gap": _gap(ours),
             "gap by another search": _gap(ours, "searched_bound"),
         }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def time_table(runs):
+    """Of every pair and target: seconds of the library, the best run of all peers, and the median of that peer."""
+    rows = []
+    for pair, group in runs.groupby(PAIR, sort=False):
+        ours, peers = group[group["solver"] == OURS], group[group["solver"] != OURS]
+        row = {"data": pair[0], "alpha": f"{pair[1]:g}"}
         for target in TARGETS:
             peer = peers.groupby("solver")[target].min()
             row[f"to {target:g}: convexrelu"] = _seconds(ours[target].median())
@@ -165,7 +175,7 @@ def profile(seconds, ratios):
     fastest = seconds.min(axis=1)
     solvable = np.isfinite(fastest)
     relative = seconds[solvable].div(fastest[solvable], axis=0)
-    return {s: np.array([(relative[s] <= r).mean() for r in ratios]) for s in seconds}
+    return {s: np.array([(relative[s].dropna() <= r).mean() for r in ratios]) for s in seconds}
 
 
 def draw_profiles(runs, path):

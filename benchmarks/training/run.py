@@ -44,6 +44,7 @@ QUICK = (
     "torch-lbfgs[seed=0,seconds=2]",
     "sklearn-mlp[kind=lbfgs,rate=0.001,max_iter=200,seed=0]",
 )
+PACKAGES = {"torch-descent": "torch", "torch-lbfgs": "torch", "sklearn-mlp": "scikit-learn"}
 KEPT_DROP = 5e-5  # of the loss, relative, between rows of a curve
 
 
@@ -105,7 +106,7 @@ def collect():
 def tidy(results):
     """Rows of benchopt as data, alpha, solver, parameters, ...; of a curve those where the loss has dropped."""
     parameters = [c for c in results if c.startswith("p_solver_") and c != "p_solver_kind"]
-    base = results["solver_name"].str.split("[").str[0]
+    base = results["solver_name"].str.split("[").str[0].replace(PACKAGES)
     table = pd.DataFrame(
         {
             "data": results["dataset_name"],
