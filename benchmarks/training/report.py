@@ -141,7 +141,10 @@ def share_table(runs):
                 row = rows.setdefault(solver, {"solver": solver, "pairs": int(ran.sum())})
                 row[f"to {target:g}, {label}"] = f"{solved.sum() / ran.sum():.0%}"
                 row[f"fastest to {target:g}, {label}"] = f"{won.sum() / ran.sum():.0%}"
-    bounds = runs[(runs["solver"] == OURS)]
+    for solver, own in runs.groupby("solver"):
+        lowest = own.groupby(PAIR)["objective"].min() == own.groupby(PAIR)["best"].min()
+        rows[solver]["has the lowest loss"] = f"{lowest.mean():.0%}"
+    bounds = runs[runs["solver"] == OURS]
     rows[OURS]["bounds refuted"] = f"{int(_refuted(bounds).sum())} of {len(bounds)}"
     return pd.DataFrame(rows.values()).fillna("")
 
@@ -179,57 +182,63 @@ def profile(seconds, ratios):
 
 
 def draw_profiles(runs, path):
+    """Four profiles; solvers that reach no target on any pair are left out."""
     ratios = np.geomspace(1, LONGEST_RATIO, 200)
+    solved = runs[np.isfinite(runs[max(TARGETS)])]["solver"].unique()
+    styles = _styles(solved)
     figure, axes = plt.subplots(
         2, 2, figsize=(11, 8), sharex=True, sharey=True, layout="constrained"
     )
-    styles = _styles(runs["solver"].unique())
     for row, target in zip(axes, TARGETS, strict=True):
         for ax, (label, choice) in zip(row, CHOICES.items(), strict=True):
-            for solver, share in profile(times(runs, target, choice), ratios).items():
-                ax.step(ratios, share, where="post", **styles[solver])
+            shares = profile(times(runs, target, choice), ratios)
+            for solver, style in styles.items():
+                ax.step(ratios, shares[solver], where="post", **style)
             ax.set(
                 xscale="log", ylim=(-0.02, 1.02), title=f"to {target:g} above the lowest, {label}"
             )
     figure.supxlabel("time over that of the fastest solver")
     figure.supylabel("share of pairs solved")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize="small")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    _finish(figure, path)
 
 
 def draw_races(curves, path):
-    """Loss above the lowest known, and the library's bound below it, against time; best run of every solver."""
+    """Loss above the lowest known against time, best run of every solver, and the gap that the library reports."""
     pairs = curves[PAIR].drop_duplicates()
     pairs = pairs.iloc[np.linspace(0, len(pairs) - 1, min(PICTURED, len(pairs))).astype(int)]
+    rows = -(-len(pairs) // 2)
     figure, axes = plt.subplots(
-        2, -(-len(pairs) // 2), figsize=(11, 8), squeeze=False, layout="constrained"
+        rows, 2, figsize=(11, 1 + 3.5 * rows), sharey=True, squeeze=False, layout="constrained"
     )
     styles = _styles(curves["solver"].unique())
-    for ax, (data, alpha) in zip(axes.flat, pairs.to_numpy(), strict=False):
-        group = curves[(curves["data"] == data) & (curves["alpha"] == alpha)]
-        best = group["lowest"].min()
-        for solver, lines in group.groupby("solver", sort=False):
-            ends = lines.groupby("parameters")["lowest"].last()
-            line = lines[lines["parameters"] == ends.idxmin()]
-            if np.isfinite(ends.min()):
-                mark = "o" if len(line) == 1 else None
-                ax.plot(line["seconds"], line["lowest"] / best, marker=mark, **styles[solver])
-            if solver == OURS:
-                proved = "proved" if bool(line["is_proof"].iloc[-1]) else "estimated"
-                ax.plot(
-                    line["seconds"],
-                    line["lower_bound"] / best,
-                    "--",
-                    color=styles[solver]["color"],
-                    label=f"its lower bound ({proved})",
-                )
-        ax.set(xscale="log", xlim=(0.02, None), ylim=(0.9, 1.3), title=f"{data}, alpha = {alpha:g}")
+    for ax, pair in zip(axes.flat, pairs.to_numpy(), strict=False):
+        _race(ax, curves[(curves[PAIR] == pair).all(axis=1)], styles)
+        ax.set(xscale="log", yscale="log", xlim=(0.02, None), ylim=(1e-5, 2))
+        ax.set_title(f"{pair[0]}, alpha = {pair[1]:g}")
     for ax in axes.flat[len(pairs) :]:
         ax.remove()
     figure.supxlabel("seconds")
-    figure.supylabel("loss over the lowest known")
+    figure.supylabel("relative distance from the lowest loss")
+    _finish(figure, path)
+
+
+def _race(ax, curves, styles):
+    best = curves["lowest"].min()
+    for solver, lines in curves.groupby("solver", sort=False):
+        ends = lines.groupby("parameters")["lowest"].last()
+        line = lines[lines["parameters"] == ends.idxmin()]
+        mark = "o" if len(line) == 1 else None
+        above = np.maximum(line["lowest"] / best - 1, 1e-9)
+        ax.plot(line["seconds"], above, marker=mark, drawstyle="steps-post", **styles[solver])
+        if solver == OURS:
+            gap = (line["lowest"] - line["lower_bound"]) / line["lowest"]
+            proved = "proved" if line["is_proof"].iloc[-1] else "estimated"
+            label = f"gap that it reports ({proved} in the end)"
+            ax.plot(line["seconds"], gap, "k--", drawstyle="steps-post", label=label)
+
+
+def _finish(figure, path):
+    """One legend for all, beside the panels."""
     entries = {}
     for ax in figure.axes:
         entries |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
@@ -245,7 +254,7 @@ def _styles(solvers):
         solver: {"label": solver, "color": f"C{k % 10}", "ls": "-" if k < 10 else ":"}
         for k, solver in enumerate(peers)
     }
-    return styles | {OURS: {"label": OURS, "color": "black", "lw": 2.5}}
+    return {OURS: {"label": OURS, "color": "black", "lw": 2.5}} | styles
 
 
 def _refuted(runs):

@@ -112,14 +112,7 @@ def tidy(results):
             "data": results["dataset_name"],
             "alpha": results["p_obj_alpha"],
             "solver": base + " " + results["p_solver_kind"],
-            "parameters": [
-                " ".join(
-                    f"{c.removeprefix('p_solver_')}={row[c]:g}"
-                    for c in parameters
-                    if pd.notna(row[c])
-                )
-                for _, row in results[parameters].iterrows()
-            ],
+            "parameters": [_settings(row) for _, row in results[parameters].iterrows()],
             "seconds": results["time"],
             "objective": results["objective_value"],
             "lower_bound": results["objective_lower_bound"],
@@ -131,6 +124,13 @@ def tidy(results):
     )
     runs = table.groupby(["solver", "parameters"], sort=False)
     return pd.concat([_thinned(run) for _, run in runs])
+
+
+def _settings(row):
+    names = [name.removeprefix("p_solver_") for name in row.index]
+    shown = [value if isinstance(value, str) else f"{value:g}" for value in row]
+    pairs = zip(names, shown, row, strict=True)
+    return " ".join(f"{name}={text}" for name, text, value in pairs if pd.notna(value))
 
 
 def _thinned(run):

@@ -1,9 +1,10 @@
 """Full-batch gradient methods of torch in float32 at width 100, a grid of rates.
 
 ``weight_decay=alpha`` on all parameters but the output intercept adds ``alpha θ`` to the gradient, which is the
-gradient of the penalty. AdamW decays beside the gradient instead, ``θ ← θ − rate · alpha · θ``: that is no gradient of
-the objective in Adam's metric, so its fixed points are not those of the objective. It is here because it is what many
-people would run. The cosine schedule ends at zero when seconds or steps are over, whichever is first.
+gradient of the penalty. AdamW decays beside the gradient instead, ``θ ← θ − rate · alpha · θ``. No decay makes that
+equivalent: its fixed points minimise the loss alone in a box, ``‖θ‖_∞ ≤ 1/decay`` (Xie & Li 2024, "Implicit Bias of
+AdamW"). It is here because it is what many people would run. The cosine schedule ends at zero when seconds or steps are
+over, whichever is first.
 """
 
 import math
