@@ -16,7 +16,8 @@ from scipy.special import logsumexp, softmax, xlogy
 
 Array = NDArray[np.float64]
 
-N_STARTS, N_STEPS = 256, 60
+# Of ascents on the sphere, and by how much a step is shorter than the one before: maxima are at kinks.
+N_STARTS, N_STEPS, SHORTER = 1024, 150, 0.95
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,12 @@ def _largest(design: Array, v: Array, network: Network) -> float:
     starts = np.vstack([rng.standard_normal((N_STARTS, design.shape[1])), network.directions()])
     lengths = np.linalg.norm(starts, axis=1, keepdims=True)
     u, best = (starts / np.where(lengths > 0, lengths, 1.0)).T, 0.0
-    for _ in range(N_STEPS):
+    for step in range(N_STEPS):
         inner = design @ u
         outer = v.T @ np.maximum(inner, 0.0)
         sizes = np.linalg.norm(outer, axis=0)
         best = max(best, float(sizes.max()))
         slopes = design.T @ ((inner > 0) * (v @ (outer / np.maximum(sizes, 1e-300))))
-        u = u + slopes / np.maximum(np.linalg.norm(slopes, axis=0), 1e-300)
+        u = u + SHORTER**step * slopes / np.maximum(np.linalg.norm(slopes, axis=0), 1e-300)
         u /= np.maximum(np.linalg.norm(u, axis=0), 1e-300)
     return best
