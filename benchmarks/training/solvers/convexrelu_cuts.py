@@ -17,7 +17,7 @@ class Solver(CurveSolver):
         return stop_val + 1
 
     def warm_up(self):
-        train(TrainingProblem(self.X[:20], self.y[:20], 0.1, loss="squared_error"))
+        train(TrainingProblem(*self.few_data(), 0.1, loss=self.loss), tol=0.1, time_limit=2.0)
 
     def run(self, cb):
         cb()

@@ -39,7 +39,7 @@ class Solver(TrainingSolver):
         return endless, "too many samples for ECOS" if endless else None
 
     def warm_up(self):
-        self._train(TrainingProblem(self.X[:20], self.y[:20], 0.1, loss=self.loss), self._master())
+        self._train(TrainingProblem(*self.few_data(), 0.1, loss=self.loss), self._master())
 
     def run(self, _):
         master = self._master()
