@@ -20,7 +20,6 @@ from sklearn.datasets import load_diabetes
 
 RESULTS = Path(__file__).parent / "results"
 UCI = ("yacht", "energy", "concrete", "housing", "autompg", "airfoil")
-SMALL_UCI = (*UCI, "machine", "servo", "stock", "wine")  # at most 1700 samples
 PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "ecos", "scs", "torch")
 
 

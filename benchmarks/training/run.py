@@ -12,8 +12,10 @@ run goes on where it was, and parts of it may run as processes beside each other
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -29,13 +31,14 @@ from benchmark_utils import common  # noqa: E402
 
 OUTPUTS = SUITE / "outputs"
 ALPHAS = (1e-2, 1e-3, 1e-4)
+UCI = (*common.UCI, "machine", "servo", "stock", "wine")  # at most 1700 samples
 DATA = (
     "teacher[n=200,d=5,k=5]",
     "teacher[n=500,d=20,k=10]",
     "teacher[n=1000,d=10,k=5]",
     "scikit[set=diabetes]",
     "scikit[set=friedman1]",
-    *(f"uci[set={name}]" for name in common.SMALL_UCI),
+    *(f"uci[set={name}]" for name in UCI),
     "digits[n=500]",
 )
 QUICK = (
@@ -92,6 +95,8 @@ def run_pair(name, alpha, path, solvers=None):
 def collect():
     """One tidy table of all files there are; replaced at once, in case another process does the same."""
     paths = sorted(OUTPUTS.glob("*.parquet"))
+    if not paths:
+        raise SystemExit("nothing has been run yet")
     table = pd.concat([tidy(pd.read_parquet(path)) for path in paths])
     common.RESULTS.mkdir(exist_ok=True)
     target = common.RESULTS / "training.csv.gz"
@@ -100,7 +105,20 @@ def collect():
         partial, index=False, float_format="%.7g", compression={"method": "gzip", "mtime": 0}
     )
     partial.replace(target)
-    common.record_circumstances("training", processor=common.processor())
+    common.record_circumstances(
+        "training",
+        processor=common.processor(),
+        benchopt=version("benchopt"),
+        pyscnn=_version_of_pyscnn(),
+    )
+
+
+def _version_of_pyscnn():
+    if "PYSCNN_PYTHON" not in os.environ:
+        return "not installed"
+    code = "from importlib.metadata import version; print(version('pyscnn'))"
+    command = [os.environ["PYSCNN_PYTHON"], "-c", code]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def tidy(results):
