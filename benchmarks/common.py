@@ -59,15 +59,17 @@ def write_table(name: str, rows: Sequence[dict[str, Any]]) -> None:
         csv.writer(file, lineterminator="\n").writerows(lines)
 
 
-def circumstances(name: str) -> None:
-    """Write beside the table `name` with what it was measured."""
+def circumstances(name: str, **more: Any) -> None:
+    """Write date, versions and processor beside the table `name`, and what else is to be known."""
     content = {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "processor": processor(),
         "cpu_count": os.cpu_count(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "unset"),
         "packages": {package: version(package) for package in PACKAGES},
+        **more,
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
@@ -90,6 +92,14 @@ def append(name: str, rows: Sequence[dict[str, Any]]) -> None:
         if is_new:
             writer.writeheader()
         writer.writerows(rows)
+
+
+def processor() -> str:
+    """Model of the processor, where the system tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
 
 
 def teacher(
@@ -124,5 +134,10 @@ def real_data(name: str) -> tuple[np.ndarray, np.ndarray]:
         table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
         is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2)[:, 0] > 0
         X, y = table[~is_test, :-1], table[~is_test, -1]
+    return standardised(X, y)
+
+
+def standardised(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns that are not constant, and targets, with mean 0 and variance 1."""
     X = X[:, X.std(axis=0) > 0]
     return (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()

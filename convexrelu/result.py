@@ -148,6 +148,8 @@ class Round:
         ``M̂/alpha − 1``.
     solver_status : str
         How the master that led to this round ended, empty for the first.
+    network : TwoLayerNetwork or GatedNetwork, optional
+        The best network so far; None for threshold networks, whose gates are found at the end.
     """
 
     seconds: float
@@ -160,6 +162,7 @@ class Round:
     n_cuts: int
     violation: float
     solver_status: str
+    network: TwoLayerNetwork | GatedNetwork | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,6 +66,7 @@ def train_on_patterns(
         n_cuts=0,
         violation=certificate.violation,
         solver_status=solver_status.name,
+        network=network,
     )
     if progress is not None:
         progress(entry)

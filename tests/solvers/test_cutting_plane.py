@@ -52,10 +52,13 @@ def test_history(data, start):
         assert entry.relative_gap == pytest.approx(max(gap, 0.0), abs=1e-15)
         assert entry.violation >= 0
         assert entry.width >= 0 and entry.n_blocks >= 0
+        assert entry.width == entry.network.width
+        assert entry.objective == pytest.approx(problem.objective(entry.network), rel=1e-12)
     first, last = history[0], history[-1]
     assert (first.width, first.n_blocks, first.solver_status) == (0, 0, "")
     assert all(entry.n_cuts > 0 for entry in history[:-1])
     assert {entry.solver_status for entry in history[1:]} <= {status.name for status in Status}
+    assert last.network is result.network
     assert last.objective == result.certificate.objective
     assert last.lower_bound == result.certificate.lower_bound
     assert last.relative_gap == result.certificate.relative_gap
