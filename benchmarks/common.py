@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import fcntl
 import json
 import os
 import platform
@@ -20,6 +21,7 @@ from sklearn.datasets import load_diabetes
 
 RESULTS = Path(__file__).parent / "results"
 UCI = ("yacht", "energy", "concrete", "housing", "autompg", "airfoil")
+SMALL_UCI = (*UCI, "machine", "servo", "stock", "wine")  # at most 1700 samples
 PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "ecos", "scs", "torch")
 
 
@@ -47,12 +49,21 @@ def report(name: str, rows: Sequence[dict[str, Any]], *, write: bool) -> None:
     widths = [max(len(line[k]) for line in lines) for k in range(len(columns))]
     for line in lines:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
-    if not write:
-        return
-    RESULTS.mkdir(exist_ok=True)
+    if write:
+        write_table(name, rows)
+        circumstances(name)
+
+
+def write_table(name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Replace the table `name` of the results folder."""
+    lines = [list(rows[0]), *([_shown(value) for value in row.values()] for row in rows)]
     with open(RESULTS / f"{name}.csv", "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(lines)
-    circumstances = {
+
+
+def circumstances(name: str) -> None:
+    """Write beside the table `name` with what it was measured."""
+    content = {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -60,20 +71,39 @@ def report(name: str, rows: Sequence[dict[str, Any]], *, write: bool) -> None:
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "unset"),
         "packages": {package: version(package) for package in PACKAGES},
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(circumstances, indent=2) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    """Rows of the table `name` so far, all values as strings."""
+    path = RESULTS / f"{name}.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Add rows to the table `name`, to which several processes may write."""
+    with open(RESULTS / f"{name}.csv", "a", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        if file.seek(0, os.SEEK_END) == 0:
+            writer.writeheader()
+        writer.writerows(rows)
 
 
 def teacher(
-    n: int, d: int, k: int, noise: float, seed: int
+    n: int, d: int, k: int, noise: float, seed: int, n_outputs: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
     """Targets from a random network of `k` neurons; the generator goes on to draw gates."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
     T = rng.standard_normal((d, k))
-    b = rng.standard_normal(k)
+    b = rng.standard_normal(k if n_outputs == 1 else (k, n_outputs))
     y = np.maximum(X @ T, 0) @ b
-    y /= y.std()
-    y += noise * rng.standard_normal(n)
+    y /= y.std(axis=0)
+    y += noise * rng.standard_normal(y.shape)
     return X, y, rng
 
 
@@ -91,9 +121,15 @@ def real_data(name: str) -> tuple[np.ndarray, np.ndarray]:
     if name == "diabetes":
         X, y = load_diabetes(return_X_y=True)
     else:
-        folder = Path(os.environ["CONVEXRELU_UCI"]) / name
-        table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
-        is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2)[:, 0] > 0
-        X, y = table[~is_test, :-1], table[~is_test, -1]
+        X, y, is_test = uci(name)
+        X, y = X[~is_test[:, 0]], y[~is_test[:, 0]]
     X = X[:, X.std(axis=0) > 0]
     return (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()
+
+
+def uci(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, targets, and a column for each split that marks the samples to test on."""
+    folder = Path(os.environ["CONVEXRELU_UCI"]) / name
+    table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
+    is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2) > 0
+    return table[:, :-1], table[:, -1], is_test
