@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import fcntl
 import json
 import os
 import platform
@@ -20,6 +21,7 @@ from sklearn.datasets import load_diabetes
 
 RESULTS = Path(__file__).parent / "results"
 UCI = ("yacht", "energy", "concrete", "housing", "autompg", "airfoil")
+SMALL_UCI = (*UCI, "machine", "servo", "stock", "wine")  # at most 1700 samples
 PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "ecos", "scs", "torch")
 
 
@@ -84,12 +86,11 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 def append(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to the table `name`."""
-    path = RESULTS / f"{name}.csv"
-    is_new = not path.exists()
-    with open(path, "a", newline="") as file:
+    """Add rows to the table `name`, to which several processes may write."""
+    with open(RESULTS / f"{name}.csv", "a", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        if is_new:
+        if file.seek(0, os.SEEK_END) == 0:
             writer.writeheader()
         writer.writerows(rows)
 
@@ -130,10 +131,8 @@ def real_data(name: str) -> tuple[np.ndarray, np.ndarray]:
     if name == "diabetes":
         X, y = load_diabetes(return_X_y=True)
     else:
-        folder = Path(os.environ["CONVEXRELU_UCI"]) / name
-        table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
-        is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2)[:, 0] > 0
-        X, y = table[~is_test, :-1], table[~is_test, -1]
+        X, y, is_test = uci(name)
+        X, y = X[~is_test[:, 0]], y[~is_test[:, 0]]
     return standardised(X, y)
 
 
@@ -141,3 +140,11 @@ def standardised(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns that are not constant, and targets, with mean 0 and variance 1."""
     X = X[:, X.std(axis=0) > 0]
     return (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()
+
+
+def uci(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, targets, and a column for each split that marks the samples to test on."""
+    folder = Path(os.environ["CONVEXRELU_UCI"]) / name
+    table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
+    is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2) > 0
+    return table[:, :-1], table[:, -1], is_test
