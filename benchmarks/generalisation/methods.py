@@ -32,7 +32,7 @@ class Settings(NamedTuple):
 
     folds: int = 3
     # Of weight decay, for the library and for Adam.
-    alphas: Sequence[float] = tuple(np.geomspace(1e-1, 1e-4, 8))
+    alphas: Sequence[float] = tuple(np.geomspace(1e-1, 3e-5, 8))
     rates: Sequence[float] = (0.003, 0.02)  # of Adam
     steps: int = 1000  # of Adam
     time_limit: float = 1.0  # seconds of the library for each network
@@ -78,7 +78,7 @@ def mlp(task: str, settings: Settings) -> BaseEstimator:
 
 
 def svm(task: str, settings: Settings) -> BaseEstimator:
-    grid: dict[str, Sequence[float]] = {"C": (0.3, 1, 3, 10, 30, 100)}
+    grid: dict[str, Sequence[float]] = {"C": (0.3, 1, 3, 10, 30, 100, 300)}
     grid["gamma"] = (0.003, 0.01, 0.03, 0.1, 0.3)
     if task == "classification":
         return _grid_search(task, settings, SVC(), grid)
@@ -87,7 +87,7 @@ def svm(task: str, settings: Settings) -> BaseEstimator:
 
 def ntk(task: str, settings: Settings) -> BaseEstimator:
     model = NTKRegressor if task == "regression" else NTKClassifier
-    return _grid_search(task, settings, model(), {"alpha": np.geomspace(1e-3, 1e3, 13)})
+    return _grid_search(task, settings, model(), {"alpha": np.geomspace(1e-5, 1e3, 17)})
 
 
 def boosting(task: str, settings: Settings) -> BaseEstimator:
