@@ -35,7 +35,7 @@ class Settings(NamedTuple):
     alphas: Sequence[float] = tuple(np.geomspace(1e-1, 3e-5, 8))
     rates: Sequence[float] = (0.003, 0.02)  # of Adam
     steps: int = 1000  # of Adam
-    time_limit: float = 1.0  # seconds of the library for each network
+    time_limit: float = 0.8  # seconds of the library for each network
     n_iter: int = 12  # of a randomised search
     rounds: int = 150  # of boosting
 

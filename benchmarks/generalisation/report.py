@@ -159,6 +159,8 @@ def _plot_ranks(axes: Any, measured: Measured, colours: dict[str, str]) -> None:
 
 
 def _plot_errors(axes: Any, measured: Measured, colours: dict[str, str]) -> None:
+    from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+
     regression = {name: of for name, of in measured.items() if name not in CLASSIFICATION}
     for k, (errors, _) in enumerate(regression.values()):
         means = errors.mean(axis=0)
@@ -168,6 +170,17 @@ def _plot_errors(axes: Any, measured: Measured, colours: dict[str, str]) -> None
             axes.plot(means[j] / means.min(), place, "o", color=colour, label=label)
     axes.set_yticks(range(len(regression)), list(regression))
     axes.set(xscale="log", xlabel="mean test error / that of the best method (regression sets)")
+    # Decades are too far apart for ticks.
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.hlines(
+        np.arange(len(regression) - 1) + 0.5,
+        0,
+        1,
+        transform=axes.get_yaxis_transform(),
+        color="0.85",
+    )
     axes.grid(axis="x", alpha=0.3)
     axes.figure.legend(
         *axes.get_legend_handles_labels(), loc="outside upper center", ncols=len(colours)

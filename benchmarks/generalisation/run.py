@@ -50,7 +50,9 @@ def _command_line() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one small split, nothing written")
     parser.add_argument("--data", nargs="+", choices=names(), default=names())
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=tuple(METHODS))
-    parser.add_argument("--splits", nargs="+", type=int, default=range(N_SPLITS), metavar="K")
+    parser.add_argument(
+        "--splits", nargs="+", type=int, choices=range(N_SPLITS), default=range(N_SPLITS)
+    )
     parser.add_argument("--largest", type=int, default=LARGEST, help="of a training part")
     return parser.parse_args()
 
