@@ -308,9 +308,16 @@ class _Session:
             max_iter=self.max_iter,
             time_limit=time_limit,
             descend=partial(descend, problem, self.random) if start == "descent" else None,
+            opener=self._opener(),
             fixed_patterns=self.patterns is not None,
             progress=self.progress,
         ).run(start if isinstance(start, TwoLayerNetwork) else None)
+
+    def _opener(self) -> Master | None:
+        """Who trains networks as long as that is faster, if the choice of solvers is ours."""
+        problem = self.problem
+        free = self.solver == "auto" and self.patterns is None
+        return make_master("network") if free and problem.loss.smooth and not problem.skip else None
 
     def _warn(self, result: Result) -> None:
         accurate_after_all = (

@@ -30,6 +30,7 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.base import largest_value
 from convexrelu.oracles.choose import OraclePair
+from convexrelu.oracles.of_problem import relaxation_for
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.master import Master
@@ -51,11 +52,14 @@ Array = NDArray[np.float64]
 _MIN_CUTS, _MAX_CUTS = 12, 100
 # Outputs on all samples, beyond which masters train the network, and its outer weights with it.
 _MOST_OUTPUTS = 10_000
+# Relative progress of a round, below which it is the master's turn.
+_PROGRESS_OF_OPENER = 0.01
 # Rounds in a row without progress after which the loop gives up.
 _PATIENCE = 3
-# Part of the tolerance that a proof is asked for, and part of the time that is left to rounds.
+# Part of the tolerance that a proof is asked for.
 _SHARE_OF_TOL = 0.95
-_TIME_FOR_ROUNDS = 0.9
+# Parts of the time after which descent and rounds end: the last verdict has the rest.
+_TIME_FOR_DESCENT, _TIME_FOR_ROUNDS = 0.5, 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +106,11 @@ class CuttingPlane:
     time_limit : float, optional
         Seconds; the loop ends with the best network so far.
     descend : callable, optional
-        Makes a network to start from, given a deadline; called if the best constant is not optimal
-        and no start is given. Without it, the loop starts from no pattern.
+        Makes a network to start from, given a deadline; called if no start is given. Without it, the loop starts
+        from no pattern.
+    opener : Master, optional
+        Solves the programmes after `descend`, as long as each round lowers the objective by a hundredth: one that moves
+        patterns is faster as long as most of them are wrong.
     fixed_patterns : bool
         Whether blocks may have no other patterns than those that the oracles hand out: networks do not tell theirs
         where a sample is on a kink.
@@ -118,6 +125,7 @@ class CuttingPlane:
     max_iter: int = 30
     time_limit: float | None = None
     descend: Callable[[float], TwoLayerNetwork] | None = None
+    opener: Master | None = None
     fixed_patterns: bool = False
     progress: Callable[[Round], None] | None = None
 
@@ -134,6 +142,7 @@ class CuttingPlane:
     _solver_status: Status | None = field(default=None, init=False)
     _n_iter: int = field(default=0, init=False)
     _idle: int = field(default=0, init=False)  # rounds without progress
+    _opening: bool = field(default=False, init=False)  # whether it is the opener's turn
     _history: list[Round] = field(default_factory=list, init=False)
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
@@ -167,6 +176,8 @@ class CuttingPlane:
     def _loop(self, start: TwoLayerNetwork | None) -> Status:
         if start is not None:
             self._start_from(start)
+        elif self.descend is not None:
+            self._begin_with(self.descend(self._deadline(_TIME_FOR_DESCENT)))
         while True:
             before = self._certified
             certificate, cuts = self._price()
@@ -178,13 +189,10 @@ class CuttingPlane:
                 return Status.TIME_LIMIT
             if before is not None:
                 self._idle = 0 if _progress(before[1], certificate) else self._idle + 1
-            if len(cuts) == 0 or self._idle >= _PATIENCE:
+            unsolved = self._n_iter == 0 and len(self._blocks) > 0
+            if (len(cuts) == 0 and not unsolved) or self._idle >= _PATIENCE:
                 return Status.STALLED
-            if self._n_iter == 0 and self.descend is not None:
-                solved = self._start_from(self.descend(self._deadline()), cuts)
-            else:
-                solved = self._solve_with(cuts)
-            if not solved:
+            if not self._solve_with(cuts):
                 return self._why_no_solution()
 
     # Dual side: prices, cuts, certificates
@@ -214,7 +222,12 @@ class CuttingPlane:
             wanted = problem.objective(self._network) * (1 - _SHARE_OF_TOL * self.tol)
             level = level_for(problem, v, wanted)
         report = price(
-            problem, self._network, oracle, v, level=level, deadline=self._deadline(sharply)
+            problem,
+            self._network,
+            oracle,
+            v,
+            level=level,
+            deadline=self._deadline(1.0 if sharply else _TIME_FOR_ROUNDS),
         )
         if report.finished or self._dual is None:
             self._consider(_DualPoint(v, report, verified))
@@ -284,22 +297,37 @@ class CuttingPlane:
 
     # Primal side: masters and networks
 
-    def _start_from(self, network: TwoLayerNetwork, cuts: Blocks | None = None) -> bool:
-        """Solve the master on the patterns of a network, or on `cuts` if it has none.
+    def _start_from(self, network: TwoLayerNetwork) -> None:
+        """Solve the master on the patterns of a network."""
+        if self._take(network):
+            self._solve_master(self._blocks, self._values)
 
-        A network with hidden biases where the problem has none is not kept: it only lends its patterns.
+    def _begin_with(self, network: TwoLayerNetwork) -> None:
+        """Show a network at once, with a bound in closed form: prices and the first master take longer than descent."""
+        self._take(network)
+        self._opening = self.opener is not None
+        problem = self.problem
+        self._v = problem.dual_point(self._network.predict(problem.X))
+        objective = problem.objective(self._network)
+        report = relaxation_for(problem)(self._v)
+        self._proof = certificate_of(problem, objective, self._v, report)
+        self._proved = self._proof.proved_lower_bound
+        self._record(self._proof, 0)
+
+    def _take(self, network: TwoLayerNetwork) -> bool:
+        """Keep a network, if it is better than a constant, and its blocks; whether there are any.
+
+        One with hidden biases where the problem has none is not kept: it only lends its patterns.
         """
         if self.problem.hidden_bias or not network.hidden_bias.any():
             self._keep(with_best_intercept(self.problem, self.problem.merged(network)))
-        blocks, values = blocks_of(network, self.problem)
-        if len(blocks):
-            return self._solve_master(self._blocks.join(blocks), np.vstack([self._values, values]))
-        return self._solve_with(cuts) if cuts is not None else True
+        self._blocks, self._values = blocks_of(network, self.problem)
+        return len(self._blocks) > 0
 
     def _solve_with(self, cuts: Blocks) -> bool:
         """Solve the master with `cuts` added: first for their outer weights, where that is to be done and helps."""
         problem = self.problem
-        if self._has_outer_step():
+        if self._n_iter > 0 and self._has_outer_step():
             assert cuts.directions is not None
             candidate = with_best_outer_weights(
                 problem, self._network, cuts.directions, self._deadline()
@@ -318,9 +346,9 @@ class CuttingPlane:
 
     def _solve_master(self, blocks: Blocks, start: Array) -> bool:
         """Solve, keep the better network, drop blocks that are zero. False without a solution."""
-        solution = self.master.relu(
-            self.problem, blocks, start=start, time_limit=self._seconds_left()
-        )
+        before = self.problem.objective(self._network)
+        master = self.opener if self._opening and self.opener else self.master
+        solution = master.relu(self.problem, blocks, start=start, time_limit=self._seconds_left())
         self._n_iter += 1
         self._solver_status = solution.status
         if not solution.usable:
@@ -328,6 +356,8 @@ class CuttingPlane:
         blocks = blocks if solution.moved is None else solution.moved
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
+        wanted = before * (1 - _PROGRESS_OF_OPENER)
+        self._opening = self._opening and self.problem.objective(self._network) < wanted
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
         return True
@@ -346,11 +376,11 @@ class CuttingPlane:
         assert self._solver_status is not None
         return self._solver_status
 
-    def _deadline(self, finally_: bool = False) -> float:
-        """When rounds have to end; the last verdict has some more time."""
+    def _deadline(self, share: float = _TIME_FOR_ROUNDS) -> float:
+        """When that share of the time is over."""
         if self.time_limit is None:
             return math.inf
-        return self._started + self.time_limit * (1.0 if finally_ else _TIME_FOR_ROUNDS)
+        return self._started + self.time_limit * share
 
     def _seconds_left(self) -> float:
         return self._deadline() - time.perf_counter()
