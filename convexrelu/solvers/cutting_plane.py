@@ -143,6 +143,9 @@ class CuttingPlane:
     _n_iter: int = field(default=0, init=False)
     _idle: int = field(default=0, init=False)  # rounds without progress
     _opening: bool = field(default=False, init=False)  # whether it is the opener's turn
+    _is_solved: bool = field(
+        default=True, init=False
+    )  # whether the master has solved the programme of the blocks
     _history: list[Round] = field(default_factory=list, init=False)
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
@@ -174,14 +177,17 @@ class CuttingPlane:
         )
 
     def _loop(self, start: TwoLayerNetwork | None) -> Status:
+        if start is None and self.descend is not None:
+            start = self.descend(self._deadline(_TIME_FOR_DESCENT))
         if start is not None:
-            self._start_from(start)
-        elif self.descend is not None:
-            self._begin_with(self.descend(self._deadline(_TIME_FOR_DESCENT)))
+            self._begin_with(start)
         while True:
             before = self._certified
             certificate, cuts = self._price()
-            if self._is_small(certificate) and self._is_certain():
+            small = self._is_small(certificate) and self._is_certain()
+            if (
+                small and self._is_solved
+            ):  # the optimum of a programme has far fewer neurons than descent
                 return Status.CONVERGED
             if self._n_iter >= self.max_iter:
                 return Status.MAX_ITER
@@ -189,8 +195,9 @@ class CuttingPlane:
                 return Status.TIME_LIMIT
             if before is not None:
                 self._idle = 0 if _progress(before[1], certificate) else self._idle + 1
-            unsolved = self._n_iter == 0 and len(self._blocks) > 0
-            if (len(cuts) == 0 and not unsolved) or self._idle >= _PATIENCE:
+            if small or len(cuts) == 0:
+                self._opening = False
+            if (len(cuts) == 0 and self._is_solved) or self._idle >= _PATIENCE:
                 return Status.STALLED
             if not self._solve_with(cuts):
                 return self._why_no_solution()
@@ -297,15 +304,11 @@ class CuttingPlane:
 
     # Primal side: masters and networks
 
-    def _start_from(self, network: TwoLayerNetwork) -> None:
-        """Solve the master on the patterns of a network."""
-        if self._take(network):
-            self._solve_master(self._blocks, self._values)
-
     def _begin_with(self, network: TwoLayerNetwork) -> None:
         """Show a network at once, with a bound in closed form: prices and the first master take longer than descent."""
         self._take(network)
         self._opening = self.opener is not None
+        self._is_solved = len(self._blocks) == 0
         problem = self.problem
         self._v = problem.dual_point(self._network.predict(problem.X))
         objective = problem.objective(self._network)
@@ -314,15 +317,20 @@ class CuttingPlane:
         self._proved = self._proof.proved_lower_bound
         self._record(self._proof, 0)
 
-    def _take(self, network: TwoLayerNetwork) -> bool:
-        """Keep a network, if it is better than a constant, and its blocks; whether there are any.
+    def _take(self, network: TwoLayerNetwork) -> None:
+        """Keep the blocks of a network, and itself if it is better than a constant.
 
-        One with hidden biases where the problem has none is not kept: it only lends its patterns.
+        Neurons of one block are one neuron, at a smaller penalty: cones are convex. A network with hidden biases where
+        the problem has none is not kept: it only lends its patterns.
         """
-        if self.problem.hidden_bias or not network.hidden_bias.any():
-            self._keep(with_best_intercept(self.problem, self.problem.merged(network)))
-        self._blocks, self._values = blocks_of(network, self.problem)
-        return len(self._blocks) > 0
+        problem = self.problem
+        self._blocks, self._values = blocks_of(network, problem)
+        if problem.hidden_bias or not network.hidden_bias.any():
+            joined = problem.network(
+                self._values, self._blocks.signs, network.output_bias, network.skip_weights
+            )
+            for candidate in (problem.merged(network), joined):
+                self._keep(with_best_intercept(problem, candidate))
 
     def _solve_with(self, cuts: Blocks) -> bool:
         """Solve the master with `cuts` added: first for their outer weights, where that is to be done and helps."""
@@ -348,6 +356,7 @@ class CuttingPlane:
         """Solve, keep the better network, drop blocks that are zero. False without a solution."""
         before = self.problem.objective(self._network)
         master = self.opener if self._opening and self.opener else self.master
+        self._is_solved = not self._opening
         solution = master.relu(self.problem, blocks, start=start, time_limit=self._seconds_left())
         self._n_iter += 1
         self._solver_status = solution.status
