@@ -162,7 +162,7 @@ class Round:
     n_cuts: int
     violation: float
     solver_status: str
-    network: TwoLayerNetwork | GatedNetwork | None = field(default=None, repr=False)
+    network: TwoLayerNetwork | GatedNetwork | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,6 +58,7 @@ Array = NDArray[np.float64]
 _LARGEST_GAP = 1e-4
 _MAX_ITER = 150
 _PATIENCE = 30  # iterations after which to give up that lower neither gap nor complementarity
+_LARGE = 1e150
 _TO_BOUNDARY = 0.99  # part of the longest step that is taken
 _TINY = float(np.finfo(np.float64).tiny)
 _FEASIBLE = 1e-9  # how far a slack may be below zero
@@ -221,11 +222,17 @@ class _Programme:
 
     def conjugate_gradient(self, z: Tensor) -> Tensor:
         """``ℓ*'(z)``."""
-        return self.tensor(self.loss.conjugate_gradient(z.cpu().numpy(), self.targets))
+        return self._finite(self.loss.conjugate_gradient, z)
 
     def conjugate_curvature(self, z: Tensor) -> Tensor:
         """``ℓ*''(z)``."""
-        return self.tensor(self.loss.conjugate_curvature(z.cpu().numpy(), self.targets))
+        return self._finite(self.loss.conjugate_curvature, z)
+
+    def _finite(self, function: Callable[[Array, Array], Array], z: Tensor) -> Tensor:
+        """Its values; large ones, not infinite, at points that rounding has put on the boundary of the domain."""
+        with np.errstate(divide="ignore"):
+            values = function(z.cpu().numpy(), self.targets)
+        return self.tensor(np.clip(values, -_LARGE, _LARGE))
 
     # Iterates
 

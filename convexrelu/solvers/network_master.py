@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 # Neurons that begin smaller than this part of the mean grow too slowly: their gradients are as small as they are.
 _FIRST_LENGTH = 0.03
 _WITHIN = 1e-6  # of the bracket of a line search
+_LARGEST = 1e100  # room that a bracket leaves below the largest number
 
 
 class NetworkMaster:
@@ -130,12 +131,13 @@ def _best_length(
     def objective(length: float) -> float:
         return problem.data_fit(outputs + length * added) + cost * length
 
-    most = objective(0.0) / cost
-    return float(
-        minimize_scalar(
-            objective, bounds=(0.0, most), method="bounded", options={"xatol": _WITHIN * most}
-        ).x
-    )
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of extreme scales
+        most = np.divide(objective(0.0), cost)
+        if not np.isfinite(_LARGEST * most):
+            return 0.0
+        options = {"xatol": _WITHIN * most}
+        found = minimize_scalar(objective, bounds=(0.0, most), method="bounded", options=options)
+    return float(found.x)
 
 
 def _zero(problem: TrainingProblem) -> Array:
