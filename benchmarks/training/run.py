@@ -43,8 +43,8 @@ DATA = (
 )
 QUICK = (
     "convexrelu[seed=0,time_limit=5]",
-    "torch-descent[kind=adam,rate=0.01,seed=0,seconds=2]",
-    "torch-lbfgs[seed=0,seconds=2]",
+    "torch-descent[kind=adam,rate=0.01,seed=0,seconds=2,width=100]",
+    "torch-lbfgs[seed=0,seconds=2,width=100]",
     "sklearn-mlp[kind=lbfgs,rate=0.001,max_iter=200,seed=0]",
 )
 PACKAGES = {"torch-descent": "torch", "torch-lbfgs": "torch", "sklearn-mlp": "scikit-learn"}

@@ -1,12 +1,10 @@
-"""What the torch solvers share: the module of the usual width, its loss, and its weights as NumPy arrays."""
+"""What the torch solvers share: the module, its loss, and its weights as NumPy arrays."""
 
 import numpy as np
 import torch
 from torch import nn
 
 from benchmark_utils.network import Network
-
-WIDTH = 100
 
 
 def tensors(X, y, loss, dtype):
@@ -16,10 +14,10 @@ def tensors(X, y, loss, dtype):
     return torch.tensor(X, dtype=dtype), targets
 
 
-def module(n_features, n_outputs, seed, dtype):
+def module(n_features, n_outputs, seed, dtype, width):
     """Linear, ReLU, Linear, with torch's own first weights."""
     torch.manual_seed(seed)
-    layers = nn.Linear(n_features, WIDTH), nn.ReLU(), nn.Linear(WIDTH, n_outputs)
+    layers = nn.Linear(n_features, width), nn.ReLU(), nn.Linear(width, n_outputs)
     return nn.Sequential(*layers).to(dtype)
 
 

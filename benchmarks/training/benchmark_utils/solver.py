@@ -6,6 +6,8 @@ from benchopt.stopping_criterion import NoCriterion
 
 from benchmark_utils.network import Network
 
+LONG = 15.0  # seconds that cutting planes have, and one run each of the strongest peers
+
 
 class TrainingSolver(BaseSolver):
     """A solver that keeps its answer in `answer`, at first the constant zero."""

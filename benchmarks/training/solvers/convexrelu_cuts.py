@@ -6,12 +6,12 @@ from convexrelu import TrainingProblem, train
 from convexrelu.status import SolverWarning
 
 from benchmark_utils.network import Network
-from benchmark_utils.solver import CurveSolver
+from benchmark_utils.solver import LONG, CurveSolver
 
 
 class Solver(CurveSolver):
     name = "convexrelu"
-    parameters = {"kind": ["cutting planes"], "time_limit": [20.0], "seed": [0, 1]}
+    parameters = {"kind": ["cutting planes"], "time_limit": [LONG], "seed": [0, 1]}
 
     def get_next(self, stop_val):
         return stop_val + 1

@@ -25,7 +25,7 @@ class Solver(TrainingSolver):
     parameters = {
         "kind": ["native", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS"],
         "n_patterns": [50],
-        "time_limit": [15.0],
+        "time_limit": [10.0],
         "seed": [0],
     }
 

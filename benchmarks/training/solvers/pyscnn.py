@@ -29,7 +29,7 @@ class Solver(TrainingSolver):
         "kind": ["AL", "RFISTA+cones"],
         "n_patterns": [50],
         "dtype": ["float32"],
-        "time_limit": [20.0],
+        "time_limit": [10.0],
         "seed": [0],
     }
 

@@ -19,7 +19,7 @@ class Solver(TrainingSolver):
     # L-BFGS counts iterations, Adam epochs; the rate is Adam's.
     parameters = {
         "kind, rate, max_iter": [("lbfgs", 1e-3, 1000), ("adam", 1e-3, 500), ("adam", 1e-2, 500)],
-        "seed": [0, 1],
+        "seed": [0],
     }
 
     def warm_up(self):

@@ -1,11 +1,11 @@
-"""L-BFGS of torch in float64 with strong Wolfe line search at width 100."""
+"""L-BFGS of torch in float64 with strong Wolfe line search at width 100, and once wider."""
 
 import time
 
 import torch
 
 from benchmark_utils import descent
-from benchmark_utils.solver import CurveSolver
+from benchmark_utils.solver import LONG, CurveSolver
 
 STEPS_A_LOOK = 10
 
@@ -13,7 +13,10 @@ STEPS_A_LOOK = 10
 class Solver(CurveSolver):
     name = "torch-lbfgs"
     # The last has the time that cutting planes have.
-    parameters = {"kind": ["lbfgs"], "seed, seconds": [(0, 5.0), (1, 5.0), (2, 20.0)]}
+    parameters = {
+        "kind": ["lbfgs"],
+        "seed, seconds, width": [(0, 3.0, 100), (1, 3.0, 100), (2, LONG, 300)],
+    }
 
     def warm_up(self):
         seconds, self.seconds = self.seconds, 0.05
@@ -22,7 +25,9 @@ class Solver(CurveSolver):
 
     def run(self, cb):
         X, targets = descent.tensors(self.X, self.y, self.loss, torch.float64)
-        self.net = net = descent.module(X.shape[1], self.n_outputs, self.seed, torch.float64)
+        self.net = net = descent.module(
+            X.shape[1], self.n_outputs, self.seed, torch.float64, self.width
+        )
         optimizer = torch.optim.LBFGS(
             net.parameters(),
             max_iter=STEPS_A_LOOK,
