@@ -149,7 +149,8 @@ class Round:
     solver_status : str
         How the master that led to this round ended, empty for the first.
     network : TwoLayerNetwork or GatedNetwork, optional
-        The best network so far; None for threshold networks, whose gates are found at the end.
+        The best network so far, for ``progress`` to look at. A history has none: its networks would outweigh the
+        result. Nor are there any of thresholds, whose gates are found at the end.
     """
 
     seconds: float

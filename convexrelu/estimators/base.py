@@ -272,7 +272,6 @@ def _with_fewest_neurons(result: Result, problem: TrainingProblem) -> Result:
         objective=certificate.objective,
         relative_gap=certificate.relative_gap,
         width=network.width,
-        network=network,
     )
     history = [*result.history[:-1], last]
     return replace(result, network=network, certificate=certificate, history=history)

@@ -407,11 +407,10 @@ class CuttingPlane:
             n_cuts=n_cuts,
             violation=certificate.violation,
             solver_status=self._solver_status.name if self._solver_status else "",
-            network=self._network,
         )
         self._history.append(entry)
         if self.progress is not None:
-            self.progress(entry)
+            self.progress(replace(entry, network=self._network))
 
 
 def _progress(before: Certificate, now: Certificate) -> bool:

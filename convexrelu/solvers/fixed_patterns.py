@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -66,10 +67,9 @@ def train_on_patterns(
         n_cuts=0,
         violation=certificate.violation,
         solver_status=solver_status.name,
-        network=network,
     )
     if progress is not None:
-        progress(entry)
+        progress(replace(entry, network=network))
     # A solver that is content with itself although the gap is open was not accurate enough for it.
     reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
     status = Status.CONVERGED if certificate.relative_gap <= tol else reason
