@@ -75,8 +75,8 @@ def test_profiles_count_what_is_not_solved(suite):
         {"a": [1.0, 2.0, np.inf, np.inf], "b": [2.0, 1.0, 3.0, np.inf]}, index=range(4)
     )
     shares = profile(seconds, [1.0, 2.0])
-    assert shares["a"] == pytest.approx([1 / 3, 2 / 3])
-    assert shares["b"] == pytest.approx([2 / 3, 1.0])
+    assert shares["a"] == pytest.approx([1 / 4, 2 / 4])
+    assert shares["b"] == pytest.approx([2 / 4, 3 / 4])
 
 
 def test_times_are_those_of_the_first_row_within_the_target(suite):
