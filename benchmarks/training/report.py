@@ -183,7 +183,9 @@ def setup_table(runs):
 
 def profile(seconds, ratios):
     """Dolan and Moré: share of its pairs (rows) that a solver has solved by `ratios` times the fastest time."""
-    relative = seconds.div(seconds.min(axis=1), axis=0)  # not a number where nobody is at the target
+    relative = seconds.div(
+        seconds.min(axis=1), axis=0
+    )  # not a number where nobody is at the target
     ran = seconds.notna()
     return {s: np.array([(relative[s][ran[s]] <= r).mean() for r in ratios]) for s in seconds}
 
