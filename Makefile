@@ -47,14 +47,18 @@ bench-quick: $(VENV)/.installed-dev ## run a short version of every benchmark
 	done
 	@for suite in $(SUITES); do $(MAKE) "bench-$$suite" ARGS=--quick || exit 1; done
 
+# The last line of a suite makes tables and pictures of what has been measured.
 bench-training: $(VENV)/.installed-dev ## time and loss beside other solvers, with bounds; hours without ARGS=--quick
 	$(PY) -m benchmarks.training.run $(ARGS)
+	$(if $(filter --quick,$(ARGS)),,$(PY) benchmarks/training/report.py)
 
 bench-generalisation: $(VENV)/.installed-dev ## test error beside other methods; hours without ARGS=--quick
 	$(PY) -m benchmarks.generalisation.run $(ARGS)
+	$(if $(filter --quick,$(ARGS)),,$(PY) -m benchmarks.generalisation.report)
 
 bench-scaling: $(VENV)/.installed-dev ## growth of time and memory
 	$(PY) -m benchmarks.scaling.run $(ARGS)
+	$(if $(filter --quick,$(ARGS)),,$(PY) -m benchmarks.scaling.report)
 
 bench-paper: $(VENV)/.installed-dev ## the figure of Ergen & Pilanci (2021)
 	$(PY) -m benchmarks.paper.duality_gap $(ARGS)

@@ -6,6 +6,7 @@ import argparse
 import csv
 import datetime
 import fcntl
+import gzip
 import json
 import os
 import platform
@@ -148,3 +149,17 @@ def uci(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = np.loadtxt(folder / "data.csv.gz", delimiter=",")
     is_test = np.loadtxt(folder / "test_mask.csv.gz", delimiter=",", ndmin=2) > 0
     return table[:, :-1], table[:, -1], is_test
+
+
+def mnist() -> tuple[np.ndarray, np.ndarray]:
+    """The ten thousand test images, pixels between 0 and 1, and their digits."""
+    folder = Path(os.environ["CONVEXRELU_MNIST"])
+    images = _entries(folder / "t10k-images-idx3-ubyte.gz", header=16)
+    return images.reshape(10_000, -1) / 255, _entries(
+        folder / "t10k-labels-idx1-ubyte.gz", header=8
+    )
+
+
+def _entries(path: Path, header: int) -> np.ndarray:
+    with gzip.open(path) as file:
+        return np.frombuffer(file.read(), dtype=np.uint8, offset=header)

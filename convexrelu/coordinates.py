@@ -24,6 +24,7 @@ __all__ = ["SampleCoordinates"]
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_UNDERFLOW = 1e-250  # above squares whose products with rounding errors are no longer accurate
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,8 @@ class SampleCoordinates:
         n, k = X.shape[0], int(np.diff(X.indptr).max(initial=0))
         gram = (X @ X.T).toarray()
         squares = gram.diagonal()
-        squares = np.where(squares > 0, squares, squares.min(initial=1.0, where=squares > 0))
+        # Rows of zeros may have any coordinates that are small; those whose squares underflow need some.
+        squares = np.maximum(squares, max(squares.min(initial=1.0, where=squares > 0), _UNDERFLOW))
         gram[np.diag_indices(n)] += 2 * n * (n + k + 2) * _EPS * squares
         return cls(X, cholesky(gram, lower=True, overwrite_a=True))
 

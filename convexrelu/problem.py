@@ -192,7 +192,7 @@ class TrainingProblem:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
             object.__setattr__(self, name, value)
-        if self._coordinates is not None and activation in ("gated_relu", "threshold"):
+        if issparse(inputs) and activation in ("gated_relu", "threshold"):
             raise ValueError(
                 f"X is sparse with more features than samples: Missing for activation={activation!r}; "
                 "use X.toarray()"
@@ -223,7 +223,7 @@ class TrainingProblem:
     def _coordinates(self) -> SampleCoordinates | None:
         return SampleCoordinates.of(self.X) if issparse(self.X) else None
 
-    @cached_property
+    @property
     def inputs(self) -> Array:
         """The samples as dense rows: ``X``, or their coordinates where that is sparse."""
         return self.X if self._coordinates is None else self._coordinates.rows
@@ -494,7 +494,7 @@ class TrainingProblem:
 
     def _row_keys(self) -> Array:
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
-        if self._coordinates is None:
+        if not issparse(self.X):
             return self.X
         bounds = zip(self.X.indptr[:-1], self.X.indptr[1:], strict=True)
         rows = [
@@ -510,6 +510,8 @@ class TrainingProblem:
             object.__setattr__(
                 other, field.name, changes.get(field.name, getattr(self, field.name))
             )
+        if "X" not in changes and "_coordinates" in self.__dict__:  # a Cholesky factor
+            other.__dict__["_coordinates"] = self._coordinates
         return other
 
 

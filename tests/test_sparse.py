@@ -67,6 +67,29 @@ def test_coordinates_relax_the_samples(scale):
     assert_allclose(dense @ (back - weights).T / sizes, 0, atol=1e-4)
 
 
+def test_coordinates_of_samples_whose_squares_underflow():
+    _, dense, _ = wide(20, 50, 0)
+    dense *= 1e-160
+    dense[4] = 0.0
+    upper, exact = SampleCoordinates.of(sparse.csr_array(dense)).rows, dense.astype(np.longdouble)
+    upper = 1e125 * upper.astype(np.longdouble)
+    gap = upper @ upper.T - 1e250 * (exact @ exact.T)
+    assert np.linalg.eigvalsh(gap.astype(np.float64)).min() > 0
+
+
+def test_penalties_share_the_coordinates(monkeypatch):
+    X, _, y = wide(6, 12, 4)
+    made, original = [], SampleCoordinates.of
+    monkeypatch.setattr(SampleCoordinates, "of", lambda X: made.append(X) or original(X))
+    problem = TrainingProblem(X, y, 0.05).condensed()
+    assert not made  # looking at the rows takes none
+    for alpha in (0.1, 0.2):
+        assert problem.design is problem.design
+        problem = problem.with_alpha(alpha)
+    assert problem.inputs.shape == (6, 6)
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -18,13 +18,11 @@ Of the eight sets of the table, the other four are not at hand.
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
 import time
 import warnings
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +33,7 @@ from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common import report
+from benchmarks.common import mnist, report
 from benchmarks.generalisation.adam import AdamClassifier
 from benchmarks.generalisation.data import Split, split
 from benchmarks.generalisation.methods import QUICK, Settings, pipeline
@@ -168,11 +166,7 @@ def _not_at_hand(at_hand: set[str]) -> list[dict[str, Any]]:
 
 def _mnist(n: int) -> Split:
     """The first `n` and the last 2000 images, pixels between 0 and 1."""
-    folder = Path(os.environ["CONVEXRELU_MNIST"])
-    with gzip.open(folder / "t10k-images-idx3-ubyte.gz") as file:
-        X = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28 * 28) / 255
-    with gzip.open(folder / "t10k-labels-idx1-ubyte.gz") as file:
-        y = np.frombuffer(file.read(), np.uint8, offset=8)
+    X, y = mnist()
     n = min(n, 8000)
     return Split(X[:n], y[:n], X[8000:], y[8000:])
 

@@ -31,14 +31,13 @@ from benchmark_utils import common  # noqa: E402
 
 OUTPUTS = SUITE / "outputs"
 ALPHAS = (1e-2, 1e-3, 1e-4)
-UCI = (*common.UCI, "machine", "servo", "stock", "wine")  # at most 1700 samples
 DATA = (
     "teacher[n=200,d=5,k=5]",
     "teacher[n=500,d=20,k=10]",
     "teacher[n=1000,d=10,k=5]",
     "scikit[set=diabetes]",
     "scikit[set=friedman1]",
-    *(f"uci[set={name}]" for name in UCI),
+    *(f"uci[set={name}]" for name in common.SMALL_UCI),
     "digits[n=500]",
 )
 QUICK = (

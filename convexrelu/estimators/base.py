@@ -34,7 +34,7 @@ from convexrelu.training import PATTERNS, train
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NetworkEstimator", "WithPenalty", "checked_weights", "naming"]
+__all__ = ["NetworkEstimator", "WithPenalty", "checked_inputs", "checked_weights", "naming"]
 
 Array = NDArray[np.float64]
 
@@ -171,9 +171,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
     def _outputs(self, X: ArrayLike) -> Array:
         """Outputs of the network, of shape (n,) or (n, K)."""
         check_is_fitted(self, "network_")
-        with naming("X"):
-            inputs = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        return self.network_.predict(inputs)
+        return self.network_.predict(checked_inputs(self, X, reset=False))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -226,6 +224,12 @@ class WithPenalty(NetworkEstimator):
             problem.skip or network.skip_weights is None
         )
         return network if same_shape and same_kind else "descent"
+
+
+def checked_inputs(estimator: BaseEstimator, X: ArrayLike, *, reset: bool) -> Any:
+    """Dense or CSR inputs as floats; `reset` keeps their number and names of features."""
+    with naming("X"):
+        return validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=reset)
 
 
 def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:

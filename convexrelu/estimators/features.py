@@ -15,9 +15,9 @@ from sklearn.base import (
 )
 from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.estimators.base import naming
+from convexrelu.estimators.base import checked_inputs
 from convexrelu.network import TwoLayerNetwork
 
 __all__ = ["ConvexReLUFeatures"]
@@ -88,8 +88,7 @@ class ConvexReLUFeatures(
             The fitted transformer.
         """
         self._validate_params()
-        with naming("X"):
-            validate_data(self, X, accept_sparse="csr", dtype=np.float64)
+        checked_inputs(self, X, reset=True)
         estimator = clone(self.estimator).fit(X, y, **fit_params)
         if not isinstance(getattr(estimator, "network_", None), TwoLayerNetwork):
             raise ValueError(
@@ -102,9 +101,7 @@ class ConvexReLUFeatures(
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Outputs of the neurons, of shape (n, m)."""
         check_is_fitted(self, "estimator_")
-        with naming("X"):
-            inputs = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        return self.estimator_.network_.hidden_features(inputs)
+        return self.estimator_.network_.hidden_features(checked_inputs(self, X, reset=False))
 
     @property
     def _n_features_out(self) -> int:

@@ -20,7 +20,7 @@ from convexrelu.oracles.base import (
     sizes,
     strongest_first,
 )
-from convexrelu.oracles.search import _apart
+from convexrelu.oracles.search import _apart, most_polished
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -31,9 +31,6 @@ Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
 _LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
-_POLISHED_ENTRIES = 2**21
-_POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
-_FEWEST_POLISHED = 8
 _CHUNK = 2**19  # entries of an array of candidates by samples
 _ROUNDS = 8
 _RISE = 1e-7  # relative rise of the value in a round of polish below which it is the last
@@ -166,10 +163,7 @@ class GeneralSearchOracle:
             kept = self._distinct(outputs >= 0, _along(activate(outputs, self.slope) @ v))
         else:  # all patterns are distinct then
             kept = _apart(ends)
-        n, dimension = self._rows.shape
-        most = min(_POLISHED_ENTRIES // n, _POLISHED_WORK // (n * dimension**2))
-        most = max(_FEWEST_POLISHED, most)
-        return ends[kept][: min(self.n_polish, most)]
+        return ends[kept][: min(self.n_polish, most_polished(self._rows))]
 
     def _sample(self, v: Array) -> tuple[Array, Array]:
         """The samples for the ascents, reweighted so that the mean over draws is the function."""

@@ -162,10 +162,7 @@ class SearchOracle:
         else:  # all patterns are distinct then, and the sample may mislead: starts fill up
             ends = np.concatenate([ends, starts])
             ends = ends[_apart(ends)]
-        n, dimension = self.design.shape
-        most = min(_POLISHED_ENTRIES // n, _POLISHED_WORK // (n * dimension**2))
-        most = max(_FEWEST_POLISHED, most)
-        return ends[: min(self.n_polish, most)]
+        return ends[: min(self.n_polish, most_polished(self.design))]
 
     def _polish(
         self, v: Array, starts: Array, signs: Array, deadline: float
@@ -188,6 +185,13 @@ class SearchOracle:
         import torch
 
         return torch.as_tensor(np.array(array), dtype=torch.float64, device=self.device)
+
+
+def most_polished(design: Array) -> int:
+    """How many candidates are worth polishing at once, by memory and by work."""
+    n, dimension = max(1, design.shape[0]), max(1, design.shape[1])
+    affordable = min(_POLISHED_ENTRIES // n, _POLISHED_WORK // (n * dimension**2))
+    return max(_FEWEST_POLISHED, affordable)
 
 
 def _apart(ends: Array) -> NDArray[np.intp]:

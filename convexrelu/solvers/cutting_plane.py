@@ -143,9 +143,7 @@ class CuttingPlane:
     _n_iter: int = field(default=0, init=False)
     _idle: int = field(default=0, init=False)  # rounds without progress
     _opening: bool = field(default=False, init=False)  # whether it is the opener's turn
-    _is_solved: bool = field(
-        default=True, init=False
-    )  # whether the master has solved the programme of the blocks
+    _is_solved: bool = field(default=True, init=False)  # whether the blocks are those of the master
     _history: list[Round] = field(default_factory=list, init=False)
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
@@ -185,9 +183,8 @@ class CuttingPlane:
             before = self._certified
             certificate, cuts = self._price()
             small = self._is_small(certificate) and self._is_certain()
-            if (
-                small and self._is_solved
-            ):  # the optimum of a programme has far fewer neurons than descent
+            # The optimum of a programme has far fewer neurons than what descent finds.
+            if small and self._is_solved:
                 return Status.CONVERGED
             if self._n_iter >= self.max_iter:
                 return Status.MAX_ITER
