@@ -274,4 +274,5 @@ def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
     top = best_scale(problem, v, 2 * span)
     if problem.dual(top * v) <= wanted:
         return 0.0
-    return problem.alpha / float(brentq(lambda t: problem.dual(t * v) - wanted, 0.0, top))
+    part = float(brentq(lambda t: problem.dual(t * top * v) - wanted, 0.0, 1.0))
+    return problem.alpha / (part * top) if part > 0 else math.inf

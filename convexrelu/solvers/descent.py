@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from convexrelu.losses import Loss, SeparableLoss
 from convexrelu.network import TwoLayerNetwork
@@ -33,25 +35,34 @@ from convexrelu.solvers.recovery import with_best_intercept
 __all__ = ["descend", "polish", "rounded_loss"]
 
 Array = NDArray[np.float64]
+Stages = tuple[tuple[float, int, float], ...]
 
-# Widths, and steps of L-BFGS for each; with several outputs few neurons bend at the same place, and wide roundings
-# only take time.
-_STAGES = {0.3: 300, 0.1: 300, 0.03: 300, 0.01: 300, 0.003: 300, 0.001: 300}
-_STAGES_OF_MANY = {0.03: 900, 0.01: 600, 0.003: 600}
-_LAST_STAGES = {0.003: 300, 0.001: 300}
+# Widths of the rounding, most steps of L-BFGS, and the drop of the value in ten steps, as a part of it, that ends them.
+# With several outputs few neurons bend at the same place, and wide roundings only take time.
+_STAGES = (
+    (0.1, 300, 1e-3),
+    (0.03, 300, 1e-3),
+    (0.01, 300, 1e-3),
+    (0.003, 300, 1e-4),
+    (0.001, 300, 1e-4),
+)
+_STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
+_LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
+_WINDOW = 10  # L-BFGS has small steps between large ones
 _MEMORY = 20
-_FTOL = 1e-7  # and a tenth of it for several outputs, and for last stages
 _FIRST_NORM = 0.5  # of inner and of outer weights
-_MAX_NEURONS = 100
+# Neurons at a penalty of 0.003 in units in which data are of size one; ten times smaller, twice as many do better.
+_NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
+_FEWEST_NEURONS, _MOST_NEURONS = 50, 300
 _MAX_SAMPLES = 5_000
-# Designs of more entries are multiplied in single precision, which takes half the time.
-_LARGE = 50_000
+# More hidden outputs are computed in single precision, and by rows whose arrays stay in the cache.
+_LARGE, _CHUNK = 2**14, 2**16
 
 
 def descend(
     problem: TrainingProblem, random: np.random.RandomState, deadline: float = math.inf
 ) -> TwoLayerNetwork:
-    """Train a network of at most a hundred neurons from random weights by L-BFGS.
+    """Train a network of at most three hundred neurons from random weights by L-BFGS.
 
     Parameters
     ----------
@@ -78,9 +89,8 @@ def descend(
     True
     """
     objective = _RoundedObjective(problem, _some_samples(problem, random))
-    many = problem.n_outputs > 1
-    stages, ftol = (_STAGES_OF_MANY, 0.1 * _FTOL) if many else (_STAGES, _FTOL)
-    z = _descended(objective, objective.random_point(random), stages, ftol, deadline)
+    stages = _STAGES if problem.n_outputs == 1 else _STAGES_OF_MANY
+    z = _descended(objective, objective.random_point(random), stages, deadline)
     return with_best_intercept(problem, objective.network(z))
 
 
@@ -113,9 +123,9 @@ def polish(
     >>> problem.objective(polish(problem, start)) < 0.1 * problem.objective(start)
     True
     """
-    objective = _RoundedObjective(problem, slice(None))
+    objective = _RoundedObjective(problem, slice(None), network.width)
     start = with_best_intercept(problem, problem.balanced(network))
-    z = _descended(objective, objective.point(start), _LAST_STAGES, 0.1 * _FTOL, deadline)
+    z = _descended(objective, objective.point(start), _LAST_STAGES, deadline)
     found = with_best_intercept(problem, objective.network(z))
     return min(found, start, key=problem.objective)
 
@@ -154,17 +164,9 @@ def _some_samples(
     return random.choice(problem.n_samples, _MAX_SAMPLES, replace=False)
 
 
-def _descended(
-    objective: _RoundedObjective, z: Array, stages: dict[float, int], ftol: float, deadline: float
-) -> Array:
+def _descended(objective: _RoundedObjective, z: Array, stages: Stages, deadline: float) -> Array:
     """The point after L-BFGS at one width after the other, balanced."""
-
-    def stop_in_time(_: Array) -> None:
-        if time.perf_counter() > deadline:
-            raise StopIteration
-
-    options = {"maxcor": _MEMORY, "ftol": ftol, "gtol": 0.0}
-    for width, steps in stages.items():
+    for width, steps, drop in stages:
         if time.perf_counter() > deadline:
             break
         found = minimize(
@@ -173,11 +175,24 @@ def _descended(
             args=(width,),
             jac=True,
             method="L-BFGS-B",
-            callback=stop_in_time,
-            options=options | {"maxiter": steps},
+            callback=_stop_at(drop, deadline),
+            options={"maxcor": _MEMORY, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
         )
         z = objective.balanced(found.x)
     return z
+
+
+def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:
+    """What ends a minimisation in time, or where the value falls by less than that part of it in ten steps."""
+    values: deque[float] = deque(maxlen=_WINDOW + 1)
+
+    def stop(intermediate_result: OptimizeResult) -> None:
+        values.append(intermediate_result.fun)
+        idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * values[-1]
+        if idle or time.perf_counter() > deadline:
+            raise StopIteration
+
+    return stop
 
 
 class _RoundedObjective:
@@ -187,7 +202,12 @@ class _RoundedObjective:
     a column of ones here, and have no part in the penalty.
     """
 
-    def __init__(self, problem: TrainingProblem, samples: NDArray[np.intp] | slice) -> None:
+    def __init__(
+        self,
+        problem: TrainingProblem,
+        samples: NDArray[np.intp] | slice,
+        n_neurons: int | None = None,
+    ) -> None:
         design, y, weights = (a[samples] for a in (problem.design, problem.y, problem.weights))
         self.problem = problem
         self.weights = weights / weights.sum()
@@ -201,12 +221,19 @@ class _RoundedObjective:
             self.columns[:-1], self.columns[-1] = _or_one(spread), problem.bias_column
             self.penalised[-1] = 0.0
         self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
-        dtype = np.float32 if design.size > _LARGE else np.float64
+        self.n_neurons = n_neurons or self._enough_neurons(len(design))
+        dtype = np.float32 if len(design) * self.n_neurons > _LARGE else np.float64
         self.rows = (design / self.columns).astype(dtype)
+
+    def _enough_neurons(self, n_samples: int) -> int:
+        """More for smaller penalties, but no more than could be of use."""
+        with np.errstate(over="ignore", divide="ignore"):  # of extreme scales
+            enough = _NEURONS * np.divide(_ALPHA, self.alpha) ** _POWER
+        return min(int(np.clip(enough, _FEWEST_NEURONS, _MOST_NEURONS)), 2 * n_samples)
 
     def random_point(self, random: np.random.RandomState) -> Array:
         """Directions to which all features contribute alike, of one size, and the best constant."""
-        problem, n_neurons = self.problem, min(_MAX_NEURONS, 2 * len(self.rows))
+        problem, n_neurons = self.problem, self.n_neurons
         spread = np.sqrt(self.weights @ np.square(self.rows))
         inner = random.standard_normal((n_neurons, len(spread)))
         inner /= np.where(spread > 1e-8 * spread.max(initial=0.0), spread, np.inf)
@@ -221,16 +248,34 @@ class _RoundedObjective:
         return self.balanced(_joined(inner, outer, self._intercept(network.output_bias)))
 
     def __call__(self, z: Array, width: float) -> tuple[float, Array]:
-        """Value and gradient.
+        """Value and gradient."""
+        inner, outer, _ = self._parts(z)
+        sizes = norms(inner) + 1e-300
+        n, rows = len(self.rows), max(1, _CHUNK // max(1, len(inner)))
+        chunks = [slice(start, start + rows) for start in range(0, n, rows)]
+        terms = [self._terms(chunk, z, width * sizes, width) for chunk in chunks]
+        value, by_inner, by_outer, by_width, by_intercept = (
+            sum(part[1:], part[0]) for part in zip(*terms, strict=True)
+        )
+
+        decayed = inner * self.penalised
+        penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
+        by_inner += self.alpha * decayed + (by_width * width / sizes)[:, None] * inner
+        by_outer += self.alpha * outer
+        by_intercept *= self.problem.fit_intercept
+        value = float(value) + self.alpha * float(penalty)
+        return value, _joined(by_inner, by_outer, by_intercept)
+
+    def _terms(self, chunk: slice, z: Array, s: Array, width: float) -> tuple[Any, ...]:
+        """Losses of some samples, and gradients in inner weights, outer weights, ``s``, and intercepts.
 
         With ``q = (t + s)/2s`` and ``p`` that is ``q`` clipped to ``[0, 1]``, ``relu_s(t) = s p (2q − p)`` has slope
         ``p`` in ``t``, and ``p (1 − p)`` in ``s``. Arrays of shape (n, m) are what takes time.
         """
         problem, slope, dtype = self.problem, self.problem.slope, self.rows.dtype
         inner, outer, intercept = self._parts(z)
-        sizes = norms(inner) + 1e-300
-        s = width * sizes
-        q = self.rows @ (inner / (2 * s[:, None])).T.astype(dtype)
+        rows, weights, target = self.rows[chunk], self.weights[chunk], self.target[chunk]
+        q = rows @ (inner / (2 * s[:, None])).T.astype(dtype)
         t = 2 * slope * q if slope else None  # in units of s, as the hidden outputs are
         q += 0.5
         p = np.clip(q, 0.0, 1.0)
@@ -239,21 +284,16 @@ class _RoundedObjective:
         q *= p
         hidden = q if t is None else (1.0 - slope) * q + t
         outputs = (hidden @ (s[:, None] * outer).astype(dtype)).astype(np.float64) + intercept
-        values, pull = rounded_loss(problem.loss, self._like_targets(outputs), self.target, width)
-        pull = self.weights[:, None] * pull.reshape(outputs.shape)
+        values, pull = rounded_loss(problem.loss, self._like_targets(outputs), target, width)
+        pull = weights[:, None] * pull.reshape(outputs.shape)
 
-        decayed = inner * self.penalised
-        penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
-        by_outer = s[:, None] * (hidden.T @ pull.astype(dtype)) + self.alpha * outer
+        by_outer = s[:, None] * (hidden.T @ pull.astype(dtype))
         by_hidden = pull.astype(dtype) @ outer.T.astype(dtype)
         by_slope = by_hidden * p
         by_width = (1.0 - slope) * (by_slope.sum(axis=0) - np.einsum("ij,ij->j", by_slope, p))
         by_seen = by_slope if t is None else (1.0 - slope) * by_slope + slope * by_hidden
-        by_inner = by_seen.T @ self.rows + self.alpha * decayed
-        by_inner += (by_width * width / sizes)[:, None] * inner
-        by_intercept = pull.sum(axis=0) * problem.fit_intercept
-        value = float(self.weights @ values) + self.alpha * float(penalty)
-        return value, _joined(by_inner, by_outer, by_intercept)
+        by_inner = (by_seen.T @ rows).astype(np.float64)
+        return weights @ values, by_inner, by_outer, by_width, pull.sum(axis=0)
 
     def balanced(self, z: Array) -> Array:
         """The same function with ``‖w̃_j‖ = ‖a_j‖``."""

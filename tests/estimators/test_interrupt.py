@@ -109,7 +109,7 @@ def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
     assert_honest(model, X, Y)
 
 
-SMALL = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), 0.005)
+SMALL = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), 0.002)
 
 # What is interrupted, and in which call
 MOMENTS = {
@@ -154,7 +154,7 @@ def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, whole,
 
 def test_an_interruption_ends_a_path(monkeypatch):
     interrupt(monkeypatch, NativeMaster, "relu", 2)
-    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.02, 0.01, 0.005]
+    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.005, 0.003, 0.002]
     options = {"oracle": "search", "tol": 1e-6, "solver": "newton", "random_state": 0}
     path = regularization_path(problem, alphas, **options)
     assert [result.status for result in path] == [Status.INTERRUPTED]

@@ -308,7 +308,7 @@ def test_to_torch(fitted):
 def test_warm_start_needs_fewer_programmes():
     cold = regressor(alpha=0.005).fit(HARD_X, HARD_Y)
     warm = regressor(alpha=0.005, warm_start=True).fit(HARD_X, HARD_Y)
-    assert warm.n_iter_ == cold.n_iter_ > 2
+    assert warm.n_iter_ == cold.n_iter_ > 1
     warm.fit(HARD_X, HARD_Y)
     assert warm.n_iter_ < cold.n_iter_
     assert warm.certificate_.objective == pytest.approx(cold.certificate_.objective, rel=1e-3)
@@ -357,7 +357,7 @@ def test_silence_is_the_default(capfd):
 
 
 def test_convergence_warning_says_gap_and_tol():
-    model = regressor(alpha=0.02, max_iter=1)
+    model = regressor(alpha=0.002, max_iter=1)
     with pytest.warns(ConvergenceWarning, match="max_iter") as record:
         model.fit(HARD_X, HARD_Y)
     assert len(record) == 1

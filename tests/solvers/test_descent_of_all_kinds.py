@@ -180,11 +180,39 @@ def test_a_network_and_its_point_are_the_same(activation, hidden_bias):
 
 def test_single_precision_is_good_enough(monkeypatch):
     problem = problem_of("multinomial", 1e-3)
-    exact = problem.objective(run(problem))
+    exact = module._RoundedObjective(problem, slice(None))
+    best = min(problem.objective(run(problem, seed)) for seed in range(3))
     monkeypatch.setattr(module, "_LARGE", 0)
+    single = module._RoundedObjective(problem, slice(None))
+    assert (exact.rows.dtype, single.rows.dtype) == (np.float64, np.float32)
+    z = exact.random_point(np.random.RandomState(0))
+    for one, other in zip(single(z, 0.03), exact(z, 0.03), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    again = min(problem.objective(run(problem, seed)) for seed in range(3))
+    assert again == pytest.approx(best, rel=1e-3)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+def test_chunks_of_samples_add_up(monkeypatch, slope):
+    problem = problem_of("multinomial", 1e-3, negative_slope=slope)
     objective = module._RoundedObjective(problem, slice(None))
-    assert objective.rows.dtype == np.float32
-    assert problem.objective(run(problem)) == pytest.approx(exact, rel=0.02)
+    z = objective.random_point(np.random.RandomState(0))
+    value, gradient = objective(z, 0.03)
+    monkeypatch.setattr(module, "_CHUNK", 3 * objective.n_neurons)
+    again, other = objective(z, 0.03)
+    assert again == pytest.approx(value, rel=1e-13)
+    np.testing.assert_allclose(other, gradient, rtol=1e-12, atol=1e-15)
+
+
+def test_smaller_penalties_have_more_neurons():
+    inputs = np.linspace(-1.0, 1.0, 200)[:, None]
+    many = [
+        module._RoundedObjective(
+            TrainingProblem(inputs, np.abs(inputs[:, 0]), alpha), slice(None)
+        ).n_neurons
+        for alpha in (1.0, 1e-3, 1e-4, 1e-6, 1e-320)
+    ]
+    assert many[0] < many[1] < many[2] < many[3] == many[4]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
