@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from itertools import product
+from unittest import mock
 
 import numpy as np
 from common import quick_asked, report, teacher
+from sklearn.datasets import load_diabetes
 
 from convexrelu import TrainingProblem, train
-from convexrelu.oracles import CellOracle, SearchOracle
+from convexrelu.oracles import CellOracle, SearchOracle, search
+from convexrelu.oracles.search import random_starts
 
 
 def main() -> None:
@@ -45,6 +49,67 @@ def main() -> None:
             }
         )
     report("oracle", rows, write=not quick)
+    report("oracle_starts", list(_starts(quick)), write=not quick)
+
+
+def _starts(quick: bool) -> Iterator[dict[str, str]]:
+    """Uniform starts beside those with a sample on the boundary, at networks with a gap of about a tenth."""
+    n_points, seeds = (1, range(2)) if quick else (8, range(6))
+    for name, data in {
+        "teacher": _teacher,
+        "long tails": _long_tails,
+        "diabetes": _diabetes,
+    }.items():
+        points = [_dual_point(*data(seed), seed) for seed in range(n_points)]
+        found = {
+            moved: np.array([[_found(*point, moved, seed) for seed in seeds] for point in points])
+            for moved in (False, True)
+        }
+        best = np.maximum(*(values.max(axis=1) for values in found.values()))
+        for moved, values in found.items():
+            shortfall = 1 - values / best[:, None]
+            yield {
+                "data": name,
+                "starts": "at a sample" if moved else "uniform",
+                "the best found": f"{np.mean(shortfall < 1e-9):.0%}",
+                "mean shortfall": f"{shortfall.mean():.1e}",
+                "worst shortfall": f"{shortfall.max():.1e}",
+            }
+
+
+def _found(design: np.ndarray, v: np.ndarray, moved: bool, seed: int) -> float:
+    def uniform(design: np.ndarray, n_starts: int, random: np.random.RandomState) -> np.ndarray:
+        return random.standard_normal((n_starts, design.shape[1]))
+
+    with mock.patch.object(search, "random_starts", random_starts if moved else uniform):
+        return SearchOracle(design, n_starts=256, first_step=0.1, random_state=seed)(v).bound
+
+
+def _dual_point(X: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    problem = TrainingProblem(X, y, 1e-3)
+    network = train(problem, tol=0.1, random_state=seed).network
+    return problem.design, problem.dual_point(network.predict(X))
+
+
+def _teacher(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    return teacher(200, 8, 5, 0.1, seed)[:2]
+
+
+def _long_tails(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((8, 8)) * np.geomspace(1, 0.03, 8)
+    X = rng.standard_t(3, (200, 8)) @ mixing
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = np.sin(2 * X[:, 0]) + np.abs(X[:, 1]) + 0.1 * rng.standard_normal(200)
+    return X, y / y.std()
+
+
+def _diabetes(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A random half."""
+    X, y = load_diabetes(return_X_y=True)
+    half = np.random.default_rng(seed).permutation(len(y))[: len(y) // 2]
+    X, y = X[half], y[half]
+    return (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()
 
 
 def _dual_points(n: int, d: int, n_seeds: int) -> list[tuple[np.ndarray, np.ndarray, float]]:

@@ -188,9 +188,9 @@ def _verifier(
 ) -> Oracle:
     deep = SearchOracle(
         design,
-        n_starts=1024,
+        n_starts=2048,
         first_step=0.1,
-        n_polish=256,
+        n_polish=512,
         random_state=random,
         device=device,
     )

@@ -20,7 +20,7 @@ from convexrelu.oracles.base import (
     sizes,
     strongest_first,
 )
-from convexrelu.oracles.search import _apart, most_polished
+from convexrelu.oracles.search import _apart, most_polished, random_starts
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -145,12 +145,14 @@ class GeneralSearchOracle:
         """Ends of the best ascents on distinct pairs of pattern and output direction."""
         from convexrelu.oracles.local_maxima import ascend_outputs, unit
 
-        normal = self._random.standard_normal((self.n_starts, self._rows.shape[1]))
-        if self._reach is not None:
-            normal[:, :-1] /= norms(normal[:, :-1])[:, None]
-            normal[:, -1] = self._reach * self._random.uniform(-1, 1, self.n_starts)
+        if self._reach is None:
+            drawn = random_starts(self._rows, self.n_starts, self._random)
+        else:
+            drawn = self._random.standard_normal((self.n_starts, self._rows.shape[1]))
+            drawn[:, :-1] /= norms(drawn[:, :-1])[:, None]
+            drawn[:, -1] = self._reach * self._random.uniform(-1, 1, self.n_starts)
         design, v = self._sample(v)
-        X, V, starts = self._tensor(design), self._tensor(v), unit(self._tensor(normal))
+        X, V, starts = self._tensor(design), self._tensor(v), unit(self._tensor(drawn))
         options = (self.slope, self._reach, deadline)
         parts = [
             ascend_outputs(X, V, part, self.step_sizes, *options)

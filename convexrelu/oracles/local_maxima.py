@@ -24,6 +24,7 @@ _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
 _FIRST_SHARE = 1 / 16  # of all samples, if that is more
 # Operations of one projection alone, besides n d̃², and of a batch that is worth its many small steps.
 _CALL, _BATCH = 3e4, 2e6
+_ROUNDING = 1e-14  # a value is zero, as a part of the largest there could be
 _HOPS, _FEWEST_HOPS = 2**18, 3  # the most of a batch: samples times hops, but not fewer than these
 
 
@@ -174,16 +175,17 @@ def climb(
     """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
 
     The first hops are made by all at once, the last by one after the other, when few are left: many small steps cost
-    more than few calls. Starts should have a positive value: a cell whose maximum is zero leads nowhere. A `v` of
-    shape (k, n) has one row a candidate.
+    more than few calls. Starts without a positive value stay where they are: a cell whose maximum is zero leads
+    nowhere. A `v` of shape (k, n) has one row a candidate.
 
     Returns
     -------
     masks, directions, values : tensors of shape (k, n), (k, d̃) and (k,)
         Cells, maxima over them, and ``h`` there. When time is up on entry, the starts.
     """
-    masks, directions = starts @ design.T >= 0, starts
-    kinks, tilt = (1 - slope) * v, slope * (v @ design)
+    outputs = starts @ design.T
+    first, kinks, tilt = outputs >= 0, (1 - slope) * v, slope * (v @ design)
+    masks, directions = first.clone(), starts
     fewest = _fewest_in_a_batch(design)
     left = torch.arange(len(starts))
     if len(left) >= fewest and time.perf_counter() <= deadline and design.any():
@@ -194,6 +196,9 @@ def climb(
     if len(left):
         directions = directions.clone()
         _climb_alone(design, kinks, tilt, signs, masks, directions, left, deadline)
+    size = kinks.abs() @ design.norm(dim=1) + tilt.norm(dim=-1)
+    stays = signs * (_dot(outputs.clamp(min=0), kinks) + _dot(starts, tilt)) <= _ROUNDING * size
+    masks[stays], directions = first[stays], torch.where(stays[:, None], starts, directions)
     bent = _dot((directions @ design.T).clamp_(min=0), kinks)
     return masks, directions, signs * (bent + _dot(directions, tilt))
 

@@ -126,9 +126,9 @@ class SearchOracle:
         """Ends of the best ascents of both signs on distinct patterns, and their signs."""
         from convexrelu.oracles.local_maxima import ascend, unit
 
-        normal = self._random.standard_normal((self.n_starts, self.design.shape[1]))
+        drawn = random_starts(self.design, self.n_starts, self._random)
         design, v = self._sample(v)
-        X, v_, starts = self._tensor(design), self._tensor(v), unit(self._tensor(normal))
+        X, v_, starts = self._tensor(design), self._tensor(v), unit(self._tensor(drawn))
         signs = self._tensor(np.repeat([1.0, -1.0], self.n_starts))
         size = max(1, _CHUNK // len(design))
         parts = [
@@ -185,6 +185,20 @@ class SearchOracle:
         import torch
 
         return torch.as_tensor(np.array(array), dtype=torch.float64, device=self.device)
+
+
+def random_starts(design: Array, n_starts: int, random: np.random.RandomState) -> Array:
+    """Random directions, each moved to where a random sample changes sides: narrow pieces of the function are there.
+
+    In one or two dimensions, they stay uniform: all pieces are met.
+    """
+    starts = random.standard_normal((n_starts, design.shape[1]))
+    if design.shape[1] <= 2:
+        return starts
+    rows = design[random.randint(len(design), size=n_starts)]
+    lengths = norms(rows)[:, None]
+    rows = rows / np.where(lengths > 0, lengths, 1.0)
+    return starts - np.einsum("ij,ij->i", starts, rows)[:, None] * rows
 
 
 def most_polished(design: Array) -> int:

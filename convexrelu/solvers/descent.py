@@ -38,13 +38,22 @@ Array = NDArray[np.float64]
 Stages = tuple[tuple[float, int, float], ...]
 
 # Widths of the rounding, most steps of L-BFGS, and the drop of the value in ten steps, as a part of it, that ends them.
-# With several outputs few neurons bend at the same place, and wide roundings only take time.
+# Losses with kinks are slow to move; with several outputs few neurons bend at the same place, and wide roundings only
+# take time.
 _STAGES = (
     (0.1, 300, 1e-3),
     (0.03, 300, 1e-3),
     (0.01, 300, 1e-3),
     (0.003, 300, 1e-4),
     (0.001, 300, 1e-4),
+)
+_STAGES_OF_KINKS = (
+    (0.3, 300, 1e-4),
+    (0.1, 300, 1e-4),
+    (0.03, 300, 1e-4),
+    (0.01, 300, 1e-4),
+    (0.003, 300, 1e-5),
+    (0.001, 300, 1e-5),
 )
 _STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
 _LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
@@ -89,8 +98,7 @@ def descend(
     True
     """
     objective = _RoundedObjective(problem, _some_samples(problem, random))
-    stages = _STAGES if problem.n_outputs == 1 else _STAGES_OF_MANY
-    z = _descended(objective, objective.random_point(random), stages, deadline)
+    z = _descended(objective, objective.random_point(random), _stages_for(problem), deadline)
     return with_best_intercept(problem, objective.network(z))
 
 
@@ -162,6 +170,12 @@ def _some_samples(
     if problem.n_samples <= _MAX_SAMPLES:
         return slice(None)
     return random.choice(problem.n_samples, _MAX_SAMPLES, replace=False)
+
+
+def _stages_for(problem: TrainingProblem) -> Stages:
+    if problem.n_outputs > 1:
+        return _STAGES_OF_MANY
+    return _STAGES if problem.loss.smooth else _STAGES_OF_KINKS
 
 
 def _descended(objective: _RoundedObjective, z: Array, stages: Stages, deadline: float) -> Array:

@@ -110,10 +110,10 @@ def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
 
 
 SMALL = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), 0.002)
+FROM_NOTHING = {"solver": "newton", "start": None, "random_state": 0}  # takes some rounds
 
 # What is interrupted, and in which call
 MOMENTS = {
-    "first pricing": (SearchOracle, "__call__", 1),
     "first master": (NativeMaster, "relu", 1),
     "second master": (NativeMaster, "relu", 2),
     "second pricing": (SearchOracle, "__call__", 2),
@@ -124,7 +124,7 @@ MOMENTS = {
 
 @pytest.fixture(scope="module")
 def whole():
-    return train(SMALL, solver="newton", random_state=0)
+    return train(SMALL, **FROM_NOTHING)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -132,7 +132,7 @@ def test_train_returns_the_best_certified_network(monkeypatch, whole, moment):
     assert whole.certificate.method == "branch_and_bound" and whole.n_iter > 1
     interrupt(monkeypatch, *MOMENTS[moment])
     seen = []
-    result = train(SMALL, solver="newton", random_state=0, progress=seen.append)
+    result = train(SMALL, **FROM_NOTHING, progress=seen.append)
     assert result.status is Status.INTERRUPTED
     assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, SMALL.alpha)
     assert 0 < len(seen) < len(whole.history) and result.history == seen
@@ -141,13 +141,20 @@ def test_train_returns_the_best_certified_network(monkeypatch, whole, moment):
     assert seen[-1].objective == result.certificate.objective
 
 
+def test_an_interruption_of_the_first_pricing_leaves_the_start(monkeypatch):
+    interrupt(monkeypatch, SearchOracle, "__call__", 1)
+    result = train(SMALL, random_state=0)
+    assert (result.status, result.n_iter, len(result.history)) == (Status.INTERRUPTED, 0, 1)
+    assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, SMALL.alpha)
+
+
 @pytest.mark.parametrize("call", [1, 2])
 def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, whole, call):
     """The estimate of the rounds is what is left."""
     interrupt(monkeypatch, branch_and_bound._Tree, "sweep", call)
-    result = train(SMALL, solver="newton", max_iter=1, random_state=0)
+    result = train(SMALL, **FROM_NOTHING, max_iter=1)
     assert (result.status, result.n_iter) == (Status.INTERRUPTED, 1)
-    assert result.certificate.objective == whole.history[2].objective
+    assert result.certificate.objective == whole.history[1].objective
     assert not result.certificate.is_proof
     assert_certifies(result.certificate, result.network, SMALL.X, SMALL.y, SMALL.alpha)
 

@@ -14,6 +14,7 @@ from convexrelu.oracles import (
     search,
 )
 from convexrelu.oracles.choose import choose_oracles
+from convexrelu.oracles.search import random_starts
 from tests import reference
 
 RNG = np.random.default_rng(0)
@@ -260,3 +261,23 @@ def test_what_is_not_settled_has_a_proved_bound(monkeypatch):
 def test_unknown_oracle():
     with pytest.raises(ValueError, match="oracle='guess'"):
         choose_oracles("guess", GAUSSIAN)
+
+
+def test_starts_have_a_sample_on_their_boundary(design):
+    starts = random_starts(design, 50, np.random.RandomState(0))
+    if design.shape[1] > 2:
+        outputs = np.abs(starts @ design.T)
+        np.testing.assert_allclose(outputs.min(axis=1), 0.0, atol=1e-12 * np.abs(design).max())
+    assert np.isfinite(starts).all() and starts.shape == (50, design.shape[1])
+
+
+@pytest.mark.parametrize("v", [np.eye(3)[0], -np.eye(3)[1], np.array([1.0, -1.0, 0.0])])
+def test_nothing_is_found_along_rounding_errors(v):
+    """Starts without value, here many, are not taken for witnesses."""
+    X = np.random.default_rng(0).standard_normal((3, 5))
+    report = SearchOracle(X, random_state=0)(v)
+    outputs = report.directions @ X.T
+    positive = report.values > 0
+    assert positive.any()
+    sides = np.where(report.masks, 1, -1) * outputs
+    assert (sides[positive] >= -1e-12).all()
