@@ -54,6 +54,8 @@ _MIN_CUTS, _MAX_CUTS = 12, 100
 _MOST_OUTPUTS = 10_000
 # Relative progress of a round, below which it is the master's turn.
 _PROGRESS_OF_OPENER = 0.01
+# Part of the tolerance that a network may be worse by if it has fewer neurons.
+_AS_GOOD = 1e-3
 # Rounds in a row without progress after which the loop gives up.
 _PATIENCE = 3
 # Part of the tolerance that a proof is asked for.
@@ -369,10 +371,11 @@ class CuttingPlane:
         return True
 
     def _keep(self, candidate: TwoLayerNetwork) -> bool:
-        """Take a better network."""
-        before = self.problem.objective(self._network)
-        better = self.problem.objective(candidate) < before * (1 - 1e-12)
-        if better:
+        """Take a better network, or one that is as good and narrower. True if it is better."""
+        before, now = (self.problem.objective(net) for net in (self._network, candidate))
+        better = now < before * (1 - 1e-12)
+        narrower = candidate.width < self._network.width
+        if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):
             self._network = candidate
         return better
 
