@@ -2,9 +2,9 @@
 
 Adam takes 4000 full-batch steps in float32 on the same objective; what it reached is recomputed in float64. Rows of
 its grid are written as they come, and the script goes on where it was stopped. Then the descent that cutting planes
-start from, of up to three hundred neurons, a training that has the median time of one run of Adam, and the first rounds of
-one that has more, with searched gaps. Seconds are those of the processor, with one thread. At last the accuracy on a
-quarter of the images of a classifier whose penalty is chosen by cross-validation on the rest.
+start from, a training that has the median time of one run of Adam, and the first rounds of one that has more, with
+searched gaps. Seconds are those of the processor, with one thread. At last the accuracy on a quarter of the images of
+a classifier whose penalty is chosen by cross-validation on the rest.
 """
 
 from __future__ import annotations
