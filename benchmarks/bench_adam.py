@@ -41,11 +41,14 @@ def adam(
     sgd: bool = False,
     watch: Callable[[int, torch.nn.Module], None] | None = None,
 ) -> TwoLayerNetwork:
-    """Full-batch Adam on ``(1/2n)‖f − y‖² + (alpha/2)(‖W̃‖² + ‖a‖²)`` from torch's own first weights; or SGD."""
+    """Full-batch Adam from torch's own first weights, or SGD, on the data fit ``+ (alpha/2)(‖W̃‖² + ‖A‖²)``."""
     torch.manual_seed(seed)
-    X, y = (torch.as_tensor(a.copy(), dtype=torch.float32) for a in (problem.X, problem.y))
+    X = torch.as_tensor(problem.X.copy(), dtype=torch.float32)
+    data_fit = _data_fit(problem)
     module = torch.nn.Sequential(
-        torch.nn.Linear(X.shape[1], width), torch.nn.ReLU(), torch.nn.Linear(width, 1)
+        torch.nn.Linear(X.shape[1], width),
+        torch.nn.ReLU(),
+        torch.nn.Linear(width, problem.n_outputs),
     )
     penalised = [module[0].weight, module[0].bias, module[2].weight]
     kind = partial(torch.optim.SGD, momentum=0.9) if sgd else torch.optim.Adam
@@ -53,12 +56,21 @@ def adam(
     for step in range(steps):
         optimiser.zero_grad()
         penalty = sum(part.square().sum() for part in penalised)
-        loss = 0.5 * (module(X)[:, 0] - y).square().mean() + 0.5 * problem.alpha * penalty
+        loss = data_fit(module(X)) + 0.5 * problem.alpha * penalty
         loss.backward()
         optimiser.step()
         if watch is not None:
             watch(step, module)
     return TwoLayerNetwork.from_torch(module)
+
+
+def _data_fit(problem: TrainingProblem) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Mean cross-entropy of classes, or half the mean squared error of one output."""
+    if problem.loss.name == "multinomial":
+        classes = torch.as_tensor(problem.y.copy(), dtype=torch.int64)
+        return lambda outputs: torch.nn.functional.cross_entropy(outputs, classes)
+    y = torch.as_tensor(problem.y.copy(), dtype=torch.float32)
+    return lambda outputs: 0.5 * (outputs[:, 0] - y).square().mean()
 
 
 def main() -> None:

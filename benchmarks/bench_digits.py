@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_adam import RATES, adam
 from common import RESULTS, report
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -34,9 +35,7 @@ from convexrelu.status import SolverWarning
 
 ALPHAS = (1e-3, 1e-2, 1e-4)
 WIDTHS = (100, 50)
-RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 SEEDS = (0, 1, 2)
-STEPS = 4000
 CV_ALPHAS = (3e-3, 1e-3, 3e-4, 1e-4)
 ROUNDS = 8
 COLUMNS = ("alpha", "width", "rate", "seed", "objective", "seconds")
@@ -47,29 +46,6 @@ def digits(alpha: float, n: int | None = None) -> TrainingProblem:
     """All 1797 images, or the first `n`, pixels between 0 and 1."""
     X, y = load_digits(return_X_y=True)
     return TrainingProblem(X[:n] / 16, y[:n], alpha, loss="multinomial")
-
-
-def adam(
-    problem: TrainingProblem, width: int, rate: float, seed: int, steps: int = STEPS
-) -> TwoLayerNetwork:
-    """Full-batch Adam on ``(1/n) Σ cross-entropy + (alpha/2)(‖W̃‖² + ‖A‖²)`` from torch's own first weights."""
-    torch.manual_seed(seed)
-    X = torch.as_tensor(problem.X.copy(), dtype=torch.float32)
-    y = torch.as_tensor(problem.y.copy(), dtype=torch.int64)
-    module = torch.nn.Sequential(
-        torch.nn.Linear(X.shape[1], width),
-        torch.nn.ReLU(),
-        torch.nn.Linear(width, problem.n_outputs),
-    )
-    penalised = [module[0].weight, module[0].bias, module[2].weight]
-    optimiser = torch.optim.Adam(module.parameters(), lr=rate)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        penalty = sum(part.square().sum() for part in penalised)
-        loss = torch.nn.functional.cross_entropy(module(X), y) + 0.5 * problem.alpha * penalty
-        loss.backward()
-        optimiser.step()
-    return TwoLayerNetwork.from_torch(module)
 
 
 def fill_grid(alphas: Sequence[float], widths: Sequence[int], seeds: Sequence[int]) -> None:

@@ -60,7 +60,8 @@ _LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
 _WINDOW = 10  # L-BFGS has small steps between large ones
 _MEMORY = 20
 _FIRST_NORM = 0.5  # of inner and of outer weights
-# Neurons at a penalty of 0.003 in units in which data are of size one; ten times smaller, twice as many do better.
+# Neurons at a penalty of 0.003 in units in which data are of size one; ten times smaller, twice as many do better,
+# but hardly so with several outputs.
 _NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
 _FEWEST_NEURONS, _MOST_NEURONS = 50, 300
 _MAX_SAMPLES = 5_000
@@ -243,7 +244,8 @@ class _RoundedObjective:
         """More for smaller penalties, but no more than could be of use."""
         with np.errstate(over="ignore", divide="ignore"):  # of extreme scales
             enough = _NEURONS * np.divide(_ALPHA, self.alpha) ** _POWER
-        return min(int(np.clip(enough, _FEWEST_NEURONS, _MOST_NEURONS)), 2 * n_samples)
+        most = _MOST_NEURONS if self.problem.n_outputs == 1 else _NEURONS
+        return min(int(np.clip(enough, _FEWEST_NEURONS, most)), 2 * n_samples)
 
     def random_point(self, random: np.random.RandomState) -> Array:
         """Directions to which all features contribute alike, of one size, and the best constant."""
