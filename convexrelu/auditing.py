@@ -181,8 +181,8 @@ def certify(
     and a bias, some two seconds with four and twenty with five. What cannot be shown in about a minute
     stays as it is: the attribute `arithmetic` of the certificate then says ``"float64"``. The problem is the one
     with the weights that float64 made, ``1/n`` or those given over their sum. `cell_lower_bound` and `violation`
-    are float64 in any case. Of sparse inputs with more
-    features than samples it takes the coordinates in float64, whose rounding errors are bounded, not computed.
+    are float64 in any case. Of sparse inputs with more features than samples it takes the coordinates in float64,
+    whose rounding errors are bounded, not computed.
 
     ``MLPRegressor`` minimises ``(1/2n) Σ (f − y)² + (alpha/2n) Σ w²`` with ``n`` the size of its batches, the
     sample for ``solver="lbfgs"``: its `alpha` is ``n`` times the one here. It leaves the hidden biases out of the

@@ -203,7 +203,7 @@ def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:
 
     def stop(intermediate_result: OptimizeResult) -> None:
         values.append(intermediate_result.fun)
-        idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * values[-1]
+        idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * abs(values[-1])
         if idle or time.perf_counter() > deadline:
             raise StopIteration
 
