@@ -175,30 +175,30 @@ def climb(
     """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
 
     The first hops are made by all at once, the last by one after the other, when few are left: many small steps cost
-    more than few calls. Starts without a positive value stay where they are: a cell whose maximum is zero leads
-    nowhere. A `v` of shape (k, n) has one row a candidate.
+    more than few calls. Where the maximum over the first cell is zero, the start stays: what is left of its
+    projection are rounding errors. A `v` of shape (k, n) has one row a candidate.
 
     Returns
     -------
     masks, directions, values : tensors of shape (k, n), (k, d̃) and (k,)
         Cells, maxima over them, and ``h`` there. When time is up on entry, the starts.
     """
-    outputs = starts @ design.T
-    first, kinks, tilt = outputs >= 0, (1 - slope) * v, slope * (v @ design)
-    masks, directions = first.clone(), starts
+    first, kinks, tilt = starts @ design.T >= 0, (1 - slope) * v, slope * (v @ design)
+    masks, projections = first.clone(), starts.clone()
     fewest = _fewest_in_a_batch(design)
     left = torch.arange(len(starts))
     if len(left) >= fewest and time.perf_counter() <= deadline and design.any():
         climbers = _Climbers(design, kinks, tilt, signs, masks, starts)
         left = climbers.run(fewest, deadline)
         masks[:, climbers.cones.kept] = climbers.cones.inside
-        directions = unit(climbers.projections)
+        projections = climbers.projections.clone()
     if len(left):
-        directions = directions.clone()
-        _climb_alone(design, kinks, tilt, signs, masks, directions, left, deadline)
+        _climb_alone(design, kinks, tilt, signs, masks, projections, left, deadline)
     size = kinks.abs() @ design.norm(dim=1) + tilt.norm(dim=-1)
-    stays = signs * (_dot(outputs.clamp(min=0), kinks) + _dot(starts, tilt)) <= _ROUNDING * size
-    masks[stays], directions = first[stays], torch.where(stays[:, None], starts, directions)
+    stays = projections.norm(dim=1) <= _ROUNDING * size
+    stays |= (projections == starts).all(dim=1)  # there was no time
+    masks[stays] = first[stays]
+    directions = torch.where(stays[:, None], starts, unit(projections))
     bent = _dot((directions @ design.T).clamp_(min=0), kinks)
     return masks, directions, signs * (bent + _dot(directions, tilt))
 
@@ -214,14 +214,14 @@ def _climb_alone(
     tilt: Tensor,
     signs: Tensor,
     masks: Tensor,
-    directions: Tensor,
+    projections: Tensor,
     index: Tensor,
     deadline: float,
 ) -> None:
     """Let the candidates at `index` climb one by one, in place."""
     X, masks_ = design.numpy(), masks.numpy()
     kinks_ = kinks.expand(masks.shape).numpy()
-    tilts = tilt.expand(directions.shape).numpy()
+    tilts = tilt.expand(projections.shape).numpy()
     cones = PatternCones(X)
     for k in index.tolist():
         if time.perf_counter() > deadline:
@@ -230,7 +230,7 @@ def _climb_alone(
         masks_[k], projection = climb_alone(
             cones, X, sign * kinks_[k], masks_[k], deadline, sign * tilts[k]
         )
-        directions[k] = unit(torch.as_tensor(projection)[None, :])[0]
+        projections[k] = torch.as_tensor(projection)
 
 
 def unit(rows: Tensor) -> Tensor:
