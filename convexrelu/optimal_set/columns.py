@@ -1,0 +1,69 @@
+"""What neurons add to outputs and to the penalty, and networks with other scales of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.problem import TrainingProblem
+
+Array = NDArray[np.float64]
+
+# Unit columns are dependent where a singular value is below this part of the largest one.
+_RANK_TOL = 1e-12
+# Relative rise of an objective that is put down to rounding.
+ROUNDING = 1e-10
+
+
+def check_fits(network: TwoLayerNetwork, problem: TrainingProblem) -> None:
+    """Raise a ValueError if features, outputs or activation are not those of the problem."""
+    if network.n_features != problem.n_features:
+        raise ValueError(
+            f"network takes {network.n_features} features, expected {problem.n_features}"
+        )
+    if network.n_outputs != problem.n_outputs:
+        raise ValueError(f"network has {network.n_outputs} outputs, expected {problem.n_outputs}")
+    if network.negative_slope != problem.slope:
+        raise ValueError(
+            f"network has negative_slope={network.negative_slope:g}, expected {problem.slope:g}, "
+            f"for activation={problem.activation!r}"
+        )
+
+
+def columns_of(network: TwoLayerNetwork, problem: TrainingProblem, X: Array) -> Array:
+    """``vec(h_j)`` on the rows of `X`, (n K, m), and after them what the intercept adds, (n K, K)."""
+    hidden, outer = network.hidden_features(X), network.output_weights
+    n, n_outputs = X.shape[0], network.n_outputs
+    neurons = (hidden[:, None, :] * outer[None, :, :]).reshape(n * n_outputs, network.width)
+    constants = np.tile(np.eye(n_outputs), (n, 1))
+    return np.hstack([neurons, constants]) if problem.fit_intercept else neurons
+
+
+def penalties_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Array:
+    """``p_j`` of every neuron; without the biases where they are free."""
+    inner = network.hidden_weights if problem.free_bias else network.augmented_weights()
+    return np.linalg.norm(inner, axis=1) * np.linalg.norm(network.output_weights, axis=0)
+
+
+def rescaled(network: TwoLayerNetwork, scales: Array, shift: Array) -> TwoLayerNetwork:
+    """Every neuron of a balanced network scaled by ``c_j``, evenly between its layers; zeros are left out."""
+    root = np.sqrt(scales)
+    return replace(
+        network,
+        hidden_weights=network.hidden_weights * root[:, None],
+        hidden_bias=network.hidden_bias * root,
+        output_weights=network.output_weights * root,
+        output_bias=network.output_bias + shift,
+    ).prune()
+
+
+def null_space(columns: Array, tol: float = _RANK_TOL) -> Array:
+    """Orthonormal basis of ``{β : columns β = 0}``, where singular values below `tol` of the largest are zero."""
+    if columns.shape[0] > columns.shape[1]:
+        columns = np.asarray(np.linalg.qr(columns, mode="r"))
+    _, singular, right = np.linalg.svd(columns)
+    rank = int((singular > tol * singular.max(initial=0.0)).sum())
+    return right[rank:].T

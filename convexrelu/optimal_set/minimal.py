@@ -1,0 +1,159 @@
+"""Fewest neurons: a walk to a vertex of the optimal set."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.optimal_set.columns import (
+    ROUNDING,
+    check_fits,
+    columns_of,
+    null_space,
+    penalties_of,
+    rescaled,
+)
+from convexrelu.problem import TrainingProblem
+
+__all__ = ["minimal"]
+
+Array = NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Entries of a unit null direction below this are rounding errors.
+_NOISE = 1e-11
+# Distance of unit vectors that are the same direction, near enough to keep outputs to rounding.
+SAME_DIRECTION = 1e-13
+
+
+def minimal(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwork:
+    """Fewest neurons that can be had by rescaling and dropping neurons, with the same outputs on the training data.
+
+    Neurons of one direction are merged. Then, as long as the columns ``vec(h_j)`` (with an intercept: these and the
+    constant ones) are linearly dependent, the scales move along a null direction, with the sign for which the
+    penalty does not rise, until one of them is zero.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        Any; at an optimum of `problem` the result is one, too, elsewhere its objective may be lower.
+    problem : TrainingProblem
+        With any loss: only outputs on samples that have weight matter.
+
+    Returns
+    -------
+    TwoLayerNetwork
+        Balanced. Its outputs on these samples are those of `network` to rounding, its objective is not above that
+        of `network` by more than 1e-10 of it. The columns are linearly independent: their smallest singular value,
+        after each was scaled to length one, is more than 1e-12 times the largest. So there are at most ``n K``
+        neurons, ``(n − 1) K`` with an intercept. It is minimal in that no neuron can be dropped and the others
+        rescaled; another vertex of the optimal set may have fewer.
+
+    Raises
+    ------
+    ValueError
+        If the network does not fit the problem.
+
+    Notes
+    -----
+    One singular value decomposition for all null directions, ``O(n K m²)``; each of the ``q`` neurons that go then
+    costs one reflection of an orthonormal basis, ``O(m q)``. Should the objective rise by more than rounding, which
+    a badly conditioned network could bring about, the walk ends with the best network so far.
+
+    Examples
+    --------
+    Two neurons with both samples on their linear part are one on the data.
+
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, TwoLayerNetwork
+    >>> from convexrelu.optimal_set import minimal
+    >>> X = np.array([[1.0, 0.0], [2.0, 0.0]])
+    >>> problem = TrainingProblem(X, np.array([1.0, 2.0]), alpha=0.1, fit_intercept=False)
+    >>> wide = TwoLayerNetwork([[1.0, 0.5], [1.0, -0.5]], [0.0, 0.0], [[0.5, 0.5]], [0.0])
+    >>> small = minimal(wide, problem)
+    >>> small.width, np.allclose(small.predict(X), wide.predict(X))
+    (1, True)
+    """
+    check_fits(network, problem)
+    limit = problem.objective(network) * (1 + ROUNDING)
+    best = problem.balanced(network)
+    candidate: TwoLayerNetwork | None = best.merge(SAME_DIRECTION, free_bias=problem.free_bias)
+    while candidate is not None and problem.objective(candidate) <= limit:
+        best = candidate
+        candidate = _with_fewer_neurons(best, problem)
+    return best
+
+
+def _with_fewer_neurons(
+    network: TwoLayerNetwork, problem: TrainingProblem
+) -> TwoLayerNetwork | None:
+    """Walk until no null direction is left. None if there is none to begin with."""
+    columns, m = columns_of(network, problem, problem.X[problem.weights > 0]), network.width
+    lengths = np.linalg.norm(columns, axis=0)
+    # What is below the rounding of the largest neuron goes with those that are dead on the data.
+    alive = np.flatnonzero(lengths[:m] > _EPS * lengths[:m].max(initial=0.0))
+    seen = np.append(alive, np.arange(m, len(lengths)))
+    units = columns[:, seen] / lengths[seen]
+    null = null_space(units)
+    if len(alive) == m and null.shape[1] == 0:
+        return None
+    # In units of the lengths, where directions are well scaled. The intercept starts from where it is.
+    start = np.where(seen < m, lengths[seen], 0.0)
+    end = _walk(start, null, penalties_of(network, problem)[alive] / lengths[alive])
+    end = _refined(end, units, units @ start, n_positive=len(alive))
+    scales = np.zeros(len(lengths))
+    scales[seen] = end / lengths[seen]
+    if (scales[:m] > 0).all():
+        return None
+    shift = scales[m:] if problem.fit_intercept else np.zeros(network.n_outputs)
+    return rescaled(network, scales[:m], shift)
+
+
+def _walk(start: Array, null: Array, penalties: Array) -> Array:
+    """From `start` along null directions until a coordinate is zero, once for each column of `null`.
+
+    Parameters
+    ----------
+    start : array of shape (m + k,)
+        The first ``m`` coordinates are positive and stay non-negative.
+    null : array of shape (m + k, q)
+        Orthonormal columns.
+    penalties : array of shape (m,)
+        Positive; ``penalties @ point`` does not rise.
+    """
+    point, m = start.copy(), len(penalties)
+    while null.shape[1]:
+        beta = null[:, 0]
+        if penalties @ beta[:m] > 0:
+            beta = -beta
+        falling = np.flatnonzero(beta[:m] < -_NOISE)
+        if not falling.size:
+            break
+        ratios = point[falling] / -beta[falling]
+        gone = falling[ratios.argmin()]
+        point += ratios.min() * beta
+        point[gone] = 0.0
+        null = _leaving_alone(null, gone)
+    point[:m] = np.maximum(point[:m], 0.0)
+    return point
+
+
+def _leaving_alone(null: Array, coordinate: np.intp) -> Array:
+    """Orthonormal basis of those vectors in the span of `null` that are zero in a coordinate."""
+    row = null[coordinate]
+    mirror = row.copy()
+    mirror[0] += np.copysign(np.linalg.norm(row), row[0])
+    reflected = null - np.outer(null @ mirror, (2 / (mirror @ mirror)) * mirror)
+    rest = reflected[:, 1:]
+    rest[coordinate] = 0.0
+    return rest
+
+
+def _refined(point: Array, units: Array, outputs: Array, n_positive: int) -> Array:
+    """Take out the rounding errors of a walk, where that leaves every positive coordinate positive."""
+    kept = point > 0
+    kept[n_positive:] = True
+    better = point.copy()
+    better[kept] += np.linalg.lstsq(units[:, kept], outputs - units @ point)[0]
+    return better if (better[:n_positive][kept[:n_positive]] > 0).all() else point

@@ -1,0 +1,214 @@
+"""The best on other data among networks that train as well."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.optimal_set.columns import ROUNDING, check_fits, columns_of, penalties_of, rescaled
+from convexrelu.problem import TrainingProblem
+
+__all__ = ["best_on_validation"]
+
+Array = NDArray[np.float64]
+
+# Part of the largest share of the penalty below which an interior-point solver means zero.
+_NO_SHARE = 1e-9
+
+
+def best_on_validation(
+    networks: TwoLayerNetwork | Sequence[TwoLayerNetwork],
+    problem: TrainingProblem,
+    X_val: ArrayLike,
+    y_val: ArrayLike,
+    *,
+    rtol: float = 1e-6,
+    solver: str = "CLARABEL",
+) -> TwoLayerNetwork:
+    """Among rescalings of known neurons that train as well, the one with the smallest loss on other data.
+
+    With ``P₀`` the smallest objective of the given networks, ``c`` the scales of all their neurons and
+    ``b`` the intercept, where there is one::
+
+        min  Σ_i ℓ(f_{c,b}(x_i), y_i)  over the validation data
+        s.t. F(f_{c,b}) + alpha Σ_j c_j p_j ≤ (1 + rtol) P₀,   c ≥ 0
+
+    Parameters
+    ----------
+    networks : TwoLayerNetwork or sequence of TwoLayerNetwork
+        One solution or several, of different starts or rounds: the more neurons, the larger the set to choose
+        from. A skip connection is that of the best one. They should be nearly optimal for `problem`.
+    problem : TrainingProblem
+        Any loss.
+    X_val : array of shape (n', d)
+        Data to choose by; keep others for the final test.
+    y_val : array of shape (n',) or (n', K)
+        Their targets.
+    rtol : float
+        By how much the training objective may rise, relative to ``P₀``; positive.
+    solver : str
+        A cvxpy solver for convex programmes with the problem's loss.
+
+    Returns
+    -------
+    TwoLayerNetwork
+        Balanced. Two things are guaranteed, whatever the solver did: its training objective is at most
+        ``(1 + rtol) P₀``, and its validation loss is at most that of the network of ``P₀``, which is returned
+        where nothing better was found. If ``P₀`` is within a relative gap ``ε`` of the optimum, so is the
+        result, within ``ε + rtol``. Outputs on the training data are then as good as given: for the squared
+        error they are within ``√(2 (ε + rtol)(1 + rtol) P₀)`` of the optimal ones, in the norm of the sample
+        weights.
+
+    Raises
+    ------
+    ValueError
+        If a network or the validation data do not fit the problem, or `rtol` is not positive.
+
+    Notes
+    -----
+    As ``rtol`` goes to zero, the set becomes the polytope of all optimal networks with these neurons: same
+    outputs, same penalty. Neurons of other solutions are never exactly on it, so that some tolerance is needed.
+
+    Examples
+    --------
+    One sample does not tell which neuron should carry it; the validation data do.
+
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, TwoLayerNetwork
+    >>> from convexrelu.optimal_set import best_on_validation
+    >>> problem = TrainingProblem(np.array([[1.0, 1.0]]), np.array([2.0]), alpha=0.1, hidden_bias=False,
+    ...                           fit_intercept=False)
+    >>> one, other = (TwoLayerNetwork([w], [0.0], [[1.0]], [0.0]) for w in ([1.8, 0.0], [0.0, 1.8]))
+    >>> problem.objective(one) == problem.objective(other)
+    True
+    >>> chosen = best_on_validation([one, other], problem, np.array([[1.0, 0.0]]), np.array([0.9]))
+    >>> round(float(chosen.predict(np.array([[1.0, 0.0]]))[0]), 4)
+    0.9
+    """
+    networks = [networks] if isinstance(networks, TwoLayerNetwork) else list(networks)
+    if not networks:
+        raise ValueError("networks is empty; give at least one network")
+    if not 0 < rtol < np.inf:
+        raise ValueError(f"rtol={rtol!r} is not a positive finite number")
+    for network in networks:
+        check_fits(network, problem)
+    X_val, y_val = _checked_validation(X_val, y_val, problem)
+    networks = [problem.balanced(network) for network in networks]
+    best = min(networks, key=problem.objective)
+    joint = _side_by_side(best, networks)
+    if joint.width == 0 or problem.objective(best) == 0:
+        return best
+    solved = _best_scales(best, joint, problem, X_val, y_val, rtol=rtol, solver=solver)
+    if solved is None:
+        return best
+    chosen = _not_above(problem, best, joint, *solved, rtol=rtol)
+    return min((best, chosen), key=lambda network: _mean_loss(problem, network, X_val, y_val))
+
+
+def _best_scales(
+    best: TwoLayerNetwork,
+    joint: TwoLayerNetwork,
+    problem: TrainingProblem,
+    X_val: Array,
+    y_val: Array,
+    *,
+    rtol: float,
+    solver: str,
+) -> tuple[Array, Array] | None:
+    """Scales of the neurons of `joint` and shifts of the intercept that solve the programme, or None."""
+    import cvxpy as cp
+
+    penalties, objective = penalties_of(joint, problem), problem.objective(best)
+    rest = _without_neurons(joint)
+    # What a skip connection costs.
+    fixed = problem.objective(rest) - problem.data_fit(rest.predict(problem.X))
+    # Each neuron's share of the penalty, in a unit in which the shares are about one.
+    unit = objective / problem.alpha
+    shares = cp.Variable(joint.width, nonneg=True)
+    shift = cp.Variable(joint.n_outputs)
+
+    def outputs(X: Array) -> cp.Expression:
+        others = rest.predict(X)
+        neurons = columns_of(joint, problem, X)[:, : joint.width] * (unit / penalties)
+        moved = cp.reshape(neurons @ shares, (X.shape[0], joint.n_outputs), order="C")
+        moved = moved + np.ones((X.shape[0], 1)) @ cp.reshape(
+            shift, (1, joint.n_outputs), order="C"
+        )
+        return others + (moved[:, 0] if others.ndim == 1 else moved)
+
+    fit = problem.loss.expression(outputs(problem.X), problem.y, problem.weights)
+    # A tenth of the tolerance is left to the solver.
+    constraints = [fit / objective + cp.sum(shares) <= 1 + 0.9 * rtol - fixed / objective]
+    if not problem.fit_intercept:
+        constraints.append(shift == 0)
+    validation = problem.loss.expression(outputs(X_val), y_val, np.full(len(y_val), 1 / len(y_val)))
+    programme = cp.Problem(cp.Minimize(validation), constraints)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what comes back is checked
+        try:
+            programme.solve(solver)
+        except cp.SolverError:
+            return None
+    if shares.value is None or shift.value is None:
+        return None
+    found = np.where(shares.value > _NO_SHARE * shares.value.max(), shares.value, 0.0)
+    return found * unit / penalties, shift.value * problem.fit_intercept
+
+
+def _not_above(
+    problem: TrainingProblem,
+    best: TwoLayerNetwork,
+    joint: TwoLayerNetwork,
+    scales: Array,
+    shift: Array,
+    *,
+    rtol: float,
+) -> TwoLayerNetwork:
+    """The network found, or one between the best given and it whose objective is within the tolerance.
+
+    The objective is convex in the scales: a part ``θ`` of the way brings at most the part ``θ`` of the rise.
+    """
+    found = rescaled(joint, scales, shift)
+    lowest = problem.objective(best)
+    rise = problem.objective(found) - lowest
+    if rise <= rtol * lowest:
+        return found
+    part = (1 - ROUNDING) * rtol * lowest / rise
+    both = _side_by_side(best, [best, joint])
+    return rescaled(both, np.append(np.full(best.width, 1 - part), part * scales), part * shift)
+
+
+def _side_by_side(best: TwoLayerNetwork, networks: Sequence[TwoLayerNetwork]) -> TwoLayerNetwork:
+    """The neurons of several networks, on what else there is in the first one."""
+    return replace(
+        best,
+        hidden_weights=np.vstack([network.hidden_weights for network in networks]),
+        hidden_bias=np.concatenate([network.hidden_bias for network in networks]),
+        output_weights=np.hstack([network.output_weights for network in networks]),
+    )
+
+
+def _without_neurons(network: TwoLayerNetwork) -> TwoLayerNetwork:
+    return replace(network, output_weights=np.zeros_like(network.output_weights)).prune()
+
+
+def _mean_loss(problem: TrainingProblem, network: TwoLayerNetwork, X: Array, y: Array) -> float:
+    return float(problem.loss.value(network.predict(X), y).mean())
+
+
+def _checked_validation(
+    X: ArrayLike, y: ArrayLike, problem: TrainingProblem
+) -> tuple[Array, Array]:
+    X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if X.ndim != 2 or X.shape[1] != problem.n_features or not len(X):
+        raise ValueError(f"X_val has shape {X.shape}, expected (n', {problem.n_features})")
+    if y.shape != (len(X), *problem.y.shape[1:]):
+        raise ValueError(f"y_val has shape {y.shape}, expected {(len(X), *problem.y.shape[1:])}")
+    if not (np.isfinite(X).all() and np.isfinite(y).all()):
+        raise ValueError("X_val or y_val contains NaN or infinity; all entries must be finite")
+    return X, problem.loss.checked_targets(y)
