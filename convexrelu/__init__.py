@@ -19,6 +19,8 @@ _HOME = {
     "ConvexReLURegressor": "estimators.regressor",
     "ConvexReLURegressorCV": "estimators.cross_validation",
     "GatedNetwork": "gated_network",
+    "NTKRidge": "estimators.tangent_kernel",
+    "NTKSVC": "estimators.tangent_kernel",
     "NetworkCertificate": "auditing",
     "Result": "result",
     "SolverWarning": "status",
@@ -31,6 +33,7 @@ _HOME = {
 }
 
 __all__ = [
+    "NTKSVC",
     "Certificate",
     "ConvexReLUClassifier",
     "ConvexReLUClassifierCV",
@@ -38,6 +41,7 @@ __all__ = [
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "GatedNetwork",
+    "NTKRidge",
     "NetworkCertificate",
     "Result",
     "SolverWarning",
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     from convexrelu.estimators.cross_validation import ConvexReLUClassifierCV, ConvexReLURegressorCV
     from convexrelu.estimators.features import ConvexReLUFeatures
     from convexrelu.estimators.regressor import ConvexReLURegressor
+    from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
     from convexrelu.gated_network import GatedNetwork
     from convexrelu.network import TwoLayerNetwork
     from convexrelu.problem import TrainingProblem

@@ -17,7 +17,7 @@ from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_we
 from convexrelu.losses import Hinge, Logistic, Loss, Multinomial, SquaredHinge
 from convexrelu.problem import TrainingProblem
 
-__all__ = ["Classifier", "ConvexReLUClassifier"]
+__all__ = ["Classifier", "ConvexReLUClassifier", "class_weights"]
 
 Array = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         classes, index = np.unique(y, return_inverse=True)
         loss = self._loss_for(classes)
-        weights = weights * _class_weights(self.class_weight, classes, index, weights)[index]
+        weights = weights * class_weights(self.class_weight, classes, index, weights)[index]
         targets = index if loss == Multinomial.name else 2 * index - 1
         chosen = self.loss if isinstance(self.loss, Loss) else loss
         return self._problem_of(X, targets.astype(np.float64), weights, alpha, chosen)
@@ -286,7 +286,7 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
         self.random_state = random_state
 
 
-def _class_weights(
+def class_weights(
     class_weight: dict[Any, float] | str | None,
     classes: NDArray,
     index: NDArray[np.intp],

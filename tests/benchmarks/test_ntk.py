@@ -1,13 +1,16 @@
-"""The closed form of the tangent kernel, against gradients of a wide random network."""
+"""The kernel of the benchmark against gradients of a wide random network, and what small penalties do."""
 
 import numpy as np
+from sklearn.kernel_ridge import KernelRidge
 
-from benchmarks.generalisation.ntk import NTKClassifier, NTKRegressor, tangent_kernel
+from benchmarks.generalisation.ntk import NTKClassifier, NTKRegressor
+from convexrelu.kernels import tangent_kernel
 
 
 def test_kernel_is_that_of_a_wide_network():
+    """Ridge with half the penalty and the library's kernel is ridge with the kernel of networks with ``√(2/m)``."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((5, 3))
+    X, y = rng.standard_normal((5, 3)), rng.standard_normal(5)
     width = 200_000
     extended = np.column_stack([X, np.ones(5)])
     W, a = rng.standard_normal((4, width)), rng.standard_normal(width)
@@ -16,9 +19,11 @@ def test_kernel_is_that_of_a_wide_network():
     active = (hidden > 0) * a
     by_output = np.maximum(hidden, 0) @ np.maximum(hidden, 0).T
     by_hidden = (active @ active.T) * (extended @ extended.T)
-    np.testing.assert_allclose(
-        tangent_kernel(X, X[:2]), 2 / width * (by_output + by_hidden)[:, :2], rtol=0.03, atol=0.05
-    )
+    of_network = 2 / width * (by_output + by_hidden)
+    np.testing.assert_allclose(2 * tangent_kernel(X), of_network, rtol=0.03, atol=0.05)
+    ridge = KernelRidge(alpha=0.7, kernel="precomputed").fit(of_network, y - y.mean())
+    expected = y.mean() + ridge.predict(of_network)
+    np.testing.assert_allclose(NTKRegressor(0.7).fit(X, y).predict(X), expected, atol=0.01)
 
 
 def test_small_penalty_interpolates():

@@ -1,0 +1,73 @@
+"""What kernels are given: two sets of rows to compare, gates, and weights of these."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["augmented_pair", "checked_gates", "checked_weights"]
+
+Array = NDArray[np.float64]
+
+
+def augmented_pair(X: ArrayLike, Z: ArrayLike | None, hidden_bias: bool) -> tuple[Array, Array]:
+    """Rows ``x̃`` and ``z̃``, with a last 1 if there is a hidden bias; without `Z` the same array twice.
+
+    Raises
+    ------
+    ValueError
+        For what is not a matrix of finite numbers, or if the two differ in their features.
+
+    Examples
+    --------
+    >>> augmented_pair([[2.0, 3.0]], None, True)[1]
+    array([[2., 3., 1.]])
+    """
+    rows = _augmented("X", X, hidden_bias)
+    if Z is None:
+        return rows, rows
+    others = _augmented("Z", Z, hidden_bias)
+    if others.shape[1] != rows.shape[1]:
+        d = rows.shape[1] - int(hidden_bias)
+        raise ValueError(f"Z has shape {np.shape(Z)}, expected (m, {d}), the features of X")
+    return rows, others
+
+
+def checked_gates(name: str, gates: ArrayLike, size: int) -> Array:
+    """Finite gates of shape (P, `size`), or a ValueError that names them."""
+    try:
+        array = np.asarray(gates, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not an array of gates: {error}") from error
+    if array.ndim != 2 or array.shape[1] != size or not len(array):
+        raise ValueError(f"{name} has shape {array.shape}, expected gates of shape (P, {size})")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} contains NaN or infinity; gates must be finite")
+    return array
+
+
+def checked_weights(weights: ArrayLike, size: int) -> Array:
+    """Weights of shape (`size`,), not negative and not all zero, or a ValueError."""
+    try:
+        array = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"weights is not an array of numbers: {error}") from error
+    if array.shape != (size,):
+        raise ValueError(f"weights has shape {array.shape}, expected ({size},), one for each gate")
+    if not np.isfinite(array).all() or (array < 0).any() or not array.any():
+        raise ValueError(
+            "weights must be finite and non-negative, with at least one positive entry"
+        )
+    return array
+
+
+def _augmented(name: str, rows: ArrayLike, hidden_bias: bool) -> Array:
+    try:
+        array = np.asarray(rows, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if array.ndim != 2:
+        raise ValueError(f"{name} has shape {array.shape}, expected (n, d)")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
+    return np.column_stack([array, np.ones(len(array))]) if hidden_bias else array
