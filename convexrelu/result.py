@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -192,3 +193,49 @@ class Result:
     history: list[Round] = field(default_factory=list)
     n_iter: int = 0
     solver_status: Status = Status.CONVERGED
+
+    @classmethod
+    def of_one_programme(
+        cls,
+        network: TwoLayerNetwork | GatedNetwork,
+        certificate: Certificate,
+        solver_status: Status,
+        *,
+        tol: float,
+        seconds: float,
+        n_blocks: int,
+        progress: Callable[[Round], None] | None = None,
+    ) -> Self:
+        """The result of training that is one finite programme, which `progress` is told of.
+
+        Parameters
+        ----------
+        network, certificate, solver_status
+            What came of it.
+        tol : float
+            Relative gap that counts as converged.
+        seconds : float
+            What it took.
+        n_blocks : int
+            Blocks of the programme.
+        progress : callable, optional
+            Called with the only round.
+        """
+        entry = Round(
+            seconds=seconds,
+            objective=certificate.objective,
+            lower_bound=certificate.lower_bound,
+            relative_gap=certificate.relative_gap,
+            is_proof=certificate.is_proof,
+            width=network.width,
+            n_blocks=n_blocks,
+            n_cuts=0,
+            violation=certificate.violation,
+            solver_status=solver_status.name,
+        )
+        if progress is not None:
+            progress(replace(entry, network=network))
+        # A solver that is content with itself although the gap is open was not accurate enough for it.
+        reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
+        status = Status.CONVERGED if certificate.relative_gap <= tol else reason
+        return cls(network, certificate, status, [entry], 1, solver_status)

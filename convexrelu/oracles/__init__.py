@@ -11,13 +11,19 @@ from convexrelu.oracles.fan import FanOracle
 from convexrelu.oracles.free_bias import FreeBiasOracle
 from convexrelu.oracles.general_search import GeneralSearchOracle
 from convexrelu.oracles.hybrid import HybridOracle
+from convexrelu.oracles.line import Line, LineOracle
 from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.planar import PlanarOracle
 from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
-from convexrelu.oracles.spike_free import SpikeFreeOracle, SpikeFreeTest, spike_free_margin
+from convexrelu.oracles.spike_free import (
+    SpikeFreeOracle,
+    SpikeFreeTest,
+    proved_length,
+    spike_free_margin,
+)
 from convexrelu.oracles.sweep import SweepOracle
 
 __all__ = [
@@ -28,6 +34,8 @@ __all__ = [
     "FreeBiasOracle",
     "GeneralSearchOracle",
     "HybridOracle",
+    "Line",
+    "LineOracle",
     "Oracle",
     "OracleReport",
     "PatternOracle",
@@ -39,5 +47,6 @@ __all__ = [
     "SpikeFreeOracle",
     "SpikeFreeTest",
     "SweepOracle",
+    "proved_length",
     "spike_free_margin",
 ]

@@ -19,6 +19,7 @@ from convexrelu.oracles.fan import FanOracle
 from convexrelu.oracles.free_bias import FreeBiasOracle
 from convexrelu.oracles.general_search import GeneralSearchOracle
 from convexrelu.oracles.hybrid import HybridOracle
+from convexrelu.oracles.line import Line, LineOracle
 from convexrelu.oracles.pattern_list import PatternOracle
 from convexrelu.oracles.planar import PlanarOracle
 from convexrelu.oracles.reduced import ReducedOracle
@@ -114,7 +115,8 @@ def choose_oracles(
     slope : float
         Of the activation on the left, in ``[−1, 1]``: 0 for the rectifier, −1 for the absolute value.
     free_bias : bool
-        Whether hidden biases are free: the last column is a large constant, and bounds are for all biases.
+        Whether hidden biases are free: the last column is a large constant, and bounds are for all biases. On a line
+        ``"auto"`` and ``"sweep"`` then compare all kinks.
 
     Raises
     ------
@@ -241,6 +243,11 @@ class _Makers:
 
     def pair(self, n_outputs: int) -> OraclePair:
         """Finder and verifier."""
+        if self.free_bias and self.name in ("auto", "sweep", "quick"):
+            line = Line.through(self.design[:, :-1])
+            if line is not None:
+                sweep = LineOracle(self.design, line, self.slope)
+                return OraclePair(sweep, sweep, verifier_cuts=True)
         rank = RowSpace.of(self.design).rank
         scalar = self._scalar(rank)
         verifier, is_short = scalar, self._is_short_sweep(scalar)

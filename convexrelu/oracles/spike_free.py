@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.pattern_list import PatternOracle
 
-__all__ = ["SpikeFreeOracle", "SpikeFreeTest", "spike_free_margin"]
+__all__ = ["SpikeFreeOracle", "SpikeFreeTest", "proved_length", "spike_free_margin"]
 
 Array = NDArray[np.float64]
 
@@ -28,12 +28,15 @@ class SpikeFreeOracle:
     This replaces the rectified ellipsoid ``{relu(X̃u)}`` by its part where nothing is rectified.
     It equals ``M(v)`` when the data are spike-free (:func:`spike_free_margin`), for instance
     whitened rows, nearly so in very high dimension, and is below it otherwise: on ordinary data the
-    loop stops early. The report is therefore never a proof.
+    loop stops early. The report is a proof only with a `length`: every ``relu(X̃u)``, ``‖u‖ ≤ 1``, then is
+    ``X̃w`` with ``X̃w ≥ 0`` and ``‖w‖ ≤ length``, so that ``M(v)`` is at most `length` times this maximum.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
+    length : float
+        A bound that is proved, such as that of :func:`proved_length`; infinite where there is none.
 
     Examples
     --------
@@ -43,13 +46,17 @@ class SpikeFreeOracle:
     (4.0, False)
     """
 
-    def __init__(self, design: Array) -> None:
+    def __init__(self, design: Array, length: float = math.inf) -> None:
         all_active = np.ones((1, len(design)), dtype=bool)
         self._patterns = PatternOracle(design, all_active, scope="global", method="spike_free")
+        self._length = length
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
-        return replace(self._patterns(v, level=level, deadline=deadline), is_proof=False)
+        report = self._patterns(v, level=level, deadline=deadline)
+        if not math.isfinite(self._length):
+            return replace(report, is_proof=False)
+        return replace(report, bound=self._length * report.bound * (1 + 4 * _EPS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +152,29 @@ def spike_free_margin(
     if needed[best] > 1 + 4 * _EPS:
         return SpikeFreeTest(needed[best], False, True, candidates[best])
     return SpikeFreeTest(needed[best], True, _length_enough(units, inverse) <= 1 + _TOLERANCE)
+
+
+def proved_length(design: Array) -> float:
+    """A bound that is proved on the ``w`` that are needed for ``X̃w = relu(X̃u)``, ``‖u‖ ≤ 1``.
+
+    1 up to rounding for spike-free data with independent rows, see :func:`spike_free_margin`; infinite where that is
+    not shown. Unlike there, no two rows pass for one, and nothing is searched: ``O(n² d̃)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bool(proved_length(np.eye(3)) < 1 + 1e-9)
+    True
+    """
+    lengths = np.linalg.norm(design, axis=1)
+    units = design[lengths > 0] / lengths[lengths > 0, None]
+    if not 0 < len(units) <= design.shape[1]:
+        return math.inf
+    # An inverse without positive entries off its diagonal is an M-matrix, and its inverse, the Gram matrix, has no
+    # negative entry. One row of that turns most data away.
+    if (units @ units[0]).min() < -_TOLERANCE:
+        return math.inf
+    return _length_enough(units, np.asarray(np.linalg.pinv(units), dtype=np.float64))
 
 
 def _directions(design: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -56,24 +55,15 @@ def train_on_patterns(
     gated = problem.activation == "gated_relu"
     train = _train_gated if gated else partial(_train_relu, complete=complete)
     network, certificate, solver_status = train(problem, patterns, master, time_limit=time_limit)
-    entry = Round(
+    return Result.of_one_programme(
+        network,
+        certificate,
+        solver_status,
+        tol=tol,
         seconds=time.perf_counter() - started,
-        objective=certificate.objective,
-        lower_bound=certificate.lower_bound,
-        relative_gap=certificate.relative_gap,
-        is_proof=certificate.is_proof,
-        width=network.width,
         n_blocks=len(patterns) if gated else 2 * len(patterns),
-        n_cuts=0,
-        violation=certificate.violation,
-        solver_status=solver_status.name,
+        progress=progress,
     )
-    if progress is not None:
-        progress(replace(entry, network=network))
-    # A solver that is content with itself although the gap is open was not accurate enough for it.
-    reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
-    status = Status.CONVERGED if certificate.relative_gap <= tol else reason
-    return Result(network, certificate, status, [entry], 1, solver_status)
 
 
 def _train_relu(
