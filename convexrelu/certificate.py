@@ -52,7 +52,7 @@ class Certificate:
         programme's patterns.
     method : str
         Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"semidefinite"``,
-        ``"relaxation"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a programme.
+        ``"relaxation"``, ``"whitened"``, ``"spike_free"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a programme.
     is_proof : bool
         Whether `lower_bound` holds for certain. False for a searched bound.
     proved_lower_bound : float

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu.closed_forms import closed_form_for
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair
 from convexrelu.oracles.of_problem import oracles_for
@@ -102,6 +103,9 @@ def train(
 
     Notes
     -----
+    Problems with a closed form, see :func:`~convexrelu.closed_forms.closed_form_for`, are solved by it, whatever the
+    start, where patterns, solver and oracle are left to be chosen.
+
     The certificate of fixed patterns is of scope ``"programme"``: it speaks of the networks with
     these patterns, not of all. For several outputs, the directions of outer weights are generated for fixed patterns
     as cutting planes are.
@@ -229,6 +233,7 @@ class _Session:
         self.random = random = _checked_random_state(random_state)
         self.problem = problem.condensed()
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
+        self.chooses_freely = not fixed and (solver, oracle) == ("auto", "auto")
         self.oracles: OraclePair | None = None
         self.patterns: ActivationPatterns | None = None
         with _admitting_interruptions():
@@ -257,7 +262,7 @@ class _Session:
             if problem.activation == "threshold":
                 result = self._train_threshold(problem, left)
             elif self.oracles is not None:
-                result = self._cut(problem, self.oracles, start, left)
+                result = self._solve(problem, self.oracles, start, left)
             else:
                 assert self.patterns is not None
                 result = self._train_on_patterns(problem, self.patterns, left)
@@ -290,6 +295,25 @@ class _Session:
             time_limit=time_limit,
             progress=self.progress,
         )
+
+    def _solve(
+        self,
+        problem: TrainingProblem,
+        oracles: OraclePair,
+        start: TwoLayerNetwork | str | None,
+        time_limit: float | None,
+    ) -> Result:
+        """By a closed form where there is one, and by cutting planes where there is none or its solver ends early."""
+        closed_form = closed_form_for(problem) if self.chooses_freely else None
+        if closed_form is None:
+            return self._cut(problem, oracles, start, time_limit)
+        began = time.perf_counter()
+        result = closed_form(tol=self.tol, time_limit=time_limit, progress=self.progress)
+        if result.status is Status.CONVERGED:
+            return result
+        assert isinstance(result.network, TwoLayerNetwork)
+        left = None if time_limit is None else max(time_limit + began - time.perf_counter(), 0.0)
+        return self._cut(problem, oracles, result.network, left)
 
     def _cut(
         self,

@@ -1,0 +1,259 @@
+"""Samples on a line with free hidden biases: the network is a linear spline, and training a lasso over its kinks."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu.certificate import price_and_certify
+from convexrelu.network import TwoLayerNetwork
+from convexrelu.optimal_set import minimal
+from convexrelu.oracles import Line, LineOracle
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Result, Round
+from convexrelu.solvers.recovery import with_best_intercept
+from convexrelu.status import Status
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["SplineProgramme", "line_of", "train_on_line"]
+
+Array = NDArray[np.float64]
+
+# Slope changes below these parts of the largest one are left out, if the network stays as good.
+_NEGLIGIBLE = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+# Part of the tolerance that the objective may rise by for fewer neurons.
+_AS_GOOD = 1e-3
+
+
+def train_on_line(
+    problem: TrainingProblem,
+    *,
+    tol: float = 1e-3,
+    time_limit: float | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    r"""Train on samples of one feature, or of rank one, with free hidden biases; the bound is always proved.
+
+    With ``x_i = origin + t_i a``, ``‖a‖ = 1``, neurons that matter are ridges ``relu(±(t − τ))`` with a kink ``τ`` at a
+    sample (Ergen & Pilanci 2021, for one-dimensional and for rank-one data; conditions: ReLU, hidden biases without a
+    penalty, an output intercept). Training is the lasso ::
+
+        min  F(f) + alpha (Σ_k ‖z_k⁺‖ + Σ_k ‖z_k⁻‖),     f(t) = c + Σ_k z_k⁺ (t − t_k)₊ + Σ_k z_k⁻ (t_k − t)₊
+
+    Its dual asks for ``‖Σ_i V_i (±(t_i − t_k))₊‖ ≤ alpha`` at every knot, which :class:`~convexrelu.oracles.LineOracle`
+    checks in one pass. It is solved as a :class:`SplineProgramme`.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Any loss and number of outputs.
+    tol : float
+        Relative gap that counts as converged.
+    time_limit : float, optional
+        Seconds for the solver.
+    progress : callable, optional
+        Called with the only round.
+
+    Returns
+    -------
+    Result
+        With few neurons: kinks whose changes of slope are negligible are left out, and neurons that others can
+        replace.
+
+    Raises
+    ------
+    ValueError
+        Where the problem is another one: the message says what is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> from convexrelu.closed_forms import train_on_line
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> result = train_on_line(TrainingProblem(X, np.abs(X[:, 0]), 1e-3, hidden_bias="free"), tol=1e-6)
+    >>> result.certificate.is_proof, result.status.name, result.network.width
+    (True, 'CONVERGED', 2)
+    """
+    started = time.perf_counter()
+    problem = problem.condensed()
+    line = line_of(problem)
+    programme = SplineProgramme(problem, line)
+    status = programme.solve(time_limit)
+    network = programme.network(tol)
+    best = min((network, problem.zero_network()), key=problem.objective)
+    oracle = LineOracle(problem.design, line)
+    certificate, _ = price_and_certify(problem, best, oracle, programme.dual())
+    return Result.of_one_programme(
+        best,
+        certificate,
+        status,
+        tol=tol,
+        seconds=time.perf_counter() - started,
+        n_blocks=2 * len(programme.knots),
+        progress=progress,
+    )
+
+
+def line_of(problem: TrainingProblem) -> Line:
+    """The line of a problem's samples, or a ValueError that says what is missing."""
+    if not problem.free_bias or problem.slope != 0 or problem.activation != "relu" or problem.skip:
+        raise ValueError(
+            "closed form of a line: Missing for anything but hidden_bias='free', activation='relu' and no skip "
+            "connection; use train"
+        )
+    line = Line.through(problem.inputs - problem.origin)
+    if line is None:
+        raise ValueError(
+            "X: Missing a line; its samples are all equal, or off every line by more than rounding; use train"
+        )
+    return line
+
+
+class SplineProgramme:
+    r"""The lasso over kinks, written so that it stays sparse.
+
+    On ``[t_k, t_{k+1}]`` the slope of the spline is ``r_k + q_k``, where neurons that face right add up to ``r`` and
+    those that face left to ``q``::
+
+        min  F(f) + alpha (‖r_1‖ + Σ_k ‖r_k − r_{k−1}‖ + Σ_k ‖q_k − q_{k−1}‖ + ‖q_last‖)
+        s.t. f_{k+1} − f_k = (t_{k+1} − t_k) (r_k + q_k)
+
+    ``z_k⁺ = r_k − r_{k−1}`` and ``z_k⁻ = q_k − q_{k−1}``, with zeros beyond the ends. The lasso's own matrix would be
+    dense, ``n × 2n``.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Condensed.
+    line : Line
+    margins : bool
+        Whether outputs must have a margin of one in place of the hinge loss; then ``alpha = 1``.
+    """
+
+    def __init__(self, problem: TrainingProblem, line: Line, *, margins: bool = False) -> None:
+        import cvxpy as cp
+
+        self.problem, self.line = problem, line
+        self.knots, self._knot_of = np.unique(line.positions, return_inverse=True)
+        self._span = float(self.knots[-1] - self.knots[0])
+        self._units = units = problem.units()
+        k, n_outputs = len(self.knots), problem.n_outputs
+        self._right, self._left = (cp.Variable((k - 1, n_outputs)) for _ in range(2))
+        at_knots = cp.Variable((k, n_outputs))
+        gaps = np.diff(self.knots)[:, None] / self._span
+        rise = at_knots[1:] - at_knots[:-1]
+        constraints = [rise == cp.multiply(gaps, self._right + self._left)]
+        outputs = at_knots[self._knot_of]
+        self._fitted = outputs if problem.y.ndim == 2 else outputs[:, 0]
+        self._link: cp.Constraint | None = None
+        # The dual point is the multiplier of this constraint. The squared error tells it from the outputs as well.
+        if margins or problem.loss.name != "squared_error":
+            fitted = cp.Variable(problem.no_outputs().shape)
+            self._link = fitted == self._fitted
+            constraints.append(self._link)
+            self._fitted = fitted
+        penalty = sum(_length(part) for part in self._changes())
+        targets = self._targets()
+        if margins:
+            constraints.append(cp.multiply(targets, self._fitted) >= 1)
+            objective = penalty
+        else:
+            alpha = problem.alpha * units.tau / (units.value * self._span)
+            fit = problem.loss.expression(self._fitted, targets, problem.weights)
+            objective = fit + alpha * penalty
+        self._programme = cp.Problem(cp.Minimize(objective), constraints)
+        self._margins = margins
+
+    def solve(self, time_limit: float | None = None) -> Status:
+        """Call the solver; without a solution the network is a constant."""
+        import cvxpy as cp
+
+        from convexrelu.programs import solver_options
+
+        options = solver_options("CLARABEL", 1e-10)
+        if time_limit is not None:
+            options["time_limit"] = max(time_limit, 1e-3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "may be inaccurate" is a status here
+            try:
+                self._programme.solve(cp.CLARABEL, **options)
+            except cp.error.SolverError:
+                return Status.FAILED
+        return Status.of_cvxpy(self._programme.status)
+
+    def dual(self) -> Array | None:
+        """The dual point of the solution, None where there is none; of margins, up to a positive factor."""
+        units = self._units
+        if self._fitted.value is None:
+            return None
+        if self._link is None:
+            return self.problem.dual_point(units.center + units.tau * self._fitted.value)
+        value = np.asarray(self._link.dual_value)
+        return value if self._margins else self.problem.feasible(value * (units.value / units.tau))
+
+    def network(self, tol: float) -> TwoLayerNetwork:
+        """The narrowest network that is as good, to a part of `tol`, as the solution with all its kinks."""
+        if self._right.value is None:
+            return self.problem.zero_network()
+        changes = [np.asarray(part.value) for part in self._changes()]
+        sizes = [np.linalg.norm(part, axis=1) for part in changes]
+        largest = max(float(size.max()) for size in sizes)
+        limit = self._programme.value * self._units.value * (1 + _AS_GOOD * tol)
+        for part in _NEGLIGIBLE:
+            network = self._of_kinks(changes, [size > part * largest for size in sizes])
+            if self.problem.objective(network) <= limit:
+                break
+        return minimal(network, self.problem)
+
+    def _changes(self) -> tuple[cp.Expression, cp.Expression]:
+        """``z⁺`` at all knots but the last, where it is nothing on the data, and ``z⁻`` at all but the first."""
+        import cvxpy as cp
+
+        right = (
+            cp.vstack([self._right[:1], cp.diff(self._right, axis=0)])
+            if len(self.knots) > 2
+            else self._right
+        )
+        # A neuron that faces left lowers the slope on its left.
+        left = (
+            cp.vstack([cp.diff(self._left, axis=0), -self._left[-1:]])
+            if len(self.knots) > 2
+            else -self._left
+        )
+        return right, left
+
+    def _targets(self) -> Array:
+        if self.problem.loss.degree is None:
+            return self.problem.y
+        return (self.problem.y - self._units.center) / self._units.tau
+
+    def _of_kinks(self, changes: list[Array], kept: list[NDArray[np.bool_]]) -> TwoLayerNetwork:
+        """Neurons ``z relu(±(aᵀ(x − origin) − t_k))`` at the kinks that are kept."""
+        problem = self.problem
+        outer = np.vstack([part[keep] for part, keep in zip(changes, kept, strict=True)])
+        outer *= self._units.tau / self._span
+        knots = np.concatenate([self.knots[:-1][kept[0]], self.knots[1:][kept[1]]])
+        side = np.repeat([1.0, -1.0], [kept[0].sum(), kept[1].sum()])
+        direction = self.line.direction
+        network = TwoLayerNetwork(
+            problem.feature_weights(np.outer(side, direction)),
+            -side * (knots + direction @ problem.origin),
+            outer.T,
+            np.zeros(problem.n_outputs),
+        )
+        return with_best_intercept(problem, problem.balanced(network.prune()))
+
+
+def _length(rows: cp.Expression) -> cp.Expression:
+    """``Σ_k ‖row k‖``."""
+    import cvxpy as cp
+
+    return cp.norm1(rows) if rows.shape[1] == 1 else cp.sum(cp.norm(rows, 2, axis=1))

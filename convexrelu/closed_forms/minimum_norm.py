@@ -1,0 +1,181 @@
+"""Interpolation at the smallest norm: what training tends to as the penalty goes to zero."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from convexrelu.certificate import Certificate
+from convexrelu.closed_forms.meet_by_patterns import Generator
+from convexrelu.closed_forms.meet_on_line import meet_on_line
+from convexrelu.closed_forms.norm import MET, Found, miss, norm
+from convexrelu.closed_forms.spike_free import LONGEST
+from convexrelu.oracles import SpikeFreeOracle, proved_length
+from convexrelu.oracles.choose import OraclePair
+from convexrelu.oracles.of_problem import oracles_for, relaxation_for
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, Result
+from convexrelu.solvers.descent import descend
+from convexrelu.solvers.recovery import blocks_of
+from convexrelu.status import Status
+
+__all__ = ["minimum_norm"]
+
+# Penalty at which descent is run for first patterns, as a part of the smallest one without neurons.
+_FIRST_ALPHA = 1e-4
+
+
+def minimum_norm(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: str = "squared_error",
+    hidden_bias: bool | str = True,
+    fit_intercept: bool = True,
+    oracle: str = "auto",
+    tol: float = 1e-6,
+    max_iter: int = 30,
+    time_limit: float | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Result:
+    r"""The network of smallest norm among those of every width that meet all targets.
+
+    ::
+
+        N = min  Σ_j ‖w̃_j‖ |a_j|     s.t.  f(x_i) = y_i       (``"hinge"``: y_i f(x_i) ≥ 1)
+          = max  vᵀy                  s.t.  M(v) ≤ 1,  1ᵀv = 0 with an intercept   (``"hinge"``: y_i v_i ≥ 0)
+
+    It is the limit of training as ``alpha → 0`` (Ergen & Pilanci 2021, the equality-constrained problem; ``M`` is that
+    of :class:`~convexrelu.TrainingProblem`). Any ``v`` with ``1ᵀv = 0`` gives the lower bound ``vᵀy/M(v)``.
+
+    * Samples on a line with free biases: straight lines between the targets, ``N = ½V + ½ max(V, |s_1 + s_last|)`` with
+      slopes ``s`` of total variation ``V``; for the hinge loss a :class:`~convexrelu.closed_forms.SplineProgramme`.
+    * Spike-free data, whitened ones among them: two neurons that are active on all samples.
+    * Else patterns are generated, as by cutting planes: every ``u`` with ``|vᵀ relu(X̃u)| > 1`` is one. Whether the
+      bound is a proof is up to the oracle.
+
+    Parameters
+    ----------
+    X : array of shape (n, d)
+        Inputs.
+    y : array of shape (n,)
+        Targets, for the hinge loss −1 and 1.
+    loss : {"squared_error", "hinge"}
+        Whether targets are met exactly, or with a margin of one.
+    hidden_bias : bool or "free"
+        Whether neurons have a bias, penalised or free; free ones need samples on a line, and an intercept.
+    fit_intercept : bool
+        Whether there is an intercept.
+    oracle : str
+        Who prices, see :func:`~convexrelu.oracles.choose.choose_oracles`.
+    tol : float
+        Relative gap to reach.
+    max_iter : int
+        Most programmes that are solved.
+    time_limit : float, optional
+        Seconds for generating patterns.
+    random_state : int, RandomState or None
+        Seed of first patterns and searches.
+
+    Returns
+    -------
+    Result
+        Its certificate speaks of the norm: ``objective`` is ``Σ_j ‖w̃_j‖ |a_j|`` of the network, ``lower_bound`` bounds
+        that of every network that meets the targets. The network meets them within 1e-6 of their spread (its status is
+        ``INACCURATE`` where it does not).
+
+    Raises
+    ------
+    ValueError
+        For bad data; several outputs; free biases off a line; or targets that no network was found to meet, such as
+        two for equal samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.closed_forms import minimum_norm
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> result = minimum_norm(X, [0.0, 1.0, 0.0], hidden_bias="free")
+    >>> round(result.certificate.objective, 6), result.certificate.is_proof  # slopes 1 and -1
+    (2.0, True)
+    """
+    started = time.perf_counter()
+    problem = _checked(X, y, loss, hidden_bias, fit_intercept)
+    constant = problem.zero_network()
+    if miss(problem, constant) == 0:
+        nothing = Certificate(0.0, 0.0, "global", "relaxation", True)
+        found: Found = constant, nothing, 0, Status.CONVERGED
+    elif problem.free_bias:
+        found = meet_on_line(problem)
+    else:
+        pair = _oracles(problem, oracle, random_state)
+        deadline = math.inf if time_limit is None else started + time_limit
+        blocks, size = _first_blocks(problem, pair, random_state, deadline)
+        found = Generator(problem, pair, tol, max_iter, deadline, size).run(blocks)
+    network, certificate, n_iter, status = found
+    if miss(problem, network) > MET and status is Status.CONVERGED:
+        status = Status.INACCURATE
+    result = Result.of_one_programme(
+        network,
+        certificate,
+        status,
+        tol=tol if status is Status.CONVERGED else -1.0,
+        seconds=time.perf_counter() - started,
+        n_blocks=0,
+    )
+    return replace(result, n_iter=n_iter)
+
+
+def _checked(
+    X: ArrayLike, y: ArrayLike, loss: str, hidden_bias: bool | str, fit_intercept: bool
+) -> TrainingProblem:
+    if loss not in ("squared_error", "hinge"):
+        raise ValueError(f"loss={loss!r} is not known; available: 'squared_error', 'hinge'")
+    problem = TrainingProblem(
+        X, y, 1.0, loss=loss, hidden_bias=hidden_bias, fit_intercept=fit_intercept
+    ).condensed()
+    if problem.n_outputs > 1:
+        raise ValueError(f"y has {problem.n_outputs} columns: Missing several outputs; give one")
+    rows, counts = np.unique(problem.inputs, axis=0, return_counts=True)
+    if len(rows) < problem.n_samples:
+        again = rows[counts > 1][0]
+        raise ValueError(f"y has different targets for equal rows of X, such as {again}")
+    return problem
+
+
+def _oracles(
+    problem: TrainingProblem, name: str, random_state: int | np.random.RandomState | None
+) -> OraclePair:
+    if name == "auto":
+        length = proved_length(problem.design)
+        if length <= LONGEST:
+            oracle = SpikeFreeOracle(problem.design, length)
+            return OraclePair(oracle, oracle, verifier_cuts=True)
+    return oracles_for(problem, name, random_state)
+
+
+def _first_blocks(
+    problem: TrainingProblem,
+    oracles: OraclePair,
+    random_state: int | np.random.RandomState | None,
+    deadline: float,
+) -> tuple[Blocks, float]:
+    """Patterns, and about what norm to expect.
+
+    All samples active where that is enough, else the patterns of a network that nearly meets the targets.
+    """
+    all_active = Blocks.both_signs(np.ones((1, problem.n_samples), dtype=bool))
+    if isinstance(oracles.finder, SpikeFreeOracle):
+        units = problem.units()
+        return all_active, units.tau / units.rho
+    largest = problem.alpha_max(relaxation_for(problem)) or 1.0
+    close = problem.with_alpha(_FIRST_ALPHA * largest)
+    network = descend(close, check_random_state(random_state), deadline)
+    blocks, _ = blocks_of(network, problem)
+    # At least one, for networks without neurons.
+    return blocks.join(all_active), norm(problem, network) or 1.0

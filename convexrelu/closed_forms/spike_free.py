@@ -1,0 +1,104 @@
+"""Spike-free data: two neurons, one for each sign of the outputs, by one convex programme."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from convexrelu.certificate import price_and_certify
+from convexrelu.oracles import SpikeFreeOracle, proved_length
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, Result, Round
+from convexrelu.solvers.recovery import dual_of, recover_relu
+
+__all__ = ["LONGEST", "train_spike_free"]
+
+# What `proved_length` may be for data that are spike-free but for rounding.
+LONGEST = 1 + 1e-9
+
+
+def train_spike_free(
+    problem: TrainingProblem,
+    *,
+    tol: float = 1e-3,
+    time_limit: float | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    r"""Train on spike-free data: two neurons that are active on all samples.
+
+    Data are spike-free if rectifying the ellipsoid ``{X̃u : ‖u‖ ≤ 1}`` does not lead out of it (Ergen & Pilanci 2021;
+    see :func:`~convexrelu.oracles.spike_free_margin`), for instance whitened rows. Then all neurons can be replaced by
+    ones with ``X̃w ≥ 0``, at no higher penalty, and equal signs be joined::
+
+        P = min  F(X̃(w₁ − w₂) + c) + alpha (‖w₁‖ + ‖w₂‖)      s.t.  X̃w₁ ≥ 0,  X̃w₂ ≥ 0
+
+    The condition is on the rows ``x̃_i``, with the one of the hidden bias, and needs them to be linearly independent:
+    at most ``d̃`` samples.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        One output, ReLU, hidden biases penalised or absent, no skip connection; any loss.
+    tol : float
+        Relative gap that counts as converged.
+    time_limit : float, optional
+        Seconds for the solver.
+    progress : callable, optional
+        Called with the only round.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        Where the problem is another one, or the data are not shown to be spike-free.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> from convexrelu.closed_forms import train_spike_free
+    >>> X = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
+    >>> problem = TrainingProblem(X, [2.0, 1.0, -1.0], alpha=0.1, hidden_bias=False)
+    >>> result = train_spike_free(problem)
+    >>> result.certificate.is_proof, result.network.width
+    (True, 2)
+    """
+    from convexrelu.solvers.cvxpy_master import CvxpyMaster
+
+    started = time.perf_counter()
+    problem = problem.condensed()
+    oracle = _oracle(problem)
+    blocks = Blocks.both_signs(np.ones((1, problem.n_samples), dtype=bool))
+    solution = CvxpyMaster().relu(problem, blocks, time_limit=time_limit)
+    network = problem.zero_network()
+    if solution.usable:
+        found = recover_relu(problem, solution, blocks)
+        network = min((found, network), key=problem.objective)
+    certificate, _ = price_and_certify(problem, network, oracle, dual_of(problem, solution))
+    return Result.of_one_programme(
+        network,
+        certificate,
+        solution.status,
+        tol=tol,
+        seconds=time.perf_counter() - started,
+        n_blocks=len(blocks),
+        progress=progress,
+    )
+
+
+def _oracle(problem: TrainingProblem) -> SpikeFreeOracle:
+    plain = problem.activation == "relu" and not problem.skip and not problem.free_bias
+    if not plain or problem.n_outputs > 1:
+        raise ValueError(
+            "closed form of spike-free data: Missing several outputs, free biases, a skip connection and activations "
+            "other than 'relu'; use train"
+        )
+    length = proved_length(problem.design)
+    if length > LONGEST:
+        raise ValueError("X: Missing a proof that its samples are spike-free; use train")
+    return SpikeFreeOracle(problem.design, length)

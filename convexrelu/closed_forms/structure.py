@@ -1,0 +1,99 @@
+"""Which structure data have, and which closed form a training problem has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from convexrelu.closed_forms.line import train_on_line
+from convexrelu.closed_forms.spike_free import LONGEST, train_spike_free
+from convexrelu.closed_forms.whitened import (
+    ORTHOGONAL,
+    missing_for_whitened,
+    orthogonality_error,
+    train_whitened,
+)
+from convexrelu.oracles import Line, proved_length
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Result
+
+__all__ = ["STRUCTURES", "closed_form_for", "structure_of"]
+
+STRUCTURES = ("one_feature", "rank_one", "whitened", "spike_free", "general")
+
+
+def structure_of(X: Any, *, hidden_bias: bool | str = True) -> str:
+    """The structure of data that training has a closed form for, or ``"general"``.
+
+    Parameters
+    ----------
+    X : array of shape (n, d)
+        Inputs.
+    hidden_bias : bool or "free"
+        As of the :class:`~convexrelu.TrainingProblem`: structures are those of the rows that neurons see. With free
+        biases the origin does not matter, with penalised ones the rows are ``(x, 1)``.
+
+    Returns
+    -------
+    {"one_feature", "rank_one", "whitened", "spike_free", "general"}
+        * ``"one_feature"``, ``"rank_one"``: with free biases, samples ``x_i = origin + t_i a`` that are not all equal.
+        * ``"whitened"``: rows that are orthogonal to each other and not zero; whitened in the strict sense are those
+          of length one.
+        * ``"spike_free"``: independent rows (zeros aside) for which it is shown that rectifying the ellipsoid
+          ``{X̃u : ‖u‖ ≤ 1}`` does not lead out of it. Whitened rows are, too.
+
+        All of this up to rounding only: what is off by 1e-9 is ``"general"``.
+
+    Raises
+    ------
+    ValueError
+        For inputs that a training problem does not take.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.outer([1.0, 2.0, 4.0], [3.0, 4.0])
+    >>> structure_of(X, hidden_bias="free"), structure_of(X)
+    ('rank_one', 'general')
+    >>> structure_of(np.eye(3), hidden_bias=False), structure_of(np.eye(3))
+    ('whitened', 'spike_free')
+    """
+    rows = X if issparse(X) else np.atleast_1d(np.asarray(X))
+    return _structure_of(
+        TrainingProblem(rows, np.zeros(rows.shape[0]), 1.0, hidden_bias=hidden_bias)
+    )
+
+
+def closed_form_for(problem: TrainingProblem) -> Callable[..., Result] | None:
+    """The closed form that solves a problem, ready to be called with `tol`, `time_limit` and `progress`; or None."""
+    if problem.activation != "relu" or problem.skip:
+        return None
+    kind = _structure_of(problem)
+    if kind in ("one_feature", "rank_one"):
+        return partial(train_on_line, problem)
+    if kind == "whitened" and not missing_for_whitened(problem):
+        return partial(_at_once, problem)
+    if kind in ("whitened", "spike_free") and problem.n_outputs == 1:
+        return partial(train_spike_free, problem)
+    return None
+
+
+def _structure_of(problem: TrainingProblem) -> str:
+    if problem.free_bias:
+        if Line.through(problem.inputs - problem.origin) is None:
+            return "general"
+        return "one_feature" if problem.n_features == 1 else "rank_one"
+    if not problem.hidden_bias and orthogonality_error(problem.inputs) <= ORTHOGONAL:
+        return "whitened"
+    return "spike_free" if proved_length(problem.design) <= LONGEST else "general"
+
+
+def _at_once(
+    problem: TrainingProblem, *, time_limit: float | None = None, **options: object
+) -> Result:
+    """A formula takes no time that could be limited."""
+    return train_whitened(problem, **options)  # type: ignore[arg-type]
