@@ -18,7 +18,7 @@ from convexrelu.losses import LOSSES, Loss
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
 
-__all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
+__all__ = ["ACTIVATIONS", "TrainingProblem", "Units", "checked_alpha", "finite_copy"]
 
 Array = NDArray[np.float64]
 
@@ -587,7 +587,7 @@ def _checked_slope(activation: str, negative_slope: float) -> float:
 
 
 def _checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
-    X, y = _checked_inputs(X), _finite_copy("y", y)
+    X, y = _checked_inputs(X), finite_copy("y", y)
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
     n = X.shape[0]
@@ -602,17 +602,18 @@ def _checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
 def _checked_inputs(X: Any) -> Any:
     """A copy in float64: dense, or in canonical CSR if there are more features than samples in a sparse one."""
     if not issparse(X):
-        return _finite_copy("X", X)
+        return finite_copy("X", X)
     if X.ndim != 2 or X.shape[1] <= X.shape[0]:
-        return _finite_copy("X", X.toarray())
+        return finite_copy("X", X.toarray())
     rows = csr_array(X, copy=True)
-    rows.data = _finite_copy("X", rows.data)
+    rows.data = finite_copy("X", rows.data)
     rows.sum_duplicates()
     rows.eliminate_zeros()
     return rows
 
 
-def _finite_copy(name: str, value: ArrayLike) -> Array:
+def finite_copy(name: str, value: ArrayLike) -> Array:
+    """A copy in float64 of finite numbers whose squares do not overflow, or a ValueError that calls it `name`."""
     try:
         if np.iscomplexobj(value):
             raise TypeError("complex numbers")
@@ -640,7 +641,7 @@ def _checked_loss(loss: str | Loss) -> Loss:
 def _checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:
     if sample_weight is None:
         return np.full(n_samples, 1.0 / n_samples)
-    weights = _finite_copy("sample_weight", sample_weight)
+    weights = finite_copy("sample_weight", sample_weight)
     if weights.shape != (n_samples,):
         raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n_samples},)")
     if (weights < 0).any() or not weights.any():
