@@ -1,7 +1,19 @@
 """Plots in the manner of scikit-learn's Display classes, and progress as text."""
 
 from convexrelu.displays.convergence import ConvergenceDisplay
+from convexrelu.displays.decision_regions import DecisionRegionsDisplay
+from convexrelu.displays.optimal_set import OptimalSetDisplay
 from convexrelu.displays.progress import ProgressPrinter
+from convexrelu.displays.rectified_ellipsoid import RectifiedEllipsoidDisplay
 from convexrelu.displays.regularization_path import RegularizationPathDisplay
+from convexrelu.displays.spline import SplineDisplay
 
-__all__ = ["ConvergenceDisplay", "ProgressPrinter", "RegularizationPathDisplay"]
+__all__ = [
+    "ConvergenceDisplay",
+    "DecisionRegionsDisplay",
+    "OptimalSetDisplay",
+    "ProgressPrinter",
+    "RectifiedEllipsoidDisplay",
+    "RegularizationPathDisplay",
+    "SplineDisplay",
+]

@@ -1,0 +1,44 @@
+"""What displays have in common: checks of what they are given to draw, and a legend that hides nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexrelu.network import TwoLayerNetwork
+
+__all__ = ["BELOW", "checked_inputs", "checked_network", "checked_targets"]
+
+Array = NDArray[np.float64]
+
+# Keywords of a legend below the axes and their label.
+BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "frameon": False}
+
+
+def checked_network(network: Any, n_features: int) -> TwoLayerNetwork:
+    """A network with neurons to draw, for inputs of `n_features` features."""
+    if not isinstance(network, TwoLayerNetwork):
+        raise ValueError(f"network is a {type(network).__name__}, expected a TwoLayerNetwork")
+    if network.n_features != n_features:
+        raise ValueError(f"network takes {network.n_features} features, expected {n_features}")
+    return network
+
+
+def checked_inputs(X: ArrayLike, n_features: int | None = None) -> Array:
+    """At least one row of finite numbers, `n_features` of them where that matters."""
+    rows = np.asarray(X, dtype=np.float64)
+    if rows.ndim != 2 or not len(rows) or n_features not in (None, rows.shape[1]):
+        raise ValueError(f"X has shape {rows.shape}, expected (n, {n_features or 'd'})")
+    if not np.isfinite(rows).all():
+        raise ValueError("X contains NaN or infinity; all entries must be finite")
+    return rows
+
+
+def checked_targets(y: ArrayLike, n_samples: int) -> NDArray:
+    """One number or label a sample."""
+    targets = np.asarray(y)
+    if targets.shape != (n_samples,):
+        raise ValueError(f"y has shape {targets.shape}, expected ({n_samples},)")
+    return targets

@@ -1,0 +1,323 @@
+"""The set that pricing maximises over: an ellipsoid, rectified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexrelu.displays.common import BELOW, checked_inputs
+from convexrelu.norms import norms
+from convexrelu.oracles.spike_free import spike_free_margin
+from convexrelu.oracles.sweep import SweepOracle
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["RectifiedEllipsoidDisplay", "SupportingPlane"]
+
+Array = NDArray[np.float64]
+
+_N_ANGLES = 721  # every half a degree, with both ends of the circle
+_COARSE = 6  # every third degree in three dimensions
+_CLEAR = 1e-9  # below this part of its length a sample is not clearly rectified
+_FILL = "#1f77b440"
+
+
+class SupportingPlane(NamedTuple):
+    """A supporting plane ``{z : vᵀz = level}`` of the rectified ellipsoid; with two samples a line.
+
+    Attributes
+    ----------
+    v : array of shape (k,)
+        Its normal.
+    level : float
+        ``M(v)``, or ``−M(v)`` where the value farthest from zero is negative.
+    touched : array of shape (k,)
+        A point of the set on it, up to rounding.
+    """
+
+    v: Array
+    level: float
+    touched: Array
+
+    def equation(self) -> str:
+        """What a legend says of it."""
+        sign = "−" if self.level < 0 else ""
+        return f"vᵀz = {sign}M(v), M(v) = {abs(self.level):.3g}"
+
+
+class RectifiedEllipsoidDisplay:
+    """The rectified ellipsoid ``{relu(Xu) : ‖u‖ ≤ 1}`` of two or three samples.
+
+    ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(Xu)|`` is a maximum over this set, which has one dimension a sample. Rectifying
+    can lead out of the ellipsoid ``{Xu : ‖u‖ ≤ 1}``: what sticks out are spikes, and without them data are
+    *spike-free* (Ergen & Pilanci 2021). The largest ``i``-th coordinate of the set is ``‖x_i‖``, at the point
+    ``relu(X x_i)/‖x_i‖`` alone, which is therefore extreme; it is the tip of a spike if other samples were
+    rectified there.
+
+    Surfaces are drawn through images of a grid of vectors ``u``, which proves nothing. ``M(v)`` is from
+    :class:`~convexrelu.oracles.SweepOracle`, a proved bound that is attained up to rounding. matplotlib is
+    imported when it is drawn.
+
+    Parameters
+    ----------
+    points : array of shape (p, 2) or (p, q, 3)
+        A curve or grid on the boundary of the ellipsoid.
+    tips : array of shape (k, 2) or (k, 3)
+        Tips of spikes.
+    supporting : SupportingPlane, optional
+        A plane, or line, to draw.
+    polar : array of shape (p, 2), optional
+        Boundary of ``{v : M(v) ≤ 1}``, for a panel of its own.
+    spike_free : bool, optional
+        What the title says; None where a "yes" is not proved.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes, or array of two with a polar set
+    figure_ : matplotlib Figure
+
+    References
+    ----------
+    Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks", JMLR 22.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.displays import RectifiedEllipsoidDisplay
+    >>> X = np.array([[1.0, 0.0], [-0.6, 0.8]])  # an obtuse angle
+    >>> display = RectifiedEllipsoidDisplay.from_data(X, v=np.array([1.0, 0.0]))
+    >>> display.spike_free, display.supporting.touched
+    (False, array([1., 0.]))
+    """
+
+    figure_: Figure
+    ax_: Any
+
+    def __init__(
+        self,
+        points: Array,
+        tips: Array,
+        *,
+        supporting: SupportingPlane | None = None,
+        polar: Array | None = None,
+        spike_free: bool | None = None,
+    ) -> None:
+        self.points = points
+        self.tips = tips
+        self.supporting = supporting
+        self.polar = polar
+        self.spike_free = spike_free
+
+    @classmethod
+    def from_data(
+        cls,
+        X: ArrayLike,
+        v: ArrayLike | None = None,
+        *,
+        polar: bool = False,
+        ax: Axes | Sequence[Axes] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the set of two or three samples.
+
+        Parameters
+        ----------
+        X : array of shape (2, d) or (3, d)
+            Samples, with a column of ones where neurons have a bias.
+        v : array of shape (2,) or (3,), optional
+            A dual point, not zero: draws the supporting line or plane ``vᵀz = ±M(v)`` and the point that it touches.
+        polar : bool
+            Whether to draw ``{v : M(v) ≤ 1}`` in a second panel; for two samples.
+        ax : matplotlib Axes, optional
+            For three samples a three-dimensional one; two for a polar set.
+        **kwargs
+            As for :meth:`plot`.
+
+        Raises
+        ------
+        ValueError
+            If there are other numbers of samples, or `v` does not fit them; with `polar`, if samples have one
+            direction, for which the polar set is not bounded.
+        """
+        rows = _checked_rows(X)
+        if polar:
+            _check_bounded(rows)
+        oracle = SweepOracle(rows)
+        test = spike_free_margin(rows)
+        display = cls(
+            _sphere(len(rows)) @ _root(rows).T,
+            _tips(rows),
+            supporting=None if v is None else _supporting(oracle, _checked_dual(v, len(rows))),
+            polar=_polar_curve(oracle) if polar else None,
+            spike_free=test.is_spike_free if test.is_proof else None,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Axes | Sequence[Axes] | None = None, **kwargs: Any) -> Self:
+        """Draw on `ax`, or on a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, or two, optional
+            As for :meth:`from_data`.
+        **kwargs
+            Passed to the ``fill`` of the set in two dimensions, ``plot_surface`` in three.
+        """
+        import matplotlib.pyplot as plt
+
+        solid = self.points.shape[-1] == 3
+        if ax is None:
+            style = {"projection": "3d"} if solid else None
+            n, size = (1, (6.4, 5.6)) if self.polar is None else (2, (10.0, 5.6))
+            _, ax = plt.subplots(1, n, figsize=size, subplot_kw=style, layout="constrained")
+        main: Any = ax if self.polar is None else ax[0]  # type: ignore[index]
+        if solid:
+            self._draw_solid(main, kwargs)
+        else:
+            self._draw_plane(main, kwargs)
+        endings = {None: "", True: ", spike-free", False: ", not spike-free"}
+        main.set(title=f"rectified ellipsoid{endings[self.spike_free]}")
+        main.legend(**BELOW | ({"bbox_to_anchor": (0.5, 0.0)} if solid else {}), ncols=2)
+        if self.polar is not None:
+            self._draw_polar(ax[1], self.polar)  # type: ignore[index]
+        self.ax_ = main if self.polar is None else np.array(ax)
+        self.figure_ = main.figure
+        return self
+
+    def _draw_plane(self, ax: Axes, style: dict[str, Any]) -> None:
+        ax.axhline(0, color="0.8", lw=0.8, zorder=0)
+        ax.axvline(0, color="0.8", lw=0.8, zorder=0)
+        ax.plot(*self.points.T, color="0.4", ls="--", lw=1.2, label="ellipse {Xu}")
+        fill: dict[str, Any] = {"facecolor": _FILL, "edgecolor": "C0", "lw": 2.5}
+        fill["label"] = "rectified: {relu(Xu)}"
+        ax.fill(*np.maximum(self.points, 0.0).T, **fill | style)
+        self._mark_tips(ax)
+        if self.supporting is not None:
+            v, level, touched = self.supporting
+            foot = level * v / (v @ v)
+            ends = tuple(foot), (foot[0] - v[1], foot[1] + v[0])
+            ax.axline(*ends, color="C1", lw=1.5, label=self.supporting.equation())
+            _mark_touched(ax, touched)
+        ax.set(xlabel="sample 1", ylabel="sample 2")
+        ax.set_aspect("equal", adjustable="datalim")
+
+    def _draw_solid(self, ax: Any, style: dict[str, Any]) -> None:
+        from matplotlib.colors import LightSource
+
+        ax.computed_zorder = False  # marks stay in sight
+        wires = {"color": "0.4", "lw": 0.4, "rcount": 16, "ccount": 24, "zorder": 1}
+        ax.plot_wireframe(*np.moveaxis(self.points, -1, 0), label="ellipsoid {Xu}", **wires)
+        fill: dict[str, Any] = {"color": "C0", "alpha": 0.8, "lw": 0, "zorder": 2}
+        fill |= {"rcount": len(self.points), "ccount": self.points.shape[1]}
+        fill |= {"lightsource": LightSource(100, 35), "label": "rectified: {relu(Xu)}"}
+        ax.plot_surface(*np.moveaxis(np.maximum(self.points, 0.0), -1, 0), **fill | style)
+        # The set is star-shaped about zero; surfaces show nothing of a spike that is a segment.
+        for tip in self.tips:
+            ax.plot(*np.outer(tip, [0.0, 1.0]), color="C0", lw=2, zorder=1.5)
+        self._mark_tips(ax, depthshade=False)
+        if self.supporting is not None:
+            v, _, touched = self.supporting
+            plane = touched + _square(v, 0.4 * np.abs(self.points).max())
+            look: dict[str, Any] = {"color": "C1", "alpha": 0.4, "lw": 0, "zorder": 3}
+            ax.plot_surface(*np.moveaxis(plane, -1, 0), label=self.supporting.equation(), **look)
+            _mark_touched(ax, touched, depthshade=False)
+        ax.set(xlabel="sample 1", ylabel="sample 2", zlabel="sample 3")
+        ax.locator_params(nbins=4)
+        sides = [np.ptp(limits) for limits in (ax.get_xlim(), ax.get_ylim(), ax.get_zlim())]
+        ax.set_box_aspect(sides, zoom=0.95)
+        ax.view_init(elev=25, azim=40)  # the orthant of the set is in front
+
+    def _draw_polar(self, ax: Axes, polar: Array) -> None:
+        ax.fill(*polar.T, facecolor="0.92", edgecolor="0.2", lw=1.5, label="{v : M(v) ≤ 1}")
+        if self.supporting is not None:
+            x, y = self.supporting.v / abs(self.supporting.level)
+            ax.plot([0, x], [0, y], color="C1", marker="o", markevery=[1], label="v / M(v)")
+        ax.set(xlabel="v₁", ylabel="v₂", title="polar set")
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.legend(**BELOW, ncols=2)
+
+    def _mark_tips(self, ax: Any, **style: Any) -> None:
+        if len(self.tips):
+            style |= {"color": "black", "marker": "D", "s": 36, "label": "tip of a spike"}
+            ax.scatter(*self.tips.T, zorder=4, **style)
+
+
+def _mark_touched(ax: Any, touched: Array, **style: Any) -> None:
+    """A ring, which leaves the tip of a spike in sight."""
+    style |= {"facecolor": "none", "edgecolor": "C1", "linewidth": 2, "s": 170}
+    ax.scatter(*touched[:, None], zorder=5, label="where it touches", **style)
+
+
+def _checked_rows(X: ArrayLike) -> Array:
+    rows = checked_inputs(X)
+    if len(rows) not in (2, 3):
+        raise ValueError(f"X has shape {rows.shape}, expected (2, d) or (3, d)")
+    if not rows.any(axis=1).all():
+        raise ValueError("X has a row of zeros, and a set that is flat there")
+    return rows
+
+
+def _checked_dual(v: ArrayLike, n_samples: int) -> Array:
+    dual = np.asarray(v, dtype=np.float64)
+    if dual.shape != (n_samples,):
+        raise ValueError(f"v has shape {dual.shape}, expected ({n_samples},)")
+    if not (np.isfinite(dual).all() and dual.any()):
+        raise ValueError(f"v={dual} is not finite and other than zero")
+    return dual
+
+
+def _check_bounded(rows: Array) -> None:
+    """A polar set that can be drawn."""
+    if len(rows) != 2:
+        raise ValueError(f"polar=True takes two samples, X has {len(rows)}")
+    one, other = rows / norms(rows)[:, None]
+    if norms(one - other) < _CLEAR:
+        raise ValueError("polar=True takes samples of two directions, those of X have one")
+
+
+def _sphere(n_dimensions: int) -> Array:
+    """A grid on the unit circle or sphere."""
+    angles = np.linspace(0, 2 * np.pi, _N_ANGLES)
+    if n_dimensions == 2:
+        return np.column_stack([np.cos(angles), np.sin(angles)])
+    longitudes, heights = np.meshgrid(angles[::_COARSE], angles[: len(angles) // 2 + 1 : _COARSE])
+    across = np.sin(heights)
+    parts = np.cos(longitudes) * across, np.sin(longitudes) * across, np.cos(heights)
+    return np.stack(parts, axis=-1)
+
+
+def _root(rows: Array) -> Array:
+    """A square ``R`` with ``RRᵀ = XXᵀ``, so that ``{Xu : ‖u‖ ≤ 1} = {Rw : ‖w‖ ≤ 1}``."""
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def _tips(rows: Array) -> Array:
+    """``relu(X x_i)/‖x_i‖`` for all ``x_i`` where another sample is clearly rectified."""
+    lengths = norms(rows)
+    images = (rows / lengths[:, None]) @ rows.T
+    rectified = (images < -_CLEAR * lengths).any(axis=1)
+    return np.maximum(images[rectified], 0.0)
+
+
+def _supporting(oracle: SweepOracle, v: Array) -> SupportingPlane:
+    report = oracle(v)
+    touched = np.maximum(oracle.design @ report.directions[0], 0.0)
+    return SupportingPlane(v, float(report.signs[0] * report.bound), touched)
+
+
+def _polar_curve(oracle: SweepOracle) -> Array:
+    directions = _sphere(2)[::2]
+    return np.array([v / oracle(v).bound for v in directions])
+
+
+def _square(normal: Array, half: float) -> Array:
+    """Corners, of shape (2, 2, 3), of a square around zero."""
+    along = np.linalg.svd(normal[None, :])[2][1:]
+    steps = np.array([-half, half])
+    return steps[:, None, None] * along[0] + steps[None, :, None] * along[1]
