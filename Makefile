@@ -60,8 +60,10 @@ bench-scaling: $(VENV)/.installed-dev ## growth of time and memory
 	$(PY) -m benchmarks.scaling.run $(ARGS)
 	$(if $(filter --quick,$(ARGS)),,$(PY) -m benchmarks.scaling.report)
 
-bench-paper: $(VENV)/.installed-dev ## the figure of Ergen & Pilanci (2021)
+bench-paper: $(VENV)/.installed-dev ## figures of Ergen & Pilanci (2021) and Dwaraknath et al. (2023)
 	$(PY) -m benchmarks.paper.duality_gap $(ARGS)
+	$(PY) -m benchmarks.paper.whitened_images $(ARGS)
+	$(PY) -m benchmarks.paper.kernels $(ARGS)
 
 # The environment stays: it is slow to make, and $(VENV) may be the user's own.
 clean: ## delete what the other targets made, except the environment

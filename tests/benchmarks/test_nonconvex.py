@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from benchmarks.paper.duality_gap import whitened_optimum
 from benchmarks.paper.nonconvex import Case, _Training, descend
 from convexrelu import TrainingProblem, TwoLayerNetwork
 
@@ -38,6 +37,14 @@ def test_two_neurons_suffice_for_whitened_rows():
     rng = np.random.default_rng(0)
     left, _, right = np.linalg.svd(rng.standard_normal((6, 9)), full_matrices=False)
     case = Case("whitened", left @ right, rng.standard_normal(6), 1e-2, False)
-    optimum = whitened_optimum(case.y, case.alpha)
+    optimum = _whitened_optimum(case.y, case.alpha)
     reached = min(descend(case, 2, np.random.default_rng(seed), 1.0) for seed in range(4))
     assert optimum * (1 - 1e-9) < reached < optimum * (1 + 1e-6)
+
+
+def _whitened_optimum(y, alpha):
+    """``Σ_± min_t (‖y_±‖ − t)²/2n + alpha t`` over ``t ≥ 0``, with the parts ``y_±`` of either sign."""
+    n = len(y)
+    norms = np.linalg.norm([np.maximum(y, 0), np.maximum(-y, 0)], axis=1)
+    t = np.maximum(norms - alpha * n, 0)
+    return float(np.sum((norms - t) ** 2 / (2 * n) + alpha * t))
