@@ -11,10 +11,17 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
+
+# The gallery shows code and its picture, without links to files.
+plot_include_source = True
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_formats = [("png", 120)]
 
 # Each class page lists the members that the class itself defines. Those that come
 # from scikit-learn point to labels in scikit-learn's own manual, which do not exist
