@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from convexrelu.arguments import check_number
 from convexrelu.certificate import Certificate, lower_bound, price_and_certify
 from convexrelu.losses import Loss
 from convexrelu.network import TwoLayerNetwork
@@ -20,7 +21,7 @@ from convexrelu.result import Result
 from convexrelu.solvers.master import Master, make_master
 from convexrelu.solvers.recovery import blocks_of, dual_of
 from convexrelu.status import Status
-from convexrelu.training import check_number, train
+from convexrelu.training import train
 from convexrelu.verification import verified
 
 if TYPE_CHECKING:

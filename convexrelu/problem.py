@@ -485,14 +485,14 @@ class TrainingProblem:
         weighted sample was written down (order of rows, repetitions instead of weights).
         """
         alive = np.flatnonzero(self.weights > 0)
-        table = np.column_stack([self._row_keys(), self.y])[alive] + 0.0  # turns -0.0 into 0.0
+        table = np.column_stack([self.row_keys(), self.y])[alive] + 0.0  # turns -0.0 into 0.0
         _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
         weights = np.bincount(inverse.ravel(), weights=self.weights[alive], minlength=len(first))
         kept = alive[first]
         X = self.X[kept]
         return self._replace(X=X, y=self.y[kept], weights=weights)
 
-    def _row_keys(self) -> Array:
+    def row_keys(self) -> Array:
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
         if not issparse(self.X):
             return self.X

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import time
 import warnings
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu.arguments import check_choice, check_number
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair
@@ -375,9 +375,9 @@ def _check_options(
     max_iter: int,
     time_limit: float | None,
 ) -> None:
-    _check_choice("oracle", oracle, ORACLES)
+    check_choice("oracle", oracle, ORACLES)
     if isinstance(patterns, str):
-        _check_choice("patterns", patterns, PATTERNS)
+        check_choice("patterns", patterns, PATTERNS)
         if problem.activation == "gated_relu" and patterns == "cutting_plane":
             raise ValueError(
                 "patterns='cutting_plane' prices neurons; with activation='gated_relu' use "
@@ -399,20 +399,6 @@ def _checked_random_state(
         raise ValueError(
             f"random_state={random_state!r} is not a seed, a RandomState or None: {error}"
         ) from error
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"{name}={value!r} is not known; available: {', '.join(map(repr, choices))}"
-        )
-
-
-def check_number(name: str, value: Any, kind: type, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:  # type: ignore[operator]
-        raise ValueError(
-            f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}"
-        )
 
 
 def _fixed_patterns(

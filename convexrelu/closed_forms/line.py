@@ -152,7 +152,7 @@ class SplineProgramme:
         rise = at_knots[1:] - at_knots[:-1]
         constraints = [rise == cp.multiply(gaps, self._right + self._left)]
         outputs = at_knots[self._knot_of]
-        self._fitted = outputs if problem.y.ndim == 2 else outputs[:, 0]
+        self._fitted = outputs if problem.n_outputs > 1 else outputs[:, 0]
         self._link: cp.Constraint | None = None
         # The dual point is the multiplier of this constraint. The squared error tells it from the outputs as well.
         if margins or problem.loss.name != "squared_error":

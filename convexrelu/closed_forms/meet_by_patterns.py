@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu.certificate import Certificate
-from convexrelu.closed_forms.norm import Found, dual_feasible, norm_certificate, with_margin
+from convexrelu.closed_forms.norm import (
+    MET,
+    Found,
+    dual_feasible,
+    miss,
+    norm_certificate,
+    with_margin,
+)
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import OracleReport
 from convexrelu.oracles.choose import OraclePair
@@ -59,7 +66,7 @@ class Generator:
             network = with_margin(self.problem, programme.network())
             v = dual_feasible(self.problem, programme.dual())
             certificate, cuts = self._price(network, v, blocks)
-            if meets:
+            if meets and miss(self.problem, network) <= MET:
                 best = _better(best, (network, certificate))
                 if best[1].relative_gap <= self.tol:
                     return *best, n_iter, Status.CONVERGED

@@ -9,14 +9,12 @@ import numpy as np
 
 from convexrelu.certificate import price_and_certify
 from convexrelu.oracles import SpikeFreeOracle, proved_length
+from convexrelu.oracles.spike_free import LONGEST
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
 from convexrelu.solvers.recovery import dual_of, recover_relu
 
-__all__ = ["LONGEST", "train_spike_free"]
-
-# What `proved_length` may be for data that are spike-free but for rounding.
-LONGEST = 1 + 1e-9
+__all__ = ["train_spike_free"]
 
 
 def train_spike_free(

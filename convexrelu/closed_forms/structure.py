@@ -10,14 +10,13 @@ import numpy as np
 from scipy.sparse import issparse
 
 from convexrelu.closed_forms.line import train_on_line
-from convexrelu.closed_forms.spike_free import LONGEST, train_spike_free
+from convexrelu.closed_forms.spike_free import train_spike_free
 from convexrelu.closed_forms.whitened import (
-    ORTHOGONAL,
     missing_for_whitened,
-    orthogonality_error,
     train_whitened,
 )
 from convexrelu.oracles import Line, proved_length
+from convexrelu.oracles.spike_free import LONGEST, ORTHOGONAL, orthogonality_error
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result
 
@@ -46,7 +45,7 @@ def structure_of(X: Any, *, hidden_bias: bool | str = True) -> str:
         * ``"spike_free"``: independent rows (zeros aside) for which it is shown that rectifying the ellipsoid
           ``{X̃u : ‖u‖ ≤ 1}`` does not lead out of it. Whitened rows are, too.
 
-        All of this up to rounding only: what is off by 1e-9 is ``"general"``.
+        All of this up to rounding only, so that what is off by 1e-6 is ``"general"``; bounds allow for the difference.
 
     Raises
     ------

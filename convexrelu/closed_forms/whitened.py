@@ -14,23 +14,20 @@ from scipy.optimize import brentq
 from convexrelu.certificate import price_and_certify
 from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, lipschitz_constant
+from convexrelu.oracles.spike_free import ORTHOGONAL, orthogonality_error
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result, Round
 from convexrelu.status import Status
 
 __all__ = [
-    "ORTHOGONAL",
     "OrthogonalRowsOracle",
     "missing_for_whitened",
-    "orthogonality_error",
     "train_whitened",
 ]
 
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-# Cosines between samples, as the length of the vector of all, that count as rounding.
-ORTHOGONAL = 1e-10
 
 
 def train_whitened(
@@ -113,18 +110,6 @@ def train_whitened(
     )
 
 
-def orthogonality_error(X: Array) -> float:
-    """Frobenius norm of ``QQᵀ − I`` for rows ``Q`` of length one, rounded up; infinite with more rows than columns."""
-    lengths = np.asarray(norms(X))
-    if X.shape[0] > X.shape[1] or not lengths.all():
-        return math.inf
-    units = X / lengths[:, None]
-    if np.abs(units[1:] @ units[0]).max(initial=0.0) > ORTHOGONAL:  # turns most data away
-        return math.inf
-    cosines = units @ units.T - np.eye(len(X))
-    return float(np.linalg.norm(cosines)) + 8 * _EPS * X.shape[1] * len(X)
-
-
 class OrthogonalRowsOracle:
     r"""``M(V) ≤ √(1 + ‖QQᵀ − I‖) max_k max(‖(K V_k)₊‖, ‖(K V_k)₋‖)`` for ``V`` with at most one entry in a row.
 
@@ -156,7 +141,8 @@ class OrthogonalRowsOracle:
             raise ValueError("v has several entries in a row, expected at most one")
         scaled = self._lengths[:, None] * columns
         parts = np.hstack([np.maximum(scaled, 0.0), np.maximum(-scaled, 0.0)])
-        bound = self._stretch * float(norms(parts.T).max(initial=0.0))
+        largest = float(norms(parts.T).max(initial=0.0))
+        bound = self._stretch * largest if largest > 0 else 0.0
         return OracleReport(
             bound=bound + 8 * n * _EPS * lipschitz_constant(self.design, v),
             is_proof=True,
@@ -202,14 +188,17 @@ class _Part(NamedTuple):
 
     def _hinge(self, rho: float, s: Array, kappa: Array, alpha: float) -> Array:
         """``g/ρ`` at ``‖g‖ = ρ``; the targets are ones."""
-        return np.minimum(1.0 / (kappa * rho), s * kappa / alpha)
+        return s * kappa / np.maximum(s * kappa**2 * rho, alpha)
 
 
 def _root(excess: Callable[[float], float], most: float) -> float:
     """Where a function that does not increase on ``[0, most]`` is zero, from above one to below or zero."""
     if excess(most) >= 0:  # to rounding
         return most
-    return float(brentq(excess, 1e-12 * most, most, xtol=1e-16 * most))
+    if excess(0.0) <= 0:
+        return 0.0
+    tiny = float(np.finfo(np.float64).tiny)
+    return float(brentq(excess, 0.0, most, xtol=tiny, maxiter=2000))
 
 
 def _parts(problem: TrainingProblem) -> list[_Part]:

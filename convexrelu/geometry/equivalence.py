@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convexrelu.closed_forms import minimum_norm
-from convexrelu.closed_forms.spike_free import LONGEST
 from convexrelu.geometry.ellipsoid import RectifiedEllipsoid
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles import proved_length
+from convexrelu.oracles.spike_free import LONGEST
 from convexrelu.patterns import count_patterns
 from convexrelu.problem import TrainingProblem
 

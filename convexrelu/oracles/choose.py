@@ -26,7 +26,7 @@ from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.oracles.search import SearchOracle
 from convexrelu.oracles.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.several_patterns import SeveralPatternsOracle
-from convexrelu.oracles.spike_free import SpikeFreeOracle
+from convexrelu.oracles.spike_free import LONGEST, SpikeFreeOracle, proved_length
 from convexrelu.oracles.sweep import SweepOracle
 from convexrelu.patterns.enumerate import RowSpace
 
@@ -96,8 +96,9 @@ def choose_oracles(
     name : str
         Who gives the verdict; cuts are found by search in any case, or by a sweep that is short.
 
-        ``"auto"``: a sweep at ranks up to 3 (at rank 3 up to some 1500 samples); branch and bound at ranks up to
-        8, for about ten seconds, and an estimate by search if that does not settle it; search beyond.
+        ``"auto"``: two cones on spike-free data; a sweep at ranks up to 3 (at rank 3 up to some 1500 samples); branch
+        and bound at ranks up to 8, for about ten seconds, and an estimate by search if that does not settle it; search
+        beyond.
         ``"sweep"``, ``"cells"``: exact, by a sweep (rank 3) or a list of all cells. ``"branch_and_bound"``: a
         proof, however long it takes. ``"semidefinite"``: a proof by relaxation, of few samples.
         ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which finds the cuts too (or by a
@@ -207,6 +208,8 @@ def _verifier(
             return SemidefiniteOracle(design)
         case "branch_and_bound":
             return BranchAndBoundOracle(design, search=deep)
+    if (length := proved_length(design)) <= LONGEST:
+        return SpikeFreeOracle(design, length)
     rank = RowSpace.of(design).rank
     if rank <= 3 and (sweep := SweepOracle(design)).n_arcs <= _AUTO_ARCS:
         return sweep

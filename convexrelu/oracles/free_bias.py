@@ -12,7 +12,7 @@ from convexrelu.norms import norms
 from convexrelu.oracles.base import Oracle, OracleReport, sizes
 from convexrelu.oracles.relaxation import RelaxationOracle
 
-__all__ = ["FreeBiasOracle", "free_bias_factor"]
+__all__ = ["FreeBiasOracle", "free_bias_factor", "is_balanced"]
 
 Array = NDArray[np.float64]
 
@@ -25,6 +25,11 @@ def free_bias_factor(design: Array) -> float:
     """``√(1 + (R/B)²)``, rounded up, with ``R = max ‖x_i‖`` and the constant last column ``B`` of `design`."""
     reach = float(norms(design[:, :-1]).max(initial=0.0))
     return math.hypot(1.0, reach / float(np.abs(design[0, -1]))) * (1 + 32 * _EPS)
+
+
+def is_balanced(v: Array) -> bool:
+    """Whether what there is of the column sums of ``V`` may be rounding. Otherwise free biases have no bound."""
+    return bool(norms(np.atleast_1d(v.sum(axis=0))) <= _BALANCED * sizes(v).sum())
 
 
 class FreeBiasOracle:
@@ -78,8 +83,7 @@ class FreeBiasOracle:
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,) or (n, K), whose sums are zero."""
         report = self.oracle(v, level=level / self.factor, deadline=deadline)
-        unbalanced = float(norms(np.atleast_1d(v.sum(axis=0)))) > _BALANCED * sizes(v).sum()
-        if unbalanced:
+        if not is_balanced(v):
             return replace(report, bound=math.inf, proved_bound=math.inf)
         bound, proved = report.bound * self.factor, report.proved_bound * self.factor
         relaxed = self._relaxation(v).bound * self._short_factor

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, sizes, strongest_first, witnesses
+from convexrelu.oracles.free_bias import is_balanced
 
 __all__ = ["Line", "LineOracle"]
 
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_TINY = float(np.finfo(np.float64).tiny)
 _LONG_EPS = float(np.finfo(np.longdouble).eps)
 # Distance from the line, in units of the longest centred sample, up to which data are on it but for rounding.
 _ON_THE_LINE = 1e-12
@@ -50,6 +52,8 @@ class Line:
         direction = centred[farthest] / lengths[farthest]
         direction = direction / np.linalg.norm(direction)
         positions = centred @ direction
+        if np.ptp(positions) == 0:  # equal but for the rounding of the origin
+            return None
         residual = np.asarray(norms(centred - np.outer(positions, direction)))
         if residual.max() > _ON_THE_LINE * lengths[farthest]:
             return None
@@ -102,7 +106,7 @@ class LineOracle:
         self._reach = float(np.abs(line.positions).max())
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Price the dual point ``v`` of shape (n,) or (n, K), whose sums are zero."""
+        """Price the dual point ``v`` of shape (n,) or (n, K); the bound is infinite where its sums are not zero."""
         rising, falling = self.ridges(v)
         values = np.concatenate([sizes(rising), sizes(falling)])
         sign = np.repeat([1.0, -1.0], len(self.knots))
@@ -112,7 +116,7 @@ class LineOracle:
         directions /= norms(directions)[:, None]
         masks, signs, directions, found = witnesses(self.design, v, directions, self.slope)
         return OracleReport(
-            bound=float(values.max()) + self._rounding(v),
+            bound=float(values.max()) + self._rounding(v) if is_balanced(v) else math.inf,
             is_proof=True,
             scope="global",
             method="sweep",
@@ -142,11 +146,10 @@ class LineOracle:
     def _rounding(self, v: Array) -> float:
         n_outputs = v.shape[1] if v.ndim == 2 else 1
         size = float(sizes(v).sum())
-        sums = (4 * len(self.knots) + 16) * _LONG_EPS + 8 * _EPS
+        sums = (4 * (len(v) + len(self.knots)) + 16) * _LONG_EPS + 8 * _EPS
         off_the_line = float(sizes(v) @ self.line.distances)
-        return (4 * math.sqrt(n_outputs) * sums * size * self._reach + off_the_line) * (
-            1 + 8 * _EPS
-        )
+        rounding = 4 * math.sqrt(n_outputs) * sums * size * self._reach + off_the_line
+        return rounding * (1 + 8 * _EPS) + _TINY  # which is for numbers that underflow
 
 
 def _summits(values: Array) -> NDArray[np.bool_]:

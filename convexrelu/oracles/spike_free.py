@@ -9,15 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.pattern_list import PatternOracle
 
-__all__ = ["SpikeFreeOracle", "SpikeFreeTest", "proved_length", "spike_free_margin"]
+__all__ = [
+    "LONGEST",
+    "ORTHOGONAL",
+    "SpikeFreeOracle",
+    "SpikeFreeTest",
+    "orthogonality_error",
+    "proved_length",
+    "spike_free_margin",
+]
 
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
+# What a proved length may be for data that pass for spike-free.
+LONGEST = 1 + 1e-7
+# What counts as rounding of `orthogonality_error`.
+ORTHOGONAL = 1e-8
+# Cosines and entries of inverses that are no rounding.
+_CLEARLY = 1e-6
 _DIGITS = 13
 _ASCENT_STEPS = 50
 
@@ -166,23 +181,61 @@ def proved_length(design: Array) -> float:
     >>> bool(proved_length(np.eye(3)) < 1 + 1e-9)
     True
     """
-    lengths = np.linalg.norm(design, axis=1)
-    units = design[lengths > 0] / lengths[lengths > 0, None]
+    units = _units(design)
     if not 0 < len(units) <= design.shape[1]:
         return math.inf
-    # An inverse without positive entries off its diagonal is an M-matrix, and its inverse, the Gram matrix, has no
-    # negative entry. One row of that turns most data away.
-    if (units @ units[0]).min() < -_TOLERANCE:
+    error = orthogonality_error(units)
+    if (
+        error <= ORTHOGONAL
+    ):  # ‖relu(X̃u)‖ ≤ ‖X̃u‖, and squares of singular values are within `error` of one
+        return math.sqrt((1 + error) / (1 - error)) * (1 + 4 * _EPS)
+    if not _may_be_spike_free(units):
         return math.inf
     return _length_enough(units, np.asarray(np.linalg.pinv(units), dtype=np.float64))
 
 
+def orthogonality_error(X: Array) -> float:
+    """Bound on the norm of ``QQᵀ − I`` for rows ``Q`` of length one along those of `X`.
+
+    Infinite where rows are zero, more than there are columns, or clearly not orthogonal.
+    """
+    units = _units(X)
+    if not 0 < len(units) == len(X) <= X.shape[1]:
+        return math.inf
+    if np.abs(units[1:] @ units[0]).max(initial=0.0) > _CLEARLY:  # turns most data away
+        return math.inf
+    cosines = units @ units.T - np.eye(len(X))
+    return float(np.linalg.norm(cosines)) + 2 * _EPS * len(X) * (X.shape[1] + 8)
+
+
+def _may_be_spike_free(units: Array) -> bool:
+    """False where signs of the Gram matrix or its inverse tell that data are not, without a decomposition.
+
+    An inverse without positive entries off its diagonal is an M-matrix, and its inverse, the Gram matrix, has no
+    negative entry.
+    """
+    if (units @ units[0]).min() < -_TOLERANCE:
+        return False
+    gram = units @ units.T
+    try:
+        inverse = np.linalg.inv(gram)
+    except np.linalg.LinAlgError:
+        return False
+    np.fill_diagonal(inverse, 0.0)
+    return bool(gram.min() >= -_TOLERANCE and inverse.max() <= _CLEARLY)
+
+
 def _directions(design: Array) -> Array:
     """Unit vectors along the rows, one for each direction: zero rows and positive factors change nothing."""
-    norms = np.linalg.norm(design, axis=1)
-    units = design[norms > 0] / norms[norms > 0, None]
+    units = _units(design)
     _, first = np.unique(units.round(_DIGITS) + 0.0, axis=0, return_index=True)
     return units[np.sort(first)]
+
+
+def _units(design: Array) -> Array:
+    """The rows that are not zero, at length one."""
+    lengths = np.asarray(norms(design))
+    return design[lengths > 0] / lengths[lengths > 0, None]
 
 
 def _pair(inverse: Array) -> Array:
@@ -238,11 +291,12 @@ def _length_enough(units: Array, inverse: Array) -> float:
     """
     n = len(units)
     H, gram = inverse.T @ inverse, units @ units.T
-    error = np.linalg.norm(H @ gram - np.eye(n)) + 8 * sum(units.shape) * _EPS * (
-        np.linalg.norm(H) * np.linalg.norm(gram)
-    )
+    size = np.linalg.norm(H)
+    # Of the product, and of the Gram matrix, whose entries are off by up to d̃ roundings.
+    rounding = 8 * _EPS * size * (n * np.linalg.norm(gram) + units.size)
+    error = np.linalg.norm(H @ gram - np.eye(n)) + rounding
     if error > 0.5:
         return np.inf
     positive = np.maximum(H - np.diag(np.diag(H)), 0.0)
-    excess = np.linalg.norm(positive) + 2 * error * np.linalg.norm(H)
+    excess = np.linalg.norm(positive) + 2 * error * size
     return float(np.sqrt(1 + excess * np.linalg.norm(gram, 2)))
