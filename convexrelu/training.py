@@ -104,7 +104,7 @@ def train(
     Notes
     -----
     Problems with a closed form, see :func:`~convexrelu.closed_forms.closed_form_for`, are solved by it, whatever the
-    start, where patterns, solver and oracle are left to be chosen.
+    start, where patterns, solver and oracle are left to be chosen (or the oracle is ``"quick"``).
 
     The certificate of fixed patterns is of scope ``"programme"``: it speaks of the networks with
     these patterns, not of all. For several outputs, the directions of outer weights are generated for fixed patterns
@@ -233,7 +233,7 @@ class _Session:
         self.random = random = _checked_random_state(random_state)
         self.problem = problem.condensed()
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
-        self.chooses_freely = not fixed and (solver, oracle) == ("auto", "auto")
+        self.chooses_freely = not fixed and solver == "auto" and oracle in ("auto", "quick")
         self.oracles: OraclePair | None = None
         self.patterns: ActivationPatterns | None = None
         with _admitting_interruptions():

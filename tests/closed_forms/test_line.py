@@ -145,3 +145,17 @@ def test_no_time_leads_on_to_cutting_planes():
     result = train(problem, time_limit=0.0)
     assert result.certificate.is_proof
     assert result.certificate.lower_bound <= enumerated_objective(X, y, alpha, None)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_one_feature_with_penalised_biases_equals_enumeration(seed):
+    """Not a closed form: rank two, which cutting planes solve with a proof by sweeps."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 8))
+    X, y = rng.standard_normal((n, 1)), rng.standard_normal(n)
+    alpha = float(10.0 ** rng.uniform(-3, -1))
+    certificate = train(TrainingProblem(X, y, alpha), tol=1e-7, random_state=0).certificate
+    assert certificate.is_proof and certificate.relative_gap <= 1e-7
+    exact = reference.train_exactly(X, y, alpha)
+    assert certificate.objective == pytest.approx(exact, rel=1e-6)
+    assert certificate.lower_bound <= exact * (1 + 1e-12)
