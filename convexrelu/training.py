@@ -143,7 +143,7 @@ def train(
 def regularization_path(
     problem: TrainingProblem, alphas: ArrayLike, **options: Any
 ) -> list[Result]:
-    """Train for several penalties, each started from the solution of the one before.
+    """Train for several penalties, each started from the solution of the one before, if that was finished in time.
 
     Patterns that do not depend on the penalty, sampled or enumerated, are made once for the whole path, and so is
     what a native solver knows of them.
@@ -194,9 +194,15 @@ def regularization_path(
             break
         if results[-1].status is Status.INTERRUPTED:
             break
-        network = results[-1].network
-        start = network if isinstance(network, TwoLayerNetwork) else None
+        start = _start_after(results[-1])
     return results
+
+
+def _start_after(result: Result) -> TwoLayerNetwork | str | None:
+    """Its network, or a descent where there was no time to finish it: then it is no better, and lacks neurons."""
+    if not isinstance(result.network, TwoLayerNetwork):
+        return None
+    return "descent" if result.status is Status.TIME_LIMIT else result.network
 
 
 class _Session:

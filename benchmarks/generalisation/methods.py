@@ -7,7 +7,6 @@ others. Inputs, and targets of regression, are standardised with what is known o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,14 +42,13 @@ class Settings(NamedTuple):
 QUICK = Settings(2, (1e-1, 1e-2), (0.02,), 50, 0.2, 2, 10)
 
 
-def convex(task: str, settings: Settings, *, one_standard_error: bool = False) -> BaseEstimator:
+def convex(task: str, settings: Settings) -> BaseEstimator:
     kind = ConvexReLURegressorCV if task == "regression" else ConvexReLUClassifierCV
     return kind(
         alphas=settings.alphas,
         cv=_folds(task, settings),
         tol=1e-2,
         time_limit=settings.time_limit,
-        one_standard_error=one_standard_error,
         random_state=0,
     )
 
@@ -108,7 +106,6 @@ def linear(task: str, settings: Settings) -> BaseEstimator:
 
 METHODS: dict[str, Callable[[str, Settings], BaseEstimator]] = {
     "convexrelu": convex,
-    "convexrelu, 1 s.e.": partial(convex, one_standard_error=True),
     "Adam": adam,
     "MLP": mlp,
     "SVM": svm,

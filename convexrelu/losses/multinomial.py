@@ -20,6 +20,7 @@ __all__ = ["Multinomial"]
 Array = NDArray[np.float64]
 
 _MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
+_LAST_STEPS = 2
 _BALANCED = 1e-12
 
 
@@ -117,7 +118,7 @@ class Multinomial(Loss):
             return float(weights @ logsumexp(f + c, axis=1) - wanted @ c)
 
         c = np.zeros(n_outputs)
-        current = objective(c)
+        current, n_last = objective(c), 0
         for _ in range(_MAX_STEPS):
             p = softmax(f + c, axis=1)
             predicted = weights @ p
@@ -125,15 +126,20 @@ class Multinomial(Loss):
             hessian = np.diag(predicted) - (p * weights[:, None]).T @ p + 1 / n_outputs
             hessian[np.diag_indices(n_outputs)] += EPS * predicted.max()
             step = np.linalg.solve(hessian, wanted - predicted)
-            descent = 1e-4 * float((wanted - predicted) @ step)
+            decrease = float((wanted - predicted) @ step)
             rounding = 8 * EPS * abs(current)
+            if (
+                decrease <= rounding
+            ):  # too near for the objective to tell: full steps, twice the digits each
+                c, n_last = c + step, n_last + 1
+                if n_last == _LAST_STEPS:
+                    break
+                continue
             new = objective(c + step)
-            while new > current - descent + rounding:
-                step, descent = step / 2, descent / 2
+            while new > current - 1e-4 * decrease + rounding:
+                step, decrease = step / 2, decrease / 2
                 new = objective(c + step)
             c, current = c + step, new
-            if np.abs(step).max() <= 4 * EPS * (1 + np.abs(c).max()):
-                break
         return c - c.mean()
 
     def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
