@@ -12,6 +12,7 @@ from convexrelu.oracles import SpikeFreeOracle, proved_length
 from convexrelu.oracles.spike_free import LONGEST
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result, Round
+from convexrelu.solvers.master import make_master
 from convexrelu.solvers.recovery import dual_of, recover_relu
 
 __all__ = ["train_spike_free"]
@@ -66,13 +67,12 @@ def train_spike_free(
     >>> result.certificate.is_proof, result.network.width
     (True, 2)
     """
-    from convexrelu.solvers.cvxpy_master import CvxpyMaster
-
     started = time.perf_counter()
     problem = problem.condensed()
     oracle = _oracle(problem)
     blocks = Blocks.both_signs(np.ones((1, problem.n_samples), dtype=bool))
-    solution = CvxpyMaster().relu(problem, blocks, time_limit=time_limit)
+    master = make_master("auto", tol, "cpu", fixed_patterns=True)
+    solution = master.relu(problem, blocks, time_limit=time_limit)
     network = problem.zero_network()
     if solution.usable:
         found = recover_relu(problem, solution, blocks)

@@ -99,7 +99,8 @@ def assert_sound(result, X, y, alpha, best, *, loss="squared_error", weights=Non
     )
     assert certificate.is_proof and certificate.scope == "global"
     assert certificate.objective == pytest.approx(own, rel=1e-9)
-    slack = 1e-12 * abs(best)
+    # Losses without a scale are differences of terms of about one, and in float64 off by roundings of these.
+    slack = 1e-12 * abs(best) + (1e-15 if LOSSES[loss]().degree is None else 0.0)
     assert certificate.lower_bound <= min(own, best) + slack
     assert certificate.proved_lower_bound <= min(own, best) + slack
 
