@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -206,12 +207,21 @@ class SplineProgramme:
         changes = [np.asarray(part.value) for part in self._changes()]
         sizes = [np.linalg.norm(part, axis=1) for part in changes]
         largest = max(float(size.max()) for size in sizes)
-        limit = self._programme.value * self._units.value * (1 + _AS_GOOD * tol)
+        unit = 1.0 / self._span if self._margins else self._units.value
+        limit = self._programme.value * unit * (1 + _AS_GOOD * tol)
         for part in _NEGLIGIBLE:
             network = self._of_kinks(changes, [size > part * largest for size in sizes])
-            if self.problem.objective(network) <= limit:
+            if self._worth(network) <= limit:
                 break
         return minimal(network, self.problem)
+
+    def _worth(self, network: TwoLayerNetwork) -> float:
+        """Its objective; of margins the norm that it has when its smallest margin is scaled to one."""
+        problem = self.problem
+        if not self._margins:
+            return problem.objective(network)
+        margin = float((problem.y * network.predict(problem.X)).min())
+        return network.penalty(free_bias=True) / margin if margin > 0 else math.inf
 
     def _changes(self) -> tuple[cp.Expression, cp.Expression]:
         """``z⁺`` at all knots but the last, where it is nothing on the data, and ``z⁻`` at all but the first."""

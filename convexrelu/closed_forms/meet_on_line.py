@@ -40,7 +40,7 @@ def _by_margin(problem: TrainingProblem, line: Line) -> tuple[TwoLayerNetwork, A
     v = programme.dual()
     if v is None:
         raise ValueError(f"y: the solver found no network that meets it ({status.value})")
-    return with_margin(problem, programme.network(0.0)), v, status
+    return with_margin(problem, programme.network(1e-6)), v, status
 
 
 def _interpolant(problem: TrainingProblem, line: Line) -> tuple[TwoLayerNetwork, Array, Status]:

@@ -82,6 +82,20 @@ def test_margins_of_one_feature(seed):
     assert check(result, X, y, "hinge", free_bias=True) == pytest.approx(problem.value, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_margins_keep_small_kinks_in_all_units(scale):
+    """Classes that alternate over a short stretch and over a long one: slopes differ by a factor of 2000."""
+    x = np.concatenate([1e-3 * np.arange(5), 2.0 + 2.0 * np.arange(5)])[:, None]
+    y = np.where(np.arange(10) % 2, 1.0, -1.0)
+    norms = [
+        check(
+            minimum_norm(unit * x, y, loss="hinge", hidden_bias="free"), unit * x, y, "hinge", True
+        )
+        for unit in (1.0, scale)
+    ]
+    assert norms[1] * scale == pytest.approx(norms[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("loss", ["squared_error", "hinge"])
 def test_whitened_rows_have_a_formula(loss):
     X = orthogonal_rows(6, 8, 0, whitened=True)
