@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from convexrelu.arguments import check_choice, check_number
+from convexrelu.arguments import check_choice, check_number, checked_gates
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair
@@ -417,16 +417,7 @@ def _fixed_patterns(
         if patterns == "enumerated":
             return enumerate_patterns(design)
         return sample_patterns(design, n_patterns, random)
-    try:
-        gates = np.asarray(patterns, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"patterns is not an array of gates: {error}") from error
-    if gates.ndim != 2 or gates.shape[1] != design.shape[1] or not len(gates):
-        raise ValueError(
-            f"patterns has shape {gates.shape}, expected gates of shape (P, {design.shape[1]})"
-        )
-    if not np.isfinite(gates).all():
-        raise ValueError("patterns contains NaN or infinity; gates must be finite")
+    gates = checked_gates("patterns", patterns, design.shape[1])
     return ActivationPatterns.of_gates(design, gates)
 
 

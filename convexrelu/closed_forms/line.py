@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -175,20 +174,12 @@ class SplineProgramme:
 
     def solve(self, time_limit: float | None = None) -> Status:
         """Call the solver; without a solution the network is a constant."""
-        import cvxpy as cp
-
-        from convexrelu.programs import solver_options
+        from convexrelu.programs.base import call_solver, solver_options
 
         options = solver_options("CLARABEL", 1e-10)
         if time_limit is not None:
             options["time_limit"] = max(time_limit, 1e-3)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "may be inaccurate" is a status here
-            try:
-                self._programme.solve(cp.CLARABEL, **options)
-            except cp.error.SolverError:
-                return Status.FAILED
-        return Status.of_cvxpy(self._programme.status)
+        return call_solver(self._programme, "CLARABEL", **options)
 
     def dual(self) -> Array | None:
         """The dual point of the solution, None where there is none; of margins, up to a positive factor."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -170,17 +169,9 @@ class MeetingProgramme:
 
     def solve(self) -> bool:
         """Whether there is a solution, accurate or not."""
-        import cvxpy as cp
+        from convexrelu.programs.base import call_solver, solver_options
 
-        from convexrelu.programs import solver_options
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what comes back is checked
-            try:
-                self._programme.solve(cp.CLARABEL, **solver_options("CLARABEL", 1e-10))
-            except cp.error.SolverError:
-                return False
-        status = Status.of_cvxpy(self._programme.status)
+        status = call_solver(self._programme, "CLARABEL", **solver_options("CLARABEL", 1e-10))
         return status in (Status.CONVERGED, Status.INACCURATE) and self._u.value is not None
 
     def network(self) -> TwoLayerNetwork:

@@ -16,10 +16,9 @@ from convexrelu.certificate import Certificate
 from convexrelu.closed_forms.meet_by_patterns import Generator
 from convexrelu.closed_forms.meet_on_line import meet_on_line
 from convexrelu.closed_forms.norm import MET, Found, miss, norm
-from convexrelu.oracles import SpikeFreeOracle, proved_length
+from convexrelu.oracles import SpikeFreeOracle
 from convexrelu.oracles.choose import OraclePair
 from convexrelu.oracles.of_problem import oracles_for, relaxation_for
-from convexrelu.oracles.spike_free import LONGEST
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, Result
 from convexrelu.solvers.descent import descend
@@ -119,7 +118,7 @@ def minimum_norm(
     elif problem.free_bias:
         found = meet_on_line(problem)
     else:
-        pair = _oracles(problem, oracle, random_state)
+        pair = oracles_for(problem, oracle, random_state)
         deadline = math.inf if time_limit is None else started + time_limit
         blocks, size = _first_blocks(problem, pair, random_state, deadline)
         found = Generator(problem, pair, tol, max_iter, deadline, size).run(blocks)
@@ -130,7 +129,7 @@ def minimum_norm(
         network,
         certificate,
         status,
-        tol=tol if status is Status.CONVERGED else -1.0,
+        tol=tol,
         seconds=time.perf_counter() - started,
         n_blocks=0,
     )
@@ -150,17 +149,6 @@ def _checked(
         again = rows[counts > 1][0]
         raise ValueError(f"y has different targets for equal rows of X, such as {again}")
     return problem
-
-
-def _oracles(
-    problem: TrainingProblem, name: str, random_state: int | np.random.RandomState | None
-) -> OraclePair:
-    if name == "auto":
-        length = proved_length(problem.design)
-        if length <= LONGEST:
-            oracle = SpikeFreeOracle(problem.design, length)
-            return OraclePair(oracle, oracle, verifier_cuts=True)
-    return oracles_for(problem, name, random_state)
 
 
 def _first_blocks(

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
+from convexrelu.arguments import check_number, checked_gates
 from convexrelu.certificate import Certificate, certificate_of
 from convexrelu.gated_network import GatedNetwork
-from convexrelu.kernels.inputs import augmented_pair, checked_gates, checked_weights
+from convexrelu.kernels.inputs import augmented_pair, checked_weights
 from convexrelu.kernels.ridge import kernel_ridge
 from convexrelu.oracles import PatternOracle
 from convexrelu.patterns import ActivationPatterns
@@ -286,10 +287,8 @@ def _check(problem: TrainingProblem, n_iter: int, tol: float) -> None:
             f"problem has activation={problem.activation!r} and loss={problem.loss.name!r}; Missing for other "
             "than 'gated_relu' and 'squared_error'"
         )
-    if isinstance(n_iter, bool) or not isinstance(n_iter, numbers.Integral) or n_iter < 0:
-        raise ValueError(f"n_iter={n_iter!r} is not an integer of at least 0")
-    if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= tol < math.inf:
-        raise ValueError(f"tol={tol!r} is not a finite number of at least 0")
+    check_number("n_iter", n_iter, numbers.Integral, 0)
+    check_number("tol", tol, numbers.Real, 0)
 
 
 def _distinct(

@@ -1,11 +1,11 @@
-"""What kernels are given: two sets of rows to compare, gates, and weights of these."""
+"""What kernels are given: two sets of rows to compare, and weights of gates."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["augmented_pair", "checked_gates", "checked_weights"]
+__all__ = ["augmented_pair", "checked_weights"]
 
 Array = NDArray[np.float64]
 
@@ -31,19 +31,6 @@ def augmented_pair(X: ArrayLike, Z: ArrayLike | None, hidden_bias: bool) -> tupl
         d = rows.shape[1] - int(hidden_bias)
         raise ValueError(f"Z has shape {np.shape(Z)}, expected (m, {d}), the features of X")
     return rows, others
-
-
-def checked_gates(name: str, gates: ArrayLike, size: int) -> Array:
-    """Finite gates of shape (P, `size`), or a ValueError that names them."""
-    try:
-        array = np.asarray(gates, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of gates: {error}") from error
-    if array.ndim != 2 or array.shape[1] != size or not len(array):
-        raise ValueError(f"{name} has shape {array.shape}, expected gates of shape (P, {size})")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity; gates must be finite")
-    return array
 
 
 def checked_weights(weights: ArrayLike, size: int) -> Array:

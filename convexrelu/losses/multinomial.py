@@ -20,7 +20,7 @@ __all__ = ["Multinomial"]
 Array = NDArray[np.float64]
 
 _MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
-_LAST_STEPS = 2
+_LAST_STEPS = 2  # without looking at the objective
 _BALANCED = 1e-12
 
 
@@ -128,9 +128,8 @@ class Multinomial(Loss):
             step = np.linalg.solve(hessian, wanted - predicted)
             decrease = float((wanted - predicted) @ step)
             rounding = 8 * EPS * abs(current)
-            if (
-                decrease <= rounding
-            ):  # too near for the objective to tell: full steps, twice the digits each
+            # Too near for the objective to tell: full steps, with twice the digits each.
+            if decrease <= rounding:
                 c, n_last = c + step, n_last + 1
                 if n_last == _LAST_STEPS:
                     break

@@ -140,7 +140,8 @@ def choose_oracles(
     verifier = _verifier(name, design, random, device)
     if name == "spike_free":
         return OraclePair(SpikeFreeOracle(design), verifier, verifier_cuts=False)
-    if isinstance(verifier, SweepOracle) and verifier.n_arcs <= _FINDER_ARCS:
+    is_short = isinstance(verifier, SweepOracle) and verifier.n_arcs <= _FINDER_ARCS
+    if is_short or isinstance(verifier, SpikeFreeOracle):
         return OraclePair(verifier, verifier, verifier_cuts=True)
     finder = SearchOracle(design, n_starts=512, first_step=0.1, random_state=random, device=device)
     return OraclePair(finder, verifier, verifier_cuts=True)

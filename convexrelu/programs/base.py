@@ -14,7 +14,7 @@ from convexrelu.problem import TrainingProblem
 from convexrelu.result import ProgrammeSolution
 from convexrelu.status import Status
 
-__all__ = ["FiniteProgramme", "solver_options"]
+__all__ = ["FiniteProgramme", "call_solver", "solver_options"]
 
 Array = NDArray[np.float64]
 
@@ -40,6 +40,18 @@ def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
             raise ValueError(
                 f"solver={solver!r} is not known; available: 'CLARABEL', 'ECOS', 'SCS'"
             )
+
+
+def call_solver(problem: cp.Problem, solver: str, **options: Any) -> Status:
+    """Solve, and say how it ended; errors that a solver raises become ``Status.FAILED``."""
+    with warnings.catch_warnings():
+        # cvxpy says "may be inaccurate" in a warning; here that is a status.
+        warnings.simplefilter("ignore")
+        try:
+            problem.solve(solver=solver, **options)
+        except (cp.error.SolverError, ArithmeticError, ValueError):
+            return Status.FAILED
+    return Status.of_cvxpy(problem.status)
 
 
 _TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
@@ -200,12 +212,5 @@ class FiniteProgramme:
         return np.asarray(self._link.dual_value) * (self._units.value / self._units.tau)
 
     def _call(self, solver: str, options: dict[str, Any]) -> Status:
-        with warnings.catch_warnings():
-            # cvxpy says "may be inaccurate" in a warning; here that is a status.
-            warnings.simplefilter("ignore")
-            try:
-                # Without warm start: the answer must not depend on what was solved before.
-                self.cvxpy_problem.solve(solver=solver, warm_start=False, **options)
-            except (cp.error.SolverError, ArithmeticError, ValueError):
-                return Status.FAILED
-        return Status.of_cvxpy(self.cvxpy_problem.status)
+        # Without warm start: the answer must not depend on what was solved before.
+        return call_solver(self.cvxpy_problem, solver, warm_start=False, **options)
