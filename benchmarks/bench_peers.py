@@ -43,7 +43,7 @@ def main() -> None:
     quick = quick_asked(main.__doc__)
     relu = [(40, 3, 8, 5, 20)] if quick else RELU
     gated = [(40, 3, 8, 5, 20)] if quick else GATED
-    relu_peers = CONIC[:1] if quick else (*CONIC, "pyscnn-relu")
+    relu_peers = CONIC[:1] if quick else (*CONIC, "adelie-relu", "pyscnn-relu")
     gated_peers = CONIC[1:2] if quick else ("celer", "skglm", "adelie", "pyscnn", "cvxpy:CLARABEL")
     _report("relu", relu, ("newton",), relu_peers, quick)
     _report("gated", gated, ("newton", "fista"), gated_peers, quick)
@@ -128,7 +128,7 @@ def _native(solver: str, problem: TrainingProblem, blocks: Blocks, kind: str) ->
 
 def _peer(peer: str, data: dict[str, Any], limit: int) -> dict[str, Any] | None:
     """The peer's answer; None where it is not installed, no seconds where it did not finish."""
-    own = {"adelie": "ADELIE_PYTHON"}.get(peer, "PYSCNN_PYTHON")
+    own = "ADELIE_PYTHON" if peer.startswith("adelie") else "PYSCNN_PYTHON"
     python = sys.executable if peer in CONIC else os.environ.get(own)
     if python is None:
         print(f"{peer}: not installed, set {own}", file=sys.stderr)

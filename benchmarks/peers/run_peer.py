@@ -24,6 +24,7 @@ EXPONENTS = {
     "celer": range(6, 14),
     "skglm": range(5, 12),
     "adelie": range(13, 17),
+    "adelie-relu": range(8, 17, 2),
     "pyscnn": range(12, 17),
     "pyscnn-relu": range(6, 10, 2),
     "cvxpy:SCS": range(5, 9),
@@ -176,6 +177,35 @@ def adelie(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
     return state.betas.toarray().reshape(n_blocks, dim)
 
 
+def adelie_relu(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
+    """The same with cones as linear constraints, along twenty penalties: the last alone leaves zero."""
+    import adelie as ad
+
+    half, (n, dim) = len(data["masks"]) // 2, data["design"].shape
+    rows = (np.ascontiguousarray((2.0 * m - 1.0)[:, None] * data["design"]) for m in data["masks"])
+    cones = [ad.constraint.linear(A, np.zeros(n), np.full(n, np.inf)) for A in rows]
+    design = ad.matrix.convex_relu(
+        np.asfortranarray(data["design"]),
+        np.asfortranarray(data["masks"][:half].T),
+        n_threads=int(data["threads"]),
+    )
+    state = ad.grpnet(
+        X=design,
+        glm=ad.glm.gaussian(y=data["y"]),
+        groups=np.arange(0, 2 * half * dim, dim),
+        constraints=cones,
+        penalty=np.ones(2 * half),
+        lmda_path=float(data["alpha"]) * np.geomspace(100, 1, 20),
+        intercept=False,
+        tol=tol,
+        ddev_tol=0,
+        early_exit=False,
+        progress_bar=False,
+        n_threads=int(data["threads"]),
+    )
+    return state.betas[-1].toarray().reshape(2 * half, dim)
+
+
 def pyscnn(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
     """R-FISTA in float64; its tolerance is on the squared subgradient."""
     from scnn.models import ConvexGatedReLU
@@ -298,6 +328,7 @@ PEERS: dict[str, Callable[[dict[str, np.ndarray], float], np.ndarray]] = {
     "celer": celer,
     "skglm": skglm,
     "adelie": adelie,
+    "adelie-relu": adelie_relu,
     "pyscnn": pyscnn,
     "pyscnn-relu": pyscnn_relu,
     "cvxpy:CLARABEL": _cvxpy("CLARABEL"),

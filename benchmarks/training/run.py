@@ -7,7 +7,7 @@
 
 Every pair is one run of benchopt with a file of its own in `outputs`. Pairs that have one are left out, so a stopped
 run goes on where it was, and parts of it may run as processes beside each other. What there is goes to
-`results/training.csv.gz` in the end.
+`results/training.csv.gz` in the end, where it takes the place of earlier runs of the same solvers on the same pairs.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
@@ -92,26 +93,53 @@ def run_pair(name, alpha, path, solvers=None):
 
 
 def collect():
-    """One tidy table of all files there are; replaced at once, in case another process does the same."""
+    """One tidy table of what there was and all files; replaced at once, as another process may do the same."""
     paths = sorted(OUTPUTS.glob("*.parquet"))
     if not paths:
         raise SystemExit("nothing has been run yet")
-    table = pd.concat([tidy(pd.read_parquet(path)) for path in paths])
-    common.RESULTS.mkdir(exist_ok=True)
     target = common.RESULTS / "training.csv.gz"
+    table = pd.concat([_dated(path) for path in paths])
+    if target.exists():
+        table = replaced(pd.read_csv(target), table)
+    common.RESULTS.mkdir(exist_ok=True)
     partial = target.with_suffix(f".{os.getpid()}")
     table.to_csv(
         partial, index=False, float_format="%.7g", compression={"method": "gzip", "mtime": 0}
     )
     partial.replace(target)
-    common.circumstances("training", benchopt=version("benchopt"), pyscnn=_version_of_pyscnn())
+    common.circumstances("training", benchopt=version("benchopt"), **_versions_of_peers())
 
 
-def _version_of_pyscnn():
-    if "PYSCNN_PYTHON" not in os.environ:
+def _dated(path):
+    return tidy(pd.read_parquet(path)).assign(date=str(date.fromtimestamp(path.stat().st_mtime)))
+
+
+def replaced(before, now):
+    """`before` without the solvers and pairs of `now`, and `now`."""
+    keys = ["data", "alpha", "solver"]
+    again = pd.MultiIndex.from_frame(before[keys]).isin(pd.MultiIndex.from_frame(now[keys]))
+    return pd.concat([before[~again], now])
+
+
+def _versions_of_peers():
+    """Of those in environments of their own; of CRONOS, which is no package, the commit."""
+    versions = {}
+    for package, variable in {
+        "pyscnn": "PYSCNN_PYTHON",
+        "adelie": "ADELIE_PYTHON",
+        "jax": "CRONOS_PYTHON",
+    }.items():
+        code = f"from importlib.metadata import version; print(version({package!r}))"
+        versions[package] = _answer_of(os.environ.get(variable), "-c", code)
+    versions["CRONOS"] = _answer_of(
+        "git", "-C", os.environ.get("CRONOS_FOLDER"), "rev-parse", "HEAD"
+    )
+    return versions
+
+
+def _answer_of(*command):
+    if None in command:
         return "not installed"
-    code = "from importlib.metadata import version; print(version('pyscnn'))"
-    command = [os.environ["PYSCNN_PYTHON"], "-c", code]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 

@@ -10,7 +10,7 @@ import pytest
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 
 SUITE = Path(__file__).parents[2] / "benchmarks" / "training"
-NAMES = ("benchmark_utils", "report")
+NAMES = ("benchmark_utils", "report", "run")
 ALPHA = 0.02
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 2))
@@ -93,3 +93,15 @@ def test_times_are_those_of_the_first_row_within_the_target(suite):
     runs = summary_of_runs(curves).set_index("solver")
     assert runs[1e-2].to_dict() == {"a": 1, "b": np.inf}
     assert runs[1e-3].to_dict() == {"a": 2, "b": np.inf}
+
+
+def test_new_runs_take_the_place_of_the_same_solver_on_the_same_pair(suite, monkeypatch):
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(variable, "1")  # `run` sets them; undone after the test
+    from run import replaced
+
+    columns = ["data", "alpha", "solver", "objective"]
+    before = [("x", 0.1, "a", 1.0), ("x", 0.1, "a", 0.9), ("x", 0.1, "b", 2.0), ("y", 0.1, "a", 3)]
+    now = [("x", 0.1, "a", 0.5), ("x", 0.1, "c", 4.0)]
+    table = replaced(*(pd.DataFrame(rows, columns=columns) for rows in (before, now)))
+    assert list(table.itertuples(index=False, name=None)) == before[2:] + now
