@@ -1,4 +1,4 @@
-"""Checks of options and gates, whose messages name the argument, what was given and what is taken."""
+"""Checks of options and arrays, whose messages name the argument, what was given and what is taken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_choice", "check_number", "checked_gates"]
+__all__ = ["check_choice", "check_number", "finite_array"]
+
+Array = NDArray[np.float64]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -28,14 +30,39 @@ def check_number(name: str, value: Any, kind: type, least: int) -> None:
         )
 
 
-def checked_gates(name: str, gates: ArrayLike, size: int) -> NDArray[np.float64]:
-    """Finite gates of shape (P, `size`), or a ValueError that names them."""
+def finite_array(name: str, value: ArrayLike, *shape: int | str) -> Array:
+    """A copy in float64 of finite numbers whose squares do not overflow, or a ValueError that calls it `name`.
+
+    Letters in `shape` stand for any number from one on; without one, every shape will do.
+
+    Examples
+    --------
+    >>> finite_array("X", [[1, 2], [3, 4]], "n", 3)
+    Traceback (most recent call last):
+        ...
+    ValueError: X has shape (2, 2), expected (n, 3)
+    """
     try:
-        array = np.asarray(gates, dtype=np.float64)
+        if np.iscomplexobj(value):
+            raise TypeError("complex numbers")
+        array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of gates: {error}") from error
-    if array.ndim != 2 or array.shape[1] != size or not len(array):
-        raise ValueError(f"{name} has shape {array.shape}, expected gates of shape (P, {size})")
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if shape and not _fits(array.shape, shape):
+        expected = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+        raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity; gates must be finite")
+        raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.square(array).sum()):
+            raise ValueError(
+                f"{name} has entries up to {np.abs(array).max():.3g}, whose squares overflow float64; rescale it"
+            )
     return array
+
+
+def _fits(given: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
+    return len(given) == len(expected) and all(
+        size > 0 if isinstance(wanted, str) else size == wanted
+        for size, wanted in zip(given, expected, strict=True)
+    )

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse
 
+from convexrelu.arguments import finite_array
 from convexrelu.coordinates import SampleCoordinates
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
 
-__all__ = ["ACTIVATIONS", "TrainingProblem", "Units", "checked_alpha", "finite_copy"]
+__all__ = ["ACTIVATIONS", "TrainingProblem", "Units", "checked_alpha"]
 
 Array = NDArray[np.float64]
 
@@ -587,7 +588,7 @@ def _checked_slope(activation: str, negative_slope: float) -> float:
 
 
 def _checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
-    X, y = _checked_inputs(X), finite_copy("y", y)
+    X, y = _checked_inputs(X), finite_array("y", y)
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
     n = X.shape[0]
@@ -602,32 +603,14 @@ def _checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
 def _checked_inputs(X: Any) -> Any:
     """A copy in float64: dense, or in canonical CSR if there are more features than samples in a sparse one."""
     if not issparse(X):
-        return finite_copy("X", X)
+        return finite_array("X", X)
     if X.ndim != 2 or X.shape[1] <= X.shape[0]:
-        return finite_copy("X", X.toarray())
+        return finite_array("X", X.toarray())
     rows = csr_array(X, copy=True)
-    rows.data = finite_copy("X", rows.data)
+    rows.data = finite_array("X", rows.data)
     rows.sum_duplicates()
     rows.eliminate_zeros()
     return rows
-
-
-def finite_copy(name: str, value: ArrayLike) -> Array:
-    """A copy in float64 of finite numbers whose squares do not overflow, or a ValueError that calls it `name`."""
-    try:
-        if np.iscomplexobj(value):
-            raise TypeError("complex numbers")
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of real numbers: {error}") from error
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
-    with np.errstate(over="ignore"):
-        if not np.isfinite(np.square(array).sum()):
-            raise ValueError(
-                f"{name} has entries up to {np.abs(array).max():.3g}, whose squares overflow float64; rescale it"
-            )
-    return array
 
 
 def _checked_loss(loss: str | Loss) -> Loss:
@@ -641,7 +624,7 @@ def _checked_loss(loss: str | Loss) -> Loss:
 def _checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:
     if sample_weight is None:
         return np.full(n_samples, 1.0 / n_samples)
-    weights = finite_copy("sample_weight", sample_weight)
+    weights = finite_array("sample_weight", sample_weight)
     if weights.shape != (n_samples,):
         raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n_samples},)")
     if (weights < 0).any() or not weights.any():

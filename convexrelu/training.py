@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from convexrelu.arguments import check_choice, check_number, checked_gates
+from convexrelu.arguments import check_choice, check_number, finite_array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair
@@ -417,7 +417,7 @@ def _fixed_patterns(
         if patterns == "enumerated":
             return enumerate_patterns(design)
         return sample_patterns(design, n_patterns, random)
-    gates = checked_gates("patterns", patterns, design.shape[1])
+    gates = finite_array("patterns", patterns, "P", design.shape[1])
     return ActivationPatterns.of_gates(design, gates)
 
 

@@ -38,6 +38,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu.arguments import finite_array
 from convexrelu.network import TwoLayerNetwork
 
 __all__ = ["CellReport", "cell_report"]
@@ -195,11 +196,5 @@ def _checked(network: TwoLayerNetwork, X: ArrayLike, y: ArrayLike) -> tuple[Arra
             f"network has no knot at neuron {dead[0]}, whose hidden weight is zero, expected one for "
             "each neuron; network.balance(free_bias=True) makes such neurons part of the intercept"
         )
-    inputs, targets = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if inputs.ndim != 2 or inputs.shape[1] != 1 or not len(inputs):
-        raise ValueError(f"X has shape {inputs.shape}, expected (n, 1)")
-    if targets.shape != (len(inputs),):
-        raise ValueError(f"y has shape {targets.shape}, expected {(len(inputs),)}")
-    if not (np.isfinite(inputs).all() and np.isfinite(targets).all()):
-        raise ValueError("X or y contains NaN or infinity; all entries must be finite")
-    return inputs[:, 0], targets
+    inputs = finite_array("X", X, "n", 1)
+    return inputs[:, 0], finite_array("y", y, len(inputs))

@@ -9,9 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from convexrelu.network import TwoLayerNetwork
 
-__all__ = ["BELOW", "checked_inputs", "checked_network", "checked_targets"]
-
-Array = NDArray[np.float64]
+__all__ = ["BELOW", "checked_network", "checked_targets"]
 
 # Keywords of a legend below the axes and their label.
 BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "frameon": False}
@@ -24,16 +22,6 @@ def checked_network(network: Any, n_features: int) -> TwoLayerNetwork:
     if network.n_features != n_features:
         raise ValueError(f"network takes {network.n_features} features, expected {n_features}")
     return network
-
-
-def checked_inputs(X: ArrayLike, n_features: int | None = None) -> Array:
-    """At least one row of finite numbers, `n_features` of them where that matters."""
-    rows = np.asarray(X, dtype=np.float64)
-    if rows.ndim != 2 or not len(rows) or n_features not in (None, rows.shape[1]):
-        raise ValueError(f"X has shape {rows.shape}, expected (n, {n_features or 'd'})")
-    if not np.isfinite(rows).all():
-        raise ValueError("X contains NaN or infinity; all entries must be finite")
-    return rows
 
 
 def checked_targets(y: ArrayLike, n_samples: int) -> NDArray:

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.displays.common import BELOW, checked_inputs, checked_network, checked_targets
+from convexrelu.arguments import finite_array
+from convexrelu.displays.common import BELOW, checked_network, checked_targets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +144,7 @@ class DecisionRegionsDisplay:
         network = checked_network(estimator.network_, 2)
         if grid_resolution < 2:
             raise ValueError(f"grid_resolution={grid_resolution!r} is not at least 2")
-        inputs = checked_inputs(X, 2)
+        inputs = finite_array("X", X, "n", 2)
         targets = checked_targets(y, len(inputs))
         problem = estimator._problem(inputs, targets, None, 1.0)
         classes = estimator.classes_ if is_classifier(estimator) else None

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu.displays.common import BELOW, checked_inputs, checked_targets
+from convexrelu.arguments import finite_array
+from convexrelu.displays.common import BELOW, checked_targets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,7 +129,7 @@ class OptimalSetDisplay:
             If the arrays do not fit together, or there is no such column.
         """
         names = getattr(X, "columns", None)
-        rows = checked_inputs(X)
+        rows = finite_array("X", X, "n", "d")
         d = rows.shape[1]
         if feature is None and d == 1:
             feature = 0

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu.displays.common import BELOW, checked_inputs
+from convexrelu.arguments import finite_array
+from convexrelu.displays.common import BELOW
 from convexrelu.norms import norms
 from convexrelu.oracles.spike_free import spike_free_margin
 from convexrelu.oracles.sweep import SweepOracle
@@ -254,7 +255,7 @@ def _mark_touched(ax: Any, touched: Array, **style: Any) -> None:
 
 
 def _checked_rows(X: ArrayLike) -> Array:
-    rows = checked_inputs(X)
+    rows = finite_array("X", X, "n", "d")
     if len(rows) not in (2, 3):
         raise ValueError(f"X has shape {rows.shape}, expected (2, d) or (3, d)")
     if not rows.any(axis=1).all():

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu.analysis.spline import knots
-from convexrelu.displays.common import BELOW, checked_inputs, checked_network, checked_targets
+from convexrelu.arguments import finite_array
+from convexrelu.displays.common import BELOW, checked_network, checked_targets
 from convexrelu.network import TwoLayerNetwork
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class SplineDisplay:
             raise ValueError(f"network has {network.n_outputs} outputs, expected 1")
         if X is None and y is not None:
             raise ValueError("y needs X, the inputs that it belongs to")
-        inputs = None if X is None else checked_inputs(X, 1)
+        inputs = None if X is None else finite_array("X", X, "n", 1)
         targets = None if inputs is None or y is None else checked_targets(y, len(inputs))
         positions, jumps = knots(network)
         low, high = _range(positions, inputs)
@@ -141,7 +142,7 @@ class SplineDisplay:
         """Draw the network of a fitted estimator; labels become -1 and 1, as in its loss."""
         check_is_fitted(estimator, "network_")
         network = checked_network(estimator.network_, 1)
-        inputs = checked_inputs(X, 1)
+        inputs = finite_array("X", X, "n", 1)
         problem = estimator._problem(inputs, checked_targets(y, len(inputs)), None, 1.0)
         return cls.from_network(network, inputs, problem.y, ax=ax, **kwargs)
 

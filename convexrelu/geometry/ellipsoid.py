@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu.arguments import finite_array
 from convexrelu.geometry.least_distance import least_distance_with_equations
 from convexrelu.geometry.support import SupportFunctions, SupportPoint
 from convexrelu.norms import norms
 from convexrelu.oracles import SpikeFreeTest, spike_free_margin
 from convexrelu.oracles.base import lipschitz_constant
-from convexrelu.problem import TrainingProblem, finite_copy
+from convexrelu.problem import TrainingProblem
 
 __all__ = ["Radius", "RectifiedEllipsoid"]
 
@@ -110,7 +111,7 @@ class RectifiedEllipsoid:
     ) -> None:
         if isinstance(hidden_bias, str):
             raise ValueError(f"hidden_bias={hidden_bias!r} is not True or False")
-        samples = finite_copy("X", X)
+        samples = finite_array("X", X)
         problem = TrainingProblem(
             samples, np.zeros(samples.shape[:1]), 1.0, hidden_bias=hidden_bias
         )
@@ -170,11 +171,7 @@ class RectifiedEllipsoid:
                [0., 1., 0.],
                [0., 0., 1.]])
         """
-        rows = finite_copy("directions", directions)
-        if rows.ndim != 2 or rows.shape[1] != len(self.design):
-            raise ValueError(
-                f"directions has shape {rows.shape}, expected (k, {len(self.design)}), one entry a sample"
-            )
+        rows = finite_array("directions", directions, "k", len(self.design))
         return [self.support(row) for row in rows]
 
     def polar_radius(self, v: ArrayLike) -> Radius:
@@ -305,12 +302,7 @@ class RectifiedEllipsoid:
         return spike_free_margin(self.design)
 
     def _checked(self, v: ArrayLike, name: str = "v") -> Array:
-        vector = finite_copy(name, v)
-        if vector.shape != (len(self.design),):
-            raise ValueError(
-                f"{name} has shape {vector.shape}, expected ({len(self.design)},), one entry a sample"
-            )
-        return vector
+        return finite_array(name, v, len(self.design))
 
 
 def _circle(n_points: int) -> Array:

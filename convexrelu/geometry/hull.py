@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu.arguments import finite_array
 from convexrelu.geometry.least_distance import least_distance
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
-from convexrelu.problem import TrainingProblem, finite_copy
+from convexrelu.problem import TrainingProblem
 
 __all__ = ["HullNeurons", "hull_neurons", "hull_start"]
 
@@ -106,7 +107,7 @@ def hull_neurons(X: ArrayLike, *, hidden_bias: bool | str = "free") -> HullNeuro
     array([1.414214, 0.      , 0.      , 0.      , 0.      ])
     """
     # Of the problem, only samples and biases matter.
-    samples = finite_copy("X", X)
+    samples = finite_array("X", X)
     problem = TrainingProblem(samples, np.zeros(samples.shape[:1]), 1.0, hidden_bias=hidden_bias)
     return _neurons_of(problem)
 

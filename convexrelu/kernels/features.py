@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.preprocessing import KernelCenterer
 
+from convexrelu.arguments import finite_array
 from convexrelu.network import TwoLayerNetwork
 
 __all__ = ["kernel_alignment", "network_kernel"]
@@ -104,14 +105,9 @@ def kernel_alignment(K: ArrayLike, L: ArrayLike) -> float:
 
 def _centred(name: str, matrix: ArrayLike) -> Array:
     """``HKH`` of norm one."""
-    try:
-        kernel = np.asarray(matrix, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    kernel = finite_array(name, matrix)
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1]:
         raise ValueError(f"{name} has shape {kernel.shape}, expected (n, n)")
-    if not np.isfinite(kernel).all():
-        raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
     centred = KernelCenterer().fit_transform(kernel)
     size, rounding = np.linalg.norm(centred), 1e-14 * np.linalg.norm(kernel)
     if size <= rounding:

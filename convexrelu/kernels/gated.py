@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
-from convexrelu.arguments import check_number, checked_gates
+from convexrelu.arguments import check_number, finite_array
 from convexrelu.certificate import Certificate, certificate_of
 from convexrelu.gated_network import GatedNetwork
 from convexrelu.kernels.inputs import augmented_pair, checked_weights
@@ -108,7 +108,7 @@ def gated_kernel(
            [-0.,  3.]])
     """
     rows, others = augmented_pair(X, Z, hidden_bias)
-    g = checked_gates("gates", gates, rows.shape[1])
+    g = finite_array("gates", gates, "P", rows.shape[1])
     eta = checked_weights(weights, len(g))
     return ((rows @ g.T >= 0) * eta) @ (others @ g.T >= 0).T * (rows @ others.T)
 
@@ -295,7 +295,7 @@ def _distinct(
     design: Array, gates: ArrayLike, weights: ArrayLike | None
 ) -> tuple[ActivationPatterns, Array]:
     """Distinct patterns of the gates, and the sums of the gates' weights."""
-    g = checked_gates("patterns", gates, design.shape[1])
+    g = finite_array("patterns", gates, "P", design.shape[1])
     w = np.ones(len(g)) if weights is None else checked_weights(weights, len(g))
     masks = g @ design.T >= 0
     _, first, inverse = np.unique(row_keys(masks), return_index=True, return_inverse=True)

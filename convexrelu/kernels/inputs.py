@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu.arguments import finite_array
+
 __all__ = ["augmented_pair", "checked_weights"]
 
 Array = NDArray[np.float64]
@@ -35,26 +37,12 @@ def augmented_pair(X: ArrayLike, Z: ArrayLike | None, hidden_bias: bool) -> tupl
 
 def checked_weights(weights: ArrayLike, size: int) -> Array:
     """Weights of shape (`size`,), not negative and not all zero, or a ValueError."""
-    try:
-        array = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"weights is not an array of numbers: {error}") from error
-    if array.shape != (size,):
-        raise ValueError(f"weights has shape {array.shape}, expected ({size},), one for each gate")
-    if not np.isfinite(array).all() or (array < 0).any() or not array.any():
-        raise ValueError(
-            "weights must be finite and non-negative, with at least one positive entry"
-        )
+    array = finite_array("weights", weights, size)
+    if (array < 0).any() or not array.any():
+        raise ValueError("weights must be non-negative, with at least one positive entry")
     return array
 
 
 def _augmented(name: str, rows: ArrayLike, hidden_bias: bool) -> Array:
-    try:
-        array = np.asarray(rows, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
-    if array.ndim != 2:
-        raise ValueError(f"{name} has shape {array.shape}, expected (n, d)")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
+    array = finite_array(name, rows, "n", "d")
     return np.column_stack([array, np.ones(len(array))]) if hidden_bias else array

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu.arguments import finite_array
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.optimal_set.columns import ROUNDING, check_fits, columns_of, penalties_of, rescaled
 from convexrelu.problem import TrainingProblem
@@ -204,11 +205,6 @@ def _mean_loss(problem: TrainingProblem, network: TwoLayerNetwork, X: Array, y: 
 def _checked_validation(
     X: ArrayLike, y: ArrayLike, problem: TrainingProblem
 ) -> tuple[Array, Array]:
-    X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if X.ndim != 2 or X.shape[1] != problem.n_features or not len(X):
-        raise ValueError(f"X_val has shape {X.shape}, expected (n', {problem.n_features})")
-    if y.shape != (len(X), *problem.y.shape[1:]):
-        raise ValueError(f"y_val has shape {y.shape}, expected {(len(X), *problem.y.shape[1:])}")
-    if not (np.isfinite(X).all() and np.isfinite(y).all()):
-        raise ValueError("X_val or y_val contains NaN or infinity; all entries must be finite")
+    X = finite_array("X_val", X, "n'", problem.n_features)
+    y = finite_array("y_val", y, len(X), *problem.y.shape[1:])
     return X, problem.loss.checked_targets(y)

@@ -208,12 +208,13 @@ def test_limit_on_reweightings():
         ({"problem": "diabetes"}, "problem is a str"),
         (
             {"patterns": GATES[:, :2]},
-            r"patterns has shape \(12, 2\), expected gates of shape \(P, 3\)",
+            r"patterns has shape \(12, 2\), expected \(P, 3\)",
         ),
         ({"patterns": np.nan * GATES}, "patterns contains NaN"),
-        ({"patterns": "sampled"}, "patterns is not an array of gates"),
+        ({"patterns": "sampled"}, "patterns is not an array of numbers"),
         ({"weights": np.ones(3)}, r"weights has shape \(3,\), expected \(12,\)"),
-        ({"weights": -np.ones(12)}, "weights must be finite and non-negative"),
+        ({"weights": -np.ones(12)}, "weights must be non-negative"),
+        ({"weights": np.full(12, np.inf)}, "weights contains NaN or infinity"),
         ({"weights": np.zeros(12)}, "at least one positive"),
         ({"weights": ["a"] * 12}, "weights is not an array of numbers"),
         ({"n_iter": -1}, "n_iter=-1"),
@@ -243,7 +244,7 @@ def test_gated_kernel_is_a_sum_over_gates():
     [
         ({"gates": GATES[:, 0]}, r"gates has shape \(12,\)"),
         ({"weights": np.ones(2)}, "weights has shape"),
-        ({"X": X[:, :1]}, r"gates has shape \(12, 3\), expected gates of shape \(P, 2\)"),
+        ({"X": X[:, :1]}, r"gates has shape \(12, 3\), expected \(P, 2\)"),
     ],
 )
 def test_bad_input_of_the_gated_kernel(change, message):
