@@ -14,10 +14,10 @@ __version__ = "0.1.0"
 _HOME = {
     "Certificate": "certificate",
     "ConvexReLUClassifier": "estimators.classifier",
-    "ConvexReLUClassifierCV": "estimators.cross_validation",
+    "ConvexReLUClassifierCV": "estimators.classifier_cv",
     "ConvexReLUFeatures": "estimators.features",
     "ConvexReLURegressor": "estimators.regressor",
-    "ConvexReLURegressorCV": "estimators.cross_validation",
+    "ConvexReLURegressorCV": "estimators.regressor_cv",
     "GatedNetwork": "gated_network",
     "NTKRidge": "estimators.tangent_kernel",
     "NTKSVC": "estimators.tangent_kernel",
@@ -58,9 +58,10 @@ if TYPE_CHECKING:
     from convexrelu.auditing import NetworkCertificate, certify
     from convexrelu.certificate import Certificate
     from convexrelu.estimators.classifier import ConvexReLUClassifier
-    from convexrelu.estimators.cross_validation import ConvexReLUClassifierCV, ConvexReLURegressorCV
+    from convexrelu.estimators.classifier_cv import ConvexReLUClassifierCV
     from convexrelu.estimators.features import ConvexReLUFeatures
     from convexrelu.estimators.regressor import ConvexReLURegressor
+    from convexrelu.estimators.regressor_cv import ConvexReLURegressorCV
     from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
     from convexrelu.gated_network import GatedNetwork
     from convexrelu.network import TwoLayerNetwork

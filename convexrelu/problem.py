@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -11,19 +10,28 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import issparse
 
-from convexrelu.arguments import finite_array
 from convexrelu.coordinates import SampleCoordinates
-from convexrelu.losses import LOSSES, Loss
+from convexrelu.losses import Loss
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
+from convexrelu.problem_arguments import (
+    ACTIVATIONS,
+    checked_alpha,
+    checked_data,
+    checked_flag,
+    checked_hidden_bias,
+    checked_loss,
+    checked_skip,
+    checked_skip_alpha,
+    checked_slope,
+    checked_weights,
+)
 
-__all__ = ["ACTIVATIONS", "TrainingProblem", "Units", "checked_alpha"]
+__all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
 
 Array = NDArray[np.float64]
-
-ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold")
 
 _EPS = float(np.finfo(np.float64).eps)
 # Column of the design that stands for free hidden biases, in units of the largest sample. See `TrainingProblem`.
@@ -172,8 +180,8 @@ class TrainingProblem:
         skip_alpha: float = 0.0,
         sample_weight: ArrayLike | None = None,
     ) -> None:
-        function = _checked_loss(loss)
-        inputs, targets = _checked_data(X, y)
+        function = checked_loss(loss)
+        inputs, targets = checked_data(X, y)
         targets = function.checked_targets(targets)
         values = {
             "X": inputs,
@@ -181,12 +189,12 @@ class TrainingProblem:
             "alpha": checked_alpha(alpha),
             "loss": function,
             "activation": activation,
-            "slope": _checked_slope(activation, negative_slope),
-            "hidden_bias": _checked_hidden_bias(hidden_bias, fit_intercept, activation),
-            "fit_intercept": _checked_flag("fit_intercept", fit_intercept),
-            "skip": _checked_skip(skip, activation),
-            "skip_alpha": _checked_skip_alpha(skip_alpha, skip, function),
-            "weights": _checked_weights(sample_weight, len(targets)),
+            "slope": checked_slope(activation, negative_slope),
+            "hidden_bias": checked_hidden_bias(hidden_bias, fit_intercept, activation),
+            "fit_intercept": checked_flag("fit_intercept", fit_intercept),
+            "skip": checked_skip(skip, activation),
+            "skip_alpha": checked_skip_alpha(skip_alpha, skip, function),
+            "weights": checked_weights(sample_weight, len(targets)),
             "n_outputs": function.n_outputs(targets),
         }
         for name, value in values.items():
@@ -514,119 +522,3 @@ class TrainingProblem:
         if "X" not in changes and "_coordinates" in self.__dict__:  # a Cholesky factor
             other.__dict__["_coordinates"] = self._coordinates
         return other
-
-
-def checked_alpha(alpha: float) -> float:
-    """`alpha` as a float, or a ValueError."""
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < math.inf:
-        raise ValueError(f"alpha={alpha!r} is not a positive finite number")
-    return float(alpha)
-
-
-def _checked_flag(name: str, value: bool) -> bool:
-    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
-        raise ValueError(f"{name}={value!r} is not True or False")
-    return bool(value)
-
-
-def _checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str) -> bool | str:
-    if isinstance(value, str) and value == "free":
-        if activation in ("gated_relu", "threshold"):
-            raise ValueError(
-                f"hidden_bias='free': Missing for activation={activation!r}, whose gates have no penalty; "
-                "use hidden_bias=True"
-            )
-        if not fit_intercept:
-            raise ValueError(
-                "hidden_bias='free' without an intercept has no optimum: a neuron without weights is a "
-                "constant that costs as little as one likes; use fit_intercept=True"
-            )
-        return value
-    if isinstance(value, str):
-        raise ValueError(f"hidden_bias={value!r} is not True, False or 'free'")
-    return _checked_flag("hidden_bias", value)
-
-
-def _checked_skip(skip: bool, activation: str) -> bool:
-    if _checked_flag("skip", skip) and activation in ("gated_relu", "threshold"):
-        raise ValueError(f"skip=True: Missing for activation={activation!r}")
-    return bool(skip)
-
-
-def _checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
-    if (
-        isinstance(skip_alpha, bool)
-        or not isinstance(skip_alpha, numbers.Real)
-        or not 0 <= skip_alpha < math.inf
-    ):
-        raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
-    if skip and skip_alpha == 0 and loss.name != "squared_error":
-        raise ValueError(
-            f"skip_alpha=0: Missing a bound for a free skip connection with loss={loss.name!r}; "
-            "use skip_alpha > 0"
-        )
-    return float(skip_alpha)
-
-
-def _checked_slope(activation: str, negative_slope: float) -> float:
-    """Slope of the activation for negative arguments."""
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation={activation!r} is not known; available: {', '.join(map(repr, ACTIVATIONS))}"
-        )
-    if activation == "absolute_value":
-        return -1.0
-    if activation != "leaky_relu":
-        return 0.0
-    if (
-        isinstance(negative_slope, bool)
-        or not isinstance(negative_slope, numbers.Real)
-        or not 0 < negative_slope < 1
-    ):
-        raise ValueError(f"negative_slope={negative_slope!r} is not a number between 0 and 1")
-    return float(negative_slope)
-
-
-def _checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
-    X, y = _checked_inputs(X), finite_array("y", y)
-    if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
-        raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
-    n = X.shape[0]
-    if y.ndim not in (1, 2) or len(y) != n or (y.ndim == 2 and y.shape[1] < 2):
-        raise ValueError(
-            f"y has shape {y.shape}, expected ({n},), one target for each row of X, "
-            f"or ({n}, K) for K ≥ 2 outputs"
-        )
-    return X, y
-
-
-def _checked_inputs(X: Any) -> Any:
-    """A copy in float64: dense, or in canonical CSR if there are more features than samples in a sparse one."""
-    if not issparse(X):
-        return finite_array("X", X)
-    if X.ndim != 2 or X.shape[1] <= X.shape[0]:
-        return finite_array("X", X.toarray())
-    rows = csr_array(X, copy=True)
-    rows.data = finite_array("X", rows.data)
-    rows.sum_duplicates()
-    rows.eliminate_zeros()
-    return rows
-
-
-def _checked_loss(loss: str | Loss) -> Loss:
-    if isinstance(loss, str) and loss in LOSSES:
-        return LOSSES[loss]()
-    if isinstance(loss, str) or not isinstance(loss, tuple(LOSSES.values())):
-        raise ValueError(f"loss={loss!r} is not known; available: {', '.join(map(repr, LOSSES))}")
-    return loss
-
-
-def _checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:
-    if sample_weight is None:
-        return np.full(n_samples, 1.0 / n_samples)
-    weights = finite_array("sample_weight", sample_weight)
-    if weights.shape != (n_samples,):
-        raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n_samples},)")
-    if (weights < 0).any() or not weights.any():
-        raise ValueError("sample_weight must be non-negative with at least one positive entry")
-    return weights / weights.sum()

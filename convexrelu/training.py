@@ -20,7 +20,8 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair
 from convexrelu.oracles.of_problem import oracles_for
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
-from convexrelu.problem import TrainingProblem, checked_alpha
+from convexrelu.problem import TrainingProblem
+from convexrelu.problem_arguments import checked_alpha
 from convexrelu.result import Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
 from convexrelu.solvers.descent import descend
