@@ -18,7 +18,7 @@ from convexrelu.arguments import check_choice, check_number, finite_array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair
-from convexrelu.oracles.of_problem import oracles_for
+from convexrelu.oracles.of_problem import oracles_for, pattern_search_for
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
 from convexrelu.problem import TrainingProblem
 from convexrelu.problem_arguments import checked_alpha
@@ -250,8 +250,9 @@ class _Session:
             else:
                 self.patterns = _fixed_patterns(patterns, n_patterns, self.problem.design, random)
                 if problem.n_outputs > 1:  # their directions are generated, for these patterns
-                    oracle_ = pattern_oracle(self.problem, self.patterns, self.complete)
-                    self.oracles = OraclePair(oracle_, oracle_, verifier_cuts=True)
+                    verifier = pattern_oracle(self.problem, self.patterns, self.complete)
+                    finder = pattern_search_for(self.problem, self.patterns.masks)
+                    self.oracles = OraclePair(finder, verifier, verifier_cuts=True)
         self.tol = tol
         self.max_iter = max_iter
         self.time_limit = time_limit

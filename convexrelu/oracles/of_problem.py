@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from convexrelu.oracles.base import Oracle
 from convexrelu.oracles.choose import OraclePair, choose_oracles, programme_oracle
 from convexrelu.oracles.free_bias import FreeBiasOracle
+from convexrelu.oracles.pattern_search import PatternSearch
 from convexrelu.oracles.relaxation import RelaxationOracle
 from convexrelu.problem import TrainingProblem
 
-__all__ = ["oracles_for", "programme_oracle_for", "relaxation_for"]
+__all__ = ["oracles_for", "pattern_search_for", "programme_oracle_for", "relaxation_for"]
 
 
 def oracles_for(
@@ -46,6 +47,11 @@ def programme_oracle_for(
         problem.design, masks, signs=signs, slope=problem.slope, n_outputs=problem.n_outputs
     )
     return _for_biases(problem, oracle)
+
+
+def pattern_search_for(problem: TrainingProblem, masks: NDArray[np.bool_]) -> Oracle:
+    """Estimates for several outputs, see :class:`~convexrelu.oracles.pattern_search.PatternSearch`."""
+    return _for_biases(problem, PatternSearch(problem.design, masks, slope=problem.slope))
 
 
 def relaxation_for(problem: TrainingProblem) -> Oracle:

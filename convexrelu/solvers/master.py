@@ -85,8 +85,11 @@ def make_master(
         if name != "auto" or device != "cpu":
             return native
         reference = partial(make_master, "cvxpy:CLARABEL", tol)
-        network = None if fixed_patterns else partial(make_master, "network")
-        return AutoMaster(native, reference, network)
+        if not fixed_patterns:
+            return AutoMaster(native, reference, make_network=partial(make_master, "network"))
+        from convexrelu.solvers.cone_gradient_master import ConeGradientMaster
+
+        return AutoMaster(native, reference, make_gradient=ConeGradientMaster)
     if device != "cpu":
         raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
     from convexrelu.solvers.cvxpy_master import CvxpyMaster

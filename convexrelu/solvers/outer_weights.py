@@ -13,7 +13,6 @@ between two convex programmes, each started from the solution of the other, so t
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
 from convexrelu.oracles.base import activate
 from convexrelu.problem import TrainingProblem
+from convexrelu.solvers.accelerated import accelerated
 from convexrelu.solvers.recovery import with_best_intercept
 
 __all__ = ["with_best_outer_weights"]
@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 
 _MAX_STEPS = 300
 _ACCURACY = 1e-7  # relative change of the weights in a step that is the last
-_MAX_DOUBLINGS = 60
-_ROUNDING = 1e-12
 
 
 def with_best_outer_weights(
@@ -42,9 +40,8 @@ def with_best_outer_weights(
 ) -> TwoLayerNetwork:
     """A network's neurons and more inner directions, with outer weights that are nearly optimal for them.
 
-    By accelerated proximal gradient steps that restart where the momentum points uphill (Beck & Teboulle 2009;
-    O'Donoghue & Candès 2015), from the network's own outer weights. The intercept is eliminated at every step; a skip
-    connection stays as it is.
+    By proximal gradient steps, :func:`~convexrelu.solvers.accelerated.accelerated`, from its own outer weights. The
+    intercept is eliminated at every step; a skip connection stays as it is.
 
     Parameters
     ----------
@@ -105,32 +102,16 @@ class _GroupLasso:
         """From a start of shape (m, K)."""
         scaled = np.sqrt(self.problem.weights)[:, None] * self.hidden
         curvature = float(np.linalg.norm(scaled, 2)) ** 2 or 1.0
-        a, y, t = start, start, 1.0
-        for _ in range(_MAX_STEPS):
-            value, gradient = self.fit(y)
-            following, curvature = self._step(y, value, gradient, curvature)
-            if np.vdot(y - following, following - a) > 0:
-                t = 1.0
-            t_next = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t))
-            moved = following - a
-            a, y, t = following, following + (t - 1.0) / t_next * moved, t_next
-            small = np.linalg.norm(moved) <= _ACCURACY * np.linalg.norm(a)
-            if small or time.perf_counter() > deadline:
-                break
-        return a
-
-    def _step(
-        self, y: Array, value: float, gradient: Array, curvature: float
-    ) -> tuple[Array, float]:
-        """A proximal step from ``y``, with a curvature that majorises ``F`` on it."""
-        for _ in range(_MAX_DOUBLINGS):
-            moved = _shrunk(y - gradient / curvature, self.problem.alpha / curvature)
-            step = moved - y
-            bound = value + np.vdot(gradient, step) + 0.5 * curvature * np.vdot(step, step)
-            if self.fit(moved)[0] <= bound + _ROUNDING * abs(value):
-                break
-            curvature *= 2.0
-        return moved, curvature
+        outer, _ = accelerated(
+            self.fit,
+            lambda z, curvature: _shrunk(z, self.problem.alpha / curvature),
+            start,
+            curvature,
+            max_steps=_MAX_STEPS,
+            accuracy=_ACCURACY,
+            deadline=deadline,
+        )
+        return outer
 
     def fit(self, outer: Array) -> tuple[float, Array]:
         """``F`` at the best intercept, and its gradient in ``A``."""

@@ -1,0 +1,133 @@
+"""A master of first order for programmes whose patterns must not move, and whose Newton systems are too large."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from convexrelu.cones.projection import ConeProjector
+from convexrelu.norms import norms
+from convexrelu.problem import TrainingProblem
+from convexrelu.result import Blocks, ProgrammeSolution
+from convexrelu.solvers.accelerated import accelerated
+from convexrelu.status import Status
+
+__all__ = ["ConeGradientMaster"]
+
+Array = NDArray[np.float64]
+
+_MAX_STEPS = 40  # more are better spent after another round of cuts
+_ACCURACY = 1e-5  # relative change of the blocks in a step that is the last
+
+
+class ConeGradientMaster:
+    """Accelerated proximal gradient steps, with the cones in the proximal map: for several outputs and smooth losses.
+
+    The programme ``min F(Σ_j (E_j X̃u_j) g_jᵀ + c) + alpha Σ_j ‖u_j‖`` over ``u_j`` in the cones ``K_j`` has a proximal
+    map in two steps, since ``K_j`` is a cone::
+
+        argmin_{u ∈ K} ½‖u − z‖² + λ‖u‖ = (1 − λ/‖p‖)₊ p,    p the projection of z on K
+
+    All projections of a step are made at once, from the rows that were active in the one before. The intercept is
+    eliminated: it is the best one at every step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> problem = TrainingProblem([[-1.0], [0.0], [2.0]], [[0.0, 0.0], [0.0, 0.0], [3.0, 4.0]], alpha=1e-3)
+    >>> blocks = Blocks(np.array([[False, True, True]]), np.array([[0.6, 0.8]]))
+    >>> solution = ConeGradientMaster().relu(problem, blocks)
+    >>> solution.status.name, solution.objective < 0.01
+    ('CONVERGED', True)
+    """
+
+    def relu(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Solve the ReLU programme on `blocks`, with a direction of outer weights each."""
+        if problem.n_outputs == 1 or not problem.loss.smooth or problem.skip:
+            raise ValueError(
+                "solver: Missing single outputs, losses with kinks and skip connections; use solver='auto'"
+            )
+        began = time.perf_counter()
+        programme = _Programme(problem, blocks)
+        first = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
+        found, settled = accelerated(
+            programme.fit,
+            programme.prox,
+            first,
+            programme.curvature(),
+            max_steps=_MAX_STEPS,
+            accuracy=_ACCURACY,
+            deadline=math.inf if time_limit is None else began + time_limit,
+        )
+        outputs = programme.outputs(found)
+        intercept = problem.best_intercept(outputs)
+        seconds = time.perf_counter() - began
+        late = time_limit is not None and seconds > time_limit
+        status = Status.TIME_LIMIT if late else Status.INACCURATE
+        return ProgrammeSolution(
+            blocks=found,
+            intercept=intercept,
+            outputs=outputs + intercept,
+            objective=problem.data_fit(outputs + intercept)
+            + problem.alpha * float(norms(found).sum()),
+            status=Status.CONVERGED if settled else status,
+            accuracy=0.0,
+            seconds=seconds,
+        )
+
+    def gated(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgrammeSolution:
+        """Not for gates: those have other solvers."""
+        raise ValueError("solver: Missing gated programmes; use solver='auto'")
+
+
+class _Programme:
+    """Data fit and proximal map as functions of the blocks, of shape (B, d̃)."""
+
+    def __init__(self, problem: TrainingProblem, blocks: Blocks) -> None:
+        self.problem = problem
+        self.signs = blocks.signs
+        self.slopes = np.where(blocks.masks, 1.0, problem.slope).T
+        self._cones = ConeProjector(torch.tensor(problem.design), torch.tensor(blocks.masks))
+        self._all = torch.arange(len(blocks))
+
+    def curvature(self) -> float:
+        """That of a single block for the squared error: where doubling begins."""
+        scaled = np.sqrt(self.problem.weights)[:, None] * self.problem.design
+        return float(np.linalg.norm(scaled, 2)) ** 2 or 1.0
+
+    def outputs(self, u: Array) -> Array:
+        """``Σ_j (E_j X̃u_j) g_jᵀ``, without an intercept."""
+        return (self.slopes * (self.problem.design @ u.T)) @ self.signs
+
+    def fit(self, u: Array) -> tuple[float, Array]:
+        """Mean loss at the best intercept, and its gradient."""
+        problem = self.problem
+        outputs = self.outputs(u)
+        outputs = outputs + problem.best_intercept(outputs)
+        slopes = problem.weights[:, None] * problem.loss.gradient(outputs, problem.y)
+        return problem.data_fit(outputs), (self.slopes * (slopes @ self.signs.T)).T @ problem.design
+
+    def prox(self, z: Array, curvature: float) -> Array:
+        """On the cones, and shorter by ``alpha/curvature``."""
+        level = self.problem.alpha / curvature
+        p = self._cones.project(torch.from_numpy(z), self._all, level).numpy()
+        lengths = norms(p)[:, None]
+        return p * np.maximum(1.0 - level / np.where(lengths > 0, lengths, np.inf), 0.0)
