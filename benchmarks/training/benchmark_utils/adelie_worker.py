@@ -24,7 +24,12 @@ def main():
     train(design[:20, -3:], y[:20], 0.1, 4, 2, 0)
     print("ready", flush=True)
     sys.stdin.readline()
-    inner, signs, intercept, setup = train(design, y, alpha, n_patterns, n_penalties, seed)
+    try:
+        inner, signs, intercept, setup = train(design, y, alpha, n_patterns, n_penalties, seed)
+    except (RuntimeError, IndexError) as error:  # it ended before the first penalty
+        print(f"adelie: {error}", file=sys.stderr)
+        print("done", flush=True)
+        return
     print("done", flush=True)
     outer = np.linalg.norm(inner, axis=1)  # of one at most matters: only the product is penalised
     inner = inner / np.where(outer > 0, outer, 1.0)[:, None]
