@@ -19,6 +19,7 @@ from convexrelu.closed_forms import closed_form_for
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.oracles.choose import ORACLES, OraclePair
 from convexrelu.oracles.of_problem import oracles_for, pattern_search_for
+from convexrelu.oracles.several_patterns import MAX_PROVED_OUTPUTS
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
 from convexrelu.problem import TrainingProblem
 from convexrelu.problem_arguments import checked_alpha
@@ -251,7 +252,9 @@ class _Session:
                 self.patterns = _fixed_patterns(patterns, n_patterns, self.problem.design, random)
                 if problem.n_outputs > 1:  # their directions are generated, for these patterns
                     verifier = pattern_oracle(self.problem, self.patterns, self.complete)
-                    finder = pattern_search_for(self.problem, self.patterns.masks)
+                    finder = verifier
+                    if problem.n_outputs > MAX_PROVED_OUTPUTS:  # where the verifier is not sharp
+                        finder = pattern_search_for(self.problem, self.patterns.masks)
                     self.oracles = OraclePair(finder, verifier, verifier_cuts=True)
         self.tol = tol
         self.max_iter = max_iter

@@ -29,6 +29,7 @@ import pandas as pd  # noqa: E402
 from benchopt import run_benchmark  # noqa: E402
 
 from benchmark_utils import common  # noqa: E402
+from benchmark_utils.merge import replaced  # noqa: E402
 
 OUTPUTS = SUITE / "outputs"
 ALPHAS = (1e-2, 1e-3, 1e-4)
@@ -112,13 +113,6 @@ def collect():
 
 def _dated(path):
     return tidy(pd.read_parquet(path)).assign(date=str(date.fromtimestamp(path.stat().st_mtime)))
-
-
-def replaced(before, now):
-    """`before` without the solvers and pairs of `now`, and `now`."""
-    keys = ["data", "alpha", "solver"]
-    again = pd.MultiIndex.from_frame(before[keys]).isin(pd.MultiIndex.from_frame(now[keys]))
-    return pd.concat([before[~again], now])
 
 
 def _versions_of_peers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -15,22 +16,22 @@ from convexrelu.oracles.pattern_search import PatternSearch
 from convexrelu.oracles.reduced import ReducedOracle
 from convexrelu.patterns.enumerate import RowSpace
 
-__all__ = ["SeveralPatternsOracle"]
+__all__ = ["MAX_PROVED_OUTPUTS", "SeveralPatternsOracle"]
 
 Array = NDArray[np.float64]
 
-_MAX_OUTPUTS = 4  # up to which a fan proves; the bound is spectral beyond
+MAX_PROVED_OUTPUTS = 4  # up to which a fan proves; the bound is spectral beyond
 _N_DIRECTIONS = 16  # output directions at which the list is priced for witnesses
-_TIGHT = 1 + 1e-3  # a bound this close to what has been found is not worth a fan
+_STEPS = 3
 
 
 class SeveralPatternsOracle:
     """``max ‖Vᵀ E_i X̃u‖`` over given patterns ``E_i``, and ``u`` in their cones with ``‖u‖ ≤ 1``.
 
-    Witnesses are those of a :class:`~convexrelu.oracles.pattern_search.PatternSearch`. The bound is spectral, without
-    the cones, where that suffices, and for dual points of rank above 4. Otherwise a
-    :class:`~convexrelu.oracles.FanOracle` proves one: the maximum over unit vectors ``g`` of what the list is worth for
-    the single output ``Vg``, known to :class:`~convexrelu.oracles.PatternOracle`.
+    It is the maximum over unit vectors ``g`` of what the list is worth for the single output ``Vg``, known to
+    :class:`~convexrelu.oracles.PatternOracle`. For dual points of rank up to 4,
+    :class:`~convexrelu.oracles.FanOracle` proves it. Beyond, the bound is spectral, without the cones, and witnesses
+    are those of a :class:`~convexrelu.oracles.pattern_search.PatternSearch`.
 
     Parameters
     ----------
@@ -52,36 +53,50 @@ class SeveralPatternsOracle:
 
     def __init__(self, design: Array, masks: NDArray[np.bool_], *, slope: float = 0.0) -> None:
         self._scalar = PatternOracle(design, masks, slope=slope)
-        self._search = PatternSearch(design, masks, slope=slope)
+        self._all_at_once = PatternSearch(design, masks, slope=slope)
+        fan = FanOracle(
+            self._scalar, self._search, design, slope=slope, max_outputs=MAX_PROVED_OUTPUTS
+        )
+        self._several = ReducedOracle(design, self._scalar, fan)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``V`` of shape (n, K)."""
-        found = self._search(v, level=level, deadline=deadline)
-        bound = self._scalar.spectral_bound(v)
-        if bound > max(level, _TIGHT * found.bound) and RowSpace.of(v).rank <= _MAX_OUTPUTS:
-            proof = self._fan(found)(v, level=level, deadline=deadline)
-            bound = min(bound, proof.bound)
-            found = self._better(v, found, proof)
-        return replace(found, bound=bound, is_proof=True, method=self._scalar.method)
-
-    def _fan(self, found: OracleReport) -> ReducedOracle:
-        """Proofs that begin with what has been found."""
-        design, slope = self._scalar.design, self._scalar.slope
-        fan = FanOracle(self._scalar, lambda *_, **__: found, design, slope=slope)
-        return ReducedOracle(design, self._scalar, fan)
-
-    def _better(self, v: Array, found: OracleReport, proof: OracleReport) -> OracleReport:
-        """Witnesses at the output directions of a proof, where it came upon larger values than the search."""
-        if proof.values.max(initial=0.0) <= found.bound:
-            return found
+        if RowSpace.of(v).rank > MAX_PROVED_OUTPUTS:
+            found = self._all_at_once(v, level=level, deadline=deadline)
+            bound = self._scalar.spectral_bound(v)
+            return replace(found, bound=bound, is_proof=True, method=self._scalar.method)
+        report = self._several(v, level=level, deadline=deadline)
         # On a boundary a direction does not tell its pattern: the list does.
-        reports = [(self._scalar(v @ g), g) for g in proof.signs[:_N_DIRECTIONS]]
-        values = np.concatenate([report.values for report, _ in reports])
+        bound = min(report.bound, self._scalar(v).bound)
+        return replace(self._priced(v, report.signs[:_N_DIRECTIONS]), bound=bound)
+
+    def _search(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Alternate between the best ``u`` for some ``g`` and the best ``g`` for these ``u``."""
+        directions: Iterable[Array] = np.linalg.svd(v, full_matrices=False)[2]
+        for _ in range(_STEPS):
+            found = self._priced(v, directions)
+            moments = self._moments(v, found)[:_N_DIRECTIONS]
+            lengths = np.linalg.norm(moments, axis=1, keepdims=True)
+            directions = (moments / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
+        return replace(found, is_proof=False)
+
+    def _priced(self, v: Array, directions: Iterable[Array]) -> OracleReport:
+        """The list at some output directions."""
+        reports = [(self._scalar(v @ g), g) for g in directions]
+        first = reports[0][0] if reports else self._scalar(v[:, 0] * 0.0)
+        pairs = reports or [(first, np.eye(v.shape[1])[0])]
+        values = np.concatenate([report.values for report, _ in pairs])
         order = strongest_first(values)
         return replace(
-            found,
-            masks=np.concatenate([report.masks for report, _ in reports])[order],
-            signs=np.concatenate([report.signs[:, None] * g for report, g in reports])[order],
-            directions=np.concatenate([report.directions for report, _ in reports])[order],
+            first,
+            bound=float(values.max(initial=0.0)),
+            masks=np.concatenate([report.masks for report, _ in pairs])[order],
+            signs=np.concatenate([report.signs[:, None] * g for report, g in pairs])[order],
+            directions=np.concatenate([report.directions for report, _ in pairs])[order],
             values=values[order],
         )
+
+    def _moments(self, v: Array, report: OracleReport) -> Array:
+        """``Vᵀ E X̃u`` of the witnesses."""
+        slopes = np.where(report.masks, 1.0, self._scalar.slope)
+        return (slopes * (report.directions @ self._scalar.design.T)) @ v

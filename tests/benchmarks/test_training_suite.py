@@ -10,7 +10,7 @@ import pytest
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 
 SUITE = Path(__file__).parents[2] / "benchmarks" / "training"
-NAMES = ("benchmark_utils", "report", "run")
+NAMES = ("benchmark_utils", "report")
 ALPHA = 0.02
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 2))
@@ -95,10 +95,8 @@ def test_times_are_those_of_the_first_row_within_the_target(suite):
     assert runs[1e-3].to_dict() == {"a": 2, "b": np.inf}
 
 
-def test_new_runs_take_the_place_of_the_same_solver_on_the_same_pair(suite, monkeypatch):
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.setenv(variable, "1")  # `run` sets them; undone after the test
-    from run import replaced
+def test_new_runs_take_the_place_of_the_same_solver_on_the_same_pair(suite):
+    from benchmark_utils.merge import replaced
 
     columns = ["data", "alpha", "solver", "objective"]
     before = [("x", 0.1, "a", 1.0), ("x", 0.1, "a", 0.9), ("x", 0.1, "b", 2.0), ("y", 0.1, "a", 3)]
