@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu.oracles.several_patterns import MAX_PROVED_OUTPUTS
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.master import Master
@@ -25,8 +26,8 @@ class AutoMaster:
 
     Interior points for general losses start afresh in every round. Where their systems, ``min(nK, B d̃)`` rows, pass
     4000, :class:`~convexrelu.solvers.network_master.NetworkMaster` takes over, if the loss has a gradient. Where
-    patterns must not move, there are several outputs and an iteration takes ``nK B d̃ min(nK, B d̃) > 2·10⁸`` operations,
-    :class:`~convexrelu.solvers.cone_gradient_master.ConeGradientMaster` does.
+    patterns must not move, there are five outputs or more and an iteration takes more than 2·10⁸ operations, ``nK B d̃
+    min(nK, B d̃)``, :class:`~convexrelu.solvers.cone_gradient_master.ConeGradientMaster` does.
 
     Parameters
     ----------
@@ -103,8 +104,8 @@ def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
 
 def _is_slow(problem: TrainingProblem, blocks: Blocks) -> bool:
     """Whether one iteration of interior points takes longer than many steps of first order."""
-    if not problem.loss.smooth or problem.skip or problem.n_outputs == 1:
-        return False
+    if not problem.loss.smooth or problem.skip or problem.n_outputs <= MAX_PROVED_OUTPUTS:
+        return False  # proofs of few outputs are sharp, and ask for accurate solutions
     if problem.loss.name == "squared_error":  # which has Newton steps
         return False
     rows = problem.n_samples * problem.n_outputs

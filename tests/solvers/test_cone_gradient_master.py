@@ -95,7 +95,8 @@ def test_refuses_what_it_lacks(options):
 
 @pytest.mark.filterwarnings("ignore::convexrelu.status.SolverWarning")  # the gap is what counts
 def test_training_with_it_ends_near_training_without(monkeypatch):
-    problem = TrainingProblem(X, LABELS.astype(float), 0.01, loss="multinomial")
+    labels = np.r_[np.arange(6), (X @ RNG.standard_normal((3, 6))).argmax(axis=1)[6:]]
+    problem = TrainingProblem(X, labels.astype(float), 0.01, loss="multinomial")
     options = {"patterns": "sampled", "n_patterns": 8, "random_state": 0}
     exact = train(problem, **options)
     monkeypatch.setattr(auto_master, "_SLOW_ITERATION", 0.0)
