@@ -152,13 +152,37 @@ def skglm(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
 
 def adelie(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
     """Block coordinate descent in C++ with a structured design."""
+    return _adelie(data, data["masks"], np.ones(1), tol, gated=True)
+
+
+def adelie_relu(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
+    """The same with cones as linear constraints, along twenty penalties: the last alone leaves zero."""
+    import adelie as ad
+
+    n = len(data["y"])
+    rows = (np.ascontiguousarray((2.0 * m - 1.0)[:, None] * data["design"]) for m in data["masks"])
+    cones = [ad.constraint.linear(A, np.zeros(n), np.full(n, np.inf)) for A in rows]
+    half = data["masks"][: len(data["masks"]) // 2]  # both signs are in the design
+    return _adelie(data, half, np.geomspace(100, 1, 20), tol, gated=False, constraints=cones)
+
+
+def _adelie(
+    data: dict[str, np.ndarray],
+    masks: np.ndarray,
+    path: np.ndarray,
+    tol: float,
+    *,
+    gated: bool,
+    **options: Any,
+) -> np.ndarray:
+    """Blocks at the end of a path of penalties, in units of the last."""
     import adelie as ad
 
     n_blocks, dim = len(data["masks"]), data["design"].shape[1]
     design = ad.matrix.convex_relu(
-        np.ascontiguousarray(data["design"]),
-        np.asfortranarray(data["masks"].T),
-        gated=True,
+        np.asfortranarray(data["design"]),
+        np.asfortranarray(masks.T),
+        gated=gated,
         n_threads=int(data["threads"]),
     )
     state = ad.grpnet(
@@ -166,44 +190,16 @@ def adelie(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
         glm=ad.glm.gaussian(y=data["y"]),
         groups=np.arange(0, n_blocks * dim, dim),
         penalty=np.ones(n_blocks),
-        lmda_path=np.array([float(data["alpha"])]),
+        lmda_path=float(data["alpha"]) * path,
         intercept=False,
         tol=tol,
         ddev_tol=0,
         early_exit=False,
         progress_bar=False,
         n_threads=int(data["threads"]),
+        **options,
     )
-    return state.betas.toarray().reshape(n_blocks, dim)
-
-
-def adelie_relu(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
-    """The same with cones as linear constraints, along twenty penalties: the last alone leaves zero."""
-    import adelie as ad
-
-    half, (n, dim) = len(data["masks"]) // 2, data["design"].shape
-    rows = (np.ascontiguousarray((2.0 * m - 1.0)[:, None] * data["design"]) for m in data["masks"])
-    cones = [ad.constraint.linear(A, np.zeros(n), np.full(n, np.inf)) for A in rows]
-    design = ad.matrix.convex_relu(
-        np.asfortranarray(data["design"]),
-        np.asfortranarray(data["masks"][:half].T),
-        n_threads=int(data["threads"]),
-    )
-    state = ad.grpnet(
-        X=design,
-        glm=ad.glm.gaussian(y=data["y"]),
-        groups=np.arange(0, 2 * half * dim, dim),
-        constraints=cones,
-        penalty=np.ones(2 * half),
-        lmda_path=float(data["alpha"]) * np.geomspace(100, 1, 20),
-        intercept=False,
-        tol=tol,
-        ddev_tol=0,
-        early_exit=False,
-        progress_bar=False,
-        n_threads=int(data["threads"]),
-    )
-    return state.betas[-1].toarray().reshape(2 * half, dim)
+    return state.betas[-1].toarray().reshape(n_blocks, dim)
 
 
 def pyscnn(data: dict[str, np.ndarray], tol: float) -> np.ndarray:

@@ -102,17 +102,6 @@ class PatternOracle:
         products = (self.design[:, :, None] * v[:, None, :]).reshape(len(v), -1)
         return self._sums(products).reshape(-1, self.design.shape[1], v.shape[1])
 
-    def spectral_bound(self, v: Array) -> float:
-        """Proved bound for all output directions, without the cones: the largest singular value of the maps."""
-        largest = np.linalg.norm(self.maps(v), ord=2, axis=(1, 2)).max(initial=0.0)
-        return float(largest) + (self._rounding(v) + self.slack) * lipschitz_constant(
-            self.design, v
-        )
-
-    def _rounding(self, v: Array) -> float:
-        """Of the products, in units of the Lipschitz constant."""
-        return 4 * (sum(self.design.shape) + sum(v.shape[1:])) * _EPS
-
     def _all_directions(self, v: Array, deadline: float) -> OracleReport:
         """Bound by singular values; with cones, the witnesses are for the best ``g`` without."""
         left, singular, right = np.linalg.svd(self.maps(v), full_matrices=False)
@@ -133,7 +122,7 @@ class PatternOracle:
         order = strongest_first(values)[: self.n_witnesses]
         values = values[order]
         unit = lipschitz_constant(self.design, v)
-        rounding = self._rounding(v)
+        rounding = 4 * (sum(self.design.shape) + sum(v.shape[1:])) * _EPS
         # What rounding leaves of a projection that is zero has no direction.
         values = np.where(values > rounding * unit, values, 0.0)
         directions = projections[order] / np.where(values > 0, values, np.inf)[:, None]

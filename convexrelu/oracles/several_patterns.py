@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class SeveralPatternsOracle:
 
     def __init__(self, design: Array, masks: NDArray[np.bool_], *, slope: float = 0.0) -> None:
         self._scalar = PatternOracle(design, masks, slope=slope)
-        self._all_at_once = PatternSearch(design, masks, slope=slope)
+        self._spectral = PatternOracle(design, masks, cones=False, slope=slope)
         fan = FanOracle(
             self._scalar, self._search, design, slope=slope, max_outputs=MAX_PROVED_OUTPUTS
         )
@@ -63,12 +64,18 @@ class SeveralPatternsOracle:
         """Price the dual point ``V`` of shape (n, K)."""
         if RowSpace.of(v).rank > MAX_PROVED_OUTPUTS:
             found = self._all_at_once(v, level=level, deadline=deadline)
-            bound = self._scalar.spectral_bound(v)
-            return replace(found, bound=bound, is_proof=True, method=self._scalar.method)
+            proof = self._spectral(v)
+            return replace(found, bound=proof.bound, is_proof=True, method=proof.method)
         report = self._several(v, level=level, deadline=deadline)
         # On a boundary a direction does not tell its pattern: the list does.
         bound = min(report.bound, self._scalar(v).bound)
         return replace(self._priced(v, report.signs[:_N_DIRECTIONS]), bound=bound)
+
+    @cached_property
+    def _all_at_once(self) -> PatternSearch:
+        """Made when it is needed: it copies all patterns, and loads torch."""
+        scalar = self._scalar
+        return PatternSearch(scalar.design, scalar.masks, slope=scalar.slope)
 
     def _search(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Alternate between the best ``u`` for some ``g`` and the best ``g`` for these ``u``."""

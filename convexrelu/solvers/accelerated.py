@@ -9,7 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["accelerated"]
+from convexrelu.norms import norms
+
+__all__ = ["accelerated", "shrunk"]
 
 Array = NDArray[np.float64]
 
@@ -94,3 +96,9 @@ def _step(
             break
         curvature *= 2.0
     return moved, curvature
+
+
+def shrunk(rows: Array, level: float) -> Array:
+    """Rows shorter by `level`, zero where they are not as long: the proximal map of ``level Σ ‖row‖``."""
+    lengths = norms(rows)[:, None]
+    return rows * np.maximum(1.0 - level / np.where(lengths > 0, lengths, np.inf), 0.0)

@@ -13,7 +13,7 @@ from convexrelu.cones.projection import ConeProjector
 from convexrelu.norms import norms
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
-from convexrelu.solvers.accelerated import accelerated
+from convexrelu.solvers.accelerated import accelerated, shrunk
 from convexrelu.status import Status
 
 __all__ = ["ConeGradientMaster"]
@@ -129,5 +129,4 @@ class _Programme:
         """On the cones, and shorter by ``alpha/curvature``."""
         level = self.problem.alpha / curvature
         p = self._cones.project(torch.from_numpy(z), self._all, level).numpy()
-        lengths = norms(p)[:, None]
-        return p * np.maximum(1.0 - level / np.where(lengths > 0, lengths, np.inf), 0.0)
+        return shrunk(p, level)

@@ -21,7 +21,7 @@ from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
 from convexrelu.oracles.base import activate
 from convexrelu.problem import TrainingProblem
-from convexrelu.solvers.accelerated import accelerated
+from convexrelu.solvers.accelerated import accelerated, shrunk
 from convexrelu.solvers.recovery import with_best_intercept
 
 __all__ = ["with_best_outer_weights"]
@@ -104,7 +104,7 @@ class _GroupLasso:
         curvature = float(np.linalg.norm(scaled, 2)) ** 2 or 1.0
         outer, _ = accelerated(
             self.fit,
-            lambda z, curvature: _shrunk(z, self.problem.alpha / curvature),
+            lambda z, curvature: shrunk(z, self.problem.alpha / curvature),
             start,
             curvature,
             max_steps=_MAX_STEPS,
@@ -120,8 +120,3 @@ class _GroupLasso:
         outputs = outputs + problem.best_intercept(outputs)
         slopes = (problem.weights * problem.loss.gradient(outputs, problem.y).T).T
         return problem.data_fit(outputs), self.hidden.T @ slopes.reshape(len(slopes), -1)
-
-
-def _shrunk(rows: Array, level: float) -> Array:
-    lengths = norms(rows)[:, None]
-    return rows * np.maximum(1.0 - level / np.where(lengths > 0, lengths, np.inf), 0.0)

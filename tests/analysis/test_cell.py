@@ -272,7 +272,7 @@ class TestBadInput:
             ([[0.0, 1.0]], [0.0], r"X has shape \(1, 2\)"),
             (np.zeros((0, 1)), [], r"X has shape \(0, 1\)"),
             ([[0.0]], [[0.0]], r"y has shape \(1, 1\), expected \(1,\)"),
-            ([[np.inf]], [0.0], "contains NaN or infinity"),
+            ([[np.inf]], [0.0], "X contains NaN or infinity"),
         ],
     )
     def test_data(self, X, y, message):

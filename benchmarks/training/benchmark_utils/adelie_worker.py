@@ -31,7 +31,7 @@ def main():
         print("done", flush=True)
         return
     print("done", flush=True)
-    outer = np.linalg.norm(inner, axis=1)  # of one at most matters: only the product is penalised
+    outer = np.linalg.norm(inner, axis=1)  # of unit inner weights: only the product is penalised
     inner = inner / np.where(outer > 0, outer, 1.0)[:, None]
     np.savez(
         Path(folder, "network.npz"),
