@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["norms"]
+__all__ = ["norms", "unit_rows"]
 
 
 def norms(vectors: NDArray[np.float64]) -> Any:
@@ -24,3 +24,17 @@ def norms(vectors: NDArray[np.float64]) -> Any:
     largest = np.abs(vectors).max(axis=-1, initial=0.0)
     scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
     return scale * np.linalg.norm(vectors / scale[..., None], axis=-1)
+
+
+def unit_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows at length one; zeros stay.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    lengths = norms(rows)[:, None]
+    return rows / np.where(lengths > 0, lengths, 1.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.norms import norms
+from convexrelu.norms import norms, unit_rows
 from convexrelu.oracles.base import (
     OracleReport,
     distinct_pairs,
@@ -108,10 +108,10 @@ class PatternSearch:
                 return replace(found, finished=False)
             points = np.einsum("pdk,pk->pd", maps, found.g)
             u = self._cones.project(torch.from_numpy(points), blocks, 0.0).numpy()
-            u = _unit(np.where((norms(u) > _NOTHING * norms(points))[:, None], u, 0.0))
+            u = unit_rows(np.where((norms(u) > _NOTHING * norms(points))[:, None], u, 0.0))
             moments = np.einsum("pdk,pd->pk", maps, u)
             values = np.asarray(norms(moments))
-            g = np.where(values[:, None] > 0, _unit(moments), found.g)
+            g = np.where(values[:, None] > 0, unit_rows(moments), found.g)
             before, found = found, _Found(u, g, values, finished=True)
             if found.largest <= (1 + _ENOUGH) * before.largest:
                 break
@@ -147,8 +147,3 @@ class _Found:
     @property
     def largest(self) -> float:
         return float(self.values.max(initial=0.0))
-
-
-def _unit(rows: Array) -> Array:
-    lengths = norms(rows)[:, None]
-    return rows / np.where(lengths > 0, lengths, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from convexrelu.norms import norms
+from convexrelu.norms import norms, unit_rows
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.pattern_list import PatternOracle
 
@@ -161,7 +161,7 @@ def spike_free_margin(
     inverse = np.asarray(np.linalg.pinv(units), dtype=np.float64)
     starts = check_random_state(random_state).standard_normal((n_starts, units.shape[1]))
     starts = np.vstack([starts @ units.T @ inverse.T, _pair(inverse)])
-    candidates = _unit(np.vstack([starts, _ascend(units, inverse, starts)]))
+    candidates = unit_rows(np.vstack([starts, _ascend(units, inverse, starts)]))
     needed = [_length_needed(units, inverse, u) for u in candidates]
     best = int(np.argmax(needed))
     if needed[best] > 1 + 4 * _EPS:
@@ -254,7 +254,7 @@ def _ascend(units: Array, inverse: Array, starts: Array) -> Array:
     u = starts
     best, best_value = np.zeros_like(u), np.full(len(u), -np.inf)
     for _ in range(_ASCENT_STEPS):
-        u = _unit(u)
+        u = unit_rows(u)
         outputs = u @ units.T
         w = np.maximum(outputs, 0.0) @ inverse.T
         value = np.linalg.norm(w, axis=1)
@@ -263,11 +263,6 @@ def _ascend(units: Array, inverse: Array, starts: Array) -> Array:
         best = np.where(better[:, None], u, best)
         u = ((w @ inverse) * (outputs > 0)) @ units
     return best
-
-
-def _unit(rows: Array) -> Array:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, 1.0)
 
 
 def _length_needed(units: Array, inverse: Array, u: Array) -> float:
