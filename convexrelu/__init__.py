@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from convexrelu.interruptions import interruptions_held
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -74,7 +76,9 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'convexrelu' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"convexrelu.{_HOME[name]}"), name)
+    with interruptions_held():  # NumPy and others are compiled, and cannot be imported twice
+        module = importlib.import_module(f"convexrelu.{_HOME[name]}")
+    value = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from convexrelu._torch import torch
 from convexrelu.auditing import certify
 from convexrelu.displays import ConvergenceDisplay
 from convexrelu.estimators.regressor import ConvexReLURegressor

@@ -1,9 +1,11 @@
 """The package as a whole: what importing it costs, what it offers, its command line."""
 
+import ast
 import importlib.metadata
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +86,54 @@ def test_bad_commands_show_the_usage(arguments):
     done = python("-m", "convexrelu", *arguments)
     assert done.returncode == 2
     assert "usage: python -m convexrelu" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_torch_and_cvxpy_are_imported_in_one_place():
+    """Where an interruption cannot cut the import short."""
+    package = Path(convexrelu.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.name in ("_torch.py", "_cvxpy.py"):
+            continue
+        names = {name.split(".")[0] for name in imported_when_run(ast.parse(path.read_text()))}
+        assert not names & {"torch", "cvxpy"}, path
+
+
+def imported_when_run(tree):
+    """Modules of the import statements that are not for type checkers only."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield from imported_when_run(node)
+
+
+@pytest.mark.parametrize(
+    ("amid", "options"),
+    [("torch.functional", ""), ("cvxpy.reductions", ", solver='cvxpy:CLARABEL'")],
+)
+def test_an_interrupted_import_is_finished(amid, options):
+    """Ctrl-C while the first fit imports a compiled library: the next fit works."""
+    code = f"""
+import signal, sys
+from convexrelu import ConvexReLURegressor
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {amid!r}:
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+X, y = [[0.0, 1.0], [1.0, 0.5], [2.0, 2.0]], [0.0, 1.0, 0.0]
+model = ConvexReLURegressor(alpha=0.01, oracle="search"{options})
+try:
+    model.fit(X, y)
+except KeyboardInterrupt:
+    print("interrupted")
+model.fit(X, y)
+print(model.certificate_.relative_gap <= model.tol)
+"""
+    done = python("-c", code)
+    assert done.stdout.split() == ["interrupted", "True"], done.stderr

@@ -139,7 +139,7 @@ class SplineProgramme:
     """
 
     def __init__(self, problem: TrainingProblem, line: Line, *, margins: bool = False) -> None:
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         self.problem, self.line = problem, line
         self.knots, self._knot_of = np.unique(line.positions, return_inverse=True)
@@ -216,7 +216,7 @@ class SplineProgramme:
 
     def _changes(self) -> tuple[cp.Expression, cp.Expression]:
         """``z⁺`` at all knots but the last, where it is nothing on the data, and ``z⁻`` at all but the first."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         right = (
             cp.vstack([self._right[:1], cp.diff(self._right, axis=0)])
@@ -255,6 +255,6 @@ class SplineProgramme:
 
 def _length(rows: cp.Expression) -> cp.Expression:
     """``Σ_k ‖row k‖``."""
-    import cvxpy as cp
+    from convexrelu._cvxpy import cp
 
     return cp.norm1(rows) if rows.shape[1] == 1 else cp.sum(cp.norm(rows, 2, axis=1))

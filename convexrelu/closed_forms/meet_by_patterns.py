@@ -146,7 +146,7 @@ class MeetingProgramme:
     def __init__(
         self, problem: TrainingProblem, blocks: Blocks, price: float | None, size: float
     ) -> None:
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         self.problem, self.blocks, self.size = problem, blocks, size
         self.units = problem.units()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+from convexrelu._torch import Tensor, torch
 
 __all__ = ["ConeProjector"]
 

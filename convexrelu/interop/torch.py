@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.utils import skip_init
 
+from convexrelu._torch import nn, torch
 from convexrelu.network import TwoLayerNetwork
 
 __all__ = ["from_torch", "to_torch"]
@@ -51,7 +49,9 @@ def to_torch(
     dtype = torch.float64 if dtype is None else dtype
     # No random initialisation: it would advance the caller's generator.
     sizes = (network.n_features, network.width), (network.width, network.n_outputs)
-    hidden, output = (skip_init(nn.Linear, *size, dtype=dtype, device=device) for size in sizes)
+    hidden, output = (
+        nn.utils.skip_init(nn.Linear, *size, dtype=dtype, device=device) for size in sizes
+    )
     slope = network.negative_slope
     module = nn.Sequential(hidden, nn.LeakyReLU(slope) if slope else nn.ReLU(), output)
     arrays = {

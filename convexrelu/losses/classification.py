@@ -110,7 +110,7 @@ class Logistic(_MarginLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ log(1 + exp(−y f))`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         return cp.sum(cp.multiply(weights, cp.logistic(cp.multiply(-y, f))))
 
@@ -150,7 +150,7 @@ class Hinge(_MarginLoss, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ max(0, 1 − y f)`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         return cp.sum(cp.multiply(weights, cp.pos(1 - cp.multiply(y, f))))
 
@@ -192,7 +192,7 @@ class SquaredHinge(_MarginLoss, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``½ ‖√weights ∘ max(0, 1 − y f)‖²`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         rest = cp.pos(1 - cp.multiply(y, f))
         return 0.5 * cp.sum_squares(cp.multiply(np.sqrt(weights), rest))

@@ -155,7 +155,7 @@ class Multinomial(Loss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ (log Σ_k exp(f_k) − f_y)`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         chosen = np.eye(f.shape[1])[_labels(y)]
         terms = cp.log_sum_exp(f, axis=1) - cp.sum(cp.multiply(chosen, f), axis=1)

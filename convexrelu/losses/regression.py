@@ -88,7 +88,7 @@ class SquaredError(_RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``½ ‖√weights ∘ (f − y)‖²`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         return 0.5 * cp.sum_squares(cp.multiply(np.sqrt(weights_like(weights, y)), f - y))
 
@@ -134,7 +134,7 @@ class AbsoluteError(_RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ |f − y|`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         return cp.sum(cp.multiply(weights_like(weights, y), cp.abs(f - y)))
 
@@ -202,7 +202,7 @@ class Huber(_RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """Half the ``huber`` of cvxpy, which has squares without ``½``."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         terms = cp.huber(f - y, self.delta)  # type: ignore[arg-type]
         return 0.5 * cp.sum(cp.multiply(weights_like(weights, y), terms))
@@ -267,7 +267,7 @@ class Quantile(_RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ max(level·(y − f), (1 − level)·(f − y))`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         terms = cp.maximum(self.level * (y - f), (1 - self.level) * (f - y))
         return cp.sum(cp.multiply(weights_like(weights, y), terms))
@@ -348,7 +348,7 @@ class Poisson(_RealTargets):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ (exp(f) − y f + y log y − y)`` in cvxpy."""
-        import cvxpy as cp
+        from convexrelu._cvxpy import cp
 
         terms = cp.exp(f) - cp.multiply(y, f) + (xlogy(y, y) - y)
         return cp.sum(cp.multiply(weights_like(weights, y), terms))

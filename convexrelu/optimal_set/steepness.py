@@ -88,7 +88,7 @@ def _beside(X: Any) -> Array:
 
 def _least_norm(polytope: ScalePolytope, gradients: Array, offset: Array) -> Array:
     """Minimise ``max_i ‖gradients_i c + offset‖`` over the scales, a second-order cone programme."""
-    import cvxpy as cp
+    from convexrelu._cvxpy import cp
 
     p, _, d = gradients.shape
     slopes = np.einsum("pmd,mq->pdq", gradients, polytope.moves).reshape(p * d, -1)

@@ -122,7 +122,7 @@ def _best_scales(
     solver: str,
 ) -> tuple[Array, Array] | None:
     """Scales of the neurons of `joint` and shifts of the intercept that solve the programme, or None."""
-    import cvxpy as cp
+    from convexrelu._cvxpy import cp
 
     penalties, objective = penalties_of(joint, problem), problem.objective(best)
     rest = _without_neurons(joint)

@@ -10,9 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
+from convexrelu._torch import Tensor, torch
 from convexrelu.cones.projection import ConeProjector
 from convexrelu.cones.support import PatternCones
 from convexrelu.oracles.climb import MARGIN, RISE, climb_alone

@@ -191,7 +191,7 @@ def _bound_of_square(rows: Array, weights: Array, seconds: float) -> float:
 
 def _solve(rows: Array, weights: Array, seconds: float) -> _Multipliers | None:
     """Multipliers of the right signs that nearly minimise ``t`` with ``Q`` nearly semidefinite."""
-    import cvxpy as cp
+    from convexrelu._cvxpy import cp
 
     n = len(rows)
     upper, off_diagonal = np.triu(np.ones((n, n), dtype=bool)), ~np.eye(n, dtype=bool)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import cvxpy as cp
-
+from convexrelu._cvxpy import cp
 from convexrelu.programs.base import FiniteProgramme
 
 __all__ = ["GatedProgramme"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._cvxpy import cp
 from convexrelu.problem import TrainingProblem
 from convexrelu.programs.base import FiniteProgramme
 

@@ -25,9 +25,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-
+from convexrelu._torch import Tensor, torch
 from convexrelu.cones.projection import ConeProjector
 from convexrelu.solvers.newton_systems import ActiveBlocks, ConeSystem, GatedSystem, NewtonSystem
 from convexrelu.solvers.tensors import Iterate, TensorProgramme

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+from convexrelu._torch import Tensor, torch
 
 __all__ = ["ConePoint", "Scaling", "Slacks", "arrow", "arrow_divide", "starting_point"]
 

@@ -27,9 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
+from convexrelu._torch import Tensor, torch
 from convexrelu.solvers.cone_points import (
     ConePoint,
     Scaling,

@@ -32,10 +32,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from convexrelu._torch import Tensor, torch
 from convexrelu.losses import Loss, Multinomial, Poisson, SeparableLoss
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution

@@ -15,9 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-from torch import Tensor
-
+from convexrelu._torch import Tensor, torch
 from convexrelu.cones.projection import ConeProjector
 from convexrelu.solvers.tensors import TensorProgramme
 

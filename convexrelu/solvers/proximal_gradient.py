@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-import torch
-from torch import Tensor
-
+from convexrelu._torch import Tensor, torch
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
 from convexrelu.status import Status
 

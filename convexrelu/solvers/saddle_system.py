@@ -22,8 +22,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+from convexrelu._torch import Tensor, torch
 
 __all__ = ["BlockSystem", "OutputMap", "OutputSystem", "SaddleSystem"]
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from convexrelu._torch import Tensor, torch
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.status import Status

@@ -1,0 +1,45 @@
+"""Ctrl-C at a moment that leaves nothing half done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["interruptions_held"]
+
+
+@contextmanager
+def interruptions_held() -> Iterator[None]:
+    """Let Ctrl-C wait until the block has ended.
+
+    For imports of compiled libraries, which cannot be repeated once they were cut short, and for changes of settings
+    that belong together. In other threads than the main one Python raises no interruptions, and nothing is done.
+
+    Examples
+    --------
+    >>> import signal
+    >>> done = False
+    >>> try:
+    ...     with interruptions_held():
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         done = True
+    ... except KeyboardInterrupt:
+    ...     print("interrupted after the block:", done)
+    interrupted after the block: True
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    # A handler that Python does not know of is None, and cannot be put back.
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    received: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *arguments: received.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if received:
+            handler(*received[-1])
