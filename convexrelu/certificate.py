@@ -144,8 +144,9 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
 def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
     """The ``t`` in ``[0, largest]`` with the best ``−F*(−tv)``."""
     largest = _largest_in_domain(problem, v, largest)
+    unit = abs(problem.dual(largest * v)) or 1.0  # SciPy multiplies values, which must not overflow
     inside = minimize_scalar(
-        lambda t: -problem.dual(t * v),
+        lambda t: -problem.dual(t * v) / unit,
         bounds=(0.0, largest),
         method="bounded",
         options={"xatol": 1e-12 * largest},

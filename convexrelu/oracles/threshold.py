@@ -161,7 +161,7 @@ class ThresholdSearchOracle:
                 break
         if self.remembers:
             self._found = gates[strongest_first(values)[: self.n_starts]]
-        return self._report(gates, values, v, finished=lines == self.n_lines)
+        return self._report(gates, v, finished=lines == self.n_lines)
 
     def _directions(self, gates: Array, signs: Array, v: Array, *, kind: int) -> Array:
         """Random directions (0), smoothed gradients (1), or ones that switch a sample to the better side (2)."""
@@ -213,12 +213,13 @@ class ThresholdSearchOracle:
         length = norms(moved)[:, None]
         return np.where(length > 0, moved / np.where(length > 0, length, 1.0), gates)
 
-    def _report(self, gates: Array, values: Array, v: Array, *, finished: bool) -> OracleReport:
-        """Distinct patterns found, on the rows as they are."""
+    def _report(self, gates: Array, v: Array, *, finished: bool) -> OracleReport:
+        """Distinct patterns found, on the rows as they are: by rounding, others than on those of length one."""
         masks = gates @ self.design.T >= 0
         kept = first_of_each(masks)
-        kept = kept[strongest_first(values[kept])]
         products = masks[kept] @ v
+        order = strongest_first(np.abs(products))
+        kept, products = kept[order], products[order]
         return OracleReport(
             bound=float(np.abs(products).max(initial=0.0)),
             is_proof=False,
