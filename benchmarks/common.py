@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_diabetes
+from threadpoolctl import threadpool_info
 
 RESULTS = Path(__file__).parent / "results"
 UCI = ("yacht", "energy", "concrete", "housing", "autompg", "airfoil")
 SMALL_UCI = (*UCI, "machine", "servo", "stock", "wine")  # at most 1700 samples
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # variables that set them
 PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "ecos", "scs", "torch")
 
 
@@ -70,11 +72,18 @@ def circumstances(name: str, **more: Any) -> None:
         "machine": platform.machine(),
         "processor": processor(),
         "cpu_count": os.cpu_count(),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "threads": {name: os.environ.get(name, "unset") for name in THREADS},
+        "blas": sorted(
+            {f"{one['prefix']} {one['version']} {one['architecture']}" for one in _blas()}
+        ),
         "packages": {package: version(package) for package in PACKAGES},
         **more,
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _blas() -> list[dict[str, Any]]:
+    return [one for one in threadpool_info() if one["user_api"] == "blas"]
 
 
 def recorded(name: str) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from convexrelu.result import Result
 from convexrelu.solvers.master import Master, make_master
 from convexrelu.solvers.recovery import blocks_of, dual_of
 from convexrelu.status import Status
+from convexrelu.threads import one_blas_thread
 from convexrelu.training import train
 from convexrelu.verification import verified
 
@@ -237,34 +238,37 @@ def certify(
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
-    master = make_master(solver, tol)
-    given, problem = problem, problem.condensed()
-    verifier = oracles_for(problem, oracle, random_state).verifier
+    with one_blas_thread():
+        master = make_master(solver, tol)
+        given, problem = problem, problem.condensed()
+        verifier = oracles_for(problem, oracle, random_state).verifier
 
-    certificate, report = price_and_certify(problem, network, verifier)
-    improved = None
-    if improve:
-        options = {"oracle": oracle, "solver": solver, "random_state": random_state}
-        improved = _improve(network, problem, verifier, tol=tol, time_limit=time_limit, **options)
-        certificate = _sharpest(certificate, improved.certificate)
-    if arithmetic == "rational":
-        best = network if improved is None else improved.network
-        if improved is not None:
-            v = problem.dual_point(best.predict(problem.X))
-            _, report = price_and_certify(problem, network, verifier, v)
-        v = given.dual_point(best.predict(given.X))
-        certificate = verified(given, network, certificate, v, report.bound)
-    cell = _cell_lower_bound(problem, network, master, time_limit)
-    n_dead, n_linear, n_mixed = _count_units(network, problem)
-    return NetworkCertificate(
-        **vars(certificate),
-        # What is below every network is below those of the cell.
-        cell_lower_bound=max(cell, certificate.proved_lower_bound),
-        n_dead=n_dead,
-        n_linear=n_linear,
-        n_mixed=n_mixed,
-        improved=improved,
-    )
+        certificate, report = price_and_certify(problem, network, verifier)
+        improved = None
+        if improve:
+            options = {"oracle": oracle, "solver": solver, "random_state": random_state}
+            improved = _improve(
+                network, problem, verifier, tol=tol, time_limit=time_limit, **options
+            )
+            certificate = _sharpest(certificate, improved.certificate)
+        if arithmetic == "rational":
+            best = network if improved is None else improved.network
+            if improved is not None:
+                v = problem.dual_point(best.predict(problem.X))
+                _, report = price_and_certify(problem, network, verifier, v)
+            v = given.dual_point(best.predict(given.X))
+            certificate = verified(given, network, certificate, v, report.bound)
+        cell = _cell_lower_bound(problem, network, master, time_limit)
+        n_dead, n_linear, n_mixed = _count_units(network, problem)
+        return NetworkCertificate(
+            **vars(certificate),
+            # What is below every network is below those of the cell.
+            cell_lower_bound=max(cell, certificate.proved_lower_bound),
+            n_dead=n_dead,
+            n_linear=n_linear,
+            n_mixed=n_mixed,
+            improved=improved,
+        )
 
 
 def _is_plain(problem: TrainingProblem) -> bool:
@@ -288,10 +292,12 @@ def _cell_lower_bound(
 
 
 def _count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
-    """How many units are dead, linear and mixed on the samples."""
+    """How many units are dead, linear and mixed on the samples; what rounding makes of zero is neither side."""
     values = problem.X @ network.hidden_weights.T + network.hidden_bias
-    dead = (values <= 0).all(axis=0)
-    linear = (values >= 0).all(axis=0) & ~dead
+    sizes = abs(problem.X) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
+    rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
+    dead = (values <= rounding).all(axis=0)
+    linear = (values >= -rounding).all(axis=0) & ~dead
     mixed = ~(dead | linear)
     return int(dead.sum()), int(linear.sum()), int(mixed.sum())
 

@@ -29,6 +29,7 @@ from convexrelu.solvers.descent import descend
 from convexrelu.solvers.fixed_patterns import pattern_oracle, train_on_patterns
 from convexrelu.solvers.master import Master, make_master
 from convexrelu.status import SolverWarning, Status
+from convexrelu.threads import one_blas_thread
 
 __all__ = ["PATTERNS", "regularization_path", "train"]
 
@@ -126,20 +127,21 @@ def train(
     >>> result.status.name, result.certificate.is_proof, result.network.width
     ('CONVERGED', True, 2)
     """
-    session = _Session(
-        problem,
-        patterns=patterns,
-        n_patterns=n_patterns,
-        solver=solver,
-        oracle=oracle,
-        tol=tol,
-        max_iter=max_iter,
-        time_limit=time_limit,
-        device=device,
-        random_state=random_state,
-        progress=progress,
-    )
-    return session.train(problem.alpha, start)
+    with one_blas_thread():
+        session = _Session(
+            problem,
+            patterns=patterns,
+            n_patterns=n_patterns,
+            solver=solver,
+            oracle=oracle,
+            tol=tol,
+            max_iter=max_iter,
+            time_limit=time_limit,
+            device=device,
+            random_state=random_state,
+            progress=progress,
+        )
+        return session.train(problem.alpha, start)
 
 
 def regularization_path(
@@ -184,20 +186,21 @@ def regularization_path(
         penalties = np.asarray(alphas, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
         raise ValueError(f"alphas is not an array of numbers: {error}") from error
-    start = options.pop("start", "descent")
-    session = _Session(problem, **options)
-    results: list[Result] = []
-    for alpha in penalties:
-        try:
-            results.append(session.train(checked_alpha(float(alpha)), start))
-        except KeyboardInterrupt:
-            if not results:
-                raise
-            break
-        if results[-1].status is Status.INTERRUPTED:
-            break
-        start = _start_after(results[-1])
-    return results
+    with one_blas_thread():
+        start = options.pop("start", "descent")
+        session = _Session(problem, **options)
+        results: list[Result] = []
+        for alpha in penalties:
+            try:
+                results.append(session.train(checked_alpha(float(alpha)), start))
+            except KeyboardInterrupt:
+                if not results:
+                    raise
+                break
+            if results[-1].status is Status.INTERRUPTED:
+                break
+            start = _start_after(results[-1])
+        return results
 
 
 def _start_after(result: Result) -> TwoLayerNetwork | str | None:

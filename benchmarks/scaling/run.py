@@ -20,14 +20,13 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks.common import append, circumstances, recorded, report
+from benchmarks.common import THREADS, append, circumstances, recorded, report
 from benchmarks.scaling.measure import measure
 from benchmarks.scaling.report import exponent_table
 from benchmarks.scaling.sizes import QUICK, SWEEPS, Size, Sweep
 
 NAME = "scaling"
 REPEATS = 3
-VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SIZES = ("n", "d", "P", "K")
 KEY = ("method", *SIZES, "threads", "device")
 PARTS = tuple(dict.fromkeys(sweep.part for sweep in SWEEPS))
@@ -81,7 +80,7 @@ def _key(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _in_its_own_process(setting: dict[str, Any], repeats: int) -> list[dict[str, Any]]:
     size: Size = {name: setting[name] for name in SIZES if setting[name] != ""}
-    environment = dict.fromkeys(VARIABLES, str(setting["threads"]))
+    environment = dict.fromkeys(THREADS, str(setting["threads"]))
     with (
         patch.dict(os.environ, environment),
         ProcessPoolExecutor(1, get_context("spawn")) as pool,

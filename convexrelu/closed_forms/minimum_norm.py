@@ -24,6 +24,7 @@ from convexrelu.result import Blocks, Result
 from convexrelu.solvers.descent import descend
 from convexrelu.solvers.recovery import blocks_of
 from convexrelu.status import Status
+from convexrelu.threads import one_blas_thread
 
 __all__ = ["minimum_norm"]
 
@@ -111,17 +112,18 @@ def minimum_norm(
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
     problem = _checked(X, y, loss, hidden_bias, fit_intercept)
-    constant = problem.zero_network()
-    if miss(problem, constant) == 0:
-        nothing = Certificate(0.0, 0.0, "global", "relaxation", True)
-        found: Found = constant, nothing, 0, Status.CONVERGED
-    elif problem.free_bias:
-        found = meet_on_line(problem)
-    else:
-        pair = oracles_for(problem, oracle, random_state)
-        deadline = math.inf if time_limit is None else started + time_limit
-        blocks, size = _first_blocks(problem, pair, random_state, deadline)
-        found = Generator(problem, pair, tol, max_iter, deadline, size).run(blocks)
+    with one_blas_thread():
+        constant = problem.zero_network()
+        if miss(problem, constant) == 0:
+            nothing = Certificate(0.0, 0.0, "global", "relaxation", True)
+            found: Found = constant, nothing, 0, Status.CONVERGED
+        elif problem.free_bias:
+            found = meet_on_line(problem)
+        else:
+            pair = oracles_for(problem, oracle, random_state)
+            deadline = math.inf if time_limit is None else started + time_limit
+            blocks, size = _first_blocks(problem, pair, random_state, deadline)
+            found = Generator(problem, pair, tol, max_iter, deadline, size).run(blocks)
     network, certificate, n_iter, status = found
     if (missed := miss(problem, network)) > MET:
         raise ValueError(f"y: the network that was found misses it by {missed:.1e} of its spread")

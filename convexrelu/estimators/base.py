@@ -28,6 +28,7 @@ from convexrelu.problem import ACTIVATIONS, TrainingProblem
 from convexrelu.result import Result
 from convexrelu.solvers.master import SOLVERS
 from convexrelu.status import Status
+from convexrelu.threads import one_blas_thread
 from convexrelu.threshold_network import ThresholdNetwork
 from convexrelu.training import PATTERNS, train
 
@@ -142,7 +143,8 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
     def _take(self, result: Result, problem: TrainingProblem, y: NDArray) -> Self:
         """Keep a result as the fitted attributes."""
         if self.minimal:
-            result = _with_fewest_neurons(result, problem)
+            with one_blas_thread():
+                result = _with_fewest_neurons(result, problem)
         self._describe(y)
         self.network_ = result.network
         self.certificate_ = result.certificate

@@ -21,6 +21,7 @@ from convexrelu.oracles.base import (
     strongest_first,
 )
 from convexrelu.oracles.search import _apart, most_polished, random_starts
+from convexrelu.threads import torch_threads
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -119,8 +120,9 @@ class GeneralSearchOracle:
         """Price the dual point ``v`` of shape (n,) or (n, K)."""
         matrix = v[:, None] if v.ndim == 1 else v
         scaled = matrix / (lipschitz_constant(self._rows, v) or 1.0)
-        starts = self._candidates(scaled, deadline)
-        masks, directions, signs = self._polish(scaled, starts, deadline)
+        with torch_threads(len(v) * self.n_polish):
+            starts = self._candidates(scaled, deadline)
+            masks, directions, signs = self._polish(scaled, starts, deadline)
         values = ((activate(directions @ self.design.T, self.slope) @ matrix) * signs).sum(axis=1)
         if v.ndim == 1:
             signs = np.where(signs[:, 0] < 0, -1.0, 1.0)
@@ -231,7 +233,7 @@ class GeneralSearchOracle:
         return np.where(better[:, None], moved, directions)
 
     def _tensor(self, array: Array) -> Tensor:
-        import torch
+        from convexrelu._torch import torch
 
         return torch.as_tensor(np.array(array), dtype=torch.float64, device=self.device)
 

@@ -16,6 +16,7 @@ from convexrelu.oracles.base import (
     strongest_first,
 )
 from convexrelu.oracles.pattern_list import PatternOracle
+from convexrelu.threads import torch_threads
 
 __all__ = ["PatternSearch"]
 
@@ -69,8 +70,7 @@ class PatternSearch:
         slope: float = 0.0,
         n_witnesses: int = 64,
     ) -> None:
-        import torch  # takes seconds
-
+        from convexrelu._torch import torch  # takes seconds
         from convexrelu.cones.projection import ConeProjector
 
         self.design = design
@@ -99,7 +99,7 @@ class PatternSearch:
 
     def _alternate(self, index: NDArray[np.intp], maps: Array, g: Array, deadline: float) -> _Found:
         """Take turns until the largest value hardly rises."""
-        import torch
+        from convexrelu._torch import torch
 
         maps, g, blocks = maps[index], g[index], torch.from_numpy(index)
         found = _Found(np.zeros(maps.shape[:2]), g, np.zeros(len(maps)), finished=True)
@@ -107,7 +107,8 @@ class PatternSearch:
             if time.perf_counter() > deadline:
                 return replace(found, finished=False)
             points = np.einsum("pdk,pk->pd", maps, found.g)
-            u = self._cones.project(torch.from_numpy(points), blocks, 0.0).numpy()
+            with torch_threads(len(points) * len(self.design)):
+                u = self._cones.project(torch.from_numpy(points), blocks, 0.0).numpy()
             u = unit_rows(np.where((norms(u) > _NOTHING * norms(points))[:, None], u, 0.0))
             moments = np.einsum("pdk,pd->pk", maps, u)
             values = np.asarray(norms(moments))

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from convexrelu.norms import norms
 from convexrelu.oracles.base import OracleReport, strongest_first
 from convexrelu.patterns.activation import first_of_each
+from convexrelu.threads import torch_threads
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -103,8 +104,9 @@ class SearchOracle:
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
-        starts, signs = self._candidates(v, deadline)
-        masks, signs, directions, values = self._polish(v, starts, signs, deadline)
+        with torch_threads(len(v) * self.n_polish):
+            starts, signs = self._candidates(v, deadline)
+            masks, signs, directions, values = self._polish(v, starts, signs, deadline)
         order = strongest_first(values)
         order = order[values[order] >= 0]
         order = order[first_of_each(np.column_stack([masks, signs > 0])[order])]
@@ -168,8 +170,7 @@ class SearchOracle:
         self, v: Array, starts: Array, signs: Array, deadline: float
     ) -> tuple[Masks, Array, Array, Array]:
         """Local maxima near the starts: masks, signs, directions, values."""
-        import torch
-
+        from convexrelu._torch import torch
         from convexrelu.oracles.local_maxima import ascend, climb, sharpen
 
         X, v_, signs_ = self._tensor(self.design), self._tensor(v), self._tensor(signs)
@@ -182,7 +183,7 @@ class SearchOracle:
         return _array(masks), signs[keep], _array(directions), _array(values)
 
     def _tensor(self, array: Array) -> Tensor:
-        import torch
+        from convexrelu._torch import torch
 
         return torch.as_tensor(np.array(array), dtype=torch.float64, device=self.device)
 

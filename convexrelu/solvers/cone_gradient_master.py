@@ -6,15 +6,16 @@ import math
 import time
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from convexrelu._torch import torch
 from convexrelu.cones.projection import ConeProjector
 from convexrelu.norms import norms
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.accelerated import accelerated, shrunk
 from convexrelu.status import Status
+from convexrelu.threads import torch_threads
 
 __all__ = ["ConeGradientMaster"]
 
@@ -128,5 +129,6 @@ class _Programme:
     def prox(self, z: Array, curvature: float) -> Array:
         """On the cones, and shorter by ``alpha/curvature``."""
         level = self.problem.alpha / curvature
-        p = self._cones.project(torch.from_numpy(z), self._all, level).numpy()
+        with torch_threads(len(z) * self.problem.n_samples):
+            p = self._cones.project(torch.from_numpy(z), self._all, level).numpy()
         return shrunk(p, level)

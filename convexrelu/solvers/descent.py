@@ -29,8 +29,10 @@ from scipy.optimize import OptimizeResult, minimize
 from convexrelu.losses import Loss, SeparableLoss
 from convexrelu.network import TwoLayerNetwork
 from convexrelu.norms import norms
+from convexrelu.oracles.base import lipschitz_constant
 from convexrelu.problem import TrainingProblem
 from convexrelu.solvers.recovery import with_best_intercept
+from convexrelu.threads import one_blas_thread
 
 __all__ = ["descend", "polish", "rounded_loss"]
 
@@ -86,7 +88,8 @@ def descend(
     Returns
     -------
     TwoLayerNetwork
-        Balanced, with the best intercept of `problem`.
+        Balanced, with the best intercept of `problem`. Without neurons where a bound tells that none helps, as for
+        constant targets.
 
     Examples
     --------
@@ -98,6 +101,8 @@ def descend(
     >>> problem.objective(network) < 0.1 * problem.objective(problem.zero_network())
     True
     """
+    if _is_constant(problem):
+        return problem.zero_network()
     objective = _RoundedObjective(problem, _some_samples(problem, random))
     z = _descended(objective, objective.random_point(random), _stages_for(problem), deadline)
     return with_best_intercept(problem, objective.network(z))
@@ -165,6 +170,12 @@ def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, A
     return terms.sum(axis=1) if terms.ndim == 2 else terms, z
 
 
+def _is_constant(problem: TrainingProblem) -> bool:
+    """Whether the best constant is optimal, by the simplest bound, ``M(v) ≤ Σ_i ‖v_i‖ ‖x̃_i‖ ≤ alpha``."""
+    v = problem.dual_point(problem.no_outputs())
+    return lipschitz_constant(problem.design, v) <= problem.alpha
+
+
 def _some_samples(
     problem: TrainingProblem, random: np.random.RandomState
 ) -> NDArray[np.intp] | slice:
@@ -181,20 +192,33 @@ def _stages_for(problem: TrainingProblem) -> Stages:
 
 def _descended(objective: _RoundedObjective, z: Array, stages: Stages, deadline: float) -> Array:
     """The point after L-BFGS at one width after the other, balanced."""
-    for width, steps, drop in stages:
-        if time.perf_counter() > deadline:
-            break
-        found = minimize(
+    with one_blas_thread():
+        for width, steps, drop in stages:
+            if time.perf_counter() > deadline:
+                break
+            z = objective.balanced(_minimised(objective, z, width, steps, _stop_at(drop, deadline)))
+    return z
+
+
+def _minimised(
+    objective: _RoundedObjective,
+    z: Array,
+    width: float,
+    steps: int,
+    stop: Callable[[OptimizeResult], None],
+) -> Array:
+    """The point after L-BFGS at one width."""
+    # SciPy ends with an inverse Hessian, not needed here, that overflows where the last steps are tiny.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return minimize(
             objective,
             z,
             args=(width,),
             jac=True,
             method="L-BFGS-B",
-            callback=_stop_at(drop, deadline),
+            callback=stop,
             options={"maxcor": _MEMORY, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
-        )
-        z = objective.balanced(found.x)
-    return z
+        ).x
 
 
 def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:

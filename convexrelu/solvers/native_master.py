@@ -6,10 +6,9 @@ import math
 import time
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from convexrelu._torch import Tensor, torch
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.augmented_lagrangian import AugmentedLagrangian
@@ -19,6 +18,7 @@ from convexrelu.solvers.master import METHODS
 from convexrelu.solvers.proximal_gradient import proximal_gradient
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
 from convexrelu.status import Status
+from convexrelu.threads import torch_threads
 
 __all__ = ["NativeMaster"]
 
@@ -121,7 +121,8 @@ class NativeMaster:
         """Solve the ReLU programme on `blocks`."""
         if self.method == "fista":
             raise ValueError("solver='fista': Missing cones; it solves gated programmes only")
-        return self._solve(problem, blocks, True, start, time_limit)
+        with torch_threads(_n_entries(problem, blocks)):
+            return self._solve(problem, blocks, True, start, time_limit)
 
     def gated(
         self,
@@ -136,7 +137,8 @@ class NativeMaster:
             raise ValueError(
                 "solver='interior_point': Missing slacks; it solves ReLU programmes only"
             )
-        return self._solve(problem, blocks, False, start, time_limit)
+        with torch_threads(_n_entries(problem, blocks)):
+            return self._solve(problem, blocks, False, start, time_limit)
 
     def _solve(
         self,
@@ -242,6 +244,11 @@ class NativeMaster:
             )
             start = rough.blocks.to(programme.rows.dtype)
         return self._newton.solve(start, v=v, gap=self.gap, max_steps=max_steps, deadline=deadline)
+
+
+def _n_entries(problem: TrainingProblem, blocks: Blocks) -> int:
+    """Entries of the arrays of all blocks by all outputs."""
+    return len(blocks) * problem.n_samples * problem.n_outputs
 
 
 def _is_least_squares(problem: TrainingProblem) -> bool:
