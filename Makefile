@@ -14,7 +14,7 @@ SUITES = training generalisation scaling paper
 # What goes to a suite, such as --quick: make bench-training ARGS=--quick
 ARGS =
 
-.PHONY: help demo test lint types docs bench-quick $(SUITES:%=bench-%) clean
+.PHONY: help demo test portability lint types docs bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
 
 help: ## list the targets
@@ -29,6 +29,9 @@ test: export OPENBLAS_NUM_THREADS := 1
 test: export MKL_NUM_THREADS := 1
 test: $(VENV)/.installed-test ## run the tests and all documentation examples
 	$(PY) -m pytest -n 2
+
+portability: $(VENV)/.installed-portability ## run the tests under other kernels, threads and orders; an hour
+	tests/portability.sh $(PY)
 
 lint: $(VENV)/.installed-dev ## check style and formatting
 	$(PY) -m ruff check .
