@@ -3,6 +3,37 @@
 import pytest
 
 
+class Clock:
+    """Stands in for `time.perf_counter`: time passes where a test says so, however busy the machine is."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0  # moved by hand
+        self.step = 0.0  # seconds that pass at every look
+        self._monkeypatch = monkeypatch
+        # pytest has a reference of its own: its durations stay real.
+        monkeypatch.setattr("time.perf_counter", self)
+
+    def __call__(self):
+        self.now += self.step
+        return self.now
+
+    def charge(self, owner, name, seconds):
+        """Let every call of a method take so many seconds."""
+        original = getattr(owner, name)
+
+        def charged(*args, **kwargs):
+            self.now += seconds
+            return original(*args, **kwargs)
+
+        self._monkeypatch.setattr(owner, name, charged)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is moved, charged with calls, or given a step for each look."""
+    return Clock(monkeypatch)
+
+
 @pytest.fixture(params=[(h, i, w) for h in (0, 1) for i in (0, 1) for w in (0, 1)])
 def options(request):
     """Every kind of training problem; weighted ones take the `WEIGHTS` of the test's module."""

@@ -13,8 +13,9 @@ import convexrelu
 
 
 def python(*arguments, **options):
+    # It takes seconds. Ten minutes are for a machine that is busy; what hangs, hangs longer.
     return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=120, **options
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=600, **options
     )
 
 

@@ -47,8 +47,9 @@ def test_near_misses_are_trained_by_the_general_solver(kind):
     noise = np.random.default_rng(2).standard_normal(X.shape)
     noisy = X - 0.3 * np.abs(noise) if kind == "spike_free" else X + 1e-6 * noise
     options = {"hidden_bias": hidden_bias, "fit_intercept": hidden_bias == "free"}
-    problem = TrainingProblem(noisy, RNG.standard_normal(len(X)), 0.05, **options)
-    result = train(problem, time_limit=3, random_state=0)
+    targets = np.random.default_rng(3).standard_normal(len(X))
+    problem = TrainingProblem(noisy, targets, 0.05, **options)
+    result = train(problem, max_iter=3, random_state=0)
     assert result.certificate.method not in ("whitened", "spike_free")
     assert len(result.history) > 1
 

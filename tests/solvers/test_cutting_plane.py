@@ -179,7 +179,8 @@ def test_no_time_is_no_programme(monkeypatch):
     assert_certifies(result.certificate, result.network, WIDE_X, WIDE_Y, 0.02)
 
 
-def test_the_time_that_is_left_goes_to_the_solver(monkeypatch):
+def test_the_time_that_is_left_goes_to_the_solver(monkeypatch, clock):
+    clock.step = 1e-3
     calls = count_calls(monkeypatch)
     train(small(), time_limit=1000.0, start=None, random_state=0)
     limits = [options["time_limit"] for options in calls]
@@ -189,16 +190,8 @@ def test_the_time_that_is_left_goes_to_the_solver(monkeypatch):
     assert all(not np.isfinite(options["time_limit"]) for options in calls)
 
 
-def test_the_loop_ends_when_time_is_over(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    original = NativeMaster.relu
-
-    def slow(self, *args, **kwargs):
-        now[0] += 10.0
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(NativeMaster, "relu", slow)
+def test_the_loop_ends_when_time_is_over(clock):
+    clock.charge(NativeMaster, "relu", 10.0)
     problem = TrainingProblem(WIDE_X, WIDE_Y, 0.002)
     result = train(problem, time_limit=25.0, start=None, random_state=0)
     assert (result.status, result.n_iter) == (Status.TIME_LIMIT, 3)
