@@ -2,6 +2,9 @@
 
 ``default`` is what a person has who has set nothing; ``one`` has one thread by environment variables. Thread pools that
 wait for each other show as a ratio above one. In the columns ``busy`` one processor runs an endless loop.
+
+The second table has the step that a search makes most often, on one torch thread and on two: what the policy of
+``convexrelu.threads`` goes by.
 """
 
 from __future__ import annotations
@@ -11,15 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from common import THREADS, quick_asked, report, teacher
+import torch
+from common import THREADS, median_seconds, quick_asked, report, teacher
 from sklearn.datasets import load_digits
 
 from convexrelu import TrainingProblem, train
+from convexrelu.oracles.local_maxima import ascend
 
 REPEATS = 5
 
@@ -77,6 +82,8 @@ def main() -> None:
     quick = quick_asked(main.__doc__)
     names = list(FITS)[:2] if quick else list(FITS)
     report("threads", [_row(name, 1 if quick else REPEATS) for name in names], write=not quick)
+    sizes = (1_000,) if quick else (1_000, 5_000, 20_000, 100_000)
+    report("threads_of_torch", [_ascents(n) for n in sizes], write=not quick)
     return None
 
 
@@ -89,6 +96,36 @@ def serve(name: str) -> None:
         started = time.perf_counter()
         fit()
         print(time.perf_counter() - started, flush=True)
+
+
+def _ascents(n: int) -> dict[str, object]:
+    """Five steps of 64 ascents on all samples, in float64."""
+    X, y, _ = teacher(n, 20, 5, 0.1, 0)
+    design, v = torch.as_tensor(X), torch.as_tensor(y - y.mean())
+    starts = torch.as_tensor(np.random.default_rng(0).standard_normal((64, 20)))
+    signs = torch.ones(64, dtype=torch.float64)
+    row: dict[str, object] = {"n": n, "entries": 64 * n}
+    for load, context in (("rest", nullcontext), ("busy", _busy_loop)):
+        with context():
+            seconds = {
+                k: _on_threads(k, lambda: ascend(design, v, signs, starts, [0.1] * 5))
+                for k in (1, 2)
+            }
+        row |= {
+            f"one ms, {load}": f"{1e3 * seconds[1]:.3g}",
+            f"two ms, {load}": f"{1e3 * seconds[2]:.3g}",
+        }
+        row[f"ratio, {load}"] = f"{seconds[2] / seconds[1]:.2f}"
+    return row
+
+
+def _on_threads(n_threads: int, call: Callable[[], object]) -> float:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    call()
+    seconds, _ = median_seconds(call, 9)
+    torch.set_num_threads(before)
+    return seconds
 
 
 def _row(name: str, repeats: int) -> dict[str, object]:

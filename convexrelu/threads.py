@@ -23,9 +23,10 @@ from convexrelu.interruptions import interruptions_held
 
 __all__ = ["one_blas_thread", "torch_threads"]
 
-# Entries of the arrays that a step of torch works on, for each thread. With fewer, waking the threads costs more than
-# they save; see benchmarks/bench_threads.py.
-_ENTRIES = 2**22
+# Entries of the arrays that a step of torch works on, for each thread. Two threads save a third of the time on six
+# million entries of a machine at rest, but more than double it where one of two cores is busy; see the second table of
+# benchmarks/bench_threads.py. Only steps that last much longer than a slice of the scheduler are worth the risk.
+_ENTRIES = 2**24
 
 
 Library = Any  # threadpoolctl's controller of one

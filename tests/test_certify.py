@@ -211,6 +211,15 @@ def test_units_that_are_switched_off_count_by_what_they_do():
     assert (certificate.n_dead, certificate.n_linear, certificate.n_mixed) == (1, 1, 0)
 
 
+def test_rounding_does_not_make_a_unit_mixed():
+    """The first sample is on both kinks, where rounding leaves something other than zero."""
+    inputs = np.array([[0.3], [0.7], [0.9]])
+    assert 3 * 0.3 - 0.9 < 0  # as floats
+    network = TwoLayerNetwork([[3.0], [-3.0]], [-0.9, 0.9], [[1.0, 1.0]], [0.0])
+    certificate = certify(network, inputs, [0.0, 1.0, 2.0], alpha=ALPHA)
+    assert (certificate.n_dead, certificate.n_linear, certificate.n_mixed) == (1, 1, 0)
+
+
 # Improving
 
 

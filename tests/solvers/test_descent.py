@@ -169,6 +169,20 @@ def test_degenerate_data(name, options):
         assert np.abs(network.hidden_weights[:, 1]).max(initial=0.0) < 1e-8
 
 
+@pytest.mark.parametrize("free", [True, "free"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
+def test_constant_targets_are_not_descended(monkeypatch, loss, free):
+    monkeypatch.delattr(module, "minimize")
+    network = run(problem_of(y=np.full(40, 3.0), loss=loss, hidden_bias=free))
+    assert network.width == 0
+    np.testing.assert_allclose(network.predict(X), np.log(3.0) if loss == "poisson" else 3.0)
+
+
+def test_a_penalty_above_the_largest_useful_one_is_not_descended(monkeypatch):
+    monkeypatch.delattr(module, "minimize")
+    assert run(problem_of(alpha=1e4)).width == 0
+
+
 def test_of_very_many_samples_some_are_used(monkeypatch, clock):
     inputs, targets = reference.teacher(12_000, 4, 3, 0.1, 0)
     problem, seen = problem_of(inputs, targets, 0.01), []
