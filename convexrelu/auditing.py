@@ -273,7 +273,7 @@ def certify(
 
 def _is_plain(problem: TrainingProblem) -> bool:
     """Whether the problem is one that rational arithmetic is written for."""
-    squared = problem.loss.name == "squared_error"
+    squared = problem.loss.is_least_squares
     plain = problem.n_outputs == 1 and problem.slope == 0
     return squared and plain and not problem.free_bias and not problem.skip
 

@@ -79,7 +79,7 @@ def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
         or not 0 <= skip_alpha < math.inf
     ):
         raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
-    if skip and skip_alpha == 0 and loss.name != "squared_error":
+    if skip and skip_alpha == 0 and not loss.is_least_squares:
         raise ValueError(
             f"skip_alpha=0: Missing a bound for a free skip connection with loss={loss.name!r}; "
             "use skip_alpha > 0"
@@ -137,8 +137,10 @@ def checked_loss(loss: str | Loss) -> Loss:
     """A loss, of its name too."""
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]()
-    if isinstance(loss, str) or not isinstance(loss, tuple(LOSSES.values())):
-        raise ValueError(f"loss={loss!r} is not known; available: {', '.join(map(repr, LOSSES))}")
+    if not isinstance(loss, Loss):
+        raise ValueError(
+            f"loss={loss!r} is not known; available: {', '.join(map(repr, LOSSES))}, or a convexrelu.losses.Loss"
+        )
     return loss
 
 

@@ -155,7 +155,7 @@ class SplineProgramme:
         self._fitted = outputs if problem.n_outputs > 1 else outputs[:, 0]
         self._link: cp.Constraint | None = None
         # The dual point is the multiplier of this constraint. The squared error tells it from the outputs as well.
-        if margins or problem.loss.name != "squared_error":
+        if margins or not problem.loss.is_least_squares:
             fitted = cp.Variable(problem.no_outputs().shape)
             self._link = fitted == self._fitted
             constraints.append(self._link)

@@ -161,7 +161,7 @@ class MeetingProgramme:
             missed = cp.Variable(problem.n_samples)
             outputs += missed
             objective += price * cp.norm1(missed)
-        if problem.loss.name == "hinge":
+        if problem.loss.is_hinge:
             self._link = cp.multiply(problem.y, outputs) >= 1
         else:
             self._link = outputs == (problem.y - self.units.center) / self.units.tau
@@ -186,4 +186,4 @@ class MeetingProgramme:
     def dual(self) -> Array:
         """``v`` up to a positive factor."""
         value = np.asarray(self._link.dual_value, dtype=np.float64)
-        return value * self.problem.y if self.problem.loss.name == "hinge" else -value
+        return value * self.problem.y if self.problem.loss.is_hinge else -value

@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 def meet_on_line(problem: TrainingProblem) -> Found:
     """The network of smallest norm for samples on a line and free biases."""
     line = line_of(problem)
-    find = _by_margin if problem.loss.name == "hinge" else _interpolant
+    find = _by_margin if problem.loss.is_hinge else _interpolant
     network, v, status = find(problem, line)
     oracle = LineOracle(problem.design, line)
     certificate, _ = norm_certificate(

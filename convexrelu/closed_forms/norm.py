@@ -34,14 +34,14 @@ _SHARE_OF_TOL = 0.95
 def miss(problem: TrainingProblem, network: TwoLayerNetwork) -> float:
     """Largest distance from the targets, in units of their spread."""
     outputs = network.predict(problem.X)
-    if problem.loss.name == "hinge":
+    if problem.loss.is_hinge:
         return float(np.maximum(1.0 - problem.y * outputs, 0.0).max())
     return float(np.abs(outputs - problem.y).max()) / (problem.units().tau or 1.0)
 
 
 def with_margin(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
     """What rounding lacks of a margin of one, by a factor; targets that are to be met exactly are left alone."""
-    if problem.loss.name != "hinge":
+    if not problem.loss.is_hinge:
         return network
     margin = float((problem.y * network.predict(problem.X)).min())
     if not _NEARLY <= margin < 1:

@@ -72,7 +72,7 @@ def closed_form_for(problem: TrainingProblem) -> Callable[..., Result] | None:
     if problem.activation != "relu" or problem.skip:
         return None
     kind = _structure_of(problem)
-    if kind in ("one_feature", "rank_one"):
+    if kind in ("one_feature", "rank_one") and problem.loss.has_expression:
         return partial(train_on_line, problem)
     if kind == "whitened" and not missing_for_whitened(problem):
         return partial(_at_once, problem)

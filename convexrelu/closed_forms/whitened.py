@@ -167,7 +167,7 @@ class _Part(NamedTuple):
 
         ``K v = alpha g/ρ``, or where ``g`` is zero the gradient of the loss.
         """
-        hinge = problem.loss.name == "hinge"
+        hinge = problem.loss.is_hinge
         s, kappa, alpha = problem.weights[self.samples], lengths[self.samples], problem.alpha
         share = self._hinge if hinge else self._squared
         g, v = np.zeros((2, len(lengths)))
@@ -217,7 +217,7 @@ def missing_for_whitened(problem: TrainingProblem) -> str:
     """What keeps a problem from having the formula, whatever its data; empty if nothing does."""
     if problem.activation != "relu" or problem.skip or problem.hidden_bias or problem.fit_intercept:
         return "biases, an intercept, a skip connection or activations other than 'relu'"
-    if problem.loss.name not in ("squared_error", "hinge"):
+    if not (problem.loss.is_least_squares or problem.loss.is_hinge):
         return f"loss={problem.loss.name!r}"
     if (np.count_nonzero(problem.y.reshape(problem.n_samples, -1), axis=1) > 1).any():
         return "targets with several entries in a row"

@@ -14,25 +14,31 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_weights, naming
-from convexrelu.losses import Hinge, Logistic, Loss, Multinomial, SquaredHinge
+from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.problem import TrainingProblem
 
 __all__ = ["Classifier", "ConvexReLUClassifier", "class_weights"]
 
 Array = NDArray[np.float64]
 
-_LOSSES = (Logistic, Hinge, SquaredHinge, Multinomial)
-
 
 def _has_probabilities(estimator: Classifier) -> bool:
-    return estimator._loss_name() not in (Hinge.name, SquaredHinge.name)
+    return estimator.loss == "auto" or _kind_of(estimator.loss).has_probabilities
+
+
+def _kind_of(loss: str | Loss) -> Loss | type[Loss]:
+    """The loss, or the class of that name: either has the properties of its kind."""
+    return LOSSES[loss] if isinstance(loss, str) else loss
 
 
 class Classifier(ClassifierMixin, NetworkEstimator):
     """What classifiers have in common: labels, their weights, and what outputs say of them."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [StrOptions({"auto"} | {loss.name for loss in _LOSSES}), *_LOSSES],
+        "loss": [
+            StrOptions({"auto"} | {name for name, loss in LOSSES.items() if loss.takes_labels}),
+            Loss,
+        ],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -68,12 +74,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             return log_softmax(scores, axis=1)
         return np.column_stack([log_expit(-scores), log_expit(scores)])
 
-    def _loss_name(self) -> str:
-        return self.loss if isinstance(self.loss, str) else self.loss.name
-
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, NDArray, Array | None]:
+        if isinstance(self.loss, Loss) and not self.loss.takes_labels:
+            raise ValueError(f"loss={self.loss!r} does not take labels; use ConvexReLURegressor")
         with naming("X"):
             inputs, labels = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         check_classification_targets(labels)
@@ -91,26 +96,24 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         classes, index = np.unique(y, return_inverse=True)
         loss = self._loss_for(classes)
         weights = weights * class_weights(self.class_weight, classes, index, weights)[index]
-        targets = index if loss == Multinomial.name else 2 * index - 1
-        chosen = self.loss if isinstance(self.loss, Loss) else loss
-        return self._problem_of(X, targets.astype(np.float64), weights, alpha, chosen)
+        targets = index if _kind_of(loss).couples_outputs else 2 * index - 1
+        return self._problem_of(X, targets.astype(np.float64), weights, alpha, loss)
 
     def _describe(self, y: NDArray) -> None:
         self.classes_ = np.unique(y)
 
-    def _loss_for(self, classes: NDArray) -> str:
-        """The loss's name, if it can tell these classes apart."""
+    def _loss_for(self, classes: NDArray) -> str | Loss:
+        """The loss, if it can tell these classes apart."""
         if len(classes) < 2:
             raise ValueError(f"y has one class, {classes[0]!r}; a classifier needs samples of two")
-        name = self._loss_name()
-        if name == "auto":
+        if self.loss == "auto":
             return Logistic.name if len(classes) == 2 else Multinomial.name
-        if len(classes) > 2 and name != Multinomial.name:
+        if len(classes) > 2 and not _kind_of(self.loss).couples_outputs:
             raise ValueError(
-                f"loss={name!r}: Missing more than two classes, y has {len(classes)}; use loss='multinomial' "
-                "or sklearn.multiclass.OneVsRestClassifier"
+                f"loss={_kind_of(self.loss).name!r}: Missing more than two classes, y has {len(classes)}; "
+                "use loss='multinomial' or sklearn.multiclass.OneVsRestClassifier"
             )
-        return name
+        return self.loss
 
 
 class ConvexReLUClassifier(WithPenalty, Classifier):

@@ -12,21 +12,22 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_weights, naming
-from convexrelu.losses import AbsoluteError, Huber, Loss, Poisson, Quantile, SquaredError
+from convexrelu.losses import LOSSES, Loss
 from convexrelu.problem import TrainingProblem
 
 __all__ = ["ConvexReLURegressor", "Regressor"]
 
 Array = NDArray[np.float64]
 
-_LOSSES = (SquaredError, AbsoluteError, Huber, Quantile, Poisson)
-
 
 class Regressor(RegressorMixin, NetworkEstimator):
     """What regressors have in common: targets are numbers, and outputs are predictions or their logarithms."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [StrOptions({loss.name for loss in _LOSSES}), *_LOSSES],
+        "loss": [
+            StrOptions({name for name, loss in LOSSES.items() if not loss.takes_labels}),
+            Loss,
+        ],
     }
 
     def predict(self, X: ArrayLike) -> Array:
@@ -35,11 +36,14 @@ class Regressor(RegressorMixin, NetworkEstimator):
         return np.exp(outputs) if self._predicts_logarithms() else outputs
 
     def _predicts_logarithms(self) -> bool:
-        return self.loss == Poisson.name or isinstance(self.loss, Poisson)
+        loss = LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
+        return bool(loss and loss.predicts_logarithms)
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, Array, Array | None]:
+        if isinstance(self.loss, Loss) and self.loss.takes_labels:
+            raise ValueError(f"loss={self.loss!r} takes labels; use ConvexReLUClassifier")
         if np.isscalar(y):
             raise ValueError(f"y={y!r} is a scalar, expected an array of shape (n,) or (n, K)")
         with naming("X or y"):

@@ -282,7 +282,7 @@ class _GatedRidge:
 def _check(problem: TrainingProblem, n_iter: int, tol: float) -> None:
     if not isinstance(problem, TrainingProblem):
         raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
-    if problem.activation != "gated_relu" or problem.loss.name != "squared_error":
+    if problem.activation != "gated_relu" or not problem.loss.is_least_squares:
         raise ValueError(
             f"problem has activation={problem.activation!r} and loss={problem.loss.name!r}; Missing for other "
             "than 'gated_relu' and 'squared_error'"

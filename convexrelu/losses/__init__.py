@@ -2,7 +2,8 @@
 
 Methods work sample by sample and know nothing of the network or of the penalty;
 :class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss is written here once and serves the primal,
-the dual, the certificate and the cvxpy programmes. To add one, write a class and list it in `LOSSES`.
+the dual, the certificate and the cvxpy programmes. A loss of your own is a subclass of one of the base classes: see
+:doc:`/guides/write_a_loss`. `LOSSES` lists those that have names.
 """
 
 from convexrelu.losses.base import Loss, PiecewiseQuadraticLoss, SeparableLoss
@@ -13,6 +14,7 @@ from convexrelu.losses.regression import (
     Huber,
     Poisson,
     Quantile,
+    RealTargets,
     SquaredError,
 )
 
@@ -27,6 +29,7 @@ __all__ = [
     "PiecewiseQuadraticLoss",
     "Poisson",
     "Quantile",
+    "RealTargets",
     "SeparableLoss",
     "SquaredError",
     "SquaredHinge",

@@ -36,11 +36,30 @@ class Loss(ABC):
         Whether the gradient is continuous.
     degree : float or None
         ``p`` with ``ℓ(τf, τy) = τ^p ℓ(f, y)`` for ``τ > 0``; None where there is none.
+    is_least_squares : bool
+        Whether ``ℓ(f, y) = ½ (f − y)²``. Solvers and closed forms of least squares take the loss at its word.
+    is_hinge : bool
+        Whether ``ℓ(f, y) = max(0, 1 − y f)`` with targets −1 and 1. Closed forms take the loss at its word.
+    couples_outputs : bool
+        Whether the loss of a sample is no sum over outputs.
+    takes_labels : bool
+        Whether targets are classes: −1 and 1, or ``0 … K−1`` with an output each if `couples_outputs`. Classifiers take
+        such a loss, regressors the others.
+    has_probabilities : bool
+        Whether outputs are log-odds, or log-probabilities but for a constant.
+    predicts_logarithms : bool
+        Whether predictions are the exponentials of outputs.
     """
 
     name: ClassVar[str]
     smooth: ClassVar[bool] = True
     degree: ClassVar[float | None] = None
+    is_least_squares: ClassVar[bool] = False
+    is_hinge: ClassVar[bool] = False
+    couples_outputs: ClassVar[bool] = False
+    takes_labels: ClassVar[bool] = False
+    has_probabilities: ClassVar[bool] = False
+    predicts_logarithms: ClassVar[bool] = False
 
     @abstractmethod
     def checked_targets(self, y: Array) -> Array:
@@ -104,9 +123,14 @@ class Loss(ABC):
             `balanced`, columns sum to zero as real numbers, and to the float 0.0 in whatever order they are added.
         """
 
-    @abstractmethod
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
-        """``Σ weights_i ℓ(f_i, y_i)`` in cvxpy."""
+        """``Σ weights_i ℓ(f_i, y_i)`` in cvxpy, where there is one: for its solvers, and for closed forms on a line."""
+        raise ValueError(f"loss={self.name!r} has no expression in cvxpy; use solver='auto'")
+
+    @property
+    def has_expression(self) -> bool:
+        """Whether `expression` is defined."""
+        return type(self).expression is not Loss.expression
 
 
 class SeparableLoss(Loss):
@@ -118,9 +142,13 @@ class SeparableLoss(Loss):
     ----------
     steep : bool
         Whether the derivative of the conjugate is infinite at the ends of its domain.
+    bends_at_target : bool
+        Whether the loss consists of two straight lines that meet at ``f = y``, so that ``ℓ*(z) = z y`` on its domain.
+        Descent rounds such kinks off; of other losses with kinks it takes the gradient as it is.
     """
 
     steep: ClassVar[bool] = False
+    bends_at_target: ClassVar[bool] = False
 
     @abstractmethod
     def domain(self, y: Array) -> tuple[Array, Array]:
@@ -135,40 +163,40 @@ class SeparableLoss(Loss):
         """Second derivative of ``ℓ*`` inside the domain, shaped like `z`."""
 
     @abstractmethod
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
         """``ℓ``, entry by entry."""
 
     @abstractmethod
-    def _conjugates(self, z: Array, y: Array) -> Array:
+    def conjugate_terms(self, z: Array, y: Array) -> Array:
         """``ℓ*``, entry by entry, for ``z`` in the domain."""
 
     @abstractmethod
-    def _conjugate_errors(self, z: Array, y: Array) -> Array:
+    def conjugate_error_terms(self, z: Array, y: Array) -> Array:
         """The bound, entry by entry, for ``z`` in the domain."""
 
     @abstractmethod
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Best intercept of one output."""
 
     def value(self, f: Array, y: Array) -> Array:
         """Sum of the terms over outputs."""
-        return _over_outputs(self._values(f, y))
+        return _over_outputs(self.terms(f, y))
 
     def conjugate(self, z: Array, y: Array) -> Array:
         """Sum of the terms' conjugates over outputs, ``inf`` outside the domain."""
         inside, outside = self._clipped(z, y)
-        return _over_outputs(np.where(outside, np.inf, self._conjugates(inside, y)))
+        return _over_outputs(np.where(outside, np.inf, self.conjugate_terms(inside, y)))
 
     def conjugate_error(self, z: Array, y: Array) -> Array:
         """Sum of the terms' bounds over outputs."""
-        return _over_outputs(self._conjugate_errors(self._clipped(z, y)[0], y))
+        return _over_outputs(self.conjugate_error_terms(self._clipped(z, y)[0], y))
 
     def best_intercept(self, f: Array, y: Array, weights: Array) -> Any:
         """Minimiser ``c`` of ``Σ weights_i ℓ(f_i + c, y_i)``, output by output."""
         if f.ndim == 1:
-            return self._best_shift(f, y, weights)
+            return self.best_shift(f, y, weights)
         columns = zip(f.T, y.T, strict=True)
-        return np.array([self._best_shift(*column, weights) for column in columns])
+        return np.array([self.best_shift(*column, weights) for column in columns])
 
     def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
         """The point nearest to ``v`` in the norm ``Σ v_i²/weights_i``, up to rounding."""
@@ -188,22 +216,23 @@ class PiecewiseQuadraticLoss(SeparableLoss):
     On arrays of Fractions `value` and `conjugate` are exact, and no point outside the domain is let in.
     """
 
-    _square: ClassVar[bool]
+    has_square: ClassVar[bool]
 
     def conjugate_gradient(self, z: Array, y: Array) -> Array:
         """``y + z``, or ``y``."""
-        return y + z if self._square else y
+        return y + z if self.has_square else y
 
     def conjugate_curvature(self, z: Array, y: Array) -> Array:
         """One, or zero."""
-        return np.full(np.shape(z), float(self._square))
+        return np.full(np.shape(z), float(self.has_square))
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
+    def conjugate_terms(self, z: Array, y: Array) -> Array:
         """``z y + ½ z²``, or ``z y``."""
-        return z * y + np.square(z) / 2 if self._square else z * y
+        return z * y + np.square(z) / 2 if self.has_square else z * y
 
-    def _conjugate_errors(self, z: Array, y: Array) -> Array:
-        return 40 * EPS * (np.abs(z * y) + self._square * np.square(z))
+    def conjugate_error_terms(self, z: Array, y: Array) -> Array:
+        """Bound on the error of `conjugate_terms`, entry by entry."""
+        return 40 * EPS * (np.abs(z * y) + self.has_square * np.square(z))
 
 
 def weights_like(weights: Array, y: Array) -> Array:

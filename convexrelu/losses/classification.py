@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 class _MarginLoss(SeparableLoss):
     """Targets of shape (n,), of both signs: with one class, no intercept would be best."""
 
+    takes_labels: ClassVar[bool] = True
     _largest: ClassVar[float]  # −y z, at most
 
     def checked_targets(self, y: Array) -> Array:
@@ -63,10 +64,12 @@ class Logistic(_MarginLoss):
     """
 
     name: ClassVar[str] = "logistic"
+    has_probabilities: ClassVar[bool] = True
     steep: ClassVar[bool] = True
     _largest: ClassVar[float] = 1.0
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         return np.logaddexp(0.0, -y * f)
 
     def gradient(self, f: Array, y: Array) -> Array:
@@ -87,19 +90,21 @@ class Logistic(_MarginLoss):
         p = -y * z
         return 1 / (p * (1 - p))
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
+    def conjugate_terms(self, z: Array, y: Array) -> Array:
         """``p log p + (1 − p) log(1 − p)``."""
         p = -y * z
         return xlogy(p, p) + xlog1py(1 - p, -p)
 
-    def _conjugate_errors(self, z: Array, y: Array) -> Array:
+    def conjugate_error_terms(self, z: Array, y: Array) -> Array:
+        """Bound on the error of `conjugate_terms`, entry by entry."""
         # The derivative, log p − log(1 − p), is unbounded at 1. Since t ↦ −t log t is concave and zero at
         # zero, an error δ = 4 ε p of p changes the second term by at most δ |log δ|; |log 4ε| < 35.
         p = -y * z
         size, rest = np.abs(xlogy(p, p)), np.abs(xlog1py(1 - p, -p))
         return EPS * (56 * size + 48 * rest + 144 * p)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        """Best intercept of one output."""
         positive, negative = weights[y > 0].sum(), weights[y < 0].sum()
         log_odds = math.log(positive / negative)
         return increasing_root(
@@ -129,11 +134,14 @@ class Hinge(_MarginLoss, PiecewiseQuadraticLoss):
     """
 
     name: ClassVar[str] = "hinge"
-    _square: ClassVar[bool] = False
+    is_hinge: ClassVar[bool] = True
+    bends_at_target: ClassVar[bool] = True
+    has_square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     _largest: ClassVar[float] = 1.0
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         return np.maximum(1 - y * f, 0)
 
     def gradient(self, f: Array, y: Array) -> Array:
@@ -144,7 +152,7 @@ class Hinge(_MarginLoss, PiecewiseQuadraticLoss):
         """Zero."""
         return np.zeros_like(f)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """The derivative in ``c`` is ``−Σ_{y=1} weights``, and grows by ``weights_i`` at ``c = y_i − f_i``."""
         return weighted_quantile(y - f, weights, float(weights[y > 0].sum() / weights.sum()))
 
@@ -169,10 +177,11 @@ class SquaredHinge(_MarginLoss, PiecewiseQuadraticLoss):
     """
 
     name: ClassVar[str] = "squared_hinge"
-    _square: ClassVar[bool] = True
+    has_square: ClassVar[bool] = True
     _largest: ClassVar[float] = math.inf
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         return np.square(np.maximum(1 - y * f, 0)) / 2
 
     def gradient(self, f: Array, y: Array) -> Array:
@@ -183,7 +192,8 @@ class SquaredHinge(_MarginLoss, PiecewiseQuadraticLoss):
         """One where ``y f < 1``, zero elsewhere."""
         return (y * f < 1).astype(np.float64)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        """Best intercept of one output."""
         # Where all negative samples are beyond their margins, and where all positive ones are.
         first, last = -1 - f[y < 0].max(), 1 - f[y > 0].min()
         if first >= last:  # between the two there is no loss

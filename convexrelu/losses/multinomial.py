@@ -47,6 +47,9 @@ class Multinomial(Loss):
     """
 
     name: ClassVar[str] = "multinomial"
+    couples_outputs: ClassVar[bool] = True
+    takes_labels: ClassVar[bool] = True
+    has_probabilities: ClassVar[bool] = True
 
     def checked_targets(self, y: Array) -> Array:
         """Targets as they are; a ValueError if they are not 0 … K−1, every one of them present, ``K ≥ 2``."""

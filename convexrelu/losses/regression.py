@@ -18,12 +18,12 @@ from convexrelu.roots import increasing_root
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "SquaredError"]
+__all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "RealTargets", "SquaredError"]
 
 Array = NDArray[np.float64]
 
 
-class _RealTargets(SeparableLoss):
+class RealTargets(SeparableLoss):
     """Targets of shape (n,), or (n, K) for ``K ≥ 2`` outputs."""
 
     def checked_targets(self, y: Array) -> Array:
@@ -38,9 +38,16 @@ class _RealTargets(SeparableLoss):
         """Number of columns of `y`, or 1."""
         return y.shape[1] if y.ndim == 2 else 1
 
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        """Where the derivative changes its sign, for losses that are least at ``f = y``."""
+        rest = y - f
+        return increasing_root(
+            lambda c: float(weights @ self.gradient(f + c, y)), rest.min(), rest.max()
+        )
+
 
 @dataclass(frozen=True)
-class SquaredError(_RealTargets, PiecewiseQuadraticLoss):
+class SquaredError(RealTargets, PiecewiseQuadraticLoss):
     """Squared error, ``ℓ(f, y) = ½ (f − y)²``, the scaling of :class:`sklearn.linear_model.Lasso`.
 
     `value` and `conjugate` take arrays of Fractions as well, and are exact on them.
@@ -63,14 +70,16 @@ class SquaredError(_RealTargets, PiecewiseQuadraticLoss):
     """
 
     name: ClassVar[str] = "squared_error"
-    _square: ClassVar[bool] = True
+    is_least_squares: ClassVar[bool] = True
+    has_square: ClassVar[bool] = True
     degree: ClassVar[float | None] = 2.0
 
     def domain(self, y: Array) -> tuple[Array, Array]:
         """Everything."""
         return np.full(np.shape(y), -np.inf), np.full(np.shape(y), np.inf)
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         return np.square(f - y) / 2
 
     def gradient(self, f: Array, y: Array) -> Array:
@@ -81,7 +90,7 @@ class SquaredError(_RealTargets, PiecewiseQuadraticLoss):
         """One everywhere."""
         return np.ones_like(f)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted mean, taken about the first residual so that a constant one is met to the last bit."""
         rest = y - f
         return float(rest[0] + weights @ (rest - rest[0]) / weights.sum())
@@ -94,7 +103,7 @@ class SquaredError(_RealTargets, PiecewiseQuadraticLoss):
 
 
 @dataclass(frozen=True)
-class AbsoluteError(_RealTargets, PiecewiseQuadraticLoss):
+class AbsoluteError(RealTargets, PiecewiseQuadraticLoss):
     """Absolute error, ``ℓ(f, y) = |f − y|``.
 
     Examples
@@ -109,7 +118,8 @@ class AbsoluteError(_RealTargets, PiecewiseQuadraticLoss):
     """
 
     name: ClassVar[str] = "absolute_error"
-    _square: ClassVar[bool] = False
+    bends_at_target: ClassVar[bool] = True
+    has_square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     degree: ClassVar[float | None] = 1.0
 
@@ -117,7 +127,8 @@ class AbsoluteError(_RealTargets, PiecewiseQuadraticLoss):
         """``[−1, 1]``."""
         return np.full(np.shape(y), -1.0), np.full(np.shape(y), 1.0)
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         return np.abs(f - y)
 
     def gradient(self, f: Array, y: Array) -> Array:
@@ -128,7 +139,7 @@ class AbsoluteError(_RealTargets, PiecewiseQuadraticLoss):
         """Zero."""
         return np.zeros_like(f)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted median of what is left."""
         return weighted_quantile(y - f, weights, 0.5)
 
@@ -140,7 +151,7 @@ class AbsoluteError(_RealTargets, PiecewiseQuadraticLoss):
 
 
 @dataclass(frozen=True)
-class Huber(_RealTargets, PiecewiseQuadraticLoss):
+class Huber(RealTargets, PiecewiseQuadraticLoss):
     """Huber's loss: ``½ r²`` for ``|r| ≤ delta`` and ``delta |r| − ½ delta²`` beyond, with ``r = f − y``.
 
     Parameters
@@ -169,7 +180,7 @@ class Huber(_RealTargets, PiecewiseQuadraticLoss):
 
     delta: float = 1.0
     name: ClassVar[str] = "huber"
-    _square: ClassVar[bool] = True
+    has_square: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not _is_real(self.delta) or not 0 < self.delta < math.inf:
@@ -179,7 +190,8 @@ class Huber(_RealTargets, PiecewiseQuadraticLoss):
         """``[−delta, delta]``."""
         return np.full(np.shape(y), -self.delta), np.full(np.shape(y), self.delta)
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         size = np.abs(f - y)
         near = np.minimum(size, self.delta)
         return near * (size - near / 2)
@@ -192,7 +204,8 @@ class Huber(_RealTargets, PiecewiseQuadraticLoss):
         """One between the lines, zero on them."""
         return (np.abs(f - y) < self.delta).astype(np.float64)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        """Best intercept of one output."""
         rest = y - f
         return increasing_root(
             lambda c: float(weights @ np.clip(c - rest, -self.delta, self.delta)),
@@ -209,7 +222,7 @@ class Huber(_RealTargets, PiecewiseQuadraticLoss):
 
 
 @dataclass(frozen=True)
-class Quantile(_RealTargets, PiecewiseQuadraticLoss):
+class Quantile(RealTargets, PiecewiseQuadraticLoss):
     """Pinball loss: ``level·r`` for ``r = y − f ≥ 0`` and ``(level − 1)·r`` for ``r < 0``.
 
     The constant that is best is the quantile of the targets at `level`; at ½ this is half the absolute error.
@@ -238,7 +251,8 @@ class Quantile(_RealTargets, PiecewiseQuadraticLoss):
 
     level: float = 0.5
     name: ClassVar[str] = "quantile"
-    _square: ClassVar[bool] = False
+    bends_at_target: ClassVar[bool] = True
+    has_square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     degree: ClassVar[float | None] = 1.0
 
@@ -250,7 +264,8 @@ class Quantile(_RealTargets, PiecewiseQuadraticLoss):
         """``[−level, 1 − level]``."""
         return np.full(np.shape(y), -self.level), np.full(np.shape(y), 1 - self.level)
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         return np.maximum(self.level * (y - f), (1 - self.level) * (f - y))
 
     def gradient(self, f: Array, y: Array) -> Array:
@@ -261,7 +276,7 @@ class Quantile(_RealTargets, PiecewiseQuadraticLoss):
         """Zero."""
         return np.zeros_like(f)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted quantile of what is left."""
         return weighted_quantile(y - f, weights, self.level)
 
@@ -274,7 +289,7 @@ class Quantile(_RealTargets, PiecewiseQuadraticLoss):
 
 
 @dataclass(frozen=True)
-class Poisson(_RealTargets):
+class Poisson(RealTargets):
     """Half the Poisson deviance of a mean ``μ = exp(f)``: ``ℓ(f, y) = exp(f) − y f + y log y − y`` for ``y ≥ 0``.
 
     That of :class:`sklearn.linear_model.PoissonRegressor`, with constants that make it zero at ``μ = y``.
@@ -290,6 +305,7 @@ class Poisson(_RealTargets):
     """
 
     name: ClassVar[str] = "poisson"
+    predicts_logarithms: ClassVar[bool] = True
     steep: ClassVar[bool] = True
 
     def checked_targets(self, y: Array) -> Array:
@@ -302,7 +318,8 @@ class Poisson(_RealTargets):
         """``[−y, ∞)``."""
         return -y, np.full(np.shape(y), np.inf)
 
-    def _values(self, f: Array, y: Array) -> Array:
+    def terms(self, f: Array, y: Array) -> Array:
+        """``ℓ``, entry by entry."""
         return _exp(f) - y * f + xlogy(y, y) - y
 
     def gradient(self, f: Array, y: Array) -> Array:
@@ -321,12 +338,13 @@ class Poisson(_RealTargets):
         """``1/(z + y)``."""
         return 1 / (z + y)
 
-    def _conjugates(self, z: Array, y: Array) -> Array:
+    def conjugate_terms(self, z: Array, y: Array) -> Array:
         """``(z+y) log(z+y) − y log y − z``, from terms that do not cancel where ``y`` is large."""
         first, second = _poisson_terms(z, y)
         return first + second - z
 
-    def _conjugate_errors(self, z: Array, y: Array) -> Array:
+    def conjugate_error_terms(self, z: Array, y: Array) -> Array:
+        """Bound on the error of `conjugate_terms`, entry by entry."""
         # The derivative of the first term, log((z+y)/y) + 1, is unbounded where z + y vanishes. An
         # error δ of z changes that term by less than 3δ (|log(max(z+y, δ)/y)| + 2).
         first, second = _poisson_terms(z, y)
@@ -336,7 +354,7 @@ class Poisson(_RealTargets):
         terms = np.abs(first) + np.abs(second) + np.abs(z)
         return 48 * EPS * terms + 3 * delta * (slope + 2)
 
-    def _best_shift(self, f: Array, y: Array, weights: Array) -> float:
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """``log(Σ weights·y / Σ weights·exp(f))``; a ValueError if there is no positive target."""
         total = float(weights @ y)
         if total <= 0:

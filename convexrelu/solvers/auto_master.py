@@ -96,7 +96,7 @@ def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
     """Whether the network is what can be trained, and the programme is not."""
     if not problem.loss.smooth or problem.skip:
         return False
-    if problem.loss.name == "squared_error" and problem.n_outputs == 1:
+    if problem.loss.is_least_squares and problem.n_outputs == 1:
         return False
     rows = problem.n_samples * problem.n_outputs
     return min(rows, len(blocks) * problem.design.shape[1]) > _LARGEST_SYSTEM
@@ -106,7 +106,7 @@ def _is_slow(problem: TrainingProblem, blocks: Blocks) -> bool:
     """Whether one iteration of interior points takes longer than many steps of first order."""
     if not problem.loss.smooth or problem.skip or problem.n_outputs <= MAX_PROVED_OUTPUTS:
         return False  # proofs of few outputs are sharp, and ask for accurate solutions
-    if problem.loss.name == "squared_error":  # which has Newton steps
+    if problem.loss.is_least_squares:  # which has Newton steps
         return False
     rows = problem.n_samples * problem.n_outputs
     columns = len(blocks) * problem.design.shape[1]

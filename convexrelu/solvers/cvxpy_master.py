@@ -51,9 +51,9 @@ class CvxpyMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the ReLU programme on `blocks`; a start has no effect, these solvers take none."""
-        if self.solver == "ECOS" and problem.loss.name == "multinomial":
+        if self.solver == "ECOS" and problem.loss.couples_outputs:
             raise ValueError(
-                "solver='cvxpy:ECOS': Missing reliable exponential cones for loss='multinomial'; "
+                f"solver='cvxpy:ECOS': Missing reliable exponential cones for loss={problem.loss.name!r}; "
                 "use solver='auto'"
             )
         last = self._last_relu

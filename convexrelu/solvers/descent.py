@@ -151,8 +151,8 @@ def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, A
 
         ℓ_width(f) = max_z  zᵀf − ℓ*(z) − width/2 ‖z‖²  ≤  ℓ(f)
 
-    Losses with kinks consist of two straight lines that meet at ``f = y``, so that ``ℓ*(z) = z y`` on an interval,
-    and the maximum is at ``z = (f − y)/width``, clipped to it.
+    Where the loss consists of two straight lines that meet at ``f = y``, ``ℓ*(z) = z y`` on an interval, and the
+    maximum is at ``z = (f − y)/width``, clipped to it. Other losses with kinks are left as they are.
 
     Examples
     --------
@@ -162,9 +162,8 @@ def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, A
     >>> rounded_loss(AbsoluteError(), f, np.zeros(2), width=0.1)
     (array([0.0125, 1.95  ]), array([0.5, 1. ]))
     """
-    if loss.smooth:
+    if loss.smooth or not (isinstance(loss, SeparableLoss) and loss.bends_at_target):
         return loss.value(f, y), loss.gradient(f, y)
-    assert isinstance(loss, SeparableLoss)
     z = np.clip((f - y) / width, *loss.domain(y))
     terms = z * (f - y - 0.5 * width * z)
     return terms.sum(axis=1) if terms.ndim == 2 else terms, z

@@ -253,7 +253,7 @@ def _n_entries(problem: TrainingProblem, blocks: Blocks) -> int:
 
 def _is_least_squares(problem: TrainingProblem) -> bool:
     """Whether a :class:`~convexrelu.solvers.tensors.TensorProgramme` says it all."""
-    return problem.loss.name == "squared_error"
+    return problem.loss.is_least_squares
 
 
 def _first_steps(programme: TensorProgramme) -> int:

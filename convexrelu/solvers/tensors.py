@@ -103,7 +103,7 @@ class TensorProgramme:
         device: str = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        if problem.loss.name != "squared_error":
+        if not problem.loss.is_least_squares:
             raise ValueError(
                 f"loss={problem.loss.name!r}: Missing a native solver; use solver='cvxpy:CLARABEL'"
             )

@@ -146,7 +146,7 @@ def train_threshold(
 
 def _check(problem: TrainingProblem) -> None:
     """Refuse what is no lasso."""
-    if problem.loss.name != "squared_error":
+    if not problem.loss.is_least_squares:
         raise ValueError(
             f"activation='threshold': Missing loss {problem.loss.name!r}; it is a lasso, use loss='squared_error'"
         )
