@@ -14,7 +14,8 @@ from convexrelu.arguments import check_number
 from convexrelu.certificate import Certificate, lower_bound, price_and_certify
 from convexrelu.losses import Loss
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles import Oracle
+from convexrelu.oracles import Oracle, OracleFactory
+from convexrelu.oracles.choose import check_oracle
 from convexrelu.oracles.of_problem import oracles_for, programme_oracle_for
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result
@@ -114,8 +115,8 @@ def certify(
     skip: bool = False,
     skip_alpha: float = 0.0,
     sample_weight: ArrayLike | None = None,
-    oracle: str = "auto",
-    solver: str = "auto",
+    oracle: str | Oracle | OracleFactory = "auto",
+    solver: str | Master = "auto",
     improve: bool = False,
     tol: float = 1e-3,
     time_limit: float | None = None,
@@ -139,10 +140,10 @@ def certify(
         Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
     loss, activation, negative_slope, hidden_bias, fit_intercept, skip, skip_alpha, sample_weight
         The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
-    oracle : str
+    oracle : str, Oracle or OracleFactory
         How ``M(v)`` is bounded: ``"auto"`` proves where that takes seconds and estimates by search otherwise;
         see :func:`~convexrelu.oracles.choose.choose_oracles`.
-    solver : str
+    solver : str or Master
         Solver of the programme of the cell, and of those of `improve`, as for :func:`~convexrelu.train`.
     improve : bool
         Whether to train on from the network by cutting planes, to a relative gap of `tol`. The result is in
@@ -224,6 +225,7 @@ def certify(
         sample_weight=sample_weight,
     )
     network = _as_network(network_or_module, problem)
+    check_oracle(oracle)
     if oracle == "spike_free":
         raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another")
     if arithmetic not in ARITHMETICS:
@@ -239,7 +241,7 @@ def certify(
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
     with one_blas_thread():
-        master = make_master(solver, tol)
+        master = make_master(solver, tol) if isinstance(solver, str) else solver
         given, problem = problem, problem.condensed()
         verifier = oracles_for(problem, oracle, random_state).verifier
 

@@ -17,7 +17,8 @@ from sklearn.utils import check_random_state
 from convexrelu.arguments import check_choice, check_number, finite_array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.network import TwoLayerNetwork
-from convexrelu.oracles.choose import ORACLES, OraclePair
+from convexrelu.oracles import Oracle, OracleFactory
+from convexrelu.oracles.choose import OraclePair, check_oracle
 from convexrelu.oracles.of_problem import oracles_for, pattern_search_for
 from convexrelu.oracles.several_patterns import MAX_PROVED_OUTPUTS
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
@@ -28,6 +29,7 @@ from convexrelu.solvers.cutting_plane import CuttingPlane
 from convexrelu.solvers.descent import descend
 from convexrelu.solvers.fixed_patterns import pattern_oracle, train_on_patterns
 from convexrelu.solvers.master import Master, make_master
+from convexrelu.solvers.support import check_support
 from convexrelu.status import SolverWarning, Status
 from convexrelu.threads import one_blas_thread
 
@@ -42,7 +44,7 @@ def train(
     patterns: str | ArrayLike = "cutting_plane",
     n_patterns: int = 100,
     solver: str | Master = "auto",
-    oracle: str = "auto",
+    oracle: str | Oracle | OracleFactory = "auto",
     tol: float = 1e-3,
     max_iter: int = 30,
     time_limit: float | None = None,
@@ -64,10 +66,13 @@ def train(
         How many gates ``"sampled"`` draws.
     solver : str or Master
         ``"auto"``, ``"newton"``, ``"interior_point"`` or ``"fista"`` (see
-        :class:`~convexrelu.solvers.native_master.NativeMaster`); the references ``"cvxpy:CLARABEL"``,
-        ``"cvxpy:ECOS"`` and ``"cvxpy:SCS"``; or a :class:`~convexrelu.solvers.master.Master` of your own.
-    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "spike_free"}
-        Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.choose.choose_oracles`.
+        :class:`~convexrelu.solvers.native_master.NativeMaster`); ``"network"``, which trains the network; the
+        references ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` and ``"cvxpy:SCS"``; or a
+        :class:`~convexrelu.solvers.master.Master` of your own: see :doc:`/guides/write_a_solver`.
+    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free"}, \
+            Oracle or OracleFactory
+        Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.choose.choose_oracles`; or an oracle of your own,
+        which finds cuts and gives the verdict: see :doc:`/guides/write_an_oracle`.
     tol : float
         Relative duality gap to reach.
     max_iter : int
@@ -220,7 +225,7 @@ class _Session:
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
         solver: str | Master = "auto",
-        oracle: str = "auto",
+        oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,
@@ -241,6 +246,9 @@ class _Session:
         )
         if not (hasattr(self.master, "relu") and hasattr(self.master, "gated")):
             raise ValueError(f"solver={solver!r} is neither a name nor a Master")
+        if problem.activation != "threshold":  # which is a lasso
+            gated = problem.activation == "gated_relu"
+            check_support(self.master, problem, gated=gated, fixed_patterns=fixed)
         self.random = random = _checked_random_state(random_state)
         self.problem = problem.condensed()
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
@@ -384,12 +392,12 @@ def _check_options(
     problem: TrainingProblem,
     patterns: str | ArrayLike,
     n_patterns: int,
-    oracle: str,
+    oracle: str | Oracle | OracleFactory,
     tol: float,
     max_iter: int,
     time_limit: float | None,
 ) -> None:
-    check_choice("oracle", oracle, ORACLES)
+    check_oracle(oracle)
     if isinstance(patterns, str):
         check_choice("patterns", patterns, PATTERNS)
         if problem.activation == "gated_relu" and patterns == "cutting_plane":

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexrelu.displays.progress import ProgressPrinter
@@ -52,8 +52,8 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         "negative_slope": [Interval(Real, 0, 1, closed="neither")],
         "patterns": [StrOptions(set(PATTERNS)), "array-like"],
         "n_patterns": [Interval(Integral, 1, None, closed="left")],
-        "solver": [StrOptions(set(SOLVERS))],
-        "oracle": [StrOptions(set(ORACLES))],
+        "solver": [StrOptions(set(SOLVERS)), HasMethods(["relu", "gated"])],
+        "oracle": [StrOptions(set(ORACLES)), callable, HasMethods(["for_problem"])],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],

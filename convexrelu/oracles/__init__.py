@@ -3,7 +3,7 @@
 For several outputs and other activations, bounds on ``M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ φ(X̃u)‖₂``.
 """
 
-from convexrelu.oracles.base import Oracle, OracleReport
+from convexrelu.oracles.base import Oracle, OracleFactory, OracleReport, witnesses
 from convexrelu.oracles.branch_and_bound import BranchAndBoundOracle
 from convexrelu.oracles.cells import CellOracle
 from convexrelu.oracles.doubled import DoubledOracle
@@ -37,6 +37,7 @@ __all__ = [
     "Line",
     "LineOracle",
     "Oracle",
+    "OracleFactory",
     "OracleReport",
     "PatternOracle",
     "PlanarOracle",
@@ -49,4 +50,5 @@ __all__ = [
     "SweepOracle",
     "proved_length",
     "spike_free_margin",
+    "witnesses",
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 from convexrelu.norms import norms
 from convexrelu.patterns.activation import first_of_each, row_keys
 
+if TYPE_CHECKING:
+    from convexrelu.problem import TrainingProblem
+
 __all__ = [
     "Oracle",
+    "OracleFactory",
     "OracleReport",
     "activate",
     "consistent",
@@ -103,6 +107,15 @@ class Oracle(Protocol):
         deadline : float
             Value of :func:`time.perf_counter` at which an oracle that can ends with what it has.
         """
+        ...
+
+
+@runtime_checkable
+class OracleFactory(Protocol):
+    """Makes an oracle for the data of a problem: for estimators, and for cross-validation, where data change."""
+
+    def for_problem(self, problem: TrainingProblem) -> Oracle:
+        """The oracle of a problem without weightless samples, see :meth:`TrainingProblem.condensed`."""
         ...
 
 

@@ -30,7 +30,7 @@ from convexrelu.oracles.spike_free import LONGEST, SpikeFreeOracle, proved_lengt
 from convexrelu.oracles.sweep import SweepOracle
 from convexrelu.patterns.enumerate import RowSpace
 
-__all__ = ["ORACLES", "OraclePair", "choose_oracles", "programme_oracle"]
+__all__ = ["ORACLES", "OraclePair", "check_oracle", "choose_oracles", "programme_oracle"]
 
 ORACLES = (
     "auto",
@@ -79,6 +79,17 @@ class OraclePair(NamedTuple):
     verifier_cuts: bool
 
 
+def check_oracle(oracle: object) -> None:
+    """Refuse what is no name of an oracle, no oracle and no factory of oracles."""
+    if isinstance(oracle, str) and oracle in ORACLES:
+        return
+    if isinstance(oracle, str) or not (callable(oracle) or hasattr(oracle, "for_problem")):
+        raise ValueError(
+            f"oracle={oracle!r} is not known; available: {', '.join(map(repr, ORACLES))}, "
+            "or an Oracle or OracleFactory of your own"
+        )
+
+
 def choose_oracles(
     name: str,
     design: NDArray[np.float64],
@@ -124,10 +135,7 @@ def choose_oracles(
     ValueError
         For an unknown name, or data or a problem for which that oracle is not made.
     """
-    if name not in ORACLES:
-        raise ValueError(
-            f"oracle={name!r} is not known; available: {', '.join(map(repr, ORACLES))}"
-        )
+    check_oracle(name)
     random = check_random_state(random_state)
     if n_outputs > 1 or slope != 0.0 or free_bias:
         _refuse(name, n_outputs, slope, free_bias)

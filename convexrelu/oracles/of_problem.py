@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.oracles.base import Oracle
-from convexrelu.oracles.choose import OraclePair, choose_oracles, programme_oracle
+from convexrelu.oracles.base import Oracle, OracleFactory
+from convexrelu.oracles.choose import (
+    OraclePair,
+    check_oracle,
+    choose_oracles,
+    programme_oracle,
+)
 from convexrelu.oracles.free_bias import FreeBiasOracle
 from convexrelu.oracles.pattern_search import PatternSearch
 from convexrelu.oracles.relaxation import RelaxationOracle
@@ -17,13 +22,20 @@ __all__ = ["oracles_for", "pattern_search_for", "programme_oracle_for", "relaxat
 
 def oracles_for(
     problem: TrainingProblem,
-    name: str = "auto",
+    oracle: str | Oracle | OracleFactory = "auto",
     random_state: int | np.random.RandomState | None = None,
     device: str = "cpu",
 ) -> OraclePair:
-    """Oracles over all directions, see :func:`~convexrelu.oracles.choose.choose_oracles`."""
+    """Oracles over all directions: those of a name, or one of the user's own for everything.
+
+    See :func:`~convexrelu.oracles.choose.choose_oracles` for names.
+    """
+    check_oracle(oracle)
+    if not isinstance(oracle, str):
+        own = oracle.for_problem(problem) if isinstance(oracle, OracleFactory) else oracle
+        return OraclePair(own, own, verifier_cuts=True)
     return choose_oracles(
-        name,
+        oracle,
         problem.design,
         random_state,
         device,

@@ -74,7 +74,9 @@ class AutoMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`."""
-        return self._for(problem).gated(problem, blocks, start=start, time_limit=time_limit)
+        return self._for(problem, gated=True).gated(
+            problem, blocks, start=start, time_limit=time_limit
+        )
 
     def _for_relu(self, problem: TrainingProblem, blocks: Blocks) -> Master:
         if self._make_network is not None and _is_large(problem, blocks):
@@ -83,8 +85,9 @@ class AutoMaster:
             return self._get(self._make_gradient)
         return self._for(problem)
 
-    def _for(self, problem: TrainingProblem) -> Master:
-        return self._get(self._make_reference) if self.native.missing(problem) else self.native
+    def _for(self, problem: TrainingProblem, *, gated: bool = False) -> Master:
+        lacking = self.native.support.lacks(problem, gated=gated)
+        return self._get(self._make_reference) if lacking else self.native
 
     def _get(self, make: Callable[[], Master]) -> Master:
         if make not in self._made:

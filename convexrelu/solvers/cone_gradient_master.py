@@ -14,6 +14,7 @@ from convexrelu.norms import norms
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.accelerated import accelerated, shrunk
+from convexrelu.solvers.support import Support, check_support
 from convexrelu.status import Status
 from convexrelu.threads import torch_threads
 
@@ -46,6 +47,9 @@ class ConeGradientMaster:
     ('CONVERGED', True)
     """
 
+    name = "cone_gradient"
+    support = Support("smooth", "none", one_output=False, skip=False)
+
     def relu(
         self,
         problem: TrainingProblem,
@@ -55,10 +59,7 @@ class ConeGradientMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the ReLU programme on `blocks`, with a direction of outer weights each."""
-        if problem.n_outputs == 1 or not problem.loss.smooth or problem.skip:
-            raise ValueError(
-                "solver: Missing single outputs, losses with kinks and skip connections; use solver='auto'"
-            )
+        check_support(self, problem)
         began = time.perf_counter()
         programme = _Programme(problem, blocks)
         first = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
@@ -96,7 +97,8 @@ class ConeGradientMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Not for gates: those have other solvers."""
-        raise ValueError("solver: Missing gated programmes; use solver='auto'")
+        check_support(self, problem, gated=True)
+        raise AssertionError
 
 
 class _Programme:

@@ -9,6 +9,7 @@ from convexrelu._cvxpy import cp
 from convexrelu.problem import TrainingProblem
 from convexrelu.programs import FiniteProgramme, GatedProgramme, ReLUProgramme
 from convexrelu.result import Blocks, ProgrammeSolution
+from convexrelu.solvers.support import Support, check_support
 
 __all__ = ["CvxpyMaster"]
 
@@ -37,6 +38,10 @@ class CvxpyMaster:
                 f"solver='cvxpy:{solver}': Missing package {solver.lower()!r}; pip install it"
             )
         self.solver = solver
+        self.name = f"cvxpy:{solver}"
+        # ECOS is unreliable where exponential cones couple the outputs of a sample.
+        losses = "cvxpy_uncoupled" if solver == "ECOS" else "cvxpy"
+        self.support = Support(losses, losses)
         self.accuracy = accuracy
         # A path solves the same programme for many alphas; its canonical form is kept.
         self._last_relu: ReLUProgramme | None = None
@@ -51,11 +56,7 @@ class CvxpyMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the ReLU programme on `blocks`; a start has no effect, these solvers take none."""
-        if self.solver == "ECOS" and problem.loss.couples_outputs:
-            raise ValueError(
-                f"solver='cvxpy:ECOS': Missing reliable exponential cones for loss={problem.loss.name!r}; "
-                "use solver='auto'"
-            )
+        check_support(self, problem)
         last = self._last_relu
         if last is None or not (
             np.array_equal(last.signs, blocks.signs) and last.is_for(problem, blocks.masks)
@@ -72,6 +73,7 @@ class CvxpyMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`; a start has no effect."""
+        check_support(self, problem, gated=True)
         last = self._last_gated
         if last is None or not last.is_for(problem, blocks.masks):
             last = self._last_gated = GatedProgramme(problem, blocks.masks)

@@ -22,7 +22,9 @@ SOLVERS = (*METHODS, "network", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS")
 class Master(Protocol):
     """Solves finite programmes; the blocks change from call to call.
 
-    Where it cannot, it raises a ValueError that says what is "Missing".
+    A solver may have a ``name``, for messages, and ``support``, a :class:`~convexrelu.solvers.support.Support` that
+    says what it takes. Problems that it does not take are refused before it is called. See
+    :doc:`/guides/write_a_solver`.
     """
 
     def relu(
@@ -71,8 +73,6 @@ def make_master(
         )
     # Imported here: torch and cvxpy take seconds, and a session needs one of them.
     if name == "network":
-        if fixed_patterns:
-            raise ValueError("solver='network': Missing fixed patterns; its neurons move")
         from convexrelu.solvers.network_master import NetworkMaster
 
         return NetworkMaster()

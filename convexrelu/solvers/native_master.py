@@ -16,6 +16,7 @@ from convexrelu.solvers.interior_point import interior_point
 from convexrelu.solvers.loss_interior_point import loss_interior_point
 from convexrelu.solvers.master import METHODS
 from convexrelu.solvers.proximal_gradient import proximal_gradient
+from convexrelu.solvers.support import Support, check_support
 from convexrelu.solvers.tensors import Iterate, TensorProgramme
 from convexrelu.status import Status
 from convexrelu.threads import torch_threads
@@ -29,6 +30,12 @@ _CHEAP_ITERATION = 3e8
 # Interior points leave blocks that should be zero only nearly so: they go on until that can be told.
 _INTERIOR_GAP = 1e-4
 _ROUGH_GAP = 1e-2
+_SUPPORT = {
+    "auto": Support("separable", "separable", skip=False, instead="solver='cvxpy:CLARABEL'"),
+    "newton": Support("least_squares", "least_squares", skip=False),
+    "interior_point": Support("separable", "not_least_squares", skip=False),
+    "fista": Support("none", "least_squares", skip=False),
+}
 # Newton steps that a warm start is worth before interior points are called.
 _TRY = 30
 
@@ -92,7 +99,8 @@ class NativeMaster:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
             raise ValueError(f"device={device!r} is not available: {error}") from error
-        self.method = method
+        self.method = self.name = method
+        self.support = _SUPPORT[method]
         self.gap = gap
         self.device = device
         self.dtype = getattr(torch, dtype)
@@ -101,14 +109,6 @@ class NativeMaster:
         self._last_end: Iterate | None = None
         self._last_alpha = 1.0
         self._failures = self._pause = 0
-
-    def missing(self, problem: TrainingProblem) -> str:
-        """What this master lacks for a problem; nothing if it can solve its programmes."""
-        if problem.skip:
-            return "skip connections"
-        if self.method in ("newton", "fista") and not _is_least_squares(problem):
-            return f"loss={problem.loss.name!r}"
-        return ""
 
     def relu(
         self,
@@ -119,8 +119,7 @@ class NativeMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the ReLU programme on `blocks`."""
-        if self.method == "fista":
-            raise ValueError("solver='fista': Missing cones; it solves gated programmes only")
+        check_support(self, problem)
         with torch_threads(_n_entries(problem, blocks)):
             return self._solve(problem, blocks, True, start, time_limit)
 
@@ -133,10 +132,7 @@ class NativeMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`."""
-        if self.method == "interior_point" and _is_least_squares(problem):
-            raise ValueError(
-                "solver='interior_point': Missing slacks; it solves ReLU programmes only"
-            )
+        check_support(self, problem, gated=True)
         with torch_threads(_n_entries(problem, blocks)):
             return self._solve(problem, blocks, False, start, time_limit)
 
@@ -150,9 +146,7 @@ class NativeMaster:
     ) -> ProgrammeSolution:
         started = time.perf_counter()
         deadline = math.inf if time_limit is None else started + time_limit
-        if missing := self.missing(problem):
-            raise ValueError(f"solver={self.method!r}: Missing {missing}; use solver='auto'")
-        if not _is_least_squares(problem):
+        if not problem.loss.is_least_squares:
             return loss_interior_point(
                 problem, blocks, cones=cones, gap=self.gap, deadline=deadline, device=self.device
             )
@@ -249,11 +243,6 @@ class NativeMaster:
 def _n_entries(problem: TrainingProblem, blocks: Blocks) -> int:
     """Entries of the arrays of all blocks by all outputs."""
     return len(blocks) * problem.n_samples * problem.n_outputs
-
-
-def _is_least_squares(problem: TrainingProblem) -> bool:
-    """Whether a :class:`~convexrelu.solvers.tensors.TensorProgramme` says it all."""
-    return problem.loss.is_least_squares
 
 
 def _first_steps(programme: TensorProgramme) -> int:

@@ -25,6 +25,7 @@ from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 from convexrelu.solvers.descent import polish
 from convexrelu.solvers.recovery import blocks_of, with_best_intercept
+from convexrelu.solvers.support import Support, check_support
 from convexrelu.status import Status
 
 __all__ = ["NetworkMaster"]
@@ -53,6 +54,11 @@ class NetworkMaster:
     True
     """
 
+    name = "network"
+    support = Support(
+        "smooth", "none", skip=False, fixed_patterns=False, instead="solver='cvxpy:CLARABEL'"
+    )
+
     def relu(
         self,
         problem: TrainingProblem,
@@ -62,15 +68,7 @@ class NetworkMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Train on from the neurons `start`; blocks where it is zero, with a direction, are added."""
-        if problem.skip:
-            raise ValueError(
-                "solver='network': Missing skip connections; use solver='cvxpy:CLARABEL'"
-            )
-        if not problem.loss.smooth:
-            raise ValueError(
-                f"solver='network': Missing a gradient of loss={problem.loss.name!r}; "
-                "use solver='cvxpy:CLARABEL'"
-            )
+        check_support(self, problem)
         began = time.perf_counter()
         deadline = math.inf if time_limit is None else began + time_limit
         values = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
@@ -100,7 +98,8 @@ class NetworkMaster:
         time_limit: float | None = None,
     ) -> ProgrammeSolution:
         """Not for gates: they do not move."""
-        raise ValueError("solver='network': Missing fixed gates; it trains ReLU networks only")
+        check_support(self, problem, gated=True)
+        raise AssertionError
 
 
 def _with_cuts(

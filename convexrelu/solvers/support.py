@@ -1,0 +1,121 @@
+"""What a solver of finite programmes supports, as data, and the one place that checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from convexrelu.losses import Loss, Multinomial, SeparableLoss
+from convexrelu.problem import TrainingProblem
+
+__all__ = ["Support", "check_support", "support_of"]
+
+# Names of sets of losses.
+_CONTAINS: dict[str, Callable[[Loss], bool]] = {
+    "all": lambda loss: True,
+    "none": lambda loss: False,
+    "least_squares": lambda loss: loss.is_least_squares,
+    "not_least_squares": lambda loss: not loss.is_least_squares,
+    "smooth": lambda loss: loss.smooth,
+    "separable": lambda loss: isinstance(loss, SeparableLoss | Multinomial),
+    "cvxpy": lambda loss: loss.has_expression,
+    "cvxpy_uncoupled": lambda loss: loss.has_expression and not loss.couples_outputs,
+}
+
+
+@dataclass(frozen=True)
+class Support:
+    """What a solver takes; by default everything.
+
+    Attributes
+    ----------
+    relu, gated : str
+        Losses of ReLU and of gated programmes: ``"all"``, ``"none"``, ``"least_squares"``, ``"not_least_squares"``,
+        ``"smooth"`` (with a gradient), ``"separable"`` (:class:`~convexrelu.losses.SeparableLoss`, and the multinomial
+        one), ``"cvxpy"`` (with an expression), ``"cvxpy_uncoupled"`` (and a sum over outputs).
+    one_output, several_outputs : bool
+        Numbers of outputs.
+    skip : bool
+        Skip connections.
+    fixed_patterns : bool
+        Whether blocks keep the patterns that they are given.
+    instead : str
+        What the message of :func:`check_support` says to use.
+
+    Examples
+    --------
+    >>> from convexrelu import TrainingProblem
+    >>> problem = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1, loss="absolute_error")
+    >>> Support(relu="smooth").lacks(problem)
+    "loss='absolute_error'"
+    >>> Support(relu="all").lacks(problem)
+    ''
+    """
+
+    relu: str = "all"
+    gated: str = "all"
+    one_output: bool = True
+    several_outputs: bool = True
+    skip: bool = True
+    fixed_patterns: bool = True
+    instead: str = "solver='auto'"
+
+    def __post_init__(self) -> None:
+        for name in ("relu", "gated"):
+            value = getattr(self, name)
+            if value not in _CONTAINS:
+                raise ValueError(
+                    f"{name}={value!r} is not known; available: {', '.join(map(repr, _CONTAINS))}"
+                )
+
+    def lacks(
+        self, problem: TrainingProblem, *, gated: bool = False, fixed_patterns: bool = False
+    ) -> str:
+        """What is not supported of a problem; empty where nothing is."""
+        losses = self.gated if gated else self.relu
+        if losses == "none":
+            return "gated programmes" if gated else "ReLU programmes"
+        if not _CONTAINS[losses](problem.loss):
+            return f"loss={problem.loss.name!r}" + (" with fixed gates" if gated else "")
+        if problem.skip and not self.skip:
+            return "skip connections"
+        if problem.n_outputs == 1 and not self.one_output:
+            return "single outputs"
+        if problem.n_outputs > 1 and not self.several_outputs:
+            return "several outputs"
+        if fixed_patterns and not self.fixed_patterns:
+            return "fixed patterns, since it moves them"
+        return ""
+
+
+def support_of(solver: Any) -> Support:
+    """What a solver declares in its attribute ``support``; everything if it does not."""
+    return getattr(solver, "support", Support())
+
+
+def check_support(
+    solver: Any, problem: TrainingProblem, *, gated: bool = False, fixed_patterns: bool = False
+) -> None:
+    """Refuse a problem that a solver does not support.
+
+    Parameters
+    ----------
+    solver : object
+        With attributes ``name`` and ``support``, where it has them.
+    problem : TrainingProblem
+    gated : bool
+        Whether gated programmes are to be solved, or ReLU programmes.
+    fixed_patterns : bool
+        Whether patterns must stay.
+
+    Raises
+    ------
+    ValueError
+        Says what is not supported, and what to use.
+    """
+    support = support_of(solver)
+    lacking = support.lacks(problem, gated=gated, fixed_patterns=fixed_patterns)
+    if lacking:
+        name = getattr(solver, "name", type(solver).__name__)
+        raise ValueError(f"solver={name!r} does not support {lacking}; use {support.instead}")
