@@ -3,18 +3,24 @@
 #   make test                      uses .venv, made on first use
 #   make test VENV=path/to/env     uses that environment (made if missing)
 #   make test PYTHON=python3.12    makes the environment with that Python
+#   make test-oldest               uses .venv-oldest, or OLDEST=path/to/another
 
 PYTHON ?= python3
 VENV   ?= .venv
+OLDEST ?= .venv-oldest
 
 PY := "$(VENV)/bin/python"
+OLDEST_PY := "$(OLDEST)/bin/python"
 
 .DEFAULT_GOAL := help
 SUITES = training generalisation scaling paper
 # What goes to a suite, such as --quick: make bench-training ARGS=--quick
 ARGS =
+# What calls cvxpy and its solvers, scikit-learn, torch, ONNX, matplotlib and data frames.
+DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
+    tests/test_sparse.py tests/test_package.py convexrelu docs README.md
 
-.PHONY: help demo test portability lint types docs dist bench-quick $(SUITES:%=bench-%) clean
+.PHONY: help demo test test-oldest portability lint types docs dist bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
 
 help: ## list the targets
@@ -24,11 +30,14 @@ demo: $(VENV)/.installed-plot ## train a small network and plot it
 	$(PY) -m convexrelu demo
 
 # One thread for each of the two workers: BLAS threads would only compete with them.
-test: export OMP_NUM_THREADS := 1
-test: export OPENBLAS_NUM_THREADS := 1
-test: export MKL_NUM_THREADS := 1
+test test-oldest: export OMP_NUM_THREADS := 1
+test test-oldest: export OPENBLAS_NUM_THREADS := 1
+test test-oldest: export MKL_NUM_THREADS := 1
 test: $(VENV)/.installed-test ## run the tests and all documentation examples
 	$(PY) -m pytest -n 2
+
+test-oldest: $(OLDEST)/.installed-test ## run what touches the dependencies with their oldest versions
+	$(OLDEST_PY) -m pytest -n 2 $(DEPENDENT_TESTS)
 
 portability: $(VENV)/.installed-portability ## run the tests under other kernels, threads and orders; an hour
 	tests/portability.sh $(PY)
@@ -73,25 +82,30 @@ bench-paper: $(VENV)/.installed-dev ## figures of Ergen & Pilanci (2021) and Dwa
 	$(PY) -m benchmarks.paper.whitened_images $(ARGS)
 	$(PY) -m benchmarks.paper.kernels $(ARGS)
 
-# The environment stays: it is slow to make, and $(VENV) may be the user's own.
-clean: ## delete what the other targets made, except the environment
+# The environments stay: they are slow to make, and $(VENV) may be the user's own.
+clean: ## delete what the other targets made, except the environments
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache benchmarks/training/.ruff_cache
 	rm -rf docs/_build docs/api/generated docs/api/convexrelu.*.rst convexrelu-demo.png
 	find convexrelu tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
 
 # If pip cannot be set up, venv leaves a python behind that would pass for a
 # finished environment on the next run; hence the rm.
-$(VENV)/bin/python:
+$(VENV)/bin/python $(OLDEST)/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "convexrelu needs Python 3.11 or newer, but $(PYTHON) is" \
 	         "$$("$(PYTHON)" --version 2>/dev/null || echo missing)." >&2; \
 	    echo "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
 	    exit 1; }
-	"$(PYTHON)" -m venv "$(VENV)" || { rm -f "$@"; exit 1; }
+	"$(PYTHON)" -m venv "$(@:/bin/python=)" || { rm -f "$@"; exit 1; }
 
 # One stamp per extra, so that pip runs again only when the requirements change.
 # constraints.txt chooses a torch where there is none; it never replaces one.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@if $(PY) -c 'import torch' 2>/dev/null; then set --; else set -- -c constraints.txt; fi; \
 	set -x; $(PY) -m pip install "$$@" -e ".[$*]"
+	@touch "$@"
+
+# The torch of this environment is the one that its constraints name.
+$(OLDEST)/.installed-test: pyproject.toml constraints-oldest.txt | $(OLDEST)/bin/python
+	$(OLDEST_PY) -m pip install -c constraints-oldest.txt -e ".[test]"
 	@touch "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Run the whole test suite as other machines would: other kernels of OpenBLAS and torch, one and two threads, other
-# orders, and two suites at once beside a busy loop. Some eight runs of the suite: about an hour on two cores.
+# orders, and two suites at once beside a busy loop. Some seven runs of the suite: about an hour on two cores.
 #
 #   make portability                           all of it
 #   tests/portability.sh PYTHON [PYTEST ARGS]  with that Python; arguments choose tests
@@ -47,12 +47,11 @@ while read -r name core aten threads order; do
     suite "$name" OPENBLAS_CORETYPE="$core" ATEN_CPU_CAPABILITY="$aten" OMP_NUM_THREADS="$threads" \
         OPENBLAS_NUM_THREADS="$threads" -- "${arguments[@]}" "$@" </dev/null || failed=1
 done <<'RUNS'
-haswell-1 Haswell avx2 1 1
-haswell-2 Haswell default 2 2
+haswell Haswell avx2 1 1
 zen Zen avx2 2 file
-skylakex SkylakeX avx512 1 3
-sandybridge Sandybridge default 1 file
-nehalem Nehalem avx2 2 file
+skylakex SkylakeX avx512 1 2
+sandybridge Sandybridge default 2 3
+nehalem Nehalem avx2 1 file
 RUNS
 
 # The default environment, twice at once, with an endless loop beside.

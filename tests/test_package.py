@@ -5,11 +5,16 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import convexrelu
+
+ROOT = Path(__file__).parent.parent
 
 
 def python(*arguments, **options):
@@ -141,3 +146,30 @@ print(model.certificate_.relative_gap <= model.tol)
 """
     done = python("-c", code)
     assert done.stdout.split() == ["interrupted", "True"], done.stderr
+
+
+def versions(requirements, operator):
+    """Version by name; every requirement has one specifier, with that operator."""
+    found = {}
+    for requirement in map(Requirement, requirements):
+        (specifier,) = requirement.specifier
+        assert specifier.operator == operator, requirement
+        found[requirement.name] = Version(specifier.version)
+    return found
+
+
+def pins(name):
+    lines = (line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines())
+    return versions(filter(None, lines), "==")
+
+
+def test_the_bounds_are_the_oldest_versions_that_are_tested():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    own, *tools = extras["test"]
+    assert own == "convexrelu[plot,onnx]"
+    declared = [*project["dependencies"], *extras["plot"], *extras["onnx"], *tools]
+    bounds, oldest = versions(declared, ">="), pins("constraints-oldest.txt")
+    torch = oldest.pop("torch")  # the file says why it is another
+    assert bounds.pop("torch") <= torch == pins("constraints.txt")["torch"]
+    assert bounds == oldest

@@ -257,7 +257,7 @@ BAD_DATA = {
     "weights negative": ("sample_weight", {"sample_weight": with_entry(np.ones(20), -1.0)}),
     "weights with NaN": ("sample_weight", {"sample_weight": with_entry(np.ones(20), np.nan)}),
     "weights infinite": ("sample_weight", {"sample_weight": with_entry(np.ones(20), np.inf)}),
-    "weights zero": ("[Ss]ample weights", {"sample_weight": np.zeros(20)}),
+    "weights zero": ("[Ss]ample[_ ]weights?", {"sample_weight": np.zeros(20)}),
     "weights too short": ("sample_weight", {"sample_weight": np.ones(3)}),
     "weights of words": ("sample_weight", {"sample_weight": np.array(["a"] * 20)}),
     "weights two-dimensional": ("[Ss]ample weights", {"sample_weight": np.ones((20, 1))}),
