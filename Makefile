@@ -20,7 +20,7 @@ ARGS =
 DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
     tests/test_sparse.py tests/test_package.py convexrelu docs README.md
 
-.PHONY: help demo test test-oldest portability lint types docs bench-quick $(SUITES:%=bench-%) clean
+.PHONY: help demo test test-oldest portability lint types docs dist bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
 
 help: ## list the targets
@@ -52,6 +52,11 @@ types: $(VENV)/.installed-dev ## check the type annotations
 docs: $(VENV)/.installed-dev ## build the documentation in docs/_build/html
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
 
+dist: $(VENV)/.installed-dist ## build the wheel and the source archive in dist/
+	rm -rf build dist
+	$(PY) -m build
+	$(PY) -m twine check --strict dist/*
+
 bench-quick: $(VENV)/.installed-dev ## run a short version of every benchmark
 	@for script in benchmarks/bench_*.py; do \
 	    echo "== $$script --quick"; \
@@ -79,7 +84,7 @@ bench-paper: $(VENV)/.installed-dev ## figures of Ergen & Pilanci (2021) and Dwa
 
 # The environments stay: they are slow to make, and $(VENV) may be the user's own.
 clean: ## delete what the other targets made, except the environments
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache benchmarks/training/.ruff_cache
 	rm -rf docs/_build docs/api/generated docs/api/convexrelu.*.rst convexrelu-demo.png
 	find convexrelu tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
 

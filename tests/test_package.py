@@ -100,7 +100,10 @@ def test_torch_and_cvxpy_are_imported_in_one_place():
     for path in package.rglob("*.py"):
         if path.name in ("_torch.py", "_cvxpy.py"):
             continue
-        names = {name.split(".")[0] for name in imported_when_run(ast.parse(path.read_text()))}
+        names = {
+            name.split(".")[0]
+            for name in imported_when_run(ast.parse(path.read_text(encoding="utf-8")))
+        }
         assert not names & {"torch", "cvxpy"}, path
 
 
