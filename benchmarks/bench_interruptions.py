@@ -21,10 +21,12 @@ FITS = {
     "cvxpy": "ConvexReLURegressor(alpha=0.002, solver='cvxpy:CLARABEL', max_iter=2, random_state=0)",
 }
 CODE = """
+import signal
 import sys
 import warnings
 import numpy as np
 from convexrelu import ConvexReLURegressor
+signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
 warnings.simplefilter("ignore")
 random = np.random.RandomState(0)
 X = random.standard_normal((60, 6))

@@ -21,6 +21,7 @@ def interruptions_held() -> Iterator[None]:
     Examples
     --------
     >>> import signal
+    >>> _ = signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
     >>> done = False
     >>> try:
     ...     with interruptions_held():

@@ -128,6 +128,8 @@ def test_an_interrupted_import_is_finished(amid, options):
 import signal, sys
 from convexrelu import ConvexReLURegressor
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
+
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
         if name == {amid!r}:
