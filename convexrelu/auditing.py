@@ -19,8 +19,9 @@ from convexrelu.oracles.choose import check_oracle
 from convexrelu.oracles.of_problem import oracles_for, programme_oracle_for
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Result
-from convexrelu.solvers.master import Master, make_master
+from convexrelu.solvers.master import Master, master_of
 from convexrelu.solvers.recovery import blocks_of, dual_of
+from convexrelu.solvers.support import check_support
 from convexrelu.status import Status
 from convexrelu.threads import one_blas_thread
 from convexrelu.training import train
@@ -241,7 +242,8 @@ def certify(
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
     with one_blas_thread():
-        master = make_master(solver, tol) if isinstance(solver, str) else solver
+        master = master_of(solver, tol)
+        check_support(master, problem)
         given, problem = problem, problem.condensed()
         verifier = oracles_for(problem, oracle, random_state).verifier
 

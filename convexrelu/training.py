@@ -28,7 +28,7 @@ from convexrelu.result import Result, Round
 from convexrelu.solvers.cutting_plane import CuttingPlane
 from convexrelu.solvers.descent import descend
 from convexrelu.solvers.fixed_patterns import pattern_oracle, train_on_patterns
-from convexrelu.solvers.master import Master, make_master
+from convexrelu.solvers.master import Master, make_master, master_of
 from convexrelu.solvers.support import check_support
 from convexrelu.status import SolverWarning, Status
 from convexrelu.threads import one_blas_thread
@@ -239,13 +239,7 @@ class _Session:
         _check_options(problem, patterns, n_patterns, oracle, tol, max_iter, time_limit)
         self.solver = solver
         fixed = not (isinstance(patterns, str) and patterns == "cutting_plane")
-        self.master = (
-            make_master(solver, tol, device, fixed_patterns=fixed)
-            if isinstance(solver, str)
-            else solver
-        )
-        if not (hasattr(self.master, "relu") and hasattr(self.master, "gated")):
-            raise ValueError(f"solver={solver!r} is neither a name nor a Master")
+        self.master = master_of(solver, tol, device, fixed_patterns=fixed)
         if problem.activation != "threshold":  # which is a lasso
             gated = problem.activation == "gated_relu"
             check_support(self.master, problem, gated=gated, fixed_patterns=fixed)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convexrelu.problem import TrainingProblem
 from convexrelu.result import Blocks, ProgrammeSolution
 
-__all__ = ["METHODS", "SOLVERS", "Master", "make_master"]
+__all__ = ["METHODS", "SOLVERS", "Master", "make_master", "master_of"]
 
 Array = NDArray[np.float64]
 
@@ -48,6 +48,23 @@ class Master(Protocol):
     ) -> ProgrammeSolution:
         """Solve the gated programme on the patterns of `blocks`."""
         ...
+
+
+def master_of(
+    solver: str | Master, tol: float = 1e-3, device: str = "cpu", *, fixed_patterns: bool = False
+) -> Master:
+    """The master of that name, see :func:`make_master`, or one that was given, as it is.
+
+    Raises
+    ------
+    ValueError
+        For what is neither.
+    """
+    if isinstance(solver, str):
+        return make_master(solver, tol, device, fixed_patterns=fixed_patterns)
+    if not (hasattr(solver, "relu") and hasattr(solver, "gated")):
+        raise ValueError(f"solver={solver!r} is neither a name nor a Master")
+    return solver
 
 
 def make_master(

@@ -532,7 +532,7 @@ def test_unknown_names_are_in_the_message():
 
 
 def test_solvers_refuse_the_programme_that_they_cannot_solve():
-    with pytest.raises(ValueError, match=r"solver='fista'.*gated"):
+    with pytest.raises(ValueError, match=r"solver='fista'.*ReLU programmes"):
         solve(problem_of(), "relu", "fista")
-    with pytest.raises(ValueError, match=r"solver='interior_point'.*ReLU"):
+    with pytest.raises(ValueError, match=r"solver='interior_point'.*fixed gates"):
         solve(problem_of(), "gated", "interior_point")
