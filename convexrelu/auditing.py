@@ -235,8 +235,8 @@ def certify(
         )
     if arithmetic == "rational" and not _is_plain(problem):
         raise ValueError(
-            "arithmetic='rational': Missing for anything but one output, loss='squared_error', "
-            "activation='relu', penalised biases and no skip connection; use arithmetic='float64'"
+            "arithmetic='rational' supports one output, loss='squared_error', activation='relu', penalised "
+            "biases and no skip connection only; use arithmetic='float64'"
         )
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:

@@ -203,12 +203,12 @@ class TrainingProblem:
             object.__setattr__(self, name, value)
         if issparse(inputs) and activation in ("gated_relu", "threshold"):
             raise ValueError(
-                f"X is sparse with more features than samples: Missing for activation={activation!r}; "
+                f"X is sparse with more features than samples, which activation={activation!r} does not support; "
                 "use X.toarray()"
             )
         if self.n_outputs > 1 and activation in ("gated_relu", "threshold"):
             raise ValueError(
-                f"activation={activation!r}: Missing several outputs; use another activation"
+                f"activation={activation!r} does not support several outputs; use another activation"
             )
         if self.free_skip:
             self._free_basis  # noqa: B018  raises where there is none

@@ -50,7 +50,7 @@ def checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str)
     if isinstance(value, str) and value == "free":
         if activation in ("gated_relu", "threshold"):
             raise ValueError(
-                f"hidden_bias='free': Missing for activation={activation!r}, whose gates have no penalty; "
+                f"hidden_bias='free' is not supported for activation={activation!r}, whose gates have no penalty; "
                 "use hidden_bias=True"
             )
         if not fit_intercept:
@@ -67,7 +67,7 @@ def checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str)
 def checked_skip(skip: bool, activation: str) -> bool:
     """Whether there is a skip connection, which networks of gates cannot have."""
     if checked_flag("skip", skip) and activation in ("gated_relu", "threshold"):
-        raise ValueError(f"skip=True: Missing for activation={activation!r}")
+        raise ValueError(f"skip=True is not supported for activation={activation!r}")
     return bool(skip)
 
 
@@ -81,7 +81,7 @@ def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
         raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
     if skip and skip_alpha == 0 and not loss.is_least_squares:
         raise ValueError(
-            f"skip_alpha=0: Missing a bound for a free skip connection with loss={loss.name!r}; "
+            f"skip_alpha=0 is not supported for loss={loss.name!r}, of which no bound is known then; "
             "use skip_alpha > 0"
         )
     return float(skip_alpha)

@@ -106,13 +106,13 @@ def line_of(problem: TrainingProblem) -> Line:
     """The line of a problem's samples, or a ValueError that says what is missing."""
     if not problem.free_bias or problem.slope != 0 or problem.activation != "relu" or problem.skip:
         raise ValueError(
-            "closed form of a line: Missing for anything but hidden_bias='free', activation='relu' and no skip "
-            "connection; use train"
+            "the closed form of a line supports hidden_bias='free', activation='relu' "
+            "and no skip connection only; use train"
         )
     line = Line.through(problem.inputs - problem.origin)
     if line is None:
         raise ValueError(
-            "X: Missing a line; its samples are all equal, or off every line by more than rounding; use train"
+            "X is not on a line: its samples are all equal, or off every line by more than rounding; use train"
         )
     return line
 

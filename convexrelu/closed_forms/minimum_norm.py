@@ -145,7 +145,9 @@ def _checked(
         X, y, 1.0, loss=loss, hidden_bias=hidden_bias, fit_intercept=fit_intercept
     ).condensed()
     if problem.n_outputs > 1:
-        raise ValueError(f"y has {problem.n_outputs} columns: Missing several outputs; give one")
+        raise ValueError(
+            f"y has {problem.n_outputs} columns; several outputs are not supported, give one"
+        )
     rows, counts = np.unique(problem.row_keys(), axis=0, return_counts=True)
     if len(rows) < problem.n_samples:
         again = rows[counts > 1][0]

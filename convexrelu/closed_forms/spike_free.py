@@ -93,10 +93,10 @@ def _oracle(problem: TrainingProblem) -> SpikeFreeOracle:
     plain = problem.activation == "relu" and not problem.skip and not problem.free_bias
     if not plain or problem.n_outputs > 1:
         raise ValueError(
-            "closed form of spike-free data: Missing several outputs, free biases, a skip connection and activations "
-            "other than 'relu'; use train"
+            "the closed form of spike-free data does not support several outputs, free biases, skip connections "
+            "or activations other than 'relu'; use train"
         )
     length = proved_length(problem.design)
     if length > LONGEST:
-        raise ValueError("X: Missing a proof that its samples are spike-free; use train")
+        raise ValueError("X has no proof that its samples are spike-free; use train")
     return SpikeFreeOracle(problem.design, length)

@@ -227,6 +227,6 @@ def missing_for_whitened(problem: TrainingProblem) -> str:
 def _refuse(problem: TrainingProblem) -> None:
     missing = missing_for_whitened(problem)
     if missing:
-        raise ValueError(f"closed form of whitened rows: Missing {missing}; use train")
+        raise ValueError(f"the closed form of whitened rows does not support {missing}; use train")
     if orthogonality_error(problem.inputs) > ORTHOGONAL:
-        raise ValueError("X: Missing orthogonal rows that are not zero; use train")
+        raise ValueError("X has rows that are zero or not orthogonal; use train")

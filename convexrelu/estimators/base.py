@@ -262,14 +262,16 @@ def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) ->
         return paths
     if isinstance(network, GatedNetwork):
         return np.abs(network.weights).sum(axis=0)[: network.n_features]
-    raise AttributeError("feature_importances_: Missing for gates of a threshold network a scale")
+    raise AttributeError(
+        "feature_importances_ is not defined for threshold networks: their gates have no scale"
+    )
 
 
 def _with_fewest_neurons(result: Result, problem: TrainingProblem) -> Result:
     """The result with a smallest network, of the same outputs on the training data."""
     if not isinstance(result.network, TwoLayerNetwork):
         raise ValueError(
-            f"minimal=True: Missing for activation={problem.activation!r}; use minimal=False"
+            f"minimal=True is not supported for activation={problem.activation!r}; use minimal=False"
         )
     network = minimal(result.network, problem)
     certificate = replace(result.certificate, objective=problem.objective(network))

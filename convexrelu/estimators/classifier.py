@@ -15,7 +15,9 @@ from sklearn.utils.validation import validate_data
 
 from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_weights, naming
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
+from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem import TrainingProblem
+from convexrelu.solvers.master import Master
 
 __all__ = ["Classifier", "ConvexReLUClassifier", "class_weights"]
 
@@ -110,7 +112,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             return Logistic.name if len(classes) == 2 else Multinomial.name
         if len(classes) > 2 and not _kind_of(self.loss).couples_outputs:
             raise ValueError(
-                f"loss={_kind_of(self.loss).name!r}: Missing more than two classes, y has {len(classes)}; "
+                f"loss={_kind_of(self.loss).name!r} does not support more than two classes, y has {len(classes)}; "
                 "use loss='multinomial' or sklearn.multiclass.OneVsRestClassifier"
             )
         return self.loss
@@ -155,9 +157,9 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : str, default="auto"
+    solver : str or Master, default="auto"
         Solver of the finite convex programmes, as for :class:`ConvexReLURegressor`.
-    oracle : str, default="auto"
+    oracle : str, Oracle or OracleFactory, default="auto"
         Who certifies ``patterns="cutting_plane"``, as for :class:`ConvexReLURegressor`.
     tol : float, default=1e-3
         Relative duality gap to stop at.
@@ -255,8 +257,8 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
-        solver: str = "auto",
-        oracle: str = "auto",
+        solver: str | Master = "auto",
+        oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,

@@ -13,7 +13,9 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_weights, naming
 from convexrelu.losses import LOSSES, Loss
+from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem import TrainingProblem
+from convexrelu.solvers.master import Master
 
 __all__ = ["ConvexReLURegressor", "Regressor"]
 
@@ -109,14 +111,17 @@ class ConvexReLURegressor(WithPenalty, Regressor):
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : str, default="auto"
+    solver : str or Master, default="auto"
         Solver of the finite convex programmes: ``"auto"`` picks a native one by their shape; ``"newton"``,
-        ``"interior_point"``, ``"fista"``; or a reference, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"``, ``"cvxpy:SCS"``.
-    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "spike_free"}, default="auto"
+        ``"interior_point"``, ``"fista"``; ``"network"``; a reference, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"``,
+        ``"cvxpy:SCS"``; or one of your own, see :doc:`/guides/write_a_solver`.
+    oracle : str, Oracle or OracleFactory, default="auto"
         Who certifies ``patterns="cutting_plane"``. ``"auto"`` proves where that takes seconds (with a
         hidden bias: one feature, and two up to some 1500 samples, by a sweep; up to seven features by
         branch and bound, if that settles it in time), and estimates by search otherwise. See
-        :func:`~convexrelu.oracles.choose.choose_oracles` for the others.
+        :func:`~convexrelu.oracles.choose.choose_oracles` for ``"sweep"``, ``"cells"``, ``"branch_and_bound"``,
+        ``"semidefinite"``, ``"search"``, ``"quick"`` and ``"spike_free"``; or an oracle of your own, see
+        :doc:`/guides/write_an_oracle`.
     tol : float, default=1e-3
         Relative duality gap to stop at.
     max_iter : int, default=30
@@ -212,8 +217,8 @@ class ConvexReLURegressor(WithPenalty, Regressor):
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
-        solver: str = "auto",
-        oracle: str = "auto",
+        solver: str | Master = "auto",
+        oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,

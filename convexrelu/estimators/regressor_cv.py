@@ -12,6 +12,8 @@ from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.cross_validation import CrossValidated
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
 from convexrelu.losses import LOSSES, Loss
+from convexrelu.oracles import Oracle, OracleFactory
+from convexrelu.solvers.master import Master
 
 __all__ = ["ConvexReLURegressorCV"]
 
@@ -63,9 +65,9 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         As for :class:`ConvexReLURegressor`; random gates are drawn for every fold anew.
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : str, default="auto"
+    solver : str or Master, default="auto"
         Solver of the finite convex programmes.
-    oracle : str, default="auto"
+    oracle : str, Oracle or OracleFactory, default="auto"
         Who certifies the network of all data. Folds have ``"quick"``, or ``"spike_free"`` if that is given.
     tol : float, default=1e-3
         Relative duality gap to stop at, with all data.
@@ -168,8 +170,8 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
-        solver: str = "auto",
-        oracle: str = "auto",
+        solver: str | Master = "auto",
+        oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,

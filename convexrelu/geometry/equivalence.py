@@ -135,7 +135,9 @@ def l0_l1_equivalence(
     ellipsoid = RectifiedEllipsoid(X, hidden_bias=hidden_bias, random_state=random_state)
     problem = TrainingProblem(X, y, 1.0, hidden_bias=hidden_bias, fit_intercept=False)
     if problem.n_outputs > 1:
-        raise ValueError(f"y has {problem.n_outputs} columns: Missing several outputs; give one")
+        raise ValueError(
+            f"y has {problem.n_outputs} columns; several outputs are not supported, give one"
+        )
     size, two = _two_neurons(problem, ellipsoid, problem.y)
     if size == 0:
         return Equivalence(True, True, 0.0, two, 0.0, 0.0, None)

@@ -153,7 +153,7 @@ def hull_start(problem: TrainingProblem) -> TwoLayerNetwork:
     """
     if problem.activation != "relu":
         raise ValueError(
-            f"activation={problem.activation!r}: Missing neurons of one sample; use activation='relu'"
+            f"activation={problem.activation!r} does not support neurons of one sample; use activation='relu'"
         )
     problem = problem.condensed()
     neurons = _neurons_of(problem)

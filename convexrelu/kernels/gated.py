@@ -284,8 +284,8 @@ def _check(problem: TrainingProblem, n_iter: int, tol: float) -> None:
         raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
     if problem.activation != "gated_relu" or not problem.loss.is_least_squares:
         raise ValueError(
-            f"problem has activation={problem.activation!r} and loss={problem.loss.name!r}; Missing for other "
-            "than 'gated_relu' and 'squared_error'"
+            f"problem has activation={problem.activation!r} and loss={problem.loss.name!r}; only "
+            "'gated_relu' and 'squared_error' are supported"
         )
     check_number("n_iter", n_iter, numbers.Integral, 0)
     check_number("tol", tol, numbers.Real, 0)

@@ -165,6 +165,6 @@ def _check(network: TwoLayerNetwork, problem: TrainingProblem, rtol: float) -> N
     if problem.free_skip:
         missing = "a skip connection without a penalty"
     if missing:
-        raise ValueError(f"problem: Missing optimal sets for {missing}")
+        raise ValueError(f"problem: optimal sets are not supported for {missing}")
     if not 0 < rtol < 1:
         raise ValueError(f"rtol={rtol!r} is not a number between 0 and 1")

@@ -239,7 +239,9 @@ def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
     if name in ("cells", "branch_and_bound") and n_outputs > _FAN_OUTPUTS:
         missing = f"more than {_FAN_OUTPUTS} outputs"
     if missing:
-        raise ValueError(f"oracle={name!r}: Missing {missing}; use oracle='auto' or 'search'")
+        raise ValueError(
+            f"oracle={name!r} does not support {missing}; use oracle='auto' or 'search'"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ class CvxpyMaster:
     def __init__(self, solver: str = "CLARABEL", accuracy: float = 1e-9) -> None:
         if solver not in cp.installed_solvers():
             raise ValueError(
-                f"solver='cvxpy:{solver}': Missing package {solver.lower()!r}; pip install it"
+                f"solver='cvxpy:{solver}' needs the package {solver.lower()!r}; pip install it"
             )
         self.solver = solver
         self.name = f"cvxpy:{solver}"

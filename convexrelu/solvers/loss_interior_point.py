@@ -358,7 +358,9 @@ def _separable(loss: Loss, y: Array, n_outputs: int) -> tuple[SeparableLoss, Arr
     if isinstance(loss, SeparableLoss):
         return loss, y.ravel()
     if not isinstance(loss, Multinomial):
-        raise ValueError(f"loss={loss.name!r}: Missing terms for every output")
+        raise ValueError(
+            f"interior points do not support loss={loss.name!r}, which is no sum over outputs"
+        )
     return Poisson(), np.eye(n_outputs)[y.astype(np.int64)].ravel()
 
 

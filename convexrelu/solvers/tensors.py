@@ -105,11 +105,12 @@ class TensorProgramme:
     ) -> None:
         if not problem.loss.is_least_squares:
             raise ValueError(
-                f"loss={problem.loss.name!r}: Missing a native solver; use solver='cvxpy:CLARABEL'"
+                f"a TensorProgramme does not support loss={problem.loss.name!r}; use solver='cvxpy:CLARABEL'"
             )
         if problem.n_outputs > 1 and not cones:
             raise ValueError(
-                "activation='gated_relu': Missing several outputs: over a pattern the penalty would be a nuclear norm"
+                "activation='gated_relu' does not support several outputs: over a pattern "
+                "the penalty would be a nuclear norm"
             )
         self.problem = problem
         self.cones = cones

@@ -148,13 +148,14 @@ def _check(problem: TrainingProblem) -> None:
     """Refuse what is no lasso."""
     if not problem.loss.is_least_squares:
         raise ValueError(
-            f"activation='threshold': Missing loss {problem.loss.name!r}; it is a lasso, use loss='squared_error'"
+            f"activation='threshold' does not support loss={problem.loss.name!r}; it is a lasso, "
+            "use loss='squared_error'"
         )
     if problem.n_outputs != 1:
-        raise ValueError("activation='threshold': Missing several outputs")
+        raise ValueError("activation='threshold' does not support several outputs")
     if problem.free_bias:
         raise ValueError(
-            "activation='threshold': Missing hidden_bias='free'; no gate is penalised, use hidden_bias=True"
+            "activation='threshold' does not support hidden_bias='free'; no gate is penalised, use hidden_bias=True"
         )
 
 

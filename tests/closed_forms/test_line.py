@@ -119,10 +119,10 @@ def test_ten_thousand_samples():
 @pytest.mark.parametrize(
     ("X", "options", "message"),
     [
-        (np.ones((4, 1)), {}, "Missing a line"),
-        (np.eye(4), {}, "Missing a line"),
-        (np.arange(4.0)[:, None], {"hidden_bias": True}, "Missing for anything but"),
-        (np.arange(4.0)[:, None], {"activation": "leaky_relu"}, "Missing for anything but"),
+        (np.ones((4, 1)), {}, "is not on a line"),
+        (np.eye(4), {}, "is not on a line"),
+        (np.arange(4.0)[:, None], {"hidden_bias": True}, "only; use train"),
+        (np.arange(4.0)[:, None], {"activation": "leaky_relu"}, "only; use train"),
     ],
 )
 def test_refuses_other_problems(X, options, message):

@@ -143,9 +143,9 @@ def test_a_constant_costs_nothing():
     ("X", "y", "options", "message"),
     [
         ([[1.0], [1.0]], [0.0, 1.0], {}, "different targets for equal rows"),
-        ([[0.0], [1.0]], [[0.0, 1.0], [1.0, 0.0]], {}, "Missing several outputs"),
+        ([[0.0], [1.0]], [[0.0, 1.0], [1.0, 0.0]], {}, "several outputs are not supported"),
         ([[0.0], [1.0]], [0.0, 1.0], {"loss": "huber"}, "loss='huber' is not known"),
-        (np.eye(3), [0.0, 1.0, 2.0], {"hidden_bias": "free"}, "Missing a line"),
+        (np.eye(3), [0.0, 1.0, 2.0], {"hidden_bias": "free"}, "is not on a line"),
         (
             [[1.0], [2.0]],
             [1.0, 1.0],

@@ -89,10 +89,13 @@ def test_more_rows_than_columns_have_no_length():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hidden_bias": "free"}, "Missing several outputs, free biases"),
-        ({"activation": "absolute_value", "hidden_bias": False}, "Missing several outputs"),
-        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-0.6, 0.8]])}, "Missing a proof"),
-        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-1e-6, 1.0]])}, "Missing a proof"),
+        ({"hidden_bias": "free"}, "does not support several outputs, free biases"),
+        (
+            {"activation": "absolute_value", "hidden_bias": False},
+            "does not support several outputs",
+        ),
+        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-0.6, 0.8]])}, "has no proof"),
+        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-1e-6, 1.0]])}, "has no proof"),
     ],
 )
 def test_refuses_other_problems(options, message):

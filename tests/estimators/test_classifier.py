@@ -203,7 +203,7 @@ def test_bad_labels_are_refused(case):
 
 @pytest.mark.parametrize("loss", ["logistic", "hinge", "squared_hinge"])
 def test_losses_of_two_classes_refuse_three(loss):
-    with pytest.raises(ValueError, match=rf"loss='{loss}': Missing.*OneVsRestClassifier"):
+    with pytest.raises(ValueError, match=rf"loss='{loss}' does not support.*OneVsRestClassifier"):
         classifier(loss=loss).fit(X, THREE)
 
 

@@ -154,7 +154,7 @@ def test_importances_of_other_networks():
     expected = np.abs(gated.network_.weights[:, :3]).sum(axis=0)
     np.testing.assert_allclose(gated.feature_importances_, expected / expected.sum())
     steps = regressor(activation="threshold", patterns="sampled", n_patterns=20).fit(X, Y)
-    with pytest.raises(AttributeError, match="Missing"):
+    with pytest.raises(AttributeError, match="not defined for threshold networks"):
         _ = steps.feature_importances_
     with pytest.raises(NotFittedError):
         _ = regressor().feature_importances_

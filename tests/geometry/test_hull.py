@@ -173,7 +173,7 @@ def test_start_of_sparse_inputs():
 @pytest.mark.parametrize("activation", ["leaky_relu", "absolute_value", "gated_relu", "threshold"])
 def test_start_for_other_activations(activation):
     problem = TrainingProblem(np.eye(2), np.ones(2), 0.1, activation=activation)
-    with pytest.raises(ValueError, match=f"activation='{activation}': Missing"):
+    with pytest.raises(ValueError, match=f"activation='{activation}' does not support"):
         hull_start(problem)
 
 

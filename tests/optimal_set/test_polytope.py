@@ -335,16 +335,16 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("y", "options", "message"),
         [
-            (np.eye(2), {}, "Missing optimal sets for 2 outputs"),
+            (np.eye(2), {}, "optimal sets are not supported for 2 outputs"),
             (
                 [0.0, 1.0],
                 {"loss": "absolute_error"},
-                "Missing optimal sets for loss='absolute_error'",
+                "optimal sets are not supported for loss='absolute_error'",
             ),
             (
                 [0.0, 1.0],
                 {"activation": "threshold"},
-                "Missing optimal sets for activation='threshold'",
+                "optimal sets are not supported for activation='threshold'",
             ),
         ],
     )

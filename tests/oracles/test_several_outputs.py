@@ -387,7 +387,7 @@ def test_named_oracles_of_two_outputs(name):
     ],
 )
 def test_what_an_oracle_is_missing(name, options, missing):
-    with pytest.raises(ValueError, match=f"^oracle='{name}': Missing {missing}; use "):
+    with pytest.raises(ValueError, match=f"^oracle='{name}' does not support {missing}; use "):
         choose_oracles(name, np.eye(3), **options)
 
 

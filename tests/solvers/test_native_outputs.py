@@ -196,7 +196,7 @@ def test_several_outputs_with_and_without_a_start():
 
 
 def test_gates_have_one_output():
-    with pytest.raises(ValueError, match="Missing several outputs"):
+    with pytest.raises(ValueError, match="does not support several outputs"):
         problem_of(2, activation="gated_relu")
 
 
