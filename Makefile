@@ -18,7 +18,7 @@ SUITES = training generalisation scaling paper
 ARGS =
 # What calls cvxpy and its solvers, scikit-learn, torch, ONNX, matplotlib and data frames.
 DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
-    tests/test_sparse.py tests/test_package.py convexrelu docs README.md
+    tests/properties/test_sparse.py tests/test_package.py convexrelu docs README.md
 
 .PHONY: help demo test test-oldest portability lint types docs dist bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
@@ -42,9 +42,10 @@ test-oldest: $(OLDEST)/.installed-test ## run what touches the dependencies with
 portability: $(VENV)/.installed-portability ## run the tests under other kernels, threads and orders; an hour
 	tests/portability.sh $(PY)
 
-lint: $(VENV)/.installed-dev ## check style and formatting
+lint: $(VENV)/.installed-dev ## check style, formatting and the order of the rooms
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	"$(VENV)/bin/lint-imports" --no-cache --no-logo
 
 types: $(VENV)/.installed-dev ## check the type annotations
 	$(PY) -m mypy
@@ -58,9 +59,10 @@ dist: $(VENV)/.installed-dist ## build the wheel and the source archive in dist/
 	$(PY) -m twine check --strict dist/*
 
 bench-quick: $(VENV)/.installed-dev ## run a short version of every benchmark
-	@for script in benchmarks/bench_*.py; do \
-	    echo "== $$script --quick"; \
-	    $(PY) "$$script" --quick || exit 1; \
+	@for script in benchmarks/*/bench_*.py; do \
+	    module=$$(echo "$${script%.py}" | tr / .); \
+	    echo "== python -m $$module --quick"; \
+	    $(PY) -m "$$module" --quick || exit 1; \
 	done
 	@for suite in $(SUITES); do $(MAKE) "bench-$$suite" ARGS=--quick || exit 1; done
 

@@ -9,27 +9,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from convexrelu.interruptions import interruptions_held
+from convexrelu import _moved
+from convexrelu._utils.interruptions import interruptions_held
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Certificate": "certificate",
+    "Certificate": "certificates",
     "ConvexReLUClassifier": "estimators.classifier",
     "ConvexReLUClassifierCV": "estimators.classifier_cv",
     "ConvexReLUFeatures": "estimators.features",
     "ConvexReLURegressor": "estimators.regressor",
     "ConvexReLURegressorCV": "estimators.regressor_cv",
-    "GatedNetwork": "gated_network",
+    "GatedNetwork": "networks",
     "NTKRidge": "estimators.tangent_kernel",
     "NTKSVC": "estimators.tangent_kernel",
-    "NetworkCertificate": "auditing",
-    "Result": "result",
-    "SolverWarning": "status",
-    "Status": "status",
+    "NetworkCertificate": "certification",
+    "Result": "results",
+    "SolverWarning": "results",
+    "Status": "results",
     "TrainingProblem": "problem",
-    "TwoLayerNetwork": "network",
-    "certify": "auditing",
+    "TwoLayerNetwork": "networks",
+    "certify": "certification",
     "regularization_path": "training",
     "train": "training",
 }
@@ -57,20 +58,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from convexrelu.auditing import NetworkCertificate, certify
-    from convexrelu.certificate import Certificate
+    from convexrelu.certificates.certificate import Certificate
+    from convexrelu.certification import NetworkCertificate, certify
     from convexrelu.estimators.classifier import ConvexReLUClassifier
     from convexrelu.estimators.classifier_cv import ConvexReLUClassifierCV
     from convexrelu.estimators.features import ConvexReLUFeatures
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.estimators.regressor_cv import ConvexReLURegressorCV
     from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
-    from convexrelu.gated_network import GatedNetwork
-    from convexrelu.network import TwoLayerNetwork
-    from convexrelu.problem import TrainingProblem
-    from convexrelu.result import Result
-    from convexrelu.status import SolverWarning, Status
-    from convexrelu.training import regularization_path, train
+    from convexrelu.networks.gated import GatedNetwork
+    from convexrelu.networks.two_layer import TwoLayerNetwork
+    from convexrelu.problem.training_problem import TrainingProblem
+    from convexrelu.results.result import Result
+    from convexrelu.results.status import SolverWarning, Status
+    from convexrelu.training.path import regularization_path
+    from convexrelu.training.train import train
 
 
 def __getattr__(name: str) -> Any:
@@ -85,3 +87,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+_moved.install()

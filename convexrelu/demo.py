@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from convexrelu._torch import torch
-from convexrelu.auditing import certify
+from convexrelu._utils.torch_import import torch
+from convexrelu._utils.typing import Array
+from convexrelu.certification import certify
 from convexrelu.displays import ConvergenceDisplay
 from convexrelu.estimators.regressor import ConvexReLURegressor
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.networks.two_layer import TwoLayerNetwork
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["GradientRun", "best_run", "diabetes", "main", "plot", "train_by_gradients"]
 
-Array = NDArray[np.float64]
 
 ALPHA = 0.05
 RATES = {"SGD": (0.03, 0.1, 0.3), "Adam": (0.003, 0.01, 0.03)}

@@ -112,7 +112,7 @@ def dual_value(v, y, weights):
 
 
 def all_masks(design):
-    """All activation patterns of gates in general position, by linear programmes.
+    """All activation patterns of gates in general position, by linear programs.
 
     Cells with an inradius of less than about 1e-8 do not count.
     """
@@ -295,7 +295,7 @@ def _orthogonal_basis(rows):
 def train_exactly(
     X, y, alpha, *, hidden_bias=True, fit_intercept=True, sample_weight=None, masks=None, signs=None
 ):
-    """Objective of a network that solves the convex programme over all patterns (or over `masks`).
+    """Objective of a network that solves the convex program over all patterns (or over `masks`).
 
     With `signs`, each of the masks comes with this sign of the outer weight only.
 

@@ -189,7 +189,7 @@ def test_a_solver_is_taken_everywhere(solver):
         ({"loss": "absolute_error"}, "loss='absolute_error'"),
         ({"skip": True, "skip_alpha": 0.1}, "skip connections"),
         ({"y": np.column_stack([Y, -Y])}, "several outputs"),
-        ({"activation": "gated_relu"}, "gated programmes"),
+        ({"activation": "gated_relu"}, "gated programs"),
     ],
 )
 def test_a_wrong_pairing_says_what_is_not_supported(solver, changes, lacking):

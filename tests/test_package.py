@@ -1,6 +1,7 @@
 """The package as a whole: what importing it costs, what it offers, its command line."""
 
 import ast
+import importlib
 import importlib.metadata
 import re
 import subprocess
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import convexrelu
+from convexrelu import _moved
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,6 +59,59 @@ def test_everything_in_all_is_there():
         assert getattr(convexrelu, name).__module__.startswith("convexrelu.")
 
 
+@pytest.mark.parametrize("module", sorted(_moved.MODULES))
+def test_old_modules_are_there_for_one_release(module):
+    old = importlib.import_module(f"convexrelu.{module}")
+    places = [
+        importlib.import_module(f"convexrelu.{new}") for new in _moved.MODULES[module].split()
+    ]
+    before = {new: name for name, new in _moved.RENAMED.items()}
+    names = [name for place in places for name in getattr(place, "__all__", ())]
+    assert names
+    for name in names:
+        with pytest.warns(DeprecationWarning, match=f"is now convexrelu.*{name}"):
+            assert getattr(old, before.get(name, name)) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = old.nothing
+
+
+@pytest.mark.parametrize("room", _moved.ROOMS)
+def test_old_names_of_rooms_are_there_for_one_release(room):
+    rooms = importlib.import_module(f"convexrelu.{room}")
+    for name in _moved.ROOMS[room]:
+        vars(rooms).pop(name, None)  # a module of that name may have been imported
+        with pytest.warns(DeprecationWarning, match=rf"convexrelu\.{room}\.{name} is now"):
+            assert getattr(rooms, name).__module__.startswith("convexrelu.")
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = rooms.nothing
+
+
+def test_old_imports():
+    with pytest.warns(
+        DeprecationWarning, match="is now convexrelu.networks.TwoLayerNetwork"
+    ) as record:
+        from convexrelu.network import TwoLayerNetwork
+    assert record[0].filename == __file__
+    assert TwoLayerNetwork is convexrelu.TwoLayerNetwork
+    with pytest.warns(DeprecationWarning, match="is now convexrelu.solvers.make_solver"):
+        from convexrelu.solvers.master import make_master
+    assert make_master.__name__ == "make_solver"
+    from convexrelu.problem import TrainingProblem  # which has its place there still
+
+    assert TrainingProblem is convexrelu.TrainingProblem
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("convexrelu.nothing")
+
+
+def test_no_private_name_is_imported_from_another_file():
+    root = Path(convexrelu.__file__).parent
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("convexrelu"):
+                private = {alias.name for alias in node.names if alias.name.startswith("_")}
+                assert private <= {"_moved"}, path
+
+
 def test_star_import():
     names = {}
     exec("from convexrelu import *", names)
@@ -98,7 +153,7 @@ def test_torch_and_cvxpy_are_imported_in_one_place():
     """Where an interruption cannot cut the import short."""
     package = Path(convexrelu.__file__).parent
     for path in package.rglob("*.py"):
-        if path.name in ("_torch.py", "_cvxpy.py"):
+        if path.name in ("torch_import.py", "cvxpy_import.py"):
             continue
         names = {
             name.split(".")[0]

@@ -2,9 +2,9 @@
 
     python -m benchmarks.paper.kernels [--quick]
 
-After Dwaraknath, Ergen & Pilanci, "Fixing the NTK" (NeurIPS 2023): the gated ReLU programme on 100 random gates is
+After Dwaraknath, Ergen & Pilanci, "Fixing the NTK" (NeurIPS 2023): the gated ReLU program on 100 random gates is
 multiple kernel learning. Its kernel with equal weights of the gates is the tangent kernel, at the best scale;
-reweighting makes the optimum of the programme of it. ``results/kernel_bridge.csv`` has the objective after 0, 1, 10,
+reweighting makes the optimum of the program of it. ``results/kernel_bridge.csv`` has the objective after 0, 1, 10,
 100 and 1000 reweightings beside that optimum, which comes from the solvers of the library with a gap of 1e-8.
 
 ``results/kernel_alignment.csv`` has the centred alignment (Cortes, Mohri & Rostamizadeh, JMLR 2012) of kernels with
@@ -86,7 +86,7 @@ def _bridge(
             "patterns": len(result.patterns),
             "reweightings": k,
             "objective": f"{result.objectives[k]:.9g}",
-            "optimum of the programme": f"{optimum:.9g}",
+            "optimum of the program": f"{optimum:.9g}",
             "above": f"{result.objectives[k] / optimum - 1:.1e}",
         }
         for k in counts

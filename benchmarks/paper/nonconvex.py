@@ -33,7 +33,7 @@ class Case(NamedTuple):
 
 def descend(case: Case, m: int, rng: np.random.Generator, first_rounding: float) -> float:
     """The objective that `m` neurons reach from random weights, at the smallest penalty that rescaling gives."""
-    training = _Training(case, m)
+    training = Training(case, m)
     z = training.first_point(rng)
     n_stages = 1 + math.ceil(2 * math.log10(first_rounding / LAST_ROUNDING))
     for width in np.geomspace(first_rounding, LAST_ROUNDING, n_stages):
@@ -41,7 +41,7 @@ def descend(case: Case, m: int, rng: np.random.Generator, first_rounding: float)
     return training.objective(z)
 
 
-class _Training:
+class Training:
     """Neurons as one vector: inner weights with biases in the last row, outer weights, then the intercept."""
 
     def __init__(self, case: Case, m: int) -> None:

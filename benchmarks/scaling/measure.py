@@ -1,6 +1,6 @@
 """One measurement of growth: the seconds of a few runs, and the peak memory of the first, in a fresh process.
 
-* ``relu``, ``gated``: Newton steps to a gap of 1e-6 on the programme of ``P`` random gates.
+* ``relu``, ``gated``: Newton steps to a gap of 1e-6 on the program of ``P`` random gates.
 * ``training``: cutting planes to a gap of 1e-2, which is estimated by search; ``alpha = 0.01``.
 * ``search``, ``cells``, ``branch and bound``: one call, with what the oracle prepares, at the dual point of a network
   that descent has trained; ``alpha = 0.01``. Branch and bound stops at one percent above the value found.
@@ -19,10 +19,10 @@ from benchmarks.common import teacher
 from benchmarks.scaling.sizes import Size
 from convexrelu import TrainingProblem, train
 from convexrelu.oracles import BranchAndBoundOracle, CellOracle, SearchOracle
-from convexrelu.result import Blocks
-from convexrelu.solvers.descent import descend
-from convexrelu.solvers.native_master import NativeMaster
-from convexrelu.status import Status
+from convexrelu.programs.blocks import Blocks
+from convexrelu.results.status import Status
+from convexrelu.solvers.native.solver import NativeSolver
+from convexrelu.solvers.nonconvex.descent import descend
 
 SMALL = {"n": 50, "d": 2, "P": 5, "K": 1}
 LIMIT = 60.0  # seconds of one run
@@ -61,7 +61,7 @@ def peak_memory(device: str) -> float:
     return torch.cuda.max_memory_allocated(device) / 2**20
 
 
-def _programme(size: Size, device: str, *, cones: bool) -> Run:
+def _program(size: Size, device: str, *, cones: bool) -> Run:
     X, y, rng = teacher(size["n"], size["d"], 10, 0.1, 0, n_outputs=size["K"])
     problem = TrainingProblem(X, y, 5 / size["n"], fit_intercept=False)
     masks = (problem.design @ rng.standard_normal((size["d"] + 1, size["P"])) >= 0).T
@@ -71,19 +71,19 @@ def _programme(size: Size, device: str, *, cones: bool) -> Run:
         blocks = Blocks(blocks.masks, outer / np.linalg.norm(outer, axis=1, keepdims=True))
 
     def run() -> bool:
-        master = NativeMaster("newton", gap=1e-6, device=device)
-        solve = master.relu if cones else master.gated
+        program_solver = NativeSolver("newton", gap=1e-6, device=device)
+        solve = program_solver.relu if cones else program_solver.gated
         return solve(problem, blocks, time_limit=LIMIT).status is Status.CONVERGED
 
     return run
 
 
 def _relu(size: Size, device: str) -> Run:
-    return _programme(size, device, cones=True)
+    return _program(size, device, cones=True)
 
 
 def _gated(size: Size, device: str) -> Run:
-    return _programme(size, device, cones=False)
+    return _program(size, device, cones=False)
 
 
 def _training(size: Size, device: str) -> Run:

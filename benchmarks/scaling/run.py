@@ -1,6 +1,6 @@
 """How time and memory grow with samples, features, patterns and outputs: on one thread, on two, and on a GPU.
 
-    python -m benchmarks.scaling.run [--quick] [--parts programmes trainings oracles]
+    python -m benchmarks.scaling.run [--quick] [--parts programs trainings oracles]
 
 from the root of the repository. Each measurement (see `measure.py`, and `sizes.py` for the sizes) has a process of its
 own, which finds its number of threads before its first import. Rows go to ``results/scaling.csv`` as they come, three

@@ -29,15 +29,15 @@ class Sweep:
         return ", ".join(f"{key} = {size}" for key, size in self.base.items() if key != name)
 
 
-PROGRAMME = {"n": 1000, "d": 10, "P": 100}
-PROGRAMMES = {
+PROGRAM = {"n": 1000, "d": 10, "P": 100}
+PROGRAMS = {
     "n": [250, 500, 1000, 2000, 4000],
     "d": [5, 10, 20, 40],
     "P": [50, 100, 200, 400],
 }
 SWEEPS = (
-    Sweep("programmes", "relu", PROGRAMME | {"K": 1}, PROGRAMMES | {"K": [1, 2, 4, 8]}),
-    Sweep("programmes", "gated", PROGRAMME | {"K": 1}, PROGRAMMES),
+    Sweep("programs", "relu", PROGRAM | {"K": 1}, PROGRAMS | {"K": [1, 2, 4, 8]}),
+    Sweep("programs", "gated", PROGRAM | {"K": 1}, PROGRAMS),
     Sweep(
         "trainings",
         "training",
@@ -61,7 +61,7 @@ SWEEPS = (
     ),
 )
 QUICK = (
-    Sweep("programmes", "relu", {"n": 60, "d": 3, "P": 10, "K": 1}, {"n": [60, 120]}),
+    Sweep("programs", "relu", {"n": 60, "d": 3, "P": 10, "K": 1}, {"n": [60, 120]}),
     Sweep("trainings", "training", {"n": 60, "d": 3, "K": 2}, {"n": [60]}),
     Sweep("oracles", "search", {"n": 60, "d": 3}, {"n": [60]}),
     Sweep("oracles", "cells", {"n": 20, "d": 2}, {"n": [20]}, False),

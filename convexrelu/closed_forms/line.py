@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.certificate import price_and_certify
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set import minimal
 from convexrelu.oracles import Line, LineOracle
-from convexrelu.problem import TrainingProblem
-from convexrelu.result import Result, Round
-from convexrelu.solvers.recovery import with_best_intercept
-from convexrelu.status import Status
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.neuron_map import with_best_intercept
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import Status
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["SplineProgramme", "line_of", "train_on_line"]
+__all__ = ["SplineProgram", "line_of", "train_on_line"]
 
-Array = NDArray[np.float64]
 
 # Slope changes below these parts of the largest one are left out, if the network stays as good.
 _NEGLIGIBLE = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
@@ -48,7 +48,7 @@ def train_on_line(
         min  F(f) + alpha (Σ_k ‖z_k⁺‖ + Σ_k ‖z_k⁻‖),     f(t) = c + Σ_k z_k⁺ (t − t_k)₊ + Σ_k z_k⁻ (t_k − t)₊
 
     Its dual asks for ``‖Σ_i V_i (±(t_i − t_k))₊‖ ≤ alpha`` at every knot, which :class:`~convexrelu.oracles.LineOracle`
-    checks in one pass. It is solved as a :class:`SplineProgramme`.
+    checks in one pass. It is solved as a :class:`SplineProgram`.
 
     Parameters
     ----------
@@ -85,19 +85,19 @@ def train_on_line(
     started = time.perf_counter()
     problem = problem.condensed()
     line = line_of(problem)
-    programme = SplineProgramme(problem, line)
-    status = programme.solve(time_limit)
-    network = programme.network(tol)
+    program = SplineProgram(problem, line)
+    status = program.solve(time_limit)
+    network = program.network(tol)
     best = min((network, problem.zero_network()), key=problem.objective)
     oracle = LineOracle(problem.design, line)
-    certificate, _ = price_and_certify(problem, best, oracle, programme.dual())
-    return Result.of_one_programme(
+    certificate, _ = price_and_certify(problem, best, oracle, program.dual())
+    return Result.of_one_program(
         best,
         certificate,
         status,
         tol=tol,
         seconds=time.perf_counter() - started,
-        n_blocks=2 * len(programme.knots),
+        n_blocks=2 * len(program.knots),
         progress=progress,
     )
 
@@ -117,7 +117,7 @@ def line_of(problem: TrainingProblem) -> Line:
     return line
 
 
-class SplineProgramme:
+class SplineProgram:
     r"""The lasso over kinks, written so that it stays sparse.
 
     On ``[t_k, t_{k+1}]`` the slope of the spline is ``r_k + q_k``, where neurons that face right add up to ``r`` and
@@ -139,7 +139,7 @@ class SplineProgramme:
     """
 
     def __init__(self, problem: TrainingProblem, line: Line, *, margins: bool = False) -> None:
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         self.problem, self.line = problem, line
         self.knots, self._knot_of = np.unique(line.positions, return_inverse=True)
@@ -169,7 +169,7 @@ class SplineProgramme:
             alpha = problem.alpha * units.tau / (units.value * self._span)
             fit = problem.loss.expression(self._fitted, targets, problem.weights)
             objective = fit + alpha * penalty
-        self._programme = cp.Problem(cp.Minimize(objective), constraints)
+        self._program = cp.Problem(cp.Minimize(objective), constraints)
         self._margins = margins
 
     def solve(self, time_limit: float | None = None) -> Status:
@@ -179,7 +179,7 @@ class SplineProgramme:
         options = solver_options("CLARABEL", 1e-10)
         if time_limit is not None:
             options["time_limit"] = max(time_limit, 1e-3)
-        return call_solver(self._programme, "CLARABEL", **options)
+        return call_solver(self._program, "CLARABEL", **options)
 
     def dual(self) -> Array | None:
         """The dual point of the solution, None where there is none; of margins, up to a positive factor."""
@@ -199,7 +199,7 @@ class SplineProgramme:
         sizes = [np.linalg.norm(part, axis=1) for part in changes]
         largest = max(float(size.max()) for size in sizes)
         unit = 1.0 / self._span if self._margins else self._units.value
-        limit = self._programme.value * unit * (1 + _AS_GOOD * tol)
+        limit = self._program.value * unit * (1 + _AS_GOOD * tol)
         for part in _NEGLIGIBLE:
             network = self._of_kinks(changes, [size > part * largest for size in sizes])
             if self._worth(network) <= limit:
@@ -216,7 +216,7 @@ class SplineProgramme:
 
     def _changes(self) -> tuple[cp.Expression, cp.Expression]:
         """``z⁺`` at all knots but the last, where it is nothing on the data, and ``z⁻`` at all but the first."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         right = (
             cp.vstack([self._right[:1], cp.diff(self._right, axis=0)])
@@ -255,6 +255,6 @@ class SplineProgramme:
 
 def _length(rows: cp.Expression) -> cp.Expression:
     """``Σ_k ‖row k‖``."""
-    from convexrelu._cvxpy import cp
+    from convexrelu._utils.cvxpy_import import cp
 
     return cp.norm1(rows) if rows.shape[1] == 1 else cp.sum(cp.norm(rows, 2, axis=1))

@@ -1,4 +1,4 @@
-"""Spike-free data: two neurons, one for each sign of the outputs, by one convex programme."""
+"""Spike-free data: two neurons, one for each sign of the outputs, by one convex program."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from convexrelu.certificate import price_and_certify
+from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.oracles import SpikeFreeOracle, proved_length
-from convexrelu.oracles.spike_free import LONGEST
-from convexrelu.problem import TrainingProblem
-from convexrelu.result import Blocks, Result, Round
-from convexrelu.solvers.master import make_master
-from convexrelu.solvers.recovery import dual_of, recover_relu
+from convexrelu.oracles.exact.spike_free import LONGEST
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import Blocks
+from convexrelu.programs.neuron_map import dual_of, recover_relu
+from convexrelu.results.result import Result, Round
+from convexrelu.solvers.registry import make_solver
 
 __all__ = ["train_spike_free"]
 
@@ -71,14 +72,14 @@ def train_spike_free(
     problem = problem.condensed()
     oracle = _oracle(problem)
     blocks = Blocks.both_signs(np.ones((1, problem.n_samples), dtype=bool))
-    master = make_master("auto", tol, "cpu", fixed_patterns=True)
-    solution = master.relu(problem, blocks, time_limit=time_limit)
+    solver = make_solver("auto", tol, "cpu", fixed_patterns=True)
+    solution = solver.relu(problem, blocks, time_limit=time_limit)
     network = problem.zero_network()
     if solution.usable:
         found = recover_relu(problem, solution, blocks)
         network = min((found, network), key=problem.objective)
     certificate, _ = price_and_certify(problem, network, oracle, dual_of(problem, solution))
-    return Result.of_one_programme(
+    return Result.of_one_program(
         network,
         certificate,
         solution.status,

@@ -11,14 +11,11 @@ from scipy.sparse import issparse
 
 from convexrelu.closed_forms.line import train_on_line
 from convexrelu.closed_forms.spike_free import train_spike_free
-from convexrelu.closed_forms.whitened import (
-    missing_for_whitened,
-    train_whitened,
-)
+from convexrelu.closed_forms.whitened import missing_for_whitened, train_whitened
 from convexrelu.oracles import Line, proved_length
-from convexrelu.oracles.spike_free import LONGEST, ORTHOGONAL, orthogonality_error
-from convexrelu.problem import TrainingProblem
-from convexrelu.result import Result
+from convexrelu.oracles.exact.spike_free import LONGEST, ORTHOGONAL, orthogonality_error
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result
 
 __all__ = ["STRUCTURES", "closed_form_for", "structure_of"]
 

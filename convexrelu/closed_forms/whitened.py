@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from convexrelu.certificate import price_and_certify
-from convexrelu.norms import norms
-from convexrelu.oracles.base import OracleReport, lipschitz_constant
-from convexrelu.oracles.spike_free import ORTHOGONAL, orthogonality_error
-from convexrelu.problem import TrainingProblem
-from convexrelu.result import Result, Round
-from convexrelu.status import Status
+from convexrelu._utils.norms import lipschitz_constant, norms
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.oracles.base import OracleReport
+from convexrelu.oracles.exact.spike_free import ORTHOGONAL, orthogonality_error
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import Status
 
 __all__ = [
     "OrthogonalRowsOracle",
@@ -25,7 +26,6 @@ __all__ = [
     "train_whitened",
 ]
 
-Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -99,7 +99,7 @@ def train_whitened(
     v = sum(np.outer(pull, part.outer) for pull, part in zip(pulls, parts, strict=True))
     v = problem.feasible(np.reshape(v, problem.y.shape))
     certificate, _ = price_and_certify(problem, network, OrthogonalRowsOracle(X), v)
-    return Result.of_one_programme(
+    return Result.of_one_program(
         network,
         certificate,
         Status.CONVERGED,

@@ -3,10 +3,10 @@
 from convexrelu.displays.convergence import ConvergenceDisplay
 from convexrelu.displays.decision_regions import DecisionRegionsDisplay
 from convexrelu.displays.optimal_set import OptimalSetDisplay
-from convexrelu.displays.progress import ProgressPrinter
 from convexrelu.displays.rectified_ellipsoid import RectifiedEllipsoidDisplay
 from convexrelu.displays.regularization_path import RegularizationPathDisplay
 from convexrelu.displays.spline import SplineDisplay
+from convexrelu.results.progress import ProgressPrinter
 
 __all__ = [
     "ConvergenceDisplay",

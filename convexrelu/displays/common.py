@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["BELOW", "checked_network", "checked_targets"]
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.result import Round
+from convexrelu._utils.typing import Array
+from convexrelu.results.result import Round
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["ConvergenceDisplay"]
-
-Array = NDArray[np.float64]
 
 
 class ConvergenceDisplay:

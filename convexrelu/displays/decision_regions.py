@@ -9,18 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.arguments import finite_array
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW, checked_network, checked_targets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from convexrelu.problem import TrainingProblem
+    from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["DecisionRegionsDisplay"]
 
-Array = NDArray[np.float64]
 
 _MARGIN = 0.1  # of the range of the data, on every side
 _AT_A_KINK = 1e-3  # outputs this near to a kink of the loss count as on it
@@ -253,13 +253,13 @@ class DecisionRegionsDisplay:
         """One line a neuron that crosses the picture."""
         from matplotlib.patheffects import withTickedStroke
 
-        # The ticks stand to the left of the line, as _segment directs it.
+        # The ticks stand to the left of the line, as segment directs it.
         ticks = [withTickedStroke(spacing=10, angle=90, length=0.6, linewidth=0.7)]
         largest = self.shares.max(initial=0.0) or 1.0
         label: str | None = "neuron, ticks on its active side"
         thin, thick = _WIDTHS
         for line, share in zip(self.boundaries, self.shares, strict=True):
-            ends = _segment(line, self.x0[[0, -1]], self.x1[[0, -1]])
+            ends = segment(line, self.x0[[0, -1]], self.x1[[0, -1]])
             if ends is not None:
                 width = thin + (thick - thin) * share / largest
                 ax.plot(*ends, color="0.25", lw=width, path_effects=ticks, label=label, zorder=2)
@@ -278,7 +278,7 @@ def _support(problem: TrainingProblem, outputs: Array) -> NDArray[np.bool_]:
     return np.any([side.reshape(len(outputs), -1).any(axis=1) for side in sides], axis=0)
 
 
-def _segment(line: Array, x_range: Array, y_range: Array) -> Array | None:
+def segment(line: Array, x_range: Array, y_range: Array) -> Array | None:
     """Ends of ``{w·x + b = 0}`` in a rectangle, as rows of x and of y, with ``w`` to the left; None where it misses."""
     w, b = line[:2], line[2]
     length = np.linalg.norm(w)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu.arguments import finite_array
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW, checked_targets
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["OptimalSetDisplay"]
-
-Array = NDArray[np.float64]
 
 
 class _PredictsRange(Protocol):

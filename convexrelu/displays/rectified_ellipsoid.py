@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from convexrelu.arguments import finite_array
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW
-from convexrelu.norms import norms
-from convexrelu.oracles.spike_free import spike_free_margin
-from convexrelu.oracles.sweep import SweepOracle
+from convexrelu.oracles.exact.spike_free import spike_free_margin
+from convexrelu.oracles.exact.sweep import SweepOracle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RectifiedEllipsoidDisplay", "SupportingPlane"]
 
-Array = NDArray[np.float64]
 
 _N_ANGLES = 721  # every half a degree, with both ends of the circle
 _COARSE = 6  # every third degree in three dimensions
@@ -223,7 +223,7 @@ class RectifiedEllipsoidDisplay:
         self._mark_tips(ax, depthshade=False)
         if self.supporting is not None:
             v, _, touched = self.supporting
-            plane = touched + _square(v, 0.4 * np.abs(self.points).max())
+            plane = touched + square_of(v, 0.4 * np.abs(self.points).max())
             look: dict[str, Any] = {"color": "C1", "alpha": 0.4, "lw": 0, "zorder": 3}
             ax.plot_surface(*np.moveaxis(plane, -1, 0), label=self.supporting.equation(), **look)
             _mark_touched(ax, touched, depthshade=False)
@@ -317,7 +317,7 @@ def _polar_curve(oracle: SweepOracle) -> Array:
     return np.array([v / oracle(v).bound for v in directions])
 
 
-def _square(normal: Array, half: float) -> Array:
+def square_of(normal: Array, half: float) -> Array:
     """Corners, of shape (2, 2, 3), of a square around zero."""
     along = np.linalg.svd(normal[None, :])[2][1:]
     steps = np.array([-half, half])

@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.result import Result
+from convexrelu._utils.typing import Array
+from convexrelu.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["RegularizationPathDisplay"]
-
-Array = NDArray[np.float64]
 
 
 class RegularizationPathDisplay:

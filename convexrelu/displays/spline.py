@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.analysis.spline import knots
-from convexrelu.arguments import finite_array
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW, checked_network, checked_targets
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.univariate.spline import knots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SplineDisplay"]
 
-Array = NDArray[np.float64]
 
 _MARGIN = 0.1  # of the range of the data or of the knots, on either side
 _SIZES = 25.0, 150.0  # of the markers of the smallest and largest change of slope, in points²
@@ -28,7 +28,7 @@ _SIZES = 25.0, 150.0  # of the markers of the smallest and largest change of slo
 class SplineDisplay:
     """A network with one feature as a linear spline, its knots and the data; matplotlib is imported when it is drawn.
 
-    The knots are those of :func:`convexrelu.analysis.knots`: neuron ``j`` bends the line at ``−b_j/w_j``, where its
+    The knots are those of :func:`convexrelu.univariate.knots`: neuron ``j`` bends the line at ``−b_j/w_j``, where its
     slope changes by ``(1 − negative_slope) |w_j| a_j`` from left to right. A triangle marks each, larger where the line
     bends more, and a tick below.
 

@@ -1,1 +1,1 @@
-"""The scikit-learn face."""
+"""Estimators in the manner of scikit-learn."""

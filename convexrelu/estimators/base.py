@@ -18,26 +18,26 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from convexrelu.displays.progress import ProgressPrinter
-from convexrelu.gated_network import GatedNetwork
+from convexrelu._utils.threads import one_blas_thread
+from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.networks.gated import GatedNetwork
+from convexrelu.networks.threshold import ThresholdNetwork
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set import minimal
-from convexrelu.oracles.choose import ORACLES
-from convexrelu.problem import ACTIVATIONS, TrainingProblem
-from convexrelu.result import Result
-from convexrelu.solvers.master import SOLVERS
-from convexrelu.status import Status
-from convexrelu.threads import one_blas_thread
-from convexrelu.threshold_network import ThresholdNetwork
-from convexrelu.training import PATTERNS, train
+from convexrelu.oracles.selection import ORACLES
+from convexrelu.problem.training_problem import ACTIVATIONS, TrainingProblem
+from convexrelu.results.progress import ProgressPrinter
+from convexrelu.results.result import Result
+from convexrelu.results.status import Status
+from convexrelu.solvers.base import SOLVERS
+from convexrelu.training.options import PATTERNS
+from convexrelu.training.train import train
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NetworkEstimator", "WithPenalty", "checked_inputs", "checked_weights", "naming"]
-
-Array = NDArray[np.float64]
+__all__ = ["FixedAlphaEstimator", "NetworkEstimator", "checked_inputs", "checked_weights", "naming"]
 
 
 class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -181,7 +181,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         return tags
 
 
-class WithPenalty(NetworkEstimator):
+class FixedAlphaEstimator(NetworkEstimator):
     """An estimator that is given its `alpha`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -13,15 +13,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_weights, naming
+from convexrelu._utils.typing import Array
+from convexrelu.estimators.base import (
+    FixedAlphaEstimator,
+    NetworkEstimator,
+    checked_weights,
+    naming,
+)
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
-from convexrelu.problem import TrainingProblem
-from convexrelu.solvers.master import Master
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.solvers.base import ProgramSolver
 
 __all__ = ["Classifier", "ConvexReLUClassifier", "class_weights"]
-
-Array = NDArray[np.float64]
 
 
 def _has_probabilities(estimator: Classifier) -> bool:
@@ -118,7 +122,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         return self.loss
 
 
-class ConvexReLUClassifier(WithPenalty, Classifier):
+class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
     r"""Two-layer ReLU network for classification, trained by convex optimisation, with the duality gap of the result.
 
     Minimises over networks of every width::
@@ -157,14 +161,14 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : str or Master, default="auto"
-        Solver of the finite convex programmes, as for :class:`ConvexReLURegressor`.
+    solver : str or ProgramSolver, default="auto"
+        Solver of the finite convex programs, as for :class:`ConvexReLURegressor`.
     oracle : str, Oracle or OracleFactory, default="auto"
         Who certifies ``patterns="cutting_plane"``, as for :class:`ConvexReLURegressor`.
     tol : float, default=1e-3
         Relative duality gap to stop at.
     max_iter : int, default=30
-        Most finite programmes to solve.
+        Most finite programs to solve.
     time_limit : float, default=None
         Seconds; the best network so far is kept. ``None`` means no limit.
     minimal : bool, default=False
@@ -192,7 +196,7 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
     status_ : Status
         How the fit ended.
     n_iter_ : int
-        Finite programmes that were solved.
+        Finite programs that were solved.
     feature_importances_ : array of shape (d,)
         Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.
     n_features_in_ : int
@@ -205,7 +209,7 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
     ConvergenceWarning
         If the gap is above `tol` at the end; says both.
     SolverWarning
-        If the solver of the last finite programme did not end as it should.
+        If the solver of the last finite program did not end as it should.
 
     Raises
     ------
@@ -239,7 +243,7 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **WithPenalty._parameter_constraints,
+        **FixedAlphaEstimator._parameter_constraints,
         **Classifier._parameter_constraints,
     }
 
@@ -257,7 +261,7 @@ class ConvexReLUClassifier(WithPenalty, Classifier):
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
-        solver: str | Master = "auto",
+        solver: str | ProgramSolver = "auto",
         oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,

@@ -9,16 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
 
+from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.classifier import Classifier, ConvexReLUClassifier
 from convexrelu.estimators.cross_validation import CrossValidated
 from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
-from convexrelu.solvers.master import Master
+from convexrelu.solvers.base import ProgramSolver
 
 __all__ = ["ConvexReLUClassifierCV"]
-
-Array = NDArray[np.float64]
 
 
 class ConvexReLUClassifierCV(CrossValidated, Classifier):
@@ -68,14 +67,14 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         As for :class:`ConvexReLUClassifier`; random gates are drawn for every fold anew.
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : str or Master, default="auto"
-        Solver of the finite convex programmes.
+    solver : str or ProgramSolver, default="auto"
+        Solver of the finite convex programs.
     oracle : str, Oracle or OracleFactory, default="auto"
         Who certifies the network of all data. Folds have ``"quick"``, or ``"spike_free"`` if that is given.
     tol : float, default=1e-3
         Relative duality gap to stop at, with all data.
     max_iter : int, default=30
-        Most finite programmes to solve for each network.
+        Most finite programs to solve for each network.
     time_limit : float, default=None
         Seconds for each network.
     minimal : bool, default=False
@@ -110,7 +109,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
     status_ : Status
         How the fit ended.
     n_iter_ : int
-        Finite programmes that were solved for it.
+        Finite programs that were solved for it.
     feature_importances_ : array of shape (d,)
         Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.
     n_features_in_ : int
@@ -176,7 +175,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
-        solver: str | Master = "auto",
+        solver: str | ProgramSolver = "auto",
         oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,

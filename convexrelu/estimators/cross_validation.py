@@ -31,20 +31,16 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
-from convexrelu.oracles.of_problem import oracles_for
-from convexrelu.oracles.threshold import threshold_relaxation
-from convexrelu.problem import TrainingProblem
-from convexrelu.result import Result
-from convexrelu.status import Status
-from convexrelu.training import regularization_path, train
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result
+from convexrelu.results.status import Status
+from convexrelu.training.path import largest_penalty, regularization_path
+from convexrelu.training.train import train
 
-__all__ = [
-    "CrossValidated",
-    "choose_penalty",
-]
+__all__ = ["CrossValidated", "choose_penalty"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 
@@ -143,7 +139,7 @@ class CrossValidated(NetworkEstimator):
         if self.alphas is not None:
             return _checked_alphas(self.alphas)
         # Zero if y is constant: then any will do. Condensed, so that weights are repetitions.
-        largest = _largest_penalty(problem.condensed(), random, self.device) or 1.0
+        largest = largest_penalty(problem.condensed(), random, self.device) or 1.0
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 
     def _fold_options(self, seed: int) -> dict[str, Any]:
@@ -249,13 +245,6 @@ def choose_penalty(scores: ArrayLike, *, one_standard_error: bool = False) -> in
         error = scores[best].std(ddof=1) / np.sqrt(scores.shape[1])
         best = int((means >= means[best] - error).argmax())
     return best
-
-
-def _largest_penalty(problem: TrainingProblem, random: np.random.RandomState, device: str) -> float:
-    """Where the first neuron appears, as far as a search sees; for thresholds, a bound on it."""
-    if problem.activation == "threshold":
-        return threshold_relaxation(problem.dual_point(problem.no_outputs()))
-    return problem.alpha_max(oracles_for(problem, "auto", random, device).finder)
 
 
 def _checked_alphas(alphas: ArrayLike) -> Array:

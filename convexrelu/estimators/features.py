@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -17,8 +16,9 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import checked_inputs
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["ConvexReLUFeatures"]
 
@@ -98,7 +98,7 @@ class ConvexReLUFeatures(
         self.estimator_ = estimator
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+    def transform(self, X: ArrayLike) -> Array:
         """Outputs of the neurons, of shape (n, m)."""
         check_is_fitted(self, "estimator_")
         return self.estimator_.network_.hidden_features(checked_inputs(self, X, reset=False))

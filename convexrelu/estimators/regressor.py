@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from convexrelu.estimators.base import NetworkEstimator, WithPenalty, checked_weights, naming
+from convexrelu._utils.typing import Array
+from convexrelu.estimators.base import (
+    FixedAlphaEstimator,
+    NetworkEstimator,
+    checked_weights,
+    naming,
+)
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles import Oracle, OracleFactory
-from convexrelu.problem import TrainingProblem
-from convexrelu.solvers.master import Master
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.solvers.base import ProgramSolver
 
 __all__ = ["ConvexReLURegressor", "Regressor"]
-
-Array = NDArray[np.float64]
 
 
 class Regressor(RegressorMixin, NetworkEstimator):
@@ -74,7 +78,7 @@ class Regressor(RegressorMixin, NetworkEstimator):
         return tags
 
 
-class ConvexReLURegressor(WithPenalty, Regressor):
+class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
     r"""Two-layer ReLU network trained by convex optimisation, with the duality gap of the result.
 
     Minimises over networks of every width::
@@ -111,21 +115,21 @@ class ConvexReLURegressor(WithPenalty, Regressor):
         all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : str or Master, default="auto"
-        Solver of the finite convex programmes: ``"auto"`` picks a native one by their shape; ``"newton"``,
+    solver : str or ProgramSolver, default="auto"
+        Solver of the finite convex programs: ``"auto"`` picks a native one by their shape; ``"newton"``,
         ``"interior_point"``, ``"fista"``; ``"network"``; a reference, ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"``,
         ``"cvxpy:SCS"``; or one of your own, see :doc:`/guides/write_a_solver`.
     oracle : str, Oracle or OracleFactory, default="auto"
         Who certifies ``patterns="cutting_plane"``. ``"auto"`` proves where that takes seconds (with a
         hidden bias: one feature, and two up to some 1500 samples, by a sweep; up to seven features by
         branch and bound, if that settles it in time), and estimates by search otherwise. See
-        :func:`~convexrelu.oracles.choose.choose_oracles` for ``"sweep"``, ``"cells"``, ``"branch_and_bound"``,
+        :func:`~convexrelu.oracles.selection.choose_oracles` for ``"sweep"``, ``"cells"``, ``"branch_and_bound"``,
         ``"semidefinite"``, ``"search"``, ``"quick"`` and ``"spike_free"``; or an oracle of your own, see
         :doc:`/guides/write_an_oracle`.
     tol : float, default=1e-3
         Relative duality gap to stop at.
     max_iter : int, default=30
-        Most finite programmes to solve.
+        Most finite programs to solve.
     time_limit : float, default=None
         Seconds; rounds end after nine tenths of them, the final verdict has the rest, and the best network
         so far is kept. ``None`` means no limit.
@@ -152,7 +156,7 @@ class ConvexReLURegressor(WithPenalty, Regressor):
     status_ : Status
         How the fit ended.
     n_iter_ : int
-        Finite programmes that were solved.
+        Finite programs that were solved.
     feature_importances_ : array of shape (d,)
         Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.
     n_features_in_ : int
@@ -165,7 +169,7 @@ class ConvexReLURegressor(WithPenalty, Regressor):
     ConvergenceWarning
         If the gap is above `tol` at the end; says both.
     SolverWarning
-        If the solver of the last finite programme did not end as it should.
+        If the solver of the last finite program did not end as it should.
 
     Raises
     ------
@@ -200,7 +204,7 @@ class ConvexReLURegressor(WithPenalty, Regressor):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **WithPenalty._parameter_constraints,
+        **FixedAlphaEstimator._parameter_constraints,
         **Regressor._parameter_constraints,
     }
 
@@ -217,7 +221,7 @@ class ConvexReLURegressor(WithPenalty, Regressor):
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
-        solver: str | Master = "auto",
+        solver: str | ProgramSolver = "auto",
         oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,

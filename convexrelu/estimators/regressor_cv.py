@@ -8,16 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.cross_validation import CrossValidated
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles import Oracle, OracleFactory
-from convexrelu.solvers.master import Master
+from convexrelu.solvers.base import ProgramSolver
 
 __all__ = ["ConvexReLURegressorCV"]
-
-Array = NDArray[np.float64]
 
 
 class ConvexReLURegressorCV(CrossValidated, Regressor):
@@ -65,14 +64,14 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         As for :class:`ConvexReLURegressor`; random gates are drawn for every fold anew.
     n_patterns : int, default=100
         Number of gates for ``patterns="sampled"``.
-    solver : str or Master, default="auto"
-        Solver of the finite convex programmes.
+    solver : str or ProgramSolver, default="auto"
+        Solver of the finite convex programs.
     oracle : str, Oracle or OracleFactory, default="auto"
         Who certifies the network of all data. Folds have ``"quick"``, or ``"spike_free"`` if that is given.
     tol : float, default=1e-3
         Relative duality gap to stop at, with all data.
     max_iter : int, default=30
-        Most finite programmes to solve for each network.
+        Most finite programs to solve for each network.
     time_limit : float, default=None
         Seconds for each network.
     minimal : bool, default=False
@@ -105,7 +104,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
     status_ : Status
         How the fit ended.
     n_iter_ : int
-        Finite programmes that were solved for it.
+        Finite programs that were solved for it.
     feature_importances_ : array of shape (d,)
         Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.
     n_features_in_ : int
@@ -170,7 +169,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
-        solver: str | Master = "auto",
+        solver: str | ProgramSolver = "auto",
         oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,

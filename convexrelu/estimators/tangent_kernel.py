@@ -15,14 +15,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import checked_weights, naming
 from convexrelu.estimators.classifier import class_weights
 from convexrelu.kernels.ridge import kernel_ridge
 from convexrelu.kernels.tangent import tangent_kernel
 
 __all__ = ["NTKSVC", "NTKRidge"]
-
-Array = NDArray[np.float64]
 
 
 class NTKRidge(RegressorMixin, BaseEstimator):

@@ -7,19 +7,18 @@ import numbers
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from convexrelu.arguments import finite_array
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.norms import lipschitz_constant, norms
+from convexrelu._utils.typing import Array
 from convexrelu.geometry.least_distance import least_distance_with_equations
 from convexrelu.geometry.support import SupportFunctions, SupportPoint
-from convexrelu.norms import norms
 from convexrelu.oracles import SpikeFreeTest, spike_free_margin
-from convexrelu.oracles.base import lipschitz_constant
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["Radius", "RectifiedEllipsoid"]
 
-Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -82,8 +81,8 @@ class RectifiedEllipsoid:
     -----
     Support functions are proved from a list of all cells where there are at most 10 000, which is 100 samples at rank 3
     and 5000 at rank 2, and from one cell on spike-free data. Elsewhere, a sweep, branch and bound, or a search, as
-    ``oracle="auto"`` of :func:`~convexrelu.oracles.choose.choose_oracles` says, bounds both signs at once: this settles
-    ``M(v)``, and ``h_Q(v)`` where it is the larger side. In general both are NP-hard.
+    ``oracle="auto"`` of :func:`~convexrelu.oracles.selection.choose_oracles` says, bounds both signs at once: this
+    settles ``M(v)``, and ``h_Q(v)`` where it is the larger side. In general both are NP-hard.
 
     References
     ----------
@@ -220,7 +219,7 @@ class RectifiedEllipsoid:
     def gauge(self, z: ArrayLike) -> tuple[float, Array | None]:
         """``γ(z) = min {‖u‖ : relu(X̃u) = z}``, the smallest ``t`` with ``z`` in ``tQ``, and its ``u``.
 
-        A quadratic programme: ``x̃_iᵀu = z_i`` where ``z_i > 0``, ``x̃_iᵀu ≤ 0`` elsewhere.
+        A quadratic program: ``x̃_iᵀu = z_i`` where ``z_i > 0``, ``x̃_iᵀu ≤ 0`` elsewhere.
 
         Parameters
         ----------

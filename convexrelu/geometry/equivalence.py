@@ -7,19 +7,19 @@ import numbers
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from convexrelu.closed_forms import minimum_norm
+from convexrelu._utils.typing import Array
 from convexrelu.geometry.ellipsoid import RectifiedEllipsoid
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.interpolation import minimum_norm
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import proved_length
-from convexrelu.oracles.spike_free import LONGEST
+from convexrelu.oracles.exact.spike_free import LONGEST
 from convexrelu.patterns import count_patterns
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["Equivalence", "l0_l1_equivalence"]
 
-Array = NDArray[np.float64]
 
 _MAX_CELLS = 2000
 
@@ -83,12 +83,12 @@ def l0_l1_equivalence(
         min {M(v) : vᵀz₁ = 1, vᵀz₂ = −1} ≤ 1,       M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|
 
     since ``N = max {vᵀy : M(v) ≤ 1}`` and ``vᵀy = γ(y₊) vᵀz₁ − γ(y₋) vᵀz₂``, where neither product is above one. So the
-    answer comes from :func:`~convexrelu.closed_forms.minimum_norm`.
+    answer comes from :func:`~convexrelu.interpolation.minimum_norm`.
 
-    Conditions: the theorem is about ``n ≤ d`` samples without biases and intercept. Independent rows ``x̃_i`` are enough
-    for the two neurons to exist, and needed for targets in general. The test takes any data; where there are no such
-    two neurons, the answer is no. On orthogonal rows it is yes. A no is about these two neurons: two that are active on
-    common samples, where they cancel, can be shorter, even on spike-free data.
+    Conditions: the theorem is about ``n ≤ d`` samples without biases and intercept. Independent rows ``x̃_i`` are
+    enough for the two neurons to exist, and needed for targets in general. The test takes any data; where there are no
+    such two neurons, the answer is no. On orthogonal rows it is yes. A no is about these two neurons: two that are
+    active on common samples, where they cancel, can be shorter, even on spike-free data.
 
     Parameters
     ----------

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.cones.support import cone_support
-from convexrelu.norms import norms
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
+from convexrelu.patterns.cone_support import cone_support
 
 __all__ = ["least_distance", "least_distance_with_equations"]
 
-Array = NDArray[np.float64]
 
 # Vectors longer than this count as none: the data do not tell them from a contradiction.
 _LONGEST = 1e10

@@ -9,21 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.oracles import (
-    Oracle,
-    OracleReport,
-    PatternOracle,
-    RelaxationOracle,
-    proved_length,
-)
-from convexrelu.oracles.base import lipschitz_constant
-from convexrelu.oracles.choose import choose_oracles
+from convexrelu._utils.norms import lipschitz_constant
+from convexrelu._utils.typing import Array
+from convexrelu.oracles import Oracle, OracleReport, PatternOracle, RelaxationOracle, proved_length
+from convexrelu.oracles.selection import choose_oracles
 from convexrelu.patterns import count_patterns, enumerate_patterns
 from convexrelu.patterns.enumerate import RowSpace
 
 __all__ = ["SupportFunctions", "SupportPoint"]
 
-Array = NDArray[np.float64]
 
 # As many cells are listed in about a second.
 _MAX_CELLS = 10_000
@@ -155,12 +149,12 @@ class SupportFunctions:
 
     @cached_property
     def _search(self) -> Oracle:
-        return choose_oracles("search", self.design, self._random_state).verifier
+        return choose_oracles("search", self.design, self._random_state).exact
 
     @cached_property
     def _prover(self) -> Oracle:
         """Both signs, with a proof where that can be had."""
-        return choose_oracles("auto", self.design, self._random_state).verifier
+        return choose_oracles("auto", self.design, self._random_state).exact
 
     def _farthest(self, v: Array, directions: Array, bound: float) -> SupportPoint:
         """The best of some unit vectors and zero."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.interop.weights import HasWeights, Weights, weights_of
 
 if TYPE_CHECKING:
     import onnx
@@ -16,12 +16,13 @@ __all__ = ["to_onnx"]
 _OPSET = 17
 
 
-def to_onnx(network: TwoLayerNetwork) -> onnx.ModelProto:
+def to_onnx(network: HasWeights) -> onnx.ModelProto:
     """The network as an ONNX graph in single precision: matrix product, activation, matrix product.
 
     Parameters
     ----------
     network : TwoLayerNetwork
+        Or anything else with its arrays.
         A network without neurons gets one that is zero. A skip connection becomes two neurons an output.
 
     Returns
@@ -47,8 +48,9 @@ def to_onnx(network: TwoLayerNetwork) -> onnx.ModelProto:
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    network = network.without_skip()
-    slope = network.negative_slope
+    weights = weights_of(network)
+    n_features, n_outputs = weights.hidden_weights.shape[1], len(weights.output_bias)
+    slope = weights.negative_slope
     activation = {"op_type": "LeakyRelu", "alpha": slope} if slope else {"op_type": "Relu"}
     nodes = [
         helper.make_node("Gemm", ["X", "W", "b"], ["seen"], transB=1),
@@ -58,9 +60,9 @@ def to_onnx(network: TwoLayerNetwork) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "TwoLayerNetwork",
-        [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", network.n_features])],
-        [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, ["n", network.n_outputs])],
-        [numpy_helper.from_array(array, name) for name, array in _weights(network).items()],
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", n_features])],
+        [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, ["n", n_outputs])],
+        [numpy_helper.from_array(array, name) for name, array in _named(weights).items()],
     )
     opset = helper.make_opsetid("", _OPSET)
     model = helper.make_model(graph, opset_imports=[opset], producer_name="convexrelu")
@@ -69,17 +71,6 @@ def to_onnx(network: TwoLayerNetwork) -> onnx.ModelProto:
     return model
 
 
-def _weights(network: TwoLayerNetwork) -> dict[str, np.ndarray]:
-    arrays = {
-        "W": network.hidden_weights,
-        "b": network.hidden_bias,
-        "A": network.output_weights,
-        "c": network.output_bias,
-    }
-    if network.width == 0:
-        arrays |= {
-            "W": np.zeros((1, network.n_features)),
-            "b": np.zeros(1),
-            "A": np.zeros((network.n_outputs, 1)),
-        }
-    return {name: array.astype(np.float32) for name, array in arrays.items()}
+def _named(weights: Weights) -> dict[str, np.ndarray]:
+    names = "W", "b", "A", "c"
+    return {name: array.astype(np.float32) for name, array in zip(names, weights[:4], strict=True)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.network import TwoLayerNetwork
+from convexrelu.interop.weights import Weights
 
 __all__ = ["from_sklearn"]
 
 
-def from_sklearn(regressor: MLPRegressor) -> TwoLayerNetwork:
+def from_sklearn(regressor: MLPRegressor) -> Weights:
     """Read the weights of a fitted ``MLPRegressor`` with one hidden layer of ReLU units.
 
     Parameters
@@ -21,7 +21,8 @@ def from_sklearn(regressor: MLPRegressor) -> TwoLayerNetwork:
 
     Returns
     -------
-    TwoLayerNetwork
+    Weights
+        What :class:`~convexrelu.TwoLayerNetwork` is made of.
 
     Raises
     ------
@@ -59,4 +60,4 @@ def from_sklearn(regressor: MLPRegressor) -> TwoLayerNetwork:
             "expected a loss whose outputs are left as they are"
         )
     hidden, output = regressor.coefs_
-    return TwoLayerNetwork(hidden.T, regressor.intercepts_[0], output.T, regressor.intercepts_[1])
+    return Weights(hidden.T, regressor.intercepts_[0], output.T, regressor.intercepts_[1])

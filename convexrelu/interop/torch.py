@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexrelu._torch import nn, torch
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.torch_import import nn, torch
+from convexrelu.interop.weights import HasWeights, Weights, weights_of
 
 __all__ = ["from_torch", "to_torch"]
 
 
 def to_torch(
-    network: TwoLayerNetwork, *, dtype: torch.dtype | None = None, device: str = "cpu"
+    network: HasWeights, *, dtype: torch.dtype | None = None, device: str = "cpu"
 ) -> nn.Sequential:
     """``Sequential(Linear, ReLU, Linear)`` with the network's weights, in evaluation mode.
 
@@ -21,7 +21,7 @@ def to_torch(
     Parameters
     ----------
     network : TwoLayerNetwork
-        A network without neurons gets one that is zero, for the sake of exporters.
+        Or anything else with its arrays. A network without neurons gets one that is zero, for the sake of exporters.
     dtype : torch.dtype, optional
         Type of the parameters; ``torch.float64`` by default, which keeps outputs to rounding.
     device : str
@@ -41,30 +41,26 @@ def to_torch(
     >>> module(torch.tensor([[1.0, 0.0]], dtype=torch.float64)).item()
     3.0
     """
-    network = network.without_skip()
-    if network.width == 0:
-        zeros = np.zeros((1, network.n_features)), np.zeros(1), np.zeros((network.n_outputs, 1))
-        slope = network.negative_slope
-        network = TwoLayerNetwork(*zeros, network.output_bias, negative_slope=slope)
+    weights = weights_of(network)
     dtype = torch.float64 if dtype is None else dtype
     # No random initialisation: it would advance the caller's generator.
-    sizes = (network.n_features, network.width), (network.width, network.n_outputs)
+    sizes = weights.hidden_weights.shape[::-1], weights.output_weights.shape[::-1]
     hidden, output = (
         nn.utils.skip_init(nn.Linear, *size, dtype=dtype, device=device) for size in sizes
     )
-    slope = network.negative_slope
+    slope = weights.negative_slope
     module = nn.Sequential(hidden, nn.LeakyReLU(slope) if slope else nn.ReLU(), output)
     arrays = {
-        "0.weight": network.hidden_weights,
-        "0.bias": network.hidden_bias,
-        "2.weight": network.output_weights,
-        "2.bias": network.output_bias,
+        "0.weight": weights.hidden_weights,
+        "0.bias": weights.hidden_bias,
+        "2.weight": weights.output_weights,
+        "2.bias": weights.output_bias,
     }
     module.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
     return module.eval()
 
 
-def from_torch(module: nn.Module) -> TwoLayerNetwork:
+def from_torch(module: nn.Module) -> Weights:
     """Read the weights of ``Sequential(Linear, ReLU or LeakyReLU, Linear)``; missing biases are zero.
 
     Parameters
@@ -74,7 +70,8 @@ def from_torch(module: nn.Module) -> TwoLayerNetwork:
 
     Returns
     -------
-    TwoLayerNetwork
+    Weights
+        What :class:`~convexrelu.TwoLayerNetwork` is made of.
 
     Raises
     ------
@@ -92,7 +89,7 @@ def from_torch(module: nn.Module) -> TwoLayerNetwork:
     match layers:
         case [nn.Linear() as hidden, nn.ReLU() | nn.LeakyReLU() as middle, nn.Linear() as output]:
             arrays = *_weight_and_bias(hidden), *_weight_and_bias(output)
-            return TwoLayerNetwork(*arrays, negative_slope=getattr(middle, "negative_slope", 0.0))
+            return Weights(*arrays, negative_slope=getattr(middle, "negative_slope", 0.0))
         case _:
             form = ", ".join(type(layer).__name__ for layer in layers)
             raise ValueError(

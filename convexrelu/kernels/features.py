@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.preprocessing import KernelCenterer
 
-from convexrelu.arguments import finite_array
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["kernel_alignment", "network_kernel"]
-
-Array = NDArray[np.float64]
 
 
 def network_kernel(

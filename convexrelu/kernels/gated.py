@@ -1,4 +1,4 @@
-"""From the tangent kernel of gated ReLU networks to their convex programme, by reweighting."""
+"""From the tangent kernel of gated ReLU networks to their convex program, by reweighting."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import numbers
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from convexrelu.arguments import check_number, finite_array
-from convexrelu.certificate import Certificate, certificate_of
-from convexrelu.gated_network import GatedNetwork
+from convexrelu._utils.arguments import check_number, finite_array
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.pricing import certificate_of
 from convexrelu.kernels.inputs import augmented_pair, checked_weights
 from convexrelu.kernels.ridge import kernel_ridge
+from convexrelu.networks.gated import GatedNetwork
 from convexrelu.oracles import PatternOracle
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.patterns.activation import row_keys
-from convexrelu.problem import TrainingProblem
-from convexrelu.status import Status
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.status import Status
 
 __all__ = ["ReweightedKernel", "gated_kernel", "reweighted_kernel"]
 
-Array = NDArray[np.float64]
 
 # What smoothing may add to the objective, in units of the gap.
 _SMOOTHING = 0.01
@@ -42,11 +43,11 @@ class ReweightedKernel:
     patterns : ActivationPatterns
         The distinct patterns, with a gate for each.
     objectives : array of shape (k + 1,)
-        Objective of the gated programme after 0, 1, …, k reweightings. The first is that of the tangent kernel.
+        Objective of the gated program after 0, 1, …, k reweightings. The first is that of the tangent kernel.
     network : GatedNetwork
         The last solution.
     certificate : Certificate
-        Its gap, of scope ``"programme"``.
+        Its gap, of scope ``"program"``.
     status : Status
         ``CONVERGED`` or ``MAX_ITER``.
     """
@@ -123,7 +124,7 @@ def reweighted_kernel(
 ) -> ReweightedKernel:
     r"""Reweight the tangent kernel of a gated ReLU network until it is that of the convex optimum.
 
-    The gated programme is multiple kernel learning over ``K_i = D_i X̃X̃ᵀ D_i``, since ``‖u‖ = min_{η > 0} ½ (‖u‖²/η +
+    The gated program is multiple kernel learning over ``K_i = D_i X̃X̃ᵀ D_i``, since ``‖u‖ = min_{η > 0} ½ (‖u‖²/η +
     η)``::
 
         min_{u, c}  F(Σ_i D_i X̃u_i + c) + alpha Σ_i ‖u_i‖
@@ -132,7 +133,7 @@ def reweighted_kernel(
     Given ``η``, this is kernel ridge regression with ``K_η = Σ_i η_i K_i``: ``u_i = η_i X̃ᵀD_i a`` with ``(K_η +
     alpha S⁻¹) a + c1 = y`` (``1ᵀa = 0`` with an intercept). The tangent kernel has weights that do not depend on
     targets. Given ``u``, the best weights are ``η_i = ‖u_i‖``. Alternating between the two, which is iteratively
-    reweighted least squares, decreases the objective to the optimum of the programme.
+    reweighted least squares, decreases the objective to the optimum of the program.
 
     Parameters
     ----------
@@ -147,7 +148,7 @@ def reweighted_kernel(
     n_iter : int
         Most reweightings. Zero leaves the tangent kernel.
     tol : float
-        Relative duality gap of the programme to stop at; every tenth reweighting it is looked at.
+        Relative duality gap of the program to stop at; every tenth reweighting it is looked at.
 
     Returns
     -------
@@ -247,7 +248,7 @@ class _GatedRidge:
         return network, network.predict(problem.X)
 
     def certificate(self, objective: float, outputs: Array) -> Certificate:
-        """The gap in the programme."""
+        """The gap in the program."""
         v = self.problem.dual_point(outputs)
         return certificate_of(self.problem, objective, v, self.oracle(v))
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from convexrelu.arguments import finite_array
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
 
 __all__ = ["augmented_pair", "checked_weights"]
-
-Array = NDArray[np.float64]
 
 
 def augmented_pair(X: ArrayLike, Z: ArrayLike | None, hidden_bias: bool) -> tuple[Array, Array]:

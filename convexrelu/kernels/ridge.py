@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.kernel_ridge import KernelRidge
 
-__all__ = ["kernel_ridge"]
+from convexrelu._utils.typing import Array
 
-Array = NDArray[np.float64]
+__all__ = ["kernel_ridge"]
 
 
 def kernel_ridge(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
 from convexrelu.kernels.inputs import augmented_pair
-from convexrelu.norms import norms
 
 __all__ = ["tangent_kernel"]
-
-Array = NDArray[np.float64]
 
 
 def tangent_kernel(X: ArrayLike, Z: ArrayLike | None = None, *, hidden_bias: bool = True) -> Array:
@@ -44,8 +43,8 @@ def tangent_kernel(X: ArrayLike, Z: ArrayLike | None = None, *, hidden_bias: boo
 
     Notes
     -----
-    With ``δ = π − t`` this is ``‖x̃‖ ‖z̃‖ (sin δ − 2δ cos δ)/(2π)``. Of unit vectors ``p`` and ``q``, the angle is ``δ =
-    2 arctan2(‖p + q‖, ‖p − q‖)`` (Kahan 2006, "How Futile are Mindless Assessments of Roundoff in Floating-Point
+    With ``δ = π − t`` this is ``‖x̃‖ ‖z̃‖ (sin δ − 2δ cos δ)/(2π)``. Of unit vectors ``p`` and ``q``, the angle is ``δ
+    = 2 arctan2(‖p + q‖, ‖p − q‖)`` (Kahan 2006, "How Futile are Mindless Assessments of Roundoff in Floating-Point
     Computation?"), which is accurate everywhere; the arc cosine has only half of the digits near 0 and ``π``. It takes
     ``O(nmd)`` operations. The kernel of networks with a factor ``√(2/m)``, another custom, is twice this one.
 

@@ -2,7 +2,7 @@
 
 Methods work sample by sample and know nothing of the network or of the penalty;
 :class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss is written here once and serves the primal,
-the dual, the certificate and the cvxpy programmes. A loss of your own is a subclass of one of the base classes: see
+the dual, the certificate and the cvxpy programs. A loss of your own is a subclass of one of the base classes: see
 :doc:`/guides/write_a_loss`. `LOSSES` lists those that have names.
 """
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.dual_points import separable_dual_point
+from convexrelu._utils.typing import Array
+from convexrelu.losses.dual_domain import separable_dual_point
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 __all__ = ["Loss", "PiecewiseQuadraticLoss", "SeparableLoss"]
 
-Array = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 # By how much a point may be outside the domain of a conjugate for rounding, in units of its ends.

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, xlog1py, xlogy
 
+from convexrelu._utils.typing import Array
 from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss
 from convexrelu.losses.quantiles import weighted_quantile
-from convexrelu.roots import increasing_root
+from convexrelu.losses.roots import increasing_root
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 __all__ = ["Hinge", "Logistic", "SquaredHinge"]
-
-Array = NDArray[np.float64]
 
 
 class _MarginLoss(SeparableLoss):
@@ -115,7 +113,7 @@ class Logistic(_MarginLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ log(1 + exp(−y f))`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         return cp.sum(cp.multiply(weights, cp.logistic(cp.multiply(-y, f))))
 
@@ -158,7 +156,7 @@ class Hinge(_MarginLoss, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ max(0, 1 − y f)`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         return cp.sum(cp.multiply(weights, cp.pos(1 - cp.multiply(y, f))))
 
@@ -202,7 +200,7 @@ class SquaredHinge(_MarginLoss, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``½ ‖√weights ∘ max(0, 1 − y f)‖²`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         rest = cp.pos(1 - cp.multiply(y, f))
         return 0.5 * cp.sum_squares(cp.multiply(np.sqrt(weights), rest))

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax, xlog1py, xlogy
 
-from convexrelu.dual_points import class_dual_point
+from convexrelu._utils.typing import Array
 from convexrelu.losses.base import EPS, Loss
+from convexrelu.losses.dual_domain import class_dual_point
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 __all__ = ["Multinomial"]
 
-Array = NDArray[np.float64]
 
 _MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
 _LAST_STEPS = 2  # without looking at the objective
@@ -158,7 +158,7 @@ class Multinomial(Loss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ (log Σ_k exp(f_k) − f_y)`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         chosen = np.eye(f.shape[1])[_labels(y)]
         terms = cp.log_sum_exp(f, axis=1) - cp.sum(cp.multiply(chosen, f), axis=1)

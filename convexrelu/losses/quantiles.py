@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from convexrelu._utils.typing import Array
 
 __all__ = ["weighted_quantile"]
 
 _TIE = 1e-12  # of the weight
 
 
-def weighted_quantile(
-    values: NDArray[np.float64], weights: NDArray[np.float64], level: float
-) -> float:
+def weighted_quantile(values: Array, weights: Array, level: float) -> float:
     """The value below which there is the part `level` of the weight.
 
     Where an interval of numbers is (up to rounding of the weights), its midpoint: turning all signs then turns the

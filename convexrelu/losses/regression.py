@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp, xlogy
 
+from convexrelu._utils.typing import Array
 from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss, weights_like
 from convexrelu.losses.quantiles import weighted_quantile
-from convexrelu.roots import increasing_root
+from convexrelu.losses.roots import increasing_root
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 __all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "RealTargets", "SquaredError"]
-
-Array = NDArray[np.float64]
 
 
 class RealTargets(SeparableLoss):
@@ -97,7 +95,7 @@ class SquaredError(RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``½ ‖√weights ∘ (f − y)‖²`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         return 0.5 * cp.sum_squares(cp.multiply(np.sqrt(weights_like(weights, y)), f - y))
 
@@ -145,7 +143,7 @@ class AbsoluteError(RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ |f − y|`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         return cp.sum(cp.multiply(weights_like(weights, y), cp.abs(f - y)))
 
@@ -215,7 +213,7 @@ class Huber(RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """Half the ``huber`` of cvxpy, which has squares without ``½``."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         terms = cp.huber(f - y, self.delta)  # type: ignore[arg-type]
         return 0.5 * cp.sum(cp.multiply(weights_like(weights, y), terms))
@@ -282,7 +280,7 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ max(level·(y − f), (1 − level)·(f − y))`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         terms = cp.maximum(self.level * (y - f), (1 - self.level) * (f - y))
         return cp.sum(cp.multiply(weights_like(weights, y), terms))
@@ -366,7 +364,7 @@ class Poisson(RealTargets):
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights ∘ (exp(f) − y f + y log y − y)`` in cvxpy."""
-        from convexrelu._cvxpy import cp
+        from convexrelu._utils.cvxpy_import import cp
 
         terms = cp.exp(f) - cp.multiply(y, f) + (xlogy(y, y) - y)
         return cp.sum(cp.multiply(weights_like(weights, y), terms))

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.certificate import Certificate, price_and_certify
-from convexrelu.network import TwoLayerNetwork
-from convexrelu.norms import norms
+from convexrelu._utils.norms import lipschitz_constant, norms
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import penalties_of
 from convexrelu.optimal_set.free_kinks import at_kinks, snapped
 from convexrelu.optimal_set.maximisers import (
@@ -21,14 +22,12 @@ from convexrelu.optimal_set.maximisers import (
     maximisers,
     representatives,
 )
-from convexrelu.oracles.base import lipschitz_constant
-from convexrelu.oracles.free_bias import free_bias_factor
-from convexrelu.oracles.of_problem import oracles_for
-from convexrelu.problem import TrainingProblem
+from convexrelu.oracles.for_problem import oracles_for
+from convexrelu.oracles.reductions.free_bias import free_bias_factor
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["Candidates", "find_candidates", "refitted"]
 
-Array = NDArray[np.float64]
 
 # "auto" lists all cells up to this number of them, which takes about a second.
 _AUTO_CELLS = 10_000
@@ -93,16 +92,16 @@ def find_candidates(
     """
     pairs, resolution = _listed(problem, oracle)
     name = oracle if pairs is None else "cells"
-    finder, verifier, _ = oracles_for(problem, name, random_state)
+    heuristic, exact, _ = oracles_for(problem, name, random_state)
     own, own_scales = _own(network, problem)
     own_pairs = Pairs(own.directions @ problem.design.T >= 0, own.signs)
     v = problem.dual_point(network.predict(problem.X))
     v = problem.feasible(_polished(problem, v, own, own_pairs, own_scales))
-    certificate, report = price_and_certify(problem, network, verifier, v)
+    certificate, report = price_and_certify(problem, network, exact, v)
     if pairs is None:
         pairs = Pairs(report.masks, report.signs)
-        if finder is not verifier:
-            found = finder(v)
+        if heuristic is not exact:
+            found = heuristic(v)
             pairs = pairs.then(Pairs(found.masks, found.signs))
     level = problem.alpha * (1 - rtol)
     find = _with_free_biases if problem.free_bias else _with_penalised_biases

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.network import TwoLayerNetwork
-from convexrelu.problem import TrainingProblem
-
-Array = NDArray[np.float64]
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
 
 # Unit columns are dependent where a singular value is below this part of the largest one.
 _RANK_TOL = 1e-12

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.norms import norms
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
 from convexrelu.optimal_set.maximisers import Neurons, columns_at
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["at_kinks", "snapped"]
 
-Array = NDArray[np.float64]
 
 # In units of the largest sample: kinks this close to a sample are at the sample, neurons this close are one.
 _SAME = 1e-6

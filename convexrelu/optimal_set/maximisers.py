@@ -8,15 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.cones.support import PatternCones
-from convexrelu.norms import norms
-from convexrelu.oracles.base import activate, strongest_first
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
+from convexrelu.networks.activation import activate
+from convexrelu.oracles.base import strongest_first
+from convexrelu.patterns.cone_support import PatternCones
 from convexrelu.patterns.enumerate import RowSpace, count_patterns, enumerate_patterns
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["Neurons", "Pairs", "all_pairs", "columns_at", "maximisers", "representatives"]
 
-Array = NDArray[np.float64]
 
 # Outputs of this part of a sample's length are on the kink.
 _ON_KINK = 1e-10

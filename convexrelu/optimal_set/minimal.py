@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import (
     ROUNDING,
     check_fits,
@@ -14,11 +14,10 @@ from convexrelu.optimal_set.columns import (
     penalties_of,
     rescaled,
 )
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["minimal"]
 
-Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Entries of a unit null direction below this are rounding errors.

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.candidates import find_candidates, refitted
 from convexrelu.optimal_set.columns import check_fits, rescaled
 from convexrelu.optimal_set.minimal import SAME_DIRECTION
 from convexrelu.optimal_set.polytope import OptimalPolytope
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["optimal_polytope"]
-
-Array = NDArray[np.float64]
 
 
 def optimal_polytope(
@@ -49,7 +47,7 @@ def optimal_polytope(
         Directions with at least ``(1 − rtol) alpha`` count as attaining it. Below 1.
     oracle : str
         Where candidates come from besides the network's own cells. ``"cells"``: all cells are listed. Other names: what
-        :func:`~convexrelu.oracles.choose.choose_oracles` makes of them hands out its best ones. ``"auto"``:
+        :func:`~convexrelu.oracles.selection.choose_oracles` makes of them hands out its best ones. ``"auto"``:
         cells, up to 10 000 of them.
     random_state : int, RandomState or None
         Seed of the searches.

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from convexrelu.certificate import Certificate
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import ROUNDING, columns_of, null_space, rescaled
 from convexrelu.optimal_set.scales import SAME_POINT, ScalePolytope
 from convexrelu.optimal_set.steepness import least_steep
 from convexrelu.optimal_set.validation import best_on_validation
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["OptimalPolytope", "Uniqueness"]
 
-Array = NDArray[np.float64]
 
 # Unit columns are dependent to the accuracy of directions that come from one dual point.
 _DEPENDENT = 1e-9
@@ -36,7 +36,7 @@ class Uniqueness:
     is_unique : bool
     reason : str
         ``"independent columns"``: no other scales have the same outputs, whatever their signs; ``"linear
-        programmes"``: others have, but not with ``c ≥ 0``; ``"another network"``: `other`.
+        programs"``: others have, but not with ``c ≥ 0``; ``"another network"``: `other`.
     other : TwoLayerNetwork or None
         A second network of the set, where there is one.
     is_complete : bool
@@ -143,7 +143,7 @@ class OptimalPolytope:
         """Whether other scales ``c ≥ 0`` have the same outputs.
 
         Independent columns (with an intercept: these and the constant one) suffice. Otherwise each ``c_j`` is
-        minimised and maximised by linear programmes, until one moves by more than 1e-7 of ``Σc``.
+        minimised and maximised by linear programs, until one moves by more than 1e-7 of ``Σc``.
         """
         if not self.dimension:
             return Uniqueness(True, "independent columns", None, self.is_complete)
@@ -153,7 +153,7 @@ class OptimalPolytope:
                 z = polytope.lowest(costs)
                 if abs(costs @ z) > SAME_POINT * polytope.unit:
                     return Uniqueness(False, "another network", self._at(z), self.is_complete)
-        return Uniqueness(True, "linear programmes", None, self.is_complete)
+        return Uniqueness(True, "linear programs", None, self.is_complete)
 
     def vertices(self, max_choices: int = 200_000) -> list[TwoLayerNetwork]:
         """The networks of the set that are minimal: of which no neuron can be dropped and the others rescaled.
@@ -173,7 +173,7 @@ class OptimalPolytope:
     def prediction_range(self, X: ArrayLike) -> tuple[Array, Array]:
         """Smallest and largest prediction of the set at each of some points: what the training data leave open.
 
-        Two linear programmes a point, where the prediction is not the same for all members.
+        Two linear programs a point, where the prediction is not the same for all members.
 
         Parameters
         ----------

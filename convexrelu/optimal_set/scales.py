@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from convexrelu._utils.typing import Array
 from convexrelu.optimal_set.columns import null_space
 
 __all__ = ["ScalePolytope"]
 
-Array = NDArray[np.float64]
 
 # Parts of Σ start: scales below the first are zero, points closer than the second are one.
 _ZERO = 1e-10
@@ -147,5 +147,5 @@ def _solved(costs: Array, left: Array, right: Array) -> Array:
         costs, A_ub=left, b_ub=right, bounds=(None, None), method="highs", options=_TIGHT
     )
     if result.x is None:
-        raise RuntimeError(f"a linear programme over the optimal set failed: {result.message}")
+        raise RuntimeError(f"a linear program over the optimal set failed: {result.message}")
     return np.asarray(result.x)

@@ -6,14 +6,13 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.scales import ScalePolytope
 
 __all__ = ["least_steep"]
 
-Array = NDArray[np.float64]
 
 # Pieces shorter than this part of the span of all kinks are between kinks that are the same but for rounding.
 _PIECE = 1e-9
@@ -87,8 +86,8 @@ def _beside(X: Any) -> Array:
 
 
 def _least_norm(polytope: ScalePolytope, gradients: Array, offset: Array) -> Array:
-    """Minimise ``max_i ‖gradients_i c + offset‖`` over the scales, a second-order cone programme."""
-    from convexrelu._cvxpy import cp
+    """Minimise ``max_i ‖gradients_i c + offset‖`` over the scales, a second-order cone program."""
+    from convexrelu._utils.cvxpy_import import cp
 
     p, _, d = gradients.shape
     slopes = np.einsum("pmd,mq->pdq", gradients, polytope.moves).reshape(p * d, -1)
@@ -100,10 +99,10 @@ def _least_norm(polytope: ScalePolytope, gradients: Array, offset: Array) -> Arr
     vectors = cp.reshape(slopes / size @ z, (p, d), order="C") + rest / (size * polytope.unit)
     kept = polytope.moving
     feasible = polytope.start[kept] / polytope.unit + polytope.moves[kept] @ z >= 0
-    programme = cp.Problem(cp.Minimize(cp.max(cp.norm(vectors, axis=1))), [feasible])
+    program = cp.Problem(cp.Minimize(cp.max(cp.norm(vectors, axis=1))), [feasible])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what comes back is checked
-        programme.solve(cp.CLARABEL)
+        program.solve(cp.CLARABEL)
     if z.value is None:
-        raise RuntimeError(f"criterion='least_lipschitz': the solver failed, {programme.status}")
+        raise RuntimeError(f"criterion='least_lipschitz': the solver failed, {program.status}")
     return polytope.unit * z.value

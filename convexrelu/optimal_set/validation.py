@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from convexrelu.arguments import finite_array
-from convexrelu.network import TwoLayerNetwork
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import ROUNDING, check_fits, columns_of, penalties_of, rescaled
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["best_on_validation"]
 
-Array = NDArray[np.float64]
 
 # Part of the largest share of the penalty below which an interior-point solver means zero.
 _NO_SHARE = 1e-9
@@ -53,7 +53,7 @@ def best_on_validation(
     rtol : float
         By how much the training objective may rise, relative to ``P₀``; positive.
     solver : str
-        A cvxpy solver for convex programmes with the problem's loss.
+        A cvxpy solver for convex programs with the problem's loss.
 
     Returns
     -------
@@ -121,8 +121,8 @@ def _best_scales(
     rtol: float,
     solver: str,
 ) -> tuple[Array, Array] | None:
-    """Scales of the neurons of `joint` and shifts of the intercept that solve the programme, or None."""
-    from convexrelu._cvxpy import cp
+    """Scales of the neurons of `joint` and shifts of the intercept that solve the program, or None."""
+    from convexrelu._utils.cvxpy_import import cp
 
     penalties, objective = penalties_of(joint, problem), problem.objective(best)
     rest = _without_neurons(joint)
@@ -148,11 +148,11 @@ def _best_scales(
     if not problem.fit_intercept:
         constraints.append(shift == 0)
     validation = problem.loss.expression(outputs(X_val), y_val, np.full(len(y_val), 1 / len(y_val)))
-    programme = cp.Problem(cp.Minimize(validation), constraints)
+    program = cp.Problem(cp.Minimize(validation), constraints)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what comes back is checked
         try:
-            programme.solve(solver)
+            program.solve(solver)
         except cp.SolverError:
             return None
     if shares.value is None or shift.value is None:

@@ -3,45 +3,46 @@
 For several outputs and other activations, bounds on ``M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ φ(X̃u)‖₂``.
 """
 
+from convexrelu._moved import names_of
 from convexrelu.oracles.base import Oracle, OracleFactory, OracleReport, witnesses
-from convexrelu.oracles.branch_and_bound import BranchAndBoundOracle
-from convexrelu.oracles.cells import CellOracle
-from convexrelu.oracles.doubled import DoubledOracle
-from convexrelu.oracles.fan import FanOracle
-from convexrelu.oracles.free_bias import FreeBiasOracle
-from convexrelu.oracles.general_search import GeneralSearchOracle
-from convexrelu.oracles.hybrid import HybridOracle
-from convexrelu.oracles.line import Line, LineOracle
-from convexrelu.oracles.pattern_list import PatternOracle
-from convexrelu.oracles.planar import PlanarOracle
-from convexrelu.oracles.reduced import ReducedOracle
-from convexrelu.oracles.relaxation import RelaxationOracle
-from convexrelu.oracles.search import SearchOracle
-from convexrelu.oracles.semidefinite import SemidefiniteOracle
-from convexrelu.oracles.spike_free import (
+from convexrelu.oracles.bounds.branch_and_bound import BranchAndBoundOracle
+from convexrelu.oracles.bounds.relaxation import RelaxationOracle
+from convexrelu.oracles.bounds.semidefinite import SemidefiniteOracle
+from convexrelu.oracles.exact.cells import CellOracle
+from convexrelu.oracles.exact.line import Line, LineOracle
+from convexrelu.oracles.exact.planar import PlanarOracle
+from convexrelu.oracles.exact.spike_free import (
     SpikeFreeOracle,
     SpikeFreeTest,
     proved_length,
     spike_free_margin,
 )
-from convexrelu.oracles.sweep import SweepOracle
+from convexrelu.oracles.exact.sweep import SweepOracle
+from convexrelu.oracles.program.pattern_list import PatternOracle
+from convexrelu.oracles.reductions.fan import FanOracle
+from convexrelu.oracles.reductions.free_bias import FreeBiasOracle
+from convexrelu.oracles.reductions.hybrid import HybridOracle
+from convexrelu.oracles.reductions.mirrored import MirroredOracle
+from convexrelu.oracles.reductions.output_rank import OutputRankOracle
+from convexrelu.oracles.search.general import GeneralSearchOracle
+from convexrelu.oracles.search.one_output import SearchOracle
 
 __all__ = [
     "BranchAndBoundOracle",
     "CellOracle",
-    "DoubledOracle",
     "FanOracle",
     "FreeBiasOracle",
     "GeneralSearchOracle",
     "HybridOracle",
     "Line",
     "LineOracle",
+    "MirroredOracle",
     "Oracle",
     "OracleFactory",
     "OracleReport",
+    "OutputRankOracle",
     "PatternOracle",
     "PlanarOracle",
-    "ReducedOracle",
     "RelaxationOracle",
     "SearchOracle",
     "SemidefiniteOracle",
@@ -52,3 +53,5 @@ __all__ = [
     "spike_free_margin",
     "witnesses",
 ]
+
+__getattr__ = names_of(__name__)  # names that this room had before

@@ -17,28 +17,25 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu.norms import norms
+from convexrelu._utils.norms import lipschitz_constant, norms, sizes
+from convexrelu._utils.typing import Array, Masks
+from convexrelu.networks.activation import activate
 from convexrelu.patterns.activation import first_of_each, row_keys
 
 if TYPE_CHECKING:
-    from convexrelu.problem import TrainingProblem
+    from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = [
     "Oracle",
     "OracleFactory",
     "OracleReport",
-    "activate",
     "consistent",
     "distinct_pairs",
     "largest_value",
     "lipschitz_constant",
-    "sizes",
     "strongest_first",
     "witnesses",
 ]
-
-Array = NDArray[np.float64]
-Masks = NDArray[np.bool_]
 
 # Outputs beyond this part of a sample's length tell on which side of its kink a witness is.
 _CLEAR = 1e-9
@@ -57,7 +54,7 @@ class OracleReport:
     is_proof : bool
         Whether `bound` is an upper bound whatever the arithmetic did.
     scope : str
-        ``"global"``: over all directions; ``"programme"``: over the patterns of one programme.
+        ``"global"``: over all directions; ``"program"``: over the patterns of one program.
     method : str
         Name of the oracle.
     masks : boolean array of shape (k, n)
@@ -117,21 +114,6 @@ class OracleFactory(Protocol):
     def for_problem(self, problem: TrainingProblem) -> Oracle:
         """The oracle of a problem without weightless samples, see :meth:`TrainingProblem.condensed`."""
         ...
-
-
-def activate(outputs: Array, slope: float = 0.0) -> Array:
-    """``φ(t)``: ``t`` where it is positive, ``slope·t`` where it is negative."""
-    return np.maximum(outputs, 0.0) + slope * np.minimum(outputs, 0.0)
-
-
-def sizes(v: Array) -> Array:
-    """``|v_i|``, or the norms ``‖V_i‖`` of the rows; of shape (n,)."""
-    return np.abs(v) if v.ndim == 1 else np.asarray(norms(v))
-
-
-def lipschitz_constant(design: Array, v: Array) -> float:
-    """``Σ_i ‖v_i‖ ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ φ(X̃u)``, and the unit of its rounding errors."""
-    return float(sizes(v) @ norms(design))
 
 
 def largest_value(design: Array, v: Array, directions: Array, slope: float = 0.0) -> float:

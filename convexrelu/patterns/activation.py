@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ActivationPatterns", "first_of_each", "row_keys"]
+from convexrelu._utils.typing import Array, Masks
 
-Array = NDArray[np.float64]
-Masks = NDArray[np.bool_]
+__all__ = ["ActivationPatterns", "first_of_each", "row_keys"]
 
 
 @dataclass(frozen=True, eq=False)

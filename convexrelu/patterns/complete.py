@@ -5,16 +5,15 @@ from __future__ import annotations
 from math import gcd
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu.cones.centre import cell_centre, decides
-from convexrelu.norms import norms
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
 from convexrelu.patterns.activation import ActivationPatterns, first_of_each
+from convexrelu.patterns.cell_centre import cell_centre, decides
 from convexrelu.patterns.enumerate import count_patterns
 
 __all__ = ["count_cells", "has_every_pattern"]
 
-Array = NDArray[np.float64]
 Line = tuple[int, ...]
 
 _CHUNK_BYTES = 2**26

@@ -19,12 +19,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from convexrelu.norms import norms
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
 from convexrelu.patterns.activation import ActivationPatterns, first_of_each, row_keys
 
 __all__ = ["RowSpace", "count_patterns", "enumerate_patterns"]
 
-Array = NDArray[np.float64]
 
 # Angles below this are taken for equal. What the merging can hide is recorded in `resolution`.
 _SAME_ANGLE = 1e-11
@@ -88,8 +88,8 @@ def enumerate_patterns(
 ) -> ActivationPatterns:
     """All activation patterns of the rows of `design` that a gate in general position makes.
 
-    Patterns of gates that lie on some hyperplane add nothing to the convex programmes: their cones
-    are faces of the cones returned here, where the programme's terms agree.
+    Patterns of gates that lie on some hyperplane add nothing to the convex programs: their cones
+    are faces of the cones returned here, where the program's terms agree.
 
     Parameters
     ----------

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu._utils.typing import Array
 from convexrelu.patterns.activation import ActivationPatterns
 
 __all__ = ["sample_gates", "sample_patterns"]
-
-Array = NDArray[np.float64]
 
 
 def sample_gates(

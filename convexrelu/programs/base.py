@@ -1,4 +1,4 @@
-"""What the finite programmes share: units, the penalty parameter, the call of a solver."""
+"""What the finite programs share: units, the penalty parameter, the call of a solver."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._cvxpy import cp
-from convexrelu.problem import TrainingProblem
-from convexrelu.result import ProgrammeSolution
-from convexrelu.status import Status
+from convexrelu._utils.cvxpy_import import cp
+from convexrelu._utils.typing import Array
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import ProgramSolution
+from convexrelu.results.status import Status
 
-__all__ = ["FiniteProgramme", "call_solver", "solver_options"]
-
-Array = NDArray[np.float64]
+__all__ = ["FiniteProgram", "call_solver", "solver_options"]
 
 
 def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
         case "ECOS":
             return {"abstol": tight, "reltol": accuracy, "feastol": feasible, "max_iters": 200}
         case "SCS":
-            # Where a programme is badly scaled, as with free biases, residuals below 1e-8 are out of
+            # Where a program is badly scaled, as with free biases, residuals below 1e-8 are out of
             # reach, and Anderson acceleration keeps it from 1e-8: either way it runs to the limit,
             # and what it ends with depends on the processor.
             residual = max(feasible, 1e-8)
@@ -62,14 +61,14 @@ def call_solver(problem: cp.Problem, solver: str, **options: Any) -> Status:
 _TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
 
 
-class FiniteProgramme:
+class FiniteProgram:
     """``min F(f(u) + c) + alpha Σ_i ‖u_i‖`` over blocks ``u_i`` of `d̃` entries, for an ``f`` that subclasses define.
 
-    The programme is written in units in which data and targets are about one, ``X̃/ρ`` and ``(y −
+    The program is written in units in which data and targets are about one, ``X̃/ρ`` and ``(y −
     c₀)/τ``, for the sake of the solvers. With ``u = (τ/ρ) û`` the objective of a loss of degree ``p`` is ``τ^p``
     times that of ``û`` at ``alpha τ^(1−p)/ρ``: solutions are mapped back exactly.
 
-    ``alpha`` is a cvxpy parameter in a disciplined parametrised programme (DPP): solving again
+    ``alpha`` is a cvxpy parameter in a disciplined parametrised program (DPP): solving again
     with another value reuses the canonical form.
 
     Parameters
@@ -111,7 +110,7 @@ class FiniteProgramme:
         self.cvxpy_problem = cp.Problem(cp.Minimize(objective), constraints)
 
     def is_for(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> bool:
-        """Whether this is the programme of `problem` on `masks`, but for the value of `alpha`."""
+        """Whether this is the program of `problem` on `masks`, but for the value of `alpha`."""
         return np.array_equal(self.masks, masks) and self.problem.equals_but_for_alpha(problem)
 
     def _column_scales(self) -> Array:
@@ -135,7 +134,7 @@ class FiniteProgramme:
         return cp.Variable() if n_outputs == 1 else cp.Variable((1, n_outputs))
 
     def _outputs(self) -> cp.Expression:
-        """``f(u)``, of shape (n,) or (n, K), in the programme's units."""
+        """``f(u)``, of shape (n,) or (n, K), in the program's units."""
         raise NotImplementedError
 
     def _constraints(self) -> list[cp.Constraint]:
@@ -149,8 +148,8 @@ class FiniteProgramme:
         accuracy: float = 1e-9,
         time_limit: float | None = None,
         **options: Any,
-    ) -> ProgrammeSolution:
-        """Solve the programme.
+    ) -> ProgramSolution:
+        """Solve the program.
 
         Parameters
         ----------
@@ -167,7 +166,7 @@ class FiniteProgramme:
 
         Returns
         -------
-        ProgrammeSolution
+        ProgramSolution
             With the solver's status; errors that a solver raises become ``Status.FAILED``.
         """
         started = time.perf_counter()
@@ -187,11 +186,9 @@ class FiniteProgramme:
         ):
             nothing = self.problem.no_outputs() + units.center
             zeros = np.zeros(self._blocks.shape).T
-            return ProgrammeSolution(
-                zeros, units.center, nothing, np.nan, status, accuracy, seconds
-            )
+            return ProgramSolution(zeros, units.center, nothing, np.nan, status, accuracy, seconds)
         intercept = np.ravel(np.asarray(self._intercept.value))
-        return ProgrammeSolution(
+        return ProgramSolution(
             blocks=blocks.T * (units.tau / self._scales),
             intercept=units.center
             + units.tau * (intercept if len(intercept) > 1 else intercept[0]),

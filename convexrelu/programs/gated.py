@@ -1,14 +1,14 @@
-"""The gated ReLU programme: a group lasso, no cone."""
+"""The gated ReLU program: a group lasso, no cone."""
 
 from __future__ import annotations
 
-from convexrelu._cvxpy import cp
-from convexrelu.programs.base import FiniteProgramme
+from convexrelu._utils.cvxpy_import import cp
+from convexrelu.programs.base import FiniteProgram
 
-__all__ = ["GatedProgramme"]
+__all__ = ["GatedProgram"]
 
 
-class GatedProgramme(FiniteProgramme):
+class GatedProgram(FiniteProgram):
     """Gated ReLU networks with given gates (Mishkin, Sahiner & Pilanci 2022, equation 6).
 
     ::
@@ -17,14 +17,14 @@ class GatedProgramme(FiniteProgramme):
 
         max_v  −F*(−v)   s.t.  ‖X̃ᵀ D_i v‖ ≤ alpha for every i        (the dual)
 
-    Its optimum is a lower bound of the ReLU programme on the same patterns.
+    Its optimum is a lower bound of the ReLU program on the same patterns.
 
     Examples
     --------
     >>> import numpy as np
     >>> from convexrelu.problem import TrainingProblem
     >>> problem = TrainingProblem([[-1.0], [0.0], [2.0]], [0.0, 0.0, 2.0], alpha=1e-3)
-    >>> GatedProgramme(problem, np.array([[False, True, True]])).solve().status.name
+    >>> GatedProgram(problem, np.array([[False, True, True]])).solve().status.name
     'CONVERGED'
     """
 

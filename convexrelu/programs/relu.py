@@ -1,18 +1,19 @@
-"""The ReLU programme: one cone a block."""
+"""The ReLU program: one cone a block."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._cvxpy import cp
-from convexrelu.problem import TrainingProblem
-from convexrelu.programs.base import FiniteProgramme
+from convexrelu._utils.cvxpy_import import cp
+from convexrelu._utils.typing import Array
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.base import FiniteProgram
 
-__all__ = ["ReLUProgramme"]
+__all__ = ["ReLUProgram"]
 
 
-class ReLUProgramme(FiniteProgramme):
+class ReLUProgram(FiniteProgram):
     """Networks whose neurons have given patterns and output directions (Pilanci & Ergen 2020, equation 8).
 
     ::
@@ -42,14 +43,12 @@ class ReLUProgramme(FiniteProgramme):
     >>> import numpy as np
     >>> from convexrelu.problem import TrainingProblem
     >>> problem = TrainingProblem([[-1.0], [0.0], [2.0]], [0.0, 0.0, 2.0], alpha=1e-3)
-    >>> solution = ReLUProgramme(problem, np.array([[False, True, True]]), np.array([1.0])).solve()
+    >>> solution = ReLUProgram(problem, np.array([[False, True, True]]), np.array([1.0])).solve()
     >>> solution.status.name
     'CONVERGED'
     """
 
-    def __init__(
-        self, problem: TrainingProblem, masks: NDArray[np.bool_], signs: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, problem: TrainingProblem, masks: NDArray[np.bool_], signs: Array) -> None:
         self.signs = signs
         super().__init__(problem, masks)
 

@@ -1,1 +1,6 @@
-"""Masters for the finite programmes, and the cutting-plane loop around them."""
+"""Program solvers: native, of first order, not convex, and the cvxpy reference."""
+
+from convexrelu.solvers.base import METHODS, SOLVERS, ProgramSolver
+from convexrelu.solvers.registry import make_solver
+
+__all__ = ["METHODS", "SOLVERS", "ProgramSolver", "make_solver"]

@@ -1,4 +1,4 @@
-"""What a solver of finite programmes supports, as data, and the one place that checks it."""
+"""What a solver of finite programs supports, as data, and the one place that checks it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convexrelu.losses import Loss, Multinomial, SeparableLoss
-from convexrelu.problem import TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["Support", "check_support", "support_of"]
 
@@ -31,7 +31,7 @@ class Support:
     Attributes
     ----------
     relu, gated : str
-        Losses of ReLU and of gated programmes: ``"all"``, ``"none"``, ``"least_squares"``, ``"not_least_squares"``,
+        Losses of ReLU and of gated programs: ``"all"``, ``"none"``, ``"least_squares"``, ``"not_least_squares"``,
         ``"smooth"`` (with a gradient), ``"separable"`` (:class:`~convexrelu.losses.SeparableLoss`, and the multinomial
         one), ``"cvxpy"`` (with an expression), ``"cvxpy_uncoupled"`` (and a sum over outputs).
     one_output, several_outputs : bool
@@ -75,7 +75,7 @@ class Support:
         """What is not supported of a problem; empty where nothing is."""
         losses = self.gated if gated else self.relu
         if losses == "none":
-            return "gated programmes" if gated else "ReLU programmes"
+            return "gated programs" if gated else "ReLU programs"
         if not _CONTAINS[losses](problem.loss):
             return f"loss={problem.loss.name!r}" + (" with fixed gates" if gated else "")
         if problem.skip and not self.skip:
@@ -105,7 +105,7 @@ def check_support(
         With attributes ``name`` and ``support``, where it has them.
     problem : TrainingProblem
     gated : bool
-        Whether gated programmes are to be solved, or ReLU programmes.
+        Whether gated programs are to be solved, or ReLU programs.
     fixed_patterns : bool
         Whether patterns must stay.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from benchmarks.paper.nonconvex import Case, _Training, descend
+from benchmarks.paper.nonconvex import Case, Training, descend
 from convexrelu import TrainingProblem, TwoLayerNetwork
 
 
@@ -12,7 +12,7 @@ from convexrelu import TrainingProblem, TwoLayerNetwork
 def test_gradient(has_bias):
     rng = np.random.default_rng(0)
     case = Case("any", rng.standard_normal((8, 3)), rng.standard_normal(8), 0.1, has_bias)
-    training = _Training(case, 4)
+    training = Training(case, 4)
     z = rng.standard_normal(training.penalised.shape)
     error = check_grad(
         lambda z: training.rounded(z, 0.3)[0], lambda z: training.rounded(z, 0.3)[1], z
@@ -23,7 +23,7 @@ def test_gradient(has_bias):
 def test_objective_is_that_of_the_library():
     rng = np.random.default_rng(0)
     case = Case("any", rng.standard_normal((8, 3)), rng.standard_normal(8), 0.1, True)
-    training = _Training(case, 4)
+    training = Training(case, 4)
     z = rng.standard_normal(training.penalised.shape)
     inner, outer, intercept = training._parts(z)
     network = TwoLayerNetwork(inner[:3].T, inner[3], outer[None], intercept)

@@ -33,7 +33,7 @@ def positions_of(X):
 
 
 def enumerated_objective(X, y, alpha, weights, loss="squared_error"):
-    """The lasso over the ridges with a kink at a sample, as a dense programme."""
+    """The lasso over the ridges with a kink at a sample, as a dense program."""
     t = positions_of(X)
     ridges = np.maximum(np.hstack([t[:, None] - t, t - t[:, None]]), 0.0)
     z, c = cp.Variable(2 * len(t)), cp.Variable()

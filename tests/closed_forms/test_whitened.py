@@ -6,7 +6,7 @@ import pytest
 from convexrelu import TrainingProblem, train
 from convexrelu.closed_forms import OrthogonalRowsOracle, closed_form_for, train_whitened
 from convexrelu.oracles import CellOracle
-from convexrelu.oracles.spike_free import orthogonality_error
+from convexrelu.oracles.exact.spike_free import orthogonality_error
 from tests import reference
 
 PLAIN = {"hidden_bias": False, "fit_intercept": False}

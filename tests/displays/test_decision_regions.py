@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 
 from convexrelu import ConvexReLUClassifier, ConvexReLURegressor, TwoLayerNetwork
 from convexrelu.displays import DecisionRegionsDisplay
-from convexrelu.displays.decision_regions import _segment
+from convexrelu.displays.decision_regions import segment
 from tests import reference
 
 X, OUTPUTS = reference.teacher(40, 2, 3, 0.0, 1)
@@ -71,7 +71,7 @@ def test_every_neuron_that_crosses_the_picture_has_its_line(hinge):
     ],
 )
 def test_segments_in_a_rectangle(line, expected):
-    found = _segment(np.array(line), np.array([0.0, 1.0]), np.array([0.0, 2.0]))
+    found = segment(np.array(line), np.array([0.0, 1.0]), np.array([0.0, 2.0]))
     if expected is None:
         assert found is None
     else:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convexrelu.displays import RectifiedEllipsoidDisplay
-from convexrelu.displays.rectified_ellipsoid import _square
+from convexrelu.displays.rectified_ellipsoid import square_of
 
 ACUTE = np.array([[2.0, 0.0], [0.6, 0.8]])
 OBTUSE = np.array([[2.0, 0.0], [-0.6, 0.8]])
@@ -121,7 +121,7 @@ def test_the_line_is_the_supporting_one():
 
 def test_a_square_is_on_the_plane():
     normal = np.array([1.0, 2.0, -0.5])
-    corners = _square(normal, 0.5)
+    corners = square_of(normal, 0.5)
     assert np.abs(corners @ normal).max() < 1e-15
     assert np.linalg.norm(corners[0, 0] - corners[0, 1]) == pytest.approx(1.0)
     assert np.linalg.norm(corners[0, 0] - corners[1, 0]) == pytest.approx(1.0)

@@ -14,10 +14,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
 from convexrelu.estimators.cross_validation import choose_penalty
 from convexrelu.oracles import CellOracle
-from convexrelu.solvers.native_master import NativeMaster
+from convexrelu.solvers.native.solver import NativeSolver
 from tests import reference
-from tests.estimators.test_interrupt import interrupt
 from tests.honest import assert_honest, assert_same_network
+from tests.properties.test_interrupt import interrupt
 
 X, Y = reference.teacher(30, 1, 2, 0.1, 0)
 ALPHAS = [0.3, 0.03, 0.003]
@@ -231,7 +231,7 @@ def test_metadata_without_routing_are_refused():
 
 @pytest.mark.parametrize("call", [1, 3])
 def test_an_interrupted_fold_leaves_nothing(monkeypatch, call):
-    interrupt(monkeypatch, NativeMaster, "relu", call)
+    interrupt(monkeypatch, NativeSolver, "relu", call)
     model = regressor()
     with pytest.raises(KeyboardInterrupt, match="there is no network"):
         model.fit(X, Y)
@@ -245,7 +245,7 @@ def test_an_interrupted_last_training_keeps_its_network(monkeypatch):
     original = cross_validation.train
 
     def interrupted(*args, **kwargs):
-        interrupt(monkeypatch, NativeMaster, "relu", 1)
+        interrupt(monkeypatch, NativeSolver, "relu", 1)
         return original(*args, **kwargs)
 
     monkeypatch.setattr(cross_validation, "train", interrupted)

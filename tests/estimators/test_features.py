@@ -189,7 +189,7 @@ def test_fine_tuning_in_torch_and_back():
     import torch
 
     from convexrelu import certify, train
-    from convexrelu.problem import TrainingProblem
+    from convexrelu.problem.training_problem import TrainingProblem
 
     inputs, targets = reference.teacher(30, 2, 2, 0.1, 0)
     problem = TrainingProblem(inputs, targets, 0.01)

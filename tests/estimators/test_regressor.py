@@ -233,9 +233,9 @@ def test_order_of_samples_does_not_matter(params):
     [
         ({"patterns": "cutting_plane"}, True, "global"),
         ({"patterns": "enumerated"}, True, "global"),
-        ({"patterns": "sampled", "n_patterns": 40}, True, "programme"),
-        ({"patterns": GATES}, True, "programme"),
-        ({"patterns": GATES.tolist()}, True, "programme"),
+        ({"patterns": "sampled", "n_patterns": 40}, True, "program"),
+        ({"patterns": GATES}, True, "program"),
+        ({"patterns": GATES.tolist()}, True, "program"),
         ({"oracle": "cells"}, True, "global"),
         ({"oracle": "search"}, False, "global"),
         ({"solver": "cvxpy:CLARABEL"}, True, "global"),
@@ -283,7 +283,7 @@ def test_gated_networks(patterns, hidden_bias):
     objective = 0.5 * np.mean((outputs - Y) ** 2) + model.alpha * norms
     certificate = model.certificate_
     assert certificate.objective == pytest.approx(objective, rel=1e-12)
-    assert (certificate.is_proof, certificate.scope) == (True, "programme")
+    assert (certificate.is_proof, certificate.scope) == (True, "program")
     assert certificate.relative_gap <= model.tol
     # The gated optimum is never above that of ReLU on the same patterns.
     relu = regressor(**params).fit(X, Y)
@@ -305,7 +305,7 @@ def test_to_torch(fitted):
 # Warm start
 
 
-def test_warm_start_needs_fewer_programmes():
+def test_warm_start_needs_fewer_programs():
     cold = regressor(alpha=0.0005).fit(HARD_X, HARD_Y)
     warm = regressor(alpha=0.0005, warm_start=True).fit(HARD_X, HARD_Y)
     assert warm.n_iter_ == cold.n_iter_ > 2

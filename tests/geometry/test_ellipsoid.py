@@ -185,7 +185,7 @@ def test_polar_is_the_dual_feasible_set():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_gauge_is_the_quadratic_programme(seed):
+def test_gauge_is_the_quadratic_program(seed):
     rng = np.random.default_rng(seed)
     X, z = rng.standard_normal((5, 6)), np.maximum(rng.standard_normal(5), 0)
     u = cp.Variable(6)

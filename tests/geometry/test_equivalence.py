@@ -14,7 +14,7 @@ def cells(design):
 
 
 def least_norm(design, y):
-    """The programme over all patterns."""
+    """The program over all patterns."""
     masks = cells(design)
     u, w = (cp.Variable((len(masks), design.shape[1])) for _ in range(2))
     seen, constraints = 0, []

@@ -10,9 +10,9 @@ def shortest_by_cvxpy(rows, least, equations, equal):
     constraints = [rows @ u >= least]
     if len(equations):
         constraints.append(equations @ u == equal)
-    programme = cp.Problem(cp.Minimize(cp.sum_squares(u)), constraints)
-    programme.solve("CLARABEL")
-    return None if programme.status == "infeasible" else u.value
+    program = cp.Problem(cp.Minimize(cp.sum_squares(u)), constraints)
+    program.solve("CLARABEL")
+    return None if program.status == "infeasible" else u.value
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -1,4 +1,4 @@
-"""From the gated tangent kernel to the gated programme."""
+"""From the gated tangent kernel to the gated program."""
 
 import cvxpy as cp
 import numpy as np
@@ -24,7 +24,7 @@ def gates_for(problem):
 
 
 def objective(problem, network):
-    """The gated programme's, block by block."""
+    """The gated program's, block by block."""
     design = reference.augment(problem.X, problem.hidden_bias)
     f = np.full(len(design), network.intercept)
     for g, u in zip(network.gates, network.weights, strict=True):
@@ -37,7 +37,7 @@ def objective(problem, network):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_reaches_the_optimum_of_the_programme(seed):
+def test_reaches_the_optimum_of_the_program(seed):
     n, d = [(20, 2), (15, 4), (25, 1), (20, 3), (12, 6)][seed % 5]
     X, y = reference.teacher(n, d, 2, 0.2, seed)
     gates = np.random.default_rng(seed).standard_normal((12, d + 1))
@@ -61,7 +61,7 @@ def test_certificate_is_that_of_the_network(options):
     assert objective(problem, result.network) == pytest.approx(certificate.objective, rel=1e-12)
     assert certificate.objective == result.objectives[-1]
     assert (certificate.scope, certificate.method, certificate.is_proof) == (
-        "programme",
+        "program",
         "gates",
         True,
     )

@@ -277,7 +277,7 @@ def test_expression_is_the_weighted_sum(loss):
         assert float(expression.value) == pytest.approx(expected, rel=1e-12)
 
 
-def test_expression_of_a_variable_is_a_convex_programme(loss):
+def test_expression_of_a_variable_is_a_convex_program(loss):
     import cvxpy as cp
 
     data = Samples(loss)

@@ -128,7 +128,7 @@ class TestKnownSets:
         optima = optimal_polytope(network, problem)
         assert len(optima.scales) == 4 and optima.dimension == 1
         uniqueness = optima.uniqueness()
-        assert uniqueness.is_unique and uniqueness.reason == "linear programmes"
+        assert uniqueness.is_unique and uniqueness.reason == "linear programs"
         assert uniqueness.other is None and not uniqueness.is_complete
         assert len(optima.vertices()) == 1
 

@@ -65,7 +65,7 @@ def of_clone(clone):
 def train(parts, design, y, alpha, n_patterns, rho, limit, seed):
     """Both copies of the blocks, each of shape (2, d + 1, P), and the seconds of everything before the steps.
 
-    The programme of CRONOS is a sum over samples where ours is a mean.
+    The program of CRONOS is a sum over samples where ours is a mean.
     """
     started = time.perf_counter()
     X, targets, beta = (jnp.asarray(part, jnp.float32) for part in (design, y, alpha * len(y)))

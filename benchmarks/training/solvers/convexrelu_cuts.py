@@ -3,7 +3,7 @@
 import warnings
 
 from convexrelu import TrainingProblem, train
-from convexrelu.status import SolverWarning
+from convexrelu.results.status import SolverWarning
 
 from benchmark_utils.network import Network
 from benchmark_utils.solver import LONG, CurveSolver

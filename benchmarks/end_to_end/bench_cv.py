@@ -1,0 +1,71 @@
+"""Cross-validation along paths against scikit-learn's grid search over the same penalties and folds."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+
+from benchmarks.common import median_seconds, report, teacher
+from convexrelu import (
+    ConvexReLUClassifier,
+    ConvexReLUClassifierCV,
+    ConvexReLURegressor,
+    ConvexReLURegressorCV,
+)
+
+# n, d, penalties, folds
+CASES = [(300, 10, 20, 5)]
+TASKS = {
+    "regression": (ConvexReLURegressor, ConvexReLURegressorCV, "neg_mean_squared_error"),
+    "classification": (ConvexReLUClassifier, ConvexReLUClassifierCV, "neg_log_loss"),
+}
+
+
+def main() -> None:
+    """Ratio of times, and how far apart mean scores are, in standard errors; medians of runs of paths, one of grids."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smallest sizes, nothing written")
+    parser.add_argument("--tasks", nargs="*", default=list(TASKS), choices=list(TASKS))
+    parser.add_argument("--runs", type=int, default=3, help="of cross-validation along paths")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")  # grids may hit max_iter
+    cases, runs = ([(40, 1, 3, 3)], 1) if asked.quick else (CASES, asked.runs)
+    for task in asked.tasks:
+        report(f"cv_{task}", [_row(task, case, runs) for case in cases], write=not asked.quick)
+
+
+def _row(task: str, case: tuple[int, int, int, int], runs: int) -> dict[str, Any]:
+    n, d, n_alphas, n_folds = case
+    single, cross_validated, scoring = TASKS[task]
+    X, y, _ = teacher(n, d, 10, 0.1, 0)
+    y = y > np.median(y) if task == "classification" else y
+    common: dict[str, Any] = {"cv": n_folds, "scoring": scoring}
+    model = cross_validated(n_alphas=n_alphas, random_state=0, **common)
+    path, model = median_seconds(partial(model.fit, X, y), runs)
+    grid = GridSearchCV(single(random_state=0), {"alpha": model.alphas_}, **common)
+    search, grid = median_seconds(partial(grid.fit, X, y), 1)
+    scores = model.cv_scores_.mean(axis=1)
+    errors = model.cv_scores_.std(axis=1, ddof=1) / np.sqrt(n_folds)
+    apart = np.abs(scores - grid.cv_results_["mean_test_score"]) / errors
+    return {
+        "task": task,
+        "n, d": f"{n}, {d}",
+        "penalties": n_alphas,
+        "folds": n_folds,
+        "runs": runs,
+        "grid, seconds": search,
+        "path, seconds": path,
+        "grid / path": f"{search / path:.1f}",
+        "alpha, grid": grid.best_params_["alpha"],
+        "alpha, path": model.alpha_,
+        "scores apart, standard errors": f"{apart.max():.2f}",
+    }
+
+
+if __name__ == "__main__":
+    main()

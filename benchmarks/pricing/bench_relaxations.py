@@ -1,0 +1,76 @@
+"""How far the proved relaxations are above ``M(v)``: the closed form and the semidefinite one."""
+
+from __future__ import annotations
+
+import time
+from itertools import product
+
+import numpy as np
+
+from benchmarks.common import quick_asked, report, teacher
+from convexrelu import TrainingProblem, train
+from convexrelu.oracles import CellOracle, RelaxationOracle, SearchOracle, SemidefiniteOracle
+from convexrelu.patterns import count_patterns
+
+
+def main() -> None:
+    """Bound over M(v), at random dual points and at those of trained networks.
+
+    M(v) is by cells where these are few, otherwise the best of a deep search: a ratio is then an upper estimate.
+    """
+    quick = quick_asked(main.__doc__)
+    sizes = [(10, 3)] if quick else list(product((10, 20, 30), (3, 5, 8)))
+    seeds = range(1 if quick else 5)
+    rows = []
+    for alpha, (n, rank) in product((None, 1e-2, 1e-3), sizes):
+        closed, sharp, seconds = [], [], []
+        for seed in seeds:
+            design, v = _random(n, rank, seed) if alpha is None else _trained(n, rank, seed, alpha)
+            maximum = _maximum(design, v)
+            closed.append(RelaxationOracle(design)(v).bound / maximum)
+            oracle = SemidefiniteOracle(design)
+            started = time.perf_counter()
+            sharp.append(oracle(v).bound / maximum)
+            seconds.append(time.perf_counter() - started)
+        rows.append(
+            {
+                "dual point": "random" if alpha is None else f"trained, alpha={alpha:g}",
+                "samples": n,
+                "rank": rank,
+                "M(v) by": "cells" if _few_cells(n, rank) else "search",
+                "closed form": f"{np.median(closed):.2f}",
+                "worst closed form": f"{max(closed):.2f}",
+                "semidefinite": f"{np.median(sharp):.3f}",
+                "worst semidefinite": f"{max(sharp):.3f}",
+                "seconds": f"{np.median(seconds):.2f}",
+            }
+        )
+    report("relaxations", rows, write=not quick)
+
+
+def _random(n: int, rank: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, rank)), rng.standard_normal(n)
+
+
+def _trained(n: int, rank: int, seed: int, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Dual point of a network within 1e-3 of the optimum, as far as the search sees."""
+    X, y, _ = teacher(n, rank - 1, 5, 0.1, seed)
+    problem = TrainingProblem(X, y, alpha)
+    network = train(problem, tol=1e-3, oracle="search", random_state=seed).network
+    return problem.design, problem.dual_point(network.predict(X))
+
+
+def _maximum(design: np.ndarray, v: np.ndarray) -> float:
+    if _few_cells(*design.shape):
+        return CellOracle(design)(v).bound
+    deep = SearchOracle(design, n_starts=4096, first_step=0.1, n_polish=1024, random_state=0)
+    return deep(v).bound
+
+
+def _few_cells(n: int, rank: int) -> bool:
+    return count_patterns(n, rank) <= 100_000
+
+
+if __name__ == "__main__":
+    main()

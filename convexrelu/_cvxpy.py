@@ -1,8 +1,0 @@
-"""cvxpy, imported whole: its solvers are compiled, and an import that Ctrl-C cuts short may not be repeatable."""
-
-from convexrelu.interruptions import interruptions_held
-
-with interruptions_held():
-    import cvxpy as cp
-
-__all__ = ["cp"]

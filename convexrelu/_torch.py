@@ -1,9 +1,0 @@
-"""torch, imported whole: an import of it that Ctrl-C cuts short breaks every later one in the process."""
-
-from convexrelu.interruptions import interruptions_held
-
-with interruptions_held():
-    import torch
-    from torch import Tensor, nn
-
-__all__ = ["Tensor", "nn", "torch"]

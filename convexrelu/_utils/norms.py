@@ -1,0 +1,54 @@
+"""Euclidean norms that proofs can stand on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convexrelu._utils.typing import Array
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["lipschitz_constant", "norms", "sizes", "unit_rows"]
+
+
+def norms(vectors: Array) -> Any:
+    """Norms along the last axis, of which no square overflows or underflows.
+
+    ``numpy.linalg.norm`` is zero below 1e-162: a row of that length would not count, whatever it is multiplied with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> norms(np.array([[3e-200, 4e-200], [3e200, 4e200], [0.0, 0.0]]))
+    array([5.e-200, 5.e+200, 0.e+000])
+    """
+    largest = np.abs(vectors).max(axis=-1, initial=0.0)
+    scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
+    return scale * np.linalg.norm(vectors / scale[..., None], axis=-1)
+
+
+def unit_rows(rows: Array) -> Array:
+    """Rows at length one; zeros stay.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    lengths = norms(rows)[:, None]
+    return rows / np.where(lengths > 0, lengths, 1.0)
+
+
+def sizes(v: Array) -> Array:
+    """``|v_i|``, or the norms ``‖V_i‖`` of the rows; of shape (n,)."""
+    return np.abs(v) if v.ndim == 1 else np.asarray(norms(v))
+
+
+def lipschitz_constant(design: Array, v: Array) -> float:
+    """``Σ_i ‖v_i‖ ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ φ(X̃u)``, and the unit of its rounding errors."""
+    return float(sizes(v) @ norms(design))

@@ -1,0 +1,171 @@
+"""How many threads the linear algebra of a training uses.
+
+Training makes very many small products, and a thread pool costs more to wake than such a product takes: NumPy, SciPy
+and torch each have a pool of their own, and on a busy machine a pool waits for its slowest thread every time. So
+training holds BLAS to one thread, and torch to one unless its arrays are large. Both settings are put back afterwards.
+
+NumPy's and SciPy's BLAS have one setting for the whole process: while a training runs, other threads of the process
+have one BLAS thread, too. torch's setting belongs to the thread that trains.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from joblib import cpu_count
+from threadpoolctl import ThreadpoolController
+
+from convexrelu._utils.interruptions import interruptions_held
+
+__all__ = ["one_blas_thread", "torch_threads"]
+
+# Entries of the arrays that a step of torch works on, for each thread. Two threads save a third of the time on six
+# million entries of a machine at rest, but more than double it where one of two cores is busy; see the second table of
+# benchmarks/end_to_end/bench_threads.py. Only steps that last much longer than a slice of the scheduler are worth the
+# risk.
+_ENTRIES = 2**24
+
+
+Library = Any  # threadpoolctl's controller of one
+Settings = list[tuple[Library, int]]
+
+
+class _Trainings:
+    """The trainings that run now, and what BLAS had before they began.
+
+    Most libraries have one setting for the process: the first training changes it, and the last one puts it back. With
+    OpenMP every thread has its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads: dict[object, int] = {}  # identifiers of their threads
+        self._shared: Settings = []
+        self._own: dict[int, Settings] = {}
+
+    def add(self, training: object) -> None:
+        with self._lock:
+            thread = threading.get_ident()
+            if thread not in self._threads.values():
+                libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+                own = [library for library in libraries if _is_of_the_thread(library)]
+                self._own[thread] = _limited(own)
+                if not self._threads:
+                    self._shared = _limited([each for each in libraries if each not in own])
+            self._threads[training] = thread
+
+    def remove(self, training: object) -> None:
+        with self._lock:
+            thread = self._threads.pop(training, None)
+            if thread is None:
+                return
+            if thread not in self._threads.values():
+                _restore(self._own.pop(thread, []))
+            if not self._threads:
+                _restore(self._shared)
+
+    def n_threads(self) -> int:
+        """How many threads of the process train."""
+        with self._lock:
+            return len(set(self._threads.values()))
+
+
+def _is_of_the_thread(library: Library) -> bool:
+    return getattr(library, "threading_layer", "") == "openmp"
+
+
+def _limited(libraries: list[Library]) -> Settings:
+    """Set these libraries to one thread; returns what those of more threads had."""
+    before = [(library, library.num_threads) for library in libraries]
+    settings = [(library, n_threads) for library, n_threads in before if (n_threads or 1) > 1]
+    for library, _ in settings:
+        _set(library, 1)
+    return settings
+
+
+def _restore(settings: Settings) -> None:
+    for library, n_threads in settings:
+        if library.num_threads == 1:  # a setting that was made meanwhile stands
+            _set(library, n_threads)
+
+
+def _set(library: Library, n_threads: int) -> None:
+    # Since 3.7, threadpoolctl lets only one thread of the process set the threads of OpenBLAS, until it is released:
+    # any of ours may be the last one, which has to put them back.
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(n_threads)
+    if release is not None:
+        release(force=True)
+
+
+_trainings = _Trainings()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold NumPy's and SciPy's BLAS to one thread, until the last such block of the process has ended.
+
+    Examples
+    --------
+    >>> from threadpoolctl import ThreadpoolController
+    >>> blas = ThreadpoolController().select(user_api="blas")
+    >>> with one_blas_thread():
+    ...     print(all(library["num_threads"] == 1 for library in blas.info()))
+    True
+    """
+    training = object()
+    try:
+        with interruptions_held():
+            _trainings.add(training)
+        yield
+    finally:
+        with interruptions_held():
+            _trainings.remove(training)
+
+
+@contextmanager
+def torch_threads(n_entries: int) -> Iterator[None]:
+    """Have torch use as many threads, in this thread of the process, as arrays of this size are worth.
+
+    There are never more than torch has anyway, or than there are cores for each training that runs in the process.
+
+    Parameters
+    ----------
+    n_entries : int
+        Entries of the arrays that one step works on.
+
+    Examples
+    --------
+    >>> import torch
+    >>> before = torch.get_num_threads()
+    >>> with torch_threads(n_entries=1000):
+    ...     print(torch.get_num_threads())
+    1
+    >>> torch.get_num_threads() == before
+    True
+    """
+    from convexrelu._utils.torch_import import torch
+
+    torch.get_num_threads()  # has torch make its setting for this thread, before it is changed
+    pools = _openmp_pools()
+    before = [pool.num_threads for pool in pools]
+    wanted = max(1, min(n_entries // _ENTRIES, cpu_count() // max(1, _trainings.n_threads())))
+    try:
+        for pool, n_threads in zip(pools, before, strict=True):
+            pool.set_num_threads(min(wanted, n_threads))
+        yield
+    finally:
+        for pool, n_threads in zip(pools, before, strict=True):
+            pool.set_num_threads(n_threads)
+
+
+@cache
+def _openmp_pools() -> list[Any]:
+    """The OpenMP libraries of the process, torch's among them. A setting counts for the thread that makes it."""
+    return ThreadpoolController().select(user_api="openmp").lib_controllers

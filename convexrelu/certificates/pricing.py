@@ -1,0 +1,109 @@
+"""Ask an oracle about a dual point, and certify a network with its answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import Oracle, OracleReport
+from convexrelu.oracles.base import largest_value
+from convexrelu.oracles.for_problem import relaxation_for
+from convexrelu.oracles.reductions.free_bias import free_bias_factor
+from convexrelu.problem.dual import lower_bound
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["certificate_of", "price", "price_and_certify"]
+
+
+def certificate_of(
+    problem: TrainingProblem, objective: float, v: Array, report: OracleReport
+) -> Certificate:
+    """Certificate from an objective, a dual point and an oracle's report on it.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    objective : float
+        Primal objective of the point that is certified.
+    v : array of shape (n,)
+        Dual point, normally ``problem.dual_point(outputs)``.
+    report : OracleReport
+        Bound on ``M(v)``.
+
+    Notes
+    -----
+    A searched report is accompanied by the closed-form relaxation: where that gives the same
+    bound, the result is a proof after all (the zero network at large `alpha`).
+    """
+    bound = lower_bound(problem, v, report.bound)
+    violation = max(float(report.bound) / problem.alpha - 1.0, 0.0)
+    if report.is_proof:
+        proved = bound if report.scope == "global" else 0.0
+        return Certificate(
+            objective, bound, report.scope, report.method, True, proved, 0, violation
+        )
+    relaxed = relaxation_for(problem)(v)
+    closed = lower_bound(problem, v, relaxed.bound)
+    if closed >= bound - 1e-9 * abs(bound):
+        return Certificate(objective, closed, "global", relaxed.method, True, closed, 0, violation)
+    proved = max(closed, lower_bound(problem, v, report.proved_bound))
+    return Certificate(
+        objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
+    )
+
+
+def price(
+    problem: TrainingProblem,
+    network: TwoLayerNetwork,
+    oracle: Oracle,
+    v: Array,
+    *,
+    level: float = 0.0,
+    deadline: float = math.inf,
+) -> OracleReport:
+    """Ask an oracle about a dual point, for the certificate of a network.
+
+    Where the oracle searches, the network's own neurons are among its directions: with them no estimate can be
+    above the objective of the network (weak duality over these neurons). A search that had no time is worth less
+    than a relaxation, which takes none.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    network : TwoLayerNetwork
+    oracle : Oracle
+    v : array of shape (n,)
+    level, deadline : float
+        As for :class:`~convexrelu.oracles.Oracle`.
+    """
+    report = oracle(v, level=level, deadline=deadline)
+    if report.is_proof:
+        return report
+    if not report.finished:
+        return replace(relaxation_for(problem)(v), finished=False)
+    own = problem.directions(network.prune())
+    reached = largest_value(problem.design, v, own, problem.slope)
+    if problem.free_bias:
+        reached *= free_bias_factor(problem.design)
+    return replace(report, bound=max(report.bound, reached))
+
+
+def price_and_certify(
+    problem: TrainingProblem,
+    network: TwoLayerNetwork,
+    oracle: Oracle,
+    v: Array | None = None,
+) -> tuple[Certificate, OracleReport]:
+    """Certificate of a network, at the dual point of its own outputs or a better one.
+
+    A bound is valid at any dual point. A program's solution gives a sharper one than the network
+    recovered from it, in which blocks that are almost zero are left out.
+    """
+    v = problem.dual_point(network.predict(problem.X)) if v is None else v
+    report = price(problem, network, oracle, v)
+    return certificate_of(problem, problem.objective(network), v, report), report

@@ -1,1 +1,0 @@
-"""Projection on the cones of patterns: one at a time in numpy, many at once in torch."""

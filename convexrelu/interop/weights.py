@@ -1,0 +1,81 @@
+"""Weights of a two-layer network as plain arrays: what is exchanged with other libraries."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+
+from convexrelu._utils.typing import Array
+
+__all__ = ["HasWeights", "Weights", "weights_of"]
+
+
+class Weights(NamedTuple):
+    """Arrays in the layout of two :class:`torch.nn.Linear`, with the slope of the activation between them.
+
+    Attributes
+    ----------
+    hidden_weights : array of shape (m, d)
+    hidden_bias : array of shape (m,)
+    output_weights : array of shape (K, m)
+    output_bias : array of shape (K,)
+    negative_slope : float
+        0 for ReLU, −1 for the absolute value.
+    """
+
+    hidden_weights: Array
+    hidden_bias: Array
+    output_weights: Array
+    output_bias: Array
+    negative_slope: float = 0.0
+
+
+class HasWeights(Protocol):
+    """A network with these arrays, such as :class:`~convexrelu.TwoLayerNetwork`."""
+
+    @property
+    def hidden_weights(self) -> Array:
+        """Of shape (m, d)."""
+        ...
+
+    @property
+    def hidden_bias(self) -> Array:
+        """Of shape (m,)."""
+        ...
+
+    @property
+    def output_weights(self) -> Array:
+        """Of shape (K, m)."""
+        ...
+
+    @property
+    def output_bias(self) -> Array:
+        """Of shape (K,)."""
+        ...
+
+    @property
+    def negative_slope(self) -> float:
+        """Slope of the activation on the left."""
+        ...
+
+    def without_skip(self) -> Self:
+        """The same function with the skip connection as neurons."""
+        ...
+
+
+def weights_of(network: HasWeights) -> Weights:
+    """Weights without a skip connection, and with one neuron that is zero where there would be none.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> weights_of(TwoLayerNetwork.constant(2, 3.0)).hidden_weights
+    array([[0., 0.]])
+    """
+    network = network.without_skip()
+    inner, outer = network.hidden_weights, network.output_weights
+    bias = network.hidden_bias
+    if len(inner) == 0:
+        inner, bias, outer = np.zeros((1, inner.shape[1])), np.zeros(1), np.zeros((len(outer), 1))
+    return Weights(inner, bias, outer, network.output_bias, network.negative_slope)

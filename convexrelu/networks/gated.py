@@ -1,0 +1,84 @@
+"""Gated ReLU networks: the gates decide which samples a block sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convexrelu._utils.typing import Array
+from convexrelu.networks.gates import NetworkOfGates
+from convexrelu.networks.two_layer import TwoLayerNetwork
+
+__all__ = ["GatedNetwork"]
+
+
+@dataclass(frozen=True, eq=False)
+class GatedNetwork(NetworkOfGates):
+    """``f(x) = Σ_i 1{g_iᵀ x̃ ≥ 0} · u_iᵀ x̃ + c``.
+
+    Attributes
+    ----------
+    gates : array of shape (P, d̃)
+        ``g_i``, kept as they were drawn.
+    weights : array of shape (P, d̃)
+        ``u_i``.
+    intercept : float
+        ``c``.
+    hidden_bias : bool
+        Whether ``x̃ = (x, 1)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = GatedNetwork(np.array([[1.0, 0.0]]), np.array([[2.0, 1.0]]), 0.0, hidden_bias=True)
+    >>> net.predict(np.array([[1.0], [-1.0]]))  # 2x + 1 where x ≥ 0
+    array([3., 0.])
+    """
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Outputs of shape (n,)."""
+        design = self._design(X)
+        active = design @ self.gates.T >= 0
+        return (active * (design @ self.weights.T)).sum(axis=1) + self.intercept
+
+    def penalty(self) -> float:
+        """``Σ_i ‖u_i‖``, the group penalty of the gated program."""
+        return float(np.linalg.norm(self.weights, axis=1).sum())
+
+    def to_relu(self, X: ArrayLike, *, solver: str = "CLARABEL") -> TwoLayerNetwork:
+        """ReLU network with the same outputs on the rows of `X`, by cone decompositions of smallest norm.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+            The rows on which the outputs are kept, normally the training data; elsewhere the two
+            networks differ.
+        solver : str
+            A cvxpy solver.
+
+        Returns
+        -------
+        TwoLayerNetwork
+            Balanced. Its penalty is at least this network's.
+
+        References
+        ----------
+        Mishkin, Sahiner & Pilanci 2022, "Fast Convex Optimization for Two-Layer ReLU Networks",
+        section 3.
+        """
+        from convexrelu.patterns.cone_decomposition import cone_decomposition
+
+        design = self._design(X)
+        masks = design @ self.gates.T >= 0
+        pairs = [
+            cone_decomposition(block, mask, design, gate, solver=solver)
+            for block, mask, gate in zip(self.weights, masks.T, self.gates, strict=True)
+            if block.any()
+        ]
+        directions = np.array(pairs).reshape(-1, self.gates.shape[1])
+        signs = np.tile([1.0, -1.0], len(pairs))
+        return TwoLayerNetwork.from_directions(
+            directions, signs, self.intercept, hidden_bias=self.hidden_bias
+        )

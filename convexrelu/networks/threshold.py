@@ -1,0 +1,90 @@
+"""Threshold networks: every unit is on or off."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexrelu._utils.typing import Array
+from convexrelu.networks.gates import NetworkOfGates
+
+__all__ = ["ThresholdNetwork"]
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdNetwork(NetworkOfGates):
+    """``f(x) = Σ_k w_k · 1{u_kᵀ x̃ ≥ 0} + c``.
+
+    Attributes
+    ----------
+    gates : array of shape (P, d̃)
+        ``u_k``. Data determine them only up to the cell they are in: every gate of that cell has the same units on
+        and off on the training data, and others elsewhere. Training returns the deepest point of the cell, the one
+        farthest from switching any sample.
+    weights : array of shape (P,)
+        ``w_k``.
+    intercept : float
+        ``c``.
+    hidden_bias : bool
+        Whether ``x̃ = (x, 1)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = ThresholdNetwork(np.array([[1.0, -0.5]]), np.array([2.0]), 1.0, hidden_bias=True)
+    >>> net.predict(np.array([[0.0], [1.0]]))  # a step from 1 to 3 at x = ½
+    array([1., 3.])
+    >>> net.penalty()
+    2.0
+    """
+
+    def active(self, X: ArrayLike) -> NDArray[np.bool_]:
+        """Which units are on, of shape (n, P)."""
+        return self._design(X) @ self.gates.T >= 0
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Outputs of shape (n,)."""
+        return self.active(X) @ self.weights + self.intercept
+
+    def penalty(self) -> float:
+        """``Σ_k |w_k|``: what weight decay on the two factors of ``w_k = a_k s_k`` amounts to.
+
+        A gate has no scale that weight decay could see. Give every unit an amplitude, ``a_k · s_k 1{u_kᵀx̃ ≥ 0}``:
+        then ``½ Σ_k (a_k² + s_k²)``, at its best over rescaling, is this number.
+        """
+        return float(np.abs(self.weights).sum())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
+        with open(path, "wb") as file:
+            np.savez(
+                file,
+                gates=self.gates,
+                weights=self.weights,
+                intercept=np.float64(self.intercept),
+                hidden_bias=np.bool_(self.hidden_bias),
+            )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ThresholdNetwork:
+        """Read what :meth:`save` wrote. Pickled content is refused.
+
+        Raises
+        ------
+        ValueError
+            If the file is not such an archive, lacks an array, or holds pickled objects.
+        """
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                gates, weights = archive["gates"], archive["weights"]
+                intercept, hidden_bias = float(archive["intercept"]), bool(archive["hidden_bias"])
+        except (KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
+            raise ValueError(
+                f"path: {os.fspath(path)!r} is not a saved ThresholdNetwork"
+            ) from error
+        return cls(gates, weights, intercept, hidden_bias)

@@ -1,0 +1,392 @@
+"""The weights of a two-layer ReLU network and what can be done to them without touching data."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+
+from convexrelu._utils.typing import Array
+
+if TYPE_CHECKING:
+    import torch
+    from sklearn.neural_network import MLPRegressor
+
+__all__ = ["TwoLayerNetwork"]
+
+
+_FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
+
+
+@dataclass(frozen=True, eq=False)
+class TwoLayerNetwork:
+    """A two-layer network, ``f(x) = output_weights · φ(hidden_weights x + hidden_bias) + output_bias``, of ReLU units.
+
+    A skip connection adds ``skip_weights · x``.
+
+    The arrays have the layout of two :class:`torch.nn.Linear`. They are copied to float64 and made
+    read-only: every operation returns a new network.
+
+    Parameters
+    ----------
+    hidden_weights : array of shape (m, d)
+        Weights of the ``m`` neurons.
+    hidden_bias : array of shape (m,)
+        Their biases, zero where the hidden layer has none.
+    output_weights : array of shape (K, m)
+        Outer weights for ``K`` outputs.
+    output_bias : array of shape (K,)
+        Output intercept, never penalised.
+    negative_slope : float
+        ``φ(t) = max(t, 0) + negative_slope · min(t, 0)``: 0 for ReLU, −1 for the absolute value.
+    skip_weights : array of shape (K, d), optional
+        Linear connection from inputs to outputs.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together or an entry is not finite; the message names the array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = TwoLayerNetwork([[3.0, 4.0]], [0.0], [[2.0]], [1.0])
+    >>> net.predict(np.array([[1.0, 1.0], [-1.0, -1.0]]))
+    array([15.,  1.])
+    >>> net.penalty()  # ½ (3² + 4² + 2²)
+    14.5
+    >>> net.balance().penalty()  # ‖(3, 4)‖ · |2|
+    10.0
+    """
+
+    hidden_weights: Array
+    hidden_bias: Array
+    output_weights: Array
+    output_bias: Array
+    negative_slope: float
+    skip_weights: Array | None
+
+    def __init__(
+        self,
+        hidden_weights: ArrayLike,
+        hidden_bias: ArrayLike,
+        output_weights: ArrayLike,
+        output_bias: ArrayLike,
+        *,
+        negative_slope: float = 0.0,
+        skip_weights: ArrayLike | None = None,
+    ) -> None:
+        object.__setattr__(self, "negative_slope", float(negative_slope))
+        object.__setattr__(self, "skip_weights", None)
+        given = (hidden_weights, hidden_bias, output_weights, output_bias)
+        for name, value, ndim in zip(_FIELDS, given, (2, 1, 2, 1), strict=True):
+            object.__setattr__(self, name, _read_only(name, value, ndim))
+        if skip_weights is not None:
+            skip = _read_only("skip_weights", skip_weights, 2)
+            if skip.shape != (self.n_outputs, self.n_features):
+                raise ValueError(
+                    f"skip_weights has shape {skip.shape}, expected (K, d), "
+                    f"({self.n_outputs}, {self.n_features})"
+                )
+            object.__setattr__(self, "skip_weights", skip)
+        m, k = self.hidden_weights.shape[0], self.output_bias.shape[0]
+        if self.hidden_bias.shape != (m,) or self.output_weights.shape != (k, m):
+            shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in _FIELDS)
+            raise ValueError(
+                f"shapes do not fit together: {shapes}; expected (m, d), (m,), (K, m), (K,)"
+            )
+
+    # Pickle and copy go through the constructor, so that the arrays stay read-only.
+    def __reduce__(self) -> tuple[Any, ...]:
+        arrays = tuple(getattr(self, name) for name in _FIELDS)
+        return partial(type(self), **self._options()), arrays
+
+    @property
+    def width(self) -> int:
+        """Number of neurons ``m``."""
+        return self.hidden_weights.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """Number of inputs ``d``."""
+        return self.hidden_weights.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs ``K``."""
+        return self.output_bias.shape[0]
+
+    @classmethod
+    def constant(
+        cls, n_features: int, value: ArrayLike = 0.0, *, negative_slope: float = 0.0
+    ) -> TwoLayerNetwork:
+        """Network without neurons that outputs ``value``."""
+        bias = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        parts = np.zeros((0, n_features)), np.zeros(0), np.zeros((bias.size, 0)), bias
+        return cls(*parts, negative_slope=negative_slope)
+
+    @classmethod
+    def from_directions(
+        cls, directions: Array, signs: Array, output_bias: float, *, hidden_bias: bool
+    ) -> TwoLayerNetwork:
+        """Neuron map of the convex program back to a balanced network with one output.
+
+        Parameters
+        ----------
+        directions : array of shape (m, d + 1) if `hidden_bias` else (m, d)
+            ``u_j = w̃_j |a_j|``; rows that are exactly zero are left out.
+        signs : array of shape (m,)
+            Signs of the outer weights.
+        output_bias : float
+            Output intercept.
+        hidden_bias : bool
+            Whether the last column of `directions` is the bias.
+
+        Returns
+        -------
+        TwoLayerNetwork
+            With ``w̃_j = u_j / √‖u_j‖`` and ``a_j = sign_j √‖u_j‖``, so that its penalty is ``Σ_j
+            ‖u_j‖`` (Pilanci & Ergen 2020, Theorem 1).
+        """
+        norms = _norms(directions)
+        keep = norms > 0
+        directions, signs, norms = directions[keep], signs[keep], norms[keep]
+        scaled = directions / np.sqrt(norms)[:, None]
+        if hidden_bias:
+            weights, bias = scaled[:, :-1], scaled[:, -1]
+        else:
+            weights, bias = scaled, np.zeros(len(scaled))
+        return cls(weights, bias, (signs * np.sqrt(norms))[None, :], [output_bias])
+
+    def hidden_features(self, X: ArrayLike) -> Array:
+        """Outputs of the neurons, ``φ(X Wᵀ + b)``, of shape (n, m); `X` may be a sparse matrix."""
+        rows = _inputs(X)
+        if rows.ndim != 2 or rows.shape[1] != self.n_features:
+            raise ValueError(f"X has shape {rows.shape}, expected (n, {self.n_features})")
+        seen = rows @ self.hidden_weights.T + self.hidden_bias
+        hidden = np.maximum(seen, 0.0)
+        if self.negative_slope:
+            hidden += self.negative_slope * np.minimum(seen, 0.0)
+        return hidden
+
+    def forward(self, X: ArrayLike) -> Array:
+        """Outputs of the network, of shape (n, K)."""
+        outputs = self.hidden_features(X) @ self.output_weights.T + self.output_bias
+        if self.skip_weights is not None:
+            outputs += _inputs(X) @ self.skip_weights.T
+        return outputs
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Outputs of shape (n,) for a network with one output, (n, K) otherwise."""
+        outputs = self.forward(X)
+        return outputs[:, 0] if self.n_outputs == 1 else outputs
+
+    def penalty(self, *, free_bias: bool = False) -> float:
+        """Weight decay, ``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)``: all weights and hidden biases, unless free; not the intercept."""
+        parts = [self.hidden_weights, self.hidden_bias, self.output_weights]
+        if free_bias:
+            del parts[1]
+        return 0.5 * sum(float(np.vdot(part, part)) for part in parts)
+
+    def augmented_weights(self) -> Array:
+        """Rows ``w̃_j = (w_j, b_j)``, of shape (m, d + 1)."""
+        return np.column_stack([self.hidden_weights, self.hidden_bias])
+
+    def prune(self) -> TwoLayerNetwork:
+        """Leave out neurons that cannot contribute: zero inner or zero outer weights."""
+        keep = (_norms(self.augmented_weights()) > 0) & (_norms(self.output_weights.T) > 0)
+        return self._select(keep)
+
+    def balance(self, *, free_bias: bool = False) -> TwoLayerNetwork:
+        """Rescale every neuron to ``‖w̃_j‖ = ‖a_j‖``: same function, smallest penalty ``Σ_j ‖w̃_j‖ ‖a_j‖``.
+
+        With free biases it is ``‖w_j‖ = ‖a_j‖``, and neurons without weights become part of the intercept.
+        """
+        net = self._without_constants() if free_bias else self
+        net = net.prune()
+        inner = net.hidden_weights if free_bias else net.augmented_weights()
+        factor = np.sqrt(_norms(net.output_weights.T) / _norms(inner))
+        return net._with(
+            hidden_weights=net.hidden_weights * factor[:, None],
+            hidden_bias=net.hidden_bias * factor,
+            output_weights=net.output_weights / factor,
+        )
+
+    def merge(self, tol: float = 1e-9, *, free_bias: bool = False) -> TwoLayerNetwork:
+        """Join neurons whose ``w̃_j`` point the same way into one, and balance; opposite ways, for the absolute value.
+
+        The function is kept (to `tol`, a distance between unit vectors) and the penalty never
+        rises: neurons of opposite outer weights cancel.
+
+        Parameters
+        ----------
+        tol : float
+            Directions closer than this are one.
+        free_bias : bool
+            As for :meth:`balance`.
+        """
+        net = self.balance(free_bias=free_bias)
+        if net.width == 0:
+            return net
+        augmented = net.augmented_weights()
+        scale = _norms(augmented)
+        units = augmented / scale[:, None]
+        even = self.negative_slope == -1.0  # u and −u are one neuron
+        leader = _group_leaders(units, tol, either_way=even)
+        if even:
+            units = units * np.where((units * units[leader]).sum(axis=1) < 0, -1.0, 1.0)[:, None]
+        outer = net.output_weights * scale
+        kept = np.unique(leader)
+        summed = np.column_stack([outer[:, leader == j].sum(axis=1) for j in kept])
+        # The direction of a group is the mean of its members, weighted by how much each one
+        # contributes.
+        mean = np.vstack([_norms(outer.T)[leader == j] @ units[leader == j] for j in kept])
+        mean /= _norms(mean)[:, None]
+        merged = net._with(
+            hidden_weights=mean[:, :-1], hidden_bias=mean[:, -1], output_weights=summed
+        )
+        return merged.balance(free_bias=free_bias)
+
+    def with_output_bias(self, output_bias: ArrayLike) -> TwoLayerNetwork:
+        """Same neurons, other intercept."""
+        bias = np.atleast_1d(np.asarray(output_bias, dtype=np.float64))
+        return self._with(output_bias=bias)
+
+    def without_skip(self) -> TwoLayerNetwork:
+        """The same function with the skip connection as neurons, ``s x = φ(s x) − φ(−s x)`` over ``1 + slope``.
+
+        Raises
+        ------
+        ValueError
+            If the activation is the absolute value, from which no line can be made.
+        """
+        if self.skip_weights is None:
+            return self
+        if self.negative_slope == -1.0:
+            raise ValueError("skip_weights cannot be made of neurons with the absolute value")
+        scale = np.eye(self.n_outputs) / (1 + self.negative_slope)
+        zeros = np.zeros(2 * self.n_outputs)
+        return self._with(
+            hidden_weights=np.vstack([self.hidden_weights, self.skip_weights, -self.skip_weights]),
+            hidden_bias=np.append(self.hidden_bias, zeros),
+            output_weights=np.hstack([self.output_weights, scale, -scale]),
+            skip_weights=None,
+        ).prune()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the arrays to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
+        with open(path, "wb") as file:
+            arrays = {name: getattr(self, name) for name in _FIELDS}
+            options = {name: value for name, value in self._options().items() if value is not None}
+            np.savez(file, **arrays, **options)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TwoLayerNetwork:
+        """Read what :meth:`save` wrote. Pickled content is refused.
+
+        Raises
+        ------
+        ValueError
+            If the file is not such an archive, lacks an array, or holds pickled objects.
+        """
+        try:
+            # Opened by us: on a file that is no archive, numpy would leave its own handle to the
+            # garbage collector.
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays: dict[str, Any] = {name: archive[name] for name in _FIELDS}
+                for name in ("negative_slope", "skip_weights"):
+                    if name in archive:
+                        arrays[name] = archive[name]
+        except (KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
+            raise ValueError(f"path: {os.fspath(path)!r} is not a saved TwoLayerNetwork") from error
+        return cls(**arrays)
+
+    def to_torch(
+        self, dtype: torch.dtype | None = None, device: str = "cpu"
+    ) -> torch.nn.Sequential:
+        """``Sequential(Linear, ReLU, Linear)`` with these weights; see :func:`convexrelu.interop.torch.to_torch`."""
+        from convexrelu.interop.torch import to_torch
+
+        return to_torch(self, dtype=dtype, device=device)
+
+    @classmethod
+    def from_torch(cls, module: torch.nn.Module) -> TwoLayerNetwork:
+        """Inverse of :meth:`to_torch`; see :func:`convexrelu.interop.torch.from_torch`."""
+        from convexrelu.interop.torch import from_torch
+
+        return cls(**from_torch(module)._asdict())
+
+    @classmethod
+    def from_sklearn(cls, regressor: MLPRegressor) -> TwoLayerNetwork:
+        """Weights of a fitted ``MLPRegressor``; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
+        from convexrelu.interop.sklearn import from_sklearn
+
+        return cls(**from_sklearn(regressor)._asdict())
+
+    def _options(self) -> dict[str, Any]:
+        return {"negative_slope": self.negative_slope, "skip_weights": self.skip_weights}
+
+    def _with(self, **changes: Any) -> TwoLayerNetwork:
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        return TwoLayerNetwork(**{**arrays, **self._options(), **changes})
+
+    def _select(self, keep: NDArray[np.bool_]) -> TwoLayerNetwork:
+        return self._with(
+            hidden_weights=self.hidden_weights[keep],
+            hidden_bias=self.hidden_bias[keep],
+            output_weights=self.output_weights[:, keep],
+        )
+
+    def _without_constants(self) -> TwoLayerNetwork:
+        """Neurons without weights put into the intercept."""
+        constant = np.asarray(~self.hidden_weights.any(axis=1))
+        b = self.hidden_bias[constant]
+        values = np.maximum(b, 0.0) + self.negative_slope * np.minimum(b, 0.0)
+        moved = self.output_bias + self.output_weights[:, constant] @ values
+        return self._select(~constant).with_output_bias(moved)
+
+    def __repr__(self) -> str:
+        return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"
+
+
+def _inputs(X: Any) -> Any:
+    """A dense array or a sparse matrix of float64."""
+    return X.astype(np.float64) if issparse(X) else np.asarray(X, dtype=np.float64)
+
+
+def _read_only(name: str, value: ArrayLike, ndim: int) -> Array:
+    """A copy in float64."""
+    try:
+        array = np.array(value, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if array.ndim != ndim:
+        raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} contains NaN or infinity; weights must be finite")
+    array.flags.writeable = False
+    return array
+
+
+def _norms(rows: Array) -> Array:
+    return np.linalg.norm(rows, axis=1)
+
+
+def _group_leaders(units: Array, tol: float, *, either_way: bool) -> NDArray[np.intp]:
+    """For every unit vector the index of the first one within `tol` of it, or of its opposite if `either_way`."""
+    leader = np.arange(len(units))
+    for j in range(1, len(units)):
+        distances = _norms(units[:j] - units[j])
+        if either_way:
+            distances = np.minimum(distances, _norms(units[:j] + units[j]))
+        near = np.flatnonzero(distances <= tol)
+        if near.size:
+            leader[j] = leader[near[0]]
+    return leader

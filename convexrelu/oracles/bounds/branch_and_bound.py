@@ -1,0 +1,146 @@
+"""Branch and bound: proofs of ``M(v) ≤ M̂`` where the cells are too many to list."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from convexrelu._utils.norms import lipschitz_constant
+from convexrelu._utils.typing import Array
+from convexrelu.oracles.base import Oracle, OracleReport, strongest_first
+from convexrelu.oracles.bounds.boxes import Goal, Tree
+from convexrelu.oracles.bounds.relaxation import RelaxationOracle
+from convexrelu.oracles.search.one_output import SearchOracle
+from convexrelu.patterns.activation import first_of_each
+from convexrelu.patterns.enumerate import RowSpace
+
+__all__ = ["BranchAndBoundOracle"]
+
+_EPS = float(np.finfo(np.float64).eps)
+_TINY = float(np.finfo(np.float64).tiny)
+
+_N_WITNESSES = 64
+
+
+class BranchAndBoundOracle:
+    r"""Upper bounds on ``M(v)`` from boxes that cover the sphere: valid whenever they are stopped.
+
+    ``h(u) = vᵀ relu(X̃u)`` is positively homogeneous, so that ``M(v) ≤ T`` if ``h(u) ≤ T‖u‖`` on the faces ``u_k =
+    ±1`` of the cube. On a box of a face ``t_i = x̃_iᵀu`` lies in an interval ``[l_i, r_i]``, and where that contains
+    zero in its interior::
+
+        v_i > 0:   v_i relu(t) ≤ v_i (t − l_i) r_i/(r_i − l_i)         (the chord: its concave envelope)
+        v_i < 0:   v_i relu(t) ≤ v_i m_i t      for any  m_i ∈ [0, 1]
+
+    Together ``h(u) ≤ gᵀu`` with one ``g`` for the box, and ``‖u‖ ≥ ûᵀu`` for any unit vector ``û`` leaves a linear
+    function, whose maximum over the box is a sum of absolute values. A box on which it is not positive is done; the
+    others are halved across the side that contributes most to the error, all of them in one sweep, which may stop
+    anywhere. The ``m_i`` and ``û`` come from a few steps towards their best values.
+
+    The convex kinks (``v_i > 0``) are the reason to branch. Local maxima sit on concave kinks, where the right ``m_i``
+    make the bound exact: a box around a maximum needs to be small enough to be free of convex kinks, no smaller.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``.
+    search : Oracle, optional
+        Finds the value that the bound is compared with, and cuts. By default a
+        :class:`~convexrelu.oracles.SearchOracle`.
+    rtol : float
+        Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is asked for.
+    max_work : float
+        Boxes times samples after which to stop.
+    random_state : int, RandomState or None
+        Seed of the default search.
+
+    Notes
+    -----
+    One box costs some ten operations for each entry of the design. How many there are grows exponentially with the
+    rank: for a hundred Gaussian samples see ``benchmarks/pricing/bench_proofs.py``.
+
+    In floating point: corners of boxes are dyadic, thus exact; what all products round is below ``16 (n + r) √r ε
+    Σ|v_i|‖x̃_i‖``, which is added to the bound, as is what the coordinates of the row space leave of the rows.
+
+    References
+    ----------
+    The problem is that of Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks",
+    section 2, NP-hard by Remark 3. Covering the sphere by faces of a cube and bounding homogeneous functions on their
+    boxes follows the conical algorithms of Tuy 1964 and Horst & Tuy, "Global Optimization", chapter VII.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> design, v = rng.standard_normal((30, 4)), rng.standard_normal(30)
+    >>> report = BranchAndBoundOracle(design, random_state=0)(v)
+    >>> report.is_proof, bool(report.bound < 1.0002 * report.values[0])
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        design: Array,
+        *,
+        search: Oracle | None = None,
+        rtol: float = 1e-4,
+        max_work: float = math.inf,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.design = design
+        self.search = SearchOracle(design, random_state=random_state) if search is None else search
+        self.rtol = rtol
+        self.max_work = max_work
+        self._space = RowSpace.of(design)
+        self._relaxation = RelaxationOracle(design)
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Price the dual point ``v`` of shape (n,). With a `level`, a witness above it ends the search as well."""
+        found = self.search(v, level=level, deadline=deadline)
+        floor = max(1e-12 * self._relaxation(v).bound, _TINY)
+        largest = max(float(found.values.max(initial=0.0)), floor)
+        goal, rows = Goal(level, self.rtol, largest), self._space.coordinates
+        trees = [
+            Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v))
+            for sign in (1.0, -1.0)
+        ]
+        left = self.max_work / max(1, len(v))
+        while not goal.refuted and left > 0 and time.perf_counter() < deadline:
+            tree = max(trees, key=lambda tree: tree.bound)
+            if tree.bound <= goal.target or not tree.can_improve:
+                break
+            left -= tree.sweep(left, deadline)
+        return self._report(v, found, trees)
+
+    def _report(self, v: Array, found: OracleReport, trees: list[Tree]) -> OracleReport:
+        rank = self._space.rank
+        points = [np.reshape(tree.witnesses, (len(tree.witnesses), rank)) for tree in trees]
+        own_signs = [np.full(len(part), t.sign) for part, t in zip(points, trees, strict=True)]
+        directions = np.vstack([found.directions, np.vstack(points) @ self._space.basis.T])
+        signs = np.concatenate([found.signs, *own_signs])
+        outputs = directions @ self.design.T
+        values = signs * (np.maximum(outputs, 0.0) @ v)
+        order = strongest_first(values)
+        order = order[first_of_each(np.column_stack([outputs >= 0, signs > 0])[order])]
+        order = order[:_N_WITNESSES]
+        return OracleReport(
+            bound=max(tree.bound for tree in trees) + self._padding(v),
+            is_proof=True,
+            scope="global",
+            method="branch_and_bound",
+            masks=outputs[order] >= 0,
+            signs=signs[order],
+            directions=directions[order],
+            values=values[order],
+            n_starts=found.n_starts,
+            finished=found.finished,
+            work=sum(tree.n_boxes for tree in trees),
+        )
+
+    def _padding(self, v: Array) -> float:
+        n, rank = self._space.coordinates.shape
+        rounding = 16 * (n + rank) * max(rank, 1) ** 0.5 * _EPS
+        outside = float(np.abs(v) @ self._space.residual)
+        return rounding * lipschitz_constant(self.design, v) + outside

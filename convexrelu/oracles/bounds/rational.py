@@ -1,0 +1,166 @@
+"""Proofs of ``M(v) ≤ level`` in rational arithmetic, for small problems."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes, Examined, Goal, Tree
+
+__all__ = ["fractions", "shows_bound"]
+
+_CHUNK = 512  # boxes
+_BOX_BITS = 41  # corners are multiples of 2^-41: no side is halved below that
+_BITS = 50  # of slopes and of unit vectors
+_SHRINK = 1 - 2.0**-44  # of unit vectors, so that none is longer than one
+
+
+def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float = 4e8) -> bool:
+    r"""Whether ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ level`` can be shown without rounding.
+
+    Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`. Floats choose the
+    slopes, the ``û`` and the side to halve; that what they chose bounds a box is checked in integers, to which all
+    data are scaled: floats are fractions over powers of two.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        Floats, integers or Fractions, as they are: rows are not rounded to a row space.
+    v : array of shape (n,)
+        The same.
+    level : float or Fraction
+        What is to be shown.
+    max_work : float
+        Boxes times entries of the design after which to give up: by default, after about a minute.
+
+    Returns
+    -------
+    bool
+        True is a proof. False says nothing: `level` may be too low, too near to ``M(v)``, or too much work.
+
+    Notes
+    -----
+    How many boxes there are grows with the dimension as for branch and bound in floats, and each takes longer
+    (``benchmarks/pricing/bench_proofs.py``). It grows, too, as the level comes close to ``M(v)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> design, v = np.eye(2), np.array([3.0, 4.0])  # M(v) = 5
+    >>> shows_bound(design, v, 5 + 1e-12), shows_bound(design, v, 5 - 1e-12)
+    (True, False)
+    """
+    rows, values, top = _integers(fractions(design), fractions(v), Fraction(level))
+    if np.abs(values) @ np.abs(rows).sum(axis=1) <= top:
+        return True
+    if top <= 0:
+        return False
+    left = max_work / rows.size
+    for sign in (1, -1):
+        cover = _Cover(rows, sign * values, top)
+        if not cover.shows(left):
+            return False
+        left -= cover.n_boxes
+    return True
+
+
+def fractions(values: Any) -> Any:
+    """Array of the Fractions that numbers are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fractions(np.array([0.5, 3.0]))
+    array([Fraction(1, 2), Fraction(3, 1)], dtype=object)
+    """
+    return np.vectorize(Fraction, otypes=[object])(values)
+
+
+def _integers(design: Any, v: Any, level: Fraction) -> tuple[Any, Any, int]:
+    """Distinct rows, the sums of ``v`` on them, and the level, all scaled to integers."""
+    joined: dict[tuple[Fraction, ...], Fraction] = {}
+    for row, value in zip(map(tuple, design), v, strict=True):
+        joined[row] = joined.get(row, Fraction(0)) + value
+    rows, row_scale = _to_integers(np.array(list(joined)))
+    values, _ = _to_integers(np.array([*joined.values(), level]))
+    return rows, values[:-1], values[-1] * row_scale
+
+
+def _to_integers(values: Any) -> tuple[Any, int]:
+    """Fractions times their common denominator, and that."""
+    scale = math.lcm(*(value.denominator for value in values.flat))
+    return np.vectorize(int, otypes=[object])(values * scale), scale
+
+
+class _Cover:
+    """Boxes on which ``vᵀ relu(X̃u) ≤ level ‖u‖`` is to be shown, all of them integers."""
+
+    def __init__(self, rows: Any, v: Any, level: int) -> None:
+        self.rows, self.v, self.level = rows, v, level
+        self.n_boxes = 0
+        self._up = v > 0
+        # The same in floats of moderate size, to choose by.
+        row_size, size = np.abs(rows).max(), np.abs(v).max()
+        floats = (v / size).astype(np.float64), (rows / row_size).astype(np.float64)
+        self._goal = Goal(level / (row_size * size), 0.0, 0.0)
+        self._tree = Tree(self._goal, 1.0, *floats, math.inf)
+        self._chord, self._slope = floats[0] > 0, floats[0] < 0
+
+    def shows(self, max_boxes: float) -> bool:
+        """Halve boxes, the last ones first, until all are done or one cannot be."""
+        boxes = Boxes.of_cube(self.rows.shape[1], math.inf)
+        while len(boxes.faces):
+            last, boxes = boxes.select(slice(-_CHUNK, None)), boxes.select(slice(None, -_CHUNK))
+            self.n_boxes += len(last.faces)
+            with np.errstate(all="ignore"):
+                found = self._tree.examine(last)
+                self._tree.note(found.units)
+            if self._goal.refuted or self.n_boxes > max_boxes:
+                return False
+            left = self._left(last, found)
+            last, across = last.select(left), found.undecided[left].argmax(axis=1)
+            if (np.take_along_axis(last.sides, across[:, None], axis=1) <= NARROWEST).any():
+                return False
+            boxes = Boxes.join([boxes, last.halved(across)])
+        return True
+
+    def _left(self, boxes: Boxes, found: Examined) -> Any:
+        """Indices of the boxes that are not shown to be below the level."""
+        left = ~(found.excess <= 0)  # not a number is left
+        hopeful = np.flatnonzero(~left)
+        slopes = np.zeros((len(hopeful), len(self.v)))
+        slopes[:, self._chord] = found.chords[hopeful]
+        slopes[:, self._slope] = found.slopes[hopeful]
+        left[hopeful] = ~self._below(
+            _scaled(boxes.centres[hopeful], _BOX_BITS),
+            _scaled(boxes.sides[hopeful], _BOX_BITS),
+            _scaled(slopes, _BITS),
+            _scaled(_SHRINK * found.units[hopeful], _BITS),
+        )
+        return np.flatnonzero(left)
+
+    def _below(self, centres: Any, sides: Any, slopes: Any, units: Any) -> Any:
+        """Whether these bounds are valid, and not positive, on each box: the proof.
+
+        With ``q = 2^50`` and integers ``m``: ``q relu(t) ≤ m t + c`` on an interval if it holds at its ends, and ``q
+        relu(t) ≥ m t`` everywhere if ``0 ≤ m ≤ q``. For ``‖û‖ ≤ q``, ``q ‖u‖ ≥ ûᵀu``.
+        """
+        one = 2**_BITS
+        rows, v, up = self.rows, self.v, self._up
+        middle, half = centres @ rows[up].T, sides @ np.abs(rows[up]).T
+        ends = [
+            (one * np.maximum(t, 0) - slopes[:, up] * t) for t in (middle - half, middle + half)
+        ]
+        constants = np.maximum(*ends) @ v[up] if up.any() else 0
+        linear = (slopes * v) @ rows - self.level * units
+        largest = (linear * centres).sum(axis=1) + (np.abs(linear) * sides).sum(axis=1) + constants
+        valid = ((slopes >= 0) & (slopes <= one)).all(axis=1) & ((units**2).sum(axis=1) <= one**2)
+        return (valid & (largest <= 0)).astype(bool)
+
+
+def _scaled(floats: Any, bits: int) -> Any:
+    """Integers ``2^bits x``, rounded towards zero."""
+    return np.ldexp(floats, bits).astype(np.int64).astype(object)

@@ -1,0 +1,113 @@
+"""A valid upper bound on ``M(v)`` in closed form, for any dimension: loose, cheap, a proof."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from convexrelu._utils.norms import lipschitz_constant, norms, sizes
+from convexrelu._utils.typing import Array
+from convexrelu.oracles.base import OracleReport
+
+__all__ = ["RelaxationOracle"]
+
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+class RelaxationOracle:
+    r"""Smallest of three closed-form bounds on ``M(v)``.
+
+    For one sign, with ``p = max(v, 0)``; leaving out the negative ``v_i`` can only raise ``vᵀ
+    relu(X̃u)``::
+
+        vᵀ relu(X̃u) ≤ Σ p_i ‖x̃_i‖
+        vᵀ relu(X̃u) ≤ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
+        vᵀ relu(X̃u) ≤ ½ ‖X̃ᵀv‖ + ½ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
+
+    The first lets every sample have its own best ``u``, the second is Cauchy and Schwarz with weights ``p``, the
+    third ``relu(z) = ½ z + ½ |z|``.
+
+    The other sign is the same for ``−v``. It hands out no witnesses. Its use: a proof that the
+    zero network is optimal at large `alpha`, and a proved, loose, lower bound where the sharp one
+    is only an estimate.
+
+    **Other activations.** ``φ(z) ≤ |z|``, and ``−φ(z) ≤ max(slope, 0) |z|``: where ``v_i < 0``, the first two have
+    ``p_i = max(slope, 0) |v_i|``. And ``φ(z) = ½ (1 + slope) z + ½ (1 − slope) |z|``, so that the two terms of the
+    third get these factors, with ``p = max(v, 0)`` there.
+
+    **Several outputs.** With ``p_i = ‖V_i‖``, and ``W_i = V_i/√p_i``::
+
+        ‖Vᵀ φ(X̃u)‖ ≤ Σ p_i ‖x̃_i‖
+        ‖Vᵀ φ(X̃u)‖ ≤ ‖W‖₂ · ‖diag(√p) X̃‖₂
+        ‖Vᵀ φ(X̃u)‖ ≤ ½ (1 + slope) ‖X̃ᵀV‖₂ + ½ (1 − slope) ‖W‖₂ · ‖diag(√p) X̃‖₂
+
+    since ``Vᵀ φ(z) = Wᵀ diag(√p) φ(z)`` and ``|φ(z_i)| ≤ |z_i|``. One sign cannot be told from the other here.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``.
+    slope : float
+        Of ``φ``, in ``[−1, 1]``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> report = RelaxationOracle(np.eye(2))(np.array([3.0, -4.0]))
+    >>> report.is_proof and report.bound >= 4.0  # M(v) = 4
+    True
+    >>> float(round(RelaxationOracle(np.eye(2))(np.diag([3.0, 4.0])).bound, 12))  # M(V) = 4
+    4.0
+    """
+
+    def __init__(self, design: Array, slope: float = 0.0) -> None:
+        self.design = design
+        self.slope = slope
+        self._norms = norms(design)
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Bound the dual point ``v`` of shape (n,) or (n, K)."""
+        n, dim = self.design.shape
+        one = v.ndim == 1
+        bound = max(self.one_sign(v), self.one_sign(-v)) if one else self._several(v)
+        return OracleReport(
+            bound=bound,
+            is_proof=True,
+            scope="global",
+            method="relaxation",
+            masks=np.zeros((0, n), dtype=bool),
+            signs=np.zeros(0) if one else np.zeros((0, v.shape[1])),
+            directions=np.zeros((0, dim)),
+            values=np.zeros(0),
+        )
+
+    def one_sign(self, v: Array) -> float:
+        """Bound ``max_{‖u‖ ≤ 1} vᵀ φ(X̃u)``, without the absolute value."""
+        positive = np.maximum(v, 0.0)
+        counted = positive + max(self.slope, 0.0) * np.maximum(-v, 0.0)
+        spectral = self._spectral(positive)
+        whole = spectral if self.slope <= 0 else self._spectral(counted)
+        halved = self._halved(norms(v @ self.design), spectral)
+        return float(min(counted @ self._norms, whole, halved)) + self._rounding(v)
+
+    def _several(self, v: Array) -> float:
+        p = sizes(v)
+        roots = np.sqrt(np.where(p > 0, p, 1.0))[:, None]
+        scaled = np.linalg.norm(roots * self.design * (p > 0)[:, None], 2)
+        spectral = float(np.linalg.norm(v / roots, 2) * scaled)
+        halved = self._halved(float(np.linalg.norm(v.T @ self.design, 2)), spectral)
+        return float(min(p @ self._norms, spectral, halved)) + self._rounding(v)
+
+    def _spectral(self, weights: Array) -> float:
+        """``√(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)``, at least ``Σ p_i |x̃_iᵀu|``."""
+        scaled = np.sqrt(weights)[:, None] * self.design
+        return float(np.sqrt(weights.sum()) * np.linalg.norm(scaled, 2))
+
+    def _halved(self, linear: float, absolute: float) -> float:
+        return 0.5 * (1 + self.slope) * linear + 0.5 * (1 - self.slope) * absolute
+
+    def _rounding(self, v: Array) -> float:
+        size = sum(self.design.shape) + sum(v.shape[1:])
+        return 8 * size * _EPS * lipschitz_constant(self.design, v)

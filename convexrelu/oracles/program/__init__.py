@@ -1,0 +1,1 @@
+"""Pricing over the patterns of one finite program."""

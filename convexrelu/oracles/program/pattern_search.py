@@ -1,0 +1,146 @@
+"""Several outputs over a list of patterns: where the dual constraints are violated, found by alternation."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu._utils.norms import norms, unit_rows
+from convexrelu._utils.threads import torch_threads
+from convexrelu._utils.typing import Array
+from convexrelu.oracles.base import OracleReport, distinct_pairs, strongest_first
+from convexrelu.oracles.program.pattern_list import PatternOracle
+
+__all__ = ["PatternSearch"]
+
+
+_SWEEPS = 6  # of the alternation
+_NOTHING = 1e-8  # of its point: a projection this short is what rounding leaves of zero
+_ENOUGH = 1e-3  # relative gain of a sweep below which it is the last
+
+
+class PatternSearch:
+    """Large values of ``‖Vᵀ E_i X̃u‖`` over given patterns ``E_i``, and ``u`` in their cones with ``‖u‖ ≤ 1``.
+
+    With ``M_i = X̃ᵀ E_i V`` and the cone ``K_i`` of the pattern, the value is the largest ``gᵀM_iᵀu`` over unit vectors
+    ``g`` as well. Steps take turns, and none lowers it::
+
+        u = projection of M_i g on K_i, at unit length;    g = M_iᵀ u, at unit length
+
+    They start from both ways along the right singular vector of ``M_i`` that would be the best ``g`` without the cone;
+    later calls from where the last one ended, unless that leads to nothing above the level. Patterns whose largest
+    singular value is not above the level are left out.
+
+    Reports are estimates of scope ``"program"``. All projections of a step are made at once, from the rows that were
+    active in the last one, and in the last call.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``.
+    masks : boolean array of shape (P, n)
+        Patterns.
+    slope : float
+        Of the activation on the left.
+    n_witnesses : int
+        How many of the best pairs are handed out at most.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> search = PatternSearch(np.eye(2), np.array([[True, False]]))
+    >>> report = search(np.array([[3.0, 4.0], [6.0, 0.0]]))  # only u = (1, 0) counts, and ‖(3, 4)‖ = 5
+    >>> round(report.bound, 9), report.signs[0].round(3), report.is_proof
+    (5.0, array([0.6, 0.8]), False)
+    """
+
+    def __init__(
+        self,
+        design: Array,
+        masks: NDArray[np.bool_],
+        *,
+        slope: float = 0.0,
+        n_witnesses: int = 64,
+    ) -> None:
+        from convexrelu._utils.torch_import import torch  # takes seconds
+        from convexrelu.patterns.cone_projection import ConeProjector
+
+        self.design = design
+        self.masks = masks
+        self.n_witnesses = n_witnesses
+        self._list = PatternOracle(design, masks, slope=slope)
+        both = torch.tensor(np.vstack([masks, masks]))
+        self._last = np.zeros((0, 0))  # output directions that the last call ended with
+        self._cones = ConeProjector(torch.tensor(design), both)
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Price the dual point ``V`` of shape (n, K)."""
+        maps = self._list.maps(v)
+        _, singular, right = np.linalg.svd(maps, full_matrices=False)
+        index = np.flatnonzero(singular.max(axis=1, initial=0.0) > level)
+        index = np.concatenate([index, index + len(self.masks)])
+        maps = np.concatenate([maps, maps])
+        best = np.concatenate([right[:, 0], -right[:, 0]])
+        known = self._last.shape == best.shape
+        found = self._alternate(index, maps, self._last if known else best, deadline)
+        if known and found.largest <= level:
+            found = self._alternate(index, maps, best, deadline)
+        self._last = best
+        self._last[index] = found.g
+        return self._report(index, found)
+
+    def _alternate(self, index: NDArray[np.intp], maps: Array, g: Array, deadline: float) -> _Found:
+        """Take turns until the largest value hardly rises."""
+        from convexrelu._utils.torch_import import torch
+
+        maps, g, blocks = maps[index], g[index], torch.from_numpy(index)
+        found = _Found(np.zeros(maps.shape[:2]), g, np.zeros(len(maps)), finished=True)
+        for _ in range(_SWEEPS):
+            if time.perf_counter() > deadline:
+                return replace(found, finished=False)
+            points = np.einsum("pdk,pk->pd", maps, found.g)
+            with torch_threads(len(points) * len(self.design)):
+                u = self._cones.project(torch.from_numpy(points), blocks, 0.0).numpy()
+            u = unit_rows(np.where((norms(u) > _NOTHING * norms(points))[:, None], u, 0.0))
+            moments = np.einsum("pdk,pd->pk", maps, u)
+            values = np.asarray(norms(moments))
+            g = np.where(values[:, None] > 0, unit_rows(moments), found.g)
+            before, found = found, _Found(u, g, values, finished=True)
+            if found.largest <= (1 + _ENOUGH) * before.largest:
+                break
+        return found
+
+    def _report(self, index: NDArray[np.intp], found: _Found) -> OracleReport:
+        masks = self.masks[index % len(self.masks)]
+        order = strongest_first(found.values)
+        order = order[distinct_pairs(masks[order], found.g[order])][: self.n_witnesses]
+        return OracleReport(
+            bound=found.largest,
+            is_proof=False,
+            scope="program",
+            method="search",
+            masks=masks[order],
+            signs=found.g[order],
+            directions=found.u[order],
+            values=found.values[order],
+            finished=found.finished,
+            work=len(index),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Directions, output directions and values, one entry a block, and whether time sufficed."""
+
+    u: Array
+    g: Array
+    values: Array
+    finished: bool
+
+    @property
+    def largest(self) -> float:
+        return float(self.values.max(initial=0.0))

@@ -1,0 +1,1 @@
+"""Oracles made of other oracles: outputs, activations and biases reduced to simpler ones."""

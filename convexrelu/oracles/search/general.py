@@ -1,0 +1,257 @@
+"""Searched pricing of several outputs, other activations and free hidden biases: an estimate, never a proof."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from convexrelu._utils.norms import lipschitz_constant, norms, sizes
+from convexrelu._utils.threads import torch_threads
+from convexrelu._utils.typing import Array, Masks
+from convexrelu.networks.activation import activate
+from convexrelu.oracles.base import OracleReport, consistent, distinct_pairs, strongest_first
+from convexrelu.oracles.search.starts import apart, most_polished, random_starts
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from torch import Tensor
+
+__all__ = ["GeneralSearchOracle"]
+
+
+_LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
+_CHUNK = 2**19  # entries of an array of candidates by samples
+_ROUNDS = 8
+_RISE = 1e-7  # relative rise of the value in a round of polish below which it is the last
+_REFINED = 16  # of the strongest go on after the first round: the rest are good enough for cuts
+_ON_KINK = 1e-8  # distance of a sample from its kink, relative to its length, that is rounding
+
+
+class GeneralSearchOracle:
+    r"""Local ascents on ``h(u) = ‖Vᵀ φ(X̃u)‖₂`` over the unit ball, from random starts.
+
+    ``h(u) = max_g gᵀVᵀφ(X̃u)`` over unit vectors ``g``, and for one ``g`` this is the scalar function of ``v = Vg``.
+
+    1. All starts at once: ``g ← Vᵀφ(X̃u)/‖·‖``, then a step of ``u`` towards the maximiser of the linear piece of the
+       scalar function (see :class:`~convexrelu.oracles.SearchOracle`), with step sizes that fall geometrically. With
+       more than 20 000 samples, on 20 000 draws with probabilities ``‖V_i‖‖x̃_i‖``.
+    2. The best distinct pairs of a pattern and a ``g`` go on with smoothed Newton steps on the scalar function.
+    3. Polish: climb to a local maximum of the scalar function, update ``g``; then, on the face of the cell where ``u``
+       is, go to the singular vectors of the linear map ``u → VᵀD^φX̃u`` if that is higher. The strongest repeat this
+       while they rise.
+
+    One output is the same with ``g = ±1``. The value found is a lower bound on ``M(V)``: ``is_proof`` is always
+    False.
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``.
+    slope : float
+        Of ``φ``, in ``[−1, 1]``.
+    free_bias : bool
+        Whether the last column is a large constant ``B``, for hidden biases that are almost free. Where a unit ball is
+        so flat, ascents go on the cylinder ``‖w‖ ≤ 1, |b| ≤ R = max ‖x_i‖`` instead, that holds all that matters.
+    n_starts : int
+        Random starts a call, drawn anew each time.
+    n_steps : int
+        Ascent steps.
+    first_step, last_step : float
+        Step sizes at the beginning and at the end.
+    n_polish : int
+        How many pairs are polished; with more than two million / `n_polish` samples, fewer.
+    random_state : int, RandomState or None
+        Seed of the starts.
+    device : str
+        A torch device.
+
+    Notes
+    -----
+    An ascent step costs ``4 n (d̃ + K)`` operations for each start. Memory ``16 n`` bytes for each pair that is
+    polished.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> report = GeneralSearchOracle(np.eye(2), random_state=0)(np.diag([3.0, 4.0]))
+    >>> round(report.bound, 12), report.is_proof, report.signs[0].round(6).tolist()
+    (4.0, False, [0.0, 1.0])
+    """
+
+    def __init__(
+        self,
+        design: Array,
+        *,
+        slope: float = 0.0,
+        free_bias: bool = False,
+        n_starts: int = 256,
+        n_steps: int = 60,
+        first_step: float = 0.3,
+        last_step: float = 0.02,
+        n_polish: int = 64,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.design = design
+        self.slope = slope
+        self._lengths = norms(design)
+        # In these units no square overflows or underflows.
+        self._rows = design / (float(self._lengths.max(initial=0.0)) or 1.0)
+        self.n_starts = n_starts
+        self.n_polish = n_polish
+        self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
+        self.device = device
+        self._random = check_random_state(random_state)
+        self._reach = _reach(design) if free_bias else None
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Price the dual point ``v`` of shape (n,) or (n, K)."""
+        matrix = v[:, None] if v.ndim == 1 else v
+        scaled = matrix / (lipschitz_constant(self._rows, v) or 1.0)
+        with torch_threads(len(v) * self.n_polish):
+            starts = self._candidates(scaled, deadline)
+            masks, directions, signs = self._polish(scaled, starts, deadline)
+        values = ((activate(directions @ self.design.T, self.slope) @ matrix) * signs).sum(axis=1)
+        if v.ndim == 1:
+            signs = np.where(signs[:, 0] < 0, -1.0, 1.0)
+        order = strongest_first(values)
+        order = order[values[order] >= 0]
+        order = order[self._distinct(masks[order], signs[order])]
+        return OracleReport(
+            bound=float(values.max(initial=0.0)),
+            is_proof=False,
+            scope="global",
+            method="search",
+            masks=masks[order],
+            signs=signs[order],
+            directions=directions[order],
+            values=values[order],
+            n_starts=self.n_starts,
+            finished=time.perf_counter() <= deadline,
+            work=self.n_starts,
+        )
+
+    def _candidates(self, v: Array, deadline: float) -> Array:
+        """Ends of the best ascents on distinct pairs of pattern and output direction."""
+        from convexrelu.oracles.search.local_maxima import ascend_outputs, unit
+
+        if self._reach is None:
+            drawn = random_starts(self._rows, self.n_starts, self._random)
+        else:
+            drawn = self._random.standard_normal((self.n_starts, self._rows.shape[1]))
+            drawn[:, :-1] /= norms(drawn[:, :-1])[:, None]
+            drawn[:, -1] = self._reach * self._random.uniform(-1, 1, self.n_starts)
+        design, v = self._sample(v)
+        X, V, starts = self._tensor(design), self._tensor(v), unit(self._tensor(drawn))
+        options = (self.slope, self._reach, deadline)
+        parts = [
+            ascend_outputs(X, V, part, self.step_sizes, *options)
+            for part in starts.split(max(1, _CHUNK // len(design)))
+        ]
+        ends, values = (np.concatenate([_array(part[k]) for part in parts]) for k in (0, 1))
+        ends = ends[strongest_first(values)]
+        if len(design) == len(self._rows):
+            outputs = ends @ design.T
+            kept = self._distinct(outputs >= 0, _along(activate(outputs, self.slope) @ v))
+        else:  # all patterns are distinct then
+            kept = apart(ends)
+        return ends[kept][: min(self.n_polish, most_polished(self._rows))]
+
+    def _sample(self, v: Array) -> tuple[Array, Array]:
+        """The samples for the ascents, reweighted so that the mean over draws is the function."""
+        weights = sizes(v) * norms(self._rows)
+        total = weights.sum()
+        if len(v) <= _LARGEST_SAMPLE or total == 0:
+            return self._rows, v
+        drawn = self._random.choice(len(v), _LARGEST_SAMPLE, p=weights / total)
+        index, count = np.unique(drawn, return_counts=True)
+        share = count * total / (_LARGEST_SAMPLE * weights[index])
+        return self._rows[index], v[index] * share[:, None]
+
+    def _distinct(self, masks: Masks, signs: Array) -> NDArray[np.intp]:
+        """Pairs that do not repeat; for the absolute value, the pattern of ``−u`` is that of ``u``."""
+        if self.slope == -1.0:
+            kinked = masks[:, self._lengths > 0]
+            masks = kinked ^ ~kinked[:, :1]
+        return distinct_pairs(masks, signs)
+
+    def _polish(self, v: Array, starts: Array, deadline: float) -> tuple[Masks, Array, Array]:
+        """Local maxima near the starts: masks, directions, and their output directions."""
+        from convexrelu.oracles.search.local_maxima import ascend_outputs, climb, sharpen
+
+        X, V, u = self._tensor(self._rows), self._tensor(v), self._tensor(starts)
+        if len(v) > _LARGEST_SAMPLE:
+            u, _ = ascend_outputs(X, V, u, self.step_sizes, self.slope, self._reach, deadline)
+        plus = X.new_ones(len(u))
+        own = self._tensor(self._moments(_array(u), v)[0] @ v.T)
+        u = sharpen(X, own, plus, u, deadline, self.slope)
+        masks, directions = _array(u @ X.T >= 0), _array(u)
+        signs, values = self._moments(directions, v)
+        rising = np.arange(len(u))
+        for _ in range(_ROUNDS):
+            if len(rising) == 0 or time.perf_counter() > deadline:
+                break
+            own, start = self._tensor(signs[rising] @ v.T), self._tensor(directions[rising])
+            climbed = climb(X, own, plus[: len(rising)], start, deadline, self.slope)
+            masks[rising], directions[rising] = _array(climbed[0]), _array(climbed[1])
+            if v.shape[1] > 1:
+                directions[rising] = self._on_faces(masks[rising], directions[rising], v)
+            before = values[rising]
+            signs[rising], values[rising] = self._moments(directions[rising], v)
+            if v.shape[1] == 1:  # one output has one g
+                break
+            rising = rising[values[rising] > before * (1 + _RISE)]
+            rising = rising[strongest_first(values[rising])[:_REFINED]]
+        return consistent(masks, directions, self.design), directions, signs
+
+    def _moments(self, directions: Array, v: Array) -> tuple[Array, Array]:
+        """``Vᵀφ(X̃u)`` at unit length, and its length."""
+        moments = activate(directions @ self._rows.T, self.slope) @ v
+        return _along(moments), norms(moments)
+
+    def _on_faces(self, masks: Masks, directions: Array, v: Array) -> Array:
+        """Points of the faces on which the directions are, at the top singular vector, where that is higher."""
+        outputs = directions @ self._rows.T
+        moved, lengths = directions.copy(), norms(self._rows)
+        for k, mask in enumerate(masks):
+            matrix = self._rows.T @ ((mask + self.slope * ~mask)[:, None] * v)
+            kinks = self._rows[np.abs(outputs[k]) <= _ON_KINK * lengths]
+            moved[k] = _along(_top(matrix, kinks, directions[k])[None])[0]
+        better = self._moments(moved, v)[1] > self._moments(directions, v)[1]
+        return np.where(better[:, None], moved, directions)
+
+    def _tensor(self, array: Array) -> Tensor:
+        from convexrelu._utils.torch_import import torch
+
+        return torch.as_tensor(np.array(array), dtype=torch.float64, device=self.device)
+
+
+def _reach(design: Array) -> float:
+    """``R/B``: the largest last entry of ``u`` that matters, where its others have length one."""
+    return float(norms(design[:, :-1]).max(initial=0.0) / np.abs(design[0, -1]))
+
+
+def _top(matrix: Array, kinks: Array, towards: Array) -> Array:
+    """Maximiser of ``‖matrixᵀu‖`` over unit vectors on which `kinks` are zero, turned towards a given one."""
+    if len(kinks):
+        _, singular, right = np.linalg.svd(kinks, full_matrices=False)
+        normals = right[singular > 1e-10 * singular[0]] if singular[0] > 0 else right[:0]
+        matrix = matrix - normals.T @ (normals @ matrix)
+    left, _, _ = np.linalg.svd(matrix, full_matrices=False)
+    return left[:, 0] * (1.0 if left[:, 0] @ towards >= 0 else -1.0)
+
+
+def _along(rows: Array) -> Array:
+    """Rows at unit length, or the first axis."""
+    lengths = norms(rows)
+    result = rows / np.where(lengths > 0, lengths, 1.0)[:, None]
+    result[lengths == 0, 0] = 1.0
+    return result
+
+
+def _array(tensor: Tensor) -> NDArray:
+    return tensor.cpu().numpy().copy()

@@ -1,0 +1,385 @@
+"""Local maxima of ``h(u) = σ vᵀ φ(X̃u)`` over the unit ball, for many candidates at once, in torch.
+
+With ``φ(t) = t`` for ``t ≥ 0`` and ``slope·t`` for ``t < 0``, ``vᵀ φ(X̃u) = (1 − slope) vᵀ relu(X̃u) + slope
+vᵀX̃u``: kinks of ``1 − slope`` times the height, and a tilt.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from convexrelu._utils.torch_import import Tensor, torch
+from convexrelu.oracles.search.climb import MARGIN, RISE, climb_alone
+from convexrelu.patterns.cone_projection import ConeProjector
+from convexrelu.patterns.cone_support import PatternCones
+
+__all__ = ["ascend", "ascend_outputs", "climb", "sharpen"]
+
+# Kinks that are smoothed in the first and in the last Newton step, in units of d̃.
+_NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
+_FIRST_SHARE = 1 / 16  # of all samples, if that is more
+# Operations of one projection alone, besides n d̃², and of a batch that is worth its many small steps.
+_CALL, _BATCH = 3e4, 2e6
+_ROUNDING = 1e-14  # a value is zero, as a part of the largest there could be
+_HOPS, _FEWEST_HOPS = 2**18, 3  # the most of a batch: samples times hops, but not fewer than these
+
+
+def ascend(
+    design: Tensor,
+    v: Tensor,
+    signs: Tensor,
+    starts: Tensor,
+    step_sizes: Sequence[float],
+    deadline: float = math.inf,
+) -> tuple[Tensor, Tensor]:
+    """Conditional gradient steps ``u ← normalise((1 − η) u + η g/‖g‖)`` with ``g = σ X̃ᵀD(u)v``.
+
+    Parameters
+    ----------
+    design : tensor of shape (n, d̃)
+    v : tensor of shape (n,)
+    signs : tensor of shape (k,)
+        ``σ`` of each ascent.
+    starts : tensor of shape (k, d̃)
+        Unit vectors.
+    step_sizes : sequence of float
+        ``η`` of each step.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Returns
+    -------
+    directions, values : tensors of shape (k, d̃) and (k,)
+        The best point of every ascent and ``h`` there.
+    """
+    features, best = design.T.contiguous(), _Best(starts)
+    u = starts
+    for step in step_sizes:
+        gradient = signs[:, None] * (_rectified(u @ features, v) @ design)
+        best.update(u, gradient)
+        if time.perf_counter() > deadline:
+            break
+        u = unit((1 - step) * u + step * unit(gradient))
+    return best.directions, best.values
+
+
+def ascend_outputs(
+    design: Tensor,
+    v: Tensor,
+    starts: Tensor,
+    step_sizes: Sequence[float],
+    slope: float = 0.0,
+    reach: float | None = None,
+    deadline: float = math.inf,
+) -> tuple[Tensor, Tensor]:
+    """The same on ``h(u) = ‖Vᵀ φ(X̃u)‖₂``, with ``g = X̃ᵀD^φ(u) V Vᵀφ(X̃u)/h(u)``.
+
+    Parameters
+    ----------
+    design : tensor of shape (n, d̃)
+    v : tensor of shape (n, K)
+        ``V``.
+    starts : tensor of shape (k, d̃)
+        Unit vectors.
+    step_sizes : sequence of float
+        ``η`` of each step.
+    slope : float
+        Of ``φ``.
+    reach : float, optional
+        Where given, the steps lead towards points ``u = (w, b)`` of the cylinder ``‖w‖ ≤ 1``, ``|b| ≤ reach``.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Returns
+    -------
+    directions, values : tensors of shape (k, d̃) and (k,)
+        The best point of every ascent, a unit vector, and ``h`` there.
+    """
+    features, best = design.T.contiguous(), _Best(starts)
+    u = starts
+    for step in step_sizes:
+        outputs = u @ features
+        active = torch.where(outputs > 0, 1.0, slope)
+        weights = unit((active * outputs) @ v) @ v.T
+        gradient = (active * weights) @ design
+        best.update(unit(u), gradient)
+        if time.perf_counter() > deadline:
+            break
+        if reach is None:
+            u = unit((1 - step) * u + step * unit(gradient))
+        else:
+            u = _on_cylinder((1 - step) * _on_cylinder(u) + step * _farthest(gradient, reach))
+    return best.directions, best.values
+
+
+def _on_cylinder(u: Tensor) -> Tensor:
+    """Points ``(w, b)`` scaled to ``‖w‖ = 1``."""
+    lengths = u[:, :-1].norm(dim=1, keepdim=True)
+    return u / torch.where(lengths > 0, lengths, 1.0)
+
+
+def _farthest(gradient: Tensor, reach: float) -> Tensor:
+    """Points of the cylinder that are farthest along the gradients."""
+    return torch.hstack([unit(gradient[:, :-1]), reach * gradient[:, -1:].sign()])
+
+
+def sharpen(
+    design: Tensor,
+    v: Tensor,
+    signs: Tensor,
+    starts: Tensor,
+    deadline: float = math.inf,
+    slope: float = 0.0,
+) -> Tensor:
+    """Newton steps on ``h`` with its concave kinks smoothed, fewer and fewer of them.
+
+    Where many kinks meet, gradients zigzag. Here the concave ones (``σv_i < 0``) that are nearest become quadratic
+    between ``−ε`` and ``ε``, with ``ε`` the distance of the farthest among them. A `v` of shape (k, n) has one row
+    a candidate.
+
+    Returns
+    -------
+    tensor of shape (k, d̃)
+        The best point of every candidate, for ``h`` as it is; no worse than its start.
+    """
+    (n, dim), lengths = design.shape, design.norm(dim=1)
+    normals, heights, best = unit(design), (1 - slope) * v * lengths, _Best(starts)
+    tilt = slope * (v @ design)
+    features = normals.T.contiguous()
+    first = max(_FIRST_KINKS * dim, _FIRST_SHARE * n)
+    u = starts
+    for step in range(_NEWTON_STEPS + 1):
+        outputs = u @ features
+        gradient = signs[:, None] * (_rectified(outputs, heights) @ normals + tilt)
+        best.update(u, gradient)
+        if step == _NEWTON_STEPS or time.perf_counter() > deadline:
+            break
+        size = first * (_LAST_KINKS * dim / first) ** (step / (_NEWTON_STEPS - 1))
+        kinks = _Kinks.nearest(outputs, normals, signs, heights, min(n, max(1, round(size))))
+        u = kinks.newton_step(u, gradient)
+    return best.directions
+
+
+def climb(
+    design: Tensor,
+    v: Tensor,
+    signs: Tensor,
+    starts: Tensor,
+    deadline: float = math.inf,
+    slope: float = 0.0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
+
+    The first hops are made by all at once, the last by one after the other, when few are left: many small steps cost
+    more than few calls. Where the maximum over the first cell is zero, the start stays: what is left of its
+    projection are rounding errors. A `v` of shape (k, n) has one row a candidate.
+
+    Returns
+    -------
+    masks, directions, values : tensors of shape (k, n), (k, d̃) and (k,)
+        Cells, maxima over them, and ``h`` there. When time is up on entry, the starts.
+    """
+    first, kinks, tilt = starts @ design.T >= 0, (1 - slope) * v, slope * (v @ design)
+    masks, projections = first.clone(), starts.clone()
+    fewest = _fewest_in_a_batch(design)
+    left = torch.arange(len(starts))
+    if len(left) >= fewest and time.perf_counter() <= deadline and design.any():
+        climbers = _Climbers(design, kinks, tilt, signs, masks, starts)
+        left = climbers.run(fewest, deadline)
+        masks[:, climbers.cones.kept] = climbers.cones.inside
+        projections = climbers.projections.clone()
+    if len(left):
+        _climb_alone(design, kinks, tilt, signs, masks, projections, left, deadline)
+    size = kinks.abs() @ design.norm(dim=1) + tilt.norm(dim=-1)
+    stays = projections.norm(dim=1) <= _ROUNDING * size
+    stays |= (projections == starts).all(dim=1)  # there was no time
+    masks[stays] = first[stays]
+    directions = torch.where(stays[:, None], starts, unit(projections))
+    bent = _dot((directions @ design.T).clamp_(min=0), kinks)
+    return masks, directions, signs * (bent + _dot(directions, tilt))
+
+
+def _fewest_in_a_batch(design: Tensor) -> int:
+    n, dim = design.shape
+    return math.ceil(_BATCH / (n * dim**2 + _CALL)) if design.is_cpu else 1
+
+
+def _climb_alone(
+    design: Tensor,
+    kinks: Tensor,
+    tilt: Tensor,
+    signs: Tensor,
+    masks: Tensor,
+    projections: Tensor,
+    index: Tensor,
+    deadline: float,
+) -> None:
+    """Let the candidates at `index` climb one by one, in place."""
+    X, masks_ = design.numpy(), masks.numpy()
+    kinks_ = kinks.expand(masks.shape).numpy()
+    tilts = tilt.expand(projections.shape).numpy()
+    cones = PatternCones(X)
+    for k in index.tolist():
+        if time.perf_counter() > deadline:
+            break
+        sign = float(signs[k])
+        masks_[k], projection = climb_alone(
+            cones, X, sign * kinks_[k], masks_[k], deadline, sign * tilts[k]
+        )
+        projections[k] = torch.as_tensor(projection)
+
+
+def unit(rows: Tensor) -> Tensor:
+    """Rows at unit length, or zero."""
+    lengths = rows.norm(dim=1, keepdim=True)
+    return rows / torch.where(lengths > 0, lengths, 1.0)
+
+
+def _dot(rows: Tensor, v: Tensor) -> Tensor:
+    """Products with one vector, or with one for each row."""
+    return rows @ v if v.ndim == 1 else (rows * v).sum(dim=1)
+
+
+def _at(heights: Tensor, index: Tensor) -> Tensor:
+    """Entries of a vector, or of each candidate's own, at positions of shape (k, s)."""
+    return heights[index] if heights.ndim == 1 else heights.gather(1, index)
+
+
+def _rectified(outputs: Tensor, v: Tensor) -> Tensor:
+    """``D(u)v``, one row a candidate."""
+    return torch.where(outputs > 0, v, v.new_zeros(()))
+
+
+class _Best:
+    """The best points so far; ``h(u) = uᵀg``."""
+
+    def __init__(self, starts: Tensor) -> None:
+        self.directions = starts
+        self.values = starts.new_full((len(starts),), -math.inf)
+
+    def update(self, u: Tensor, gradient: Tensor) -> None:
+        values = (u * gradient).sum(dim=1)
+        better = values > self.values
+        self.values = torch.where(better, values, self.values)
+        self.directions = torch.where(better[:, None], u, self.directions)
+
+
+class _Kinks:
+    """The concave kinks near each candidate: distances, heights and normals, (k, s), (k, s), (k, s, d̃)."""
+
+    def __init__(self, outputs: Tensor, heights: Tensor, normals: Tensor) -> None:
+        self.outputs = outputs
+        self.heights = heights
+        self.normals = normals
+        reach = torch.where(heights > 0, outputs.abs(), 0.0).max(dim=1, keepdim=True).values
+        self.width = reach.clamp(min=torch.finfo(outputs.dtype).eps)
+
+    @classmethod
+    def nearest(
+        cls, outputs: Tensor, normals: Tensor, signs: Tensor, heights: Tensor, size: int
+    ) -> _Kinks:
+        index = _nearest_kinks(outputs, signs, heights, size)
+        depths = (-signs[:, None] * _at(heights, index)).clamp(min=0)
+        return cls(outputs.gather(1, index), depths, normals[index])
+
+    def newton_step(self, u: Tensor, gradient: Tensor) -> Tensor:
+        """To the maximum of the smoothed function less ``½‖g‖‖u‖²``, whose maxima on the sphere are the same."""
+        inside = ((self.outputs / self.width + 1) / 2).clamp(0, 1)
+        softened = self.heights * ((self.outputs > 0).to(inside.dtype) - inside)
+        gradient = gradient + (softened[:, None, :] @ self.normals)[:, 0]
+        size = gradient.norm(dim=1, keepdim=True)
+        curvature = self.normals.mT @ ((self.heights / (2 * self.width))[:, :, None] * self.normals)
+        curvature.diagonal(dim1=1, dim2=2).add_(torch.where(size > 0, size, 1.0))
+        rest = (gradient - size * u)[:, :, None]
+        step, _ = torch.linalg.solve_ex(curvature, rest)
+        return unit(u + step[:, :, 0])
+
+
+def _nearest_kinks(outputs: Tensor, signs: Tensor, heights: Tensor, size: int) -> Tensor:
+    """Positions of the concave kinks nearest to each candidate, (k, size), filled up with others."""
+    concave = signs[:, None] * heights < 0
+    distances = torch.where(concave, outputs.abs(), math.inf)
+    return distances.topk(size, dim=1, largest=False, sorted=False).indices
+
+
+class _Climbers:
+    """Candidates, each at the maximum over its cell: :func:`climb_alone` for all at once."""
+
+    def __init__(
+        self,
+        design: Tensor,
+        kinks: Tensor,
+        tilt: Tensor,
+        signs: Tensor,
+        masks: Tensor,
+        starts: Tensor,
+    ) -> None:
+        self.cones = ConeProjector(design, masks)
+        kept = self.cones.kept
+        self.signs = signs
+        self.heights = kinks[..., kept] * design[kept].norm(dim=1)
+        self.linear = signs[:, None] * ((masks * kinks) @ design + tilt)
+        self._expect(starts @ self.cones.normals_of_rows.T)
+        everything = torch.arange(len(masks), device=design.device)
+        self.projections = self.cones.project(self.linear, everything, 0.0)
+        self.values = self.projections.norm(dim=1)
+
+    def _expect(self, outputs: Tensor) -> None:
+        """Let the projections begin with the nearest kinks."""
+        size = min(self.cones.rows.shape[1] - 1, outputs.shape[1])
+        rows = _nearest_kinks(outputs, self.signs, self.heights, size)
+        self.cones.rows[:, :size] = rows
+        self.cones.held[:, :size] = self.signs[:, None] * _at(self.heights, rows) < 0
+
+    def run(self, fewest: int, deadline: float) -> Tensor:
+        """Hop while there is a rise for enough of them; returns the rest, unless there is no more time."""
+        moving = torch.arange(len(self.signs), device=self.signs.device)
+        for _ in range(max(_FEWEST_HOPS, _HOPS // self.heights.shape[-1])):
+            if time.perf_counter() > deadline:
+                break
+            excess = self._excess(moving)
+            blocked = (excess > 0).any(dim=1)
+            moving, excess = moving[blocked], excess[blocked]
+            if len(moving) < fewest or len(moving) == 0:
+                return moving
+            risen = self._hop(moving, excess > 0)
+            rest = (~risen).nonzero()[:, 0]
+            worst = excess[rest].argmax(dim=1, keepdim=True)
+            alone = torch.zeros_like(excess[rest], dtype=torch.bool).scatter(1, worst, True)
+            risen[rest] = self._hop(moving[rest], alone)
+            moving = moving[risen]
+        return moving[:0]
+
+    def _excess(self, index: Tensor) -> Tensor:
+        """How far facets are from holding the ascent back, (k, d̃); at most zero where they do."""
+        multipliers = self.cones.multipliers[index]
+        kinks = (-self._slopes(index)).clamp(min=0)
+        return torch.where(multipliers > 0, multipliers - (1 + MARGIN) * kinks, 0.0)
+
+    def _slopes(self, index: Tensor) -> Tensor:
+        """``σv_i‖x̃_i‖`` of the active rows, (k, d̃)."""
+        rows = self.cones.rows[index]
+        own = self.heights.ndim > 1
+        heights = self.heights[index[:, None], rows] if own else self.heights[rows]
+        return self.signs[index, None] * heights
+
+    def _hop(self, index: Tensor, crossed: Tensor) -> Tensor:
+        """Cross facets where the maximum on the other side is larger; returns where it is."""
+        cones = self.cones
+        before = cones.active(index)
+        rows, slopes = cones.rows[index], self._slopes(index)
+        cones.cross(index, rows, crossed)
+        normals = cones.signed(index, rows, crossed)
+        linear = self.linear[index] + (slopes[:, None, :] @ normals)[:, 0]
+        wanted = self.values[index] * (1 + RISE)
+        projections = cones.project(linear, index, wanted)
+        values = projections.norm(dim=1)
+        risen = values > wanted
+        up, down = index[risen], index[~risen]
+        self.linear[up], self.projections[up] = linear[risen], projections[risen]
+        self.values[up] = values[risen]
+        cones.cross(down, rows[~risen], crossed[~risen])
+        cones.restore(down, [part[~risen] for part in before])
+        return risen

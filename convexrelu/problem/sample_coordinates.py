@@ -1,0 +1,83 @@
+"""Wide sparse inputs in as many coordinates as there are samples, so that they need not be made dense.
+
+Neurons of an optimal network lie in the span of the samples: ``w = Xᵀc``, whatever is orthogonal to all samples only
+costs. With ``G = XXᵀ`` and a diagonal ``H`` of about the size of rounding errors, ``LLᵀ = G + H`` (Cholesky)::
+
+    {Xw : ‖w‖ ≤ 1}  ⊂  {Lz : ‖z‖ ≤ 1},      as  XXᵀ ≼ LLᵀ
+
+so that the problem with ``L`` for inputs is a relaxation of the one with ``X``, and lower bounds for it hold for both.
+The way back, ``w = XᵀL⁻ᵀz``, has ``‖w‖ ≤ ‖z‖`` and ``Xw = Lz − HL⁻ᵀz``, which is ``Lz`` but for a multiple of the
+root of the rounding errors in directions that hardly any sample has. The objective of a network is that on ``X``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.sparse import csr_array, sparray
+
+from convexrelu._utils.typing import Array
+
+__all__ = ["SampleCoordinates"]
+
+
+_EPS = float(np.finfo(np.float64).eps)
+_UNDERFLOW = 1e-250  # above squares whose products with rounding errors are no longer accurate
+
+
+@dataclass(frozen=True, eq=False)
+class SampleCoordinates:
+    """Linear maps between weights for the features and weights for the coordinates of samples.
+
+    Attributes
+    ----------
+    X : csr_array of shape (n, d)
+        Inputs.
+    rows : array of shape (n, n)
+        ``L``, lower triangular: the samples in their coordinates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> coordinates = SampleCoordinates.of(csr_array([[3.0, 0.0, 4.0], [0.0, 2.0, 0.0]]))
+    >>> coordinates.rows.round(6) + 0.0
+    array([[5., 0.],
+           [0., 2.]])
+    >>> weights = np.array([[0.6, 1.0, 0.8]])
+    >>> coordinates.of_weights(weights).round(6)
+    array([[1., 1.]])
+    >>> coordinates.weights_of(coordinates.of_weights(weights)).round(6)
+    array([[0.6, 1. , 0.8]])
+    """
+
+    X: sparray
+    rows: Array
+
+    @classmethod
+    def of(cls, X: sparray) -> SampleCoordinates:
+        """The coordinates of the rows of `X`.
+
+        Errors of ``G`` and of its Cholesky factor are at most ``(n + k + 2) eps ‖x_i‖ ‖x_j‖`` in entry ``(i, j)``, with
+        ``k`` the most entries of a row (Higham 2002, "Accuracy and Stability of Numerical Algorithms", sections 3.5
+        and 10.1), and ``n`` times that on the diagonal is above any such matrix. It is taken twice.
+        """
+        X = csr_array(X)
+        n, k = X.shape[0], int(np.diff(X.indptr).max(initial=0))
+        gram = (X @ X.T).toarray()
+        squares = gram.diagonal()
+        # Rows of zeros may have any coordinates that are small; those whose squares underflow need some.
+        squares = np.maximum(squares, max(squares.min(initial=1.0, where=squares > 0), _UNDERFLOW))
+        gram[np.diag_indices(n)] += 2 * n * (n + k + 2) * _EPS * squares
+        return cls(X, cholesky(gram, lower=True, overwrite_a=True))
+
+    def of_weights(self, weights: Array) -> Array:
+        """``z = L⁻¹Xw`` of rows ``w``, (m, d) to (m, n): ``Lz = Xw``, and ``‖z‖ ≤ ‖w‖``."""
+        return solve_triangular(self.rows, self.X @ weights.T, lower=True).T
+
+    def weights_of(self, coordinates: Array) -> Array:
+        """``w = XᵀL⁻ᵀz`` of rows ``z``, (m, n) to (m, d)."""
+        combined = solve_triangular(self.rows, coordinates.T, lower=True, trans="T")
+        return (self.X.T @ combined).T

@@ -1,0 +1,528 @@
+"""The training problem: data, loss and penalty, with its primal and its dual. Immutable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse
+
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
+from convexrelu.losses import Loss
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.sample_coordinates import SampleCoordinates
+from convexrelu.problem.validation import (
+    ACTIVATIONS,
+    checked_alpha,
+    checked_data,
+    checked_flag,
+    checked_hidden_bias,
+    checked_loss,
+    checked_skip,
+    checked_skip_alpha,
+    checked_slope,
+    checked_weights,
+)
+
+__all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
+
+
+_EPS = float(np.finfo(np.float64).eps)
+# Column of the design that stands for free hidden biases, in units of the largest sample. See `TrainingProblem`.
+_FREE_BIAS = 300.0
+# Outputs that are closer than this to a kink of the loss are on it.
+_AT_A_KINK = 1e-9
+
+
+class _HasBound(Protocol):
+    @property
+    def bound(self) -> float: ...
+
+
+class Units(NamedTuple):
+    """Scales in which data and targets are about one: ``X̃/ρ`` and ``(y − c₀)/τ``.
+
+    Attributes
+    ----------
+    rho : float
+        ``√(Σ_i s_i ‖x̃_i‖²)``, or 1 if that is zero.
+    center : float or array of shape (K,)
+        ``c₀``, the best constant output; zero without an intercept, or where the loss is not homogeneous.
+    tau : float
+        ``√(Σ_i s_i ‖y_i − c₀‖²)``, or 1 if that is zero or the loss is not homogeneous.
+    value : float
+        ``τ^p``, the scale of objectives, with ``p`` the degree of the loss.
+    """
+
+    rho: float
+    center: Any
+    tau: float
+    value: float
+
+    @property
+    def alpha(self) -> float:
+        """Scale of penalties: ``F(f) + alpha Σ‖u‖`` is `value` times the same at ``alpha`` over this."""
+        return self.value * self.rho / self.tau
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingProblem:
+    """Weight-decayed training of a two-layer network of any width.
+
+    With ``f(x) = Σ_j a_j φ(w̃_jᵀ x̃) + Sx + c``, where ``x̃ = (x, 1)`` if `hidden_bias` and ``x̃ = x`` otherwise, outer
+    weights ``a_j`` in ``R^K`` for ``K`` outputs, and ``φ(t) = t`` for ``t ≥ 0``, ``slope · t`` for ``t < 0``::
+
+        P = min  Σ_i s_i ℓ(f(x_i), y_i) + (alpha/2) Σ_j (‖w̃_j‖² + ‖a_j‖²)            (over every width)
+          = min  F(f) + alpha Σ_j ‖w̃_j‖ ‖a_j‖
+
+        D = max_V  −F*(−V)   s.t.  M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ φ(X̃u)‖ ≤ alpha,   (1ᵀV = 0 with an intercept)
+
+    ``s_i = 1/n``, or ``sample_weight_i / Σ sample_weight``. ``P = D`` (Ergen & Pilanci 2021, Theorems 1 and 8; for
+    several outputs Sahiner, Ergen, Pauly & Pilanci 2021). With one output, outputs, targets and dual points have
+    shape (n,), otherwise (n, K).
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n, d)
+        Inputs. Sparse ones that have more features than samples stay sparse.
+    y : array of shape (n,) or (n, K)
+        Targets, as the loss takes them.
+    alpha : float
+        Strength of the weight decay, positive.
+    loss : str or Loss
+        A loss of :mod:`convexrelu.losses`, or its name: ``"squared_error"`` is ``½ (f − y)²``.
+    activation : {"relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"}
+        ``φ``. Gated networks and networks of thresholds have programs of their own, over given patterns.
+    negative_slope : float
+        ``slope`` of ``"leaky_relu"``, in (0, 1).
+    hidden_bias : bool or "free"
+        Whether neurons have a bias, penalised together with their weights, or free: then the penalty is
+        ``Σ_j ‖w_j‖ ‖a_j‖``, without the biases, and there must be an intercept.
+    fit_intercept : bool
+        Whether the network has an output intercept ``c``, never penalised.
+    skip : bool
+        Whether there is a linear connection ``S`` from inputs to outputs, with a penalty of its own.
+    skip_alpha : float
+        Adds ``(skip_alpha/2) ‖S‖²`` to the objective. Zero leaves ``S`` free, with the squared error only.
+    sample_weight : array of shape (n,), optional
+        Non-negative weights, normalised to sum to one. ``None`` means equal weights.
+
+    Attributes
+    ----------
+    weights : array of shape (n,)
+        The normalised ``s``.
+    inputs : array of shape (n, d) or (n, n)
+        ``X``, or where that is sparse its samples in their own coordinates, see
+        :class:`~convexrelu.problem.SampleCoordinates`.
+    design : array of shape (n, d̃)
+        The rows ``x̃_i``, made of `inputs`.
+    slope : float
+        Slope of the activation for negative arguments: 0 for ReLU, −1 for the absolute value.
+    n_outputs : int
+        ``K``.
+
+    Raises
+    ------
+    ValueError
+        For arrays of the wrong shape, not finite, or so large that their squares overflow; for
+        `alpha` that is not a positive finite number, an unknown `loss` or `activation`, targets that the loss does
+        not take, or weights that are negative or all zero. The message names the argument.
+
+    Notes
+    -----
+    A free bias can make any neuron constant on the data: with ``‖w‖ ≤ 1``, ``max_b |vᵀ φ(Xw + b)|`` is finite only
+    where ``Σv = 0``, which an intercept sees to, and is reached at ``|b| ≤ R = max ‖x_i‖``. It is had from the
+    penalised problem: the design is ``(X − mean, B)`` with a last column ``B = 300 R``, in which a bias of ``b`` has
+    length ``b/B``. Then ``‖w‖ ≤ ‖(w, b/B)‖ ≤ ‖w‖ √(1 + (R/B)²)`` for all that matter: an error of 6e-6 in the
+    penalty, which bounds allow for.
+
+    A skip connection takes ``‖XᵀV‖²/(2 skip_alpha)`` off the dual objective; a free one asks for ``XᵀV = 0``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> problem = TrainingProblem(np.array([[-1.0], [1.0]]), np.array([0.0, 1.0]), alpha=0.1)
+    >>> problem.objective(problem.zero_network())  # ½ · variance of y
+    0.125
+    """
+
+    X: Any
+    y: Array
+    alpha: float
+    loss: Loss
+    activation: str
+    slope: float
+    hidden_bias: bool | str
+    fit_intercept: bool
+    skip: bool
+    skip_alpha: float
+    weights: Array
+    n_outputs: int
+
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        alpha: float,
+        *,
+        loss: str | Loss = "squared_error",
+        activation: str = "relu",
+        negative_slope: float = 0.01,
+        hidden_bias: bool | str = True,
+        fit_intercept: bool = True,
+        skip: bool = False,
+        skip_alpha: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
+        function = checked_loss(loss)
+        inputs, targets = checked_data(X, y)
+        targets = function.checked_targets(targets)
+        values = {
+            "X": inputs,
+            "y": targets,
+            "alpha": checked_alpha(alpha),
+            "loss": function,
+            "activation": activation,
+            "slope": checked_slope(activation, negative_slope),
+            "hidden_bias": checked_hidden_bias(hidden_bias, fit_intercept, activation),
+            "fit_intercept": checked_flag("fit_intercept", fit_intercept),
+            "skip": checked_skip(skip, activation),
+            "skip_alpha": checked_skip_alpha(skip_alpha, skip, function),
+            "weights": checked_weights(sample_weight, len(targets)),
+            "n_outputs": function.n_outputs(targets),
+        }
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
+        if issparse(inputs) and activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"X is sparse with more features than samples, which activation={activation!r} does not support; "
+                "use X.toarray()"
+            )
+        if self.n_outputs > 1 and activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"activation={activation!r} does not support several outputs; use another activation"
+            )
+        if self.free_skip:
+            self._free_basis  # noqa: B018  raises where there is none
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples ``n``."""
+        return self.X.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features ``d``, without the bias."""
+        return self.X.shape[1]
+
+    @property
+    def free_bias(self) -> bool:
+        """Whether hidden biases are left out of the penalty."""
+        return self.hidden_bias == "free"
+
+    @cached_property
+    def _sample_coordinates(self) -> SampleCoordinates | None:
+        return SampleCoordinates.of(self.X) if issparse(self.X) else None
+
+    @property
+    def inputs(self) -> Array:
+        """The samples as dense rows: ``X``, or their coordinates where that is sparse."""
+        return self.X if self._sample_coordinates is None else self._sample_coordinates.rows
+
+    @cached_property
+    def design(self) -> Array:
+        """``X̃``: the inputs, with a last column of ones if neurons have a bias."""
+        if not self.hidden_bias:
+            return self.inputs
+        column = np.full(self.n_samples, self.bias_column)
+        design = np.column_stack([self.inputs - self.origin, column])
+        design.flags.writeable = False
+        return design
+
+    @cached_property
+    def origin(self) -> Array:
+        """What is taken off the inputs in the design, as one of them: their mean where biases are free, else zero."""
+        return self.weights @ self.inputs if self.free_bias else np.zeros(self.inputs.shape[1])
+
+    @cached_property
+    def bias_column(self) -> float:
+        """The last column of the design where there are biases: 1, or ``B`` where they are free."""
+        if not self.free_bias:
+            return 1.0
+        return _FREE_BIAS * float(norms(self.inputs - self.origin).max()) or 1.0
+
+    def directions(self, network: TwoLayerNetwork) -> Array:
+        """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is what neuron ``j`` sees."""
+        weights = network.hidden_weights
+        if self._sample_coordinates is not None:
+            weights = self._sample_coordinates.of_weights(weights)
+        if not self.hidden_bias:
+            return weights
+        bias = network.hidden_bias + weights @ self.origin
+        return np.column_stack([weights, bias / self.bias_column])
+
+    def feature_weights(self, weights: Array) -> Array:
+        """Rows of weights for the features, (m, d), that do what these do for `inputs`."""
+        return (
+            weights
+            if self._sample_coordinates is None
+            else self._sample_coordinates.weights_of(weights)
+        )
+
+    def network(
+        self,
+        directions: Array,
+        outer: Array,
+        intercept: ArrayLike,
+        skip_weights: ArrayLike | None = None,
+    ) -> TwoLayerNetwork:
+        """Neuron map of the convex program back to a balanced network.
+
+        Parameters
+        ----------
+        directions : array of shape (m, d̃)
+            ``u_j = w̃_j ‖a_j‖``, for the design; zero rows are left out.
+        outer : array of shape (m,) or (m, K)
+            Signs, or unit vectors: the directions of the outer weights.
+        intercept : float or array of shape (K,)
+            ``c``.
+        skip_weights : array of shape (K, d), optional
+            ``S``, for the features.
+
+        Returns
+        -------
+        TwoLayerNetwork
+            With ``w̃_j = u_j / √‖u_j‖`` and outer weights of length ``√‖u_j‖``, so that its penalty is ``Σ_j ‖u_j‖``
+            (Pilanci & Ergen 2020, Theorem 1).
+        """
+        weights, bias = directions, np.zeros(len(directions))
+        if self.hidden_bias:
+            weights = directions[:, :-1]
+            bias = directions[:, -1] * self.bias_column - weights @ self.origin
+        outer = np.reshape(outer, (len(directions), self.n_outputs))
+        network = TwoLayerNetwork(
+            self.feature_weights(weights),
+            bias,
+            outer.T,
+            np.atleast_1d(intercept),
+            negative_slope=self.slope,
+            skip_weights=skip_weights,
+        )
+        return self.balanced(network)
+
+    def balanced(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
+        """The same function at the smallest penalty that scaling its neurons gives."""
+        return network.balance(free_bias=self.free_bias)
+
+    def merged(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
+        """The same function with neurons of one direction joined, and balanced."""
+        return network.merge(free_bias=self.free_bias)
+
+    # Primal
+
+    def data_fit(self, outputs: Array) -> float:
+        """``F(f) = Σ_i s_i ℓ(f_i, y_i)`` for outputs of shape (n,) or (n, K)."""
+        return float(self.weights @ self.loss.value(outputs, self.y))
+
+    def no_outputs(self) -> Array:
+        """Outputs of zero, of shape (n,) or (n, K)."""
+        shape = (self.n_samples,) if self.n_outputs == 1 else (self.n_samples, self.n_outputs)
+        return np.zeros(shape)
+
+    def penalty(self, network: TwoLayerNetwork) -> float:
+        """``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)`` of a network as it stands; without the biases where they are free."""
+        return network.penalty(free_bias=self.free_bias)
+
+    def objective(self, network: TwoLayerNetwork) -> float:
+        """Regularised loss of a network as it stands, balanced or not: the number everything is judged by."""
+        value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
+        if self.skip and network.skip_weights is not None:
+            value += (
+                0.5 * self.skip_alpha * float(np.vdot(network.skip_weights, network.skip_weights))
+            )
+        return value
+
+    def best_intercept(self, outputs: Array) -> Any:
+        """The ``c``, a float or of shape (K,), that minimises ``F(outputs + c)``; zero without an intercept."""
+        if not self.fit_intercept:
+            return self._no_intercept()
+        return self.loss.best_intercept(outputs, self.y, self.weights)
+
+    def units(self) -> Units:
+        """Scales for the sake of solvers."""
+        root = np.sqrt(self.weights)
+        rho = float(np.linalg.norm(root[:, None] * self.design)) or 1.0
+        if self.loss.degree is None:
+            return Units(rho, self._no_intercept(), 1.0, 1.0)
+        center = self.best_intercept(self.no_outputs())
+        tau = float(np.linalg.norm(root * np.transpose(self.y - center))) or 1.0
+        return Units(rho, center, tau, tau**self.loss.degree)
+
+    def _no_intercept(self) -> Any:
+        return 0.0 if self.n_outputs == 1 else np.zeros(self.n_outputs)
+
+    def zero_network(self) -> TwoLayerNetwork:
+        """No neurons and the best constant."""
+        return TwoLayerNetwork.constant(
+            self.n_features, self.best_intercept(self.no_outputs()), negative_slope=self.slope
+        )
+
+    # Dual
+
+    def dual_point(self, outputs: Array) -> Array:
+        """``V = −∇F(f)`` at these outputs with the best intercept, made feasible but for ``M(V) ≤ alpha``."""
+        outputs = outputs + self.best_intercept(outputs)
+        if self.loss.smooth or not self.fit_intercept:
+            gradient = self.loss.gradient(outputs, self.y)
+        else:
+            gradient = self._balanced_subgradient(outputs)
+        return self.feasible(-(self.weights * gradient.T).T)
+
+    def _balanced_subgradient(self, outputs: Array) -> Array:
+        """What kinks leave open is used to bring the sum to zero, as at the best intercept it can be."""
+        step = _AT_A_KINK * (1 + np.abs(outputs))
+        low = self.loss.gradient(outputs - step, self.y)
+        high = self.loss.gradient(outputs + step, self.y)
+        below, above = self.weights @ low, self.weights @ high
+        span = np.where(above > below, above - below, 1.0)
+        return low + np.clip(-below / span, 0.0, 1.0) * (high - low)
+
+    def feasible(self, v: Array) -> Array:
+        """A point near ``v`` in the domain of ``F*``; with an intercept its sum is zero as a real number."""
+        if self.free_skip:
+            root = np.sqrt(self.weights)
+            scaled = (v.T / np.where(root > 0, root, 1.0)).T
+            basis, _ = self._free_basis
+            scaled = scaled - basis @ (basis.T @ scaled)
+            return (root * scaled.T).T
+        return self.loss.dual_point(v, self.y, self.weights, self.fit_intercept)
+
+    @property
+    def free_skip(self) -> bool:
+        """Whether there is a skip connection without a penalty."""
+        return self.skip and self.skip_alpha == 0
+
+    @cached_property
+    def _free_basis(self) -> tuple[Array, float]:
+        """Orthonormal columns that span ``√s ∘ (1, X)``, what costs nothing, and the condition number of these."""
+        columns = [self.inputs, np.ones((self.n_samples, 1))][: 1 + self.fit_intercept]
+        scaled = np.sqrt(self.weights)[:, None] * np.hstack(columns)
+        scaled /= np.maximum(np.abs(scaled).max(axis=0), np.finfo(np.float64).tiny)
+        basis, singular, _ = np.linalg.svd(scaled, full_matrices=False)
+        if scaled.shape[1] > self.n_samples or singular[-1] < 1e-10 * singular[0]:
+            raise ValueError(
+                "skip_alpha=0: X has linearly dependent columns (the intercept counts as one), among which a "
+                "free skip connection is not unique; leave some out, or use skip_alpha > 0"
+            )
+        return basis, float(singular[0] / singular[-1])
+
+    def dual(self, v: Array) -> float:
+        """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's.
+
+        ``−inf`` outside of the domain of ``F*``. The errors of the conjugate are taken four times: ``−v/s`` is
+        rounded, and ``v`` may be a product that was rounded.
+        """
+        alive = self.weights > 0  # v is zero elsewhere
+        y, weights = self.y[alive], self.weights[alive]
+        z = (-v[alive].T / weights).T
+        terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
+        if not np.isfinite(terms).all():
+            return -math.inf
+        value = 0.0 - math.fsum(terms) - 4 * _EPS * math.fsum(np.abs(terms))
+        return value - self._skip_term(v) if self.skip else value
+
+    def _skip_term(self, v: Array) -> float:
+        """What a skip connection takes off the dual objective, rounded up.
+
+        Without a penalty, ``XᵀV = 0`` to rounding only. A linear part ``z`` of the optimum then adds at most
+        ``‖z‖ ‖QᵀV‖``, in the norm of the sample weights and with ``Q`` a basis of linear parts. Its outputs and its
+        hidden outputs bound ``‖z‖`` by ``‖y‖ + √(2P₀) + ρP₀/alpha``, with ``P₀ = ½‖y‖²``, the objective of zero. The
+        computed ``Q`` is off by as many roundings as the columns have for a condition number (Wedin 1972).
+        """
+        n = self.n_samples
+        if self.skip_alpha > 0:
+            rounding = 2 * n * _EPS * abs(self.X).T @ np.abs(v)
+            largest = np.abs(self.X.T @ v) + rounding
+            return float(np.vdot(largest, largest)) / (2 * self.skip_alpha) * (1 + 8 * n * _EPS)
+        root = np.sqrt(self.weights)
+        scaled = (v.T / np.where(root > 0, root, 1.0)).T
+        basis, condition = self._free_basis
+        unsure = 4 * n * _EPS * condition * float(np.linalg.norm(scaled))
+        rest = float(np.linalg.norm(basis.T @ scaled)) + unsure
+        size = float(np.linalg.norm(root * self.y.T))
+        reach = 2 * size + 0.5 * size**2 * self.units().rho / self.alpha
+        return 2 * reach * rest
+
+    def alpha_max(self, oracle: Callable[[Array], _HasBound]) -> float:
+        """Smallest `alpha` whose solution has no neuron: ``M(−∇F(f₀))`` at the best constant ``f₀``.
+
+        Parameters
+        ----------
+        oracle : callable
+            ``v → report`` with ``report.bound`` for ``M(v)``, from :mod:`convexrelu.oracles`. The
+            result is as trustworthy as the oracle: exact for an exact one, from below for a
+            searched one.
+        """
+        return oracle(self.dual_point(self.no_outputs())).bound
+
+    # Equivalent problems
+
+    def with_alpha(self, alpha: float) -> TrainingProblem:
+        """Same data, other penalty."""
+        return self._replace(alpha=checked_alpha(alpha))
+
+    def equals_but_for_alpha(self, other: TrainingProblem) -> bool:
+        """Whether the two differ in `alpha` at most."""
+        return (
+            self.loss == other.loss
+            and self.slope == other.slope
+            and self.fit_intercept == other.fit_intercept
+            and (self.skip, self.skip_alpha) == (other.skip, other.skip_alpha)
+            and np.array_equal(self.y, other.y)
+            and np.array_equal(self.weights, other.weights)
+            and np.array_equal(self.design, other.design)
+        )
+
+    def condensed(self) -> TrainingProblem:
+        """Same problem on distinct rows: weightless samples left out, equal ones joined, in lexicographic order.
+
+        The objective of every network is kept, while the result no longer depends on how the same
+        weighted sample was written down (order of rows, repetitions instead of weights).
+        """
+        alive = np.flatnonzero(self.weights > 0)
+        table = np.column_stack([self.row_keys(), self.y])[alive] + 0.0  # turns -0.0 into 0.0
+        _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        weights = np.bincount(inverse.ravel(), weights=self.weights[alive], minlength=len(first))
+        kept = alive[first]
+        X = self.X[kept]
+        return self._replace(X=X, y=self.y[kept], weights=weights)
+
+    def row_keys(self) -> Array:
+        """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
+        if not issparse(self.X):
+            return self.X
+        bounds = zip(self.X.indptr[:-1], self.X.indptr[1:], strict=True)
+        rows = [
+            (tuple(self.X.indices[a:b].tolist()), tuple(self.X.data[a:b].tolist()))
+            for a, b in bounds
+        ]
+        places = {row: float(k) for k, row in enumerate(sorted(set(rows)))}
+        return np.array([places[row] for row in rows])
+
+    def _replace(self, **changes: object) -> TrainingProblem:
+        other = object.__new__(TrainingProblem)
+        for field in fields(self):
+            object.__setattr__(
+                other, field.name, changes.get(field.name, getattr(self, field.name))
+            )
+        if "X" not in changes and "_sample_coordinates" in self.__dict__:  # a Cholesky factor
+            other.__dict__["_sample_coordinates"] = self._sample_coordinates
+        return other

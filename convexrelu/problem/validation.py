@@ -1,0 +1,156 @@
+"""Checks of what a training problem is made of; messages name the argument, what was given and what is taken."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_array, issparse
+
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
+from convexrelu.losses import LOSSES, Loss
+
+__all__ = [
+    "ACTIVATIONS",
+    "checked_alpha",
+    "checked_data",
+    "checked_flag",
+    "checked_hidden_bias",
+    "checked_loss",
+    "checked_skip",
+    "checked_skip_alpha",
+    "checked_slope",
+    "checked_weights",
+]
+
+
+ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold")
+
+
+def checked_alpha(alpha: float) -> float:
+    """`alpha` as a float, or a ValueError."""
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < math.inf:
+        raise ValueError(f"alpha={alpha!r} is not a positive finite number")
+    return float(alpha)
+
+
+def checked_flag(name: str, value: bool) -> bool:
+    """True or False, or a ValueError."""
+    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
+        raise ValueError(f"{name}={value!r} is not True or False")
+    return bool(value)
+
+
+def checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str) -> bool | str:
+    """True, False or ``"free"``, where these are to be had."""
+    if isinstance(value, str) and value == "free":
+        if activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"hidden_bias='free' is not supported for activation={activation!r}, whose gates have no penalty; "
+                "use hidden_bias=True"
+            )
+        if not fit_intercept:
+            raise ValueError(
+                "hidden_bias='free' without an intercept has no optimum: a neuron without weights is a "
+                "constant that costs as little as one likes; use fit_intercept=True"
+            )
+        return value
+    if isinstance(value, str):
+        raise ValueError(f"hidden_bias={value!r} is not True, False or 'free'")
+    return checked_flag("hidden_bias", value)
+
+
+def checked_skip(skip: bool, activation: str) -> bool:
+    """Whether there is a skip connection, which networks of gates cannot have."""
+    if checked_flag("skip", skip) and activation in ("gated_relu", "threshold"):
+        raise ValueError(f"skip=True is not supported for activation={activation!r}")
+    return bool(skip)
+
+
+def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
+    """Penalty of the skip connection; zero only where a bound is known without."""
+    if (
+        isinstance(skip_alpha, bool)
+        or not isinstance(skip_alpha, numbers.Real)
+        or not 0 <= skip_alpha < math.inf
+    ):
+        raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
+    if skip and skip_alpha == 0 and not loss.is_least_squares:
+        raise ValueError(
+            f"skip_alpha=0 is not supported for loss={loss.name!r}, of which no bound is known then; "
+            "use skip_alpha > 0"
+        )
+    return float(skip_alpha)
+
+
+def checked_slope(activation: str, negative_slope: float) -> float:
+    """Slope of the activation for negative arguments."""
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation={activation!r} is not known; available: {', '.join(map(repr, ACTIVATIONS))}"
+        )
+    if activation == "absolute_value":
+        return -1.0
+    if activation != "leaky_relu":
+        return 0.0
+    if (
+        isinstance(negative_slope, bool)
+        or not isinstance(negative_slope, numbers.Real)
+        or not 0 < negative_slope < 1
+    ):
+        raise ValueError(f"negative_slope={negative_slope!r} is not a number between 0 and 1")
+    return float(negative_slope)
+
+
+def checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
+    """Copies of inputs and targets, as many of one as of the other."""
+    X, y = _checked_inputs(X), finite_array("y", y)
+    if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
+        raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
+    n = X.shape[0]
+    if y.ndim not in (1, 2) or len(y) != n or (y.ndim == 2 and y.shape[1] < 2):
+        raise ValueError(
+            f"y has shape {y.shape}, expected ({n},), one target for each row of X, "
+            f"or ({n}, K) for K ≥ 2 outputs"
+        )
+    return X, y
+
+
+def _checked_inputs(X: Any) -> Any:
+    """A copy in float64: dense, or in canonical CSR if there are more features than samples in a sparse one."""
+    if not issparse(X):
+        return finite_array("X", X)
+    if X.ndim != 2 or X.shape[1] <= X.shape[0]:
+        return finite_array("X", X.toarray())
+    rows = csr_array(X, copy=True)
+    rows.data = finite_array("X", rows.data)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    return rows
+
+
+def checked_loss(loss: str | Loss) -> Loss:
+    """A loss, of its name too."""
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]()
+    if not isinstance(loss, Loss):
+        raise ValueError(
+            f"loss={loss!r} is not known; available: {', '.join(map(repr, LOSSES))}, or a convexrelu.losses.Loss"
+        )
+    return loss
+
+
+def checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:
+    """Weights of the samples that sum to one."""
+    if sample_weight is None:
+        return np.full(n_samples, 1.0 / n_samples)
+    weights = finite_array("sample_weight", sample_weight)
+    if weights.shape != (n_samples,):
+        raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n_samples},)")
+    if (weights < 0).any() or not weights.any():
+        raise ValueError("sample_weight must be non-negative with at least one positive entry")
+    return weights / weights.sum()

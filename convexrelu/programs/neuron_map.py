@@ -1,0 +1,93 @@
+"""From the solution of a finite program to a network, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu._utils.typing import Array
+from convexrelu.networks.gated import GatedNetwork
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import Blocks, ProgramSolution
+
+__all__ = [
+    "active_blocks",
+    "blocks_of",
+    "dual_of",
+    "recover_gated",
+    "recover_relu",
+    "with_best_intercept",
+]
+
+
+def active_blocks(solution: ProgramSolution) -> NDArray[np.bool_]:
+    """Blocks that are not zero, judged against the largest and by the accuracy of the solution.
+
+    A relative gap ``ε`` leaves up to about ``ε/s`` in a block that should be zero, if its
+    constraint in the dual has a relative slack of ``s``; blocks are called zero from a slack of
+    one in a thousand.
+    """
+    norms = np.linalg.norm(solution.blocks, axis=1)
+    return norms > 1e3 * solution.accuracy * norms.max(initial=0.0)
+
+
+def recover_relu(
+    problem: TrainingProblem, solution: ProgramSolution, blocks: Blocks
+) -> TwoLayerNetwork:
+    """Neuron map: the non-zero blocks as neurons, equal directions merged, the intercept at its best."""
+    active = active_blocks(solution)
+    network = problem.network(
+        solution.blocks[active], blocks.signs[active], solution.intercept, solution.skip_weights
+    )
+    return with_best_intercept(problem, problem.merged(network))
+
+
+def with_best_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
+    """The same neurons with the intercept that minimises the loss: zero where there must be none."""
+    hidden = network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
+    return network.with_output_bias(problem.best_intercept(hidden))
+
+
+def dual_of(problem: TrainingProblem, solution: ProgramSolution) -> Array:
+    """Dual point of a solution, feasible but for ``M(v) ≤ alpha``."""
+    if solution.dual is not None:
+        return problem.feasible(solution.dual)
+    return problem.dual_point(solution.outputs)
+
+
+def recover_gated(
+    problem: TrainingProblem, solution: ProgramSolution, gates: Array
+) -> GatedNetwork:
+    """The non-zero blocks with their gates."""
+    active = active_blocks(solution)
+    return GatedNetwork(
+        gates[active], solution.blocks[active], solution.intercept, bool(problem.hidden_bias)
+    )
+
+
+def blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[Blocks, Array]:
+    """Patterns and output directions of a network's neurons on the problem's samples, with the values of these blocks.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+    problem : TrainingProblem
+
+    Returns
+    -------
+    blocks : Blocks
+        Distinct. A sample on a neuron's kink counts as active.
+    values : array of shape (B, d̃)
+        ``Σ_j w̃_j ‖a_j‖`` over the neurons of a block.
+    """
+    network = network.prune()
+    sizes = np.linalg.norm(network.output_weights, axis=0)
+    values = problem.directions(network) * sizes[:, None]
+    signs = network.output_weights.T / sizes[:, None]
+    masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
+    blocks = Blocks(masks.T, signs[:, 0] if problem.n_outputs == 1 else signs)
+    _, first, block = np.unique(blocks.keys(), return_index=True, return_inverse=True)
+    joint = np.zeros((len(first), values.shape[1]))
+    np.add.at(joint, block, values)
+    return blocks.select(first), joint

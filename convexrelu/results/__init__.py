@@ -1,0 +1,7 @@
+"""Results of training: the network with its certificate, how the solvers ended, and progress as text."""
+
+from convexrelu.results.progress import ProgressPrinter
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import SolverWarning, Status
+
+__all__ = ["ProgressPrinter", "Result", "Round", "SolverWarning", "Status"]

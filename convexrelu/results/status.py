@@ -1,0 +1,40 @@
+"""How a solve ended: one code and one sentence for every solver."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["SolverWarning", "Status"]
+
+
+class SolverWarning(UserWarning):
+    """A solver did not end as it should; what it returned was checked and is reported with its honest gap."""
+
+
+class Status(Enum):
+    """Result codes. The value is a sentence for people; the name is for programs."""
+
+    CONVERGED = "the gap is within the tolerance"
+    INACCURATE = "the solver could not reach its own tolerance"
+    INFEASIBLE = "the solver took the program for infeasible or unbounded"
+    USER_LIMIT = "the solver stopped at a limit on time or iterations"
+    FAILED = "the solver failed"
+    MAX_ITER = "the limit max_iter on rounds was reached"
+    TIME_LIMIT = "the limit time_limit was reached"
+    STALLED = "no further pattern improves the objective, but the gap is above the tolerance"
+    INTERRUPTED = "interrupted from the keyboard"
+
+    @classmethod
+    def of_cvxpy(cls, status: str | None) -> Status:
+        """Translate the status string of a cvxpy problem."""
+        match status:
+            case "optimal":
+                return cls.CONVERGED
+            case "optimal_inaccurate":
+                return cls.INACCURATE
+            case "user_limit":
+                return cls.USER_LIMIT
+            case None | "solver_error":
+                return cls.FAILED
+            case _:  # infeasible, unbounded, and their inaccurate forms
+                return cls.INFEASIBLE

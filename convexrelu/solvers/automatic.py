@@ -1,0 +1,114 @@
+"""The choice of a solver for a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from convexrelu._utils.typing import Array
+from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import Blocks, ProgramSolution
+from convexrelu.solvers.base import ProgramSolver
+from convexrelu.solvers.native.solver import NativeSolver
+
+__all__ = ["AutomaticSolver"]
+
+# Rows of the largest Newton system that is worth it where no warm start shortens the way: some seconds a factor.
+_LARGEST_SYSTEM = 4000
+# Operations of an iteration of interior points for a loss of several outputs: some tenths of a second.
+_SLOW_ITERATION = 2e8
+
+
+class AutomaticSolver:
+    """A native solver where it lacks nothing, a reference otherwise; a network where programs are too large.
+
+    Interior points for general losses start afresh in every round. Where their systems, ``min(nK, B d̃)`` rows, pass
+    4000, :class:`~convexrelu.solvers.nonconvex.network_solver.NetworkSolver` takes over, if the loss has a gradient.
+    Where patterns must not move, there are five outputs or more and an iteration takes more than 2·10⁸ operations, ``nK
+    B d̃ min(nK, B d̃)``, :class:`~convexrelu.solvers.first_order.cone_gradient.ConeGradientSolver` does.
+
+    Parameters
+    ----------
+    native : NativeSolver
+    make_reference : callable
+        Makes the reference, when it is first needed.
+    make_network : callable, optional
+        Makes the solver for large programs; None where patterns must not move.
+    make_gradient : callable, optional
+        Makes the one for slow programs of several outputs; None where patterns may move.
+    """
+
+    def __init__(
+        self,
+        native: NativeSolver,
+        make_reference: Callable[[], ProgramSolver],
+        make_network: Callable[[], ProgramSolver] | None = None,
+        make_gradient: Callable[[], ProgramSolver] | None = None,
+    ) -> None:
+        self.native = native
+        self._make_reference = make_reference
+        self._make_network = make_network
+        self._make_gradient = make_gradient
+        self._made: dict[Callable[[], ProgramSolver], ProgramSolver] = {}
+
+    def relu(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgramSolution:
+        """Solve the ReLU program on `blocks`."""
+        program_solver = self._for_relu(problem, blocks)
+        return program_solver.relu(problem, blocks, start=start, time_limit=time_limit)
+
+    def gated(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgramSolution:
+        """Solve the gated program on the patterns of `blocks`."""
+        return self._for(problem, gated=True).gated(
+            problem, blocks, start=start, time_limit=time_limit
+        )
+
+    def _for_relu(self, problem: TrainingProblem, blocks: Blocks) -> ProgramSolver:
+        if self._make_network is not None and _is_large(problem, blocks):
+            return self._get(self._make_network)
+        if self._make_gradient is not None and _is_slow(problem, blocks):
+            return self._get(self._make_gradient)
+        return self._for(problem)
+
+    def _for(self, problem: TrainingProblem, *, gated: bool = False) -> ProgramSolver:
+        lacking = self.native.support.lacks(problem, gated=gated)
+        return self._get(self._make_reference) if lacking else self.native
+
+    def _get(self, make: Callable[[], ProgramSolver]) -> ProgramSolver:
+        if make not in self._made:
+            self._made[make] = make()
+        return self._made[make]
+
+
+def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
+    """Whether the network is what can be trained, and the program is not."""
+    if not problem.loss.smooth or problem.skip:
+        return False
+    if problem.loss.is_least_squares and problem.n_outputs == 1:
+        return False
+    rows = problem.n_samples * problem.n_outputs
+    return min(rows, len(blocks) * problem.design.shape[1]) > _LARGEST_SYSTEM
+
+
+def _is_slow(problem: TrainingProblem, blocks: Blocks) -> bool:
+    """Whether one iteration of interior points takes longer than many steps of first order."""
+    if not problem.loss.smooth or problem.skip or problem.n_outputs <= MAX_PROVED_OUTPUTS:
+        return False  # proofs of few outputs are sharp, and ask for accurate solutions
+    if problem.loss.is_least_squares:  # which has Newton steps
+        return False
+    rows = problem.n_samples * problem.n_outputs
+    columns = len(blocks) * problem.design.shape[1]
+    return rows * columns * min(rows, columns) > _SLOW_ITERATION

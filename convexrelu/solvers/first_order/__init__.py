@@ -1,0 +1,1 @@
+"""Accelerated gradient steps, for programs that are too large for Newton steps."""

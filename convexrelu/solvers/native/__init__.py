@@ -1,0 +1,1 @@
+"""Solvers of the finite programs in PyTorch, made for their block structure."""

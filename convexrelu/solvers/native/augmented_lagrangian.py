@@ -1,0 +1,215 @@
+"""Augmented Lagrangian on the dual with semismooth Newton steps: the native solver of both programs.
+
+The proximal point method on the program of :class:`TensorProgram`, from the centre ``ū``::
+
+    u⁺ = argmin ½‖Au − t‖² + alpha Σ‖u_j‖ + (1/2τ) ‖u − ū‖²      (u_j in K_j)
+
+is the augmented Lagrangian method on its dual (Rockafellar 1976). Its subproblem is solved in the dual variable
+``v``, one entry a sample and output, where it is smooth and strongly convex, whatever the number of blocks::
+
+    φ(v)  = ½‖v‖² − tᵀv + (1/2τ) Σ_j ‖u_j(v)‖²,      u_j(v) = shrink(projection of ū_j + τA_jᵀv on K_j, τ alpha)
+    ∇φ(v) = v − t + Σ_j A_j u_j(v)
+
+``∇φ`` is strongly semismooth, so Newton's method with a line search converges fast (Li, Sun & Toh 2018, for the lasso;
+Zhang, Zhang, Sun & Toh 2020, for groups). Blocks that shrink to zero drop out of the Newton system, and a block whose
+projection is known to be shorter than ``τ alpha`` need not be projected to the end: most blocks
+cost next to nothing.
+
+``v`` is the dual point, made feasible by a factor: ``‖projection of A_jᵀv‖ ≤ ‖projection of (ū_j + τA_jᵀv) − ū_j‖/τ``
+bounds its infeasibility, so each outer iteration ends with a duality gap that holds.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+from convexrelu._utils.torch_import import Tensor, torch
+from convexrelu.patterns.cone_projection import ConeProjector
+from convexrelu.results.status import Status
+from convexrelu.solvers.native.newton_systems import (
+    ActiveBlocks,
+    ConeSystem,
+    GatedSystem,
+    NewtonSystem,
+)
+from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
+
+__all__ = ["AugmentedLagrangian"]
+
+_FIRST_STEP = 1e3  # τ, but not above 1/alpha
+# Factors of τ from one outer iteration to the next: after a few Newton steps, after many, and after too many, be
+# it for the kinks or for rounding.
+_FEW_STEPS, _FAST_GROWTH, _GROWTH, _RETREAT = 2, 10.0, 3.0, 0.1
+_LARGEST_STEP = 1e12
+_RESUMED = 0.1  # of the last τ, where the next program is almost the same
+_INEXACTNESS = 1.0
+_MAX_OUTER = 60
+_MAX_NEWTON = 60
+_MAX_HALVINGS = 30
+_SUFFICIENT = 1e-4
+# Outer iterations in a row that do not lower the gap after which the solver gives up.
+_PATIENCE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """``φ`` at one ``v``, with all that comes with it."""
+
+    v: Tensor
+    value: float
+    gradient: Tensor
+    projections: Tensor
+    blocks: Tensor  # those of `active`
+    active: ActiveBlocks
+
+
+class AugmentedLagrangian:
+    """Solver of one program; what it learns of the program is kept for the next `alpha`.
+
+    Parameters
+    ----------
+    program : TensorProgram
+
+    Notes
+    -----
+    One evaluation of ``φ`` is ``2 B n d̃`` operations, and with cones ``k n d̃`` for each sweep over the ``k``
+    undecided blocks; a Newton step is described in :mod:`~convexrelu.solvers.native.newton_systems`. Memory,
+    besides the program: that of the Newton system, and ``8 B n`` bytes in the first sweep over all blocks.
+    """
+
+    def __init__(self, program: TensorProgram) -> None:
+        self.program = program
+        self._everything = torch.arange(len(program.slopes), device=program.rows.device)
+        self._last_tau = 0.0
+        self._cones: ConeProjector | None = None
+        self._system: NewtonSystem
+        if program.cones:
+            self._cones = ConeProjector(program.rows, program.patterns())
+            self._system = ConeSystem(program, self._cones)
+        else:
+            self._system = GatedSystem(program)
+
+    def solve(
+        self,
+        start: Tensor | None = None,
+        *,
+        v: Tensor | None = None,
+        gap: float = 1e-8,
+        max_steps: int | None = None,
+        deadline: float = math.inf,
+    ) -> Iterate:
+        """Solve to a relative duality gap.
+
+        Parameters
+        ----------
+        start : tensor of shape (B, d̃), optional
+            Blocks to start from.
+        v : tensor of shape (nK,), optional
+            Dual point to start from, for a solve of almost the same program as the last; by default the residual
+            of the blocks.
+        gap : float
+        max_steps : int, optional
+            Newton steps after which to give up.
+        deadline : float
+            Value of :func:`time.perf_counter` at which to stop.
+
+        Returns
+        -------
+        Iterate
+            The best iterate, whose status is ``INACCURATE`` or ``USER_LIMIT`` if its gap is above `gap`.
+        """
+        program = self.program
+        centre = program.no_blocks() if start is None else start
+        active = centre.any(dim=1).nonzero()[:, 0]
+        tau = min(_FIRST_STEP, 1 / program.alpha)
+        if v is None:
+            v = program.target - program.push(centre[active], active)
+        else:
+            tau = max(tau, _RESUMED * self._last_tau)
+        best = Iterate(centre, v, math.inf, Status.INACCURATE)
+        idle = total = 0
+        for _ in range(_MAX_OUTER):
+            allowed = _MAX_NEWTON if max_steps is None else min(_MAX_NEWTON, max_steps - total)
+            point, n_steps = self._minimise(v, centre, tau, allowed, deadline)
+            v, self._last_tau, total = point.v, tau, total + n_steps
+            now = self._iterate(point, centre, tau)
+            idle = 0 if now.gap < 0.99 * best.gap else idle + 1
+            best = now if now.gap < best.gap else best
+            if best.gap <= gap:
+                return replace(best, status=Status.CONVERGED)
+            if time.perf_counter() > deadline:
+                return replace(best, status=Status.USER_LIMIT)
+            if idle >= _PATIENCE or (max_steps is not None and total >= max_steps):
+                break
+            centre = now.blocks
+            tau = min(_factor(n_steps) * tau, _LARGEST_STEP)
+        return best
+
+    def _minimise(
+        self, v: Tensor, centre: Tensor, tau: float, allowed: int, deadline: float
+    ) -> tuple[_Point, int]:
+        """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration.
+
+        Also returns the number of steps, the largest if that was not reached.
+        """
+        point = self._evaluate(v, centre, tau)
+        for n_steps in range(allowed):
+            if self._is_minimal(point, centre, tau) or time.perf_counter() > deadline:
+                return point, n_steps
+            step = self._system.direction(point.gradient, point.active, tau)
+            following = self._line_search(point, step, centre, tau)
+            if following is None:
+                return point, _MAX_NEWTON
+            point = following
+        return point, _MAX_NEWTON
+
+    def _is_minimal(self, point: _Point, centre: Tensor, tau: float) -> bool:
+        moved = centre.clone()
+        moved[point.active.index] -= point.blocks
+        allowed = _INEXACTNESS * float(moved.norm()) / tau**0.5
+        rounding = 1e3 * torch.finfo(centre.dtype).eps
+        return float(point.gradient.norm()) <= max(allowed, rounding)
+
+    def _line_search(
+        self, point: _Point, step: Tensor, centre: Tensor, tau: float
+    ) -> _Point | None:
+        slope = float(point.gradient @ step)
+        length = 1.0
+        rounding = 4 * torch.finfo(step.dtype).eps * abs(point.value)
+        for _ in range(_MAX_HALVINGS):
+            candidate = self._evaluate(point.v + length * step, centre, tau)
+            if candidate.value <= point.value + _SUFFICIENT * length * slope + rounding:
+                return candidate
+            length *= 0.5
+        return None
+
+    def _evaluate(self, v: Tensor, centre: Tensor, tau: float) -> _Point:
+        program = self.program
+        level = tau * program.alpha
+        moved = torch.add(centre, program.pull(v), alpha=tau)
+        if self._cones is not None:
+            moved = self._cones.project(moved, self._everything, level)
+        lengths = moved.norm(dim=1)
+        index = (lengths > level).nonzero()[:, 0]
+        shrink = 1 - level / lengths[index]
+        active = ActiveBlocks(index, moved[index] / lengths[index, None], shrink)
+        blocks = shrink[:, None] * moved[index]
+        gradient = v - program.target + program.push(blocks, index)
+        value = float(0.5 * v @ v - program.target @ v + 0.5 / tau * blocks.square().sum())
+        return _Point(v, value, gradient, moved, blocks, active)
+
+    def _iterate(self, point: _Point, centre: Tensor, tau: float) -> Iterate:
+        bound = float((point.projections - centre).norm(dim=1).max()) / tau if len(centre) else 0.0
+        residual = point.v - point.gradient
+        gap = self.program.gap(point.blocks, point.active.index, residual, point.v, bound)
+        blocks = torch.zeros_like(centre)
+        blocks[point.active.index] = point.blocks
+        return Iterate(blocks, point.v, gap, Status.INACCURATE)
+
+
+def _factor(n_steps: int) -> float:
+    if n_steps <= _FEW_STEPS:
+        return _FAST_GROWTH
+    return _GROWTH if n_steps < _MAX_NEWTON else _RETREAT

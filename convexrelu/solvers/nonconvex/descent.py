@@ -1,0 +1,386 @@
+"""Non-convex training: the network that cutting planes start from, and networks with neurons added.
+
+Weight-decayed training as everybody does it, by L-BFGS on inner and outer weights. What it does not do is
+prove anything, and it need not: the patterns of its neurons start the convex programs.
+
+Neurons of a good network bend exactly at samples, where the objective has kinks that stop gradient
+methods early. So the kinks are rounded off first, over a width that shrinks from stage to stage (with ``s`` the
+width times ``‖w̃_j‖``)::
+
+    relu_s(t) = (t + s)²/4s   where |t| ≤ s,   relu(t) elsewhere
+    φ_s(t)    = slope · t + (1 − slope) relu_s(t)
+
+Losses with kinks get the like, see :func:`rounded_loss`. The value then differs from the objective by little, and
+the network that is returned is judged by the objective itself.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from convexrelu._utils.norms import lipschitz_constant, norms
+from convexrelu._utils.threads import one_blas_thread
+from convexrelu._utils.typing import Array
+from convexrelu.losses import Loss, SeparableLoss
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.neuron_map import with_best_intercept
+
+__all__ = ["descend", "polish", "rounded_loss"]
+
+Stages = tuple[tuple[float, int, float], ...]
+
+# Widths of the rounding, most steps of L-BFGS, and the drop of the value in ten steps, as a part of it, that ends them.
+# Losses with kinks are slow to move; with several outputs few neurons bend at the same place, and wide roundings only
+# take time.
+_STAGES = (
+    (0.1, 300, 1e-3),
+    (0.03, 300, 1e-3),
+    (0.01, 300, 1e-3),
+    (0.003, 300, 1e-4),
+    (0.001, 300, 1e-4),
+)
+_STAGES_OF_KINKS = (
+    (0.3, 300, 1e-4),
+    (0.1, 300, 1e-4),
+    (0.03, 300, 1e-4),
+    (0.01, 300, 1e-4),
+    (0.003, 300, 1e-5),
+    (0.001, 300, 1e-5),
+)
+_STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
+_LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
+_WINDOW = 10  # L-BFGS has small steps between large ones
+_MEMORY = 20
+_FIRST_NORM = 0.5  # of inner and of outer weights
+# Neurons at a penalty of 0.003 in units in which data are of size one; ten times smaller, twice as many do better,
+# but hardly so with several outputs.
+_NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
+_FEWEST_NEURONS, _MOST_NEURONS = 50, 300
+_MAX_SAMPLES = 5_000
+# More hidden outputs are computed in single precision, and by rows whose arrays stay in the cache.
+_LARGE, _CHUNK = 2**14, 2**16
+
+
+def descend(
+    problem: TrainingProblem, random: np.random.RandomState, deadline: float = math.inf
+) -> TwoLayerNetwork:
+    """Train a network of at most three hundred neurons from random weights by L-BFGS.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples. Of more than 5000 samples, 5000 random ones are used.
+    random : RandomState
+        Draws the first weights, and the samples.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Returns
+    -------
+    TwoLayerNetwork
+        Balanced, with the best intercept of `problem`. Without neurons where a bound tells that none helps, as for
+        constant targets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-3)
+    >>> network = descend(problem, np.random.RandomState(0))
+    >>> problem.objective(network) < 0.1 * problem.objective(problem.zero_network())
+    True
+    """
+    if _is_constant(problem):
+        return problem.zero_network()
+    objective = RoundedObjective(problem, _some_samples(problem, random))
+    z = _descended(objective, objective.random_point(random), _stages_for(problem), deadline)
+    return with_best_intercept(problem, objective.network(z))
+
+
+def polish(
+    problem: TrainingProblem, network: TwoLayerNetwork, deadline: float = math.inf
+) -> TwoLayerNetwork:
+    """Train a given network on, with kinks that are hardly rounded off, and leave out the neurons that vanish.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        All of its samples are used.
+    network : TwoLayerNetwork
+        Where to start; the result has no larger objective.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Returns
+    -------
+    TwoLayerNetwork
+        Balanced, with the best intercept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-3)
+    >>> start = TwoLayerNetwork([[1.0], [-1.0]], [0.1, 0.0], [[0.5, 0.7]], [0.0])
+    >>> problem.objective(polish(problem, start)) < 0.1 * problem.objective(start)
+    True
+    """
+    objective = RoundedObjective(problem, slice(None), network.width)
+    start = with_best_intercept(problem, problem.balanced(network))
+    z = _descended(objective, objective.point(start), _LAST_STAGES, deadline)
+    found = with_best_intercept(problem, objective.network(z))
+    return min(found, start, key=problem.objective)
+
+
+def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, Array]:
+    """Values of shape (n,) and gradients of a loss, with its kinks rounded off if it has any.
+
+    The Moreau envelope, whose conjugate has ``width/2 ‖z‖²`` in addition (Nesterov 2005)::
+
+        ℓ_width(f) = max_z  zᵀf − ℓ*(z) − width/2 ‖z‖²  ≤  ℓ(f)
+
+    Where the loss consists of two straight lines that meet at ``f = y``, ``ℓ*(z) = z y`` on an interval, and the
+    maximum is at ``z = (f − y)/width``, clipped to it. Other losses with kinks are left as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.losses import AbsoluteError
+    >>> f = np.array([0.05, 2.0])
+    >>> rounded_loss(AbsoluteError(), f, np.zeros(2), width=0.1)
+    (array([0.0125, 1.95  ]), array([0.5, 1. ]))
+    """
+    if loss.smooth or not (isinstance(loss, SeparableLoss) and loss.bends_at_target):
+        return loss.value(f, y), loss.gradient(f, y)
+    z = np.clip((f - y) / width, *loss.domain(y))
+    terms = z * (f - y - 0.5 * width * z)
+    return terms.sum(axis=1) if terms.ndim == 2 else terms, z
+
+
+def _is_constant(problem: TrainingProblem) -> bool:
+    """Whether the best constant is optimal, by the simplest bound, ``M(v) ≤ Σ_i ‖v_i‖ ‖x̃_i‖ ≤ alpha``."""
+    v = problem.dual_point(problem.no_outputs())
+    return lipschitz_constant(problem.design, v) <= problem.alpha
+
+
+def _some_samples(
+    problem: TrainingProblem, random: np.random.RandomState
+) -> NDArray[np.intp] | slice:
+    if problem.n_samples <= _MAX_SAMPLES:
+        return slice(None)
+    return random.choice(problem.n_samples, _MAX_SAMPLES, replace=False)
+
+
+def _stages_for(problem: TrainingProblem) -> Stages:
+    if problem.n_outputs > 1:
+        return _STAGES_OF_MANY
+    return _STAGES if problem.loss.smooth else _STAGES_OF_KINKS
+
+
+def _descended(objective: RoundedObjective, z: Array, stages: Stages, deadline: float) -> Array:
+    """The point after L-BFGS at one width after the other, balanced."""
+    with one_blas_thread():
+        for width, steps, drop in stages:
+            if time.perf_counter() > deadline:
+                break
+            z = objective.balanced(_minimised(objective, z, width, steps, _stop_at(drop, deadline)))
+    return z
+
+
+def _minimised(
+    objective: RoundedObjective,
+    z: Array,
+    width: float,
+    steps: int,
+    stop: Callable[[OptimizeResult], None],
+) -> Array:
+    """The point after L-BFGS at one width."""
+    # SciPy ends with an inverse Hessian, not needed here, that overflows where the last steps are tiny.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return minimize(
+            objective,
+            z,
+            args=(width,),
+            jac=True,
+            method="L-BFGS-B",
+            callback=stop,
+            options={"maxcor": _MEMORY, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
+        ).x
+
+
+def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:
+    """What ends a minimisation in time, or where the value falls by less than that part of it in ten steps."""
+    values: deque[float] = deque(maxlen=_WINDOW + 1)
+
+    def stop(intermediate_result: OptimizeResult) -> None:
+        values.append(intermediate_result.fun)
+        idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * abs(values[-1])
+        if idle or time.perf_counter() > deadline:
+            raise StopIteration
+
+    return stop
+
+
+class RoundedObjective:
+    """The training objective with rounded kinks and its gradient, in units in which data and targets are of size one.
+
+    A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
+    a column of ones here, and have no part in the penalty.
+    """
+
+    def __init__(
+        self,
+        problem: TrainingProblem,
+        samples: NDArray[np.intp] | slice,
+        n_neurons: int | None = None,
+    ) -> None:
+        design, y, weights = (a[samples] for a in (problem.design, problem.y, problem.weights))
+        self.problem = problem
+        self.weights = weights / weights.sum()
+        self.units = problem.units()
+        scaled = problem.loss.degree is not None
+        self.target = (y - self.units.center) / self.units.tau if scaled else y
+        self.columns = np.full(design.shape[1], self.units.rho)  # their units
+        self.penalised = np.ones(design.shape[1])
+        if problem.free_bias:
+            spread = np.sqrt(self.weights @ np.square(norms(design[:, :-1])))
+            self.columns[:-1], self.columns[-1] = _or_one(spread), problem.bias_column
+            self.penalised[-1] = 0.0
+        self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
+        self.n_neurons = n_neurons or self._enough_neurons(len(design))
+        dtype = np.float32 if len(design) * self.n_neurons > _LARGE else np.float64
+        self.rows = (design / self.columns).astype(dtype)
+
+    def _enough_neurons(self, n_samples: int) -> int:
+        """More for smaller penalties, but no more than could be of use."""
+        with np.errstate(over="ignore", divide="ignore"):  # of extreme scales
+            enough = _NEURONS * np.divide(_ALPHA, self.alpha) ** _POWER
+        most = _MOST_NEURONS if self.problem.n_outputs == 1 else _NEURONS
+        return min(int(np.clip(enough, _FEWEST_NEURONS, most)), 2 * n_samples)
+
+    def random_point(self, random: np.random.RandomState) -> Array:
+        """Directions to which all features contribute alike, of one size, and the best constant."""
+        problem, n_neurons = self.problem, self.n_neurons
+        spread = np.sqrt(self.weights @ np.square(self.rows))
+        inner = random.standard_normal((n_neurons, len(spread)))
+        inner /= np.where(spread > 1e-8 * spread.max(initial=0.0), spread, np.inf)
+        inner *= _FIRST_NORM / _or_one(self._sizes(inner))[:, None]
+        outer = _FIRST_NORM * _random_units(random, n_neurons, problem.n_outputs)
+        return _joined(inner, outer, self._intercept(problem.best_intercept(problem.no_outputs())))
+
+    def point(self, network: TwoLayerNetwork) -> Array:
+        """The point of a network."""
+        inner = self.problem.directions(network) * self.columns
+        outer = network.output_weights.T / self.units.tau
+        return self.balanced(_joined(inner, outer, self._intercept(network.output_bias)))
+
+    def __call__(self, z: Array, width: float) -> tuple[float, Array]:
+        """Value and gradient."""
+        inner, outer, _ = self._parts(z)
+        sizes = norms(inner) + 1e-300
+        n, rows = len(self.rows), max(1, _CHUNK // max(1, len(inner)))
+        chunks = [slice(start, start + rows) for start in range(0, n, rows)]
+        terms = [self._terms(chunk, z, width * sizes, width) for chunk in chunks]
+        value, by_inner, by_outer, by_width, by_intercept = (
+            sum(part[1:], part[0]) for part in zip(*terms, strict=True)
+        )
+
+        decayed = inner * self.penalised
+        penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
+        by_inner += self.alpha * decayed + (by_width * width / sizes)[:, None] * inner
+        by_outer += self.alpha * outer
+        by_intercept *= self.problem.fit_intercept
+        value = float(value) + self.alpha * float(penalty)
+        return value, _joined(by_inner, by_outer, by_intercept)
+
+    def _terms(self, chunk: slice, z: Array, s: Array, width: float) -> tuple[Any, ...]:
+        """Losses of some samples, and gradients in inner weights, outer weights, ``s``, and intercepts.
+
+        With ``q = (t + s)/2s`` and ``p`` that is ``q`` clipped to ``[0, 1]``, ``relu_s(t) = s p (2q − p)`` has slope
+        ``p`` in ``t``, and ``p (1 − p)`` in ``s``. Arrays of shape (n, m) are what takes time.
+        """
+        problem, slope, dtype = self.problem, self.problem.slope, self.rows.dtype
+        inner, outer, intercept = self._parts(z)
+        rows, weights, target = self.rows[chunk], self.weights[chunk], self.target[chunk]
+        q = rows @ (inner / (2 * s[:, None])).T.astype(dtype)
+        t = 2 * slope * q if slope else None  # in units of s, as the hidden outputs are
+        q += 0.5
+        p = np.clip(q, 0.0, 1.0)
+        q *= 2.0
+        q -= p
+        q *= p
+        hidden = q if t is None else (1.0 - slope) * q + t
+        outputs = (hidden @ (s[:, None] * outer).astype(dtype)).astype(np.float64) + intercept
+        values, pull = rounded_loss(problem.loss, self._like_targets(outputs), target, width)
+        pull = weights[:, None] * pull.reshape(outputs.shape)
+
+        by_outer = s[:, None] * (hidden.T @ pull.astype(dtype))
+        by_hidden = pull.astype(dtype) @ outer.T.astype(dtype)
+        by_slope = by_hidden * p
+        by_width = (1.0 - slope) * (by_slope.sum(axis=0) - np.einsum("ij,ij->j", by_slope, p))
+        by_seen = by_slope if t is None else (1.0 - slope) * by_slope + slope * by_hidden
+        by_inner = (by_seen.T @ rows).astype(np.float64)
+        return weights @ values, by_inner, by_outer, by_width, pull.sum(axis=0)
+
+    def balanced(self, z: Array) -> Array:
+        """The same function with ``‖w̃_j‖ = ‖a_j‖``."""
+        inner, outer, intercept = self._parts(z)
+        sizes, lengths = self._sizes(inner), norms(outer)
+        common = np.sqrt(sizes * lengths)
+        inner = inner * (common / _or_one(sizes))[:, None]
+        outer = outer * (common / _or_one(lengths))[:, None]
+        return _joined(inner, outer, intercept)
+
+    def network(self, z: Array) -> TwoLayerNetwork:
+        """The network of a point, in the units of the problem."""
+        inner, outer, intercept = self._parts(z)
+        lengths = norms(outer)
+        return self.problem.network(
+            inner / self.columns * (self.units.tau * lengths)[:, None],
+            outer / _or_one(lengths)[:, None],
+            self.units.center + self.units.tau * self._like_targets(intercept),
+        )
+
+    def _parts(self, z: Array) -> tuple[Array, Array, Array]:
+        dim, n_outputs = len(self.columns), self.problem.n_outputs
+        end = (len(z) - n_outputs) // (dim + n_outputs) * dim
+        inner, outer = z[:end].reshape(-1, dim), z[end:-n_outputs].reshape(-1, n_outputs)
+        return inner, outer, z[-n_outputs:]
+
+    def _like_targets(self, outputs: Array) -> Array:
+        """Without the last axis if there is one output."""
+        return outputs[..., 0] if self.problem.n_outputs == 1 else outputs
+
+    def _intercept(self, c: Any) -> Array:
+        return np.atleast_1d((c - self.units.center) / self.units.tau)
+
+    def _sizes(self, inner: Array) -> Array:
+        """Norms that are penalised."""
+        return norms(inner * self.penalised)
+
+
+def _joined(inner: Array, outer: Array, intercept: Array) -> Array:
+    return np.concatenate([inner.ravel(), outer.ravel(), intercept])
+
+
+def _random_units(random: np.random.RandomState, n: int, dim: int) -> Array:
+    if dim == 1:
+        return random.choice([-1.0, 1.0], (n, 1))
+    vectors = random.standard_normal((n, dim))
+    return vectors / norms(vectors)[:, None]
+
+
+def _or_one(sizes: Array) -> Array:
+    """Divisors without zeros."""
+    return np.where(sizes > 0, sizes, 1.0)

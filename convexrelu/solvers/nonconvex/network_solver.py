@@ -1,0 +1,142 @@
+"""A solver that trains the network itself, for finite programs that are too large.
+
+A program with ``B`` blocks on ``n`` samples and ``K`` outputs takes memory of order ``n d̃ B``. The network of
+its blocks has as many neurons and takes ``n B``, but its training is not convex: nothing says that the blocks are at
+their best together. That is no harm to certificates, which come from the oracle. New directions enter as neurons::
+
+    u_j = θ ũ_j with outer weights g_j,    θ = max(θ*, 3 % of the mean length),
+    θ* = argmin_θ  F(f + θ Σ_j φ(X̃ũ_j) g_jᵀ) + alpha θ B
+
+and all of them move in the descent that follows: the blocks that come back are others than those that went in.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import Blocks, ProgramSolution
+from convexrelu.programs.neuron_map import blocks_of, with_best_intercept
+from convexrelu.results.status import Status
+from convexrelu.solvers.nonconvex.descent import polish
+from convexrelu.solvers.support import Support, check_support
+
+__all__ = ["NetworkSolver"]
+
+
+# Neurons that begin smaller than this part of the mean grow too slowly: their gradients are as small as they are.
+_FIRST_LENGTH = 0.03
+_WITHIN = 1e-6  # of the bracket of a line search
+_LARGEST = 1e100  # room that a bracket leaves below the largest number
+
+
+class NetworkSolver:
+    """Descends from the network of the blocks, with new blocks along the directions that an oracle found.
+
+    For losses with a gradient. What it returns is no worse than the network that it was given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, train
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-3)
+    >>> result = train(problem, solver=NetworkSolver(), random_state=0)
+    >>> result.certificate.relative_gap < 0.01
+    True
+    """
+
+    name = "network"
+    support = Support(
+        "smooth", "none", skip=False, fixed_patterns=False, instead="solver='cvxpy:CLARABEL'"
+    )
+
+    def relu(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgramSolution:
+        """Train on from the neurons `start`; blocks where it is zero, with a direction, are added."""
+        check_support(self, problem)
+        began = time.perf_counter()
+        deadline = math.inf if time_limit is None else began + time_limit
+        values = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
+        given = with_best_intercept(problem, problem.network(values, blocks.signs, _zero(problem)))
+        found = polish(problem, _with_cuts(problem, given, blocks, values), deadline)
+        if problem.objective(found) > problem.objective(given):
+            found = polish(problem, given, deadline)
+        in_time = time.perf_counter() <= deadline
+        moved, values = blocks_of(found, problem)
+        return ProgramSolution(
+            blocks=values,
+            intercept=float(found.output_bias[0]) if problem.n_outputs == 1 else found.output_bias,
+            outputs=found.predict(problem.X),
+            objective=problem.objective(found),
+            status=Status.CONVERGED if in_time else Status.TIME_LIMIT,
+            accuracy=0.0,
+            seconds=time.perf_counter() - began,
+            moved=moved,
+        )
+
+    def gated(
+        self,
+        problem: TrainingProblem,
+        blocks: Blocks,
+        *,
+        start: Array | None = None,
+        time_limit: float | None = None,
+    ) -> ProgramSolution:
+        """Not for gates: they do not move."""
+        check_support(self, problem, gated=True)
+        raise AssertionError
+
+
+def _with_cuts(
+    problem: TrainingProblem, network: TwoLayerNetwork, blocks: Blocks, values: Array
+) -> TwoLayerNetwork:
+    """The network with a neuron for every block of which there is nothing but a direction."""
+    if blocks.directions is None:
+        return network
+    sizes, known = norms(values), norms(blocks.directions) > 0
+    new = (sizes == 0) & known
+    if not new.any():
+        return network
+    units = blocks.directions[new] / norms(blocks.directions[new])[:, None]
+    mean = float(sizes[sizes > 0].mean()) if sizes.any() else 0.0
+    length = max(best_length(problem, network, units, blocks.signs[new]), _FIRST_LENGTH * mean)
+    grown = np.where(new[:, None], 0.0, values)
+    grown[new] = length * units
+    return with_best_intercept(problem, problem.network(grown, blocks.signs, _zero(problem)))
+
+
+def best_length(
+    problem: TrainingProblem, network: TwoLayerNetwork, units: Array, signs: Array
+) -> float:
+    """``θ*``: convex in one variable, and at most where the penalty alone is the objective of now."""
+    added = problem.network(units, signs, _zero(problem)).predict(problem.X)
+    outputs, cost = network.predict(problem.X), problem.alpha * len(units)
+
+    def objective(length: float) -> float:
+        return problem.data_fit(outputs + length * added) + cost * length
+
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of extreme scales
+        most = np.divide(objective(0.0), cost)
+        if not np.isfinite(_LARGEST * most):
+            return 0.0
+        options = {"xatol": _WITHIN * most}
+        found = minimize_scalar(objective, bounds=(0.0, most), method="bounded", options=options)
+    return float(found.x)
+
+
+def _zero(problem: TrainingProblem) -> Array:
+    return np.zeros(problem.n_outputs)

@@ -1,0 +1,80 @@
+"""Program solvers by name."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from convexrelu.solvers.base import SOLVERS, ProgramSolver
+
+__all__ = ["make_solver", "master_of"]
+
+
+def master_of(
+    solver: str | ProgramSolver,
+    tol: float = 1e-3,
+    device: str = "cpu",
+    *,
+    fixed_patterns: bool = False,
+) -> ProgramSolver:
+    """The master of that name, see :func:`make_solver`, or one that was given, as it is.
+
+    Raises
+    ------
+    ValueError
+        For what is neither.
+    """
+    if isinstance(solver, str):
+        return make_solver(solver, tol, device, fixed_patterns=fixed_patterns)
+    if not (hasattr(solver, "relu") and hasattr(solver, "gated")):
+        raise ValueError(f"solver={solver!r} is neither a name nor a ProgramSolver")
+    return solver
+
+
+def make_solver(
+    name: str, tol: float = 1e-3, device: str = "cpu", *, fixed_patterns: bool = False
+) -> ProgramSolver:
+    """The solver called `name`, as accurate as certificates to `tol` need it.
+
+    With `fixed_patterns` it is none that moves patterns.
+
+    Near the optimum the objective is flat and the bound is not: an error of ``ε²`` in the one is an error of ``ε`` in
+    the other. A native solver hands out its dual point and is asked for a gap of ``tol^1.5``, or a fiftieth of
+    `tol`, which is little more work than one of `tol`. The other solvers know their objective only, and are
+    asked for the square of a tenth of `tol`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a solver that is not installed, or a device that it cannot use.
+    """
+    if name not in SOLVERS:
+        raise ValueError(
+            f"solver={name!r} is not known; available: {', '.join(map(repr, SOLVERS))}"
+        )
+    # Imported here: torch and cvxpy take seconds, and a session needs one of them.
+    if name == "network":
+        from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
+
+        return NetworkSolver()
+    if not name.startswith("cvxpy:"):
+        from convexrelu.solvers.automatic import AutomaticSolver
+        from convexrelu.solvers.native.solver import NativeSolver
+
+        gap = float(np.clip(min(tol**1.5, 0.02 * tol), 1e-12, 1e-3))
+        native = NativeSolver(name, gap=gap, device=device)
+        if name != "auto" or device != "cpu":
+            return native
+        reference = partial(make_solver, "cvxpy:CLARABEL", tol)
+        if not fixed_patterns:
+            return AutomaticSolver(native, reference, make_network=partial(make_solver, "network"))
+        from convexrelu.solvers.first_order.cone_gradient import ConeGradientSolver
+
+        return AutomaticSolver(native, reference, make_gradient=ConeGradientSolver)
+    if device != "cpu":
+        raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
+    from convexrelu.solvers.reference import CvxpySolver
+
+    accuracy = float(np.clip((0.1 * tol) ** 2, 1e-11, 1e-8))
+    return CvxpySolver(name.removeprefix("cvxpy:"), accuracy)

@@ -1,0 +1,381 @@
+"""The cutting-plane loop: generate the patterns that the optimum needs, until the gap is closed.
+
+    network ─► dual point ─► oracle ─► certificate ─► small gap? stop
+       ▲                       │ cuts
+       └──── master ◄── blocks ◄┘
+
+In the dual, every block of the master is one constraint of ``M(v) ≤ alpha``, and the oracle finds
+violated ones: cutting planes. In the primal it is column generation. The loop stops on the
+certificate.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.pricing import price
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import Oracle, OracleReport
+from convexrelu.oracles.selection import OraclePair
+from convexrelu.problem.dual import level_for
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import Blocks
+from convexrelu.programs.neuron_map import (
+    active_blocks,
+    blocks_of,
+    dual_of,
+    recover_relu,
+    with_best_intercept,
+)
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import Status
+from convexrelu.solvers.base import ProgramSolver
+from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
+from convexrelu.training.dual_state import DualPoint, DualState
+
+__all__ = ["CuttingPlane", "oriented"]
+
+# Cuts a round: as many as there are blocks, within these limits.
+_MIN_CUTS, _MAX_CUTS = 12, 100
+# Outputs on all samples, beyond which solvers train the network, and its outer weights with it.
+_MOST_OUTPUTS = 10_000
+# Relative progress of a round, below which warm-up ends.
+_WARM_UP_PROGRESS = 0.01
+# Loss in objective, as a fraction of tol, accepted for fewer neurons.
+_AS_GOOD = 1e-3
+# Rounds in a row without progress after which the loop gives up.
+_PATIENCE = 3
+# Part of the tolerance that a proof is asked for.
+_SHARE_OF_TOL = 0.95
+# Parts of the time after which descent and rounds end: the last verdict has the rest.
+_TIME_FOR_DESCENT, _TIME_FOR_ROUNDS = 0.5, 0.9
+
+
+@dataclass(eq=False)
+class CuttingPlane:
+    """Cutting planes around a program solver and an oracle.
+
+    Every round solves the master, prices its dual point, and adds the blocks that violate the dual
+    constraints most. Blocks that are zero in a better solution are dropped; as long as there is none,
+    all are kept, so that dropping cannot go in circles. A dual point stays good: the certificate uses
+    the best one of all rounds, with whatever later rounds find against it.
+
+    A block has one direction of outer weights, and with several outputs cuts alone would be slow to find the right
+    ones. So, where the loss is smooth, the outer weights of neurons and cuts are optimised first, and the master starts
+    from there (see :mod:`~convexrelu.solvers.first_order.outer_weights`).
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    solver : ProgramSolver
+        Solves the finite programs.
+    oracles : OraclePair
+        One that finds cuts, and one that is asked when the first sees the gap closed, and for the
+        final certificate.
+    tol : float
+        Relative gap to stop at.
+    max_iter : int
+        Largest number of finite programs.
+    time_limit : float, optional
+        Seconds; the loop ends with the best network so far.
+    descend : callable, optional
+        Makes a network to start from, given a deadline; called if no start is given. Without it, the loop starts
+        from no pattern.
+    warm_up_solver : ProgramSolver, optional
+        Solves the programs after `descend`, as long as each round lowers the objective by a hundredth: one that moves
+        patterns is faster as long as most of them are wrong.
+    fixed_patterns : bool
+        Whether blocks may have no other patterns than those that the oracles hand out: networks do not tell theirs
+        where a sample is on a kink.
+    progress : callable, optional
+        Called with every :class:`~convexrelu.results.Round`.
+    """
+
+    problem: TrainingProblem
+    solver: ProgramSolver
+    oracles: OraclePair
+    tol: float = 1e-3
+    max_iter: int = 30
+    time_limit: float | None = None
+    descend: Callable[[float], TwoLayerNetwork] | None = None
+    warm_up_solver: ProgramSolver | None = None
+    fixed_patterns: bool = False
+    progress: Callable[[Round], None] | None = None
+
+    _started: float = field(default=0.0, init=False)
+    _network: TwoLayerNetwork = field(init=False)
+    _v: Array = field(init=False)  # dual point of the last master
+    _dual: DualState = field(init=False)
+    # The last network that was certified, with its certificate: what an interruption returns.
+    _certified: tuple[TwoLayerNetwork, Certificate] | None = field(default=None, init=False)
+    _blocks: Blocks = field(init=False)
+    _values: Array = field(init=False)  # of the blocks, in the last master
+    _solver_status: Status | None = field(default=None, init=False)
+    _n_iter: int = field(default=0, init=False)
+    _idle: int = field(default=0, init=False)  # rounds without progress
+    _warming_up: bool = field(default=False, init=False)  # whether to warm up
+    _is_solved: bool = field(default=True, init=False)  # whether the blocks are of a program
+    _history: list[Round] = field(default_factory=list, init=False)
+
+    def run(self, start: TwoLayerNetwork | None = None) -> Result:
+        """Run the loop, from the patterns of a network if one is given.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If interrupted before the first certificate; later on, the result has
+            ``Status.INTERRUPTED``.
+        """
+        self._started = time.perf_counter()
+        self._network = self.problem.zero_network()
+        self._v = self.problem.dual_point(self.problem.no_outputs())
+        self._dual = DualState(self.problem)
+        self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
+        self._values = np.zeros((0, self.problem.design.shape[1]))
+        try:
+            status = self._conclude(self._loop(start))
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        if self._certified is None:
+            raise KeyboardInterrupt
+        return Result(
+            *self._certified,
+            status,
+            self._history,
+            self._n_iter,
+            self._solver_status or Status.CONVERGED,
+        )
+
+    def _loop(self, start: TwoLayerNetwork | None) -> Status:
+        if start is None and self.descend is not None:
+            start = self.descend(self._deadline(_TIME_FOR_DESCENT))
+        if start is not None:
+            self._begin_with(start)
+        while True:
+            before = self._certified
+            certificate, cuts = self._price()
+            small = self._is_small(certificate) and self._is_certain()
+            # The optimum of a program has far fewer neurons than what descent finds.
+            if small and self._is_solved:
+                return Status.CONVERGED
+            if self._n_iter >= self.max_iter:
+                return Status.MAX_ITER
+            if self._seconds_left() <= 0:
+                return Status.TIME_LIMIT
+            if before is not None:
+                self._idle = 0 if _progress(before[1], certificate) else self._idle + 1
+            if small or len(cuts) == 0:
+                self._warming_up = False
+            if (len(cuts) == 0 and self._is_solved) or self._idle >= _PATIENCE:
+                return Status.STALLED
+            if not self._solve_with(cuts):
+                return self._why_no_solution()
+
+    # Dual side: prices, cuts, certificates
+
+    def _price(self) -> tuple[Certificate, Blocks]:
+        """Certify the network and find cuts; exact pricing is asked where heuristic pricing sees nothing to do."""
+        v = self._v
+        cuts = self._ask(self.oracles.heuristic, v)
+        certificate = self._dual.certify(self._network)
+        if self._is_small(certificate) or len(cuts) == 0:
+            assert self._dual.best is not None
+            best = self._dual.best.v
+            for point in [best] if len(cuts) or best is v else [best, v]:
+                if self._is_small(certificate) and self._dual.best.verified:
+                    break
+                found = self._ask(self.oracles.exact, point)
+                cuts = found if len(found) and self.oracles.exact_cuts else cuts
+                certificate = self._dual.certify(self._network)
+        self._record(certificate, len(cuts))
+        return certificate, cuts
+
+    def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
+        """Price a dual point, remember it if it is the best so far, and return the cuts."""
+        problem, verified = self.problem, oracle is self.oracles.exact
+        level = 0.0
+        if verified and not sharply:
+            wanted = problem.objective(self._network) * (1 - _SHARE_OF_TOL * self.tol)
+            level = level_for(problem, v, wanted)
+        report = price(
+            problem,
+            self._network,
+            oracle,
+            v,
+            level=level,
+            deadline=self._deadline(1.0 if sharply else _TIME_FOR_ROUNDS),
+        )
+        if report.finished or self._dual.best is None:
+            self._dual.consider(DualPoint(v, report, verified), self._network)
+        return self._new_cuts(report)
+
+    def _is_small(self, certificate: Certificate) -> bool:
+        """Whether the gap is within the tolerance; an estimate keeps the margin that proofs are asked for."""
+        margin = 1.0 if certificate.is_proof else _SHARE_OF_TOL
+        return certificate.relative_gap <= margin * self.tol
+
+    def _is_certain(self) -> bool:
+        """Whether there is more than heuristic pricing to vouch for the gap."""
+        assert self._certified is not None and self._dual.best is not None
+        return self._certified[1].is_proof or self._dual.best.verified
+
+    def _conclude(self, status: Status) -> Status:
+        """Price the best dual point exactly, whatever ended the loop."""
+        assert self._certified is not None and self._dual.best is not None
+        if not self._dual.best.verified:
+            self._ask(self.oracles.exact, self._dual.best.v, sharply=True)
+            self._record(self._dual.certify(self._network), 0)
+        small = self._certified[1].relative_gap <= self.tol
+        return Status.CONVERGED if small and self._is_certain() else status
+
+    def _new_cuts(self, report: OracleReport) -> Blocks:
+        """Violated witnesses that are not in the master, strongest first."""
+        known = set(self._blocks.keys())
+        found = Blocks(report.masks, report.signs, report.directions)
+        level = self.problem.alpha * (1 + 1e-9)
+        fresh = [
+            i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
+        ]
+        signed = oriented(report)
+        n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
+        chosen = _distinct_first(signed, fresh)[:n_cuts]
+        return found.select(chosen)
+
+    # Primal side: programs and networks
+
+    def _begin_with(self, network: TwoLayerNetwork) -> None:
+        """Show a network at once, with a bound in closed form: prices and the first master take longer than descent."""
+        self._take(network)
+        self._warming_up = self.warm_up_solver is not None
+        self._is_solved = len(self._blocks) == 0
+        problem = self.problem
+        self._v = problem.dual_point(self._network.predict(problem.X))
+        self._record(self._dual.begin(self._network, self._v), 0)
+
+    def _take(self, network: TwoLayerNetwork) -> None:
+        """Keep the blocks of a network, and itself if it is better than a constant.
+
+        Neurons of one block are one neuron, at a smaller penalty: cones are convex. A network with hidden biases where
+        the problem has none is not kept: it only lends its patterns.
+        """
+        problem = self.problem
+        self._blocks, self._values = blocks_of(network, problem)
+        if problem.hidden_bias or not network.hidden_bias.any():
+            joined = problem.network(
+                self._values, self._blocks.signs, network.output_bias, network.skip_weights
+            )
+            for candidate in (problem.merged(network), joined):
+                self._keep(with_best_intercept(problem, candidate))
+
+    def _solve_with(self, cuts: Blocks) -> bool:
+        """Solve the master with `cuts` added: first for their outer weights, where that is to be done and helps."""
+        problem = self.problem
+        if self._n_iter > 0 and self._has_outer_step():
+            assert cuts.directions is not None
+            candidate = with_best_outer_weights(
+                problem, self._network, cuts.directions, self._deadline()
+            )
+            if self._keep(candidate):
+                return self._solve_program(*blocks_of(candidate, problem))
+        zeros = np.zeros((len(cuts), self._values.shape[1]))
+        return self._solve_program(self._blocks.join(cuts), np.vstack([self._values, zeros]))
+
+    def _has_outer_step(self) -> bool:
+        """Whether outer weights are worth a step of their own: where solvers are slower, and cannot do the same."""
+        problem = self.problem
+        if problem.n_outputs == 1 or not problem.loss.smooth or self.fixed_patterns:
+            return False
+        return problem.n_samples * problem.n_outputs <= _MOST_OUTPUTS
+
+    def _solve_program(self, blocks: Blocks, start: Array) -> bool:
+        """Solve, keep the better network, drop blocks that are zero. False without a solution."""
+        before = self.problem.objective(self._network)
+        solver = self.warm_up_solver if self._warming_up and self.warm_up_solver else self.solver
+        self._is_solved = not self._warming_up
+        solution = solver.relu(self.problem, blocks, start=start, time_limit=self._seconds_left())
+        self._n_iter += 1
+        self._solver_status = solution.status
+        if not solution.usable:
+            return False
+        blocks = blocks if solution.moved is None else solution.moved
+        self._v = dual_of(self.problem, solution)
+        better = self._keep(recover_relu(self.problem, solution, blocks))
+        wanted = before * (1 - _WARM_UP_PROGRESS)
+        self._warming_up = self._warming_up and self.problem.objective(self._network) < wanted
+        kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
+        self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
+        return True
+
+    def _keep(self, candidate: TwoLayerNetwork) -> bool:
+        """Take a better network, or one that is as good and narrower. True if it is better."""
+        before, now = (self.problem.objective(net) for net in (self._network, candidate))
+        better = now < before * (1 - 1e-12)
+        narrower = candidate.width < self._network.width
+        if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):
+            self._network = candidate
+        return better
+
+    def _why_no_solution(self) -> Status:
+        if self._seconds_left() <= 0:
+            return Status.TIME_LIMIT
+        assert self._solver_status is not None
+        return self._solver_status
+
+    def _deadline(self, share: float = _TIME_FOR_ROUNDS) -> float:
+        """When that share of the time is over."""
+        if self.time_limit is None:
+            return math.inf
+        return self._started + self.time_limit * share
+
+    def _seconds_left(self) -> float:
+        return self._deadline() - time.perf_counter()
+
+    def _record(self, certificate: Certificate, n_cuts: int) -> None:
+        self._certified = (self._network, certificate)
+        entry = Round(
+            seconds=time.perf_counter() - self._started,
+            objective=certificate.objective,
+            lower_bound=certificate.lower_bound,
+            relative_gap=certificate.relative_gap,
+            is_proof=certificate.is_proof,
+            width=self._network.width,
+            n_blocks=len(self._blocks),
+            n_cuts=n_cuts,
+            violation=certificate.violation,
+            solver_status=self._solver_status.name if self._solver_status else "",
+        )
+        self._history.append(entry)
+        if self.progress is not None:
+            self.progress(replace(entry, network=self._network))
+
+
+def _progress(before: Certificate, now: Certificate) -> bool:
+    """Whether a round lowered the objective or the gap."""
+    lower = now.objective < before.objective * (1 - 1e-12)
+    return lower or now.relative_gap < 0.99 * before.relative_gap
+
+
+def oriented(report: OracleReport) -> Array:
+    """Witnesses as vectors that are close if both their directions and their outer weights are."""
+    if report.signs.ndim == 1:
+        return report.directions * report.signs[:, None]
+    products = report.directions[:, :, None] * report.signs[:, None, :]
+    return products.reshape(len(products), products.shape[1] * products.shape[2])
+
+
+def _distinct_first(directions: Array, index: list[int]) -> list[int]:
+    """Reorder `index`: first one for every direction (closer than eight degrees is the same), then the rest."""
+    leaders: list[int] = []
+    rest: list[int] = []
+    for i in index:
+        near = leaders and (directions[leaders] @ directions[i]).max() > 0.99
+        (rest if near else leaders).append(i)
+    return leaders + rest

@@ -1,0 +1,88 @@
+"""Dual side of the cutting-plane loop: the best dual point, and what is proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.pricing import certificate_of
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import OracleReport
+from convexrelu.oracles.base import largest_value
+from convexrelu.oracles.for_problem import relaxation_for
+from convexrelu.problem.dual import lower_bound
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["DualPoint", "DualState"]
+
+
+@dataclass(frozen=True, eq=False)
+class DualPoint:
+    """A dual point and what is known of ``M(v)``."""
+
+    v: Array
+    report: OracleReport
+    verified: bool
+
+    def at_least(self, value: float) -> DualPoint:
+        """The same where ``M(v)`` is known to be at least this; a proof has taken that into account."""
+        if self.report.is_proof:
+            return self
+        return replace(self, report=replace(self.report, bound=max(self.report.bound, value)))
+
+
+@dataclass(eq=False)
+class DualState:
+    """The best dual point of all rounds, the sharpest proof, and the best proved lower bound.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    """
+
+    problem: TrainingProblem
+    best: DualPoint | None = field(default=None, init=False)
+    _proof: Certificate | None = field(default=None, init=False)
+    _proved: float = field(default=0.0, init=False)
+
+    def begin(self, network: TwoLayerNetwork, v: Array) -> Certificate:
+        """Certificate of a network with the bound in closed form, before anything is priced."""
+        problem = self.problem
+        report = relaxation_for(problem)(v)
+        self._proof = certificate_of(problem, problem.objective(network), v, report)
+        self._proved = self._proof.proved_lower_bound
+        return self._proof
+
+    def consider(self, found: DualPoint, network: TwoLayerNetwork) -> None:
+        """Keep the better dual point. New witnesses also tighten the bound at the old point."""
+        best = self.best
+        if best is None:
+            self.best = found
+        elif best.v is found.v:
+            self.best = found.at_least(best.report.bound)
+        else:
+            problem = self.problem
+            own = problem.directions(network.prune())
+            against = np.vstack([own, found.report.directions[found.report.values > 0]])
+            best = best.at_least(largest_value(problem.design, best.v, against, problem.slope))
+            self.best = max(
+                (found, best),
+                key=lambda point: lower_bound(problem, point.v, point.report.bound),
+            )
+
+    def certify(self, network: TwoLayerNetwork) -> Certificate:
+        """Certificate of the network at the best dual point."""
+        assert self.best is not None
+        objective = self.problem.objective(network)
+        certificate = certificate_of(self.problem, objective, self.best.v, self.best.report)
+        self._proved = max(self._proved, certificate.proved_lower_bound)
+        best = self._proof
+        if certificate.is_proof and (best is None or certificate.lower_bound > best.lower_bound):
+            best = self._proof = certificate
+        if best and (certificate.is_proof or best.lower_bound >= certificate.lower_bound):
+            certificate = replace(best, objective=objective)
+        return replace(certificate, proved_lower_bound=self._proved)

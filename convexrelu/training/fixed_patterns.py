@@ -1,0 +1,116 @@
+"""Training on a fixed list of patterns: one finite program, one certificate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.pricing import certificate_of, price_and_certify
+from convexrelu.networks.gated import GatedNetwork
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import CellOracle, Oracle, PatternOracle
+from convexrelu.oracles.for_problem import oracles_for, program_oracle_for
+from convexrelu.patterns import ActivationPatterns
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import Blocks
+from convexrelu.programs.neuron_map import dual_of, recover_gated, recover_relu
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import Status
+from convexrelu.solvers.base import ProgramSolver
+
+__all__ = ["pattern_oracle", "train_on_patterns"]
+
+
+def train_on_patterns(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns,
+    solver: ProgramSolver,
+    *,
+    complete: bool,
+    tol: float,
+    time_limit: float | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """Best network whose neurons have the given patterns; of gated ReLU networks, in the scope of the program.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without weightless samples.
+    patterns : ActivationPatterns
+    solver : ProgramSolver
+    complete : bool
+        Whether these are all patterns: the certificate of a ReLU network then is of global scope, otherwise
+        of the program's.
+    tol : float
+        Relative gap that counts as converged.
+    time_limit : float, optional
+        Seconds for the solver.
+    progress : callable, optional
+        Called with the only round.
+    """
+    started = time.perf_counter()
+    gated = problem.activation == "gated_relu"
+    train = _train_gated if gated else partial(_train_relu, complete=complete)
+    network, certificate, solver_status = train(problem, patterns, solver, time_limit=time_limit)
+    return Result.of_one_program(
+        network,
+        certificate,
+        solver_status,
+        tol=tol,
+        seconds=time.perf_counter() - started,
+        n_blocks=len(patterns) if gated else 2 * len(patterns),
+        progress=progress,
+    )
+
+
+def _train_relu(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns,
+    solver: ProgramSolver,
+    *,
+    complete: bool,
+    time_limit: float | None,
+) -> tuple[TwoLayerNetwork, Certificate, Status]:
+    blocks = Blocks.both_signs(patterns.masks)
+    oracle = pattern_oracle(problem, patterns, complete)
+    solution = solver.relu(problem, blocks, time_limit=time_limit)
+    # The zero network is feasible in every program: what a failed solver falls back on.
+    network = problem.zero_network()
+    if solution.usable:
+        candidate = recover_relu(problem, solution, blocks)
+        if problem.objective(candidate) < problem.objective(network):
+            network = candidate
+    certificate, _ = price_and_certify(problem, network, oracle, dual_of(problem, solution))
+    return network, certificate, solution.status
+
+
+def pattern_oracle(
+    problem: TrainingProblem, patterns: ActivationPatterns, complete: bool
+) -> Oracle:
+    """Oracle over given patterns, of global scope where these are all."""
+    if not complete:
+        return program_oracle_for(problem, patterns.masks)
+    if problem.n_outputs == 1 and problem.slope == 0.0 and not problem.free_bias:
+        return CellOracle(problem.design, patterns=patterns)
+    return oracles_for(problem, "cells").exact
+
+
+def _train_gated(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns,
+    solver: ProgramSolver,
+    *,
+    time_limit: float | None,
+) -> tuple[GatedNetwork, Certificate, Status]:
+    blocks = Blocks(patterns.masks, np.ones(len(patterns)))
+    solution = solver.gated(problem, blocks, time_limit=time_limit)
+    network = recover_gated(problem, solution, patterns.gates)
+    objective = problem.data_fit(network.predict(problem.X)) + problem.alpha * network.penalty()
+    v = dual_of(problem, solution)
+    report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(v)
+    return network, certificate_of(problem, objective, v, report), solution.status

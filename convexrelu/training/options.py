@@ -1,0 +1,91 @@
+"""Checks of the options of training."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from convexrelu._utils.arguments import check_choice, check_number, finite_array
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import Oracle, OracleFactory
+from convexrelu.oracles.selection import check_oracle
+from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["PATTERNS", "check_options", "check_start", "checked_random_state", "patterns_of"]
+
+PATTERNS = ("cutting_plane", "sampled", "enumerated")
+
+
+def check_options(
+    problem: TrainingProblem,
+    patterns: str | ArrayLike,
+    n_patterns: int,
+    oracle: str | Oracle | OracleFactory,
+    tol: float,
+    max_iter: int,
+    time_limit: float | None,
+) -> None:
+    """Refuse options that are not understood, by name."""
+    check_oracle(oracle)
+    if isinstance(patterns, str):
+        check_choice("patterns", patterns, PATTERNS)
+        if problem.activation == "gated_relu" and patterns == "cutting_plane":
+            raise ValueError(
+                "patterns='cutting_plane' prices neurons; with activation='gated_relu' use "
+                "patterns='sampled', 'enumerated' or an array of gates"
+            )
+    check_number("n_patterns", n_patterns, numbers.Integral, 1)
+    check_number("max_iter", max_iter, numbers.Integral, 1)
+    check_number("tol", tol, numbers.Real, 0)
+    if time_limit is not None:
+        check_number("time_limit", time_limit, numbers.Real, 0)
+
+
+def checked_random_state(
+    random_state: int | np.random.RandomState | None,
+) -> np.random.RandomState:
+    """The generator of a seed, or a ValueError."""
+    try:
+        return check_random_state(random_state)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"random_state={random_state!r} is not a seed, a RandomState or None: {error}"
+        ) from error
+
+
+def patterns_of(
+    patterns: str | ArrayLike,
+    n_patterns: int,
+    design: Array,
+    random: np.random.RandomState,
+) -> ActivationPatterns:
+    """Patterns that do not depend on the penalty: sampled, enumerated, or of given gates."""
+    if isinstance(patterns, str):
+        if patterns == "enumerated":
+            return enumerate_patterns(design)
+        return sample_patterns(design, n_patterns, random)
+    gates = finite_array("patterns", patterns, "P", design.shape[1])
+    return ActivationPatterns.of_gates(design, gates)
+
+
+def check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) -> None:
+    """Refuse a start that does not fit the problem."""
+    if start is None or (isinstance(start, str) and start == "descent"):
+        return
+    if not isinstance(start, TwoLayerNetwork):
+        raise ValueError(f"start={start!r} is not a TwoLayerNetwork, 'descent' or None")
+    if start.n_features != problem.n_features:
+        raise ValueError(f"start takes {start.n_features} features, expected {problem.n_features}")
+    if start.n_outputs != problem.n_outputs:
+        raise ValueError(f"start has {start.n_outputs} outputs, expected {problem.n_outputs}")
+    if start.negative_slope != problem.slope:
+        raise ValueError(
+            f"start has a slope of {start.negative_slope} on the left, expected {problem.slope}"
+        )
+    if start.skip_weights is not None and not problem.skip:
+        raise ValueError("start has a skip connection, expected none")

@@ -1,0 +1,93 @@
+"""Training for several penalties, each started from the solution of the one before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convexrelu._utils.threads import one_blas_thread
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles.for_problem import oracles_for
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.validation import checked_alpha
+from convexrelu.results.result import Result
+from convexrelu.results.status import Status
+from convexrelu.threshold.oracles import threshold_relaxation
+from convexrelu.training.session import Session
+
+__all__ = ["largest_penalty", "regularization_path"]
+
+
+def largest_penalty(problem: TrainingProblem, random: np.random.RandomState, device: str) -> float:
+    """Where the first neuron appears, as far as a search sees; for thresholds, a bound on it."""
+    if problem.activation == "threshold":
+        return threshold_relaxation(problem.dual_point(problem.no_outputs()))
+    return problem.alpha_max(oracles_for(problem, "auto", random, device).heuristic)
+
+
+def regularization_path(
+    problem: TrainingProblem, alphas: ArrayLike, **options: Any
+) -> list[Result]:
+    """Train for several penalties, each started from the solution of the one before, if that was finished in time.
+
+    Patterns that do not depend on the penalty, sampled or enumerated, are made once for the whole path, and so is
+    what a native solver knows of them.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Its own `alpha` is not used.
+    alphas : array of shape (k,)
+        Penalties; descending is the fastest.
+    **options
+        As for :func:`train`.
+
+    Returns
+    -------
+    list of Result
+        In the order of `alphas`, each with its certificate. An interruption ends the path with the result
+        that it interrupted, whose status says so, or with the one before where that had no certificate yet.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If interrupted before the first certificate of the first training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, regularization_path
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.abs(X[:, 0]), alpha=1.0)
+    >>> path = regularization_path(problem, [1e-1, 1e-2, 1e-3], random_state=0)
+    >>> [result.certificate.relative_gap <= 1e-3 for result in path]
+    [True, True, True]
+    """
+    try:
+        penalties = np.asarray(alphas, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"alphas is not an array of numbers: {error}") from error
+    with one_blas_thread():
+        start = options.pop("start", "descent")
+        session = Session(problem, **options)
+        results: list[Result] = []
+        for alpha in penalties:
+            try:
+                results.append(session.train(checked_alpha(float(alpha)), start))
+            except KeyboardInterrupt:
+                if not results:
+                    raise
+                break
+            if results[-1].status is Status.INTERRUPTED:
+                break
+            start = _start_after(results[-1])
+        return results
+
+
+def _start_after(result: Result) -> TwoLayerNetwork | str | None:
+    """Previous network; descent if that training timed out."""
+    if not isinstance(result.network, TwoLayerNetwork):
+        return None
+    return "descent" if result.status is Status.TIME_LIMIT else result.network

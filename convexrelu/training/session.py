@@ -1,0 +1,204 @@
+"""What the trainings of one path share."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convexrelu.closed_forms import closed_form_for
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import Oracle, OracleFactory
+from convexrelu.oracles.for_problem import oracles_for, pattern_search_for
+from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
+from convexrelu.oracles.selection import OraclePair
+from convexrelu.patterns import ActivationPatterns
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import SolverWarning, Status
+from convexrelu.solvers.base import ProgramSolver
+from convexrelu.solvers.nonconvex.descent import descend
+from convexrelu.solvers.registry import make_solver, master_of
+from convexrelu.solvers.support import check_support
+from convexrelu.training.cutting_plane import CuttingPlane
+from convexrelu.training.fixed_patterns import pattern_oracle, train_on_patterns
+from convexrelu.training.options import (
+    check_options,
+    check_start,
+    checked_random_state,
+    patterns_of,
+)
+
+__all__ = ["Session"]
+
+
+class Session:
+    """What the trainings of one path have in common: data, patterns, oracles and program solver."""
+
+    def __init__(
+        self,
+        problem: TrainingProblem,
+        *,
+        patterns: str | ArrayLike = "cutting_plane",
+        n_patterns: int = 100,
+        solver: str | ProgramSolver = "auto",
+        oracle: str | Oracle | OracleFactory = "auto",
+        tol: float = 1e-3,
+        max_iter: int = 30,
+        time_limit: float | None = None,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        progress: Callable[[Round], None] | None = None,
+    ) -> None:
+        self._prepared = time.perf_counter()
+        if not isinstance(problem, TrainingProblem):
+            raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
+        check_options(problem, patterns, n_patterns, oracle, tol, max_iter, time_limit)
+        self.solver = solver
+        fixed = not (isinstance(patterns, str) and patterns == "cutting_plane")
+        self.program_solver = master_of(solver, tol, device, fixed_patterns=fixed)
+        if problem.activation != "threshold":  # which is a lasso
+            gated = problem.activation == "gated_relu"
+            check_support(self.program_solver, problem, gated=gated, fixed_patterns=fixed)
+        self.random = random = checked_random_state(random_state)
+        self.problem = problem.condensed()
+        self.complete = isinstance(patterns, str) and patterns == "enumerated"
+        self.chooses_freely = not fixed and solver == "auto" and oracle in ("auto", "quick")
+        self.oracles: OraclePair | None = None
+        self.patterns: ActivationPatterns | None = None
+        with _admitting_interruptions():
+            if isinstance(patterns, str) and patterns == "cutting_plane":
+                if problem.activation != "threshold":  # which has columns for cuts
+                    self.oracles = oracles_for(self.problem, oracle, random, device)
+            else:
+                self.patterns = patterns_of(patterns, n_patterns, self.problem.design, random)
+                if problem.n_outputs > 1:  # their directions are generated, for these patterns
+                    exact = pattern_oracle(self.problem, self.patterns, self.complete)
+                    heuristic = exact
+                    if problem.n_outputs > MAX_PROVED_OUTPUTS:  # where exact pricing is not sharp
+                        heuristic = pattern_search_for(self.problem, self.patterns.masks)
+                    self.oracles = OraclePair(heuristic, exact, exact_cuts=True)
+        self.tol = tol
+        self.max_iter = max_iter
+        self.time_limit = time_limit
+        self.progress = progress
+        # The time that preparation took counts for the first training.
+        self._prepared = time.perf_counter() - self._prepared
+
+    def train(self, alpha: float, start: TwoLayerNetwork | str | None) -> Result:
+        """Train with one penalty."""
+        problem = self.problem.with_alpha(alpha)
+        check_start(start, problem)
+        left = None if self.time_limit is None else max(self.time_limit - self._prepared, 0.0)
+        self._prepared = 0.0
+        with _admitting_interruptions():
+            if problem.activation == "threshold":
+                result = self._train_threshold(problem, left)
+            elif self.oracles is not None:
+                result = self._solve(problem, self.oracles, start, left)
+            else:
+                assert self.patterns is not None
+                result = self._train_on_patterns(problem, self.patterns, left)
+        self._warn(result)
+        return result
+
+    def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
+        from convexrelu.threshold.train import train_threshold
+
+        return train_threshold(
+            problem,
+            self.patterns,
+            complete=self.complete,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            time_limit=time_limit,
+            random=self.random,
+            progress=self.progress,
+        )
+
+    def _train_on_patterns(
+        self, problem: TrainingProblem, patterns: ActivationPatterns, time_limit: float | None
+    ) -> Result:
+        return train_on_patterns(
+            problem,
+            patterns,
+            self.program_solver,
+            complete=self.complete,
+            tol=self.tol,
+            time_limit=time_limit,
+            progress=self.progress,
+        )
+
+    def _solve(
+        self,
+        problem: TrainingProblem,
+        oracles: OraclePair,
+        start: TwoLayerNetwork | str | None,
+        time_limit: float | None,
+    ) -> Result:
+        """By a closed form where there is one, and by cutting planes where there is none or its solver ends early."""
+        closed_form = closed_form_for(problem) if self.chooses_freely else None
+        if closed_form is None:
+            return self._cut(problem, oracles, start, time_limit)
+        began = time.perf_counter()
+        result = closed_form(tol=self.tol, time_limit=time_limit, progress=self.progress)
+        if result.status is Status.CONVERGED:
+            return result
+        assert isinstance(result.network, TwoLayerNetwork)
+        left = None if time_limit is None else max(time_limit + began - time.perf_counter(), 0.0)
+        return self._cut(problem, oracles, result.network, left)
+
+    def _cut(
+        self,
+        problem: TrainingProblem,
+        oracles: OraclePair,
+        start: TwoLayerNetwork | str | None,
+        time_limit: float | None,
+    ) -> Result:
+        if self.patterns is not None:  # other networks have other patterns
+            start = None
+        return CuttingPlane(
+            problem,
+            self.program_solver,
+            oracles,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            time_limit=time_limit,
+            descend=partial(descend, problem, self.random) if start == "descent" else None,
+            warm_up_solver=self._warm_up_solver(),
+            fixed_patterns=self.patterns is not None,
+            progress=self.progress,
+        ).run(start if isinstance(start, TwoLayerNetwork) else None)
+
+    def _warm_up_solver(self) -> ProgramSolver | None:
+        """Solver used while it progresses faster, if the choice of solvers is free."""
+        problem = self.problem
+        free = self.solver == "auto" and self.patterns is None
+        return make_solver("network") if free and problem.loss.smooth and not problem.skip else None
+
+    def _warn(self, result: Result) -> None:
+        accurate_after_all = (
+            result.solver_status is Status.INACCURATE and result.status is Status.CONVERGED
+        )
+        if result.solver_status is not Status.CONVERGED and not accurate_after_all:
+            warnings.warn(
+                f"solver={self.solver!r}: {result.solver_status.value} ({result.solver_status.name}); "
+                f"the network returned has a relative gap of {result.certificate.relative_gap:.1e}",
+                SolverWarning,
+                stacklevel=4,
+            )
+
+
+@contextmanager
+def _admitting_interruptions() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt(
+            "interrupted before the first certificate: there is no network"
+        ) from interruption

@@ -1,0 +1,129 @@
+"""Train a network from a problem, with its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convexrelu._utils.threads import one_blas_thread
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import Oracle, OracleFactory
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result, Round
+from convexrelu.solvers.base import ProgramSolver
+from convexrelu.training.session import Session
+
+__all__ = ["train"]
+
+
+def train(
+    problem: TrainingProblem,
+    *,
+    patterns: str | ArrayLike = "cutting_plane",
+    n_patterns: int = 100,
+    solver: str | ProgramSolver = "auto",
+    oracle: str | Oracle | OracleFactory = "auto",
+    tol: float = 1e-3,
+    max_iter: int = 30,
+    time_limit: float | None = None,
+    start: TwoLayerNetwork | str | None = "descent",
+    device: str = "cpu",
+    random_state: int | np.random.RandomState | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """Train a two-layer network by convex optimisation.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Data, loss and penalty.
+    patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃)
+        ``"cutting_plane"`` generates patterns until the gap is closed; ``"sampled"`` takes those
+        of random gates; ``"enumerated"`` takes all; an array gives the gates.
+    n_patterns : int
+        How many gates ``"sampled"`` draws.
+    solver : str or ProgramSolver
+        ``"auto"``, ``"newton"``, ``"interior_point"`` or ``"fista"`` (see
+        :class:`~convexrelu.solvers.native.solver.NativeSolver`); ``"network"``, which trains the network; the
+        references ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` and ``"cvxpy:SCS"``; or a
+        :class:`~convexrelu.solvers.ProgramSolver` of your own: see :doc:`/guides/write_a_solver`.
+    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free"}, \
+            Oracle or OracleFactory
+        Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.selection.choose_oracles`; or an oracle of your
+        own, which finds cuts and gives the verdict: see :doc:`/guides/write_an_oracle`.
+    tol : float
+        Relative duality gap to reach.
+    max_iter : int
+        Most finite programs solved by ``"cutting_plane"``.
+    time_limit : float, optional
+        Seconds; rounds of cutting planes end after nine tenths of them, and the final verdict has the rest.
+        The result is the best network so far.
+    start : TwoLayerNetwork, "descent" or None
+        What ``"cutting_plane"`` starts from: the patterns of a network, such as one that
+        :func:`~convexrelu.solvers.nonconvex.descent.descend` makes by a short L-BFGS run; or no pattern.
+    device : str
+        Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.
+    random_state : int, RandomState or None
+        Seed of gates, of searches, and of the first weights of descent.
+    progress : callable, optional
+        Called with a :class:`~convexrelu.results.Round` after every one.
+
+    Returns
+    -------
+    Result
+        Network, certificate, status, history.
+
+    Warns
+    -----
+    SolverWarning
+        If the solver of the last finite program did not end as it should. One that calls its solution
+        inaccurate is believed only where the gap, computed here, is above `tol`.
+
+    Raises
+    ------
+    ValueError
+        For an argument that is not understood; the message names it.
+    KeyboardInterrupt
+        If interrupted before there is a certified network. Later on, cutting planes return the best network
+        so far, with ``Status.INTERRUPTED``.
+
+    Notes
+    -----
+    Problems with a closed form, see :func:`~convexrelu.closed_forms.closed_form_for`, are solved by it, whatever the
+    start, where patterns, solver and oracle are left to be chosen (or the oracle is ``"quick"``).
+
+    The certificate of fixed patterns is of scope ``"program"``: it speaks of the networks with
+    these patterns, not of all. For several outputs, the directions of outer weights are generated for fixed patterns
+    as cutting planes are.
+
+    References
+    ----------
+    Pilanci & Ergen 2020, "Neural Networks are Convex Regularizers"; Ergen & Pilanci 2021, "Convex
+    Geometry and Duality of Over-parameterized Neural Networks".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, train
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> result = train(TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-3), tol=1e-6, random_state=0)
+    >>> result.status.name, result.certificate.is_proof, result.network.width
+    ('CONVERGED', True, 2)
+    """
+    with one_blas_thread():
+        session = Session(
+            problem,
+            patterns=patterns,
+            n_patterns=n_patterns,
+            solver=solver,
+            oracle=oracle,
+            tol=tol,
+            max_iter=max_iter,
+            time_limit=time_limit,
+            device=device,
+            random_state=random_state,
+            progress=progress,
+        )
+        return session.train(problem.alpha, start)

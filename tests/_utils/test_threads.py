@@ -1,0 +1,216 @@
+"""The thread policy: what training sets, what it puts back, and what other threads see of it."""
+
+import subprocess
+import sys
+import threading
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from convexrelu import ConvexReLURegressor, TrainingProblem, certify, regularization_path, train
+from convexrelu._utils import threads as module
+from convexrelu._utils.threads import one_blas_thread, torch_threads
+from tests import reference
+
+X, Y = reference.teacher(24, 3, 3, 0.1, 0)
+PROBLEM = TrainingProblem(X, Y, 0.02)
+LARGE = 2**40  # entries that are worth any number of threads
+
+
+def blas():
+    """Threads of every BLAS in the process that has a choice."""
+    libraries = ThreadpoolController().select(user_api="blas").info()
+    fixed = ("disabled", "sequential")
+    return [one["num_threads"] for one in libraries if one["threading_layer"] not in fixed]
+
+
+@pytest.fixture(autouse=True)
+def two_threads(monkeypatch):
+    """Settings that are not those of training, on any machine."""
+    monkeypatch.setattr(module, "cpu_count", lambda: 2)
+    before = torch.get_num_threads()
+    with threadpool_limits(2, user_api="blas"):
+        torch.set_num_threads(2)
+        assert set(blas()) == {2}
+        yield
+        assert set(blas()) == {2}
+        assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
+def seen_by(call):
+    """BLAS and torch threads at every report of progress."""
+    seen = []
+    call(lambda _: seen.append((*blas(), torch.get_num_threads())))
+    assert seen
+    return seen
+
+
+def test_training_has_one_blas_thread():
+    for seen in seen_by(lambda progress: train(PROBLEM, random_state=0, progress=progress)):
+        assert set(seen[:-1]) == {1}
+        assert seen[-1] == 2  # torch's is changed only where torch computes
+
+
+def test_so_have_paths_certificates_and_estimators(monkeypatch):
+    seen, original = [], TrainingProblem.objective
+
+    def noted(self, network):
+        seen.append(set(blas()))
+        return original(self, network)
+
+    monkeypatch.setattr(TrainingProblem, "objective", noted)
+    regularization_path(PROBLEM, [0.1, 0.05], random_state=0)
+    model = ConvexReLURegressor(alpha=0.05, minimal=True, random_state=0).fit(X, Y)
+    certify(model.network_, X, Y, alpha=0.05, random_state=0)
+    assert seen and all(threads == {1} for threads in seen)
+
+
+def test_settings_are_put_back_after_an_error():
+    def fail(_):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(PROBLEM, random_state=0, progress=fail)
+    with pytest.raises(ZeroDivisionError), torch_threads(1):
+        raise ZeroDivisionError
+
+
+def test_nested_blocks_end_with_the_outermost():
+    with one_blas_thread():
+        with one_blas_thread():
+            assert set(blas()) == {1}
+        assert set(blas()) == {1}
+    assert set(blas()) == {2}
+
+
+def test_the_last_of_several_trainings_puts_settings_back():
+    """Two threads that begin and end in turns: A, B, end of A, end of B."""
+    inside, end, done = threading.Event(), threading.Event(), threading.Event()
+
+    def train_in_another_thread():
+        with one_blas_thread():
+            inside.set()
+            end.wait()
+        done.set()
+
+    other = threading.Thread(target=train_in_another_thread)
+    with one_blas_thread():
+        other.start()
+        inside.wait()
+    assert set(blas()) == {1}  # the other one goes on
+    end.set()
+    done.wait()
+    other.join()
+    assert set(blas()) == {2}
+
+
+def test_a_setting_made_meanwhile_stands():
+    with threadpool_limits(None, user_api="blas"):  # puts the threads of before back at its end
+        with one_blas_thread():
+            for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+                library.set_num_threads(3)
+        assert set(blas()) == {3}
+
+
+def test_torch_has_as_many_threads_as_the_work_is_worth():
+    with torch_threads(0):
+        assert torch.get_num_threads() == 1
+    with torch_threads(LARGE):
+        assert torch.get_num_threads() == 2
+
+
+def test_torch_has_no_more_threads_than_its_own_or_the_machine(monkeypatch):
+    torch.set_num_threads(1)
+    with torch_threads(LARGE):
+        assert torch.get_num_threads() == 1
+    torch.set_num_threads(2)
+    monkeypatch.setattr(module, "cpu_count", lambda: 1)
+    with torch_threads(LARGE):
+        assert torch.get_num_threads() == 1
+
+
+def test_trainings_side_by_side_share_the_cores():
+    seen = []
+
+    def nothing():
+        with one_blas_thread():
+            inside.wait()
+            with torch_threads(LARGE):
+                seen.append(torch.get_num_threads())
+            inside.wait()
+
+    inside = threading.Barrier(2)
+    others = [threading.Thread(target=nothing) for _ in range(2)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert seen == [1, 1]
+
+
+def test_torch_threads_of_other_threads_are_their_own():
+    """Threads that compute at the same time, or first use torch meanwhile, keep the user's setting."""
+    seen = []
+
+    def compute():
+        torch.ones(10).sum()
+        seen.append(torch.get_num_threads())
+
+    with torch_threads(0):
+        other = threading.Thread(target=compute)
+        other.start()
+        other.join()
+    assert seen == [2]
+
+
+def test_results_do_not_depend_on_the_users_threads():
+    networks = []
+    for n_threads in (1, 2):
+        torch.set_num_threads(n_threads)
+        with threadpool_limits(n_threads, user_api="blas"):
+            networks.append(train(PROBLEM, random_state=0).network)
+    torch.set_num_threads(2)
+    for name in ("hidden_weights", "hidden_bias", "output_weights", "output_bias"):
+        np.testing.assert_array_equal(*(getattr(network, name) for network in networks))
+
+
+def test_results_of_a_seed_are_the_same_bit_for_bit():
+    one, other = (train(PROBLEM, random_state=3) for _ in range(2))
+    assert one.certificate == other.certificate
+    np.testing.assert_array_equal(one.network.hidden_weights, other.network.hidden_weights)
+    for entry, again in zip(one.history, other.history, strict=True):
+        assert (entry.objective, entry.lower_bound) == (again.objective, again.lower_bound)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_folds_side_by_side_leave_the_users_settings(backend):
+    def fit(seed):
+        ConvexReLURegressor(alpha=0.05, random_state=seed).fit(X, Y)
+        return blas(), torch.get_num_threads()
+
+    with joblib.parallel_config(backend=backend):
+        inside = joblib.Parallel(n_jobs=2)(joblib.delayed(fit)(seed) for seed in range(4))
+    cores = joblib.cpu_count()
+    if backend == "loky":  # joblib's workers share the cores
+        assert all(threads <= max(1, cores // 2) for _, threads in inside)
+    assert set(blas()) == {2}
+
+
+def test_the_default_of_a_process_is_put_back():
+    """Where nobody has set anything."""
+    code = (
+        "import torch, numpy, scipy.linalg\n"
+        "from threadpoolctl import threadpool_info\n"
+        "def now():\n"
+        "    return {one['filepath']: one['num_threads'] for one in threadpool_info()}\n"
+        "before = now()\n"
+        "from tests._utils.test_threads import PROBLEM, train\n"
+        "train(PROBLEM, random_state=0)\n"
+        "assert before.items() <= now().items(), (before, now())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,167 @@
+import re
+
+import numpy as np
+import pytest
+
+from convexrelu import Certificate, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu.certificates.pricing import certificate_of, price, price_and_certify
+from convexrelu.oracles import CellOracle, OracleReport, RelaxationOracle, SearchOracle
+from tests import reference
+
+X, Y = reference.teacher(7, 2, 3, 0.2, 1)
+WEIGHTS = np.array([1.0, 0.0, 2.0, 0.5, 3.0, 1.0, 1.0])
+ALPHA = 0.05
+
+
+def random_network(rng, m=4, *, hidden_bias=True, fit_intercept=True, d=2):
+    b, c = rng.standard_normal(m) * hidden_bias, rng.standard_normal(1) * fit_intercept
+    return TwoLayerNetwork(rng.standard_normal((m, d)), b, rng.standard_normal((1, m)), c)
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-2, 0.3])
+def test_the_bound_is_below_the_optimum_and_sharp_at_it(options, alpha):
+    optimum = reference.train_exactly(X, Y, alpha, **options)
+    trained = train(TrainingProblem(X, Y, alpha, **options), tol=1e-8, random_state=0).network
+    sharp = certify(trained, X, Y, alpha=alpha, **options)
+    assert sharp.is_proof and sharp.scope == "global" and sharp.method == "sweep"
+    assert sharp.objective == pytest.approx(optimum, rel=1e-7)
+    assert optimum * (1 - 1e-4) <= sharp.lower_bound <= optimum * (1 + 1e-12)
+    rng = np.random.default_rng(0)
+    flags = {name: options[name] for name in ("hidden_bias", "fit_intercept")}
+    for m in (0, 1, 3, 10):
+        network = random_network(rng, m, **flags)
+        certificate = certify(network, X, Y, alpha=alpha, **options)
+        weight = options["sample_weight"]
+        expected = reference.network_objective(network, X, Y, alpha, weight)
+        assert certificate.objective == pytest.approx(expected, rel=1e-12)
+        assert certificate.lower_bound <= optimum * (1 + 1e-12)
+
+
+def test_numbers_are_plain_floats():
+    certificate = certify(random_network(np.random.default_rng(0)), X, Y, alpha=ALPHA)
+    for name in ("objective", "lower_bound", "relative_gap", "proved_lower_bound", "violation"):
+        assert type(getattr(certificate, name)) is float
+
+
+@pytest.mark.parametrize(
+    ("objective", "bound", "expected"),
+    [
+        (2.0, 1.5, 0.25),
+        (2.0, 2.0, 0.0),
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0 + 1e-15, 0.0),
+        (2.0, -2.0, 2.0),
+        (0.5, 0.0, 1.0),
+    ],
+)
+def test_relative_gap(objective, bound, expected):
+    certificate = Certificate(objective, bound, "global", "cells", True)
+    assert certificate.relative_gap == expected
+    assert certificate.gap == max(objective - bound, 0.0)
+
+
+@pytest.mark.parametrize("scope", ["global", "program"])
+@pytest.mark.parametrize("method", ["cells", "search", "relaxation", "spike_free", "patterns"])
+@pytest.mark.parametrize("n_starts", [0, 128])
+@pytest.mark.parametrize("is_proof", [True, False])
+def test_str_says_what_it_is(scope, method, n_starts, is_proof):
+    text = str(Certificate(2.0, 1.0, scope, method, is_proof, 0.5, n_starts, 1e-3))
+    assert method in text and "relative gap 5.0e-01" in text
+    assert ("estimated" in text) is not is_proof
+    if is_proof:
+        assert text.startswith("certified")
+        assert ("global optimum" in text) is (scope == "global")
+    else:
+        assert not re.search("certified|exact|global optimum|optimal", text)
+        assert "not proved" in text and "proved: at least 0.5" in text
+        assert (f"{n_starts} random starts" in text and "2.3%" in text) is (n_starts == 128)
+
+
+def test_a_searched_certificate_is_an_estimate_with_a_proved_bound():
+    optimum = reference.train_exactly(X, Y, ALPHA)
+    network = random_network(np.random.default_rng(0))
+    certificate = certify(network, X, Y, alpha=ALPHA, oracle="search", random_state=0)
+    assert not certificate.is_proof
+    assert (certificate.scope, certificate.method) == ("global", "search")
+    assert certificate.n_starts > 0
+    assert 0 < certificate.proved_lower_bound < certificate.lower_bound
+    assert certificate.proved_lower_bound <= optimum
+
+
+def test_search_and_relaxation_together_prove_the_zero_network():
+    problem = TrainingProblem(X, Y, 1.0)
+    alpha = 1.01 * problem.alpha_max(RelaxationOracle(problem.design))
+    zero = problem.zero_network()
+    certificate = certify(zero, X, Y, alpha=alpha, oracle="search", random_state=0)
+    assert (certificate.is_proof, certificate.scope) == (True, "global")
+    assert certificate.relative_gap <= 1e-12
+
+
+def test_violation():
+    problem = TrainingProblem(X, Y, ALPHA).condensed()
+    v = problem.dual_point(np.zeros(7))
+    exact = reference.max_rectified(problem.design, v, reference.all_masks(problem.design))
+    certificate, report = price_and_certify(
+        problem, problem.zero_network(), CellOracle(problem.design)
+    )
+    assert certificate.violation == pytest.approx(exact / ALPHA - 1, rel=1e-9)
+    assert report.bound == pytest.approx(exact, rel=1e-9)
+
+
+def test_what_a_report_proves_is_what_the_certificate_proves():
+    problem = TrainingProblem(X, Y, ALPHA).condensed()
+    v = problem.dual_point(np.zeros(7))
+    none = np.zeros((0, 7), dtype=bool), np.zeros(0), np.zeros((0, 3)), np.zeros(0)
+    program = certificate_of(problem, 1.0, v, OracleReport(ALPHA, True, "program", "p", *none))
+    assert (program.is_proof, program.scope) == (True, "program")
+    assert program.proved_lower_bound == 0.0  # nothing is known of the global optimum
+    report = SearchOracle(problem.design, random_state=0)(v)
+    searched = certificate_of(problem, 1.0, v, report)
+    assert not searched.is_proof
+
+
+class Guess:
+    """A searched report without witnesses."""
+
+    def __init__(self, bound, finished=True):
+        self.bound, self.finished = bound, finished
+
+    def __call__(self, v, **options):
+        empty = np.zeros(0)
+        return OracleReport(
+            bound=self.bound,
+            is_proof=False,
+            scope="global",
+            method="search",
+            masks=np.zeros((0, len(v)), dtype=bool),
+            signs=empty,
+            directions=np.zeros((0, 3)),
+            values=empty,
+            n_starts=9,
+            finished=self.finished,
+        )
+
+
+def test_no_estimate_is_above_the_objective(options):
+    """An oracle that finds nothing, and networks near and far from the optimum."""
+    flags = {name: options[name] for name in ("hidden_bias", "fit_intercept")}
+    rng = np.random.default_rng(0)
+    problem = TrainingProblem(X, Y, ALPHA, **options).condensed()
+    networks = [random_network(rng, m, **flags) for m in (0, 1, 3, 10)]
+    networks.append(train(problem, random_state=0).network)
+    for network in networks:
+        for outputs in (None, rng.standard_normal(problem.n_samples)):
+            certificate, report = price_and_certify(problem, network, Guess(0.0), outputs)
+            assert certificate.lower_bound <= certificate.objective * (1 + 1e-12)
+            assert not report.is_proof
+
+
+def test_a_search_without_time_is_not_believed():
+    problem = TrainingProblem(X, Y, ALPHA)
+    v = problem.dual_point(np.zeros_like(Y))
+    report = price(problem, problem.zero_network(), Guess(0.0, finished=False), v)
+    assert report.is_proof and report.method == "relaxation" and not report.finished
+    assert report.bound == RelaxationOracle(problem.design)(v).bound
+    assert report.bound >= CellOracle(problem.design)(v).bound
+    believed = price(problem, problem.zero_network(), Guess(0.0), v)
+    assert not believed.is_proof and believed.bound == 0.0

@@ -1,0 +1,76 @@
+"""The convergence plot."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from convexrelu import ConvexReLURegressor, TrainingProblem, train
+from convexrelu.displays import ConvergenceDisplay
+from tests import reference
+from tests.results.test_progress import entry
+
+matplotlib.use("Agg")
+
+X, Y = reference.teacher(25, 2, 2, 0.1, 0)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("oracle", ["cells", "search"])
+def test_the_label_says_proved_only_of_a_proof(oracle):
+    model = ConvexReLURegressor(oracle=oracle, random_state=0).fit(X, Y)
+    display = ConvergenceDisplay.from_estimator(model)
+    proof = model.certificate_.is_proof
+    assert display.is_proof == proof == (oracle == "cells")
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    expected = "lower bound (proved)" if proof else "lower bound (estimated)"
+    assert texts == ["objective", expected]
+
+
+def test_the_last_round_decides_what_is_proved():
+    history = [entry(is_proof=True), entry(seconds=2.0, is_proof=False)]
+    assert not ConvergenceDisplay.from_history(history).is_proof
+    assert ConvergenceDisplay.from_history(history[::-1]).is_proof
+
+
+def test_lines_are_the_history():
+    history = train(TrainingProblem(X, Y, 0.01), random_state=0).history
+    display = ConvergenceDisplay.from_history(history)
+    objective, bound = display.ax_.get_lines()
+    for line, name in [(objective, "objective"), (bound, "lower_bound")]:
+        np.testing.assert_array_equal(line.get_xdata(), [entry.seconds for entry in history])
+        np.testing.assert_array_equal(line.get_ydata(), [getattr(entry, name) for entry in history])
+    assert objective.get_color() == bound.get_color()
+    assert display.ax_.get_xlabel() == "time (s)"
+    assert "objective" in display.ax_.get_ylabel()
+
+
+def test_axes_name_and_style_are_taken():
+    figure, ax = plt.subplots()
+    display = ConvergenceDisplay.from_history([entry()], ax=ax, name="mine", color="red", lw=3)
+    assert (display.ax_, display.figure_) == (ax, figure)
+    line = ax.get_lines()[0]
+    assert (line.get_label(), line.get_color(), line.get_linewidth()) == ("mine", "red", 3)
+    assert plt.get_fignums() == [figure.number]
+
+
+def test_a_label_in_the_keywords_wins():
+    display = ConvergenceDisplay.from_history([entry()], label="mine")
+    assert display.ax_.get_lines()[0].get_label() == "mine"
+
+
+def test_plot_can_be_repeated():
+    display = ConvergenceDisplay.from_history([entry()])
+    first = display.ax_
+    assert display.plot() is display
+    assert display.ax_ is not first
+
+
+def test_an_unfitted_estimator_has_nothing_to_draw():
+    with pytest.raises(AttributeError):
+        ConvergenceDisplay.from_estimator(ConvexReLURegressor())

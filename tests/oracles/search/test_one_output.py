@@ -1,0 +1,93 @@
+"""Searches are estimates from below, fixed by their seed and their time."""
+
+import numpy as np
+import pytest
+import torch
+
+from convexrelu.oracles import SearchOracle
+from convexrelu.oracles.search import local_maxima, one_output
+from convexrelu.patterns.cone_projection import ConeProjector
+from convexrelu.patterns.cone_support import PatternCones
+from tests import reference
+from tests.oracles.data import GAUSSIAN, RNG, dual_points
+
+WORK_OF_SEARCH = [
+    (local_maxima._Best, "update"),
+    (ConeProjector, "project"),
+    (PatternCones, "support"),
+]
+
+
+def test_search_is_an_estimate_from_below(design):
+    oracle, masks = SearchOracle(design, random_state=0), reference.all_masks(design)
+    for v in dual_points(len(design)):
+        exact = reference.max_rectified(design, v, masks)
+        report = oracle(v)
+        assert not report.is_proof
+        assert (report.scope, report.method, report.n_starts) == ("global", "search", 128)
+        assert report.bound <= exact * (1 + 1e-12)
+        assert report.bound == pytest.approx(exact, rel=1e-9)  # these are easy
+
+
+def test_search_is_fixed_by_its_seed():
+    v = RNG.standard_normal(8)
+    few = {"n_starts": 2, "n_steps": 3, "n_polish": 1}
+    runs = [SearchOracle(GAUSSIAN, random_state=0, **few)(v) for _ in range(2)]
+    np.testing.assert_array_equal(runs[0].directions, runs[1].directions)
+
+
+def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
+    X = reference.augment(np.random.default_rng(3).standard_normal((60, 4)), True)
+    v = np.random.default_rng(4).standard_normal(60)
+    whole = SearchOracle(X, random_state=0)(v)
+    threads = torch.get_num_threads()
+    torch.manual_seed(1)
+    torch.set_num_threads(2)
+    monkeypatch.setattr(one_output, "_CHUNK", 60 * 7)
+    try:
+        parts = SearchOracle(X, random_state=0)(v)
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(whole.masks, parts.masks)
+    np.testing.assert_allclose(whole.values, parts.values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.05, 1.25, 1.345, 1.5])
+def test_search_ends_at_its_deadline(clock, wait):
+    """In the ascents, of 60 steps for each of two parts, in 13 of Newton, climbing together, or one by one."""
+    rng = np.random.default_rng(5)
+    X, v = rng.standard_normal((800, 16)), rng.standard_normal(800)
+    for owner, name in WORK_OF_SEARCH:
+        clock.charge(owner, name, 0.01)
+    deadline = clock.now + wait
+    report = SearchOracle(X, n_starts=512, n_polish=128, random_state=0)(v, deadline=deadline)
+    # Each part of the ascents makes one step, as does Newton, and a hop is two projections.
+    assert deadline < clock.now < deadline + 0.045
+    assert not report.finished
+    assert report.bound == report.values[0] > 0
+    at_best = report.signs[0] * v @ np.maximum(X @ report.directions[0], 0)
+    assert at_best == pytest.approx(report.bound, rel=1e-12)
+
+
+def test_search_on_a_sample_reports_values_on_all(monkeypatch):
+    rng = np.random.default_rng(6)
+    X, v = rng.standard_normal((2000, 4)), rng.standard_normal(2000)
+    whole = SearchOracle(X, random_state=0)(v)
+    monkeypatch.setattr(one_output, "_LARGEST_SAMPLE", 1000)
+    sampled = SearchOracle(X, random_state=0)(v)
+    assert sampled.masks.shape[1] == 2000
+    assert sampled.bound == pytest.approx(whole.bound, rel=0.05)
+    at_best = sampled.signs[0] * v @ np.maximum(X @ sampled.directions[0], 0)
+    assert at_best == pytest.approx(sampled.bound, rel=1e-12)
+
+
+@pytest.mark.parametrize("v", [np.eye(3)[0], -np.eye(3)[1], np.array([1.0, -1.0, 0.0])])
+def test_nothing_is_found_along_rounding_errors(v):
+    """Starts without value, here many, are not taken for witnesses."""
+    X = np.random.default_rng(0).standard_normal((3, 5))
+    report = SearchOracle(X, random_state=0)(v)
+    outputs = report.directions @ X.T
+    positive = report.values > 0
+    assert positive.any()
+    sides = np.where(report.masks, 1, -1) * outputs
+    assert (sides[positive] >= -1e-12).all()

@@ -1,0 +1,101 @@
+"""Options of train."""
+
+import numpy as np
+import pytest
+
+from convexrelu import TrainingProblem, TwoLayerNetwork, train
+from convexrelu.problem.training_problem import ACTIVATIONS
+from convexrelu.training.options import PATTERNS
+from tests import reference
+from tests.honest import assert_certifies, assert_same_network
+
+X, Y = reference.teacher(20, 2, 2, 0.1, 0)
+PROBLEM = TrainingProblem(X, Y, 0.01)
+
+BAD_OPTIONS = {
+    "patterns": ["all", None, 3, [1.0, 2.0, 3.0], [[1.0, 2.0]], np.zeros((0, 3)), [["a"] * 3]],
+    "n_patterns": [0, -1, 1.5, True, "5", None],
+    "solver": ["MOSEK", "cvxpy:MOSEK", "CLARABEL", None, 3],
+    "oracle": ["exact", "relaxation", None, 3],
+    "tol": [-1e-3, np.nan, np.inf, True, "1", None],
+    "max_iter": [0, -1, 1.5, True, "5", None],
+    "time_limit": [-1.0, np.nan, np.inf, True, "5"],
+    "start": [TwoLayerNetwork.constant(3), TwoLayerNetwork.constant(2, [0.0, 1.0]), 3, "zero"],
+    "random_state": ["seed", -1, 1.5],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD_OPTIONS.items() for value in values]
+)
+def test_bad_options_are_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=rf"\b{name}\b"):
+        train(PROBLEM, **{name: value})
+
+
+def test_unknown_options_are_refused():
+    with pytest.raises(TypeError, match="width"):
+        train(PROBLEM, width=3)
+
+
+def test_messages_list_the_choices():
+    with pytest.raises(ValueError, match="available") as caught:
+        train(PROBLEM, patterns="other")
+    assert all(repr(choice) in str(caught.value) for choice in PATTERNS)
+    with pytest.raises(ValueError, match="available") as caught:
+        TrainingProblem(X, Y, 0.1, activation="other")
+    assert all(repr(choice) in str(caught.value) for choice in ACTIVATIONS)
+
+
+def test_gates_must_be_finite():
+    with pytest.raises(ValueError, match="patterns contains NaN"):
+        train(PROBLEM, patterns=[[1.0, np.nan, 0.0]])
+
+
+def test_cutting_planes_do_not_price_gates():
+    with pytest.raises(ValueError, match="patterns='cutting_plane'"):
+        train(TrainingProblem(X, Y, 0.1, activation="gated_relu"))
+
+
+@pytest.mark.parametrize("value", [np.float32(1e-3), np.float64(1e-3), 0])
+def test_numbers_of_numpy_are_numbers(value):
+    result = train(PROBLEM, tol=value, max_iter=np.int64(3), n_patterns=np.int32(5), random_state=0)
+    assert result.n_iter <= 3
+
+
+def test_numbers_of_patterns():
+    few, many = (train(PROBLEM, patterns="sampled", n_patterns=n, random_state=0) for n in (3, 300))
+    assert few.history[0].n_blocks <= 6 < many.history[0].n_blocks
+    assert many.certificate.lower_bound < few.certificate.objective
+
+
+def test_gates_decide_the_patterns():
+    """With the gates of the optimum's neurons the program has the same optimum."""
+    best = train(PROBLEM, tol=1e-6, random_state=0)
+    gates = best.network.augmented_weights()
+    result = train(PROBLEM, patterns=gates, tol=1e-6)
+    assert result.history[0].n_blocks <= 2 * len(gates)
+    assert result.certificate.scope == "program"
+    assert result.certificate.objective == pytest.approx(best.certificate.objective, rel=2e-6)
+
+
+@pytest.mark.parametrize("patterns", ["cutting_plane", "sampled"])
+def test_progress_sees_every_round(patterns):
+    seen = []
+    result = train(PROBLEM, patterns=patterns, random_state=0, progress=seen.append)
+    assert seen == result.history and len(seen) > 0
+
+
+def test_weightless_samples_do_not_count():
+    weight = np.append(np.ones(len(Y)), 0.0)
+    inputs, targets = np.vstack([X, [[50.0, -50.0]]]), np.append(Y, 1e3)
+    problem = TrainingProblem(inputs, targets, 0.01, sample_weight=weight)
+    result, twin = train(problem, random_state=0), train(PROBLEM, random_state=0)
+    assert_same_network(result.network, twin.network)
+    assert_certifies(result.certificate, result.network, inputs, targets, 0.01, weight)
+
+
+def test_a_solver_that_is_no_program_solver_is_refused():
+    X, y = reference.teacher(10, 2, 2, 0.1, 0)
+    with pytest.raises(ValueError, match="solver=3"):
+        train(TrainingProblem(X, y, 0.1), solver=3)
