@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from convexrelu.oracles.exact.cells import CellOracle
 from convexrelu.oracles.exact.line import Line, LineOracle
 from convexrelu.oracles.exact.planar import PlanarOracle
 from convexrelu.oracles.exact.spike_free import LONGEST, SpikeFreeOracle, proved_length
-from convexrelu.oracles.exact.sweep import SweepOracle
+from convexrelu.oracles.exact.sweep import SweepOracle, count_arcs
 from convexrelu.oracles.program.pattern_list import PatternOracle
 from convexrelu.oracles.program.several_outputs import SeveralPatternsOracle
 from convexrelu.oracles.reductions.fan import FanOracle
@@ -44,12 +45,12 @@ ORACLES = (
     "spike_free",
 )
 
+# Names under which the data decide who gives the verdict.
+_BY_DATA = ("auto", "quick", "spike_free")
 # "auto" sweeps where a call takes about a second: any number of samples at rank 2, 1500 at rank 3. Sweeps this
 # short find the cuts as well.
 _AUTO_ARCS = 4_500_000
 _HEURISTIC_ARCS = 100_000
-# Starts of a search that is asked for cuts and no more.
-_QUICK = {"n_starts": 64, "n_polish": 32}
 # It tries branch and bound up to this rank, for about ten seconds a verdict.
 _AUTO_RANK = 8
 _AUTO_WORK = 2e8
@@ -138,32 +139,8 @@ def choose_oracles(
     """
     check_oracle(name)
     random = check_random_state(random_state)
-    if n_outputs > 1 or slope != 0.0 or free_bias:
-        _refuse(name, n_outputs, slope, free_bias)
-        makers = _Makers(name, design, random, device, slope, free_bias)
-        return makers.quick_pair(n_outputs) if name == "quick" else makers.pair(n_outputs)
-    if name == "quick":
-        search = SearchOracle(design, **_QUICK, random_state=random, device=device)
-        quick = _short_sweep(design) or search
-        return OraclePair(quick, quick, exact_cuts=True)
-    exact = _exact(name, design, random, device)
-    if name == "spike_free":
-        return OraclePair(SpikeFreeOracle(design), exact, exact_cuts=False)
-    is_short = isinstance(exact, SweepOracle) and exact.n_arcs <= _HEURISTIC_ARCS
-    if is_short or isinstance(exact, SpikeFreeOracle):
-        return OraclePair(exact, exact, exact_cuts=True)
-    heuristic = SearchOracle(
-        design, n_starts=512, first_step=0.1, random_state=random, device=device
-    )
-    return OraclePair(heuristic, exact, exact_cuts=True)
-
-
-def _short_sweep(design: Array) -> SweepOracle | None:
-    """A sweep that is fast enough to find cuts, where there is one."""
-    if RowSpace.of(design).rank > 3:
-        return None
-    sweep = SweepOracle(design)
-    return sweep if sweep.n_arcs <= _HEURISTIC_ARCS else None
+    _refuse(name, n_outputs, slope, free_bias)
+    return _Selector(name, design, n_outputs, slope, free_bias, random, device).pair()
 
 
 def program_oracle(
@@ -198,36 +175,6 @@ def program_oracle(
     return PatternOracle(design, masks, signs=signs, cones=cones, slope=slope)
 
 
-def _exact(name: str, design: Array, random: np.random.RandomState, device: str) -> Oracle:
-    deep = SearchOracle(
-        design,
-        n_starts=2048,
-        first_step=0.1,
-        n_polish=512,
-        random_state=random,
-        device=device,
-    )
-    match name:
-        case "search":
-            return deep
-        case "sweep":
-            return SweepOracle(design)
-        case "cells":
-            return CellOracle(design)
-        case "semidefinite":
-            return SemidefiniteOracle(design)
-        case "branch_and_bound":
-            return BranchAndBoundOracle(design, search=deep)
-    if (length := proved_length(design)) <= LONGEST:
-        return SpikeFreeOracle(design, length)
-    rank = RowSpace.of(design).rank
-    if rank <= 3 and (sweep := SweepOracle(design)).n_arcs <= _AUTO_ARCS:
-        return sweep
-    if rank <= _AUTO_RANK:
-        return HybridOracle(BranchAndBoundOracle(design, search=deep, max_work=_AUTO_WORK))
-    return deep
-
-
 def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
     """Say what an oracle lacks."""
     missing = ""
@@ -246,50 +193,93 @@ def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Makers:
-    """Oracles for several outputs, other activations and free hidden biases."""
+class _Selector:
+    """Makes the oracles of one design; `method` is the rule, and the rest follows it.
+
+    A name or the data decide on a method for one output. Several outputs are led back to it, or to one sweep in the
+    plane. All searches draw from one random state.
+    """
 
     name: str
     design: Array
-    random: np.random.RandomState
-    device: str
+    n_outputs: int
     slope: float
     free_bias: bool
+    random: np.random.RandomState
+    device: str
 
-    def pair(self, n_outputs: int) -> OraclePair:
+    @cached_property
+    def method(self) -> str:
+        """Who gives the verdict for one output: a name, or under ``"auto"`` what the data allow."""
+        if self.name not in _BY_DATA:
+            return self.name
+        if self.name == "quick":
+            return "sweep" if self._has_sweep(_HEURISTIC_ARCS) else "search"
+        if self._is_plain and self._spike_free_length <= LONGEST:
+            return "spike_free"
+        if self._has_sweep(_AUTO_ARCS):
+            return "sweep"
+        return "branch_and_bound" if self._space.rank <= _AUTO_RANK else "search"
+
+    def pair(self) -> OraclePair:
         """Heuristic and exact pricing."""
-        if self.free_bias and self.name in ("auto", "sweep", "quick"):
-            line = Line.through(self.design[:, :-1])
-            if line is not None:
-                sweep = LineOracle(self.design, line, self.slope)
-                return OraclePair(sweep, sweep, exact_cuts=True)
-        rank = RowSpace.of(self.design).rank
-        scalar = self._scalar(rank)
-        exact, is_short = scalar, self._is_short_sweep(scalar)
-        if n_outputs > 1:
-            exact = OutputRankOracle(self.design, scalar, self._several(rank))
-            is_short = is_short and rank <= 2
-        if self.free_bias:
-            exact = FreeBiasOracle(exact, self.design, self.slope)
-        if is_short:
+        line = self._line()
+        if line is not None:
+            sweep = LineOracle(self.design, line, self.slope)
+            return OraclePair(sweep, sweep, exact_cuts=True)
+        scalar = self._scalar()
+        exact = scalar
+        if self.n_outputs > 1:
+            exact = OutputRankOracle(self.design, scalar, self._several(scalar))
+        exact = self._for_biases(exact)
+        if self.name == "spike_free":
+            return OraclePair(SpikeFreeOracle(self.design), exact, exact_cuts=False)
+        if self._finds_cuts(scalar):
             return OraclePair(exact, exact, exact_cuts=True)
-        heuristic = self._heuristic(n_starts=512 if n_outputs == 1 else 256, n_polish=64)
-        return OraclePair(heuristic, exact, exact_cuts=True)
+        if self.name == "quick":
+            return self._quick()
+        heuristic = self._search(512 if self.n_outputs == 1 else 256, 64)
+        return OraclePair(self._for_biases(heuristic), exact, exact_cuts=True)
 
-    def quick_pair(self, n_outputs: int) -> OraclePair:
-        """A short sweep or a short search for both."""
-        pair = self.pair(n_outputs)
-        quick = pair.heuristic if pair.heuristic is pair.exact else self._heuristic(**_QUICK)
-        return OraclePair(quick, quick, exact_cuts=True)
+    # What the data are like
 
-    def _heuristic(self, n_starts: int, n_polish: int) -> Oracle:
-        heuristic = self._search(n_starts, n_polish)
-        return FreeBiasOracle(heuristic, self.design, self.slope) if self.free_bias else heuristic
+    @property
+    def _is_plain(self) -> bool:
+        """Whether this is about one output of rectifiers whose biases, if there are any, are penalised."""
+        return self.n_outputs == 1 and self.slope == 0.0 and not self.free_bias
 
-    def _scalar(self, rank: int) -> Oracle:
-        match self.name:
-            case "search":
-                return self._search()
+    @cached_property
+    def _space(self) -> RowSpace:
+        return RowSpace.of(self.design)
+
+    @cached_property
+    def _spike_free_length(self) -> float:
+        return proved_length(self.design)
+
+    def _line(self) -> Line | None:
+        """The line that samples are on, where free biases leave only its kinks to be compared."""
+        if self.free_bias and self.name in ("auto", "sweep", "quick"):
+            return Line.through(self.design[:, :-1])
+        return None
+
+    def _has_sweep(self, most_arcs: int) -> bool:
+        return self._space.rank <= 3 and count_arcs(self._space) <= most_arcs
+
+    def _finds_cuts(self, scalar: Oracle) -> bool:
+        """Whether the verdict is fast enough to be asked for in every round."""
+        inner = scalar.oracle if isinstance(scalar, MirroredOracle) else scalar
+        if isinstance(inner, SweepOracle):
+            in_one_sweep = self.n_outputs == 1 or self._space.rank <= 2
+            return in_one_sweep and inner.n_arcs <= _HEURISTIC_ARCS
+        return isinstance(inner, SpikeFreeOracle)
+
+    # Oracles of each method
+
+    def _scalar(self) -> Oracle:
+        """The verdict for one output."""
+        match self.method:
+            case "spike_free":
+                return SpikeFreeOracle(self.design, self._spike_free_length)
             case "sweep":
                 return self._rectified(SweepOracle)
             case "cells":
@@ -297,47 +287,49 @@ class _Makers:
             case "semidefinite":
                 return self._rectified(SemidefiniteOracle)
             case "branch_and_bound":
-                return self._branch_and_bound()
-        if rank <= 3 and SweepOracle(self.design).n_arcs <= _AUTO_ARCS:
-            return self._rectified(SweepOracle)
-        if rank <= _AUTO_RANK:
-            return HybridOracle(self._branch_and_bound(max_work=_AUTO_WORK))
-        return self._search()
+                search = self._thorough_search()
+                if self.name in _BY_DATA:
+                    return HybridOracle(self._branch_and_bound(search, _AUTO_WORK))
+                return self._branch_and_bound(search)
+        return self._thorough_search()
 
-    def _several(self, rank: int) -> Oracle:
-        if rank <= 2 and self.name in ("auto", "sweep"):
+    def _several(self, scalar: Oracle) -> Oracle:
+        """The verdict for dual points of rank two and more: one sweep in the plane, or a fan of scalar proofs."""
+        if self._space.rank <= 2 and self.name in ("auto", "sweep"):
             return self._rectified(PlanarOracle)
-        match self.name:
-            case "search":
-                return self._search()
-            case "sweep":
-                return self._fan(self._rectified(SweepOracle))
-            case "cells":
-                return self._fan(self._rectified(CellOracle))
-            case "branch_and_bound":
-                return self._fan(self._branch_and_bound(n_starts=64, n_polish=16))
-        if rank <= 3 and SweepOracle(self.design).n_arcs <= _AUTO_ARCS:
-            prover, outputs = self._rectified(SweepOracle), _SWEPT_OUTPUTS
-            work = float(_AUTO_PROOFS * _AUTO_ARCS)
-        elif rank <= _AUTO_RANK:
-            share = _AUTO_WORK / _AUTO_PROOFS
-            prover = self._branch_and_bound(n_starts=64, n_polish=16, max_work=share)
-            rows = len(self.design) * (1 if self.slope == 0.0 else 2)
-            outputs, work = _AUTO_OUTPUTS, _AUTO_WORK / rows
+        if self.method == "search":
+            return scalar
+        if self.name not in _BY_DATA:
+            return self._fan(self._ray_prover(scalar), math.inf, _FAN_OUTPUTS)
+        if self.method == "sweep":
+            work, outputs = float(_AUTO_PROOFS * _AUTO_ARCS), _SWEPT_OUTPUTS
         else:
-            return self._search()
-        return HybridOracle(self._fan(prover, max_work=work, max_outputs=outputs))
+            rows = len(self.design) * (1 if self.slope == 0.0 else 2)
+            work, outputs = _AUTO_WORK / rows, _AUTO_OUTPUTS
+        prover = self._ray_prover(scalar, _AUTO_WORK / _AUTO_PROOFS)
+        return HybridOracle(self._fan(prover, work, outputs))
 
-    def _search(self, n_starts: int = 1024, n_polish: int = 256) -> Oracle:
-        return GeneralSearchOracle(
+    def _ray_prover(self, scalar: Oracle, max_work: float = math.inf) -> Oracle:
+        """The scalar proofs of a fan: branch and bound, which is asked often, searches less before."""
+        if self.method == "branch_and_bound":
+            return self._branch_and_bound(self._search(64, 16), max_work)
+        return scalar
+
+    def _fan(self, prover: Oracle, max_work: float, max_outputs: int) -> Oracle:
+        return FanOracle(
+            prover,
+            self._thorough_search(),
             self.design,
             slope=self.slope,
-            free_bias=self.free_bias,
-            n_starts=n_starts,
-            first_step=0.1,
-            n_polish=n_polish,
-            random_state=self.random,
-            device=self.device,
+            max_work=max_work,
+            max_outputs=max_outputs,
+        )
+
+    def _branch_and_bound(self, search: Oracle, max_work: float = math.inf) -> Oracle:
+        if self.slope != 0.0:
+            search = UnmirroredOracle(search)
+        return self._rectified(
+            lambda rows: BranchAndBoundOracle(rows, search=search, max_work=max_work)
         )
 
     def _rectified(self, make: Callable[[Array], Oracle]) -> Oracle:
@@ -345,28 +337,30 @@ class _Makers:
             return make(self.design)
         return MirroredOracle(make, self.design, self.slope)
 
-    def _branch_and_bound(
-        self, *, n_starts: int = 1024, n_polish: int = 256, max_work: float = math.inf
-    ) -> Oracle:
-        search = self._search(n_starts, n_polish)
-        if self.slope != 0.0:
-            search = UnmirroredOracle(search)
-        return self._rectified(
-            lambda rows: BranchAndBoundOracle(rows, search=search, max_work=max_work)
-        )
+    def _for_biases(self, oracle: Oracle) -> Oracle:
+        return FreeBiasOracle(oracle, self.design, self.slope) if self.free_bias else oracle
 
-    def _fan(
-        self, prover: Oracle, *, max_work: float = math.inf, max_outputs: int = _FAN_OUTPUTS
-    ) -> Oracle:
-        return FanOracle(
-            prover,
-            self._search(),
+    # Searches
+
+    def _thorough_search(self) -> Oracle:
+        return self._search(2048, 512) if self._is_plain else self._search(1024, 256)
+
+    def _quick(self) -> OraclePair:
+        """A short search that is asked for cuts and no more."""
+        search = self._for_biases(self._search(64, 32, first_step=0.3 if self._is_plain else 0.1))
+        return OraclePair(search, search, exact_cuts=True)
+
+    def _search(self, n_starts: int, n_polish: int, first_step: float = 0.1) -> Oracle:
+        make = SearchOracle if self._is_plain else self._general_search
+        return make(
             self.design,
-            slope=self.slope,
-            max_work=max_work,
-            max_outputs=max_outputs,
+            n_starts=n_starts,
+            n_polish=n_polish,
+            first_step=first_step,
+            random_state=self.random,
+            device=self.device,
         )
 
-    def _is_short_sweep(self, oracle: Oracle) -> bool:
-        inner = oracle.oracle if isinstance(oracle, MirroredOracle) else oracle
-        return isinstance(inner, SweepOracle) and inner.n_arcs <= _HEURISTIC_ARCS
+    @property
+    def _general_search(self) -> Callable[..., Oracle]:
+        return partial(GeneralSearchOracle, slope=self.slope, free_bias=self.free_bias)

@@ -3,18 +3,113 @@
 import numpy as np
 import pytest
 
-from convexrelu.oracles import RelaxationOracle
-from convexrelu.oracles.search import local_maxima
+from convexrelu.oracles import RelaxationOracle, SweepOracle
 from convexrelu.oracles.selection import choose_oracles
-from convexrelu.patterns.cone_projection import ConeProjector
-from convexrelu.patterns.cone_support import PatternCones
 from tests.oracles.data import GAUSSIAN
 
-WORK_OF_SEARCH = [
-    (local_maxima._Best, "update"),
-    (ConeProjector, "project"),
-    (PatternCones, "support"),
-]
+RNG = np.random.default_rng(0)
+PLANE, SPACE, MANY = (RNG.standard_normal(shape) for shape in ((8, 2), (8, 3), (500, 3)))
+TOO_MANY, FOUR, NINE = (RNG.standard_normal(shape) for shape in ((1600, 3), (10, 4), (10, 9)))
+SPIKE_FREE = np.eye(4)
+ON_LINE = np.column_stack([np.linspace(-1.0, 1.0, 7), np.full(7, 300.0)])
+TWO_FEATURES = np.column_stack([PLANE - PLANE.mean(axis=0), np.full(8, 300.0)])
+
+LEAKY, TWO, FREE = {"slope": 0.01}, {"n_outputs": 2}, {"free_bias": True}
+SEVERAL_BY_FAN = "OutputRank(Sweep, Hybrid(Fan(Sweep)))"
+
+
+def structure(oracle):
+    """Names of an oracle and of those that it is made of, searches of provers left out."""
+    parts = (vars(oracle).get(part) for part in ("oracle", "prover", "scalar", "several"))
+    inner = ", ".join(structure(part) for part in parts if part is not None)
+    name = type(oracle).__name__.removesuffix("Oracle")
+    return f"{name}({inner})" if inner else name
+
+
+@pytest.mark.parametrize(
+    ("name", "design", "options", "exact", "heuristic"),
+    [
+        ("auto", PLANE, {}, "Sweep", "same"),
+        ("auto", SPACE, {}, "Sweep", "same"),
+        ("auto", MANY, {}, "Sweep", "Search"),
+        ("auto", TOO_MANY, {}, "Hybrid(BranchAndBound)", "Search"),
+        ("auto", FOUR, {}, "Hybrid(BranchAndBound)", "Search"),
+        ("auto", NINE, {}, "Search", "Search"),
+        ("auto", SPIKE_FREE, {}, "SpikeFree", "same"),
+        ("auto", SPIKE_FREE, LEAKY, "Hybrid(Mirrored(BranchAndBound))", "GeneralSearch"),
+        ("auto", SPACE, LEAKY, "Mirrored(Sweep)", "same"),
+        ("auto", MANY, LEAKY, "Mirrored(Sweep)", "GeneralSearch"),
+        ("auto", NINE, LEAKY, "GeneralSearch", "GeneralSearch"),
+        ("auto", PLANE, TWO, "OutputRank(Sweep, Planar)", "same"),
+        ("auto", SPACE, TWO, SEVERAL_BY_FAN, "GeneralSearch"),
+        (
+            "auto",
+            FOUR,
+            TWO,
+            "OutputRank(Hybrid(BranchAndBound), Hybrid(Fan(BranchAndBound)))",
+            "GeneralSearch",
+        ),
+        ("auto", NINE, TWO, "OutputRank(GeneralSearch, GeneralSearch)", "GeneralSearch"),
+        ("auto", ON_LINE, FREE, "Line", "same"),
+        ("auto", ON_LINE, FREE | TWO | LEAKY, "Line", "same"),
+        ("auto", ON_LINE, {}, "Sweep", "same"),
+        ("auto", TWO_FEATURES, FREE, "FreeBias(Sweep)", "same"),
+        (
+            "auto",
+            TWO_FEATURES,
+            FREE | TWO | LEAKY,
+            "FreeBias(OutputRank(Mirrored(Sweep), Hybrid(Fan(Mirrored(Sweep)))))",
+            "FreeBias(GeneralSearch)",
+        ),
+        ("sweep", TOO_MANY, {}, "Sweep", "Search"),
+        ("sweep", PLANE, TWO, "OutputRank(Sweep, Planar)", "same"),
+        ("sweep", SPACE, TWO, "OutputRank(Sweep, Fan(Sweep))", "GeneralSearch"),
+        ("sweep", ON_LINE, FREE, "Line", "same"),
+        ("cells", ON_LINE, FREE, "FreeBias(Cell)", "FreeBias(GeneralSearch)"),
+        ("cells", SPACE, TWO, "OutputRank(Cell, Fan(Cell))", "GeneralSearch"),
+        ("cells", SPIKE_FREE, {}, "Cell", "Search"),
+        ("semidefinite", SPACE, LEAKY, "Mirrored(Semidefinite)", "GeneralSearch"),
+        ("branch_and_bound", SPACE, {}, "BranchAndBound", "Search"),
+        (
+            "branch_and_bound",
+            PLANE,
+            TWO,
+            "OutputRank(BranchAndBound, Fan(BranchAndBound))",
+            "GeneralSearch",
+        ),
+        ("search", SPACE, {}, "Search", "Search"),
+        ("spike_free", SPACE, {}, "Sweep", "SpikeFree"),
+        ("spike_free", SPIKE_FREE, {}, "SpikeFree", "SpikeFree"),
+        ("quick", SPACE, {}, "Sweep", "same"),
+        ("quick", MANY, {}, "Search", "same"),
+        ("quick", SPIKE_FREE, {}, "Search", "same"),
+        ("quick", SPACE, LEAKY, "Mirrored(Sweep)", "same"),
+        ("quick", SPACE, TWO, "GeneralSearch", "same"),
+        ("quick", PLANE, TWO, SEVERAL_BY_FAN, "same"),
+        ("quick", ON_LINE, FREE, "Line", "same"),
+        ("quick", FOUR, FREE, "FreeBias(GeneralSearch)", "same"),
+    ],
+)
+def test_which_oracles(name, design, options, exact, heuristic):
+    pair = choose_oracles(name, design, 0, **options)
+    assert structure(pair.exact) == exact
+    if heuristic == "same":
+        assert pair.heuristic is pair.exact
+    else:
+        assert structure(pair.heuristic) == heuristic and pair.heuristic is not pair.exact
+    assert pair.exact_cuts == (name != "spike_free")
+
+
+@pytest.mark.parametrize("options", [{}, LEAKY, TWO, LEAKY | TWO])
+@pytest.mark.parametrize("design", [SPACE, MANY])
+def test_one_sweep_is_built(monkeypatch, design, options):
+    built = []
+    init = SweepOracle.__init__
+    monkeypatch.setattr(
+        SweepOracle, "__init__", lambda self, rows: (built.append(rows), init(self, rows))[1]
+    )
+    choose_oracles("auto", design, 0, **options)
+    assert len(built) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from convexrelu.oracles import CellOracle, RelaxationOracle, SearchOracle, SweepOracle
+from convexrelu.oracles.exact.sweep import count_arcs
+from convexrelu.patterns.enumerate import RowSpace
 from tests import reference
 
 
@@ -223,6 +225,12 @@ def test_work_is_the_number_of_arcs():
     oracle = SweepOracle(gaussian(50, 3))
     assert oracle(np.ones(50)).work == oracle.n_arcs == 50 * (2 * 50 + 4)
     assert SweepOracle(gaussian(50, 2))(np.ones(50)).work == 2 * 50 + 4
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_arcs_are_counted_without_a_sweep(rank):
+    design = np.vstack([gaussian(20, rank), -gaussian(3, rank), np.zeros((1, rank))])
+    assert count_arcs(RowSpace.of(design)) == SweepOracle(design).n_arcs
 
 
 def test_kept_and_fresh_orders_agree(monkeypatch):

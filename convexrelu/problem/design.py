@@ -1,0 +1,158 @@
+"""Samples as the rows of a design matrix, and the way between weights for these rows and networks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse
+
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.sample_coordinates import SampleCoordinates
+
+__all__ = ["Design"]
+
+
+# Column of the design that stands for free hidden biases, in units of the largest sample. See `TrainingProblem`.
+_FREE_BIAS = 300.0
+
+
+class Design:
+    """The part of a :class:`~convexrelu.TrainingProblem` that is about its inputs and networks on them.
+
+    Attributes
+    ----------
+    X : array or sparse matrix of shape (n, d)
+        Inputs.
+    weights : array of shape (n,)
+        Weights of the samples, with sum one.
+    hidden_bias : bool or "free"
+        Whether neurons have a bias, and whether it is free.
+    slope : float
+        Slope of the activation for negative arguments.
+    n_outputs : int
+        Outputs of a network.
+    """
+
+    X: Any
+    weights: Array
+    hidden_bias: bool | str
+    slope: float
+    n_outputs: int
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples ``n``."""
+        return self.X.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features ``d``, without the bias."""
+        return self.X.shape[1]
+
+    @property
+    def free_bias(self) -> bool:
+        """Whether hidden biases are left out of the penalty."""
+        return self.hidden_bias == "free"
+
+    @cached_property
+    def _sample_coordinates(self) -> SampleCoordinates | None:
+        return SampleCoordinates.of(self.X) if issparse(self.X) else None
+
+    @property
+    def inputs(self) -> Array:
+        """The samples as dense rows: ``X``, or their coordinates where that is sparse."""
+        return self.X if self._sample_coordinates is None else self._sample_coordinates.rows
+
+    @cached_property
+    def design(self) -> Array:
+        """``X̃``: the inputs, with a last column of ones if neurons have a bias."""
+        if not self.hidden_bias:
+            return self.inputs
+        column = np.full(self.n_samples, self.bias_column)
+        design = np.column_stack([self.inputs - self.origin, column])
+        design.flags.writeable = False
+        return design
+
+    @cached_property
+    def origin(self) -> Array:
+        """What is taken off the inputs in the design, as one of them: their mean where biases are free, else zero."""
+        return self.weights @ self.inputs if self.free_bias else np.zeros(self.inputs.shape[1])
+
+    @cached_property
+    def bias_column(self) -> float:
+        """The last column of the design where there are biases: 1, or ``B`` where they are free."""
+        if not self.free_bias:
+            return 1.0
+        return _FREE_BIAS * float(norms(self.inputs - self.origin).max()) or 1.0
+
+    def directions(self, network: TwoLayerNetwork) -> Array:
+        """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is what neuron ``j`` sees."""
+        weights = network.hidden_weights
+        if self._sample_coordinates is not None:
+            weights = self._sample_coordinates.of_weights(weights)
+        if not self.hidden_bias:
+            return weights
+        bias = network.hidden_bias + weights @ self.origin
+        return np.column_stack([weights, bias / self.bias_column])
+
+    def feature_weights(self, weights: Array) -> Array:
+        """Rows of weights for the features, (m, d), that do what these do for `inputs`."""
+        return (
+            weights
+            if self._sample_coordinates is None
+            else self._sample_coordinates.weights_of(weights)
+        )
+
+    def network(
+        self,
+        directions: Array,
+        outer: Array,
+        intercept: ArrayLike,
+        skip_weights: ArrayLike | None = None,
+    ) -> TwoLayerNetwork:
+        """Neuron map of the convex program back to a balanced network.
+
+        Parameters
+        ----------
+        directions : array of shape (m, d̃)
+            ``u_j = w̃_j ‖a_j‖``, for the design; zero rows are left out.
+        outer : array of shape (m,) or (m, K)
+            Signs, or unit vectors: the directions of the outer weights.
+        intercept : float or array of shape (K,)
+            ``c``.
+        skip_weights : array of shape (K, d), optional
+            ``S``, for the features.
+
+        Returns
+        -------
+        TwoLayerNetwork
+            With ``w̃_j = u_j / √‖u_j‖`` and outer weights of length ``√‖u_j‖``, so that its penalty is ``Σ_j ‖u_j‖``
+            (Pilanci & Ergen 2020, Theorem 1).
+        """
+        weights, bias = directions, np.zeros(len(directions))
+        if self.hidden_bias:
+            weights = directions[:, :-1]
+            bias = directions[:, -1] * self.bias_column - weights @ self.origin
+        outer = np.reshape(outer, (len(directions), self.n_outputs))
+        network = TwoLayerNetwork(
+            self.feature_weights(weights),
+            bias,
+            outer.T,
+            np.atleast_1d(intercept),
+            negative_slope=self.slope,
+            skip_weights=skip_weights,
+        )
+        return self.balanced(network)
+
+    def balanced(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
+        """The same function at the smallest penalty that scaling its neurons gives."""
+        return network.balance(free_bias=self.free_bias)
+
+    def merged(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
+        """The same function with neurons of one direction joined, and balanced."""
+        return network.merge(free_bias=self.free_bias)
