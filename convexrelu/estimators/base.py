@@ -7,15 +7,13 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexrelu._utils.threads import one_blas_thread
@@ -25,13 +23,10 @@ from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set import minimal
-from convexrelu.oracles.selection import ORACLES
-from convexrelu.problem.training_problem import ACTIVATIONS, TrainingProblem
+from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.progress import ProgressPrinter
 from convexrelu.results.result import Result
 from convexrelu.results.status import Status
-from convexrelu.solvers.base import SOLVERS
-from convexrelu.training.options import PATTERNS
 from convexrelu.training.train import train
 
 if TYPE_CHECKING:
@@ -41,27 +36,7 @@ __all__ = ["FixedAlphaEstimator", "NetworkEstimator", "checked_inputs", "checked
 
 
 class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
-    """Base class of the estimators. Subclasses have the parameters below, and say what targets are."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_bias": ["boolean", StrOptions({"free"})],
-        "fit_intercept": ["boolean"],
-        "skip": ["boolean"],
-        "skip_alpha": [Interval(Real, 0, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "negative_slope": [Interval(Real, 0, 1, closed="neither")],
-        "patterns": [StrOptions(set(PATTERNS)), "array-like"],
-        "n_patterns": [Interval(Integral, 1, None, closed="left")],
-        "solver": [StrOptions(set(SOLVERS)), HasMethods(["relu", "gated"])],
-        "oracle": [StrOptions(set(ORACLES)), callable, HasMethods(["for_problem"])],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "time_limit": [Interval(Real, 0, None, closed="left"), None],
-        "minimal": ["boolean"],
-        "device": [str],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
+    """Base class of the estimators. Subclasses say what targets are, and which of the parameters they have."""
 
     network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
 
@@ -96,6 +71,12 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
                 + ("; use network_.to_relu(X).to_torch()" if gated else "")
             )
         return self.network_.to_torch(dtype=dtype, device=device)
+
+    def _keep(self, parameters: dict[str, Any]) -> None:
+        """Keep the parameters as they are; `__init__` hands over its ``locals()``."""
+        for name, value in parameters.items():
+            if name != "self":
+                setattr(self, name, value)
 
     # What targets are
 
@@ -183,12 +164,6 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
 
 class FixedAlphaEstimator(NetworkEstimator):
     """An estimator that is given its `alpha`."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkEstimator._parameter_constraints,
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "warm_start": ["boolean"],
-    }
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network.

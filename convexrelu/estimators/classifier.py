@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -20,6 +19,7 @@ from convexrelu.estimators.base import (
     checked_weights,
     naming,
 )
+from convexrelu.estimators.parameters import with_parameters
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
@@ -39,14 +39,6 @@ def _kind_of(loss: str | Loss) -> Loss | type[Loss]:
 
 class Classifier(ClassifierMixin, NetworkEstimator):
     """What classifiers have in common: labels, their weights, and what outputs say of them."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [
-            StrOptions({"auto"} | {name for name, loss in LOSSES.items() if loss.takes_labels}),
-            Loss,
-        ],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
 
     def decision_function(self, X: ArrayLike) -> Array:
         """Outputs of the network: of shape (n,), positive for ``classes_[1]``, or (n, K) for more than two classes.
@@ -122,6 +114,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         return self.loss
 
 
+@with_parameters("classifier", "fixed")
 class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
     r"""Two-layer ReLU network for classification, trained by convex optimisation, with the duality gap of the result.
 
@@ -132,92 +125,7 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
     ``s_i`` are weights of samples and classes, normalised to sum one. Two classes have one output and the
     logistic loss, more have an output each, over shared neurons, and the cross-entropy.
 
-    Parameters
-    ----------
-    alpha : float, default=0.01
-        Weight decay. Standardise ``X``.
-    hidden_bias : bool or "free", default=True
-        Whether neurons have a bias: penalised with their weights, none, or free of the penalty.
-    fit_intercept : bool, default=True
-        Whether the network has an output intercept, not penalised.
-    skip : bool, default=False
-        Whether inputs are connected to outputs directly, by ``S x``.
-    skip_alpha : float, default=0.0
-        Adds ``(skip_alpha/2) ‖S‖²`` to the objective; 0 needs the squared error.
-    loss : {"auto", "logistic", "hinge", "squared_hinge", "multinomial"} or Loss, default="auto"
-        Loss function: a name, or a loss of :mod:`convexrelu.losses`. ``"auto"`` is ``"logistic"`` for two classes and
-        ``"multinomial"`` for more. Others than ``"multinomial"`` are for two classes; for more, put the classifier
-        in a :class:`sklearn.multiclass.OneVsRestClassifier`.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, which multiply those of the samples: by label, 1 where a label is missing; or such
-        that all classes have the same weight in total.
-    activation : {"relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"}, default="relu"
-        What neurons do. Gated ReLU networks keep their gates fixed; they need `patterns` other than
-        ``"cutting_plane"``.
-    negative_slope : float, default=0.01
-        Slope of ``"leaky_relu"`` on the left, between 0 and 1.
-    patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃), default="cutting_plane"
-        Activation patterns: generated until the gap is closed; those of `n_patterns` random gates;
-        all of them; or those of given gates (``d̃ = d + 1`` with a hidden bias).
-    n_patterns : int, default=100
-        Number of gates for ``patterns="sampled"``.
-    solver : str or ProgramSolver, default="auto"
-        Solver of the finite convex programs, as for :class:`ConvexReLURegressor`.
-    oracle : str, Oracle or OracleFactory, default="auto"
-        Who certifies ``patterns="cutting_plane"``, as for :class:`ConvexReLURegressor`.
-    tol : float, default=1e-3
-        Relative duality gap to stop at.
-    max_iter : int, default=30
-        Most finite programs to solve.
-    time_limit : float, default=None
-        Seconds; the best network so far is kept. ``None`` means no limit.
-    minimal : bool, default=False
-        Prune to a network of fewest neurons with the same outputs on the training data, see
-        :func:`convexrelu.optimal_set.minimal`.
-    warm_start : bool, default=False
-        Start from the patterns of the previous fit, instead of those of a moment of descent.
-    device : str, default="cpu"
-        Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.
-    verbose : int, default=0
-        1 prints a line a round.
-    random_state : int, RandomState or None, default=None
-        Seed of random gates, of searches, and of the first weights of descent.
-
-    Attributes
-    ----------
-    classes_ : array of shape (K,)
-        The labels, sorted.
-    network_ : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
-        The network.
-    certificate_ : Certificate
-        Its objective, lower bound and gap, and whether they are a proof.
-    history_ : list of Round
-        Objective, bound, width and time, round by round.
-    status_ : Status
-        How the fit ended.
-    n_iter_ : int
-        Finite programs that were solved.
-    feature_importances_ : array of shape (d,)
-        Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : array of shape (n_features,)
-        Their names, where ``X`` had string names for all.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the gap is above `tol` at the end; says both.
-    SolverWarning
-        If the solver of the last finite program did not end as it should.
-
-    Raises
-    ------
-    ValueError
-        For bad input; the message names the argument.
-    KeyboardInterrupt
-        If interrupted. The best network so far is kept, with its certificate, unless there was
-        none; the message says which.
+    {sections}
 
     See Also
     --------
@@ -241,11 +149,6 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
     >>> model.predict([[0.0], [0.9]])
     array(['inside', 'outside'], dtype='<U7')
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FixedAlphaEstimator._parameter_constraints,
-        **Classifier._parameter_constraints,
-    }
 
     def __init__(
         self,
@@ -272,27 +175,7 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        self.alpha = alpha
-        self.hidden_bias = hidden_bias
-        self.fit_intercept = fit_intercept
-        self.skip = skip
-        self.skip_alpha = skip_alpha
-        self.loss = loss
-        self.class_weight = class_weight
-        self.activation = activation
-        self.negative_slope = negative_slope
-        self.patterns = patterns
-        self.n_patterns = n_patterns
-        self.solver = solver
-        self.oracle = oracle
-        self.tol = tol
-        self.max_iter = max_iter
-        self.time_limit = time_limit
-        self.minimal = minimal
-        self.warm_start = warm_start
-        self.device = device
-        self.verbose = verbose
-        self.random_state = random_state
+        self._keep(locals())
 
 
 def class_weights(

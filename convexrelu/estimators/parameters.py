@@ -1,0 +1,472 @@
+"""The parameters of the network estimators, in one table: defaults, what is allowed, and what docstrings say of them.
+
+:func:`with_parameters` makes scikit-learn's constraints of it, and sections of docstrings. Signatures are written out
+in each class, where scikit-learn and type checkers read them; a test compares them with the table.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, TypeVar
+
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from convexrelu.losses import LOSSES, Loss
+from convexrelu.oracles.selection import ORACLES
+from convexrelu.problem.training_problem import ACTIVATIONS
+from convexrelu.solvers.base import SOLVERS
+from convexrelu.training.options import PATTERNS
+
+__all__ = ["ATTRIBUTES", "PARAMETERS", "Entry", "Parameter", "parameters_of", "with_parameters"]
+
+# An estimator is a regressor or a classifier, and is given its `alpha` ("fixed") or chooses it ("cv").
+Kind = Literal["regressor", "classifier", "fixed", "cv"]
+Class = TypeVar("Class", bound=type[Any])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What docstrings say of a name.
+
+    Attributes
+    ----------
+    name, type, text : str
+        As numpydoc has them.
+    only : str
+        The kind of estimators that have it; empty if all have.
+    regressor, classifier, cv : str
+        Added to the text for estimators of that kind.
+    """
+
+    name: str
+    type: str
+    text: str
+    _: KW_ONLY
+    only: Kind | Literal[""] = ""
+    regressor: str = ""
+    classifier: str = ""
+    cv: str = ""
+
+    def text_for(self, kinds: Sequence[Kind]) -> str:
+        """The text, with what is added for these kinds."""
+        added = {"regressor": self.regressor, "classifier": self.classifier, "cv": self.cv}
+        texts = [self.text, *(text for kind, text in added.items() if kind in kinds)]
+        return " ".join(filter(None, texts))
+
+    @property
+    def heading(self) -> str:
+        """Name and type."""
+        return f"{self.name} : {self.type}" if self.type else self.name
+
+
+@dataclass(frozen=True)
+class Parameter(Entry):
+    """A parameter.
+
+    Attributes
+    ----------
+    default : object
+        The default.
+    allowed : list or callable
+        Constraints of scikit-learn, any of which is enough; or a function that returns them, where that takes time.
+    """
+
+    _: KW_ONLY
+    default: Any
+    allowed: list[Any] | Callable[[], list[Any]]
+
+    @property
+    def constraints(self) -> list[Any]:
+        """What is allowed."""
+        return self.allowed() if callable(self.allowed) else self.allowed
+
+    @property
+    def heading(self) -> str:
+        """Name, type and default."""
+        shown = f'"{self.default}"' if isinstance(self.default, str) else repr(self.default)
+        return f"{super().heading}, default={shown}"
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return "{" + ", ".join(f'"{name}"' for name in names) + "}"
+
+
+def _scorings() -> list[Any]:
+    from sklearn.metrics import get_scorer_names  # which regressors and classifiers do without
+
+    return [StrOptions(set(get_scorer_names())), callable, None]
+
+
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_FRACTION = Interval(Real, 0, 1, closed="neither")
+_COUNT = Interval(Integral, 1, None, closed="left")
+
+_LOSSES_OF_NUMBERS = [name for name, loss in LOSSES.items() if not loss.takes_labels]
+_LOSSES_OF_LABELS = ["auto", *(name for name, loss in LOSSES.items() if loss.takes_labels)]
+
+# In the order of the docstrings. A name may have a row for each kind of estimators.
+PARAMETERS = (
+    Parameter(
+        "alpha",
+        "float",
+        "Weight decay. Standardise ``X``.",
+        default=0.01,
+        allowed=[_POSITIVE],
+        only="fixed",
+        regressor="The scaling of the data term is that of :class:`sklearn.linear_model.Lasso`: standardise "
+        "``y`` too, or scale `alpha` with it.",
+    ),
+    Parameter(
+        "n_alphas",
+        "int",
+        "Number of penalties on the grid.",
+        default=20,
+        allowed=[_COUNT],
+        only="cv",
+    ),
+    Parameter(
+        "alphas",
+        "array-like of shape (k,)",
+        "The penalties to choose from, instead of a grid.",
+        default=None,
+        allowed=["array-like", None],
+        only="cv",
+    ),
+    Parameter(
+        "eps",
+        "float",
+        "Ratio of the smallest penalty to the largest.",
+        default=1e-3,
+        allowed=[_FRACTION],
+        only="cv",
+    ),
+    Parameter(
+        "cv",
+        "int, splitter or iterable",
+        "Folds: a number of them, a splitter, or pairs of indices; ``None`` means five.",
+        default=None,
+        allowed=["cv_object"],
+        only="cv",
+        classifier="Numbers of folds are stratified.",
+    ),
+    Parameter(
+        "cv_tol",
+        "float",
+        "Relative gap to which networks of the folds are trained, as a short search estimates it.",
+        default=2e-2,
+        allowed=[_NOT_NEGATIVE],
+        only="cv",
+    ),
+    Parameter(
+        "scoring",
+        "str or callable",
+        "Score of predictions on samples that were left out, the larger the better.",
+        default=None,
+        allowed=_scorings,
+        only="cv",
+        regressor="``None`` means the negative mean of the loss (``½ (f − y)²`` for squared error).",
+        classifier="``None`` means the accuracy.",
+    ),
+    Parameter(
+        "one_standard_error",
+        "bool",
+        "Choose the largest penalty whose mean score is within one standard error of the best.",
+        default=False,
+        allowed=["boolean"],
+        only="cv",
+    ),
+    Parameter(
+        "n_jobs",
+        "int",
+        "Folds at a time, by joblib; :func:`joblib.parallel_config` chooses where they run.",
+        default=None,
+        allowed=[Integral, None],
+        only="cv",
+    ),
+    Parameter(
+        "hidden_bias",
+        'bool or "free"',
+        "Whether neurons have a bias: penalised with their weights, none, or free of the penalty.",
+        default=True,
+        allowed=["boolean", StrOptions({"free"})],
+    ),
+    Parameter(
+        "fit_intercept",
+        "bool",
+        "Whether the network has an output intercept, not penalised.",
+        default=True,
+        allowed=["boolean"],
+    ),
+    Parameter(
+        "skip",
+        "bool",
+        "Whether inputs are connected to outputs directly, by ``S x``.",
+        default=False,
+        allowed=["boolean"],
+    ),
+    Parameter(
+        "skip_alpha",
+        "float",
+        "Adds ``(skip_alpha/2) ‖S‖²`` to the objective; 0 needs the squared error.",
+        default=0.0,
+        allowed=[_NOT_NEGATIVE],
+    ),
+    Parameter(
+        "loss",
+        f"{_one_of(_LOSSES_OF_NUMBERS)} or Loss",
+        "Loss function: a name, or a loss of :mod:`convexrelu.losses` with its parameters, such as "
+        '``Quantile(level=0.9)``, or of your own, see :doc:`/guides/write_a_loss`. With ``"poisson"`` the '
+        "network is the logarithm of what `predict` returns.",
+        default="squared_error",
+        allowed=[StrOptions(set(_LOSSES_OF_NUMBERS)), Loss],
+        only="regressor",
+    ),
+    Parameter(
+        "loss",
+        f"{_one_of(_LOSSES_OF_LABELS)} or Loss",
+        "Loss function: a name, or a loss of :mod:`convexrelu.losses`, or of your own, see "
+        ':doc:`/guides/write_a_loss`. ``"auto"`` is ``"logistic"`` for two classes and ``"multinomial"`` for '
+        'more. Others than ``"multinomial"`` are for two classes; for more, put the classifier in a '
+        ":class:`sklearn.multiclass.OneVsRestClassifier`.",
+        default="auto",
+        allowed=[StrOptions(set(_LOSSES_OF_LABELS)), Loss],
+        only="classifier",
+    ),
+    Parameter(
+        "class_weight",
+        'dict, "balanced" or None',
+        "Weights of the classes, which multiply those of the samples: by label, 1 where a label is missing; "
+        "or such that all classes have the same weight in total.",
+        default=None,
+        allowed=[dict, StrOptions({"balanced"}), None],
+        only="classifier",
+        cv="Scores do without.",
+    ),
+    Parameter(
+        "activation",
+        _one_of(ACTIVATIONS),
+        "What neurons do. Gated ReLU networks keep their gates fixed; they need `patterns` other than "
+        '``"cutting_plane"``.',
+        default="relu",
+        allowed=[StrOptions(set(ACTIVATIONS))],
+    ),
+    Parameter(
+        "negative_slope",
+        "float",
+        'Slope of ``"leaky_relu"`` on the left, between 0 and 1.',
+        default=0.01,
+        allowed=[_FRACTION],
+    ),
+    Parameter(
+        "patterns",
+        f"{_one_of(PATTERNS)} or array of shape (P, d̃)",
+        "Activation patterns: generated until the gap is closed; those of `n_patterns` random gates; all of "
+        "them; or those of given gates (``d̃ = d + 1`` with a hidden bias).",
+        default="cutting_plane",
+        allowed=[StrOptions(set(PATTERNS)), "array-like"],
+        cv="Random gates are drawn for every fold anew.",
+    ),
+    Parameter(
+        "n_patterns",
+        "int",
+        'Number of gates for ``patterns="sampled"``.',
+        default=100,
+        allowed=[_COUNT],
+    ),
+    Parameter(
+        "solver",
+        f"{_one_of(SOLVERS)} or ProgramSolver",
+        'Solver of the finite convex programs. ``"auto"`` picks a native one by their shape: ``"newton"``, '
+        '``"interior_point"`` or ``"fista"``. ``"network"`` trains the network itself, and those of cvxpy are '
+        "references. Or one of your own, see :doc:`/guides/write_a_solver`.",
+        default="auto",
+        allowed=[StrOptions(set(SOLVERS)), HasMethods(["relu", "gated"])],
+    ),
+    Parameter(
+        "oracle",
+        f"{_one_of(ORACLES)}, Oracle or OracleFactory",
+        'Who certifies ``patterns="cutting_plane"``. ``"auto"`` proves where that takes seconds (with a '
+        "hidden bias: one feature, and two up to some 1500 samples, by a sweep; up to seven features by "
+        "branch and bound, if that settles it in time), and estimates by search otherwise. For the other "
+        "names see :func:`~convexrelu.oracles.selection.choose_oracles`; for an oracle of your own see "
+        ":doc:`/guides/write_an_oracle`.",
+        default="auto",
+        allowed=[StrOptions(set(ORACLES)), callable, HasMethods(["for_problem"])],
+        cv='This is for the network of all data: folds have ``"quick"``, or ``"spike_free"`` if that is given.',
+    ),
+    Parameter(
+        "tol",
+        "float",
+        "Relative duality gap to stop at.",
+        default=1e-3,
+        allowed=[_NOT_NEGATIVE],
+        cv="Networks of folds have `cv_tol`.",
+    ),
+    Parameter(
+        "max_iter",
+        "int",
+        "Most finite programs to solve for a network.",
+        default=30,
+        allowed=[_COUNT],
+    ),
+    Parameter(
+        "time_limit",
+        "float",
+        "Seconds for a network; rounds end after nine tenths of them, the final verdict has the rest, and the "
+        "best network so far is kept. ``None`` means no limit.",
+        default=None,
+        allowed=[_NOT_NEGATIVE, None],
+    ),
+    Parameter(
+        "minimal",
+        "bool",
+        "Prune to a network of fewest neurons with the same outputs on the training data, see "
+        ":func:`convexrelu.optimal_set.minimal`.",
+        default=False,
+        allowed=["boolean"],
+        cv="In folds too.",
+    ),
+    Parameter(
+        "warm_start",
+        "bool",
+        "Start from the patterns of the previous fit, instead of those of a moment of descent.",
+        default=False,
+        allowed=["boolean"],
+        only="fixed",
+    ),
+    Parameter(
+        "device",
+        "str",
+        'Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.',
+        default="cpu",
+        allowed=[str],
+    ),
+    Parameter(
+        "verbose",
+        "int",
+        "From 1 on, prints a line a round.",
+        default=0,
+        allowed=["verbose"],
+        cv="With all data, that is; for the folds it is the verbosity of joblib.",
+    ),
+    Parameter(
+        "random_state",
+        "int, RandomState or None",
+        "Seed of random gates, of searches, and of the first weights of descent.",
+        default=None,
+        allowed=["random_state"],
+        cv="Not of the folds.",
+    ),
+)
+
+ATTRIBUTES = (
+    Entry("classes_", "array of shape (K,)", "The labels, sorted.", only="classifier"),
+    Entry("alpha_", "float", "The chosen penalty.", only="cv"),
+    Entry("alphas_", "array of shape (k,)", "All penalties, descending.", only="cv"),
+    Entry("cv_scores_", "array of shape (k, n_folds)", "Scores.", only="cv"),
+    Entry("cv_widths_", "array of shape (k, n_folds)", "Numbers of neurons.", only="cv"),
+    Entry("best_score_", "float", "Mean score of the chosen penalty.", only="cv"),
+    Entry(
+        "network_",
+        "TwoLayerNetwork, GatedNetwork or ThresholdNetwork",
+        "The network.",
+        cv="It is trained on all data, and what follows is of this training.",
+    ),
+    Entry(
+        "certificate_",
+        "Certificate",
+        "Its objective, lower bound and gap, and whether they are a proof.",
+    ),
+    Entry("history_", "list of Round", "Objective, bound, width and time, round by round."),
+    Entry("status_", "Status", "How the fit ended."),
+    Entry("n_iter_", "int", "Finite programs that were solved."),
+    Entry(
+        "feature_importances_",
+        "array of shape (d,)",
+        "Shares of the features in the path weights ``Σ_j |w_jk| ‖a_j‖``.",
+    ),
+    Entry("n_features_in_", "int", "Number of features seen during fit."),
+    Entry(
+        "feature_names_in_",
+        "array of shape (n_features,)",
+        "Their names, where ``X`` had string names for all.",
+    ),
+)
+
+_WARNINGS = (
+    Entry(
+        "ConvergenceWarning",
+        "",
+        "If the gap is above `tol` at the end; says both.",
+        cv="If gaps are above `cv_tol` in folds; says how many.",
+    ),
+    Entry(
+        "SolverWarning", "", "If the solver of the last finite program did not end as it should."
+    ),
+)
+
+_EXCEPTIONS = (
+    Entry("ValueError", "", "For bad input; the message names the argument."),
+    Entry(
+        "KeyboardInterrupt",
+        "",
+        "If interrupted. The best network so far is kept, with its certificate, unless there was none; the "
+        "message says which.",
+        cv="There is none before the training on all data.",
+    ),
+)
+
+
+def parameters_of(*kinds: Kind) -> list[Parameter]:
+    """Parameters of an estimator of these kinds."""
+    return [parameter for parameter in PARAMETERS if parameter.only in ("", *kinds)]
+
+
+def with_parameters(*kinds: Kind) -> Callable[[Class], Class]:
+    """Give an estimator class of these kinds its constraints, and the sections of its docstring for ``{sections}``."""
+
+    def decorate(cls: Class) -> Class:
+        parameters = parameters_of(*kinds)
+        cls._parameter_constraints = {one.name: one.constraints for one in parameters}
+        if cls.__doc__:  # python -OO has none
+            doc = inspect.cleandoc(cls.__doc__)
+            cls.__doc__ = doc.replace("{sections}", _sections(parameters, kinds))
+        return cls
+
+    return decorate
+
+
+def _sections(parameters: Sequence[Parameter], kinds: Sequence[Kind]) -> str:
+    """Parameters, attributes, warnings and exceptions as numpydoc has them."""
+    sections: dict[str, Sequence[Entry]] = {
+        "Parameters": parameters,
+        "Attributes": ATTRIBUTES,
+        "Warns": _WARNINGS,
+        "Raises": _EXCEPTIONS,
+    }
+    return "\n\n".join(
+        "\n".join([title, "-" * len(title), *_items(entries, kinds)])
+        for title, entries in sections.items()
+    )
+
+
+def _items(entries: Iterable[Entry], kinds: Sequence[Kind]) -> list[str]:
+    indent = " " * 4
+    return [
+        f"{entry.heading}\n"
+        + textwrap.fill(
+            entry.text_for(kinds),
+            width=100,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for entry in entries
+        if entry.only in ("", *kinds)
+    ]
