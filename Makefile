@@ -3,6 +3,7 @@
 #   make test                      uses .venv, made on first use
 #   make test VENV=path/to/env     uses that environment (made if missing)
 #   make test PYTHON=python3.12    makes the environment with that Python
+#   make test-fast                 leaves the slow tests out
 #   make test-oldest               uses .venv-oldest, or OLDEST=path/to/another
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ ARGS =
 DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
     tests/properties/test_sparse.py tests/test_package.py convexrelu docs README.md
 
-.PHONY: help demo test test-oldest portability lint types docs dist bench-quick $(SUITES:%=bench-%) clean
+.PHONY: help demo test test-fast test-oldest portability lint types docs dist bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
 
 help: ## list the targets
@@ -30,11 +31,14 @@ demo: $(VENV)/.installed-plot ## train a small network and plot it
 	$(PY) -m convexrelu demo
 
 # One thread for each of the two workers: BLAS threads would only compete with them.
-test test-oldest: export OMP_NUM_THREADS := 1
-test test-oldest: export OPENBLAS_NUM_THREADS := 1
-test test-oldest: export MKL_NUM_THREADS := 1
+test test-fast test-oldest: export OMP_NUM_THREADS := 1
+test test-fast test-oldest: export OPENBLAS_NUM_THREADS := 1
+test test-fast test-oldest: export MKL_NUM_THREADS := 1
 test: $(VENV)/.installed-test ## run the tests and all documentation examples
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist worksteal
+
+test-fast: $(VENV)/.installed-test ## run the quick tests only
+	$(PY) -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-oldest: $(OLDEST)/.installed-test ## run what touches the dependencies with their oldest versions
 	$(OLDEST_PY) -m pytest -n 2 $(DEPENDENT_TESTS)
@@ -69,7 +73,7 @@ bench-quick: $(VENV)/.installed-dev ## run a short version of every benchmark
 # The last line of a suite makes tables and pictures of what has been measured.
 bench-training: $(VENV)/.installed-dev ## time and loss beside other solvers, with bounds; hours without ARGS=--quick
 	$(PY) -m benchmarks.training.run $(ARGS)
-	$(if $(filter --quick,$(ARGS)),,$(PY) benchmarks/training/report.py)
+	$(if $(filter --quick,$(ARGS)),,$(PY) -m benchmarks.training.report)
 
 bench-generalisation: $(VENV)/.installed-dev ## test error beside other methods; hours without ARGS=--quick
 	$(PY) -m benchmarks.generalisation.run $(ARGS)

@@ -2,6 +2,22 @@
 
 import pytest
 
+QUICK = 5  # parametrisations of a test that `make test-fast` runs
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
+def pytest_collection_modifyitems(items):
+    """Mark as slow pages of the documentation, and what is left of a test after its first parametrisations."""
+    seen = {}
+    for item in items:
+        if item.path.suffix in (".rst", ".md"):
+            item.add_marker(pytest.mark.slow)
+        if hasattr(item, "callspec"):
+            test = item.nodeid.partition("[")[0]
+            seen[test] = seen.get(test, 0) + 1
+            if seen[test] > QUICK:
+                item.add_marker(pytest.mark.slow)
+
 
 class Clock:
     """Stands in for `time.perf_counter`: time passes where a test says so, however busy the machine is."""

@@ -67,6 +67,7 @@ def run_briefly(monkeypatch):
     monkeypatch.setattr(demo, "ALPHA", 0.3)
 
 
+@pytest.mark.slow
 def test_main_prints_the_table_and_saves_the_plot(monkeypatch, tmp_path, capsys):
     run_briefly(monkeypatch)
     path = tmp_path / "plot.png"

@@ -35,6 +35,7 @@ def test_importing_is_cheap():
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("[]", "", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
@@ -173,6 +174,7 @@ def imported_when_run(tree):
             yield from imported_when_run(node)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("amid", "options"),
     [("torch.functional", ""), ("cvxpy.reductions", ", solver='cvxpy:CLARABEL'")],

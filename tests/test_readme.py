@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_table_is_the_one_the_benchmark_wrote():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    begin, end = "<!-- table of benchmarks/end_to_end/bench_demo.py -->", "<!-- end of table -->"
+    begin, end = "<!-- table of benchmarks.end_to_end.bench_demo -->", "<!-- end of table -->"
     shown = text[text.index(begin) + len(begin) : text.index(end)].strip().splitlines()
     with open(ROOT / "benchmarks" / "results" / "demo.csv", newline="", encoding="utf-8") as file:
         rows = ["| " + " | ".join(cells) + " |" for cells in csv.reader(file)]

@@ -1,5 +1,7 @@
 """Tables and pictures of the training suite, from `results/training.csv.gz` alone.
 
+    python -m benchmarks.training.report
+
 A solver with a grid of settings is shown in three ways: by the best run of its grid, chosen in hindsight for every pair
 and target; by the median run, with the other half slower; and with the cost of tuning, by the best setting (median of
 its seeds) times the number of settings: when all of them are run in turns, this is when one is at the target. The
@@ -8,13 +10,18 @@ lowest loss known is that of any run of any solver.
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from benchmark_utils import common
+SUITE = Path(__file__).parent
+if str(SUITE) not in sys.path:  # benchopt finds the parts of a suite there
+    sys.path.insert(0, str(SUITE))
+
+from benchmark_utils import common  # noqa: E402
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 OURS = "convexrelu cutting planes"

@@ -1,9 +1,9 @@
 """Run the training suite: every solver on every pair of a data set and a penalty, on one thread.
 
-    python benchmarks/training/run.py                                # all of it; hours
-    python benchmarks/training/run.py --quick                        # a smoke test that writes nothing
-    python benchmarks/training/run.py --data uci[set=yacht] --alphas 0.01
-    python benchmarks/training/run.py --collect                      # only gather what has been run
+    python -m benchmarks.training.run                                # all of it; hours
+    python -m benchmarks.training.run --quick                        # a smoke test that writes nothing
+    python -m benchmarks.training.run --data uci[set=yacht] --alphas 0.01
+    python -m benchmarks.training.run --collect                      # only gather what has been run
 
 Every pair is one run of benchopt with a file of its own in `outputs`. Pairs that have one are left out, so a stopped
 run goes on where it was, and parts of it may run as processes beside each other. What there is goes to

@@ -25,7 +25,7 @@ __all__ = ["one_blas_thread", "torch_threads"]
 
 # Entries of the arrays that a step of torch works on, for each thread. Two threads save a third of the time where the
 # machine is at rest, but take up to three times as long where one of its two cores is busy; see the second table of
-# benchmarks/end_to_end/bench_threads.py. Only steps that last much longer than a slice of the scheduler are worth the
+# ``python -m benchmarks.end_to_end.bench_threads``. Only steps that last much longer than a slice of the scheduler are worth the
 # risk.
 _ENTRIES = 2**24
 

@@ -135,9 +135,9 @@ def single_sample_start(problem: TrainingProblem) -> TwoLayerNetwork:
 
     Notes
     -----
-    On six small problems (``benchmarks/end_to_end/bench_hull_starts.py``) this start took fewer programs than none on
-    five, and more than descent, the default, on all six. It makes no better start than the default; it needs no
-    training.
+    On six small problems (``python -m benchmarks.end_to_end.bench_hull_starts``) this start took fewer programs than
+    none on five, and more than descent, the default, on all six. It makes no better start than the default; it needs
+    no training.
 
     Examples
     --------

@@ -200,6 +200,7 @@ def test_folds_side_by_side_leave_the_users_settings(backend):
     assert set(blas()) == {2}
 
 
+@pytest.mark.slow
 def test_the_default_of_a_process_is_put_back():
     """Where nobody has set anything."""
     code = (

@@ -43,6 +43,7 @@ def test_the_optimum_is_that_of_the_paper_and_proved(data, loss):
     assert float(row["best"]) == pytest.approx(_optimum(data[1], loss), rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", RATES)
 def test_descent_falls_towards_the_optimum_and_not_below(data, loss):
     scale = QUICK._replace(epochs=300)

@@ -41,6 +41,7 @@ def test_a_negative_cosine_is_not_spike_free():
         assert structure_of(X, hidden_bias=False) == "general"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rank_one", "whitened", "spike_free"])
 def test_near_misses_are_trained_by_the_general_solver(kind):
     X, hidden_bias = CASES[kind]

@@ -47,6 +47,7 @@ CHECKED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -215,6 +216,7 @@ def test_one_versus_rest():
 # Weights
 
 
+@pytest.mark.slow
 def test_weights_are_repetitions():
     count = WEIGHT.astype(int)
     for class_weight in (None, "balanced", {"inside": 3.0}):
@@ -310,6 +312,7 @@ def test_warm_start_with_another_number_of_classes():
 ALPHAS = [0.3, 0.01]
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_a_grid_search():
     model = ConvexReLUClassifierCV(alphas=ALPHAS, cv=3, random_state=0, cv_tol=1e-6, tol=1e-6)
     model.fit(X, Y)
@@ -321,6 +324,7 @@ def test_scores_are_those_of_a_grid_search():
     np.testing.assert_array_equal(model.classes_, ["inside", "outside"])
 
 
+@pytest.mark.slow
 def test_folds_are_stratified():
     model = ConvexReLUClassifierCV(alphas=ALPHAS, cv=3, random_state=0).fit(X, Y)
     folds = clone(model).set_params(cv=list(StratifiedKFold(3).split(X, Y))).fit(X, Y)
@@ -333,6 +337,7 @@ def test_scorers_see_labels_and_probabilities(scoring):
     assert np.isfinite(model.cv_scores_).all() and model.alpha_ == ALPHAS[1]
 
 
+@pytest.mark.slow
 def test_a_fold_may_lack_a_class():
     """It then is trained without, as a grid search would."""
     labels = np.where(np.arange(40) == 0, "rare", Y)

@@ -34,6 +34,7 @@ def model():
     return regressor().fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks([ConvexReLUFeatures(regressor(max_iter=1, oracle="quick"))])

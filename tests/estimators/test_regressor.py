@@ -39,6 +39,7 @@ def fitted():
 # scikit-learn's own checks: those for third parties, and those it keeps for itself.
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -47,6 +48,7 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -84,6 +86,7 @@ def test_cross_val_score():
     assert scores.shape == (3,) and (scores > 0.5).all()
 
 
+@pytest.mark.slow
 def test_parallel_fits_are_the_serial_ones():
     def fit(seed):
         return regressor(random_state=seed, oracle="search").fit(X, Y).network_
@@ -169,6 +172,7 @@ def test_the_model_does_not_share_memory_with_the_data():
 # Randomness
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [{"oracle": "search"}, {"patterns": "sampled"}])
 def test_the_seed_decides(params):
     def fit(random_state):
@@ -305,6 +309,7 @@ def test_to_torch(fitted):
 # Warm start
 
 
+@pytest.mark.slow
 def test_warm_start_needs_fewer_programs():
     cold = regressor(alpha=0.0005).fit(HARD_X, HARD_Y)
     warm = regressor(alpha=0.0005, warm_start=True).fit(HARD_X, HARD_Y)
@@ -315,6 +320,7 @@ def test_warm_start_needs_fewer_programs():
     assert_honest(warm, HARD_X, HARD_Y)
 
 
+@pytest.mark.slow
 def test_without_warm_start_a_second_fit_is_the_first(fitted):
     for other in [(HARD_X, HARD_Y), (X, -Y), (X, Y)]:
         model = regressor().fit(*other).fit(X, Y)

@@ -25,6 +25,7 @@ THREE = np.digitize(Y, np.quantile(Y, [0.3, 0.7]))
 WEIGHT = np.random.default_rng(2).integers(0, 4, len(Y)).astype(float)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([NTKRidge(), NTKSVC()])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

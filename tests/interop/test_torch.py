@@ -182,6 +182,7 @@ def test_torch_export(name):
     np.testing.assert_allclose(run(program.module()), network.forward(INPUTS), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["three outputs", "no neuron"])
 def test_onnx_of_any_batch_size(tmp_path, name):
     network, path = NETWORKS[name], tmp_path / "network.onnx"

@@ -43,6 +43,7 @@ def undisturbed():
     return regressor().fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["first", "last"])
 def test_the_best_network_so_far_is_kept(monkeypatch, undisturbed, moment):
     call = 1 if moment == "first" else undisturbed.n_iter_
@@ -89,6 +90,7 @@ def test_a_single_program_leaves_no_network(monkeypatch, patterns):
         model.predict(X[:, :1])
 
 
+@pytest.mark.slow
 def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch):
     model = regressor(warm_start=True).fit(X, Y)
     network, certificate = model.network_, model.certificate_
@@ -99,6 +101,7 @@ def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch):
     assert model.certificate_ == certificate
 
 
+@pytest.mark.slow
 def test_the_interrupted_model_can_go_on(monkeypatch, undisturbed):
     model = regressor(warm_start=True)
     with monkeypatch.context() as patch:
@@ -173,6 +176,7 @@ def test_an_interruption_ends_a_path(monkeypatch):
     assert [result.status for result in path] == [Status.INTERRUPTED]
 
 
+@pytest.mark.slow
 def test_what_a_path_has_solved_is_kept(monkeypatch):
     problem, alphas = TrainingProblem(X, Y, ALPHA), [0.02, 0.01, 0.005]
     options = {"oracle": "search", "random_state": 0}

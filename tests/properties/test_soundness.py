@@ -163,6 +163,7 @@ def proving_oracles(seed, design):
         yield SemidefiniteOracle(design)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", MANY_SEEDS[::10])
 def test_no_oracle_proves_too_much(first):
     for seed in range(first, first + 10):

@@ -193,6 +193,7 @@ def test_regressor_never_makes_wide_inputs_dense(kind, never_dense):
     assert warm.certificate_.relative_gap <= 1e-2
 
 
+@pytest.mark.slow
 def test_estimators_agree_with_dense_inputs():
     X, dense, y = wide(24, 60, 9, kind=sparse.csc_matrix)
     labels = np.where(y > np.median(y), "high", "low")
@@ -204,6 +205,7 @@ def test_estimators_agree_with_dense_inputs():
     assert_allclose(features.transform(X), features.transform(dense), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

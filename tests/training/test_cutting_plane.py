@@ -158,6 +158,7 @@ def test_spike_free_is_optimal_on_whitened_rows(fit_intercept):
 # Limits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [None, "descent"])
 def test_max_iter_is_the_number_of_programs(monkeypatch, start):
     calls = count_calls(monkeypatch)

@@ -124,6 +124,7 @@ def test_weighted_samples_and_small_gaps():
     assert_certifies(result.certificate, result.network, X[:, :1], y, 0.01, WEIGHTS)
 
 
+@pytest.mark.slow
 def test_outer_weights_save_rounds(monkeypatch):
     """Without them the loop ends at the same optimum, later: what it does for losses with kinks."""
     options = {"tol": 1e-4, "random_state": 0, "start": None, "max_iter": 60}

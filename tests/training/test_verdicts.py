@@ -88,6 +88,7 @@ def test_proofs_of_a_history_never_get_worse():
     assert bounds == sorted(bounds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_starts", [2, 64])
 def test_an_estimate_gets_worse_only_where_it_is_refuted(n_starts):
     heuristic = Recorder(SearchOracle(NOISY.design, n_starts=n_starts, n_polish=8, random_state=0))
@@ -111,6 +112,7 @@ def test_an_estimate_gets_worse_only_where_it_is_refuted(n_starts):
             assert earlier and min(earlier) <= estimates[k] * (1 + 1e-9)
 
 
+@pytest.mark.slow
 def test_no_round_is_worse_than_the_one_before_and_no_estimate_above_it():
     for seed in range(3):
         data = reference.teacher(40, 5, 3, 0.5, seed)
@@ -155,6 +157,7 @@ def test_the_last_verdict_is_asked_for_whatever_ended_the_loop():
     assert options["level"] == 0.0  # sharply
 
 
+@pytest.mark.slow
 def test_without_a_verdict_an_estimate_is_no_convergence(clock):
     """Heuristic pricing sees the gap closed, and exact pricing has no time to say anything."""
     sweep = SweepOracle(PROBLEM.design)
@@ -206,6 +209,7 @@ def test_a_search_cut_short_refutes_nothing_and_is_not_kept(clock):
     assert bounds == sorted(bounds)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::convexrelu.results.SolverWarning")  # a solver may be cut short
 def test_the_time_limit_is_kept(clock):
     data = reference.teacher(300, 10, 5, 0.5, 0)
@@ -235,6 +239,7 @@ def test_the_time_limit_is_kept_in_seconds():
 # Proofs
 
 
+@pytest.mark.slow
 def test_an_estimate_keeps_the_margin_that_proofs_are_asked_for():
     """A verdict that refutes the level is no end, even if its estimate is within the tolerance."""
     problem = TrainingProblem(*reference.teacher(60, 4, 3, 0.1, 1), 0.003)
@@ -246,6 +251,7 @@ def test_an_estimate_keeps_the_margin_that_proofs_are_asked_for():
         assert searched.certificate.relative_gap <= 0.95e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("alpha", [0.01, 0.003])
 def test_branch_and_bound_proves_what_nobody_can_enumerate(alpha, seed):

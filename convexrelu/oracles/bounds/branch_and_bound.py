@@ -59,7 +59,7 @@ class BranchAndBoundOracle:
     Notes
     -----
     One box costs some ten operations for each entry of the design. How many there are grows exponentially with the
-    rank: for a hundred Gaussian samples see ``benchmarks/pricing/bench_proofs.py``.
+    rank: for a hundred Gaussian samples see ``python -m benchmarks.pricing.bench_proofs``.
 
     In floating point: corners of boxes are dyadic, thus exact; what all products round is below ``16 (n + r) √r ε
     Σ|v_i|‖x̃_i‖``, which is added to the bound, as is what the coordinates of the row space leave of the rows.

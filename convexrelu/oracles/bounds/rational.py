@@ -44,7 +44,7 @@ def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float
     Notes
     -----
     How many boxes there are grows with the dimension as for branch and bound in floats, and each takes longer
-    (``benchmarks/pricing/bench_proofs.py``). It grows, too, as the level comes close to ``M(v)``.
+    (``python -m benchmarks.pricing.bench_proofs``). It grows, too, as the level comes close to ``M(v)``.
 
     Examples
     --------

@@ -61,8 +61,8 @@ class SemidefiniteOracle:
 
     Notes
     -----
-    How loose, measured at 10 to 30 samples of rank 3 to 8 (``benchmarks/pricing/bench_relaxations.py``): tight to
-    three digits at random ``v`` on Gaussian data, where the closed form is 1.3 to 2.4 times
+    How loose, measured at 10 to 30 samples of rank 3 to 8 (``python -m benchmarks.pricing.bench_relaxations``): tight
+    to three digits at random ``v`` on Gaussian data, where the closed form is 1.3 to 2.4 times
     ``M(v)``. The dual points of accurate networks have many directions of almost the same value:
     there it is 1.0 to 2.8 times ``M(v)``, the closed form 1.8 to 14 times.
 

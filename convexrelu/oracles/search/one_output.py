@@ -40,7 +40,7 @@ class SearchOracle:
        close together, the number of repetitions is limited.
 
     What matters most for finding the maximum is how many starts there are and how many are polished
-    (``benchmarks/pricing/bench_oracle.py``).
+    (``python -m benchmarks.pricing.bench_oracle``).
 
     The value found is a lower bound on ``M(v)``: ``is_proof`` is always False. It is of all samples, whatever the
     ascents were made on. After ``N`` independent starts none of which passed a level, the probability that

@@ -135,6 +135,7 @@ def test_equal_to_cells_on_random_data(rank, seed):
         assert oracle(v).bound == pytest.approx(cells(v).bound, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_never_below_the_exact_value(design):
     masks = reference.all_masks(design[:12])
     oracle = SweepOracle(design[:12])

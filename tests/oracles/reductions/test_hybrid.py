@@ -83,6 +83,7 @@ def test_settled_by_branch_and_bound_it_is_exact():
     assert report.is_proof and exact * (1 - 1e-12) <= report.bound <= exact * (1 + 1.1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["work", "time"])
 def test_not_settled_it_is_between_the_value_found_and_a_proved_bound(clock, limit):
     options = {"max_work": 1e4} if limit == "work" else {}

@@ -43,6 +43,7 @@ def solved(problem, blocks):
     raise AssertionError("it does not settle")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -72,6 +73,7 @@ def test_blocks_of_no_use_are_zero():
     assert solution.status is Status.CONVERGED and not solution.blocks.any()
 
 
+@pytest.mark.slow
 def test_a_start_is_not_lost_when_there_is_no_time():
     problem, blocks = program()
     good = solved(problem, blocks)
@@ -93,6 +95,7 @@ def test_refuses_what_it_lacks(options):
         ConeGradientSolver().gated(problem, blocks)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::convexrelu.results.SolverWarning")  # the gap is what counts
 def test_training_with_it_ends_near_training_without(monkeypatch):
     labels = np.r_[np.arange(6), (X @ RNG.standard_normal((3, 6))).argmax(axis=1)[6:]]
