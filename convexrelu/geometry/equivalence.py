@@ -26,7 +26,7 @@ _MAX_CELLS = 2000
 
 @dataclass(frozen=True, eq=False)
 class Equivalence:
-    """Result of :func:`l0_l1_equivalence`: do two neurons have the smallest norm of all interpolating networks?
+    """Answer to the question whether two neurons have the smallest norm of all interpolating networks.
 
     Attributes
     ----------

@@ -23,8 +23,8 @@ def least_distance(rows: Array, least: Array) -> Array | None:
 
     With ``C`` the cone of all ``μᵀ(rows, least)``, ``μ ≥ 0``, let ``p`` be the residual of projecting the
     last unit vector ``e`` on ``C``. Then ``(rows, least) p ≤ 0`` and ``pᵀe = ‖p‖²``, so that ``t = −p_{1..k}/‖p‖²`` is
-    the shortest vector that satisfies the inequalities; its length is ``√(1/‖p‖² − 1)``. They are infeasible if and only if
-    ``e`` is in ``C``, that is, ``p = 0`` (Farkas).
+    the shortest vector that satisfies the inequalities; its length is ``√(1/‖p‖² − 1)``. They are infeasible
+    if and only if ``e`` is in ``C``, that is, ``p = 0`` (Farkas).
 
     Parameters
     ----------

@@ -44,8 +44,8 @@ def network_kernel(
     -----
     With one output, ``f − c = Σ_j a_j ‖w̃_j‖ φ_j`` has a norm of ``‖f − c‖²_K ≤ Σ_j ‖w̃_j‖ |a_j|``, its penalty, with
     equality where features are linearly independent. The outer weights of an optimal network, with the inner ones
-    fixed, satisfy the optimality conditions of ``min F(f + c) + (alpha/2) ‖f‖²_K``: kernel ridge regression with this kernel
-    reproduces the network.
+    fixed, satisfy the optimality conditions of ``min F(f + c) + (alpha/2) ‖f‖²_K``: kernel ridge regression with
+    this kernel reproduces the network.
 
     References
     ----------

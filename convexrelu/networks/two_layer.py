@@ -269,7 +269,9 @@ class TwoLayerNetwork:
         if self.skip_weights is None:
             return self
         if self.negative_slope == -1.0:
-            raise ValueError("skip_weights cannot be represented by neurons with the absolute value")
+            raise ValueError(
+                "skip_weights cannot be represented by neurons with the absolute value"
+            )
         scale = np.eye(self.n_outputs) / (1 + self.negative_slope)
         zeros = np.zeros(2 * self.n_outputs)
         return self._with(

@@ -60,8 +60,8 @@ def optimal_polytope(
     ------
     ValueError
         If the network does not fit the problem, or is not close enough to an optimum for `rtol`: some direction has
-        more than ``(1 + rtol) alpha``, or the objective rises by more than `rtol` when its neurons are moved to the maximisers
-        of their cells. For problems whose optimal sets are not supported.
+        more than ``(1 + rtol) alpha``, or the objective rises by more than `rtol` when its neurons are moved to the
+        maximisers of their cells. For problems whose optimal sets are not supported.
 
     Notes
     -----
