@@ -68,8 +68,8 @@ class SupportFunctions:
     """``h_Q(v) = max_{‖u‖ ≤ 1} vᵀ relu(X̃u)`` and ``M(v) = max(h_Q(v), h_Q(−v))``, with proofs where possible.
 
     Oracles price ``M(v)``. A single sign can be bounded in two ways only. A list of patterns can be priced with the
-    sign 1 alone: of all cells, or of the one where nothing is rectified if the data are spike-free. And a bound on ``M(v)``
-    settles ``h_Q(v)`` where that is the larger side.
+    sign 1 alone: of all cells, or of the one where nothing is rectified if the data are spike-free. And a bound on
+    ``M(v)`` settles ``h_Q(v)`` where that is the larger side.
 
     Parameters
     ----------
