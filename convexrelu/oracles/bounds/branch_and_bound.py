@@ -35,9 +35,9 @@ class BranchAndBoundOracle:
         v_i < 0:   v_i relu(t) ≤ v_i m_i t      for any  m_i ∈ [0, 1]
 
     Together ``h(u) ≤ gᵀu`` with one ``g`` for the box. With ``‖u‖ ≥ ûᵀu`` for any unit vector ``û`` this leaves a
-    linear function, whose maximum over the box is a sum of absolute values. A box on which it is not positive is closed; the
-    others are halved across the side that contributes most to the error, all of them in one sweep, which may stop
-    anywhere. The ``m_i`` and ``û`` are improved by a few steps.
+    linear function, whose maximum over the box is a sum of absolute values. A box on which it is not positive is
+    closed; the others are halved across the side that contributes most to the error, all of them in one sweep, which
+    may stop anywhere. The ``m_i`` and ``û`` are improved by a few steps.
 
     The convex kinks (``v_i > 0``) are the reason to branch. Local maxima lie on concave kinks, where the right ``m_i``
     make the bound exact: a box around a maximum needs to be small enough to contain no convex kink, but no smaller.
@@ -62,7 +62,8 @@ class BranchAndBoundOracle:
     rank: for a hundred Gaussian samples see ``benchmarks/pricing/bench_proofs.py``.
 
     In floating point: corners of boxes are dyadic, hence exact; the rounding errors of all products are below
-    ``16 (n + r) √r ε Σ|v_i|‖x̃_i‖``, which is added to the bound, as is the residual of the rows outside their row space.
+    ``16 (n + r) √r ε Σ|v_i|‖x̃_i‖``, which is added to the bound, as is the residual of the rows outside their row
+    space.
 
     References
     ----------
