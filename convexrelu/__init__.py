@@ -1,7 +1,6 @@
 """Two-layer ReLU networks trained by convex optimisation, with duality-gap certificates.
 
-Everything public is imported when it is first used, so that ``import convexrelu`` loads neither
-torch nor cvxpy.
+Public names are imported on first use, so that ``import convexrelu`` loads neither torch nor cvxpy.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'convexrelu' has no attribute {name!r}")
-    with interruptions_held():  # NumPy and others are compiled, and cannot be imported twice
+    with interruptions_held():  # NumPy and others are compiled and cannot be imported twice
         module = importlib.import_module(f"convexrelu.{_HOME[name]}")
     value = getattr(module, name)
     globals()[name] = value

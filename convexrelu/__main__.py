@@ -7,16 +7,16 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Parse the command line and run what it asks for."""
+    """Parse the command line and run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m convexrelu", description="Convex training of two-layer ReLU networks."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="train on real data, beside SGD and Adam")
+    demo = commands.add_parser("demo", help="train on real data and compare with SGD and Adam")
     demo.add_argument(
-        "--plot", type=Path, default=Path("convexrelu-demo.png"), help="where the plot is saved"
+        "--plot", type=Path, default=Path("convexrelu-demo.png"), help="where to save the plot"
     )
-    demo.add_argument("--quiet", action="store_true", help="no line a round")
+    demo.add_argument("--quiet", action="store_true", help="do not print a line per round")
     arguments = parser.parse_args()
 
     from convexrelu.demo import main as run_demo

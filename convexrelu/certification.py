@@ -1,4 +1,4 @@
-"""Certify networks trained elsewhere: their gaps, their units, and training on from them."""
+"""Certify networks trained elsewhere: their gaps, their units, and further training from them."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ ARITHMETICS = ("float64", "rational")
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCertificate(Certificate):
-    """A certificate of global scope, with what else is known of the network.
+    """A certificate of global scope, with further findings about the network.
 
-    The signs of the outer weights and the patterns, which samples every neuron is active on, put a network
-    into a cell of parameter space in which training is a convex problem. A local optimum has no gap within
-    its cell; what is left of its global gap only other patterns can close.
+    The signs of the outer weights and the activation patterns (the samples on which each neuron is active) place a
+    network in a cell of parameter space in which training is a convex problem. A local optimum has no gap within
+    its cell; the rest of its global gap can be closed only by other patterns.
 
     Attributes
     ----------
     cell_lower_bound : float
-        Lower bound on the objective of every network whose neurons have patterns and signs of this network's
+        Lower bound on the objective of every network whose neurons have the patterns and signs of this network's
         neurons. Always proved.
     n_dead, n_linear, n_mixed : int
-        Units that are zero on all training samples; those that are not, and are linear on all; the rest.
+        Units that are zero on all training samples; units that are not, but are linear on all; all others.
         Samples of weight zero do not count.
     improved : Result or None
-        Training that went on from the network, if it was asked for. The global bound is then the better
-        one of the two.
+        Result of training from this network, if requested. The global bound is then the better one of the
+        two.
 
     See Also
     --------
-    certify : Makes it.
-    Certificate : The attributes that say how far the network is from the global optimum.
+    certify : Computes this certificate.
+    Certificate : Attributes for the distance of the network from the global optimum.
 
     References
     ----------
@@ -89,7 +89,7 @@ class NetworkCertificate(Certificate):
 
     @property
     def cell_gap(self) -> float:
-        """``(objective − cell_lower_bound) / |objective|``, not below zero: relative, as `relative_gap` is."""
+        """``(objective − cell_lower_bound) / |objective|``, but at least zero: relative, like `relative_gap`."""
         gap = self.objective - self.cell_lower_bound
         return gap / abs(self.objective) if gap > 0 else 0.0
 
@@ -127,15 +127,15 @@ def certify(
     arithmetic: str = "float64",
     random_state: int | np.random.RandomState | None = None,
 ) -> NetworkCertificate:
-    """Gaps of a two-layer ReLU network, wherever it was trained, to the optimum of its cell and to the global one.
+    """Gaps of any two-layer ReLU network to the optimum of its cell and to the global optimum.
 
     Parameters
     ----------
     network_or_module : TwoLayerNetwork, torch.nn.Module or scikit-learn estimator
         A network with one output; ``Sequential(Linear, ReLU, Linear)``; a fitted
         :class:`sklearn.neural_network.MLPRegressor` with one hidden layer of ReLU units; or an estimator whose
-        `network_` is a :class:`~convexrelu.TwoLayerNetwork`. The objective is that of the weights as they
-        stand; ``network.merge()`` gives the same function at its smallest penalty.
+        `network_` is a :class:`~convexrelu.TwoLayerNetwork`. The objective is computed from the weights as they
+        are; ``network.merge()`` gives the same function at its smallest penalty.
     X : array of shape (n, d)
         Training inputs.
     y : array of shape (n,) or (n, K)
@@ -145,20 +145,20 @@ def certify(
     loss, activation, negative_slope, hidden_bias, fit_intercept, skip, skip_alpha, sample_weight
         The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
     oracle : str, Oracle or OracleFactory
-        How ``M(v)`` is bounded: ``"auto"`` proves where that takes seconds and estimates by search otherwise;
+        Bound on ``M(v)``: ``"auto"`` proves it where that takes seconds and estimates it by search otherwise;
         see :func:`~convexrelu.oracles.selection.choose_oracles`.
     solver : str or ProgramSolver
-        Solver of the program of the cell, and of those of `improve`, as for :func:`~convexrelu.train`.
+        Solver of the cell's program, and of the programs of `improve`, as for :func:`~convexrelu.train`.
     improve : bool
-        Whether to train on from the network by cutting planes, to a relative gap of `tol`. The result is in
-        the attribute `improved`; its objective is never above that of the network or of ``network.merge()``.
+        Whether to train from the network by cutting planes, to a relative gap of `tol`. The result is in
+        the attribute `improved`; its objective never exceeds that of the network or of ``network.merge()``.
     tol : float
-        Relative gap at which `improve` stops; the program of the cell is solved as accurately.
+        Relative gap at which `improve` stops; the cell's program is solved to the same accuracy.
     time_limit : float, optional
-        Seconds for the program of the cell, and again for `improve`. The bounds hold wherever these stop.
+        Seconds for the cell's program, and again for `improve`. The bounds hold wherever these stop.
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
-        Fractions, where the problem is small enough; see the notes.
+        exact fractions, where the problem is small enough; see the notes.
     random_state : int, RandomState or None
         Seed of the searches.
 
@@ -174,26 +174,26 @@ def certify(
     Raises
     ------
     ValueError
-        For bad data, a network that does not fit them, or one with a bias or intercept that the
-        problem forbids; for an option that is not understood.
+        For bad data, a network that does not fit them, one with a bias or intercept that the problem
+        forbids, or an unknown option.
 
     Notes
     -----
-    The program of the cell is the ReLU program over the patterns and signs of the network's own neurons. Its
-    bound is padded for rounding and holds whatever the solver did. A sample that sits exactly on the kink of
+    The cell's program is the ReLU program over the patterns and signs of the network's own neurons. Its
+    bound allows for rounding and holds whatever the solver returned. A sample exactly on the kink of
     a neuron counts as active: such a network belongs to several cells, and the gap is that of this one.
 
-    In rational arithmetic, branch and bound shows ``M(v) ≤ M̂`` once more, whatever oracle proposed ``M̂``: an
-    estimate becomes a proof. For a hundred samples and a gap of 1e-3 this takes below a second with three features
-    and a bias, some two seconds with four and twenty with five. What cannot be shown in about a minute
-    stays as it is: the attribute `arithmetic` of the certificate then says ``"float64"``. The problem is the one
-    with the weights that float64 made, ``1/n`` or those given over their sum. `cell_lower_bound` and `violation`
-    are float64 in any case. Of sparse inputs with more features than samples it takes the coordinates in float64,
-    whose rounding errors are bounded, not computed.
+    In rational arithmetic, branch and bound proves ``M(v) ≤ M̂`` again, whatever oracle proposed ``M̂``: an
+    estimate becomes a proof. For a hundred samples and a gap of 1e-3 this takes less than a second with three features
+    and a bias, about two seconds with four and twenty with five. Without a proof after about a minute, the
+    certificate stays as it is: its attribute `arithmetic` is then ``"float64"``. The problem uses
+    the float64 weights, ``1/n`` or the given ones divided by their sum. `cell_lower_bound` and `violation`
+    are float64 in any case. For sparse inputs with more features than samples the coordinates are computed in float64,
+    with bounds on their rounding errors.
 
-    ``MLPRegressor`` minimises ``(1/2n) Σ (f − y)² + (alpha/2n) Σ w²`` with ``n`` the size of its batches, the
-    sample for ``solver="lbfgs"``: its `alpha` is ``n`` times the one here. It leaves the hidden biases out of the
-    penalty, which is a different problem: its optimum has a gap here.
+    ``MLPRegressor`` minimises ``(1/2n) Σ (f − y)² + (alpha/2n) Σ w²`` with ``n`` the batch size, which is the
+    sample size for ``solver="lbfgs"``: its `alpha` is ``n`` times the one here. It does not penalise the hidden
+    biases, which is a different problem: its optimum has a gap here.
 
     References
     ----------
@@ -231,7 +231,7 @@ def certify(
     network = _as_network(network_or_module, problem)
     check_oracle(oracle)
     if oracle == "spike_free":
-        raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another")
+        raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another oracle")
     if arithmetic not in ARITHMETICS:
         raise ValueError(
             f"arithmetic={arithmetic!r} is not known; available: {', '.join(map(repr, ARITHMETICS))}"
@@ -267,7 +267,7 @@ def certify(
         n_dead, n_linear, n_mixed = _count_units(network, problem)
         return NetworkCertificate(
             **vars(certificate),
-            # What is below every network is below those of the cell.
+            # A bound below every network is below those of the cell.
             cell_lower_bound=max(cell, certificate.proved_lower_bound),
             n_dead=n_dead,
             n_linear=n_linear,
@@ -277,7 +277,7 @@ def certify(
 
 
 def _is_plain(problem: TrainingProblem) -> bool:
-    """Whether the problem is one that rational arithmetic is written for."""
+    """Whether rational arithmetic supports the problem."""
     squared = problem.loss.is_least_squares
     plain = problem.n_outputs == 1 and problem.slope == 0
     return squared and plain and not problem.free_bias and not problem.skip

@@ -1,4 +1,4 @@
-"""The demonstration: one real data set, this library beside SGD and Adam at the same objective."""
+"""The demonstration: this library, SGD and Adam on one real data set, at the same objective."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class GradientRun:
     Attributes
     ----------
     name : str
-        Optimiser and rate.
+        Optimiser and learning rate.
     network : TwoLayerNetwork
     seconds, objectives : arrays of shape (k,)
-        The regularised objective along the way.
+        The regularised objective over time.
     """
 
     name: str
@@ -100,7 +100,7 @@ def train_by_gradients(
 def best_run(
     X: Array, y: Array, alpha: float, optimiser: str, *, seed: int = 0
 ) -> tuple[GradientRun, float]:
-    """Best of the rates in `RATES`, and the seconds that all of them took."""
+    """Best of the rates in `RATES`, and the total seconds for all of them."""
     runs = [
         train_by_gradients(X, y, alpha, optimiser=optimiser, rate=rate, seed=seed)
         for rate in RATES[optimiser]
@@ -172,19 +172,19 @@ def _check_export(model: ConvexReLURegressor, inputs: Array) -> None:
 
 
 def _one_feature_with_proof(X: Array, y: Array) -> None:
-    """With one feature and a bias all activation patterns can be enumerated, so that the gap is proved."""
+    """With one feature and a bias, all activation patterns can be enumerated, so the gap is proved."""
     bmi = StandardScaler().fit_transform(X[:, [2]])
     model = ConvexReLURegressor(alpha=ALPHA, random_state=0, tol=1e-6).fit(bmi, y)
     print(f"body-mass index alone: {model.certificate_}\n")
 
 
 def plot(model: ConvexReLURegressor, runs: dict[str, tuple[GradientRun, float]]) -> Figure:
-    """Objective of every method, and the bound, against time."""
+    """Objective of every method, and the bound, over time."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    # The first rounds are far off the scale that matters.
+    # The first rounds are far off scale.
     history = [entry for entry in model.history_ if entry.n_blocks > 0]
     ConvergenceDisplay.from_history(history, ax=axes, name="convexrelu")
     for run, _ in runs.values():

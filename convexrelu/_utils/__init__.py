@@ -1,1 +1,1 @@
-"""Array types, norms, and checks of arguments; for this package only."""
+"""Internal helpers: array types, norms, and checks of arguments."""

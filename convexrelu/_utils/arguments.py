@@ -1,4 +1,4 @@
-"""Checks of options and arrays, whose messages name the argument, what was given and what is taken."""
+"""Checks of options and arrays; messages name the argument, its value and what is accepted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["check_choice", "check_number", "finite_array"]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse what is not one of the choices."""
+    """Refuse a value that is not one of the choices."""
     if value not in choices:
         raise ValueError(
             f"{name}={value!r} is not known; available: {', '.join(map(repr, choices))}"
@@ -23,7 +23,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def check_number(name: str, value: Any, kind: type, least: int) -> None:
-    """Refuse what is not a finite number of this kind, or below `least`."""
+    """Refuse a value that is not a finite number of this kind, or is below `least`."""
     if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:  # type: ignore[operator]
         raise ValueError(
             f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}"
@@ -31,9 +31,9 @@ def check_number(name: str, value: Any, kind: type, least: int) -> None:
 
 
 def finite_array(name: str, value: ArrayLike, *shape: int | str) -> Array:
-    """A copy in float64 of finite numbers whose squares do not overflow, or a ValueError that calls it `name`.
+    """A float64 copy of finite numbers whose squares do not overflow, or a ValueError that calls it `name`.
 
-    Letters in `shape` stand for any number from one on; without one, every shape will do.
+    Letters in `shape` stand for any length of at least one; without `shape`, any shape is accepted.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""cvxpy, imported whole: its solvers are compiled, and an import that Ctrl-C cuts short may not be repeatable."""
+"""Import all of cvxpy at once: its solvers are compiled, and an import that Ctrl-C cuts short may not be repeatable."""
 
 from convexrelu._utils.interruptions import interruptions_held
 

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment that leaves nothing half done."""
+"""Postpone Ctrl-C until nothing is left half done."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["interruptions_held"]
 
 @contextmanager
 def interruptions_held() -> Iterator[None]:
-    """Let Ctrl-C wait until the block has ended.
+    """Defer Ctrl-C until the block has ended.
 
-    For imports of compiled libraries, which cannot be repeated once they were cut short, and for changes of settings
-    that belong together. In other threads than the main one Python raises no interruptions, and nothing is done.
+    For imports of compiled libraries, which cannot be repeated after they were cut short, and for settings that must
+    change together. Outside the main thread Python raises no interruptions, and this does nothing.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def interruptions_held() -> Iterator[None]:
     interrupted after the block: True
     """
     handler = signal.getsignal(signal.SIGINT)
-    # A handler that Python does not know of is None, and cannot be put back.
+    # A handler that Python does not know of is None and cannot be restored.
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return

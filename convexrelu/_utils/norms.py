@@ -1,4 +1,4 @@
-"""Euclidean norms that proofs can stand on."""
+"""Euclidean norms without overflow or underflow, safe to use in proofs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["lipschitz_constant", "norms", "sizes", "unit_rows"]
 
 
 def norms(vectors: Array) -> Any:
-    """Norms along the last axis, of which no square overflows or underflows.
+    """Norms along the last axis; no square overflows or underflows.
 
-    ``numpy.linalg.norm`` is zero below 1e-162: a row of that length would not count, whatever it is multiplied with.
+    ``numpy.linalg.norm`` is zero below 1e-162: a row of that length would not count, however large its factor.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def norms(vectors: Array) -> Any:
 
 
 def unit_rows(rows: Array) -> Array:
-    """Rows at length one; zeros stay.
+    """Rows scaled to length one; zero rows stay zero.
 
     Examples
     --------
@@ -50,5 +50,5 @@ def sizes(v: Array) -> Array:
 
 
 def lipschitz_constant(design: Array, v: Array) -> float:
-    """``Σ_i ‖v_i‖ ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ φ(X̃u)``, and the unit of its rounding errors."""
+    """``Σ_i ‖v_i‖ ‖x̃_i‖``: Lipschitz constant of ``u → vᵀ φ(X̃u)``, and the scale of its rounding errors."""
     return float(sizes(v) @ norms(design))

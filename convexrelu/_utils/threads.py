@@ -1,11 +1,11 @@
-"""How many threads the linear algebra of a training uses.
+"""Number of threads that linear algebra uses during training.
 
-Training makes very many small products, and a thread pool costs more to wake than such a product takes: NumPy, SciPy
-and torch each have a pool of their own, and on a busy machine a pool waits for its slowest thread every time. So
-training holds BLAS to one thread, and torch to one unless its arrays are large. Both settings are put back afterwards.
+Training makes very many small products, and waking a thread pool takes longer than such a product: NumPy, SciPy
+and torch each have their own pool, and on a busy machine a pool waits for its slowest thread every time. Training
+therefore limits BLAS to one thread, and torch to one unless its arrays are large. Both settings are restored later.
 
-NumPy's and SciPy's BLAS have one setting for the whole process: while a training runs, other threads of the process
-have one BLAS thread, too. torch's setting belongs to the thread that trains.
+NumPy's and SciPy's BLAS have one setting for the whole process: while a training runs, all other threads of the
+process have one BLAS thread, too. torch's setting belongs to the thread that trains.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from convexrelu._utils.interruptions import interruptions_held
 
 __all__ = ["one_blas_thread", "torch_threads"]
 
-# Entries of the arrays that a step of torch works on, for each thread. Two threads save a third of the time where the
-# machine is at rest, but take up to three times as long where one of its two cores is busy; see the second table of
-# ``python -m benchmarks.end_to_end.bench_threads``. Only steps that last much longer than a slice of the scheduler are worth the
-# risk.
+# Entries per thread of the arrays that one torch step works on. Two threads save a third of the time on an idle
+# machine, but take up to three times as long where one of its two cores is busy; see the second table of
+# ``python -m benchmarks.end_to_end.bench_threads``. Only steps that last much longer than a time slice of the
+# scheduler are worth the risk.
 _ENTRIES = 2**24
 
 
-Library = Any  # threadpoolctl's controller of one
+Library = Any  # threadpoolctl's controller of one library
 Settings = list[tuple[Library, int]]
 
 
 class _Trainings:
-    """The trainings that run now, and what BLAS had before they began.
+    """The trainings that are running, and the BLAS settings before they began.
 
-    Most libraries have one setting for the process: the first training changes it, and the last one puts it back. With
+    Most libraries have one setting per process: the first training changes it, and the last one restores it. With
     OpenMP every thread has its own.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._threads: dict[object, int] = {}  # identifiers of their threads
+        self._threads: dict[object, int] = {}  # thread identifiers of the trainings
         self._shared: Settings = []
         self._own: dict[int, Settings] = {}
 
@@ -69,7 +69,7 @@ class _Trainings:
                 _restore(self._shared)
 
     def n_threads(self) -> int:
-        """How many threads of the process train."""
+        """Number of threads of the process that are training."""
         with self._lock:
             return len(set(self._threads.values()))
 
@@ -79,7 +79,7 @@ def _is_of_the_thread(library: Library) -> bool:
 
 
 def _limited(libraries: list[Library]) -> Settings:
-    """Set these libraries to one thread; returns what those of more threads had."""
+    """Set these libraries to one thread; returns the settings of those that had more."""
     before = [(library, library.num_threads) for library in libraries]
     settings = [(library, n_threads) for library, n_threads in before if (n_threads or 1) > 1]
     for library, _ in settings:
@@ -89,13 +89,13 @@ def _limited(libraries: list[Library]) -> Settings:
 
 def _restore(settings: Settings) -> None:
     for library, n_threads in settings:
-        if library.num_threads == 1:  # a setting that was made meanwhile stands
+        if library.num_threads == 1:  # keep a setting made in the meantime
             _set(library, n_threads)
 
 
 def _set(library: Library, n_threads: int) -> None:
     # Since 3.7, threadpoolctl lets only one thread of the process set the threads of OpenBLAS, until it is released:
-    # any of ours may be the last one, which has to put them back.
+    # any of our threads may be the last one, which has to restore them.
     release = getattr(library, "clear_controlling_thread", None)
     if release is not None:
         release(force=True)
@@ -109,7 +109,7 @@ _trainings = _Trainings()
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold NumPy's and SciPy's BLAS to one thread, until the last such block of the process has ended.
+    """Limit NumPy's and SciPy's BLAS to one thread until the last such block of the process has ended.
 
     Examples
     --------
@@ -131,9 +131,9 @@ def one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def torch_threads(n_entries: int) -> Iterator[None]:
-    """Have torch use as many threads, in this thread of the process, as arrays of this size are worth.
+    """Let torch use as many threads, in this thread of the process, as arrays of this size are worth.
 
-    There are never more than torch has anyway, or than there are cores for each training that runs in the process.
+    The number never exceeds what torch already uses, nor the cores available to each training of the process.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def torch_threads(n_entries: int) -> Iterator[None]:
     """
     from convexrelu._utils.torch_import import torch
 
-    torch.get_num_threads()  # has torch make its setting for this thread, before it is changed
+    torch.get_num_threads()  # makes torch initialise this thread's setting before it is changed
     pools = _openmp_pools()
     before = [pool.num_threads for pool in pools]
     wanted = max(1, min(n_entries // _ENTRIES, cpu_count() // max(1, _trainings.n_threads())))
@@ -167,5 +167,5 @@ def torch_threads(n_entries: int) -> Iterator[None]:
 
 @cache
 def _openmp_pools() -> list[Any]:
-    """The OpenMP libraries of the process, torch's among them. A setting counts for the thread that makes it."""
+    """The OpenMP libraries of the process, including torch's. A setting applies to the thread that makes it."""
     return ThreadpoolController().select(user_api="openmp").lib_controllers

@@ -1,4 +1,4 @@
-"""torch, imported whole: an import of it that Ctrl-C cuts short breaks every later one in the process."""
+"""Import all of torch at once: an import that Ctrl-C cuts short breaks every later one in the process."""
 
 from convexrelu._utils.interruptions import interruptions_held
 

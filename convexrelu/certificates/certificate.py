@@ -2,7 +2,7 @@
 
 At any primal point take ``v = −∇F(f)``, with sum zero where there is an intercept. For ANY ``M̂ ≥
 M(v)`` every ``t ∈ [0, alpha/M̂]`` makes ``tv`` dual feasible, so ``−F*(−tv)`` is a lower bound on
-the optimum; the best ``t`` is used. What the bound proves is decided by where ``M̂`` comes from:
+the optimum; the best ``t`` is used. Whether the bound is a proof depends on the source of ``M̂``:
 see :mod:`convexrelu.oracles`. :mod:`convexrelu.certificates.rational` does the same without rounding.
 """
 
@@ -15,7 +15,7 @@ __all__ = ["Certificate"]
 
 @dataclass(frozen=True)
 class Certificate:
-    """How far an objective is from the optimum, and how that is known.
+    """Distance of an objective from the optimum, and the evidence for it.
 
     Attributes
     ----------
@@ -30,16 +30,16 @@ class Certificate:
         Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"semidefinite"``,
         ``"relaxation"``, ``"whitened"``, ``"spike_free"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a program.
     is_proof : bool
-        Whether `lower_bound` holds for certain. False for a searched bound.
+        Whether `lower_bound` is proved. False for a bound from a search.
     proved_lower_bound : float
-        Lower bound on the global optimum that is proved even where `lower_bound` is not; often
+        Proved lower bound on the global optimum, even where `lower_bound` is an estimate; often
         loose, 0 if unknown.
     n_starts : int
-        Independent random starts of a searched bound, 0 otherwise.
+        Independent random starts of the search behind the bound, 0 without a search.
     violation : float
-        ``M̂/alpha − 1``, by how much the dual point passes the constraint; 0 where it does not.
+        ``M̂/alpha − 1``, by how much the dual point violates the constraint; 0 where it does not.
     arithmetic : str
-        ``"float64"``: a proof allows for rounding; ``"rational"``: there was none.
+        ``"float64"``: proofs allow for rounding; ``"rational"``: no rounding occurred.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class Certificate:
 
     @property
     def gap(self) -> float:
-        """``objective − lower_bound``, not below zero."""
+        """``objective − lower_bound``, or zero if that is negative."""
         return max(self.objective - self.lower_bound, 0.0)
 
     @property

@@ -1,4 +1,4 @@
-"""Ask an oracle about a dual point, and certify a network with its answer."""
+"""Price a dual point with an oracle, and certify a network with its answer."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def certificate_of(
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples.
+        Without samples of weight zero.
     objective : float
-        Primal objective of the point that is certified.
+        Primal objective of the certified point.
     v : array of shape (n,)
         Dual point, normally ``problem.dual_point(outputs)``.
     report : OracleReport
@@ -36,7 +36,7 @@ def certificate_of(
 
     Notes
     -----
-    A searched report is accompanied by the closed-form relaxation: where that gives the same
+    A search's report is combined with the closed-form relaxation: where that gives the same
     bound, the result is a proof after all (the zero network at large `alpha`).
     """
     bound = lower_bound(problem, v, report.bound)
@@ -65,16 +65,16 @@ def price(
     level: float = 0.0,
     deadline: float = math.inf,
 ) -> OracleReport:
-    """Ask an oracle about a dual point, for the certificate of a network.
+    """Price a dual point with an oracle, for the certificate of a network.
 
     Where the oracle searches, the network's own neurons are among its directions: with them no estimate can be
-    above the objective of the network (weak duality over these neurons). A search that had no time is worth less
-    than a relaxation, which takes none.
+    above the objective of the network (weak duality over these neurons). A search without time is worth less
+    than a relaxation, which needs none.
 
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples.
+        Without samples of weight zero.
     network : TwoLayerNetwork
     oracle : Oracle
     v : array of shape (n,)

@@ -1,4 +1,4 @@
-"""Certificates once more, in rational arithmetic: every float is a fraction, and nothing is rounded on the way."""
+"""Certificates in rational arithmetic: every float is converted to a fraction, and nothing is rounded on the way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["rational_lower_bound", "rational_objective", "verified"]
 
-_SLACK = 1e-6  # above a bound, so that boxes need not be infinitely small to show it
+_SLACK = 1e-6  # added to a bound, so that branch and bound can prove it with boxes of finite size
 
 
 def verified(
@@ -29,19 +29,19 @@ def verified(
     v: Array,
     bound: float,
 ) -> Certificate:
-    """The certificate with objective and lower bound in rational arithmetic, or as it is where that cannot be shown.
+    """The certificate with rational objective and lower bound, or unchanged where these cannot be proved.
 
     Parameters
     ----------
     problem : TrainingProblem
     network : TwoLayerNetwork
-        Whose objective it is.
+        Network whose objective is certified.
     certificate : Certificate
         Of global scope.
     v : array of shape (n,)
         Dual point.
     bound : float
-        Bound on ``M(v)``, proved or estimated; what is shown is a millionth above it.
+        Bound on ``M(v)``, proved or estimated; a bound larger by a millionth is proved.
     """
     lower = rational_lower_bound(problem, v, max(bound * (1 + _SLACK), 1e-9 * problem.alpha))
     if lower is None:
@@ -61,17 +61,17 @@ def verified(
 def rational_lower_bound(
     problem: TrainingProblem, v: Array, level: float, *, max_work: float = 4e8
 ) -> float | None:
-    """Lower bound on the optimum, if ``M(v) ≤ level`` can be shown in rational arithmetic.
+    """Lower bound on the optimum, if ``M(v) ≤ level`` can be proved in rational arithmetic.
 
-    The problem is the one with the floats of ``problem.weights`` as they are, whether or not they sum to one. The
-    last step rounds, downwards.
+    The problem uses the floats of ``problem.weights`` as they are, whether or not they sum to one. The
+    last step rounds down.
 
     Parameters
     ----------
     problem : TrainingProblem
     v : array of shape (n,)
-        Dual direction. With an intercept, its sum is taken out, at the sample with the largest weight, so that it is
-        zero.
+        Dual direction. With an intercept, its sum is subtracted at the sample with the largest weight, so that the
+        sum becomes zero.
     level : float
         Positive.
     max_work : float
@@ -104,7 +104,7 @@ def rational_lower_bound(
 
 
 def rational_objective(problem: TrainingProblem, network: TwoLayerNetwork) -> float:
-    """Objective of a network, rounded upwards from the exact number.
+    """Objective of a network, rounded up from its exact value.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def rational_objective(problem: TrainingProblem, network: TwoLayerNetwork) -> fl
 
 
 def _rounded(value: Any, towards: float) -> float:
-    """The nearest float on that side of a Fraction."""
+    """The float nearest to a Fraction on the given side."""
     try:
         nearest = float(value)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Samples on a line with free hidden biases: the network is a linear spline, and training a lasso over its kinks."""
+"""Samples on a line with free hidden biases: the network is a linear spline, and training is a lasso over its kinks."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["SplineProgram", "line_of", "train_on_line"]
 
 
-# Slope changes below these parts of the largest one are left out, if the network stays as good.
+# Slope changes below these fractions of the largest one are left out, if the network stays as good.
 _NEGLIGIBLE = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
-# Part of the tolerance that the objective may rise by for fewer neurons.
+# Fraction of the tolerance by which the objective may rise for fewer neurons.
 _AS_GOOD = 1e-3
 
 
@@ -41,36 +41,36 @@ def train_on_line(
 ) -> Result:
     r"""Train on samples of one feature, or of rank one, with free hidden biases; the bound is always proved.
 
-    With ``x_i = origin + t_i a``, ``‖a‖ = 1``, neurons that matter are ridges ``relu(±(t − τ))`` with a kink ``τ`` at a
-    sample (Ergen & Pilanci 2021, for one-dimensional and for rank-one data; conditions: ReLU, hidden biases without a
-    penalty, an output intercept). Training is the lasso ::
+    With ``x_i = origin + t_i a``, ``‖a‖ = 1``, it suffices to consider ridges ``relu(±(t − τ))`` with a kink ``τ`` at a
+    sample (Ergen & Pilanci 2021, for one-dimensional and for rank-one data; conditions: ReLU, unpenalised hidden
+    biases, an output intercept). Training is the lasso ::
 
         min  F(f) + alpha (Σ_k ‖z_k⁺‖ + Σ_k ‖z_k⁻‖),     f(t) = c + Σ_k z_k⁺ (t − t_k)₊ + Σ_k z_k⁻ (t_k − t)₊
 
-    Its dual asks for ``‖Σ_i V_i (±(t_i − t_k))₊‖ ≤ alpha`` at every knot, which :class:`~convexrelu.oracles.LineOracle`
+    Its dual requires ``‖Σ_i V_i (±(t_i − t_k))₊‖ ≤ alpha`` at every knot, which :class:`~convexrelu.oracles.LineOracle`
     checks in one pass. It is solved as a :class:`SplineProgram`.
 
     Parameters
     ----------
     problem : TrainingProblem
-        Any loss and number of outputs.
+        With any loss and any number of outputs.
     tol : float
-        Relative gap that counts as converged.
+        Relative gap at which training counts as converged.
     time_limit : float, optional
         Seconds for the solver.
     progress : callable, optional
-        Called with the only round.
+        Called once, with the only round.
 
     Returns
     -------
     Result
-        With few neurons: kinks whose changes of slope are negligible are left out, and neurons that others can
+        With few neurons: kinks with negligible changes of slope are left out, and so are neurons that others can
         replace.
 
     Raises
     ------
     ValueError
-        Where the problem is another one: the message says what is missing.
+        If the problem is of another kind; the message says what is not supported.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def train_on_line(
 
 
 def line_of(problem: TrainingProblem) -> Line:
-    """The line of a problem's samples, or a ValueError that says what is missing."""
+    """The line of a problem's samples, or a ValueError that says what is not supported."""
     if not problem.free_bias or problem.slope != 0 or problem.activation != "relu" or problem.skip:
         raise ValueError(
             "the closed form of a line supports hidden_bias='free', activation='relu' "
@@ -112,22 +112,22 @@ def line_of(problem: TrainingProblem) -> Line:
     line = Line.through(problem.inputs - problem.origin)
     if line is None:
         raise ValueError(
-            "X is not on a line: its samples are all equal, or off every line by more than rounding; use train"
+            "X is not on a line: its samples are all equal, or not collinear up to rounding; use train"
         )
     return line
 
 
 class SplineProgram:
-    r"""The lasso over kinks, written so that it stays sparse.
+    r"""The lasso over kinks, in a sparse formulation.
 
-    On ``[t_k, t_{k+1}]`` the slope of the spline is ``r_k + q_k``, where neurons that face right add up to ``r`` and
-    those that face left to ``q``::
+    On ``[t_k, t_{k+1}]`` the slope of the spline is ``r_k + q_k``, where right-facing neurons add up to ``r`` and
+    left-facing ones to ``q``::
 
         min  F(f) + alpha (‖r_1‖ + Σ_k ‖r_k − r_{k−1}‖ + Σ_k ‖q_k − q_{k−1}‖ + ‖q_last‖)
         s.t. f_{k+1} − f_k = (t_{k+1} − t_k) (r_k + q_k)
 
-    ``z_k⁺ = r_k − r_{k−1}`` and ``z_k⁻ = q_k − q_{k−1}``, with zeros beyond the ends. The lasso's own matrix would be
-    dense, ``n × 2n``.
+    ``z_k⁺ = r_k − r_{k−1}`` and ``z_k⁻ = q_k − q_{k−1}``, with zeros beyond the ends. The matrix of the lasso itself
+    would be dense, ``n × 2n``.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class SplineProgram:
         Condensed.
     line : Line
     margins : bool
-        Whether outputs must have a margin of one in place of the hinge loss; then ``alpha = 1``.
+        Whether outputs must have a margin of at least one, in place of the hinge loss; then ``alpha = 1``.
     """
 
     def __init__(self, problem: TrainingProblem, line: Line, *, margins: bool = False) -> None:
@@ -154,7 +154,7 @@ class SplineProgram:
         outputs = at_knots[self._knot_of]
         self._fitted = outputs if problem.n_outputs > 1 else outputs[:, 0]
         self._link: cp.Constraint | None = None
-        # The dual point is the multiplier of this constraint. The squared error tells it from the outputs as well.
+        # The dual point is the multiplier of this constraint. For the squared error it also follows from the outputs.
         if margins or not problem.loss.is_least_squares:
             fitted = cp.Variable(problem.no_outputs().shape)
             self._link = fitted == self._fitted
@@ -173,7 +173,7 @@ class SplineProgram:
         self._margins = margins
 
     def solve(self, time_limit: float | None = None) -> Status:
-        """Call the solver; without a solution the network is a constant."""
+        """Call the solver; if it finds no solution, the network is a constant."""
         from convexrelu.programs.base import call_solver, solver_options
 
         options = solver_options("CLARABEL", 1e-10)
@@ -182,7 +182,7 @@ class SplineProgram:
         return call_solver(self._program, "CLARABEL", **options)
 
     def dual(self) -> Array | None:
-        """The dual point of the solution, None where there is none; of margins, up to a positive factor."""
+        """The dual point of the solution, None if there is none; for margins, up to a positive factor."""
         units = self._units
         if self._fitted.value is None:
             return None
@@ -192,7 +192,7 @@ class SplineProgram:
         return value if self._margins else self.problem.feasible(value * (units.value / units.tau))
 
     def network(self, tol: float) -> TwoLayerNetwork:
-        """The narrowest network that is as good, to a part of `tol`, as the solution with all its kinks."""
+        """The narrowest network that is as good, to a fraction of `tol`, as the solution with all its kinks."""
         if self._right.value is None:
             return self.problem.zero_network()
         changes = [np.asarray(part.value) for part in self._changes()]
@@ -207,7 +207,7 @@ class SplineProgram:
         return minimal(network, self.problem)
 
     def _worth(self, network: TwoLayerNetwork) -> float:
-        """Its objective; of margins the norm that it has when its smallest margin is scaled to one."""
+        """Objective of a network; for margins, its norm once the smallest margin is scaled to one."""
         problem = self.problem
         if not self._margins:
             return problem.objective(network)
@@ -215,7 +215,7 @@ class SplineProgram:
         return network.penalty(free_bias=True) / margin if margin > 0 else math.inf
 
     def _changes(self) -> tuple[cp.Expression, cp.Expression]:
-        """``z⁺`` at all knots but the last, where it is nothing on the data, and ``z⁻`` at all but the first."""
+        """``z⁺`` at all knots but the last, where it does nothing on the data, and ``z⁻`` at all but the first."""
         from convexrelu._utils.cvxpy_import import cp
 
         right = (
@@ -223,7 +223,7 @@ class SplineProgram:
             if len(self.knots) > 2
             else self._right
         )
-        # A neuron that faces left lowers the slope on its left.
+        # A left-facing neuron lowers the slope on its left.
         left = (
             cp.vstack([cp.diff(self._left, axis=0), -self._left[-1:]])
             if len(self.knots) > 2
@@ -237,7 +237,7 @@ class SplineProgram:
         return (self.problem.y - self._units.center) / self._units.tau
 
     def _of_kinks(self, changes: list[Array], kept: list[NDArray[np.bool_]]) -> TwoLayerNetwork:
-        """Neurons ``z relu(±(aᵀ(x − origin) − t_k))`` at the kinks that are kept."""
+        """Neurons ``z relu(±(aᵀ(x − origin) − t_k))`` at the kinks to keep."""
         problem = self.problem
         outer = np.vstack([part[keep] for part, keep in zip(changes, kept, strict=True)])
         outer *= self._units.tau / self._span

@@ -1,4 +1,4 @@
-"""Spike-free data: two neurons, one for each sign of the outputs, by one convex program."""
+"""Spike-free data: two neurons, one for each sign of the outputs, from one convex program."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def train_spike_free(
 ) -> Result:
     r"""Train on spike-free data: two neurons that are active on all samples.
 
-    Data are spike-free if rectifying the ellipsoid ``{X̃u : ‖u‖ ≤ 1}`` does not lead out of it (Ergen & Pilanci 2021;
+    Data are spike-free if rectifying the ellipsoid ``{X̃u : ‖u‖ ≤ 1}`` stays inside it (Ergen & Pilanci 2021;
     see :func:`~convexrelu.oracles.spike_free_margin`), for instance whitened rows. Then all neurons can be replaced by
-    ones with ``X̃w ≥ 0``, at no higher penalty, and equal signs be joined::
+    ones with ``X̃w ≥ 0``, at no higher penalty, and those of equal sign can be merged::
 
         P = min  F(X̃(w₁ − w₂) + c) + alpha (‖w₁‖ + ‖w₂‖)      s.t.  X̃w₁ ≥ 0,  X̃w₂ ≥ 0
 
-    The condition is on the rows ``x̃_i``, with the one of the hidden bias, and needs them to be linearly independent:
-    at most ``d̃`` samples.
+    The condition concerns the rows ``x̃_i``, including the entry one for a hidden bias, and requires linearly
+    independent rows: at most ``d̃`` samples.
 
     Parameters
     ----------
     problem : TrainingProblem
-        One output, ReLU, hidden biases penalised or absent, no skip connection; any loss.
+        With one output, ReLU, hidden biases penalised or absent, no skip connection; any loss.
     tol : float
-        Relative gap that counts as converged.
+        Relative gap at which training counts as converged.
     time_limit : float, optional
         Seconds for the solver.
     progress : callable, optional
-        Called with the only round.
+        Called once, with the only round.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def train_spike_free(
     Raises
     ------
     ValueError
-        Where the problem is another one, or the data are not shown to be spike-free.
+        If the problem is of another kind, or the data are not proved to be spike-free.
 
     Examples
     --------
@@ -99,5 +99,5 @@ def _oracle(problem: TrainingProblem) -> SpikeFreeOracle:
         )
     length = proved_length(problem.design)
     if length > LONGEST:
-        raise ValueError("X has no proof that its samples are spike-free; use train")
+        raise ValueError("X is not proved to be spike-free; use train")
     return SpikeFreeOracle(problem.design, length)

@@ -1,4 +1,4 @@
-"""Which structure data have, and which closed form a training problem has for it."""
+"""Structure of data, and the closed form that a training problem has for it."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ STRUCTURES = ("one_feature", "rank_one", "whitened", "spike_free", "general")
 
 
 def structure_of(X: Any, *, hidden_bias: bool | str = True) -> str:
-    """The structure of data that training has a closed form for, or ``"general"``.
+    """Structure of data for which training has a closed form, or ``"general"``.
 
     Parameters
     ----------
     X : array of shape (n, d)
         Inputs.
     hidden_bias : bool or "free"
-        As of the :class:`~convexrelu.TrainingProblem`: structures are those of the rows that neurons see. With free
-        biases the origin does not matter, with penalised ones the rows are ``(x, 1)``.
+        As in :class:`~convexrelu.TrainingProblem`: the structure is that of the rows that neurons see. With free
+        biases the origin does not matter; with penalised ones the rows are ``(x, 1)``.
 
     Returns
     -------
     {"one_feature", "rank_one", "whitened", "spike_free", "general"}
         * ``"one_feature"``, ``"rank_one"``: with free biases, samples ``x_i = origin + t_i a`` that are not all equal.
-        * ``"whitened"``: rows that are orthogonal to each other and not zero; whitened in the strict sense are those
-          of length one.
-        * ``"spike_free"``: independent rows (zeros aside) for which it is shown that rectifying the ellipsoid
-          ``{X̃u : ‖u‖ ≤ 1}`` does not lead out of it. Whitened rows are, too.
+        * ``"whitened"``: rows that are nonzero and orthogonal to each other; in the strict sense, whitened rows also
+          have length one.
+        * ``"spike_free"``: independent rows (apart from zeros) for which rectifying the ellipsoid
+          ``{X̃u : ‖u‖ ≤ 1}`` is proved to stay inside it. Whitened rows are spike-free, too.
 
-        All of this up to rounding only, so that what is off by 1e-6 is ``"general"``; bounds allow for the difference.
+        All of this is checked up to rounding: data that are off by 1e-6 are ``"general"``; bounds allow for the error.
 
     Raises
     ------
     ValueError
-        For inputs that a training problem does not take.
+        For inputs that a training problem does not accept.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def structure_of(X: Any, *, hidden_bias: bool | str = True) -> str:
 
 
 def closed_form_for(problem: TrainingProblem) -> Callable[..., Result] | None:
-    """The closed form that solves a problem, ready to be called with `tol`, `time_limit` and `progress`; or None."""
+    """The closed form that solves a problem, callable with `tol`, `time_limit` and `progress`; or None."""
     if problem.activation != "relu" or problem.skip:
         return None
     kind = _structure_of(problem)
@@ -91,5 +91,5 @@ def _structure_of(problem: TrainingProblem) -> str:
 def _at_once(
     problem: TrainingProblem, *, time_limit: float | None = None, **options: object
 ) -> Result:
-    """A formula takes no time that could be limited."""
+    """Apply the formula; it takes no time worth limiting."""
     return train_whitened(problem, **options)  # type: ignore[arg-type]

@@ -38,13 +38,13 @@ def train_whitened(
 ) -> Result:
     r"""Train on samples that are orthogonal to each other, such as whitened ones (``XXᵀ = I``), by a formula.
 
-    With ``X = KQ``, ``K`` the lengths of the rows and ``QQᵀ = I``, ``{Xu : ‖u‖ ≤ 1}`` is an ellipsoid along the axes,
-    which rectifying does not leave. Hence ``M(v) = max(‖(Kv)₊‖, ‖(Kv)₋‖)``, and with ``f = Kg``::
+    With ``X = KQ``, ``K`` the lengths of the rows and ``QQᵀ = I``, ``{Xu : ‖u‖ ≤ 1}`` is an axis-aligned ellipsoid,
+    and rectifying stays inside it. Hence ``M(v) = max(‖(Kv)₊‖, ‖(Kv)₋‖)``, and with ``f = Kg``::
 
         P = min_g  F(Kg) + alpha (‖g₊‖ + ‖g₋‖)
 
-    one neuron for the positive outputs and one for the negative ones. Each part has its sign from the target, and is a
-    problem in ``ρ = ‖g_±‖`` alone, solved by a root in one dimension::
+    that is, one neuron for the positive outputs and one for the negative ones. Each part takes its sign from the target
+    and is a problem in ``ρ = ‖g_±‖`` alone, solved by finding a root in one dimension::
 
         squared error   g_i = s_i κ_i |y_i| ρ/(s_i κ_i² ρ + alpha)         0 from alpha ≥ ‖(s κ y)_±‖ on
         hinge           g_i = min(1/κ_i, s_i κ_i ρ/alpha)                  0 from alpha ≥ ‖(s κ)_±‖ on
@@ -52,19 +52,19 @@ def train_whitened(
     For equal weights ``s = 1/n`` and whitened rows these are the formulas of Ergen & Pilanci 2021: the norm of ``y_±``
     is soft-thresholded by ``alpha n``, and the outputs of a class are ``±1`` if ``√n_±`` is above ``alpha n``, else 0.
 
-    For several outputs (Ergen & Pilanci 2021, one-hot labels), where every row of ``Y`` has at most one entry that is
-    not zero, the outputs do not interact: ``‖Vᵀz‖² = Σ_k (V_kᵀz)² ≤ max_k ‖(±V_k)₊‖² ‖z‖²`` for ``z ≥ 0``, since the
+    For several outputs (Ergen & Pilanci 2021, one-hot labels), where every row of ``Y`` has at most one nonzero entry,
+    the outputs do not interact: ``‖Vᵀz‖² = Σ_k (V_kᵀz)² ≤ max_k ‖(±V_k)₊‖² ‖z‖²`` for ``z ≥ 0``, since the
     supports of the ``V_k`` are disjoint.
 
     Parameters
     ----------
     problem : TrainingProblem
-        With orthogonal rows, no biases and no intercept; squared error, of several outputs only with at most one entry
-        in a row of the targets; or the hinge loss.
+        With orthogonal rows, no biases and no intercept; squared error, with at most one nonzero entry per row of the
+        targets if there are several outputs; or the hinge loss.
     tol : float
-        Relative gap that counts as converged.
+        Relative gap at which training counts as converged.
     progress : callable, optional
-        Called with the only round.
+        Called once, with the only round.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def train_whitened(
     Raises
     ------
     ValueError
-        Where the problem is another one: the message says what is missing.
+        If the problem is of another kind; the message says what is not supported.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def train_whitened(
 
 
 class OrthogonalRowsOracle:
-    r"""``M(V) ≤ √(1 + ‖QQᵀ − I‖) max_k max(‖(K V_k)₊‖, ‖(K V_k)₋‖)`` for ``V`` with at most one entry in a row.
+    r"""``M(V) ≤ √(1 + ‖QQᵀ − I‖) max_k max(‖(K V_k)₊‖, ‖(K V_k)₋‖)`` for ``V`` with at most one nonzero per row.
 
     With ``X = KQ`` and unit rows ``Q``, ``‖Qu‖² ≤ 1 + ‖QQᵀ − I‖`` for ``‖u‖ ≤ 1``: valid for any rows, and sharp for
     orthogonal ones. See :func:`train_whitened` for the rest.
@@ -134,11 +134,11 @@ class OrthogonalRowsOracle:
         self._stretch = math.sqrt(1 + orthogonality_error(design))
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Bound the dual point ``v`` of shape (n,) or (n, K)."""
+        """Bound ``M(v)`` at the dual point ``v`` of shape (n,) or (n, K)."""
         n, d = self.design.shape
         columns = v.reshape(n, -1)
         if (np.count_nonzero(columns, axis=1) > 1).any():
-            raise ValueError("v has several entries in a row, expected at most one")
+            raise ValueError("v has several nonzero entries in a row, expected at most one")
         scaled = self._lengths[:, None] * columns
         parts = np.hstack([np.maximum(scaled, 0.0), np.maximum(-scaled, 0.0)])
         largest = float(norms(parts.T).max(initial=0.0))
@@ -156,16 +156,16 @@ class OrthogonalRowsOracle:
 
 
 class _Part(NamedTuple):
-    """What one neuron fits: the targets of one sign in one output."""
+    """Targets of one sign in one output, fitted by one neuron."""
 
     samples: NDArray[np.intp]
     targets: Array  # positive
     outer: Array  # unit vector of outer weights
 
     def solution(self, problem: TrainingProblem, lengths: Array) -> tuple[Array, Array]:
-        """``g_±`` and the dual point on its samples, both of shape (n,) and not negative.
+        """``g_±`` and the dual point on its samples, both of shape (n,) and nonnegative.
 
-        ``K v = alpha g/ρ``, or where ``g`` is zero the gradient of the loss.
+        ``K v = alpha g/ρ``, or the gradient of the loss where ``g`` is zero.
         """
         hinge = problem.loss.is_hinge
         s, kappa, alpha = problem.weights[self.samples], lengths[self.samples], problem.alpha
@@ -192,8 +192,8 @@ class _Part(NamedTuple):
 
 
 def _root(excess: Callable[[float], float], most: float) -> float:
-    """Where a function that does not increase on ``[0, most]`` is zero, from above one to below or zero."""
-    if excess(most) >= 0:  # to rounding
+    """Root of a nonincreasing function on ``[0, most]``, with values from above one to zero or below."""
+    if excess(most) >= 0:  # up to rounding
         return most
     if excess(0.0) <= 0:
         return 0.0
@@ -214,7 +214,7 @@ def _parts(problem: TrainingProblem) -> list[_Part]:
 
 
 def missing_for_whitened(problem: TrainingProblem) -> str:
-    """What keeps a problem from having the formula, whatever its data; empty if nothing does."""
+    """Reason why a problem does not have the formula, whatever its data; empty if there is none."""
     if problem.activation != "relu" or problem.skip or problem.hidden_bias or problem.fit_intercept:
         return "biases, an intercept, a skip connection or activations other than 'relu'"
     if not (problem.loss.is_least_squares or problem.loss.is_hinge):

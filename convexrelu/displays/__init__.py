@@ -1,4 +1,4 @@
-"""Plots in the manner of scikit-learn's Display classes, and progress as text."""
+"""Plots in the style of scikit-learn's Display classes."""
 
 from convexrelu.displays.convergence import ConvergenceDisplay
 from convexrelu.displays.decision_regions import DecisionRegionsDisplay

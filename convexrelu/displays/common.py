@@ -1,4 +1,4 @@
-"""What displays have in common: checks of what they are given to draw, and a legend that hides nothing."""
+"""Helpers for displays: checks of what they draw, and a legend that hides nothing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["BELOW", "checked_network", "checked_targets"]
 
-# Keywords of a legend below the axes and their label.
+# Keywords of a legend below the axes and their labels.
 BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "frameon": False}
 
 
 def checked_network(network: Any, n_features: int) -> TwoLayerNetwork:
-    """A network with neurons to draw, for inputs of `n_features` features."""
+    """A network with neurons to draw, for inputs with `n_features` features."""
     if not isinstance(network, TwoLayerNetwork):
         raise ValueError(f"network is a {type(network).__name__}, expected a TwoLayerNetwork")
     if network.n_features != n_features:
@@ -25,7 +25,7 @@ def checked_network(network: Any, n_features: int) -> TwoLayerNetwork:
 
 
 def checked_targets(y: ArrayLike, n_samples: int) -> NDArray:
-    """One number or label a sample."""
+    """One number or label per sample."""
     targets = np.asarray(y)
     if targets.shape != (n_samples,):
         raise ValueError(f"y has shape {targets.shape}, expected ({n_samples},)")

@@ -1,4 +1,4 @@
-"""Objective and lower bound against time."""
+"""Objective and lower bound over time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["ConvergenceDisplay"]
 
 
 class ConvergenceDisplay:
-    """Objective and lower bound of a fit against time; matplotlib is imported when it is drawn.
+    """Objective and lower bound of a fit over time; matplotlib is imported when it is drawn.
 
     Parameters
     ----------
     seconds, objective, lower_bound : arrays of shape (k,)
-        One entry a round.
+        One entry per round.
     is_proof : bool
         Whether the last bound is proved; the label says so.
 
@@ -78,7 +78,7 @@ class ConvergenceDisplay:
         ----------
         ax : matplotlib Axes, optional
         name : str, optional
-            What the objective's line is called.
+            Label of the objective's line.
         **kwargs
             Passed to the objective's ``ax.plot``.
         """

@@ -1,4 +1,4 @@
-"""What a network of two features decides where, and which lines its neurons draw."""
+"""Decisions of a network with two features, and the lines where its neurons switch on."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = ["DecisionRegionsDisplay"]
 
 
 _MARGIN = 0.1  # of the range of the data, on every side
-_AT_A_KINK = 1e-3  # outputs this near to a kink of the loss count as on it
-# Colours that colour-blind readers can tell apart (Okabe & Ito), and forms for those who see none.
+_AT_A_KINK = 1e-3  # outputs this close to a kink of the loss count as on it
+# Colours that colour-blind readers can tell apart (Okabe & Ito), and markers for those who see no colours.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _MARKERS = "os^Dv<>P"
 _WIDTHS = 0.6, 2.4  # of the lines of the weakest and the strongest neuron, in points
@@ -33,14 +33,14 @@ _WIDTHS = 0.6, 2.4  # of the lines of the weakest and the strongest neuron, in p
 class DecisionRegionsDisplay:
     r"""Decision regions, or level sets, of a network with two features, and the lines where its neurons switch on.
 
-    Neuron ``j`` is active on one side of the line ``w_jᵀx + b_j = 0``, on which ticks stand; the line is as thick as
+    Neuron ``j`` is active on one side of the line ``w_jᵀx + b_j = 0``, marked by ticks; the width of the line shows
     its share ``‖w_j‖‖a_j‖``, relative to the largest one. matplotlib is imported when it is drawn.
 
     Parameters
     ----------
     x0, x1 : arrays of shape (p,) and (q,)
         Coordinates of a grid.
-    response : array of shape (q, p) or (q, p, K)
+    Predictions on the grid; or the scores of ``K ≥ 2`` classes, the largest of which decides.
         Predictions on the grid; or the scores of ``K ≥ 2`` classes, of which the largest decides.
     X : array of shape (n, 2)
         Samples.
@@ -49,9 +49,9 @@ class DecisionRegionsDisplay:
     boundaries : array of shape (m, 3)
         Rows ``(w_j, b_j)``.
     shares : array of shape (m,)
-        Of the neurons, at least zero.
+        Shares of the neurons, nonnegative.
     classes : array of shape (K,), optional
-        The labels that `response` has scores for.
+        Labels of the scores in `response`.
     support : boolean array of shape (n,), optional
         Samples to mark: those whose loss is not flat at their output.
     feature_names : pair of str
@@ -120,8 +120,8 @@ class DecisionRegionsDisplay:
         """Draw a fitted classifier or regressor.
 
         Samples are marked as support where the loss has a slope at their output, or a kink within 1e-3: with hinge
-        losses those on or inside the margin. Only these pull at the network. With other losses these are all, and none
-        is marked.
+        losses, those on or inside the margin. Only these pull at the network. With other losses every sample does, and
+        none is marked.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class DecisionRegionsDisplay:
         Raises
         ------
         ValueError
-            If the network takes other than two features or is no ReLU network, or the data are of another shape.
+            If the network does not take two features or is not a ReLU network, or the data have another shape.
         """
         check_is_fitted(estimator, "network_")
         network = checked_network(estimator.network_, 2)
@@ -204,7 +204,7 @@ class DecisionRegionsDisplay:
         return self
 
     def _draw_regions(self, ax: Axes, classes: NDArray, style: dict[str, Any]) -> None:
-        """A class's region is where its score leads; its edge is found between points of the grid."""
+        """A class's region is where its score leads; the boundary is interpolated between grid points."""
         from matplotlib.colors import to_rgba
 
         for k, label in enumerate(classes):
@@ -227,7 +227,7 @@ class DecisionRegionsDisplay:
             )
 
     def _draw_levels(self, ax: Axes, style: dict[str, Any]) -> None:
-        """Samples in the colours of the level sets, so that a point that stands out is badly fitted."""
+        """Samples in the colours of the level sets: a point that stands out is badly fitted."""
         from matplotlib.colors import Normalize
 
         values = np.concatenate([self.response.ravel(), self.y])
@@ -250,10 +250,10 @@ class DecisionRegionsDisplay:
         ax.figure.colorbar(levels, ax=ax, label="prediction")
 
     def _draw_boundaries(self, ax: Axes) -> None:
-        """One line a neuron that crosses the picture."""
+        """One line per neuron that crosses the picture."""
         from matplotlib.patheffects import withTickedStroke
 
-        # The ticks stand to the left of the line, as segment directs it.
+        # The ticks are to the left of the line, in the direction that `segment` gives it.
         ticks = [withTickedStroke(spacing=10, angle=90, length=0.6, linewidth=0.7)]
         largest = self.shares.max(initial=0.0) or 1.0
         label: str | None = "neuron, ticks on its active side"
@@ -273,7 +273,7 @@ def _axis(column: Array, n_points: int) -> Array:
 
 
 def _support(problem: TrainingProblem, outputs: Array) -> NDArray[np.bool_]:
-    """Samples whose loss has a slope near their output, on one side at least."""
+    """Samples whose loss has a slope near their output, on at least one side."""
     sides = [problem.loss.gradient(outputs + t, problem.y) for t in (-_AT_A_KINK, _AT_A_KINK)]
     return np.any([side.reshape(len(outputs), -1).any(axis=1) for side in sides], axis=0)
 
@@ -285,7 +285,7 @@ def segment(line: Array, x_range: Array, y_range: Array) -> Array | None:
     if length == 0:
         return None
     foot, along = -b * w / length**2, np.array([w[1], -w[0]]) / length
-    # The line is in each of two strips for an interval of t, and in the rectangle for their intersection.
+    # For each of two strips, t is in an interval; in the rectangle it is in their intersection.
     low, high = -np.inf, np.inf
     for start, step, ends in zip(foot, along, (x_range, y_range), strict=True):
         if step == 0:

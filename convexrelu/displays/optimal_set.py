@@ -1,4 +1,4 @@
-"""How far predictions of equally good networks can differ."""
+"""Differences between predictions of equally good networks."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ class _PredictsRange(Protocol):
 class OptimalSetDisplay:
     """Range of the predictions of equally good networks; matplotlib is imported when it is drawn.
 
-    Over one feature the range is a band; without one, samples are drawn side by side, sorted, with an interval each.
+    Over one feature the range is a band; without one, samples are drawn side by side, sorted, each with an interval.
 
     Parameters
     ----------
     low, high : arrays of shape (n,)
         Smallest and largest prediction for each sample.
     prediction : array of shape (n,), optional
-        Of one of the networks.
+        Prediction of one of the networks.
     x : array of shape (n,), optional
         The feature. Without it, samples are sorted by `prediction`, or the middle of the interval.
     y : array of shape (n,), optional
         Targets, drawn as points.
     feature_name : str
-        What `x` is.
+        Name of `x`.
 
     Attributes
     ----------
     order : integer array of shape (n,)
-        In which samples are drawn, from left to right.
+        Order of the samples from left to right.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
     Raises
     ------
     ValueError
-        If arrays are of different shapes, or `low` is above `high`.
+        If arrays have different shapes, or `low` is above `high`.
 
     Examples
     --------
@@ -114,10 +114,10 @@ class OptimalSetDisplay:
         y : array of shape (n,), optional
             Targets.
         prediction : array of shape (n,), optional
-            Of one of the networks.
+            Prediction of one of the networks.
         feature : int, optional
-            Column of `X` to draw along. By default the only one, and samples side by side where there are several.
-            A band has a meaning between samples only if the other columns do not vary.
+            Column of `X` to draw along. By default the only one; with several, samples are drawn side by side.
+            A band is meaningful between samples only if the other columns do not vary.
         ax : matplotlib Axes, optional
         **kwargs
             As for :meth:`plot`.
@@ -125,7 +125,7 @@ class OptimalSetDisplay:
         Raises
         ------
         ValueError
-            If the arrays do not fit together, or there is no such column.
+            If the arrays do not fit together, or the column does not exist.
         """
         names = getattr(X, "columns", None)
         rows = finite_array("X", X, "n", "d")
@@ -153,7 +153,7 @@ class OptimalSetDisplay:
         ----------
         ax : matplotlib Axes, optional
         name : str, optional
-            What the range is called.
+            Label of the range.
         **kwargs
             Passed to the ``ax.fill_between`` of the band, or the ``ax.vlines`` of intervals.
         """

@@ -1,4 +1,4 @@
-"""The set that pricing maximises over: an ellipsoid, rectified."""
+"""The rectified ellipsoid, over which pricing maximises."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 __all__ = ["RectifiedEllipsoidDisplay", "SupportingPlane"]
 
 
-_N_ANGLES = 721  # every half a degree, with both ends of the circle
+_N_ANGLES = 721  # every half degree, including both ends of the circle
 _COARSE = 6  # every third degree in three dimensions
-_CLEAR = 1e-9  # below this part of its length a sample is not clearly rectified
+_CLEAR = 1e-9  # below this fraction of its length a sample is not clearly rectified
 _FILL = "#1f77b440"
 
 
 class SupportingPlane(NamedTuple):
-    """A supporting plane ``{z : vᵀz = level}`` of the rectified ellipsoid; with two samples a line.
+    """A supporting hyperplane ``{z : vᵀz = level}`` of the rectified ellipsoid; a line for two samples.
 
     Attributes
     ----------
     v : array of shape (k,)
         Its normal.
     level : float
-        ``M(v)``, or ``−M(v)`` where the value farthest from zero is negative.
+        ``M(v)``, or ``−M(v)`` where the value of largest magnitude is negative.
     touched : array of shape (k,)
-        A point of the set on it, up to rounding.
+        A point where it touches the set, up to rounding.
     """
 
     v: Array
@@ -46,7 +46,7 @@ class SupportingPlane(NamedTuple):
     touched: Array
 
     def equation(self) -> str:
-        """What a legend says of it."""
+        """Label for a legend."""
         sign = "−" if self.level < 0 else ""
         return f"vᵀz = {sign}M(v), M(v) = {abs(self.level):.3g}"
 
@@ -54,13 +54,13 @@ class SupportingPlane(NamedTuple):
 class RectifiedEllipsoidDisplay:
     """The rectified ellipsoid ``{relu(Xu) : ‖u‖ ≤ 1}`` of two or three samples.
 
-    ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(Xu)|`` is a maximum over this set, which has one dimension a sample. Rectifying
-    can lead out of the ellipsoid ``{Xu : ‖u‖ ≤ 1}``: what sticks out are spikes, and without them data are
-    *spike-free* (Ergen & Pilanci 2021). The largest ``i``-th coordinate of the set is ``‖x_i‖``, at the point
-    ``relu(X x_i)/‖x_i‖`` alone, which is therefore extreme; it is the tip of a spike if other samples were
+    ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(Xu)|`` is a maximum over this set, which has one dimension per sample. Rectifying
+    can lead out of the ellipsoid ``{Xu : ‖u‖ ≤ 1}``: the parts that stick out are spikes, and data without them are
+    *spike-free* (Ergen & Pilanci 2021). The largest ``i``-th coordinate of the set is ``‖x_i‖``, attained only at the
+    point ``relu(X x_i)/‖x_i‖``, which is therefore extreme; it is the tip of a spike if other samples were
     rectified there.
 
-    Surfaces are drawn through images of a grid of vectors ``u``, which proves nothing. ``M(v)`` is from
+    Surfaces are drawn through images of a grid of vectors ``u`` and prove nothing. ``M(v)`` comes from
     :class:`~convexrelu.oracles.SweepOracle`, a proved bound that is attained up to rounding. matplotlib is
     imported when it is drawn.
 
@@ -71,11 +71,11 @@ class RectifiedEllipsoidDisplay:
     tips : array of shape (k, 2) or (k, 3)
         Tips of spikes.
     supporting : SupportingPlane, optional
-        A plane, or line, to draw.
+        A plane or line to draw.
     polar : array of shape (p, 2), optional
-        Boundary of ``{v : M(v) ≤ 1}``, for a panel of its own.
+        Boundary of ``{v : M(v) ≤ 1}``, drawn in a separate panel.
     spike_free : bool, optional
-        What the title says; None where a "yes" is not proved.
+        Value for the title; None where a "yes" is not proved.
 
     Attributes
     ----------
@@ -131,19 +131,19 @@ class RectifiedEllipsoidDisplay:
         X : array of shape (2, d) or (3, d)
             Samples, with a column of ones where neurons have a bias.
         v : array of shape (2,) or (3,), optional
-            A dual point, not zero: draws the supporting line or plane ``vᵀz = ±M(v)`` and the point that it touches.
+            A nonzero dual point: draws the supporting line or plane ``vᵀz = ±M(v)`` and the point where it touches.
         polar : bool
-            Whether to draw ``{v : M(v) ≤ 1}`` in a second panel; for two samples.
+            Whether to draw ``{v : M(v) ≤ 1}`` in a second panel; for two samples only.
         ax : matplotlib Axes, optional
-            For three samples a three-dimensional one; two for a polar set.
+            Three-dimensional axes for three samples; two axes with `polar`.
         **kwargs
             As for :meth:`plot`.
 
         Raises
         ------
         ValueError
-            If there are other numbers of samples, or `v` does not fit them; with `polar`, if samples have one
-            direction, for which the polar set is not bounded.
+            If the number of samples is not two or three, or `v` does not fit them; with `polar`, if samples have one
+            direction, so that the polar set is unbounded.
         """
         rows = _checked_rows(X)
         if polar:
@@ -210,14 +210,14 @@ class RectifiedEllipsoidDisplay:
     def _draw_solid(self, ax: Any, style: dict[str, Any]) -> None:
         from matplotlib.colors import LightSource
 
-        ax.computed_zorder = False  # marks stay in sight
+        ax.computed_zorder = False  # markers stay visible
         wires = {"color": "0.4", "lw": 0.4, "rcount": 16, "ccount": 24, "zorder": 1}
         ax.plot_wireframe(*np.moveaxis(self.points, -1, 0), label="ellipsoid {Xu}", **wires)
         fill: dict[str, Any] = {"color": "C0", "alpha": 0.8, "lw": 0, "zorder": 2}
         fill |= {"rcount": len(self.points), "ccount": self.points.shape[1]}
         fill |= {"lightsource": LightSource(100, 35), "label": "rectified: {relu(Xu)}"}
         ax.plot_surface(*np.moveaxis(np.maximum(self.points, 0.0), -1, 0), **fill | style)
-        # The set is star-shaped about zero; surfaces show nothing of a spike that is a segment.
+        # The set is star-shaped about zero; surfaces do not show a spike that is a segment.
         for tip in self.tips:
             ax.plot(*np.outer(tip, [0.0, 1.0]), color="C0", lw=2, zorder=1.5)
         self._mark_tips(ax, depthshade=False)
@@ -249,7 +249,7 @@ class RectifiedEllipsoidDisplay:
 
 
 def _mark_touched(ax: Any, touched: Array, **style: Any) -> None:
-    """A ring, which leaves the tip of a spike in sight."""
+    """A ring, so that the tip of a spike stays visible."""
     style |= {"facecolor": "none", "edgecolor": "C1", "linewidth": 2, "s": 170}
     ax.scatter(*touched[:, None], zorder=5, label="where it touches", **style)
 
@@ -259,7 +259,7 @@ def _checked_rows(X: ArrayLike) -> Array:
     if len(rows) not in (2, 3):
         raise ValueError(f"X has shape {rows.shape}, expected (2, d) or (3, d)")
     if not rows.any(axis=1).all():
-        raise ValueError("X has a row of zeros, and a set that is flat there")
+        raise ValueError("X has a row of zeros, so that the set is flat")
     return rows
 
 
@@ -268,12 +268,12 @@ def _checked_dual(v: ArrayLike, n_samples: int) -> Array:
     if dual.shape != (n_samples,):
         raise ValueError(f"v has shape {dual.shape}, expected ({n_samples},)")
     if not (np.isfinite(dual).all() and dual.any()):
-        raise ValueError(f"v={dual} is not finite and other than zero")
+        raise ValueError(f"v={dual} is not finite and nonzero")
     return dual
 
 
 def _check_bounded(rows: Array) -> None:
-    """A polar set that can be drawn."""
+    """Refuse samples whose polar set cannot be drawn."""
     if len(rows) != 2:
         raise ValueError(f"polar=True takes two samples, X has {len(rows)}")
     one, other = rows / norms(rows)[:, None]

@@ -1,4 +1,4 @@
-"""Scores and widths along a path of penalties."""
+"""Scores and widths along a regularization path."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class RegularizationPathDisplay:
     alphas : array of shape (k,)
         Penalties.
     values : array of shape (k, n_folds)
-        What is drawn above: one column a fold; their mean, with a band of one standard error of it.
+        Drawn above: one column per fold; their mean, with a band of one standard error of the mean.
     widths : array of shape (k, n_folds)
         Numbers of neurons, drawn below.
     value_name : str
-        What `values` are.
+        Label of `values`.
     alpha : float, optional
         The chosen penalty, marked by a line.
 
     Attributes
     ----------
     ax_ : array of two matplotlib Axes
-        Of values, and of widths.
+        Axes of the values, and of the widths.
     figure_ : matplotlib Figure
 
     Examples
@@ -96,7 +96,7 @@ class RegularizationPathDisplay:
         Raises
         ------
         ValueError
-            If there is no result, or more than penalties; there may be fewer, after an interruption.
+            If there are no results, or more results than penalties; there may be fewer, after an interruption.
         """
         penalties = np.asarray(alphas, dtype=np.float64).ravel()
         if not 0 < len(results) <= len(penalties):
@@ -121,7 +121,7 @@ class RegularizationPathDisplay:
         ax : two matplotlib Axes, optional
             For values and for widths.
         name : str, optional
-            What the line of values is called.
+            Label of the line of values.
         **kwargs
             Passed to the ``plot`` of values.
         """
@@ -161,7 +161,7 @@ class RegularizationPathDisplay:
         return self.value_name if n_folds == 1 else f"mean {self.value_name} of {n_folds} folds"
 
     def _mark(self, above: Axes, below: Axes) -> None:
-        """The chosen penalty."""
+        """Mark the chosen penalty."""
         if self.alpha is None:
             return
         style: dict[str, Any] = {"color": "0.4", "linestyle": ":", "zorder": 0}

@@ -1,4 +1,4 @@
-"""A network with one feature as the linear spline that it is."""
+"""A network with one feature, drawn as a linear spline."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class SplineDisplay:
     """A network with one feature as a linear spline, its knots and the data; matplotlib is imported when it is drawn.
 
     The knots are those of :func:`convexrelu.univariate.knots`: neuron ``j`` bends the line at ``−b_j/w_j``, where its
-    slope changes by ``(1 − negative_slope) |w_j| a_j`` from left to right. A triangle marks each, larger where the line
-    bends more, and a tick below.
+    slope changes by ``(1 − negative_slope) |w_j| a_j`` from left to right. Each is marked by a triangle, larger for a
+    larger change of slope, and by a tick below.
 
     Parameters
     ----------
     x : array of shape (p,)
-        Where neurons have their kinks, between both ends of what is drawn; increasing.
+        Kinks of the neurons, between both ends of the drawn range; increasing.
     outputs : array of shape (p,)
         Outputs of the network at `x`; in between it is linear.
     positions : array of shape (k,)
         The knots.
     jumps : array of shape (k,)
-        By how much the slope changes there: positive where the line bends upwards.
+        Change of slope at each knot: positive where the line bends upwards.
     contributions : array of shape (p, m), optional
-        What each neuron adds to `outputs`.
+        Contribution of each neuron to `outputs`.
     X, y : arrays of shape (n,), optional
         Data.
 
@@ -111,13 +111,13 @@ class SplineDisplay:
         Raises
         ------
         ValueError
-            If the network has several features or outputs, or the data are of another shape.
+            If the network has several features or outputs, or the data have another shape.
         """
         network = checked_network(network, 1)
         if network.n_outputs != 1:
             raise ValueError(f"network has {network.n_outputs} outputs, expected 1")
         if X is None and y is not None:
-            raise ValueError("y needs X, the inputs that it belongs to")
+            raise ValueError("y needs X, its inputs")
         inputs = None if X is None else finite_array("X", X, "n", 1)
         targets = None if inputs is None or y is None else checked_targets(y, len(inputs))
         positions, jumps = knots(network)
@@ -160,9 +160,9 @@ class SplineDisplay:
         ----------
         ax : matplotlib Axes, optional
         name : str, optional
-            What the network's line is called.
+            Label of the network's line.
         neurons : bool
-            Whether to draw the contribution of every neuron, too.
+            Whether to draw the contribution of every neuron as well.
         **kwargs
             Passed to the ``ax.plot`` of the network.
         """
@@ -191,7 +191,7 @@ class SplineDisplay:
             lines[0].set_label("contribution of each neuron")
 
     def _draw_knots(self, ax: Axes) -> None:
-        """Triangles on the line and ticks below it; what tells their kinds is the form, too."""
+        """Triangles on the line and ticks below it; shape as well as colour tells the kinds apart."""
         smallest, largest = _SIZES
         scale = np.abs(self.jumps).max(initial=0.0) or 1.0
         sizes = smallest + (largest - smallest) * np.abs(self.jumps) / scale
@@ -217,14 +217,14 @@ class SplineDisplay:
 
 
 def _kinks(network: TwoLayerNetwork, low: float, high: float) -> Array:
-    """``−b_j/w_j`` between the ends, and these; more than knots where neurons cancel."""
+    """``−b_j/w_j`` between the ends, and the ends; more points than knots where neurons cancel."""
     w, b = network.hidden_weights[:, 0], network.hidden_bias
     kinks = -b[w != 0] / w[w != 0]
     return np.unique(np.clip(np.append(kinks, [low, high]), low, high))
 
 
 def _range(positions: Array, inputs: Array | None) -> tuple[float, float]:
-    """Ends of what is drawn: a little more than the data, or else than the knots."""
+    """Ends of the drawn range: slightly beyond the data, or else the knots."""
     seen = positions if inputs is None else inputs
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (-1.0, 1.0)
     margin = _MARGIN * (high - low) or 1.0

@@ -1,6 +1,6 @@
 """The convex geometry of training: the rectified ellipsoid, its support function, polar and extreme points.
 
-After Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks".
+Follows Ergen & Pilanci 2021, "Convex Geometry and Duality of Over-parameterized Neural Networks".
 """
 
 from convexrelu._moved import names_of

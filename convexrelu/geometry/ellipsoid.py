@@ -1,4 +1,4 @@
-"""The rectified ellipsoid: what single neurons do on the data, and the convex geometry of training."""
+"""The rectified ellipsoid: the outputs of single neurons on the data, and the convex geometry of training."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Radius:
-    """How far a ray stays in the polar: ``lower ≤ radius ≤ upper``.
+    """Length of a ray within the polar: ``lower ≤ radius ≤ upper``.
 
     Attributes
     ----------
     lower, upper : float
-        Both proved, ``upper`` up to rounding; infinite where no constraint is in the way.
+        Both proved, ``upper`` up to rounding; infinite where no constraint bounds the ray.
     is_proof : bool
-        Whether they agree, up to 0.1 %, as for :class:`SupportPoint`. Otherwise `upper` is the estimate.
+        Whether they agree up to 0.1 %, as for :class:`SupportPoint`. Otherwise `upper` is the estimate.
     """
 
     lower: float
@@ -43,17 +43,17 @@ class Radius:
 class RectifiedEllipsoid:
     r"""``Q = {relu(X̃u) : ‖u‖ ≤ 1}``, a set in ``R^n``, with its symmetric hull ``conv(Q ∪ −Q)`` and the polar of that.
 
-    ``Q`` holds what a single neuron of unit length can do on ``n`` samples; it is the part in the non-negative orthant
-    of the ellipsoid ``{X̃u}``, with spikes where what lies in other orthants is folded on its faces. It is star-shaped
-    about zero, and in general not convex. The outputs of networks without an intercept that have
+    ``Q`` is the set of outputs that a single neuron of unit length can have on ``n`` samples; it is the part of the
+    ellipsoid ``{X̃u}`` in the nonnegative orthant, with spikes where parts in other orthants are folded onto its faces.
+    It is star-shaped about zero and in general not convex. The outputs of networks without an intercept that have
     ``Σ_j ‖w̃_j‖ |a_j| ≤ t`` are ``t conv(Q ∪ −Q)`` (Ergen & Pilanci 2021, section 2). For ``v`` in ``R^n``::
 
         h_Q(v) = max_{z ∈ Q} vᵀz = max_{‖u‖ ≤ 1} vᵀ relu(X̃u) ≥ 0                       support of Q
         M(v) = max(h_Q(v), h_Q(−v)) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|                     support of conv(Q ∪ −Q)
         (Q ∪ −Q)° = {v : M(v) ≤ 1}                                                     polar
 
-    The dual feasible set of training with one output and the penalty ``alpha`` is ``alpha (Q ∪ −Q)°``, with an
-    intercept its part where ``Σ v_i = 0``. At an optimum, neurons of unit length are points of ``Q`` at which
+    The dual feasible set of training with one output and the penalty ``alpha`` is ``alpha (Q ∪ −Q)°``; with an
+    intercept, its part where ``Σ v_i = 0``. At an optimum, neurons of unit length are points of ``Q`` at which
     ``|vᵀz|`` reaches ``M(v)``, for the optimal ``v``.
 
     Parameters
@@ -63,7 +63,7 @@ class RectifiedEllipsoid:
     hidden_bias : bool
         Whether ``x̃ = (x, 1)``, as for penalised biases.
     random_state : int, RandomState or None
-        Seed of searches.
+        Seed of the searches.
 
     Attributes
     ----------
@@ -75,13 +75,13 @@ class RectifiedEllipsoid:
     Raises
     ------
     ValueError
-        If `X` is not a dense array of finite numbers with two axes, or `hidden_bias` not True or False.
+        If `X` is not a dense, finite array with two axes, or `hidden_bias` is not True or False.
 
     Notes
     -----
-    Support functions are proved from a list of all cells where there are at most 10 000, which is 100 samples at rank 3
-    and 5000 at rank 2, and from one cell on spike-free data. Elsewhere, a sweep, branch and bound, or a search, as
-    ``oracle="auto"`` of :func:`~convexrelu.oracles.selection.choose_oracles` says, bounds both signs at once: this
+    Support functions are proved from a list of all cells where there are at most 10 000, that is, 100 samples at rank 3
+    and 5000 at rank 2, and from one cell on spike-free data. Elsewhere a sweep, branch and bound, or a search, chosen
+    as by ``oracle="auto"`` of :func:`~convexrelu.oracles.selection.choose_oracles`, bounds both signs at once: this
     settles ``M(v)``, and ``h_Q(v)`` where it is the larger side. In general both are NP-hard.
 
     References
@@ -123,7 +123,7 @@ class RectifiedEllipsoid:
         return self._support.space.rank
 
     def support(self, v: ArrayLike) -> SupportPoint:
-        """``h_Q(v) = max_{‖u‖ ≤ 1} vᵀ relu(X̃u)``, of one sign only and at least zero, and where it is reached.
+        """``h_Q(v) = max_{‖u‖ ≤ 1} vᵀ relu(X̃u)``, for one sign only and at least zero, and the point that attains it.
 
         Where the maximiser is unique, it is an extreme point of ``conv Q``.
 
@@ -141,7 +141,7 @@ class RectifiedEllipsoid:
         return self._support.one_sided(self._checked(v))
 
     def symmetric_support(self, v: ArrayLike, *, level: float = 0.0) -> SupportPoint:
-        """``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|``, and the point of ``Q`` or ``−Q`` where it is reached.
+        """``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|``, and the point of ``Q`` or ``−Q`` that attains it.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class RectifiedEllipsoid:
     def polar_radius(self, v: ArrayLike) -> Radius:
         """The largest ``t`` with ``tv`` in the polar, ``1/M(v)``.
 
-        For the penalty ``alpha``, ``alpha`` times this is how far the ray along ``v`` stays dual feasible.
+        For the penalty ``alpha``, the ray along ``v`` stays dual feasible up to ``alpha`` times this.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ class RectifiedEllipsoid:
         return Radius(lower, upper, farthest.is_proof)
 
     def polar_contains(self, v: ArrayLike) -> bool | None:
-        """Whether ``M(v) ≤ 1``, as a proof either way; None where there is none, as on the boundary, to rounding.
+        """Whether ``M(v) ≤ 1``, proved either way; None without a proof, as on the boundary, up to rounding.
 
         Parameters
         ----------
@@ -229,9 +229,9 @@ class RectifiedEllipsoid:
         Returns
         -------
         gauge : float
-            Infinite where no neuron makes `z`.
+            Infinite where no neuron has the outputs `z`.
         u : array of shape (d̃,) or None
-            It misses equations and inequalities by at most 1e-9 of ``‖x̃_i‖‖u‖``.
+            Its violation of equations and inequalities is at most 1e-9 of ``‖x̃_i‖‖u‖``.
 
         Raises
         ------
@@ -240,7 +240,7 @@ class RectifiedEllipsoid:
 
         Examples
         --------
-        The second row is at an obtuse angle to the first: to see a little of it, too, takes a longer neuron.
+        The second row is at an obtuse angle to the first: a neuron with small outputs on both must be longer.
 
         >>> import numpy as np
         >>> ellipsoid = RectifiedEllipsoid(np.array([[1.0, 0.0], [-0.6, 0.8]]))
@@ -250,7 +250,7 @@ class RectifiedEllipsoid:
         z = self._checked(z, "z")
         if (z < 0).any():
             raise ValueError(
-                f"z has a negative entry, {z.min():.3g}; outputs of rectifiers have none"
+                f"z has a negative entry, {z.min():.3g}; outputs of ReLU neurons have none"
             )
         seen, dark = self.design[z > 0], self.design[z == 0]
         u = least_distance_with_equations(seen, z[z > 0], -dark, np.zeros(len(dark)))
@@ -259,8 +259,8 @@ class RectifiedEllipsoid:
     def boundary(self, n_points: int) -> tuple[Array, Array]:
         """Points of ``Q`` for drawing: the images ``relu(X̃u)`` of unit vectors ``u`` in the row space.
 
-        ``Q`` is star-shaped, and the far end of every ray in it is such an image. Where several ``u`` make multiples of
-        one point, as on spikes, the others are further inside.
+        ``Q`` is star-shaped, and the far end of every ray in it is such an image. Where several ``u`` give multiples of
+        the same point, as on spikes, the others are further inside.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""When two neurons, as few as there can be, are also an interpolation of the smallest norm."""
+"""When two neurons, the smallest number possible, also interpolate with the smallest norm."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ _MAX_CELLS = 2000
 
 @dataclass(frozen=True, eq=False)
 class Equivalence:
-    """Whether two neurons have the smallest norm of all networks that meet the targets.
+    """Answer to the question whether two neurons have the smallest norm of all interpolating networks.
 
     Attributes
     ----------
     holds : bool or None
-        The answer; None where the bracket of the smallest norm does not tell.
+        The answer; None where the bracket of the smallest norm does not decide it.
     is_proof : bool
-        Whether the answer is proved, up to the tolerance asked for and to rounding. An unproved "yes" rests on a lower
-        bound that was estimated, an unproved "no" on a witness that misses targets by up to 1e-6 of their spread, while
-        no two neurons make up for that.
+        Whether the answer is proved, up to the given tolerance and to rounding. An unproved "yes" relies on an
+        estimated lower bound, an unproved "no" on a witness that misses targets by up to 1e-6 of their spread, where
+        no two neurons can make up for the difference.
     two_neuron_norm : float
         ``γ(y₊) + γ(y₋)``; infinite where no two neurons of this kind meet the targets.
     two_neurons : TwoLayerNetwork or None
         These neurons (one, if targets have one sign).
     norm : float
-        The smallest norm that was found. What the network of it misses of the targets, two neurons more would make up
-        for, if there are such; their norm is counted, so that this is an upper bound on that of all networks.
+        The smallest norm found. If two more neurons can make up for what its network misses of the targets, their
+        norm is included, so that this is an upper bound on the smallest norm.
     lower_bound : float
-        A lower bound on it; as good as the oracle's where `is_proof` is false.
+        A lower bound on the smallest norm; as good as the oracle's where `is_proof` is false.
     witness : TwoLayerNetwork or None
         The network of `norm` where the answer is no, without those two neurons.
     """
@@ -69,14 +69,14 @@ def l0_l1_equivalence(
 ) -> Equivalence:
     r"""Whether interpolation by two neurons is interpolation at the smallest norm (Ergen & Pilanci 2021, ℓ0–ℓ1).
 
-    Without an intercept, targets of both signs take two neurons at least. Two that are active on no common sample meet
+    Without an intercept, targets of both signs take at least two neurons. Two that are active on no common sample meet
     them if there are ``u₁`` and ``u₂`` with ``relu(X̃u₁) = y₊ = max(y, 0)`` and ``relu(X̃u₂) = y₋ = max(−y, 0)``; the
-    shortest ones have the lengths ``γ(y₊)`` and ``γ(y₋)`` (:meth:`~convexrelu.geometry.RectifiedEllipsoid.gauge`). Of
-    the number of neurons, this is the smallest. Is their norm the smallest, too::
+    shortest ones have the lengths ``γ(y₊)`` and ``γ(y₋)`` (:meth:`~convexrelu.geometry.RectifiedEllipsoid.gauge`). This
+    is the smallest number of neurons. The question is whether their norm is the smallest, too::
 
         γ(y₊) + γ(y₋)  =  N = min {Σ_j ‖w̃_j‖ |a_j| : f(x_i) = y_i, networks of every width} ?
 
-    Let ``z₁ = y₊/γ(y₊)`` and ``z₂ = y₋/γ(y₋)`` be the outputs of these neurons at unit length. They have if and only if
+    Let ``z₁ = y₊/γ(y₊)`` and ``z₂ = y₋/γ(y₋)`` be the outputs of these neurons at unit length. The answer is yes iff
 
     ::
 
@@ -85,9 +85,9 @@ def l0_l1_equivalence(
     since ``N = max {vᵀy : M(v) ≤ 1}`` and ``vᵀy = γ(y₊) vᵀz₁ − γ(y₋) vᵀz₂``, where neither product is above one. So the
     answer comes from :func:`~convexrelu.interpolation.minimum_norm`.
 
-    Conditions: the theorem is about ``n ≤ d`` samples without biases and intercept. Independent rows ``x̃_i`` are
-    enough for the two neurons to exist, and needed for targets in general. The test takes any data; where there are no
-    such two neurons, the answer is no. On orthogonal rows it is yes. A no is about these two neurons: two that are
+    Conditions: the theorem is about ``n ≤ d`` samples without biases or intercept. Independent rows ``x̃_i`` are
+    enough for the two neurons to exist, and needed for targets in general. The test accepts any data; where no such
+    neurons exist, the answer is no. On orthogonal rows it is yes. A no is about these two neurons only: two that are
     active on common samples, where they cancel, can be shorter, even on spike-free data.
 
     Parameters
@@ -99,13 +99,13 @@ def l0_l1_equivalence(
     hidden_bias : bool
         Whether neurons have penalised biases.
     rtol : float
-        Norms that differ by less than this part count as equal. The smallest norm is bracketed ten times as sharply
-        where it can be: above rank 3, with more than 2000 patterns, branch and bound proves to about 1e-4 only, and
+        Norms with a smaller relative difference count as equal. The bracket of the smallest norm is ten times tighter
+        where possible: above rank 3, with more than 2000 patterns, branch and bound proves only to about 1e-4 and
         needs ``rtol=1e-3``.
     time_limit : float, optional
-        Seconds for the smallest norm.
+        Seconds for computing the smallest norm.
     random_state : int, RandomState or None
-        Seed of searches.
+        Seed of the searches.
 
     Returns
     -------
@@ -114,12 +114,12 @@ def l0_l1_equivalence(
     Raises
     ------
     ValueError
-        For bad data, or targets that no network was found to meet.
+        For bad data, or targets for which no interpolating network was found.
 
     Examples
     --------
-    Orthogonal samples: two neurons are best. At an obtuse angle, seeing both samples takes one long neuron; two short
-    ones are cheaper.
+    Orthogonal samples: two neurons are best. For samples at an obtuse angle, one neuron active on both must be long;
+    two short ones are cheaper.
 
     >>> import numpy as np
     >>> from convexrelu.geometry import l0_l1_equivalence
@@ -171,7 +171,7 @@ def l0_l1_equivalence(
 
 
 def _oracle(problem: TrainingProblem, rank: int) -> str:
-    """A list of all cells is sharper than branch and bound; few samples have few, whatever their rank."""
+    """A list of all cells is tighter than branch and bound; few samples have few cells, whatever their rank."""
     few = rank > 3 and count_patterns(problem.n_samples, rank) <= _MAX_CELLS
     return "cells" if few and proved_length(problem.design) > LONGEST else "auto"
 
@@ -179,7 +179,7 @@ def _oracle(problem: TrainingProblem, rank: int) -> str:
 def _two_neurons(
     problem: TrainingProblem, ellipsoid: RectifiedEllipsoid, y: Array
 ) -> tuple[float, TwoLayerNetwork | None]:
-    """Norm of the two neurons that make the positive and the negative part of some outputs, and their network."""
+    """Norm of the two neurons with the positive and the negative part of some outputs, and their network."""
     sizes, directions = zip(
         *(ellipsoid.gauge(np.maximum(s * y, 0.0)) for s in (1, -1)), strict=True
     )
@@ -189,7 +189,7 @@ def _two_neurons(
 
 
 def _compare(size: float, lower: float, upper: float, rtol: float) -> bool | None:
-    """Whether `size` is the number between the bounds; None if they do not tell."""
+    """Whether `size` equals the number between the bounds; None if they do not decide it."""
     if size <= lower * (1 + rtol):
         return True
     return False if upper < size * (1 - rtol) or math.isinf(size) else None

@@ -1,4 +1,4 @@
-"""The shortest vector that fulfils linear inequalities, and perhaps equations."""
+"""The shortest vector that satisfies linear inequalities and, optionally, equations."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from convexrelu.patterns.cone_support import cone_support
 __all__ = ["least_distance", "least_distance_with_equations"]
 
 
-# Vectors longer than this count as none: the data do not tell them from a contradiction.
+# Longer vectors count as none: the data do not distinguish them from infeasibility.
 _LONGEST = 1e10
-# Relative error by which equations and inequalities may be missed.
+# Relative error allowed in equations and inequalities.
 _MISSED = 1e-10
 _RANK_TOL = 1e-12
 
@@ -21,21 +21,21 @@ _RANK_TOL = 1e-12
 def least_distance(rows: Array, least: Array) -> Array | None:
     r"""Solve ``min ‖t‖  s.t.  rows t ≥ least``, by one projection on a cone (Lawson & Hanson 1974, chapter 23).
 
-    With ``C`` the cone of all ``μᵀ(rows, least)``, ``μ ≥ 0``, let ``p`` be what the projection on ``C`` leaves of the
-    last unit vector ``e``. Then ``(rows, least) p ≤ 0`` and ``pᵀe = ‖p‖²``, so that ``t = −p_{1..k}/‖p‖²`` fulfils the
-    inequalities, as the shortest one; its length is ``√(1/‖p‖² − 1)``. They contradict each other if and only if ``e``
-    is in ``C``, which is ``p = 0`` (Farkas).
+    With ``C`` the cone of all ``μᵀ(rows, least)``, ``μ ≥ 0``, let ``p`` be the residual of projecting the
+    last unit vector ``e`` on ``C``. Then ``(rows, least) p ≤ 0`` and ``pᵀe = ‖p‖²``, so that ``t = −p_{1..k}/‖p‖²`` is
+    the shortest vector that satisfies the inequalities; its length is ``√(1/‖p‖² − 1)``. They are infeasible
+    if and only if ``e`` is in ``C``, that is, ``p = 0`` (Farkas).
 
     Parameters
     ----------
     rows : array of shape (m, k)
-        In units in which ``‖t‖`` is about one: the errors of ``t`` are some roundings times ``1 + ‖t‖²``.
+        In units in which ``‖t‖`` is about one: the errors of ``t`` are a few roundings times ``1 + ‖t‖²``.
     least : array of shape (m,)
 
     Returns
     -------
     array of shape (k,) or None
-        None where there is no such vector, or none shorter than 1e10.
+        None if there is no such vector, or none shorter than 1e10.
 
     Examples
     --------
@@ -60,8 +60,8 @@ def least_distance_with_equations(
 ) -> Array | None:
     """Solve ``min ‖u‖  s.t.  equations u = equal,  rows u ≥ least``.
 
-    With ``u₀`` the shortest solution of the equations and ``N`` an orthonormal basis of directions that do not change
-    them, ``u = u₀ + Nt`` and ``‖u‖² = ‖u₀‖² + ‖t‖²``: what is left is :func:`least_distance`.
+    With ``u₀`` the shortest solution of the equations and ``N`` an orthonormal basis of their null space,
+    ``u = u₀ + Nt`` and ``‖u‖² = ‖u₀‖² + ‖t‖²``: :func:`least_distance` solves the rest.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def least_distance_with_equations(
     Returns
     -------
     array of shape (k,) or None
-        It misses each equation and inequality by no more than 1e-9 of the length of its row times ``‖u‖``. None where
-        there is none.
+        Each equation and inequality is violated by at most 1e-9 of the length of its row times ``‖u‖``. None if there
+        is no solution.
 
     Examples
     --------

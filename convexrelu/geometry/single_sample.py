@@ -1,4 +1,4 @@
-"""Neurons that see one sample only: the extreme points of the rectified ellipsoid along the coordinate axes."""
+"""Neurons active on one sample only: extreme points of the rectified ellipsoid along the coordinate axes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SingleSampleNeurons:
 
 
 def single_sample_neurons(X: ArrayLike, *, hidden_bias: bool | str = "free") -> SingleSampleNeurons:
-    r"""For every sample, the neuron that is active there and nowhere else, and as large as it can be.
+    r"""For every sample, the neuron that is active there and nowhere else, with the largest possible output.
 
     ::
 
@@ -49,23 +49,23 @@ def single_sample_neurons(X: ArrayLike, *, hidden_bias: bool | str = "free") -> 
     ``t_i e_i`` is the end of the spike of the rectified ellipsoid along the axis of sample ``i``.
 
     **Free biases** (Ergen & Pilanci 2021, on extreme points along the coordinate axes and convex hulls). The best ``b``
-    is ``−max_{j≠i} x_jᵀw``. What is left is ``max_{‖w‖≤1} min_{j≠i} (x_i − x_j)ᵀw``, the distance of ``x_i`` from the
+    is ``−max_{j≠i} x_jᵀw``. What remains is ``max_{‖w‖≤1} min_{j≠i} (x_i − x_j)ᵀw``, the distance of ``x_i`` from the
     convex hull of the other samples where that is positive. With ``p`` the projection of ``x_i`` on this hull::
 
         w = (x_i − p)/‖x_i − p‖,      b = −pᵀw,      t_i = ‖x_i − p‖
 
-    Condition: ``x_i`` is not in the convex hull of the others, that is, it is a vertex of the hull of all samples,
+    Condition: ``x_i`` is not in the convex hull of the others, that is, it is a vertex of the hull of all samples
     and occurs once.
 
     **Penalised biases, or none.** Let ``C`` be the cone of all non-negative combinations of ``x̃_j``, ``j ≠ i``. By
     Moreau, ``max {x̃_iᵀu : u ∈ C°, ‖u‖ ≤ 1}`` over the polar cone ``C° = {u : x̃_jᵀu ≤ 0}`` is the length of the
-    projection of ``x̃_i`` on it, which is what the projection on ``C`` leaves::
+    projection of ``x̃_i`` on it, which is the residual of the projection on ``C``::
 
         r = x̃_i − P_C(x̃_i),      (w, b) = r/‖r‖,      t_i = ‖r‖
 
     Condition: ``x̃_i`` is not in ``C``. With biases this is the same condition as above, as the last entry of all
-    ``x̃`` is one: only lengths, not existence, depend on whether biases are penalised. Without, it is one on the
-    directions of the samples: a sample whose others are in no common half space has no such neuron.
+    ``x̃`` is one: only lengths, not existence, depend on whether biases are penalised. Without biases, it concerns the
+    directions of the samples: a sample has no such neuron if the others lie in no common half-space.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ def single_sample_neurons(X: ArrayLike, *, hidden_bias: bool | str = "free") -> 
     Returns
     -------
     SingleSampleNeurons
-        In exact arithmetic the maximisers. In floating point ``x_jᵀw + b ≤ 0`` holds up to rounding. Samples nearer to
+        The maximisers, in exact arithmetic. In floating point ``x_jᵀw + b ≤ 0`` holds up to rounding. Samples closer to
         the hull, or the cone, of the others than 1e-10 of the size of the data count as inside.
 
     Raises
     ------
     ValueError
-        If `X` is not an array of finite numbers with two axes, or `hidden_bias` is something else.
+        If `X` is not a finite array with two axes, or `hidden_bias` is something else.
 
     Notes
     -----
@@ -95,7 +95,7 @@ def single_sample_neurons(X: ArrayLike, *, hidden_bias: bool | str = "free") -> 
 
     Examples
     --------
-    The corners of a square have one each, its middle has none.
+    Each corner of the square has such a neuron, its middle has none.
 
     >>> import numpy as np
     >>> X = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 1.0], [0.0, 2.0], [2.0, 2.0]])
@@ -105,14 +105,14 @@ def single_sample_neurons(X: ArrayLike, *, hidden_bias: bool | str = "free") -> 
     >>> np.maximum(X @ neurons.weights[0] + neurons.biases[0], 0).round(6)
     array([1.414214, 0.      , 0.      , 0.      , 0.      ])
     """
-    # Of the problem, only samples and biases matter.
+    # Only the samples and biases of the problem matter.
     samples = finite_array("X", X)
     problem = TrainingProblem(samples, np.zeros(samples.shape[:1]), 1.0, hidden_bias=hidden_bias)
     return _neurons_of(problem)
 
 
 def single_sample_start(problem: TrainingProblem) -> TwoLayerNetwork:
-    """A network of hull neurons, with patterns for ``train(problem, start=...)``.
+    """A network of single-sample neurons, as patterns for ``train(problem, start=...)``.
 
     With ``c`` the best constant output, the outer weights are ``a_i = −ℓ'(c, y_i)/t_i``: outputs change by ``−ℓ'(c,
     y_i)`` at the samples that have a neuron, and nowhere else. For the squared error, that is from ``c`` to ``y_i``.
@@ -120,24 +120,24 @@ def single_sample_start(problem: TrainingProblem) -> TwoLayerNetwork:
     Parameters
     ----------
     problem : TrainingProblem
-        With rectifiers, any loss and any number of outputs. Samples without weight are overlooked, and equal ones with
+        With ReLU units, any loss and any number of outputs. Samples without weight are ignored, and equal ones with
         equal targets count as one.
 
     Returns
     -------
     TwoLayerNetwork
-        Balanced. One without neurons where no sample has one, or where ``c`` is optimal for those that have.
+        Balanced. Without neurons where no sample has one, or where ``c`` is optimal for those that have.
 
     Raises
     ------
     ValueError
-        For other activations, which have no side where they are zero.
+        For other activations, which are zero on neither side.
 
     Notes
     -----
     On six small problems (``python -m benchmarks.end_to_end.bench_hull_starts``) this start took fewer programs than
-    none on five, and more than descent, the default, on all six. It makes no better start than the default; it needs
-    no training.
+    no start on five, and more than descent, the default, on all six. It is no better than the default; it needs no
+    training.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def _free_neuron(rows: Array, i: int) -> tuple[Array, float, float] | None:
     """Direction, bias and value with a free bias: away from the hull of the others."""
     gaps = rows[i] - np.delete(rows, i, axis=0)
     scale = float(norms(gaps).max(initial=0.0))
-    if scale == 0:  # no other sample: then the bias alone may be as large as one likes
+    if scale == 0:  # no other sample: then the bias alone may be arbitrarily large
         return None
     towards = least_distance(gaps / scale, np.ones(len(gaps)))
     if towards is None:
@@ -199,7 +199,7 @@ def _free_neuron(rows: Array, i: int) -> tuple[Array, float, float] | None:
 
 
 def _penalised_neuron(rows: Array, i: int) -> tuple[Array, float, float] | None:
-    """Direction in all coordinates, no more bias, and value: away from the cone of the others."""
+    """Direction in all coordinates, no additional bias, and value: away from the cone of the others."""
     scale = float(norms(rows[i]))
     if scale == 0:
         return None

@@ -1,4 +1,4 @@
-"""The support functions of the rectified ellipsoid: how far it reaches in a direction, on one side or on both."""
+"""Support functions of the rectified ellipsoid: its extent in a direction, on one side or on both."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from convexrelu.patterns.enumerate import RowSpace
 __all__ = ["SupportFunctions", "SupportPoint"]
 
 
-# As many cells are listed in about a second.
+# Listing this many cells takes about a second.
 _MAX_CELLS = 10_000
-# Bounds that are this near to a value settle it, relative to the value and to Σ|v_i|‖x̃_i‖.
+# Bounds this close to a value settle it, relative to the value and to Σ|v_i|‖x̃_i‖.
 _SETTLED, _ROUNDING = 1e-3, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class SupportPoint:
-    """The farthest point in some direction ``v``, and how that is known: ``value ≤ max vᵀz ≤ bound``.
+    """The farthest point in some direction ``v``, with bounds: ``value ≤ max vᵀz ≤ bound``.
 
     Attributes
     ----------
     value : float
         ``vᵀ point``.
     bound : float
-        A proved upper bound on the maximum, whatever rounding did.
+        A proved upper bound on the maximum, with allowance for rounding.
     is_proof : bool
         Whether the two agree, up to 0.1 % of the value (and 1e-9 of ``Σ|v_i|‖x̃_i‖``), so that `value` is proved to be
-        the maximum to that accuracy. Otherwise it is estimated: the largest that a search found.
+        the maximum to that accuracy. Otherwise it is an estimate: the largest value that a search found.
     direction : array of shape (d̃,)
         ``u``, a unit vector, or zero.
     sign : float
@@ -58,25 +58,25 @@ class SupportPoint:
 
 
 class _List(NamedTuple):
-    """An oracle of one sign, and by what factor more than its patterns are worth ``h_Q`` may be."""
+    """An oracle for one sign, and the largest factor by which ``h_Q`` may exceed the value of its patterns."""
 
     oracle: Oracle
     factor: float
 
 
 class SupportFunctions:
-    """``h_Q(v) = max_{‖u‖ ≤ 1} vᵀ relu(X̃u)`` and ``M(v) = max(h_Q(v), h_Q(−v))``, with proofs where they can be had.
+    """``h_Q(v) = max_{‖u‖ ≤ 1} vᵀ relu(X̃u)`` and ``M(v) = max(h_Q(v), h_Q(−v))``, with proofs where possible.
 
-    Oracles price ``M(v)``. Of one sign they speak in two ways only. A list of patterns can be priced with the sign 1
-    alone: of all cells, or of the one where nothing is rectified if the data are spike-free. And a bound on ``M(v)``
-    settles ``h_Q(v)`` where that is the larger side.
+    Oracles price ``M(v)``. A single sign can be bounded in two ways only. A list of patterns can be priced with the
+    sign 1 alone: of all cells, or of the one where nothing is rectified if the data are spike-free. And a bound on
+    ``M(v)`` settles ``h_Q(v)`` where that is the larger side.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     random_state : int, RandomState or None
-        Seed of searches.
+        Seed of the searches.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class SupportFunctions:
         bound = self._relaxation.one_sign(v)
         if self._list is not None:
             report = self._list.oracle(v)
-            # Of nearly degenerate data, the bound may be infinite or not a number: then it is not the smaller one.
+            # For nearly degenerate data, the bound may be infinite or NaN: then it is not the smaller one.
             listed = self._list.factor * (report.bound + float(np.abs(v) @ self.space.residual))
             return self._farthest(v, report.directions @ self.space.basis.T, min(bound, listed))
         if not (v > 0).any():  # zero is the farthest point
@@ -133,7 +133,7 @@ class SupportFunctions:
 
     @cached_property
     def _list(self) -> _List | None:
-        """The patterns that one sign can be had from, in coordinates of the row space as in `CellOracle`."""
+        """Patterns that price one sign, in coordinates of the row space as in `CellOracle`."""
         masks, slack = np.ones((1, len(self.design)), dtype=bool), 0.0
         factor = proved_length(self.design)
         if factor > 1 + 0.5 * _SETTLED:
@@ -153,7 +153,7 @@ class SupportFunctions:
 
     @cached_property
     def _prover(self) -> Oracle:
-        """Both signs, with a proof where that can be had."""
+        """Both signs, with a proof where possible."""
         return choose_oracles("auto", self.design, self._random_state).exact
 
     def _farthest(self, v: Array, directions: Array, bound: float) -> SupportPoint:

@@ -1,1 +1,1 @@
-"""Exchange with other libraries, arrays in and arrays out; imported when it is asked for."""
+"""Exchange with other libraries, arrays in and arrays out; imported on demand."""

@@ -1,4 +1,4 @@
-"""To ONNX, without torch."""
+"""Export to ONNX, without torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
     ----------
     network : TwoLayerNetwork
         Or anything else with its arrays.
-        A network without neurons gets one that is zero. A skip connection becomes two neurons an output.
+        A network without neurons gets one that is zero. A skip connection becomes two neurons per output.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
     ImportError
         If ``onnx`` is not installed.
     ValueError
-        For a skip connection with the absolute value, which neurons cannot make.
+        For a skip connection with the absolute value, whose neurons cannot represent it.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
     )
     opset = helper.make_opsetid("", _OPSET)
     model = helper.make_model(graph, opset_imports=[opset], producer_name="convexrelu")
-    model.ir_version = 8  # what came with this opset; newer ones are refused by older runtimes
+    model.ir_version = 8  # the version of this opset; older runtimes refuse newer ones
     checker.check_model(model)
     return model
 

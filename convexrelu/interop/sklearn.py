@@ -1,4 +1,4 @@
-"""From scikit-learn."""
+"""Import from scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def from_sklearn(regressor: MLPRegressor) -> Weights:
     Parameters
     ----------
     regressor : sklearn.neural_network.MLPRegressor
-        With one entry in `hidden_layer_sizes`, ``activation="relu"`` and outputs as they are (any loss but
+        With one entry in `hidden_layer_sizes`, ``activation="relu"`` and no output activation (any loss but
         ``"poisson"``).
 
     Returns
     -------
     Weights
-        What :class:`~convexrelu.TwoLayerNetwork` is made of.
+        Constructor arguments of :class:`~convexrelu.TwoLayerNetwork`.
 
     Raises
     ------

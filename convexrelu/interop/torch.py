@@ -1,4 +1,4 @@
-"""To PyTorch and back."""
+"""Export to PyTorch and import from it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ def to_torch(
 ) -> nn.Sequential:
     """``Sequential(Linear, ReLU, Linear)`` with the network's weights, in evaluation mode.
 
-    For other activations than ReLU the module in the middle is ``LeakyReLU(slope)``: -1 makes it the absolute value.
-    A skip connection becomes two neurons an output.
+    For activations other than ReLU the middle module is ``LeakyReLU(slope)``: -1 makes it the absolute value.
+    A skip connection becomes two neurons per output.
 
     Parameters
     ----------
     network : TwoLayerNetwork
         Or anything else with its arrays. A network without neurons gets one that is zero, for the sake of exporters.
     dtype : torch.dtype, optional
-        Type of the parameters; ``torch.float64`` by default, which keeps outputs to rounding.
+        Type of the parameters; ``torch.float64`` by default, which preserves outputs up to rounding.
     device : str
-        Where the parameters live.
+        Device of the parameters.
 
     Returns
     -------
     torch.nn.Sequential
-        Trainable. Its regularised loss is the network's objective, so that fine-tuning starts from
+        Trainable. Its regularised loss equals the network's objective, so fine-tuning starts from
         there.
 
     Examples
@@ -71,7 +71,7 @@ def from_torch(module: nn.Module) -> Weights:
     Returns
     -------
     Weights
-        What :class:`~convexrelu.TwoLayerNetwork` is made of.
+        Constructor arguments of :class:`~convexrelu.TwoLayerNetwork`.
 
     Raises
     ------

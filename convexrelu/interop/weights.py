@@ -1,4 +1,4 @@
-"""Weights of a two-layer network as plain arrays: what is exchanged with other libraries."""
+"""Weights of a two-layer network as plain arrays, for exchange with other libraries."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class HasWeights(Protocol):
         ...
 
     def without_skip(self) -> Self:
-        """The same function with the skip connection as neurons."""
+        """The same function, with the skip connection expressed by neurons."""
         ...
 
 
 def weights_of(network: HasWeights) -> Weights:
-    """Weights without a skip connection, and with one neuron that is zero where there would be none.
+    """Weights without a skip connection, and with one zero neuron if there would be none.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Meeting targets at the smallest norm by generating patterns, as cutting planes do for training."""
+"""Interpolation at the smallest norm by generating patterns, as cutting planes do for training."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from convexrelu.results.status import Status
 __all__ = ["InterpolationByPatterns", "InterpolationProgram"]
 
 
-# Price of missing a target where patterns cannot meet them yet, in units of the program.
+# Price of missing a target while patterns cannot meet them yet, in units of the program.
 _PRICE = 1e4
 _MIN_CUTS = 12
-# Blocks below this part of the largest are rounding of the solver.
+# Columns below this fraction of the largest are rounding errors of the solver.
 _NO_BLOCK = 1e-7
 
 
 @dataclass(eq=False)
 class InterpolationByPatterns:
-    """Column generation for the program of interpolation.
+    """Column generation for the interpolation program.
 
-    As long as the patterns cannot meet the targets, these may be missed at a price.
+    While the patterns cannot meet the targets, missing them is allowed at a price.
     """
 
     problem: TrainingProblem
@@ -49,7 +49,7 @@ class InterpolationByPatterns:
     size: float
 
     def run(self, blocks: Blocks) -> Found:
-        """Add patterns until the gap is closed, or there are no more.
+        """Add patterns until the gap is closed or none are left to add.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class InterpolationByPatterns:
         return self._ended(best, self.max_iter, Status.MAX_ITER)
 
     def _solved(self, blocks: Blocks) -> tuple[InterpolationProgram | None, bool]:
-        """The program of the blocks and whether it meets the targets."""
+        """The program over the blocks, and whether it meets the targets."""
         for price_, meets in ((None, True), (_PRICE, False)):
             program = InterpolationProgram(self.problem, blocks, price_, self.size)
             if program.solve():
@@ -95,7 +95,7 @@ class InterpolationByPatterns:
     def _price(
         self, network: TwoLayerNetwork, v: Array, blocks: Blocks
     ) -> tuple[Certificate, Blocks]:
-        """Heuristic pricing, or exact pricing where that sees no more cuts."""
+        """Heuristic pricing, or exact pricing where that finds no more cuts."""
         heuristic, exact, _ = self.oracles
         certificate, report = norm_certificate(
             self.problem, network, heuristic, v, self.tol, self.deadline
@@ -121,7 +121,7 @@ class InterpolationByPatterns:
 def _better(
     best: tuple[TwoLayerNetwork, Certificate] | None, found: tuple[TwoLayerNetwork, Certificate]
 ) -> tuple[TwoLayerNetwork, Certificate]:
-    """The smaller norm with the better bound of both."""
+    """The smaller norm with the better of the two bounds."""
     if best is None:
         return found
     network, certificate = min((best, found), key=lambda pair: pair[1].objective)
@@ -130,16 +130,16 @@ def _better(
 
 
 class InterpolationProgram:
-    """``min Σ‖u_b‖ (+ price · Σ|missed|)`` over blocks in their cones, in units in which all is about one.
+    """``min Σ‖u_b‖ (+ price · Σ|missed|)`` over blocks in their cones, in units in which everything is about one.
 
     Parameters
     ----------
     problem : TrainingProblem
     blocks : Blocks
     price : float or None
-        None where all targets have to be met.
+        None where all targets must be met.
     size : float
-        About what the norm is.
+        Approximate size of the norm.
     """
 
     def __init__(
@@ -167,14 +167,14 @@ class InterpolationProgram:
         self._program = cp.Problem(cp.Minimize(objective), [self._link, cones])
 
     def solve(self) -> bool:
-        """Whether there is a solution, accurate or not."""
+        """Whether a solution was found, accurate or not."""
         from convexrelu.programs.base import call_solver, solver_options
 
         status = call_solver(self._program, "CLARABEL", **solver_options("CLARABEL", 1e-10))
         return status in (Status.CONVERGED, Status.INACCURATE) and self._u.value is not None
 
     def network(self) -> TwoLayerNetwork:
-        """Neurons of the blocks that are not zero."""
+        """Neurons of the nonzero blocks."""
         values = np.asarray(self._u.value).T * self.size
         sizes = np.linalg.norm(values, axis=1)
         kept = sizes > _NO_BLOCK * sizes.max()

@@ -1,4 +1,4 @@
-"""Interpolation at the smallest norm: what training tends to as the penalty goes to zero."""
+"""Interpolation at the smallest norm: the limit of training as the penalty goes to zero."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from convexrelu.solvers.nonconvex.descent import descend
 
 __all__ = ["minimum_norm"]
 
-# Penalty at which descent is run for first patterns, as a part of the smallest one without neurons.
+# Penalty of the descent that provides first patterns, as a fraction of the smallest one without neurons.
 _FIRST_ALPHA = 1e-4
 
 
@@ -46,21 +46,21 @@ def minimum_norm(
     time_limit: float | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Result:
-    r"""The network of smallest norm among those of every width that meet all targets.
+    r"""The network of smallest norm among networks of any width that meet all targets.
 
     ::
 
         N = min  Σ_j ‖w̃_j‖ |a_j|     s.t.  f(x_i) = y_i       (``"hinge"``: y_i f(x_i) ≥ 1)
           = max  vᵀy                  s.t.  M(v) ≤ 1,  1ᵀv = 0 with an intercept   (``"hinge"``: y_i v_i ≥ 0)
 
-    It is the limit of training as ``alpha → 0`` (Ergen & Pilanci 2021, the equality-constrained problem; ``M`` is that
-    of :class:`~convexrelu.TrainingProblem`). Any ``v`` with ``1ᵀv = 0`` gives the lower bound ``vᵀy/M(v)``.
+    This is the limit of training as ``alpha → 0`` (Ergen & Pilanci 2021, the equality-constrained problem; ``M`` is
+    that of :class:`~convexrelu.TrainingProblem`). Any ``v`` with ``1ᵀv = 0`` gives the lower bound ``vᵀy/M(v)``.
 
     * Samples on a line with free biases: straight lines between the targets, ``N = ½V + ½ max(V, |s_1 + s_last|)`` with
       slopes ``s`` of total variation ``V``; for the hinge loss a :class:`~convexrelu.closed_forms.SplineProgram`.
-    * Spike-free data, whitened ones among them: two neurons that are active on all samples.
-    * Else patterns are generated, as by cutting planes: every ``u`` with ``|vᵀ relu(X̃u)| > 1`` is one. Whether the
-      bound is a proof is up to the oracle.
+    * Spike-free data, including whitened data: two neurons that are active on all samples.
+    * Otherwise patterns are generated, as by cutting planes: every ``u`` with ``|vᵀ relu(X̃u)| > 1`` gives one. The
+      oracle determines whether the bound is a proof.
 
     Parameters
     ----------
@@ -71,15 +71,15 @@ def minimum_norm(
     loss : {"squared_error", "hinge"}
         Whether targets are met exactly, or with a margin of one.
     hidden_bias : bool or "free"
-        Whether neurons have a bias, penalised or free; free ones need samples on a line, and an intercept.
+        Whether neurons have a bias, penalised or free; free ones require samples on a line, and an intercept.
     fit_intercept : bool
         Whether there is an intercept.
     oracle : str
-        Who prices, see :func:`~convexrelu.oracles.selection.choose_oracles`.
+        Oracle for pricing, see :func:`~convexrelu.oracles.selection.choose_oracles`.
     tol : float
         Relative gap to reach.
     max_iter : int
-        Most programs that are solved.
+        Largest number of programs to solve.
     time_limit : float, optional
         Seconds for generating patterns.
     random_state : int, RandomState or None
@@ -88,14 +88,14 @@ def minimum_norm(
     Returns
     -------
     Result
-        Its certificate speaks of the norm: ``objective`` is ``Σ_j ‖w̃_j‖ |a_j|`` of the network, ``lower_bound`` bounds
+        Its certificate is about the norm: ``objective`` is ``Σ_j ‖w̃_j‖ |a_j|`` of the network, ``lower_bound`` bounds
         that of every network that meets the targets. The network meets them within 1e-6 of their spread.
 
     Raises
     ------
     ValueError
-        For bad data; several outputs; free biases off a line; or targets that no network was found to meet, such as
-        two for equal samples.
+        For bad data; several outputs; free biases without samples on a line; or targets that no network was found to
+        meet, such as different targets for equal samples.
 
     Examples
     --------
@@ -164,9 +164,9 @@ def _first_blocks(
     random_state: int | np.random.RandomState | None,
     deadline: float,
 ) -> tuple[Blocks, float]:
-    """Patterns, and about what norm to expect.
+    """Patterns, and an estimate of the norm.
 
-    All samples active where that is enough, else the patterns of a network that nearly meets the targets.
+    All samples active where that suffices, otherwise the patterns of a network that nearly meets the targets.
     """
     all_active = Blocks.both_signs(np.ones((1, problem.n_samples), dtype=bool))
     if isinstance(oracles.heuristic, SpikeFreeOracle):

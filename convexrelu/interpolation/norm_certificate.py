@@ -1,4 +1,4 @@
-"""What is said of networks that meet targets: their norm, by what they miss, and a bound from the dual."""
+"""Certificates for interpolating networks: their norm, their error on the targets, and a bound from the dual."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from convexrelu.results.status import Status
 __all__ = ["MET", "Found", "dual_feasible", "miss", "norm", "norm_certificate", "with_margin"]
 
 
-# A network, what is known of its norm, programs that were solved, and how it ended.
+# A network, the certificate of its norm, the number of programs solved, and the final status.
 Found = tuple[TwoLayerNetwork, Certificate, int, Status]
 
-# Largest miss of a target, in units of their spread, that counts as interpolation.
+# Largest error on a target, in units of their spread, that counts as interpolation.
 MET = 1e-6
 _EPS = float(np.finfo(np.float64).eps)
-# A margin that is one but for the accuracy of a solver.
+# A margin of one, up to the accuracy of a solver.
 _NEARLY = 1 - 1e-4
-# Part of the tolerance that a proof is asked for.
+# Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
 
 
 def miss(problem: TrainingProblem, network: TwoLayerNetwork) -> float:
-    """Largest distance from the targets, in units of their spread."""
+    """Largest error on the targets, in units of their spread."""
     outputs = network.predict(problem.X)
     if problem.loss.is_hinge:
         return float(np.maximum(1.0 - problem.y * outputs, 0.0).max())
@@ -40,7 +40,7 @@ def miss(problem: TrainingProblem, network: TwoLayerNetwork) -> float:
 
 
 def with_margin(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
-    """Rescale so that the margin is at least one; targets that are to be met exactly are left alone."""
+    """Rescale so that the margin is at least one; networks for exact targets are left alone."""
     if not problem.loss.is_hinge:
         return network
     margin = float((problem.y * network.predict(problem.X)).min())
@@ -51,7 +51,7 @@ def with_margin(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerN
 
 
 def norm(problem: TrainingProblem, network: TwoLayerNetwork) -> float:
-    """``Σ_j ‖w̃_j‖ |a_j|``, the smallest penalty that scaling neurons gives."""
+    """``Σ_j ‖w̃_j‖ |a_j|``, the smallest penalty over rescalings of the neurons."""
     return problem.balanced(network).penalty(free_bias=problem.free_bias)
 
 
@@ -79,7 +79,7 @@ def norm_certificate(
 
 
 def dual_feasible(problem: TrainingProblem, v: Array) -> Array:
-    """A point near ``v``, up to a positive factor, with the signs and the sum that the dual asks for."""
+    """A point near ``v``, up to a positive factor, with the signs and the sum that the dual requires."""
     # The domain of the hinge loss ends at the weights; here only its signs count.
     size = float(np.abs(v / problem.weights).max()) or 1.0
     return problem.feasible(v * (0.5 / size))

@@ -1,4 +1,4 @@
-"""Meeting targets at the smallest norm on a line: straight lines between them, or a margin of one."""
+"""Interpolation at the smallest norm on a line: straight lines between targets, or a margin of one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def interpolate_on_line(problem: TrainingProblem) -> Found:
 
 
 def _by_margin(problem: TrainingProblem, line: Line) -> tuple[TwoLayerNetwork, Array, Status]:
-    """The program of slopes."""
+    """Solve the program of slopes."""
     program = SplineProgram(problem, line, margins=True)
     status = program.solve()
     v = program.dual()
@@ -58,7 +58,7 @@ def _interpolant(problem: TrainingProblem, line: Line) -> tuple[TwoLayerNetwork,
     knots, y = line.positions[order], problem.y[order]
     gaps = np.diff(knots)
     if (gaps == 0).any():
-        raise ValueError("y has different targets for samples that are equal but for rounding")
+        raise ValueError("y has different targets for samples that are equal up to rounding")
     slopes = np.diff(y) / gaps
     total, ends = float(np.abs(np.diff(slopes)).sum()), float(slopes[0] + slopes[-1])
     extra = math.copysign(max(abs(ends) - total, 0.0) / 2, ends)

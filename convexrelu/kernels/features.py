@@ -1,4 +1,4 @@
-"""The kernel of a network's own hidden features, and how well kernels agree."""
+"""The kernel of a network's own hidden features, and the alignment of kernels."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def network_kernel(
 ) -> Array:
     """Kernel of the hidden features that training has chosen.
 
-    Of features ``φ_j(x) = relu(w̃_jᵀx̃)/‖w̃_j‖``, each with the weight of its neuron in the penalty::
+    For features ``φ_j(x) = relu(w̃_jᵀx̃)/‖w̃_j‖``, each with the weight of its neuron in the penalty::
 
         K(x, z) = Σ_j ‖w̃_j‖ ‖a_j‖ φ_j(x) φ_j(z)
 
-    which does not change when neurons are rescaled: it is the product of the outputs of the neurons when these are
+    It does not change when neurons are rescaled: it is the inner product of the neurons' outputs when these are
     balanced.
 
     Parameters
@@ -33,19 +33,19 @@ def network_kernel(
     Z : array of shape (m, d), optional
         Other inputs; ``None`` means `X`.
     free_bias : bool
-        Whether hidden biases have no penalty: lengths are then ``‖w_j‖``, and neurons without weights are none.
+        Whether hidden biases are unpenalised: lengths are then ``‖w_j‖``, and neurons with zero weights do not count.
 
     Returns
     -------
     array of shape (n, m)
-        Of rank at most the width. Intercept and skip connection are no part of it.
+        Of rank at most the width. Excludes intercept and skip connection.
 
     Notes
     -----
     With one output, ``f − c = Σ_j a_j ‖w̃_j‖ φ_j`` has a norm of ``‖f − c‖²_K ≤ Σ_j ‖w̃_j‖ |a_j|``, its penalty, with
-    equality where features are linearly independent. Outer weights of an optimal network, the inner ones held, satisfy
-    the conditions of ``min F(f + c) + (alpha/2) ‖f‖²_K``: kernel ridge regression with this kernel gives the network
-    back.
+    equality where features are linearly independent. The outer weights of an optimal network, with the inner ones
+    fixed, satisfy the optimality conditions of ``min F(f + c) + (alpha/2) ‖f‖²_K``: kernel ridge regression with
+    this kernel reproduces the network.
 
     References
     ----------
@@ -77,7 +77,7 @@ def kernel_alignment(K: ArrayLike, L: ArrayLike) -> float:
     Returns
     -------
     float
-        Between 0 and 1 for positive semidefinite matrices; 1 where centred ones are proportional.
+        Between 0 and 1 for positive semidefinite matrices; 1 where the centred ones are proportional.
 
     Raises
     ------
@@ -110,5 +110,5 @@ def _centred(name: str, matrix: ArrayLike) -> Array:
     centred = KernelCenterer().fit_transform(kernel)
     size, rounding = np.linalg.norm(centred), 1e-14 * np.linalg.norm(kernel)
     if size <= rounding:
-        raise ValueError(f"{name} is zero when centred, and is aligned with nothing")
+        raise ValueError(f"{name} is zero when centred, so that its alignment is undefined")
     return centred / size

@@ -26,15 +26,15 @@ from convexrelu.results.status import Status
 __all__ = ["ReweightedKernel", "gated_kernel", "reweighted_kernel"]
 
 
-# What smoothing may add to the objective, in units of the gap.
+# Largest increase of the objective by smoothing, in units of the gap.
 _SMOOTHING = 0.01
-# Reweightings between two looks at the gap, which takes longer than one of them.
+# Reweightings between two evaluations of the gap, each of which takes longer than a reweighting.
 _EVERY = 10
 
 
 @dataclass(frozen=True, eq=False)
 class ReweightedKernel:
-    """What :func:`reweighted_kernel` returns.
+    """Result of :func:`reweighted_kernel`.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def gated_kernel(
 ) -> Array:
     """``K(x, z) = Σ_i η_i 1{g_iᵀx̃ ≥ 0} 1{g_iᵀz̃ ≥ 0} x̃ᵀz̃``, the kernel of gated ReLU networks.
 
-    With equal weights ``η_i = 1/P`` and ``P → ∞`` standard normal gates it is the neural tangent kernel of gated
+    With equal weights ``η_i = 1/P`` and ``P → ∞`` standard normal gates, this is the neural tangent kernel of gated
     networks, ``x̃ᵀz̃ (π − t)/(2π)`` with ``t`` the angle of ``x̃`` and ``z̃``: the second term of
     :func:`~convexrelu.kernels.tangent_kernel`.
 
@@ -100,7 +100,7 @@ def gated_kernel(
     Raises
     ------
     ValueError
-        For arrays of the wrong shape or with entries that they must not have; the message names them.
+        For arrays with the wrong shape or invalid entries; the message names them.
 
     Examples
     --------
@@ -142,13 +142,13 @@ def reweighted_kernel(
     patterns : ActivationPatterns or array of shape (P, d̃)
         The gates ``g_i``, or patterns with gates.
     weights : array of shape (P,), optional
-        First weights of the gates, not negative; those of gates with one pattern are added. ``None`` makes them equal:
-        with independent standard normal gates that estimates the tangent kernel, in which a pattern has the
+        Initial weights of the gates, nonnegative; weights of gates with the same pattern are added. ``None`` makes them
+        equal: with independent standard normal gates that estimates the tangent kernel, in which a pattern has the
         probability of its cell. Only proportions matter, see the notes.
     n_iter : int
-        Most reweightings. Zero leaves the tangent kernel.
+        Largest number of reweightings. Zero keeps the tangent kernel.
     tol : float
-        Relative duality gap of the program to stop at; every tenth reweighting it is looked at.
+        Relative duality gap of the program at which to stop; evaluated every tenth reweighting.
 
     Returns
     -------
@@ -158,12 +158,12 @@ def reweighted_kernel(
     Raises
     ------
     ValueError
-        For another activation or loss, or arguments that are not understood; the message names them.
+        For another activation or loss, or invalid arguments; the message names them.
 
     Notes
     -----
-    *Scale.* A tangent kernel has no scale of its own. First weights are ``η = τw`` with the ``τ`` that minimises the
-    right-hand side above. By Cauchy–Schwarz that makes its penalty ``alpha √(Σ_i w_i) √(Σ_i ‖u_i‖²/w_i) ≥ alpha Σ_i
+    *Scale.* A tangent kernel has no scale of its own. Initial weights are ``η = τw`` with the ``τ`` that minimises the
+    right-hand side above. By Cauchy–Schwarz its penalty is then ``alpha √(Σ_i w_i) √(Σ_i ‖u_i‖²/w_i) ≥ alpha Σ_i
     ‖u_i‖``, the best bound that ``w`` gives. The function of ``τ`` is convex, and its derivative has one root.
 
     *Zeros.* A weight of zero would stay zero. Hence ``η_i = √(‖u_i‖² + ε²)``, which is reweighting for the objective
@@ -232,7 +232,7 @@ class _GatedRidge:
         return (self.masks.T * eta) @ self.masks * self.gram
 
     def solve(self, eta: Array) -> tuple[GatedNetwork, Array]:
-        """The network of these weights, and its outputs."""
+        """The network with these weights, and its outputs."""
         problem = self.problem
         a, intercept = kernel_ridge(
             self.kernel(eta),
@@ -248,7 +248,7 @@ class _GatedRidge:
         return network, network.predict(problem.X)
 
     def certificate(self, objective: float, outputs: Array) -> Certificate:
-        """The gap in the program."""
+        """Certificate of the gap in the program."""
         v = self.problem.dual_point(outputs)
         return certificate_of(self.problem, objective, v, self.oracle(v))
 
@@ -274,7 +274,7 @@ class _GatedRidge:
             return float((slopes / np.square(tau * eigenvalues + alpha)).sum()) - total
 
         largest = float(squares.sum()) / (4 * alpha * total)
-        if descent(0.0) <= 0:  # nothing is better than the best constant
+        if descent(0.0) <= 0:  # nothing improves on the best constant
             return 0.0
         # Twice that for rounding.
         return float(brentq(descent, 0.0, 2 * largest, xtol=1e-12 * largest))

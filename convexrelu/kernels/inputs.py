@@ -1,4 +1,4 @@
-"""What kernels are given: two sets of rows to compare, and weights of gates."""
+"""Checks of kernel inputs: two sets of rows to compare, and weights of gates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def augmented_pair(X: ArrayLike, Z: ArrayLike | None, hidden_bias: bool) -> tupl
     Raises
     ------
     ValueError
-        For what is not a matrix of finite numbers, or if the two differ in their features.
+        For anything but a matrix of finite numbers, or if the two differ in their features.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def augmented_pair(X: ArrayLike, Z: ArrayLike | None, hidden_bias: bool) -> tupl
 
 
 def checked_weights(weights: ArrayLike, size: int) -> Array:
-    """Weights of shape (`size`,), not negative and not all zero, or a ValueError."""
+    """Weights of shape (`size`,), nonnegative and not all zero, or a ValueError."""
     array = finite_array("weights", weights, size)
     if (array < 0).any() or not array.any():
         raise ValueError("weights must be non-negative, with at least one positive entry")

@@ -1,4 +1,4 @@
-"""Kernel ridge regression with sample weights and an intercept without a penalty."""
+"""Kernel ridge regression with sample weights and an unpenalised intercept."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def kernel_ridge(
 ) -> tuple[Array, Any]:
     """Minimise ``Σ_i s_i (y_i − f(x_i) − c)² + alpha ‖f‖²_K`` over ``f = Σ_i a_i k(x_i, ·)`` and ``c``.
 
-    The conditions are ``(K + alpha S⁻¹) a + c1 = y`` and ``1ᵀa = 0``: with the solutions for ``y`` and for ones as
-    targets, ``c`` is the quotient of their sums.
+    The optimality conditions are ``(K + alpha S⁻¹) a + c1 = y`` and ``1ᵀa = 0``: with the solutions for ``y`` and for
+    a vector of ones as targets, ``c`` is the quotient of their sums.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def kernel_ridge(
     weights : array of shape (n,)
         ``s``, non-negative, not all zero.
     fit_intercept : bool
-        Without, ``c = 0``.
+        If False, ``c = 0``.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def kernel_ridge(
     ridge = KernelRidge(alpha=alpha, kernel="precomputed")
     if not fit_intercept:
         return ridge.fit(K, y, weights).dual_coef_, np.zeros(y.shape[1:])[()]
-    # Of targets far from zero, most is intercept.
+    # For targets far from zero, most of the fit is the intercept.
     mean = np.average(y, axis=0, weights=weights)
     targets = np.column_stack([y - mean, np.ones(len(y))])
     solutions = ridge.fit(K, targets, weights).dual_coef_

@@ -16,7 +16,7 @@ __all__ = ["tangent_kernel"]
 def tangent_kernel(X: ArrayLike, Z: ArrayLike | None = None, *, hidden_bias: bool = True) -> Array:
     """Neural tangent kernel of ReLU networks with one hidden layer.
 
-    Of ``f(x) = m^{-1/2} Σ_j a_j relu(w̃_jᵀ x̃)`` with ``m → ∞`` standard normal weights, all of them trained, with
+    For ``f(x) = m^{-1/2} Σ_j a_j relu(w̃_jᵀ x̃)`` with ``m → ∞`` standard normal weights, all of them trained, with
     ``t`` the angle of ``x̃`` and ``z̃``::
 
         K(x, z) = E[relu(w̃ᵀx̃) relu(w̃ᵀz̃)] + x̃ᵀz̃ P[w̃ᵀx̃ ≥ 0, w̃ᵀz̃ ≥ 0]
@@ -39,14 +39,14 @@ def tangent_kernel(X: ArrayLike, Z: ArrayLike | None = None, *, hidden_bias: boo
     Raises
     ------
     ValueError
-        For what is not a matrix of finite numbers, or if the two differ in their features.
+        For anything but a matrix of finite numbers, or if the two differ in their features.
 
     Notes
     -----
-    With ``δ = π − t`` this is ``‖x̃‖ ‖z̃‖ (sin δ − 2δ cos δ)/(2π)``. Of unit vectors ``p`` and ``q``, the angle is ``δ
+    With ``δ = π − t`` this is ``‖x̃‖ ‖z̃‖ (sin δ − 2δ cos δ)/(2π)``. For unit vectors ``p`` and ``q``, the angle is ``δ
     = 2 arctan2(‖p + q‖, ‖p − q‖)`` (Kahan 2006, "How Futile are Mindless Assessments of Roundoff in Floating-Point
     Computation?"), which is accurate everywhere; the arc cosine has only half of the digits near 0 and ``π``. It takes
-    ``O(nmd)`` operations. The kernel of networks with a factor ``√(2/m)``, another custom, is twice this one.
+    ``O(nmd)`` operations. With the factor ``√(2/m)``, another convention, the kernel is twice this one.
 
     References
     ----------
@@ -69,5 +69,5 @@ def tangent_kernel(X: ArrayLike, Z: ArrayLike | None = None, *, hidden_bias: boo
 
 
 def _units(rows: Array, lengths: Array) -> Array:
-    """Unit vectors; rows of zeros stay, as their angle does not matter."""
+    """Unit vectors; zero rows stay zero, as their angle does not matter."""
     return rows / np.where(lengths > 0, lengths, 1.0)[:, None]

@@ -1,9 +1,9 @@
-"""Loss functions: one class a loss, in one file a family.
+"""Loss functions: one class per loss, one file per family.
 
-Methods work sample by sample and know nothing of the network or of the penalty;
-:class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss is written here once and serves the primal,
-the dual, the certificate and the cvxpy programs. A loss of your own is a subclass of one of the base classes: see
-:doc:`/guides/write_a_loss`. `LOSSES` lists those that have names.
+Methods work sample by sample and know nothing of the network or the penalty;
+:class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss is written once and serves the primal,
+the dual, the certificate and the cvxpy programs. A custom loss is a subclass of one of the base classes: see
+:doc:`/guides/write_a_loss`. `LOSSES` lists the named losses.
 """
 
 from convexrelu.losses.base import Loss, PiecewiseQuadraticLoss, SeparableLoss

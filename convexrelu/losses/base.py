@@ -1,4 +1,4 @@
-"""What a loss must offer, and what all losses share that are sums over samples and outputs."""
+"""The interface of losses, and the common part of losses that are sums over samples and outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Loss", "PiecewiseQuadraticLoss", "SeparableLoss"]
 
 
 EPS = float(np.finfo(np.float64).eps)
-# By how much a point may be outside the domain of a conjugate for rounding, in units of its ends.
+# Rounding allowance outside the domain of a conjugate, in units of its ends.
 OUTSIDE = 16 * EPS
 
 
@@ -31,22 +31,22 @@ class Loss(ABC):
     Attributes
     ----------
     name : str
-        As in `LOSSES`.
+        Name in `LOSSES`.
     smooth : bool
         Whether the gradient is continuous.
     degree : float or None
-        ``p`` with ``ℓ(τf, τy) = τ^p ℓ(f, y)`` for ``τ > 0``; None where there is none.
+        ``p`` with ``ℓ(τf, τy) = τ^p ℓ(f, y)`` for ``τ > 0``; None if there is no such ``p``.
     is_least_squares : bool
-        Whether ``ℓ(f, y) = ½ (f − y)²``. Solvers and closed forms of least squares take the loss at its word.
+        Whether ``ℓ(f, y) = ½ (f − y)²``. Solvers and closed forms for least squares trust this without a check.
     is_hinge : bool
-        Whether ``ℓ(f, y) = max(0, 1 − y f)`` with targets −1 and 1. Closed forms take the loss at its word.
+        Whether ``ℓ(f, y) = max(0, 1 − y f)`` with targets −1 and 1. Closed forms trust this without a check.
     couples_outputs : bool
-        Whether the loss of a sample is no sum over outputs.
+        Whether the loss of a sample is not a sum over outputs.
     takes_labels : bool
-        Whether targets are classes: −1 and 1, or ``0 … K−1`` with an output each if `couples_outputs`. Classifiers take
-        such a loss, regressors the others.
+        Whether targets are classes: −1 and 1, or ``0 … K−1`` with one output each if `couples_outputs`. Classifiers
+        accept such losses, regressors the others.
     has_probabilities : bool
-        Whether outputs are log-odds, or log-probabilities but for a constant.
+        Whether outputs are log-odds, or log-probabilities up to a constant.
     predicts_logarithms : bool
         Whether predictions are the exponentials of outputs.
     """
@@ -63,7 +63,7 @@ class Loss(ABC):
 
     @abstractmethod
     def checked_targets(self, y: Array) -> Array:
-        """Finite targets as they are, or a ValueError that says what this loss takes."""
+        """Finite targets unchanged, or a ValueError that says what this loss accepts."""
 
     @abstractmethod
     def n_outputs(self, y: Array) -> int:
@@ -85,12 +85,12 @@ class Loss(ABC):
     def conjugate(self, z: Array, y: Array) -> Array:
         """``ℓ*(z_i, y_i) = sup_f  z_iᵀf − ℓ(f, y_i)``, of shape (n,); ``inf`` outside its domain.
 
-        What is a few units in the last place outside counts as on the boundary, see `conjugate_error`.
+        Points a few units in the last place outside count as on the boundary, see `conjugate_error`.
         """
 
     @abstractmethod
     def conjugate_error(self, z: Array, y: Array) -> Array:
-        """Bound on the error of what `conjugate` returns, of shape (n,).
+        """Bound on the error of the value of `conjugate`, of shape (n,).
 
         It covers the rounding within `conjugate`, a relative error of ``4 ε`` in ``z`` itself, such as that of a
         quotient, and points just outside the domain in this sense: where ``z`` counts as on the boundary,
@@ -114,17 +114,17 @@ class Loss(ABC):
         weights : array of shape (n,)
             Non-negative. Entries of `v` without weight become zero.
         balanced : bool
-            Whether columns are to sum to zero.
+            Whether columns must sum to zero.
 
         Returns
         -------
         array shaped like `v`
-            ``−v_i/weights_i`` lies in the domain of ``ℓ*(·, y_i)``, as real numbers do, without rounding. If
-            `balanced`, columns sum to zero as real numbers, and to the float 0.0 in whatever order they are added.
+            ``−v_i/weights_i`` lies in the domain of ``ℓ*(·, y_i)`` exactly, in real arithmetic. If
+            `balanced`, columns sum to zero in real arithmetic, and to the float 0.0 in any order of summation.
         """
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
-        """``Σ weights_i ℓ(f_i, y_i)`` in cvxpy, where there is one: for its solvers, and for closed forms on a line."""
+        """``Σ weights_i ℓ(f_i, y_i)`` in cvxpy, if available: for its solvers, and for closed forms on a line."""
         raise ValueError(f"loss={self.name!r} has no expression in cvxpy; use solver='auto'")
 
     @property
@@ -134,9 +134,9 @@ class Loss(ABC):
 
 
 class SeparableLoss(Loss):
-    """A sum of one term for each sample and output; a loss defines the terms.
+    """A sum of one term for each sample and output; subclasses define the terms.
 
-    Its conjugates have intervals around zero for domains.
+    The domains of its conjugates are intervals around zero.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ class SeparableLoss(Loss):
         Whether the derivative of the conjugate is infinite at the ends of its domain.
     bends_at_target : bool
         Whether the loss consists of two straight lines that meet at ``f = y``, so that ``ℓ*(z) = z y`` on its domain.
-        Descent rounds such kinks off; of other losses with kinks it takes the gradient as it is.
+        Descent smooths such kinks; for other losses with kinks it uses the gradient as it is.
     """
 
     steep: ClassVar[bool] = False
@@ -204,7 +204,7 @@ class SeparableLoss(Loss):
         return separable_dual_point(v, weights, low, high, balanced)
 
     def _clipped(self, z: Array, y: Array) -> tuple[Array, NDArray[np.bool_]]:
-        """The nearest points in the domain, and whether they are more than rounding away."""
+        """The nearest points in the domain, and whether they are farther away than rounding."""
         low, high = self.domain(y)
         reach = 1.0 if np.asarray(z).dtype == object else 1.0 + OUTSIDE
         return np.clip(z, low, high), (z < reach * low) | (z > reach * high)
@@ -213,7 +213,7 @@ class SeparableLoss(Loss):
 class PiecewiseQuadraticLoss(SeparableLoss):
     """``ℓ(f, y) = max_z  z (f − y) − ½ z²`` over the domain of ``z``, or without the square.
 
-    On arrays of Fractions `value` and `conjugate` are exact, and no point outside the domain is let in.
+    On arrays of Fractions `value` and `conjugate` are exact, and points outside the domain are not accepted.
     """
 
     has_square: ClassVar[bool]
@@ -236,7 +236,7 @@ class PiecewiseQuadraticLoss(SeparableLoss):
 
 
 def weights_like(weights: Array, y: Array) -> Array:
-    """Sample weights in the shape of a factor of `y`."""
+    """Sample weights, reshaped to multiply `y`."""
     return weights if np.ndim(y) < 2 else weights[:, None]
 
 

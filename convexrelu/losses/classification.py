@@ -21,13 +21,13 @@ __all__ = ["Hinge", "Logistic", "SquaredHinge"]
 
 
 class _MarginLoss(SeparableLoss):
-    """Targets of shape (n,), of both signs: with one class, no intercept would be best."""
+    """Targets of shape (n,) with both signs: with one class, there is no best intercept."""
 
     takes_labels: ClassVar[bool] = True
-    _largest: ClassVar[float]  # −y z, at most
+    _largest: ClassVar[float]  # upper bound on −y z
 
     def checked_targets(self, y: Array) -> Array:
-        """Targets as they are; a ValueError if they are not −1 and 1, or all the same."""
+        """Targets unchanged; a ValueError if they are not −1 and 1, or all the same."""
         if y.ndim != 1:
             raise ValueError(f"y has shape {y.shape}, expected (n,) with loss={self.name!r}")
         strange = y[np.abs(y) != 1]
@@ -120,7 +120,7 @@ class Logistic(_MarginLoss):
 
 @dataclass(frozen=True)
 class Hinge(_MarginLoss, PiecewiseQuadraticLoss):
-    """Hinge loss, ``ℓ(f, y) = max(0, 1 − y f)`` for ``y = ±1``: that of support vector machines.
+    """Hinge loss, ``ℓ(f, y) = max(0, 1 − y f)`` for ``y = ±1``, as in support vector machines.
 
     Examples
     --------
@@ -194,7 +194,7 @@ class SquaredHinge(_MarginLoss, PiecewiseQuadraticLoss):
         """Best intercept of one output."""
         # Where all negative samples are beyond their margins, and where all positive ones are.
         first, last = -1 - f[y < 0].max(), 1 - f[y > 0].min()
-        if first >= last:  # between the two there is no loss
+        if first >= last:  # between the two the loss is zero
             return float(last + (first - last) / 2)
         return increasing_root(lambda c: float(weights @ self.gradient(f + c, y)), first, last)
 

@@ -1,13 +1,13 @@
-"""Points in the domain of the dual objective, balanced as real numbers are.
+"""Points in the domain of the dual objective, balanced in exact real arithmetic.
 
 With ``F(f) = Σ_i s_i ℓ(f_i, y_i)``, the dual objective ``−F*(−v)`` is finite where ``−v_i/s_i`` is in the domain of
-``ℓ*(·, y_i)`` for every ``i``, and with an intercept ``1ᵀv = 0`` besides. A certificate needs both without
-rounding. All of these domains are star-shaped about zero, so it takes two steps.
+``ℓ*(·, y_i)`` for every ``i``, and, with an intercept, ``1ᵀv = 0``. A certificate needs both exactly,
+without rounding. All of these domains are star-shaped about zero, so this takes two steps.
 
-1. *Near it.* Shift and clip in float64, to rounding.
+1. *Near it.* Shift and clip in float64, up to rounding.
 2. *Onto it.* Round all entries towards zero to multiples of one power of two that is so coarse, ``2⁻⁵² Σ|v|`` at
-   least, that all their sums are floats, too; then take what is left of the sums away, from entries that have it to
-   give: again towards zero. Nothing leaves a star-shaped domain on the way.
+   least, that all their sums are floats, too; then subtract the remaining sums from entries that are large enough:
+   again towards zero. These steps never leave a star-shaped domain.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def separable_dual_point(
     weights : array of shape (n,)
         Non-negative; entries of ``v`` without weight become zero.
     low, high : arrays shaped like `v`
-        Ends of intervals around zero, perhaps infinite.
+        Ends of intervals around zero, possibly infinite.
     balanced : bool
 
     Returns
@@ -80,7 +80,7 @@ def separable_dual_point(
 
 
 def _shifted(v: Array, weights: Array, lower: Array, upper: Array) -> Array:
-    """The clipped ``v − μ·weights`` that sums to zero, to rounding."""
+    """The clipped ``v − μ·weights`` that sums to zero, up to rounding."""
 
     def clipped(shift: float) -> Array:
         return np.clip(v - shift * weights, lower, upper)
@@ -93,7 +93,7 @@ def _shifted(v: Array, weights: Array, lower: Array, upper: Array) -> Array:
 
 
 def _without_sum(v: Array) -> Array:
-    """``v`` with entries nearer to zero and a sum that is zero."""
+    """``v`` with entries moved towards zero and a sum that is zero."""
     v = _on_grid(v)
     excess = float(v.sum())
     return v - math.copysign(1.0, excess) * _taken(np.maximum(v * np.sign(excess), 0), abs(excess))
@@ -114,7 +114,7 @@ def class_dual_point(v: Array, labels: NDArray[np.int64], weights: Array, balanc
     weights : array of shape (n,)
         Non-negative; rows without weight become zero.
     balanced : bool
-        Whether columns are to sum to zero.
+        Whether columns must sum to zero.
 
     Returns
     -------
@@ -124,9 +124,9 @@ def class_dual_point(v: Array, labels: NDArray[np.int64], weights: Array, balanc
     Notes
     -----
     The entries off the label are ``−q_ik ≤ 0`` and determine the row. A sample of class ``a`` sends the amount
-    ``q_ib`` to class ``b``, and columns sum to zero if every class gives as much as it gets. What some give too
-    much finds its way to those that get too much through ``q``: all of ``q`` is one such way (the result would be
-    ``V = 0``), and paths along which amounts are taken away find a shorter one.
+    ``q_ib`` to class ``b``, and columns sum to zero if every class gives as much as it gets. The surplus of some
+    classes is routed through ``q`` to those with a deficit: all of ``q`` is one such routing (the result would be
+    ``V = 0``), and shortest paths along which amounts are removed find a smaller one.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def class_dual_point(v: Array, labels: NDArray[np.int64], weights: Array, balanc
     rows = np.arange(len(v))
     given = np.maximum(-v, 0.0)
     given[rows, labels] = 0.0
-    # Not more than the sample has, and a little less: sums are rounded here.
+    # At most the sample's weight, and slightly less: sums are rounded here.
     room = weights * (1 - 2 * (v.shape[1] + 2) * _EPS)
     totals = given.sum(axis=1)
     given *= np.divide(room, totals, out=np.ones_like(totals), where=totals > room)[:, None]
@@ -165,11 +165,11 @@ def _balance(given: Array, labels: NDArray[np.int64]) -> None:
 def _reduction(flow: Array) -> Array:
     """``R`` with ``0 ≤ R ≤ flow`` whose row sums minus column sums are those of `flow`, by shortest paths.
 
-    Maximum flow of Edmonds and Karp from the classes that give too much to those that get too much. It routes all
-    of it, since `flow` itself does. Amounts are multiples of one grid, so that nothing is rounded.
+    Maximum flow by Edmonds and Karp from the classes that give too much to those that get too much. It routes all
+    of the surplus, since `flow` itself does. Amounts are multiples of one grid, so that nothing is rounded.
     """
     excess = flow.sum(axis=1) - flow.sum(axis=0)
-    rest = flow.copy()  # of which amounts can be taken, on the way back given again
+    rest = flow.copy()  # residual amounts: reduced along a path, increased backwards
     while (excess > 0).any():
         path = _shortest_path(rest, excess)
         steps = list(pairwise(path))
@@ -214,7 +214,7 @@ def _on_grid(v: Array) -> Array:
 
 
 def _taken(amounts: Array, total: float) -> Array:
-    """What to take from non-negative amounts, the largest first, for `total` in all; multiples of one grid."""
+    """Amounts to take from nonnegative amounts, the largest first, with sum `total`; multiples of one grid."""
     order = np.argsort(-amounts, kind="stable")
     before = np.cumsum(amounts[order]) - amounts[order]
     taken = np.empty_like(amounts)

@@ -1,4 +1,4 @@
-"""The loss of several classes, in which outputs are coupled."""
+"""The loss of several classes, which couples the outputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Multinomial"]
 
 
 _MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
-_LAST_STEPS = 2  # without looking at the objective
+_LAST_STEPS = 2  # without evaluating the objective
 _BALANCED = 1e-12
 
 
@@ -52,7 +52,7 @@ class Multinomial(Loss):
     has_probabilities: ClassVar[bool] = True
 
     def checked_targets(self, y: Array) -> Array:
-        """Targets as they are; a ValueError if they are not 0 … K−1, every one of them present, ``K ≥ 2``."""
+        """Targets unchanged; a ValueError if they are not 0 … K−1, every one of them present, ``K ≥ 2``."""
         if y.ndim != 1:
             raise ValueError(f"y has shape {y.shape}, expected (n,) with loss={self.name!r}")
         strange = y[(y < 0) | (y != np.floor(y))]
@@ -101,7 +101,7 @@ class Multinomial(Loss):
         return np.where(outside, np.inf, -_entropy(np.maximum(others, 0.0), np.minimum(total, 1.0)))
 
     def conjugate_error(self, z: Array, y: Array) -> Array:
-        """Bound on the error; what counts as on the boundary is inside after ``z`` is scaled by ``1 − 32 K ε``."""
+        """Bound on the error; points counted as on the boundary are inside after ``z`` is scaled by ``1 − 32 K ε``."""
         # As for the logistic loss, with rounding errors of the others that add up in the rest, p_y.
         others, total = (np.clip(part, 0.0, 1.0) for part in _others(z, y))
         return z.shape[1] * EPS * (64 * _entropy(others, total) + 160 * total)
@@ -125,13 +125,13 @@ class Multinomial(Loss):
         for _ in range(_MAX_STEPS):
             p = softmax(f + c, axis=1)
             predicted = weights @ p
-            # Constants change nothing; 1/K makes the matrix regular without a part in the solution.
+            # Constants change nothing; 1/K makes the matrix regular without affecting the solution.
             hessian = np.diag(predicted) - (p * weights[:, None]).T @ p + 1 / n_outputs
             hessian[np.diag_indices(n_outputs)] += EPS * predicted.max()
             step = np.linalg.solve(hessian, wanted - predicted)
             decrease = float((wanted - predicted) @ step)
             rounding = 8 * EPS * abs(current)
-            # Too near for the objective to tell: full steps, with twice the digits each.
+            # Too close for the objective to decide: full steps, which double the digits each.
             if decrease <= rounding:
                 c, n_last = c + step, n_last + 1
                 if n_last == _LAST_STEPS:
@@ -145,7 +145,7 @@ class Multinomial(Loss):
         return c - c.mean()
 
     def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
-        """With an intercept that balances the distributions, and what is left taken off them."""
+        """Dual point with an intercept that balances the distributions; the remaining sums are subtracted."""
         labels = _labels(y)
         near = class_dual_point(v, labels, weights, False)
         alive = weights > 0
@@ -181,7 +181,7 @@ def _entropy(others: Array, total: Array) -> Array:
 
 
 def _distributions(v: Array, labels: NDArray[np.int64], weights: Array) -> Array:
-    """``p = e_y − V/s``, not negative."""
+    """``p = e_y − V/s``, nonnegative."""
     p = -v / weights[:, None]
     p[np.arange(len(v)), labels] += 1.0
     return np.maximum(p, 0.0)

@@ -1,4 +1,4 @@
-"""Weighted quantiles: the best constants of losses made of two straight lines."""
+"""Weighted quantiles: the best constants for piecewise-linear losses with one kink."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from convexrelu._utils.typing import Array
 
 __all__ = ["weighted_quantile"]
 
-_TIE = 1e-12  # of the weight
+_TIE = 1e-12  # fraction of the weight that counts as rounding
 
 
 def weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    """The value below which there is the part `level` of the weight.
+    """The value below which the fraction `level` of the weight lies.
 
-    Where an interval of numbers is (up to rounding of the weights), its midpoint: turning all signs then turns the
-    sign of a median.
+    If there is an interval of such numbers (up to rounding of the weights), its midpoint: the median then changes
+    sign with the values.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Losses of real targets, or counts; for several outputs they add."""
+"""Losses for real targets or counts; they add over several outputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RealTargets(SeparableLoss):
     """Targets of shape (n,), or (n, K) for ``K ≥ 2`` outputs."""
 
     def checked_targets(self, y: Array) -> Array:
-        """Targets as they are; a ValueError for other shapes."""
+        """Targets unchanged; a ValueError for other shapes."""
         if y.ndim not in (1, 2) or y.shape[1:] in ((0,), (1,)):
             raise ValueError(
                 f"y has shape {y.shape}, expected (n,), or (n, K) with at least two outputs"
@@ -37,7 +37,7 @@ class RealTargets(SeparableLoss):
         return y.shape[1] if y.ndim == 2 else 1
 
     def best_shift(self, f: Array, y: Array, weights: Array) -> float:
-        """Where the derivative changes its sign, for losses that are least at ``f = y``."""
+        """Root of the derivative, for losses that are smallest at ``f = y``."""
         rest = y - f
         return increasing_root(
             lambda c: float(weights @ self.gradient(f + c, y)), rest.min(), rest.max()
@@ -48,7 +48,7 @@ class RealTargets(SeparableLoss):
 class SquaredError(RealTargets, PiecewiseQuadraticLoss):
     """Squared error, ``ℓ(f, y) = ½ (f − y)²``, the scaling of :class:`sklearn.linear_model.Lasso`.
 
-    `value` and `conjugate` take arrays of Fractions as well, and are exact on them.
+    `value` and `conjugate` accept arrays of Fractions as well, and are exact on them.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class SquaredError(RealTargets, PiecewiseQuadraticLoss):
         return np.ones_like(f)
 
     def best_shift(self, f: Array, y: Array, weights: Array) -> float:
-        """Weighted mean, taken about the first residual so that a constant one is met to the last bit."""
+        """Weighted mean, relative to the first residual so that a constant residual is reproduced exactly."""
         rest = y - f
         return float(rest[0] + weights @ (rest - rest[0]) / weights.sum())
 
@@ -138,7 +138,7 @@ class AbsoluteError(RealTargets, PiecewiseQuadraticLoss):
         return np.zeros_like(f)
 
     def best_shift(self, f: Array, y: Array, weights: Array) -> float:
-        """Weighted median of what is left."""
+        """Weighted median of the residuals."""
         return weighted_quantile(y - f, weights, 0.5)
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
@@ -155,7 +155,7 @@ class Huber(RealTargets, PiecewiseQuadraticLoss):
     Parameters
     ----------
     delta : float
-        Residual at which squares turn into straight lines, positive.
+        Residual at which the loss changes from quadratic to linear, positive.
 
     Raises
     ------
@@ -223,7 +223,7 @@ class Huber(RealTargets, PiecewiseQuadraticLoss):
 class Quantile(RealTargets, PiecewiseQuadraticLoss):
     """Pinball loss: ``level·r`` for ``r = y − f ≥ 0`` and ``(level − 1)·r`` for ``r < 0``.
 
-    The constant that is best is the quantile of the targets at `level`; at ½ this is half the absolute error.
+    The best constant is the quantile of the targets at `level`; at ½ this is half the absolute error.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
         return np.zeros_like(f)
 
     def best_shift(self, f: Array, y: Array, weights: Array) -> float:
-        """Weighted quantile of what is left."""
+        """Weighted quantile of the residuals."""
         return weighted_quantile(y - f, weights, self.level)
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
@@ -290,7 +290,7 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
 class Poisson(RealTargets):
     """Half the Poisson deviance of a mean ``μ = exp(f)``: ``ℓ(f, y) = exp(f) − y f + y log y − y`` for ``y ≥ 0``.
 
-    That of :class:`sklearn.linear_model.PoissonRegressor`, with constants that make it zero at ``μ = y``.
+    The loss of :class:`sklearn.linear_model.PoissonRegressor`, with constants that make it zero at ``μ = y``.
 
     Examples
     --------
@@ -307,7 +307,7 @@ class Poisson(RealTargets):
     steep: ClassVar[bool] = True
 
     def checked_targets(self, y: Array) -> Array:
-        """Targets as they are; a ValueError if one is negative."""
+        """Targets unchanged; a ValueError if one is negative."""
         if (y < 0).any():
             raise ValueError(f"y has the entry {y.min():g}; loss='poisson' takes y ≥ 0")
         return super().checked_targets(y)

@@ -1,4 +1,4 @@
-"""Roots of functions that never decrease."""
+"""Roots of nondecreasing functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["increasing_root"]
 
 
 def increasing_root(function: Callable[[float], float], first: float, last: float) -> float:
-    """A zero between `first` and `last`, to the last bits; the end where the sign is already that of the far side.
+    """A zero between `first` and `last`, to the last bits; an end, if the sign there is already that of the far side.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Gated ReLU networks: the gates decide which samples a block sees."""
+"""Gated ReLU networks: the gates decide on which samples a unit is active."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class GatedNetwork(NetworkOfGates):
     Attributes
     ----------
     gates : array of shape (P, d̃)
-        ``g_i``, kept as they were drawn.
+        ``g_i``, kept as drawn.
     weights : array of shape (P, d̃)
         ``u_i``.
     intercept : float
@@ -53,7 +53,7 @@ class GatedNetwork(NetworkOfGates):
         Parameters
         ----------
         X : array of shape (n, d)
-            The rows on which the outputs are kept, normally the training data; elsewhere the two
+            The rows on which the outputs agree, normally the training data; elsewhere the two
             networks differ.
         solver : str
             A cvxpy solver.

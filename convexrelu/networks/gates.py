@@ -1,4 +1,4 @@
-"""Networks whose units have fixed gates: what gated and threshold networks share."""
+"""Networks whose units have fixed gates: the common part of gated and threshold networks."""
 
 from __future__ import annotations
 

@@ -23,10 +23,9 @@ class ThresholdNetwork(NetworkOfGates):
     Attributes
     ----------
     gates : array of shape (P, d̃)
-        ``u_k``. Data determine them only up to the cell they are in: every gate of that cell has the same units on
+        ``u_k``. The data determine them only up to their cells: all gates in a cell have the same units on
         and off on the training data, and others elsewhere. Training returns the deepest point of the cell, the one
         farthest from switching any sample.
-    weights : array of shape (P,)
         ``w_k``.
     intercept : float
         ``c``.
@@ -44,7 +43,7 @@ class ThresholdNetwork(NetworkOfGates):
     """
 
     def active(self, X: ArrayLike) -> NDArray[np.bool_]:
-        """Which units are on, of shape (n, P)."""
+        """Boolean array of shape (n, P): True where a unit is on."""
         return self._design(X) @ self.gates.T >= 0
 
     def predict(self, X: ArrayLike) -> Array:
@@ -52,10 +51,10 @@ class ThresholdNetwork(NetworkOfGates):
         return self.active(X) @ self.weights + self.intercept
 
     def penalty(self) -> float:
-        """``Σ_k |w_k|``: what weight decay on the two factors of ``w_k = a_k s_k`` amounts to.
+        """``Σ_k |w_k|``: the effect of weight decay on the two factors of ``w_k = a_k s_k``.
 
-        A gate has no scale that weight decay could see. Give every unit an amplitude, ``a_k · s_k 1{u_kᵀx̃ ≥ 0}``:
-        then ``½ Σ_k (a_k² + s_k²)``, at its best over rescaling, is this number.
+        Weight decay does not see the scale of a gate. Give every unit an amplitude, ``a_k · s_k 1{u_kᵀx̃ ≥ 0}``:
+        then the minimum of ``½ Σ_k (a_k² + s_k²)`` over rescalings is this number.
         """
         return float(np.abs(self.weights).sum())
 
@@ -72,7 +71,7 @@ class ThresholdNetwork(NetworkOfGates):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ThresholdNetwork:
-        """Read what :meth:`save` wrote. Pickled content is refused.
+        """Read an archive written by :meth:`save`. Pickled content is refused.
 
         Raises
         ------

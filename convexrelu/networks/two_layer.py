@@ -1,4 +1,4 @@
-"""The weights of a two-layer ReLU network and what can be done to them without touching data."""
+"""The weights of a two-layer ReLU network, and the operations on them that need no data."""
 
 from __future__ import annotations
 
@@ -200,14 +200,14 @@ class TwoLayerNetwork:
         return np.column_stack([self.hidden_weights, self.hidden_bias])
 
     def prune(self) -> TwoLayerNetwork:
-        """Leave out neurons that cannot contribute: zero inner or zero outer weights."""
+        """Remove neurons that cannot contribute: zero inner or zero outer weights."""
         keep = (_norms(self.augmented_weights()) > 0) & (_norms(self.output_weights.T) > 0)
         return self._select(keep)
 
     def balance(self, *, free_bias: bool = False) -> TwoLayerNetwork:
         """Rescale every neuron to ``‖w̃_j‖ = ‖a_j‖``: same function, smallest penalty ``Σ_j ‖w̃_j‖ ‖a_j‖``.
 
-        With free biases it is ``‖w_j‖ = ‖a_j‖``, and neurons without weights become part of the intercept.
+        With free biases, ``‖w_j‖ = ‖a_j‖``, and neurons with zero weights become part of the intercept.
         """
         net = self._without_constants() if free_bias else self
         net = net.prune()
@@ -220,7 +220,7 @@ class TwoLayerNetwork:
         )
 
     def merge(self, tol: float = 1e-9, *, free_bias: bool = False) -> TwoLayerNetwork:
-        """Join neurons whose ``w̃_j`` point the same way into one, and balance; opposite ways, for the absolute value.
+        """Merge neurons whose ``w̃_j`` have the same direction, and balance; opposite ones too, for the absolute value.
 
         The function is kept (to `tol`, a distance between unit vectors) and the penalty never
         rises: neurons of opposite outer weights cancel.
@@ -228,7 +228,7 @@ class TwoLayerNetwork:
         Parameters
         ----------
         tol : float
-            Directions closer than this are one.
+            Directions closer than this count as equal.
         free_bias : bool
             As for :meth:`balance`.
         """
@@ -238,15 +238,14 @@ class TwoLayerNetwork:
         augmented = net.augmented_weights()
         scale = _norms(augmented)
         units = augmented / scale[:, None]
-        even = self.negative_slope == -1.0  # u and −u are one neuron
+        even = self.negative_slope == -1.0  # u and −u are the same neuron
         leader = _group_leaders(units, tol, either_way=even)
         if even:
             units = units * np.where((units * units[leader]).sum(axis=1) < 0, -1.0, 1.0)[:, None]
         outer = net.output_weights * scale
         kept = np.unique(leader)
         summed = np.column_stack([outer[:, leader == j].sum(axis=1) for j in kept])
-        # The direction of a group is the mean of its members, weighted by how much each one
-        # contributes.
+        # The direction of a group is the mean of its members, weighted by their contributions.
         mean = np.vstack([_norms(outer.T)[leader == j] @ units[leader == j] for j in kept])
         mean /= _norms(mean)[:, None]
         merged = net._with(
@@ -255,7 +254,7 @@ class TwoLayerNetwork:
         return merged.balance(free_bias=free_bias)
 
     def with_output_bias(self, output_bias: ArrayLike) -> TwoLayerNetwork:
-        """Same neurons, other intercept."""
+        """Same neurons, another intercept."""
         bias = np.atleast_1d(np.asarray(output_bias, dtype=np.float64))
         return self._with(output_bias=bias)
 
@@ -265,12 +264,14 @@ class TwoLayerNetwork:
         Raises
         ------
         ValueError
-            If the activation is the absolute value, from which no line can be made.
+            If the activation is the absolute value, whose neurons cannot represent a line.
         """
         if self.skip_weights is None:
             return self
         if self.negative_slope == -1.0:
-            raise ValueError("skip_weights cannot be made of neurons with the absolute value")
+            raise ValueError(
+                "skip_weights cannot be represented by neurons with the absolute value"
+            )
         scale = np.eye(self.n_outputs) / (1 + self.negative_slope)
         zeros = np.zeros(2 * self.n_outputs)
         return self._with(
@@ -289,7 +290,7 @@ class TwoLayerNetwork:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TwoLayerNetwork:
-        """Read what :meth:`save` wrote. Pickled content is refused.
+        """Read an archive written by :meth:`save`. Pickled content is refused.
 
         Raises
         ------
@@ -345,7 +346,7 @@ class TwoLayerNetwork:
         )
 
     def _without_constants(self) -> TwoLayerNetwork:
-        """Neurons without weights put into the intercept."""
+        """Move neurons with zero weights into the intercept."""
         constant = np.asarray(~self.hidden_weights.any(axis=1))
         b = self.hidden_bias[constant]
         values = np.maximum(b, 0.0) + self.negative_slope * np.minimum(b, 0.0)

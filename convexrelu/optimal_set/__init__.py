@@ -1,6 +1,6 @@
-"""What one can choose among networks that are equally good on the training data.
+"""The choice among networks that are equally good on the training data.
 
-An optimum of the training problem is rarely alone. Keep the neurons of a network and scale each one by
+The optimum of the training problem is rarely unique. Keep the neurons of a network and scale each one by
 ``c_j ≥ 0``; with ``h_j = φ(X̃ w̃_j) a_jᵀ``, its outputs on the training data, and ``p_j = ‖w̃_j‖ ‖a_j‖``::
 
     f(c) = Σ_j c_j h_j + intercept,        penalty(c) = Σ_j c_j p_j,        c ≥ 0

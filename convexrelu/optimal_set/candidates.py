@@ -1,4 +1,4 @@
-"""The neurons that optima of a problem may have, and the part of each in a given solution."""
+"""The neurons that optima of a problem may have, and the scale of each in a given solution."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = ["Candidates", "find_candidates", "refitted"]
 # "auto" lists all cells up to this number of them, which takes about a second.
 _AUTO_CELLS = 10_000
 _ROUNDS = 3
-# Columns that the optimum makes dependent are so only to the accuracy of a solution: along singular values below this
-# part of the largest, what they ask for is its error, and magnified.
+# Columns that are dependent at the optimum are so only to the accuracy of a solution: along singular values below
+# this fraction of the largest, the right-hand side is mostly error, which would be magnified.
 _RANK_TOL = 1e-5
-# Neurons with less than this part of the penalty say nothing about the dual point.
+# Neurons with a smaller fraction of the penalty tell nothing about the dual point.
 _DUST = 1e-6
 
 
@@ -53,9 +53,9 @@ class Candidates:
     values : array of shape (m,)
         ``vᵀh_j / alpha`` at the dual point.
     certificate : Certificate
-        Of the network that was given.
+        Certificate of the given network.
     is_complete : bool
-        Whether there can be no other maximisers, up to the tolerance.
+        Whether other maximisers are excluded, up to the tolerance.
     """
 
     v: Array
@@ -74,7 +74,7 @@ def find_candidates(
     oracle: str,
     random_state: int | np.random.RandomState | None,
 ) -> Candidates:
-    """Maximisers of ``|vᵀφ(X̃u)|`` to `rtol`, those of the network's own cells among them.
+    """Maximisers of ``|vᵀφ(X̃u)|`` up to `rtol`, including those of the network's own cells.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def find_candidates(
     Raises
     ------
     ValueError
-        If a direction is above ``(1 + rtol) alpha``: the network is not that near to an optimum.
+        If a direction is above ``(1 + rtol) alpha``: the network is not close enough to an optimum.
     """
     pairs, resolution = _listed(problem, oracle)
     name = oracle if pairs is None else "cells"
@@ -117,11 +117,11 @@ def find_candidates(
 
 
 def refitted(problem: TrainingProblem, found: Candidates, outputs: Array) -> Array:
-    """Scales after one Newton step on the objective, from `outputs`, the network's with the scales it has.
+    """Scales after one Newton step on the objective, starting from the network's current scales and `outputs`.
 
-    Over the scales that are positive, and the intercept, which is chosen afterwards. As ``vᵀh_j = alpha`` for these,
-    what is left of the gradient is ``h_jᵀ(v − v_f)``, with ``v_f = −∇F(outputs)``. Where a full step would
-    leave ``c ≥ 0``, none is made.
+    The step is over the positive scales and the intercept, which is chosen afterwards. As ``vᵀh_j = alpha`` for these,
+    the remaining gradient is ``h_jᵀ(v − v_f)``, with ``v_f = −∇F(outputs)``. Where a full step would
+    leave ``c ≥ 0``, no step is taken.
     """
     support = np.flatnonzero(found.scales > 0)
     curved = problem.loss.curvature(outputs, problem.y) > 0
@@ -137,7 +137,7 @@ def refitted(problem: TrainingProblem, found: Candidates, outputs: Array) -> Arr
 
 
 def _listed(problem: TrainingProblem, oracle: str) -> tuple[Pairs | None, float]:
-    """All cells and signs, where that is asked for or they are few, and what width of cells may be missing."""
+    """All cells and signs, if requested or if they are few, and the width of cells that may be missing."""
     if oracle not in ("auto", "cells"):
         return None, math.inf
     listed = all_pairs(problem, _AUTO_CELLS if oracle == "auto" else math.inf)
@@ -145,7 +145,7 @@ def _listed(problem: TrainingProblem, oracle: str) -> tuple[Pairs | None, float]
 
 
 def _own(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[Neurons, Array]:
-    """The neurons of a balanced network with penalty one, and what they cost in it."""
+    """The neurons of a balanced network with penalty one, and their penalties in the network."""
     directions, signs = problem.directions(network), np.sign(network.output_weights[0])
     if problem.free_bias:
         own = snapped(problem, Neurons(directions, signs))
@@ -159,8 +159,8 @@ def _polished(
 ) -> Array:
     """The nearest dual point at which the network's own neurons attain ``alpha``.
 
-    At an optimum they do. As the optimal dual point is among those at which they do, the nearest one, in the norm of
-    the sample weights, is closer to it than `v` was.
+    They do so at an optimum. As the optimal dual point is among the points where they do, the nearest one, in the norm
+    of the sample weights, is closer to it than `v` was.
     """
     strong = np.flatnonzero(scales > _DUST * scales.sum())
     own, pairs = own.select(strong), pairs.select(strong)
@@ -205,7 +205,7 @@ def _with_free_biases(
     pairs: Pairs,
     level: float,
 ) -> tuple[Neurons, Array, bool]:
-    """The network's neurons, and others with kinks at samples. There are always more: between samples."""
+    """The network's neurons, and others with kinks at samples. There are always more, with kinks between samples."""
     own, _, own_scales = network
     # The design makes biases cost a little: what its maximisers lack for that is not known to be lacking.
     others, _ = maximisers(problem, v, pairs, level / free_bias_factor(problem.design))

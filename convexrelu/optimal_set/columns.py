@@ -1,4 +1,4 @@
-"""What neurons add to outputs and to the penalty, and networks with other scales of them."""
+"""Contributions of neurons to outputs and to the penalty, and networks with other scales of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 
-# Unit columns are dependent where a singular value is below this part of the largest one.
+# Unit columns are dependent where a singular value is below this fraction of the largest one.
 _RANK_TOL = 1e-12
-# Relative rise of an objective that is put down to rounding.
+# Relative increase of an objective that is attributed to rounding.
 ROUNDING = 1e-10
 
 
 def check_fits(network: TwoLayerNetwork, problem: TrainingProblem) -> None:
-    """Raise a ValueError if features, outputs or activation are not those of the problem."""
+    """Raise a ValueError if features, outputs or activation differ from those of the problem."""
     if network.n_features != problem.n_features:
         raise ValueError(
             f"network takes {network.n_features} features, expected {problem.n_features}"
@@ -32,7 +32,7 @@ def check_fits(network: TwoLayerNetwork, problem: TrainingProblem) -> None:
 
 
 def columns_of(network: TwoLayerNetwork, problem: TrainingProblem, X: Array) -> Array:
-    """``vec(h_j)`` on the rows of `X`, (n K, m), and after them what the intercept adds, (n K, K)."""
+    """``vec(h_j)`` on the rows of `X`, (n K, m), followed by the columns of the intercept, (n K, K)."""
     hidden, outer = network.hidden_features(X), network.output_weights
     n, n_outputs = X.shape[0], network.n_outputs
     neurons = (hidden[:, None, :] * outer[None, :, :]).reshape(n * n_outputs, network.width)
@@ -47,7 +47,7 @@ def penalties_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Array:
 
 
 def rescaled(network: TwoLayerNetwork, scales: Array, shift: Array) -> TwoLayerNetwork:
-    """Every neuron of a balanced network scaled by ``c_j``, evenly between its layers; zeros are left out."""
+    """Scale every neuron of a balanced network by ``c_j``, evenly between its layers; zeros are left out."""
     root = np.sqrt(scales)
     return replace(
         network,

@@ -12,12 +12,12 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["at_kinks", "snapped"]
 
 
-# In units of the largest sample: kinks this close to a sample are at the sample, neurons this close are one.
+# In units of the largest sample: kinks this close to a sample count as at it, neurons this close count as one.
 _SAME = 1e-6
 
 
 def snapped(problem: TrainingProblem, neurons: Neurons) -> Neurons:
-    """Neurons with weights of length one, and with kinks at samples where they nearly are, for the design."""
+    """Neurons with unit weights and with kinks moved to samples that are very close, for the design."""
     directions = neurons.directions / norms(neurons.directions[:, :-1])[:, None]
     for row in directions:
         kinks = _kinks(problem, row)
@@ -30,10 +30,10 @@ def snapped(problem: TrainingProblem, neurons: Neurons) -> Neurons:
 def at_kinks(
     problem: TrainingProblem, v: Array, own: Neurons, others: Neurons, level: float
 ) -> Neurons:
-    """`own`, and after them all neurons with these weights and kinks at samples that reach the level.
+    """`own`, followed by all neurons with these weights and kinks at samples that reach the level.
 
     With ``w`` fixed, ``σ vᵀφ(Xw + b1)`` is piecewise linear in ``b`` and has its kinks at ``b = −x_iᵀw``. Between two
-    kinks a column is the mean of those at the kinks: on the data, no other bias is needed.
+    kinks a column is a mean of those at the kinks: on the data, no other bias is needed.
     """
     others = others.select(np.flatnonzero(others.directions[:, :-1].any(axis=1)))
     others = snapped(problem, others)

@@ -19,7 +19,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["Neurons", "Pairs", "all_pairs", "columns_at", "maximisers", "representatives"]
 
 
-# Outputs of this part of a sample's length are on the kink.
+# Outputs below this fraction of a sample's length are on the kink.
 _ON_KINK = 1e-10
 
 
@@ -30,11 +30,11 @@ class Pairs(NamedTuple):
     signs: Array
 
     def select(self, index: NDArray) -> Pairs:
-        """Some of them."""
+        """The selected pairs."""
         return Pairs(self.masks[index], self.signs[index])
 
     def then(self, other: Pairs) -> Pairs:
-        """These, and others after them."""
+        """These pairs, followed by others."""
         return Pairs(np.vstack([self.masks, other.masks]), np.append(self.signs, other.signs))
 
 
@@ -45,7 +45,7 @@ class Neurons(NamedTuple):
     signs: Array
 
     def select(self, index: NDArray) -> Neurons:
-        """Some of them."""
+        """The selected neurons."""
         return Neurons(self.directions[index], self.signs[index])
 
 
@@ -76,13 +76,13 @@ def maximisers(
     v : array of shape (n,)
     pairs : Pairs
     level : float
-        Cells in which the maximum is below are skipped, and have a direction of zero.
+        Cells whose maximum is below this are skipped, and get a direction of zero.
 
     Returns
     -------
     neurons : Neurons
     failed : boolean array of shape (k,)
-        Where a maximum above the level was not found: the bound of the cell is above, the value not.
+        Where a maximum above the level was not found: the cell's bound is above it, the value is not.
     """
     space = RowSpace.of(problem.design)
     cones = PatternCones(space.coordinates)
@@ -101,14 +101,14 @@ def maximisers(
 def representatives(
     problem: TrainingProblem, neurons: Neurons, masks: NDArray[np.bool_], values: Array
 ) -> NDArray[np.intp]:
-    """For every maximiser of a cell the one that stands for it, of shape (k,).
+    """Index of the maximiser that represents each cell's maximiser, of shape (k,).
 
-    A maximiser in the closed cell of a stronger one is the same, or it is second there: its own cell only
+    A maximiser in the closed cell of a stronger one is either the same or dominated there: its own cell only
     shares that face.
     """
     lengths = norms(problem.design)
     outputs = neurons.directions @ problem.design.T / np.where(lengths > 0, lengths, 1.0)
-    even = problem.slope == -1.0  # u and −u are one neuron
+    even = problem.slope == -1.0  # u and −u are the same neuron
     leader = np.arange(len(values))
     kept: list[int] = []
     for k in strongest_first(values):

@@ -22,29 +22,29 @@ __all__ = ["minimal"]
 _EPS = float(np.finfo(np.float64).eps)
 # Entries of a unit null direction below this are rounding errors.
 _NOISE = 1e-11
-# Distance of unit vectors that are the same direction, near enough to keep outputs to rounding.
+# Unit vectors this close count as the same direction: merging them keeps outputs up to rounding.
 SAME_DIRECTION = 1e-13
 
 
 def minimal(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwork:
-    """Fewest neurons that can be had by rescaling and dropping neurons, with the same outputs on the training data.
+    """Fewest neurons obtainable by rescaling and dropping neurons, with the same outputs on the training data.
 
-    Neurons of one direction are merged. Then, as long as the columns ``vec(h_j)`` (with an intercept: these and the
+    Neurons of equal direction are merged. Then, while the columns ``vec(h_j)`` (with an intercept: these and the
     constant ones) are linearly dependent, the scales move along a null direction, with the sign for which the
     penalty does not rise, until one of them is zero.
 
     Parameters
     ----------
     network : TwoLayerNetwork
-        Any; at an optimum of `problem` the result is one, too, elsewhere its objective may be lower.
+        Any network; at an optimum of `problem` the result is optimal, too; elsewhere its objective may be lower.
     problem : TrainingProblem
-        With any loss: only outputs on samples that have weight matter.
+        With any loss: only outputs on samples with positive weight matter.
 
     Returns
     -------
     TwoLayerNetwork
-        Balanced. Its outputs on these samples are those of `network` to rounding, its objective is not above that
-        of `network` by more than 1e-10 of it. The columns are linearly independent: their smallest singular value,
+        Balanced. Its outputs on these samples are those of `network` up to rounding, and its objective exceeds that
+        of `network` by at most 1e-10 of it. The columns are linearly independent: their smallest singular value,
         after each was scaled to length one, is more than 1e-12 times the largest. So there are at most ``n K``
         neurons, ``(n − 1) K`` with an intercept. It is minimal in that no neuron can be dropped and the others
         rescaled; another vertex of the optimal set may have fewer.
@@ -56,13 +56,13 @@ def minimal(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwo
 
     Notes
     -----
-    One singular value decomposition for all null directions, ``O(n K m²)``; each of the ``q`` neurons that go then
-    costs one reflection of an orthonormal basis, ``O(m q)``. Should the objective rise by more than rounding, which
-    a badly conditioned network could bring about, the walk ends with the best network so far.
+    One singular value decomposition for all null directions, ``O(n K m²)``; each of the ``q`` removed neurons then
+    costs one reflection of an orthonormal basis, ``O(m q)``. If the objective rises by more than rounding, which
+    can happen for a badly conditioned network, the walk ends with the best network so far.
 
     Examples
     --------
-    Two neurons with both samples on their linear part are one on the data.
+    Two neurons with both samples on their linear part can be merged on the data.
 
     >>> import numpy as np
     >>> from convexrelu import TrainingProblem, TwoLayerNetwork
@@ -90,7 +90,7 @@ def _with_fewer_neurons(
     """Walk until no null direction is left. None if there is none to begin with."""
     columns, m = columns_of(network, problem, problem.X[problem.weights > 0]), network.width
     lengths = np.linalg.norm(columns, axis=0)
-    # What is below the rounding of the largest neuron goes with those that are dead on the data.
+    # Neurons below the rounding of the largest one go with those that are dead on the data.
     alive = np.flatnonzero(lengths[:m] > _EPS * lengths[:m].max(initial=0.0))
     seen = np.append(alive, np.arange(m, len(lengths)))
     units = columns[:, seen] / lengths[seen]
@@ -139,7 +139,7 @@ def _walk(start: Array, null: Array, penalties: Array) -> Array:
 
 
 def _leaving_alone(null: Array, coordinate: np.intp) -> Array:
-    """Orthonormal basis of those vectors in the span of `null` that are zero in a coordinate."""
+    """Orthonormal basis of the vectors in the span of `null` that are zero in a coordinate."""
     row = null[coordinate]
     mirror = row.copy()
     mirror[0] += np.copysign(np.linalg.norm(row), row[0])
@@ -150,7 +150,7 @@ def _leaving_alone(null: Array, coordinate: np.intp) -> Array:
 
 
 def _refined(point: Array, units: Array, outputs: Array, n_positive: int) -> Array:
-    """Take out the rounding errors of a walk, where that leaves every positive coordinate positive."""
+    """Remove the rounding errors of a walk, if every positive coordinate stays positive."""
     kept = point > 0
     kept[n_positive:] = True
     better = point.copy()

@@ -1,4 +1,4 @@
-"""The optimal set of a problem, from one solution of it."""
+"""The optimal set of a problem, computed from one of its solutions."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def optimal_polytope(
     r"""All networks that are as good as a solution of the training problem, as scales of finitely many neurons.
 
     Let ``v`` be an optimal dual point. A neuron of any optimum has a direction ``u`` and a sign ``σ`` with
-    ``σ vᵀφ(X̃u) = alpha``, the maximum over the unit ball. In each cell of activation patterns that maximum is over a
-    cone of a linear function, and so at one ``u``. With these ``u_1, …, u_m`` and ``h_j = σ_j φ(X̃u_j)`` the optima
-    are::
+    ``σ vᵀφ(X̃u) = alpha``, the maximum over the unit ball. In each cell of activation patterns, a linear function is
+    maximised over a cone, so the maximiser ``u`` is unique. With these ``u_1, …, u_m`` and ``h_j = σ_j φ(X̃u_j)`` the
+    optima are::
 
         f(x) = Σ_j c_j σ_j φ(u_jᵀx̃) + b,      {(c, b) : c ≥ 0,  Σ_j c_j h_j + b1 = f*}
 
@@ -46,8 +46,8 @@ def optimal_polytope(
     rtol : float
         Directions with at least ``(1 − rtol) alpha`` count as attaining it. Below 1.
     oracle : str
-        Where candidates come from besides the network's own cells. ``"cells"``: all cells are listed. Other names: what
-        :func:`~convexrelu.oracles.selection.choose_oracles` makes of them hands out its best ones. ``"auto"``:
+        Source of candidates besides the network's own cells. ``"cells"``: all cells are listed. Other names: the best
+        directions of the oracle that :func:`~convexrelu.oracles.selection.choose_oracles` makes. ``"auto"``:
         cells, up to 10 000 of them.
     random_state : int, RandomState or None
         Seed of the searches.
@@ -59,9 +59,9 @@ def optimal_polytope(
     Raises
     ------
     ValueError
-        If the network does not fit the problem, or is not near enough to an optimum for `rtol`: some direction has more
-        than ``(1 + rtol) alpha``, or the objective rises by more than `rtol` as its neurons are put to the maxima of
-        their cells. For problems of which optimal sets are missing.
+        If the network does not fit the problem, or is not close enough to an optimum for `rtol`: some direction has
+        more than ``(1 + rtol) alpha``, or the objective rises by more than `rtol` when its neurons are moved to the
+        maximisers of their cells. For problems whose optimal sets are not supported.
 
     Notes
     -----

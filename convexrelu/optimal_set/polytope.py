@@ -1,4 +1,4 @@
-"""All networks that are optimal: a polytope of scales of finitely many neurons."""
+"""All optimal networks: a polytope of scales of finitely many neurons."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["OptimalPolytope", "Uniqueness"]
 
 
-# Unit columns are dependent to the accuracy of directions that come from one dual point.
+# Unit columns are dependent up to the accuracy of directions that come from one dual point.
 _DEPENDENT = 1e-9
-# A gradient of predictions with respect to scales that is this part of the columns is rounding.
+# A gradient of predictions with respect to scales below this fraction of the columns is rounding.
 _FLAT = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
 class Uniqueness:
-    """Whether an optimal set has one member, and how that is known.
+    """Uniqueness of the optimal network, with the evidence for it.
 
     Attributes
     ----------
     is_unique : bool
     reason : str
         ``"independent columns"``: no other scales have the same outputs, whatever their signs; ``"linear
-        programs"``: others have, but not with ``c ≥ 0``; ``"another network"``: `other`.
+        programs"``: other scales do, but not with ``c ≥ 0``; ``"another network"``: `other`.
     other : TwoLayerNetwork or None
         A second network of the set, where there is one.
     is_complete : bool
-        Of the set. Where it is False, a "unique" is only about the neurons that were found.
+        Whether the set is complete. If False, "unique" only concerns the neurons that were found.
     """
 
     is_unique: bool
@@ -53,7 +53,7 @@ class Uniqueness:
 class OptimalPolytope:
     """The optimal networks ``Σ_j c_j σ_j φ(u_jᵀx̃) + b`` of a training problem.
 
-    Made by :func:`~convexrelu.optimal_set.optimal_polytope`.
+    Returned by :func:`~convexrelu.optimal_set.optimal_polytope`.
 
     Attributes
     ----------
@@ -66,16 +66,16 @@ class OptimalPolytope:
     values : array of shape (m,)
         ``vᵀh_j / alpha`` of the candidates, within `rtol` of 1.
     certificate : Certificate
-        Of the network that the set was made from.
+        Certificate of the network that the set was made from.
     rtol : float
-        Below which part of ``alpha`` a value counts as attaining it.
+        Values within this fraction of ``alpha`` count as attaining it.
     is_complete : bool
         Whether all optimal networks are in the set, up to `rtol`: all cells were listed, in each the maximiser is
         unique, and so is the fit. Otherwise the set is an inner description, and there may be more optima.
 
     See Also
     --------
-    convexrelu.optimal_set.optimal_polytope : Says what the set is, and how tolerances enter.
+    convexrelu.optimal_set.optimal_polytope : Definition of the set, and the role of tolerances.
     """
 
     problem: TrainingProblem
@@ -103,7 +103,7 @@ class OptimalPolytope:
 
     @property
     def network(self) -> TwoLayerNetwork:
-        """The member that the set was made from: the given network, its neurons put to the maxima of their cells."""
+        """The member that the set was made from: the given network, with neurons at the maximisers of their cells."""
         return self.member(self.scales, self.intercept)
 
     @property
@@ -123,12 +123,12 @@ class OptimalPolytope:
 
     @property
     def relative_gap(self) -> float:
-        """Of the network that the set was made from."""
+        """Relative gap of the network that the set was made from."""
         return self.certificate.relative_gap
 
     @property
     def dimension(self) -> int:
-        """How many dimensions ``{c : Hc + b = f*}`` has; the set has as many unless ``c ≥ 0`` takes some."""
+        """Dimension of ``{c : Hc + b = f*}``; the set has the same one unless ``c ≥ 0`` reduces it."""
         return self._polytope.moves.shape[1]
 
     def member(self, scales: ArrayLike, intercept: float) -> TwoLayerNetwork:
@@ -156,24 +156,24 @@ class OptimalPolytope:
         return Uniqueness(True, "linear programs", None, self.is_complete)
 
     def vertices(self, max_choices: int = 200_000) -> list[TwoLayerNetwork]:
-        """The networks of the set that are minimal: of which no neuron can be dropped and the others rescaled.
+        """The minimal networks of the set: no neuron can be dropped by rescaling the others.
 
         Parameters
         ----------
         max_choices : int
-            Limit for ``m choose dimension``, the choices of zeros that are tried.
+            Limit for ``m choose dimension``, the number of choices of zeros to try.
 
         Raises
         ------
         ValueError
-            If there are more.
+            If there are more choices.
         """
         return [self._at(z) for z in self._polytope.vertices(max_choices)]
 
     def prediction_range(self, X: ArrayLike) -> tuple[Array, Array]:
-        """Smallest and largest prediction of the set at each of some points: what the training data leave open.
+        """Smallest and largest prediction of the set at each given point: the range that the training data leave open.
 
-        Two linear programs a point, where the prediction is not the same for all members.
+        Two linear programs per point, where the prediction is not the same for all members.
 
         Parameters
         ----------
@@ -202,13 +202,13 @@ class OptimalPolytope:
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
     ) -> TwoLayerNetwork:
-        """A member that is best in some respect.
+        """The best member by some criterion.
 
         Parameters
         ----------
         criterion : str, array of shape (m,) or callable
-            ``"sparsest_inputs"``: smallest ``Σ_j c_j ‖w_j‖₁``, with the weights ``w_j`` of the unit directions. It is
-            an l1 surrogate for the number of inputs that neurons look at, not that number.
+            ``"sparsest_inputs"``: smallest ``Σ_j c_j ‖w_j‖₁``, with the weights ``w_j`` of the unit directions. This is
+            an l1 surrogate for the number of inputs that neurons use, not that number.
 
             ``"least_lipschitz"``: for one feature, the smallest Lipschitz constant, the largest ``|slope|`` of all
             pieces. For more, the smallest largest ``‖∇f‖`` over the cells that training samples are in or beside,
@@ -224,8 +224,8 @@ class OptimalPolytope:
         Returns
         -------
         TwoLayerNetwork
-            Its objective is at most ``1 + 2 rtol / (1 − rtol)`` times that of `network`, to rounding; `network` is
-            returned where what was found is above that.
+            Its objective is at most ``1 + 2 rtol / (1 − rtol)`` times that of `network`, up to rounding; `network` is
+            returned if the result exceeds that.
 
         Raises
         ------
@@ -235,8 +235,8 @@ class OptimalPolytope:
         base = self.network
         if isinstance(criterion, str) and criterion == "validation":
             if X_val is None or y_val is None:
-                raise ValueError("criterion='validation' takes X_val and y_val, and one is missing")
-            # All candidates have to be in it; how good this network is does not matter.
+                raise ValueError("criterion='validation' needs both X_val and y_val")
+            # All candidates must be included; the quality of this network does not matter.
             everything = self.member(np.full(len(self.scales), self.penalty or 1.0), self.intercept)
             return best_on_validation(
                 [base, everything], self.problem, X_val, y_val, rtol=self.rtol
@@ -271,7 +271,7 @@ class OptimalPolytope:
 
     @cached_property
     def _moves(self) -> Array:
-        """Directions of ``(c, b)`` in which outputs stay; orthonormal in units of the columns' lengths."""
+        """Directions of ``(c, b)`` that keep the outputs; orthonormal in units of the columns' lengths."""
         seen = self.problem.X[self.problem.weights > 0]
         columns = columns_of(self.neurons, self.problem, seen)
         lengths = np.linalg.norm(columns, axis=0)
@@ -283,7 +283,7 @@ class OptimalPolytope:
 
     @property
     def _intercept_moves(self) -> Array:
-        """By how much the intercept changes along each move, of shape (q,); zeros without an intercept."""
+        """Change of the intercept along each move, of shape (q,); zeros without an intercept."""
         return self._moves[len(self.scales) :].sum(axis=0)
 
     def _at(self, z: Array) -> TwoLayerNetwork:

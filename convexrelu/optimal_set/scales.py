@@ -1,4 +1,4 @@
-"""The polytope of scales ``{c = start + moves z : c ≥ 0}``, in as many coordinates ``z`` as it has freedom."""
+"""The polytope of scales ``{c = start + moves z : c ≥ 0}``, in coordinates ``z``, one per degree of freedom."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from convexrelu.optimal_set.columns import null_space
 __all__ = ["ScalePolytope"]
 
 
-# Parts of Σ start: scales below the first are zero, points closer than the second are one.
+# Fractions of Σ start: scales below the first are zero, points closer than the second are the same.
 _ZERO = 1e-10
 SAME_POINT = 1e-7
-# Rows of `moves` below this part of the largest do not move.
+# Rows of `moves` below this fraction of the largest do not move.
 _NOISE = 1e-9
-# Constraints are dependent where a singular value is below this part of the largest one.
+# Constraints are dependent where a singular value is below this fraction of the largest one.
 _SINGULAR = 1e-9
 _CHUNK = 4096
 _TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -35,7 +35,7 @@ class ScalePolytope:
     Attributes
     ----------
     start : array of shape (m,)
-        A point of it: non-negative scales.
+        A point of the polytope: nonnegative scales.
     moves : array of shape (m, q)
         Linearly independent columns.
 
@@ -64,7 +64,7 @@ class ScalePolytope:
         return np.flatnonzero(sizes > _NOISE * sizes.max(initial=0.0))
 
     def scales(self, z: Array) -> Array:
-        """``c`` at the coordinates `z`; what is zero to rounding is zero."""
+        """``c`` at the coordinates `z`, with rounding errors set to zero."""
         scales = self.start + self.moves @ z
         return np.where(scales > _ZERO * self.unit, scales, 0.0)
 
@@ -90,9 +90,9 @@ class ScalePolytope:
         return self.unit * _solved(costs, left, right)[:-1]
 
     def interior(self) -> tuple[Array, Array]:
-        """Where there is room on all sides: coordinates of a point, (q,), and orthonormal directions, (q, q').
+        """Relative interior of the polytope: coordinates of a point, (q,), and orthonormal directions, (q, q').
 
-        Scales that are zero all over the polytope take away directions. Interior-point methods need this.
+        Scales that are zero throughout the polytope reduce the directions. Interior-point methods need this.
         """
         kept = self.moving
         point = np.mean([self.lowest(-self.moves[j]) for j in kept], axis=0)

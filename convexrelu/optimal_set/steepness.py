@@ -1,4 +1,4 @@
-"""How steep a member of an optimal set is, as a function of its scales, and the least steep one."""
+"""Steepness of a member of an optimal set as a function of its scales, and the least steep member."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from convexrelu.optimal_set.scales import ScalePolytope
 __all__ = ["least_steep"]
 
 
-# Pieces shorter than this part of the span of all kinks are between kinks that are the same but for rounding.
+# Pieces shorter than this fraction of the span of all kinks are between kinks that agree up to rounding.
 _PIECE = 1e-9
-# Where gradients move by this part of their size, all members are one function.
+# If gradients vary by less than this fraction of their size, all members are the same function.
 _SAME_FUNCTION = 1e-9
-# A step off a sample, in units of the inputs, to get off the kinks it is on.
+# Step away from a sample, in units of the inputs, to leave its kinks.
 _STEP = 1e-7
 
 
@@ -78,7 +78,7 @@ def _pieces(neurons: TwoLayerNetwork) -> Array:
 
 
 def _beside(X: Any) -> Array:
-    """Two points for each sample, a small step off it: in cells of the neurons, not on their kinks."""
+    """Two points for each sample, a small step away: inside cells of the neurons, not on their kinks."""
     rows = X.toarray() if hasattr(X, "toarray") else X
     off = np.random.default_rng(0).standard_normal(rows.shape[1])
     off *= _STEP * (np.abs(rows).max() or 1.0) / np.linalg.norm(off)
@@ -101,7 +101,7 @@ def _least_norm(polytope: ScalePolytope, gradients: Array, offset: Array) -> Arr
     feasible = polytope.start[kept] / polytope.unit + polytope.moves[kept] @ z >= 0
     program = cp.Problem(cp.Minimize(cp.max(cp.norm(vectors, axis=1))), [feasible])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what comes back is checked
+        warnings.simplefilter("ignore", UserWarning)  # the result is checked
         program.solve(cp.CLARABEL)
     if z.value is None:
         raise RuntimeError(f"criterion='least_lipschitz': the solver failed, {program.status}")

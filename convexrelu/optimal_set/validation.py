@@ -1,4 +1,4 @@
-"""The best on other data among networks that train as well."""
+"""The network that does best on other data among those that train equally well."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["best_on_validation"]
 
 
-# Part of the largest share of the penalty below which an interior-point solver means zero.
+# Fraction of the largest share of the penalty that counts as zero for an interior-point solver.
 _NO_SHARE = 1e-9
 
 
@@ -31,7 +31,7 @@ def best_on_validation(
     rtol: float = 1e-6,
     solver: str = "CLARABEL",
 ) -> TwoLayerNetwork:
-    """Among rescalings of known neurons that train as well, the one with the smallest loss on other data.
+    """Among rescalings of given neurons that train equally well, the one with the smallest loss on other data.
 
     With ``P₀`` the smallest objective of the given networks, ``c`` the scales of all their neurons and
     ``b`` the intercept, where there is one::
@@ -41,27 +41,26 @@ def best_on_validation(
 
     Parameters
     ----------
-    networks : TwoLayerNetwork or sequence of TwoLayerNetwork
-        One solution or several, of different starts or rounds: the more neurons, the larger the set to choose
-        from. A skip connection is that of the best one. They should be nearly optimal for `problem`.
+    One or several solutions, from different starts or rounds: the more neurons, the larger the set to choose
+    from. The skip connection is that of the best one. They should be nearly optimal for `problem`.
     problem : TrainingProblem
         Any loss.
     X_val : array of shape (n', d)
-        Data to choose by; keep others for the final test.
+        Data to choose by; keep separate data for the final test.
     y_val : array of shape (n',) or (n', K)
         Their targets.
     rtol : float
-        By how much the training objective may rise, relative to ``P₀``; positive.
+        Largest increase of the training objective, relative to ``P₀``; positive.
     solver : str
         A cvxpy solver for convex programs with the problem's loss.
 
     Returns
     -------
     TwoLayerNetwork
-        Balanced. Two things are guaranteed, whatever the solver did: its training objective is at most
+        Balanced. Two things are guaranteed, whatever the solver returned: its training objective is at most
         ``(1 + rtol) P₀``, and its validation loss is at most that of the network of ``P₀``, which is returned
-        where nothing better was found. If ``P₀`` is within a relative gap ``ε`` of the optimum, so is the
-        result, within ``ε + rtol``. Outputs on the training data are then as good as given: for the squared
+        if nothing better was found. If ``P₀`` is within a relative gap ``ε`` of the optimum, the result is
+        within ``ε + rtol``. Outputs on the training data then keep their quality: for the squared
         error they are within ``√(2 (ε + rtol)(1 + rtol) P₀)`` of the optimal ones, in the norm of the sample
         weights.
 
@@ -73,11 +72,11 @@ def best_on_validation(
     Notes
     -----
     As ``rtol`` goes to zero, the set becomes the polytope of all optimal networks with these neurons: same
-    outputs, same penalty. Neurons of other solutions are never exactly on it, so that some tolerance is needed.
+    outputs, same penalty. Neurons of other solutions are never exactly in it, so some tolerance is needed.
 
     Examples
     --------
-    One sample does not tell which neuron should carry it; the validation data do.
+    One sample does not determine which neuron should carry it; the validation data do.
 
     >>> import numpy as np
     >>> from convexrelu import TrainingProblem, TwoLayerNetwork
@@ -126,7 +125,7 @@ def _best_scales(
 
     penalties, objective = penalties_of(joint, problem), problem.objective(best)
     rest = _without_neurons(joint)
-    # What a skip connection costs.
+    # Penalty of the skip connection.
     fixed = problem.objective(rest) - problem.data_fit(rest.predict(problem.X))
     # Each neuron's share of the penalty, in a unit in which the shares are about one.
     unit = objective / problem.alpha
@@ -143,14 +142,14 @@ def _best_scales(
         return others + (moved[:, 0] if others.ndim == 1 else moved)
 
     fit = problem.loss.expression(outputs(problem.X), problem.y, problem.weights)
-    # A tenth of the tolerance is left to the solver.
+    # A tenth of the tolerance is left for the solver.
     constraints = [fit / objective + cp.sum(shares) <= 1 + 0.9 * rtol - fixed / objective]
     if not problem.fit_intercept:
         constraints.append(shift == 0)
     validation = problem.loss.expression(outputs(X_val), y_val, np.full(len(y_val), 1 / len(y_val)))
     program = cp.Problem(cp.Minimize(validation), constraints)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what comes back is checked
+        warnings.simplefilter("ignore", UserWarning)  # the result is checked
         try:
             program.solve(solver)
         except cp.SolverError:
@@ -170,9 +169,9 @@ def _not_above(
     *,
     rtol: float,
 ) -> TwoLayerNetwork:
-    """The network found, or one between the best given and it whose objective is within the tolerance.
+    """The network found, or a mixture of it and the best given one whose objective is within the tolerance.
 
-    The objective is convex in the scales: a part ``θ`` of the way brings at most the part ``θ`` of the rise.
+    The objective is convex in the scales: a fraction ``θ`` of the way adds at most the fraction ``θ`` of the increase.
     """
     found = rescaled(joint, scales, shift)
     lowest = problem.objective(best)
@@ -185,7 +184,7 @@ def _not_above(
 
 
 def _side_by_side(best: TwoLayerNetwork, networks: Sequence[TwoLayerNetwork]) -> TwoLayerNetwork:
-    """The neurons of several networks, on what else there is in the first one."""
+    """The neurons of several networks, with all other weights of the first one."""
     return replace(
         best,
         hidden_weights=np.vstack([network.hidden_weights for network in networks]),

@@ -1,7 +1,7 @@
-"""What every oracle takes and returns.
+"""The interface of oracles and their reports.
 
-An oracle prices a dual point ``v``: it bounds ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and hands
-out directions ``u`` at which the value is large, the cuts of the cutting-plane loop.
+An oracle prices a dual point ``v``: it bounds ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)|`` and returns
+directions ``u`` at which the value is large, the cuts of the cutting-plane loop.
 
 With several outputs the dual point is a matrix ``V`` of shape (n, K), and ``M(V) = max_{‖u‖ ≤ 1} ‖Vᵀ
 φ(X̃u)‖₂``. Other activations are ``φ(t) = t`` for ``t ≥ 0`` and ``slope·t`` for ``t < 0``, with
@@ -37,9 +37,9 @@ __all__ = [
     "witnesses",
 ]
 
-# Outputs beyond this part of a sample's length tell on which side of its kink a witness is.
+# Beyond this fraction of a sample's length, an output decides on which side of the kink a witness is.
 _CLEAR = 1e-9
-_SAME = 0.999  # cosine of two output directions that count as one
+_SAME = 0.999  # cosine of two output directions that count as equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class OracleReport:
         ``M̂``. At least ``M(v)`` over the oracle's scope if `is_proof`; otherwise the best value
         found.
     is_proof : bool
-        Whether `bound` is an upper bound whatever the arithmetic did.
+        Whether `bound` is a proved upper bound, with allowance for rounding.
     scope : str
         ``"global"``: over all directions; ``"program"``: over the patterns of one program.
     method : str
@@ -67,13 +67,13 @@ class OracleReport:
     values : array of shape (k,)
         ``sign · vᵀ D X̃u`` at each witness; ``gᵀVᵀ φ(X̃u)`` for several outputs.
     n_starts : int
-        Independent random starts that were made; 0 where nothing is random.
+        Number of independent random starts; 0 without randomness.
     finished : bool
-        False where a deadline cut a search short: then an estimate is worth little.
+        False if a deadline stopped a search early: the estimate is then unreliable.
     proved_bound : float
-        A bound on ``M(v)`` that is proved, where `bound` is an estimate and there is such a bound.
+        A proved bound on ``M(v)``, if `bound` is only an estimate and such a bound exists.
     work : int
-        Pieces that were examined: cells, arcs, boxes or ascents.
+        Number of examined pieces: cells, arcs, boxes or ascents.
     """
 
     bound: float
@@ -91,33 +91,33 @@ class OracleReport:
 
 
 class Oracle(Protocol):
-    """``v → OracleReport``; built once for a data matrix, called for many dual points."""
+    """``v → OracleReport``; built once per data matrix, called for many dual points."""
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price a dual point.
 
         Parameters
         ----------
-        v : array of shape (n,), or (n, K) for oracles that take several outputs
+        v : array of shape (n,), or (n, K) for oracles that support several outputs
         level : float
             A bound of this size is as good as any smaller one: an oracle may stop there.
         deadline : float
-            Value of :func:`time.perf_counter` at which an oracle that can ends with what it has.
+            Value of :func:`time.perf_counter` at which an oracle should stop and return what it has, if it can.
         """
         ...
 
 
 @runtime_checkable
 class OracleFactory(Protocol):
-    """Makes an oracle for the data of a problem: for estimators, and for cross-validation, where data change."""
+    """Makes an oracle for the data of a problem: for estimators, and for cross-validation, where the data change."""
 
     def for_problem(self, problem: TrainingProblem) -> Oracle:
-        """The oracle of a problem without weightless samples, see :meth:`TrainingProblem.condensed`."""
+        """The oracle for a problem without samples of weight zero, see :meth:`TrainingProblem.condensed`."""
         ...
 
 
 def largest_value(design: Array, v: Array, directions: Array, slope: float = 0.0) -> float:
-    """Largest ``‖vᵀ φ(X̃u)‖/‖u‖`` over rows ``u`` that are not zero: what ``M(v)`` is at least.
+    """Largest ``‖vᵀ φ(X̃u)‖/‖u‖`` over nonzero rows ``u``: a lower bound on ``M(v)``.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def largest_value(design: Array, v: Array, directions: Array, slope: float = 0.0
     v : array of shape (n,) or (n, K)
     directions : array of shape (k, d̃)
     slope : float
-        Of ``φ``, where it is not the rectifier.
+        Negative slope of ``φ``, zero for ReLU.
     """
     lengths = norms(directions)
     directions, lengths = directions[lengths > 0], lengths[lengths > 0]
@@ -136,7 +136,7 @@ def largest_value(design: Array, v: Array, directions: Array, slope: float = 0.0
 def witnesses(
     design: Array, v: Array, directions: Array, slope: float = 0.0
 ) -> tuple[Masks, Array, Array, Array]:
-    """What a report says of directions: masks, signs, directions, values; strongest first, each pair once.
+    """Witnesses from directions: masks, signs, directions, values; strongest first, each pair once.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def witnesses(
     directions : array of shape (k, d̃)
         Unit vectors.
     slope : float
-        Of ``φ``.
+        Negative slope of ``φ``.
     """
     outputs = directions @ design.T
     moments = activate(outputs, slope) @ v
@@ -171,7 +171,7 @@ def consistent(masks: Masks, directions: Array, design: Array) -> Masks:
 def distinct_pairs(masks: Masks, signs: Array) -> NDArray[np.intp]:
     """Indices of pairs of a pattern and a sign that do not repeat an earlier one.
 
-    For several outputs, the pattern's output direction is at least 2.6 degrees from the earlier ones.
+    For several outputs, pairs with the same pattern differ if their output directions are at least 2.6 degrees apart.
     """
     if signs.ndim == 1:
         return first_of_each(np.column_stack([masks, signs > 0]))
@@ -186,5 +186,5 @@ def distinct_pairs(masks: Masks, signs: Array) -> NDArray[np.intp]:
 
 
 def strongest_first(values: Array) -> NDArray[np.intp]:
-    """Indices of `values` in descending order, ties in their own order."""
+    """Indices of `values` in descending order, stable for ties."""
     return np.argsort(-values, kind="stable")

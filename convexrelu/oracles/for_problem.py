@@ -1,4 +1,4 @@
-"""The oracles of a training problem: its design, activation, outputs and biases."""
+"""The oracles of a training problem: for its design, activation, outputs and biases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def oracles_for(
     random_state: int | np.random.RandomState | None = None,
     device: str = "cpu",
 ) -> OraclePair:
-    """Oracles over all directions: those of a name, or one of the user's own for everything.
+    """Oracles over all directions: those of a name, or one given oracle for everything.
 
     See :func:`~convexrelu.oracles.selection.choose_oracles` for names.
     """
@@ -48,7 +48,7 @@ def program_oracle_for(
 ) -> Oracle:
     """Oracle over the patterns of a finite program, see :func:`~convexrelu.oracles.selection.program_oracle`.
 
-    What :class:`~convexrelu.oracles.FreeBiasOracle` says of all directions holds in every cone: where a pattern is
+    The bound of :class:`~convexrelu.oracles.FreeBiasOracle` on all directions holds in every cone: where a pattern is
     mixed, ``|b| ≤ R`` in its cone, and where it is not, the value does not depend on ``b``.
     """
     oracle = program_oracle(
@@ -58,12 +58,12 @@ def program_oracle_for(
 
 
 def pattern_search_for(problem: TrainingProblem, masks: NDArray[np.bool_]) -> Oracle:
-    """Estimates for several outputs, see :class:`~convexrelu.oracles.program.pattern_search.PatternSearch`."""
+    """Oracle that estimates several outputs, see :class:`~convexrelu.oracles.program.pattern_search.PatternSearch`."""
     return _for_biases(problem, PatternSearch(problem.design, masks, slope=problem.slope))
 
 
 def relaxation_for(problem: TrainingProblem) -> Oracle:
-    """The bound in closed form, see :class:`~convexrelu.oracles.RelaxationOracle`."""
+    """The closed-form bound, see :class:`~convexrelu.oracles.RelaxationOracle`."""
     return _for_biases(problem, RelaxationOracle(problem.design, problem.slope))
 
 

@@ -1,4 +1,4 @@
-"""A set of activation patterns with the gates that make them."""
+"""A set of activation patterns with gates that produce them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ActivationPatterns:
     gates : array of shape (P, d̃)
         A gate ``g_i`` for each pattern.
     resolution : float
-        For an enumeration: cells narrower than this angle may be missing; ``inf`` where nothing is
+        For an enumeration: cells narrower than this angle may be missing; ``inf`` if completeness is not
         claimed.
     """
 
@@ -51,9 +51,9 @@ class ActivationPatterns:
 
 
 def row_keys(masks: Masks) -> NDArray[np.void]:
-    """One opaque item a row, equal for equal rows; sorting them is several times faster than comparing rows."""
+    """One opaque item per row, equal for equal rows; sorting them is several times faster than comparing rows."""
     packed = np.ascontiguousarray(np.packbits(masks, axis=1))
-    if packed.shape[1] == 0:  # numpy knows no items of zero bytes
+    if packed.shape[1] == 0:  # numpy has no items of zero bytes
         packed = np.zeros((len(packed), 1), dtype=np.uint8)
     return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
 

@@ -13,11 +13,11 @@ __all__ = ["cell_centre", "decides"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
-_UNDERFLOW = 1e-300  # far above what products lose below the smallest normal number
+_UNDERFLOW = 1e-300  # far above the underflow errors of products
 
 
 def cell_centre(design: Array, mask: NDArray[np.bool_]) -> Array | None:
-    """The Chebyshev centre of a cell: its unit vector that is farthest from its hyperplanes.
+    """The Chebyshev centre of a cell: its unit vector farthest from its hyperplanes.
 
     With ``r_i = ± x̃_i/‖x̃_i‖``, the signs those of the cell::
 
@@ -29,14 +29,14 @@ def cell_centre(design: Array, mask: NDArray[np.bool_]) -> Array | None:
     Parameters
     ----------
     design : array of shape (n, d̃)
-        The rows ``x̃_i``; zero rows decide nothing.
+        The rows ``x̃_i``; zero rows are ignored.
     mask : boolean array of shape (n,)
         The cell ``{u : x̃_iᵀu > 0 where mask, < 0 elsewhere}``.
 
     Returns
     -------
     array of shape (d̃,), or None
-        None where no point was found whose pattern on `design` is `mask` beyond rounding, as of an empty cell.
+        None if no point was found whose pattern on `design` is `mask` beyond rounding, as for an empty cell.
 
     Examples
     --------
@@ -66,13 +66,13 @@ def cell_centre(design: Array, mask: NDArray[np.bool_]) -> Array | None:
 
 
 def decides(design: Array, masks: NDArray[np.bool_], gates: Array) -> NDArray[np.bool_]:
-    """Whether a gate has a pattern whatever the rounding: no row that is not zero is too near its hyperplane.
+    """Whether gates have their patterns whatever the rounding: no nonzero row is too close to its hyperplane.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
     masks : boolean array of shape (n,) or (P, n)
-        Zero rows are to be True in a pattern, as ``0 ≥ 0``.
+        Zero rows must be True in a pattern, as ``0 ≥ 0``.
     gates : array of shape (P, d̃)
 
     Returns

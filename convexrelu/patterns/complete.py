@@ -1,4 +1,4 @@
-"""Whether a list of patterns has all of them, proved by counting."""
+"""Proof by counting that a list of patterns is complete."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _CHUNK_BYTES = 2**26
 def has_every_pattern(design: Array, patterns: ActivationPatterns) -> bool:
     """Whether `patterns` are proved to be all ``1{X̃u ≥ 0}``, over every ``u``.
 
-    Three things prove it. Every gate has its pattern beyond rounding, so that distinct patterns are so many cells.
-    There are no more cells than that: by the bound for general position, or else by a count in integers. And some
+    Three facts prove it. Every gate has its pattern beyond rounding, so that distinct patterns are distinct cells.
+    There are no more cells: by the bound for general position, or else by a count in integers. And some
     ``e`` has ``X̃e > 0``, as with a hidden bias: then ``u + εe``, for ``u`` on a hyperplane, has the pattern of
     ``u`` and lies in a cell. (Zero rows are on in every pattern.)
 
@@ -87,7 +87,7 @@ def _integers(row: Array) -> Line:
 
 
 def _distinct_lines(rows: list[Line]) -> list[Line]:
-    """One multiple a line: without common divisors, the first entry that is not zero positive."""
+    """One multiple per line: without common divisors, the first nonzero entry positive."""
     lines: dict[Line, None] = {}
     for row in rows:
         divisor = gcd(*row)
@@ -105,7 +105,7 @@ def _count(lines: list[Line], dimension: int) -> int:
     for j, line in enumerate(lines):
         pivot = next(i for i, entry in enumerate(line) if entry)
         others = [i for i in range(dimension) if i != pivot]
-        # What the earlier hyperplanes cut on this one, in all coordinates but the pivot.
+        # The lines that the earlier hyperplanes cut on this one, in all coordinates but the pivot.
         restricted = [
             tuple(other[i] * line[pivot] - other[pivot] * line[i] for i in others)
             for other in lines[:j]

@@ -33,7 +33,7 @@ def cone_decomposition(
         Rows ``x̃_i``.
     gate : array of shape (d̃,)
         A point inside the cone; a multiple of it, of the size of the solver's inaccuracy, is added
-        to both parts, so that the cones hold to rounding and ``v − w = u`` to the last bit.
+        to both parts, so that the cones hold up to rounding and ``v − w = u`` to the last bit.
     solver : str
         A cvxpy solver.
 

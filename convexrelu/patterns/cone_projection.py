@@ -1,4 +1,4 @@
-"""Projection on the cones of many patterns at once, by active sets that are kept from call to call."""
+"""Projection on the cones of many patterns at once, by active sets that persist between calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from convexrelu._utils.torch_import import Tensor, torch
 
 __all__ = ["ConeProjector"]
 
-# A row is violated below −1e-11 of the length of the point, a hundred thousand roundings.
+# A row is violated if its product is below −1e-11 of the length of the point, a hundred thousand roundings.
 _VIOLATION = 1e-11
 _SWEEPS_PER_FEATURE = 20
 
@@ -22,8 +22,8 @@ class ConeProjector:
     drops rows whose multipliers turn negative. Here it runs for all blocks at once, and starts
     from the rows that were active in the last call, of which few change.
 
-    ``‖z + Nᵀμ‖`` only falls from step to step, and is never below ``‖p‖``. A block whose value is below the `level`
-    that the caller cares about is left there.
+    ``‖z + Nᵀμ‖`` only decreases from step to step, and is never below ``‖p‖``. A block whose value falls below the
+    caller's `level` is left there.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class ConeProjector:
     multipliers : tensor of shape (B, d̃)
         ``μ`` of the last call, for normals of unit length; zero where not held.
     kept : integer tensor of shape (m,)
-        The rows of the design that are not zero; `rows` are positions among them.
+        The nonzero rows of the design; `rows` are positions among them.
     normals_of_rows : tensor of shape (m, d̃)
         These rows at unit length.
     inside : boolean tensor of shape (B, m)
@@ -76,7 +76,7 @@ class ConeProjector:
     def project(self, points: Tensor, index: Tensor, level: float | Tensor) -> Tensor:
         """Project points of shape (k, d̃) on the cones of the blocks in `index`.
 
-        Where the result is not longer than `level`, one for all or one each, it need not be the projection: it is
+        Where the result is not longer than `level`, one for all or one each, it may not be the projection: it is
         ``z + Nᵀμ`` for some ``μ ≥ 0``, no shorter than the projection.
         """
         result = self._guess(points, index)
@@ -98,7 +98,7 @@ class ConeProjector:
         return points + scale[:, None] * last
 
     def normals(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Active normals of blocks, the held ones first: (k, d̃, d̃) with zeros, and how many, (k,)."""
+        """Active normals of blocks, the held ones first: (k, d̃, d̃) with zeros, and their numbers, (k,)."""
         held, order = self.held[index].sort(dim=1, descending=True, stable=True)
         rows = self.rows[index].gather(1, order)
         return self.signed(index, rows, held), held.sum(dim=1)
@@ -112,7 +112,7 @@ class ConeProjector:
         self.rows[index], self.held[index], self.multipliers[index] = active
 
     def cross(self, index: Tensor, rows: Tensor, crossed: Tensor) -> None:
-        """Flip patterns in those of the rows, of shape (k, d̃), that are `crossed`, and let go of these."""
+        """Flip patterns in those of the rows, of shape (k, d̃), that are `crossed`, and release these."""
         block, slot = crossed.nonzero(as_tuple=True)
         block, row = index[block], rows[block, slot]
         self.inside[block, row] = ~self.inside[block, row]
@@ -120,7 +120,7 @@ class ConeProjector:
         self._corrections[index] = 0.0
 
     def signed(self, index: Tensor, rows: Tensor, held: Tensor) -> Tensor:
-        """Rows turned into their cone, zero where not held; of shape (k, d̃, d̃)."""
+        """Rows oriented into their cone, zero where not held; of shape (k, d̃, d̃)."""
         if len(self.normals_of_rows) == 0:  # nothing to look up
             return self._corrections.new_zeros((*rows.shape, rows.shape[1]))
         sign = torch.where(self.inside[index[:, None], rows], 1.0, -1.0) * held
@@ -128,7 +128,7 @@ class ConeProjector:
 
 
 class _Search:
-    """The active-set search of one call; everything has one entry for each block that is far."""
+    """The active-set search of one call; everything has one entry for each block that is still too long."""
 
     def __init__(self, cones: ConeProjector, points: Tensor, index: Tensor) -> None:
         self.cones = cones
@@ -139,7 +139,7 @@ class _Search:
         self.multipliers = torch.zeros_like(points)
         self.projections = points.clone()
         self._slots = torch.arange(1, points.shape[1] + 1, device=points.device)
-        # Rounding of a sweep, which must not pass for a violation.
+        # Rounding of a sweep, which must not count as a violation.
         self.noise = 1e2 * torch.finfo(points.dtype).eps * points.norm(dim=1)
 
     def run(self, levels: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class _Search:
             if len(alive) == 0:
                 break
             self._settle(alive, slot)
-            # A row that was let go again was violated by rounding only: its block is done.
+            # A row that was released again was violated by rounding only: its block is done.
             alive = alive[self.held[alive, slot]]
         self.cones.rows[self.index] = self.rows
         self.cones.held[self.index] = self.held
@@ -159,7 +159,7 @@ class _Search:
         return self.projections
 
     def _start(self) -> None:
-        """Multipliers of the rows held from before; those with negative ones are let go."""
+        """Multipliers of the rows held from before; those with negative ones are released."""
         todo = self.held.any(dim=1).nonzero()[:, 0]
         while len(todo):
             normals, solved, sound = self._least_squares(todo)
@@ -195,7 +195,7 @@ class _Search:
             step = reach.min(dim=1, keepdim=True).values.clamp(max=1.0)
             dropped = falling & (reach <= step)
             new = (old + step * (solved - old)).masked_fill(dropped, 0.0)
-            # Dependent on the rows held already, to rounding: the new row cannot be used.
+            # Dependent on the rows held already, up to rounding: the new row cannot be used.
             new = torch.where(sound[:, None], new, old)
             self.held[todo] = held & ~dropped
             self.held[todo[~sound], slot[~sound]] = False
@@ -211,7 +211,7 @@ class _Search:
         self.projections[blocks] = self.points[blocks] + moved
 
     def _least_squares(self, blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Active normals, the multipliers that make their rows zero, and whether they could be had."""
+        """Active normals, the multipliers that make their rows zero, and whether they could be computed."""
         held = self.held[blocks]
         # Slots fill from the front, so that the last ones are often free in all blocks.
         width = max(1, int((held.any(dim=0) * self._slots).max()))
@@ -222,7 +222,7 @@ class _Search:
         factor, failed = torch.linalg.cholesky_ex(gram)
         wanted = -(normals @ self.points[blocks][:, :, None])
         solved = torch.cholesky_solve(wanted, factor)
-        # The normal equations square the condition number; one refinement gives it back.
+        # The normal equations square the condition number; one refinement restores accuracy.
         rest = wanted - normals @ (normals.transpose(1, 2) @ solved)
         solved = (solved + torch.cholesky_solve(rest, factor))[:, :, 0] * held
         sound = (failed == 0) & solved.isfinite().all(dim=1)

@@ -1,4 +1,4 @@
-"""The value of a linear function over one cell: projection on a polyhedral cone."""
+"""The maximum of a linear function over one cell: projection on a polyhedral cone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PatternCones:
     Attributes
     ----------
     rows : array of shape (m,)
-        Rows that bound the cones: those that are not zero.
+        Nonzero rows, which bound the cones.
     norms : array of shape (m,)
         Their lengths.
     """
@@ -51,7 +51,7 @@ def cone_support(linear: Array, rows: Array) -> tuple[float, Array, Array]:
     ----------
     linear : array of shape (d̃,)
     rows : array of shape (n, d̃)
-        Normals of the cone, without zero rows; best of unit length.
+        Normals of the cone, without zero rows; preferably of unit length.
 
     Returns
     -------

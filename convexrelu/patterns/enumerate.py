@@ -4,7 +4,7 @@ Hyperplanes are inserted one after the other. The cells that a new one cuts in t
 the cells that the earlier ones cut on it, an arrangement of one dimension less: find those, and
 step off them to both sides. In the plane the cells are the gaps between sorted angles.
 
-Degenerate data reduce to the general case: zero rows decide nothing, parallel rows are one
+Degenerate data reduce to the general case: zero rows are ignored, parallel rows share one
 hyperplane, and data of lower rank are written in coordinates of their row space.
 """
 
@@ -26,7 +26,7 @@ from convexrelu.patterns.activation import ActivationPatterns, first_of_each, ro
 __all__ = ["RowSpace", "count_patterns", "enumerate_patterns"]
 
 
-# Angles below this are taken for equal. What the merging can hide is recorded in `resolution`.
+# Smaller angles count as zero. The effect of merging on completeness is recorded in `resolution`.
 _SAME_ANGLE = 1e-11
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -45,7 +45,7 @@ class RowSpace:
     coordinates : array of shape (n, r)
         ``X̃ basis``.
     residual : array of shape (n,)
-        ``‖x̃_i − basis coordinates_i‖``: what is left of the rows outside, zero up to rounding.
+        ``‖x̃_i − basis coordinates_i‖``: residual of the rows, zero up to rounding.
     """
 
     basis: Array
@@ -54,7 +54,7 @@ class RowSpace:
 
     @classmethod
     def of(cls, design: Array) -> RowSpace:
-        """Row space by singular values, cut off at rounding level."""
+        """Row space by singular values, truncated at rounding level."""
         _, singular, right = np.linalg.svd(design, full_matrices=False)
         cutoff = max(design.shape) * _EPS * (singular[0] if singular.size else 0.0)
         basis = right[singular > cutoff].T
@@ -86,7 +86,7 @@ def count_patterns(n_hyperplanes: int, rank: int) -> int:
 def enumerate_patterns(
     design: Array, *, max_bytes: int = MAX_BYTES, asked_by: str = "patterns='enumerated'"
 ) -> ActivationPatterns:
-    """All activation patterns of the rows of `design` that a gate in general position makes.
+    """All activation patterns of the rows of `design` that gates in general position produce.
 
     Patterns of gates that lie on some hyperplane add nothing to the convex programs: their cones
     are faces of the cones returned here, where the program's terms agree.
@@ -95,23 +95,23 @@ def enumerate_patterns(
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``. Zero, repeated, parallel and linearly dependent rows and columns are all
-        right.
+        allowed.
     max_bytes : int
-        Refuse when the masks could need more memory than this.
+        Raise an error if the masks could need more memory than this.
     asked_by : str
-        The argument that an error names.
+        Argument to name in an error message.
 
     Returns
     -------
     ActivationPatterns
-        Complete, but for cells narrower than its `resolution`, an angle, 1e-12 or so for ordinary data.
+        Complete, except for cells narrower than its `resolution`, an angle, about 1e-12 for ordinary data.
         It is infinite where hyperplanes nearly meet, so that float64 cannot tell their cells apart: the
-        list then claims nothing.
+        list then makes no claim of completeness.
 
     Raises
     ------
     ValueError
-        If there may be too many patterns for `max_bytes`; says how many.
+        If there may be too many patterns for `max_bytes`; the message gives their number.
 
     Notes
     -----
@@ -157,12 +157,12 @@ def _distinct_hyperplanes(
     side_of : array of shape (n,)
         1 where the row points along its normal, -1 where against it.
     merged : float
-        Largest angle between a row and the normal that stands for it.
+        Largest angle between a row and the normal that represents it.
     """
     lengths = norms(rows)
     nonzero = np.flatnonzero(lengths)
     units = rows[nonzero] / lengths[nonzero, None]
-    # A hyperplane has two normals: with both in the tree, rows that point opposite ways meet as
+    # A hyperplane has two normals: with both in the tree, rows that point in opposite directions meet as
     # well.
     both = np.vstack([units, -units])
     near = cKDTree(both).query_pairs(_SAME_ANGLE, output_type="ndarray") if len(both) else _NO_PAIRS
@@ -202,7 +202,7 @@ def _cell_points(normals: Array, error: float = _EPS) -> tuple[Array, float]:
         points, resolution = _planar_cell_points(normals)
     else:
         points, resolution = _cell_points_by_insertion(normals, error)
-    # A point closer to a hyperplane than the hyperplane is known may stand on the wrong side of it.
+    # A point closer to a hyperplane than the accuracy of the hyperplane may be on the wrong side of it.
     depth = np.abs(points @ normals.T).min(initial=np.inf)
     return points, max(resolution, error) if depth > 8 * error else np.inf
 
@@ -211,7 +211,7 @@ def _cell_points_by_insertion(normals: Array, error: float) -> tuple[Array, floa
     """Insert one hyperplane after the other. The cells it cuts are those that the earlier ones cut on it.
 
     By the concavity of cross-sections, a cell that is cut through a narrow facet is narrow on one side of
-    it. So what can be missed is narrow, as long as the point that stands for a cell is a deep one.
+    it. So only narrow cells can be missed, as long as the point that represents a cell is a deep one.
     """
     points, resolution = np.ones((1, normals.shape[1])), 0.0
     for j, normal in enumerate(normals):

@@ -14,17 +14,17 @@ __all__ = ["sample_gates", "sample_patterns"]
 def sample_gates(
     dimension: int, n_gates: int, random_state: int | np.random.RandomState | None = None
 ) -> Array:
-    """Draw `n_gates` standard normal gates of `dimension` entries, without looking at data.
+    """Draw `n_gates` standard normal gates of `dimension` entries, independent of the data.
 
-    Gates that do not depend on the rows that are present make a fit on weighted samples equal to
-    one on repeated samples.
+    Gates that do not depend on the rows make a fit on weighted samples equal to
+    a fit on repeated samples.
 
     Parameters
     ----------
     dimension : int
         ``d̃``: number of features, plus one with a hidden bias.
     n_gates : int
-        How many.
+        Number of gates.
     random_state : int, RandomState or None
         Seed.
 
@@ -50,7 +50,7 @@ def sample_patterns(
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     n_gates : int
-        How many gates are drawn.
+        Number of gates to draw.
     random_state : int, RandomState or None
         Seed.
 

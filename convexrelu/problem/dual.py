@@ -1,4 +1,4 @@
-"""Lower bounds from dual points: the best multiple of one, and the level that a bound needs."""
+"""Lower bounds from dual points: the best multiple of one, and the level required for a lower bound."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples (see :meth:`~convexrelu.problem.TrainingProblem.condensed`).
+        Without samples of weight zero (see :meth:`~convexrelu.problem.TrainingProblem.condensed`).
     v : array of shape (n,) or (n, K)
         Dual point of :meth:`~convexrelu.problem.TrainingProblem.dual_point` or
-        :meth:`~convexrelu.problem.TrainingProblem.feasible`: with an intercept its sum is zero, not only to rounding.
+        :meth:`~convexrelu.problem.TrainingProblem.feasible`: with an intercept its sum is exactly zero.
     bound : float
         ``M̂``. If it is at least ``M(v)`` the result is a lower bound on the optimum. Where it is not finite,
         the result is the dual value at ``t = 0``.
@@ -72,9 +72,9 @@ def _largest_in_domain(problem: TrainingProblem, v: Array, largest: float) -> fl
 
 
 def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
-    """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 where none does, infinity where all do.
+    """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 if none does, infinity if all do.
 
-    The question that a proof has to answer: is ``M(v)`` at most this?
+    A proof has to decide whether ``M(v)`` is at most this.
     """
     if wanted <= problem.dual(np.zeros_like(v)):
         return math.inf

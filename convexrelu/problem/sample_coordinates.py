@@ -1,7 +1,8 @@
-"""Wide sparse inputs in as many coordinates as there are samples, so that they need not be made dense.
+"""Wide sparse inputs in as many coordinates as there are samples, to avoid dense copies.
 
-Neurons of an optimal network lie in the span of the samples: ``w = Xᵀc``, whatever is orthogonal to all samples only
-costs. With ``G = XXᵀ`` and a diagonal ``H`` of about the size of rounding errors, ``LLᵀ = G + H`` (Cholesky)::
+Neurons of an optimal network lie in the span of the samples: ``w = Xᵀc``; components orthogonal to all samples only
+add to the penalty. With ``G = XXᵀ`` and a diagonal ``H`` of about the size of rounding errors, ``LLᵀ = G + H``
+(Cholesky)::
 
     {Xw : ‖w‖ ≤ 1}  ⊂  {Lz : ‖z‖ ≤ 1},      as  XXᵀ ≼ LLᵀ
 
@@ -24,7 +25,7 @@ __all__ = ["SampleCoordinates"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
-_UNDERFLOW = 1e-250  # above squares whose products with rounding errors are no longer accurate
+_UNDERFLOW = 1e-250  # squares below this have inaccurate products with rounding errors
 
 
 @dataclass(frozen=True, eq=False)

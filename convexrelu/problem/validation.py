@@ -1,4 +1,4 @@
-"""Checks of what a training problem is made of; messages name the argument, what was given and what is taken."""
+"""Checks of the arguments of a training problem; messages name the argument, its value and what is accepted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def checked_flag(name: str, value: bool) -> bool:
 
 
 def checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str) -> bool | str:
-    """True, False or ``"free"``, where these are to be had."""
+    """True, False or ``"free"``, if supported for this problem."""
     if isinstance(value, str) and value == "free":
         if activation in ("gated_relu", "threshold"):
             raise ValueError(
@@ -55,8 +55,8 @@ def checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str)
             )
         if not fit_intercept:
             raise ValueError(
-                "hidden_bias='free' without an intercept has no optimum: a neuron without weights is a "
-                "constant that costs as little as one likes; use fit_intercept=True"
+                "hidden_bias='free' without an intercept has no optimum: a neuron with zero weights is a "
+                "constant of arbitrarily small penalty; use fit_intercept=True"
             )
         return value
     if isinstance(value, str):
@@ -72,7 +72,7 @@ def checked_skip(skip: bool, activation: str) -> bool:
 
 
 def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
-    """Penalty of the skip connection; zero only where a bound is known without."""
+    """Penalty of the skip connection; zero only if a bound is known without it."""
     if (
         isinstance(skip_alpha, bool)
         or not isinstance(skip_alpha, numbers.Real)
@@ -81,7 +81,7 @@ def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
         raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
     if skip and skip_alpha == 0 and not loss.is_least_squares:
         raise ValueError(
-            f"skip_alpha=0 is not supported for loss={loss.name!r}, of which no bound is known then; "
+            f"skip_alpha=0 is not supported for loss={loss.name!r}, which has no known bound then; "
             "use skip_alpha > 0"
         )
     return float(skip_alpha)
@@ -107,7 +107,7 @@ def checked_slope(activation: str, negative_slope: float) -> float:
 
 
 def checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
-    """Copies of inputs and targets, as many of one as of the other."""
+    """Copies of inputs and targets, with equal numbers of rows."""
     X, y = _checked_inputs(X), finite_array("y", y)
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
@@ -121,7 +121,7 @@ def checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
 
 
 def _checked_inputs(X: Any) -> Any:
-    """A copy in float64: dense, or in canonical CSR if there are more features than samples in a sparse one."""
+    """A copy in float64: dense, or in canonical CSR if sparse with more features than samples."""
     if not issparse(X):
         return finite_array("X", X)
     if X.ndim != 2 or X.shape[1] <= X.shape[0]:
@@ -134,7 +134,7 @@ def _checked_inputs(X: Any) -> Any:
 
 
 def checked_loss(loss: str | Loss) -> Loss:
-    """A loss, of its name too."""
+    """A loss, given itself or its name."""
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]()
     if not isinstance(loss, Loss):

@@ -1,6 +1,6 @@
-"""The finite convex programs: their blocks, the programs in cvxpy, and the way back to a network.
+"""The finite convex programs: their blocks, the programs in cvxpy, and the map back to a network.
 
-The programs are imported when they are used: cvxpy takes a while.
+The programs are imported on first use: importing cvxpy takes a while.
 """
 
 from __future__ import annotations

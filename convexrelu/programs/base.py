@@ -1,4 +1,4 @@
-"""What the finite programs share: units, the penalty parameter, the call of a solver."""
+"""The common part of finite programs: units, the penalty parameter, the call of a solver."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["FiniteProgram", "call_solver", "solver_options"]
 def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
     """Options that ask `solver` for a relative gap of `accuracy`.
 
-    The absolute tolerance of the gap is small because a good fit has a small objective; what
-    counts is the relative one.
+    The absolute tolerance of the gap is small because a good fit has a small objective; the
+    relative tolerance is the one that matters.
     """
     tight, feasible = 1e-3 * accuracy, max(accuracy, 1e-10)
     match solver:
@@ -34,9 +34,9 @@ def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
         case "ECOS":
             return {"abstol": tight, "reltol": accuracy, "feastol": feasible, "max_iters": 200}
         case "SCS":
-            # Where a program is badly scaled, as with free biases, residuals below 1e-8 are out of
-            # reach, and Anderson acceleration keeps it from 1e-8: either way it runs to the limit,
-            # and what it ends with depends on the processor.
+            # On badly scaled programs, as with free biases, residuals below 1e-8 are out of
+            # reach, and with Anderson acceleration even 1e-8 is: either way it runs to the limit,
+            # and the result depends on the processor.
             residual = max(feasible, 1e-8)
             wanted = {"eps_abs": residual, "eps_rel": residual, "acceleration_lookback": 0}
             return wanted | {"max_iters": 200_000}
@@ -47,9 +47,9 @@ def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
 
 
 def call_solver(problem: cp.Problem, solver: str, **options: Any) -> Status:
-    """Solve, and say how it ended; errors that a solver raises become ``Status.FAILED``."""
+    """Solve and return the status; errors raised by a solver become ``Status.FAILED``."""
     with warnings.catch_warnings():
-        # cvxpy says "may be inaccurate" in a warning; here that is a status.
+        # cvxpy says "may be inaccurate" in a warning; here this is a status.
         warnings.simplefilter("ignore")
         try:
             problem.solve(solver=solver, **options)
@@ -65,7 +65,7 @@ class FiniteProgram:
     """``min F(f(u) + c) + alpha Σ_i ‖u_i‖`` over blocks ``u_i`` of `d̃` entries, for an ``f`` that subclasses define.
 
     The program is written in units in which data and targets are about one, ``X̃/ρ`` and ``(y −
-    c₀)/τ``, for the sake of the solvers. With ``u = (τ/ρ) û`` the objective of a loss of degree ``p`` is ``τ^p``
+    c₀)/τ``, for the benefit of the solvers. With ``u = (τ/ρ) û`` the objective of a loss of degree ``p`` is ``τ^p``
     times that of ``û`` at ``alpha τ^(1−p)/ρ``: solutions are mapped back exactly.
 
     ``alpha`` is a cvxpy parameter in a disciplined parametrised program (DPP): solving again
@@ -110,7 +110,7 @@ class FiniteProgram:
         self.cvxpy_problem = cp.Problem(cp.Minimize(objective), constraints)
 
     def is_for(self, problem: TrainingProblem, masks: NDArray[np.bool_]) -> bool:
-        """Whether this is the program of `problem` on `masks`, but for the value of `alpha`."""
+        """Whether this is the program of `problem` on `masks`, except for the value of `alpha`."""
         return np.array_equal(self.masks, masks) and self.problem.equals_but_for_alpha(problem)
 
     def _column_scales(self) -> Array:
@@ -158,16 +158,16 @@ class FiniteProgram:
         alpha : float, optional
             Penalty, if other than the problem's.
         accuracy : float
-            Relative gap asked of the solver.
+            Relative gap requested from the solver.
         time_limit : float, optional
-            Seconds given to the solver, where it has such an option.
+            Time limit for the solver in seconds, if it has such an option.
         **options
-            Passed on to the solver, over those of :func:`solver_options`.
+            Passed to the solver; they override :func:`solver_options`.
 
         Returns
         -------
         ProgramSolution
-            With the solver's status; errors that a solver raises become ``Status.FAILED``.
+            With the solver's status; errors raised by a solver become ``Status.FAILED``.
         """
         started = time.perf_counter()
         units = self._units
@@ -208,7 +208,7 @@ class FiniteProgram:
         return self.problem.feature_weights(scaled.reshape(len(scaled), -1).T)
 
     def _dual(self) -> Array | None:
-        """The solver's dual point, where it cannot be taken from the outputs."""
+        """The solver's dual point, if it cannot be computed from the outputs."""
         if self._link is None or self._link.dual_value is None:
             return None
         return np.asarray(self._link.dual_value) * (self._units.value / self._units.tau)

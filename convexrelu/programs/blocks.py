@@ -1,4 +1,4 @@
-"""Blocks of a finite program, which are its columns, and the solution of one."""
+"""Blocks (columns) of a finite program, and its solution."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DECIMALS = 6
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Blocks of a program: patterns, each with a direction of its outer weights.
+    """Blocks of a program: the columns of column generation, each a pattern with a direction of its outer weights.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Blocks:
     signs : array of shape (B,) or (B, K)
         Signs for one output, unit vectors for several.
     directions : array of shape (B, d̃), optional
-        A direction in the cone of every pattern, where an oracle found it, and zero elsewhere.
+        A direction in the cone of every pattern, if an oracle found one, and zero elsewhere.
     """
 
     masks: NDArray[np.bool_]
@@ -35,21 +35,21 @@ class Blocks:
 
     @classmethod
     def none(cls, n_samples: int, n_outputs: int = 1) -> Blocks:
-        """No blocks."""
+        """An empty list of blocks."""
         signs = np.zeros(0) if n_outputs == 1 else np.zeros((0, n_outputs))
         return cls(np.zeros((0, n_samples), dtype=bool), signs)
 
     @classmethod
     def both_signs(cls, masks: NDArray[np.bool_]) -> Blocks:
-        """Every pattern with either sign."""
+        """Every pattern with both signs."""
         return cls(np.vstack([masks, masks]), np.repeat([1.0, -1.0], len(masks)))
 
     def keys(self) -> list[bytes]:
-        """One hashable key a block, equal for equal blocks."""
+        """One hashable key per block, equal for equal blocks."""
         if self.signs.ndim == 1:
             packed = np.packbits(np.column_stack([self.masks, self.signs > 0]), axis=1)
             return [row.tobytes() for row in packed]
-        # Directions that differ by less than this are one; + 0.0 turns -0.0 into 0.0.
+        # Directions that differ by less than this count as equal; + 0.0 turns -0.0 into 0.0.
         rounded = np.round(self.signs, _DECIMALS) + 0.0
         pairs = zip(np.packbits(self.masks, axis=1), rounded, strict=True)
         return [mask.tobytes() + outer.tobytes() for mask, outer in pairs]
@@ -61,7 +61,7 @@ class Blocks:
         return Blocks(self.masks[index], self.signs[index], directions)
 
     def join(self, other: Blocks) -> Blocks:
-        """These blocks, then the others."""
+        """These blocks, followed by the others."""
         directions = other.directions
         if directions is not None:
             own = self.directions
@@ -84,26 +84,26 @@ class ProgramSolution:
     Attributes
     ----------
     blocks : array of shape (B, d̃)
-        ``u_i``, one a block; zeros if the solver returned nothing.
+        ``u_i``, one per block; zeros if the solver returned nothing.
     intercept : float or array of shape (K,)
         ``c``.
     outputs : array of shape (n,) or (n, K)
-        ``f(u) + c`` on the training data, patterns applied as masks.
+        ``f(u) + c`` on the training data, with patterns applied as masks.
     objective : float
-        Optimal value as the solver reports it; ``nan`` if it returned nothing.
+        Optimal value reported by the solver; ``nan`` if it returned nothing.
     status : Status
         How the solver ended.
     accuracy : float
-        Relative gap that was asked for, where blocks that should be zero are only nearly so; 0 where they
-        are zero.
+        Requested relative gap, if blocks that should be zero are only approximately so; 0 if they
+        are exactly zero.
     seconds : float
-        Wall time of the call, canonicalisation included.
+        Wall time of the call, including canonicalisation.
     dual : array of shape (n,) or (n, K), optional
-        Dual point of the solver, where it cannot be taken from the outputs: losses with kinks.
+        Dual point of the solver, if it cannot be computed from the outputs: for losses with kinks.
     skip_weights : array of shape (K, d), optional
-        Of the skip connection, where there is one.
+        Weights of the skip connection, if there is one.
     moved : Blocks, optional
-        The blocks that the solution is in, where the solver changed patterns.
+        The blocks of the solution, if the solver changed patterns.
     """
 
     blocks: Array
@@ -119,5 +119,5 @@ class ProgramSolution:
 
     @property
     def usable(self) -> bool:
-        """Whether there is a point to go on with, accurate or not."""
+        """Whether there is a point to continue with, accurate or not."""
         return bool(np.isfinite(self.objective))

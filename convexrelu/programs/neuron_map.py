@@ -1,4 +1,4 @@
-"""From the solution of a finite program to a network, and back."""
+"""Map from the solution of a finite program to a network, and back."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = [
 
 
 def active_blocks(solution: ProgramSolution) -> NDArray[np.bool_]:
-    """Blocks that are not zero, judged against the largest and by the accuracy of the solution.
+    """Nonzero blocks, judged relative to the largest and by the accuracy of the solution.
 
     A relative gap ``ε`` leaves up to about ``ε/s`` in a block that should be zero, if its
-    constraint in the dual has a relative slack of ``s``; blocks are called zero from a slack of
+    dual constraint has a relative slack of ``s``; blocks count as zero from a slack of
     one in a thousand.
     """
     norms = np.linalg.norm(solution.blocks, axis=1)
@@ -35,7 +35,7 @@ def active_blocks(solution: ProgramSolution) -> NDArray[np.bool_]:
 def recover_relu(
     problem: TrainingProblem, solution: ProgramSolution, blocks: Blocks
 ) -> TwoLayerNetwork:
-    """Neuron map: the non-zero blocks as neurons, equal directions merged, the intercept at its best."""
+    """Neuron map: the nonzero blocks as neurons, equal directions merged, with the best intercept."""
     active = active_blocks(solution)
     network = problem.network(
         solution.blocks[active], blocks.signs[active], solution.intercept, solution.skip_weights
@@ -44,13 +44,13 @@ def recover_relu(
 
 
 def with_best_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
-    """The same neurons with the intercept that minimises the loss: zero where there must be none."""
+    """The same neurons with the intercept that minimises the loss: zero if there must be none."""
     hidden = network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
     return network.with_output_bias(problem.best_intercept(hidden))
 
 
 def dual_of(problem: TrainingProblem, solution: ProgramSolution) -> Array:
-    """Dual point of a solution, feasible but for ``M(v) ≤ alpha``."""
+    """Dual point of a solution, feasible except for ``M(v) ≤ alpha``."""
     if solution.dual is not None:
         return problem.feasible(solution.dual)
     return problem.dual_point(solution.outputs)
@@ -59,7 +59,7 @@ def dual_of(problem: TrainingProblem, solution: ProgramSolution) -> Array:
 def recover_gated(
     problem: TrainingProblem, solution: ProgramSolution, gates: Array
 ) -> GatedNetwork:
-    """The non-zero blocks with their gates."""
+    """The nonzero blocks with their gates."""
     active = active_blocks(solution)
     return GatedNetwork(
         gates[active], solution.blocks[active], solution.intercept, bool(problem.hidden_bias)

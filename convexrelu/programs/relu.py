@@ -1,4 +1,4 @@
-"""The ReLU program: one cone a block."""
+"""The ReLU program: one cone per block."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ReLUProgram(FiniteProgram):
         min  F(Σ_i E_i X̃ u_i g_iᵀ + c) + alpha Σ_i ‖u_i‖      s.t.  (2D_i − I) X̃ u_i ≥ 0
 
     with ``E_i = D_i + slope (I − D_i)``, and ``g_i`` a sign or, for several outputs, a unit vector. The usual form with
-    a pair ``v_i, w_i`` a pattern has every pattern twice, with ``g = 1`` and ``g = −1``. Its dual is the problem's own
-    with ``M(V)`` taken over these blocks only::
+    a pair ``v_i, w_i`` per pattern has every pattern twice, with ``g = 1`` and ``g = −1``. Its dual is the problem's
+    own with ``M(V)`` taken over these blocks only::
 
         max_V  −F*(−V)   s.t.  ‖projection of X̃ᵀE_i V g_i on the cone i‖ ≤ alpha for every i
 
@@ -32,7 +32,7 @@ class ReLUProgram(FiniteProgram):
     masks : boolean array of shape (B, n)
         Pattern of each block.
     signs : array of shape (B,) or (B, K)
-        Its sign, 1 or -1, or unit vector.
+        Sign of each block, 1 or -1, or unit vector.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Results of training: the network with its certificate, how the solvers ended, and progress as text."""
+"""Results of training: the network with its certificate, the status of solvers, and progress as text."""
 
 from convexrelu.results.progress import ProgressPrinter
 from convexrelu.results.result import Result, Round

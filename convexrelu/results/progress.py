@@ -12,13 +12,13 @@ _HEADER = (
 
 
 class ProgressPrinter:
-    """Callable that prints one line a round; a bound that is not proved has a question mark."""
+    """Callable that prints one line per round; a question mark follows bounds that are not proved."""
 
     def __init__(self) -> None:
         self._started = False
 
     def __call__(self, entry: Round) -> None:
-        """Print `entry`, and the heading before the first."""
+        """Print `entry`, preceded by a heading on the first call."""
         if not self._started:
             print(_HEADER)
             self._started = True

@@ -1,4 +1,4 @@
-"""Result of a training, with its history."""
+"""Result of training, with its history."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Round:
     Attributes
     ----------
     seconds : float
-        Since the start of training.
+        Time since the start of training.
     objective, lower_bound, relative_gap, is_proof
         Of the best network so far; see :class:`~convexrelu.certificates.Certificate`.
     width : int
-        Its neurons.
+        Number of its neurons.
     n_blocks : int
-        Blocks in the program.
+        Number of blocks in the program.
     n_cuts : int
-        Blocks that this round adds.
+        Number of blocks that this round adds.
     violation : float
         ``M̂/alpha − 1``.
     solver_status : str
-        How the solver that led to this round ended, empty for the first.
+        Status of the solver call that led to this round, empty for the first.
     network : TwoLayerNetwork or GatedNetwork, optional
-        The best network so far, for ``progress`` to look at. A history has none: its networks would outweigh the
-        result. Nor are there any of thresholds, whose gates are found at the end.
+        The best network so far, for ``progress``. It is not kept in a history, where networks would need more memory
+        than the result. Threshold networks are not included either, since their gates are computed at the end.
     """
 
     seconds: float
@@ -66,11 +66,11 @@ class Result:
     status : Status
         How training ended.
     history : list of Round
-        One entry for every certificate that was computed.
+        One entry per computed certificate.
     n_iter : int
-        Finite programs solved.
+        Number of finite programs solved.
     solver_status : Status
-        How the last of them ended; ``CONVERGED`` if none was needed.
+        Status of the last one; ``CONVERGED`` if none was needed.
     """
 
     network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
@@ -92,20 +92,20 @@ class Result:
         n_blocks: int,
         progress: Callable[[Round], None] | None = None,
     ) -> Self:
-        """The result of training that is one finite program, which `progress` is told of.
+        """Result of training by one finite program; `progress` is called with its only round.
 
         Parameters
         ----------
         network, certificate, solver_status
-            What came of it.
+            Outcome of the program.
         tol : float
-            Relative gap that counts as converged.
+            Relative gap at which training counts as converged.
         seconds : float
-            What it took.
+            Time taken.
         n_blocks : int
             Blocks of the program.
         progress : callable, optional
-            Called with the only round.
+            Called once, with the only round.
         """
         entry = Round(
             seconds=seconds,
@@ -121,7 +121,7 @@ class Result:
         )
         if progress is not None:
             progress(replace(entry, network=network))
-        # A solver that is content with itself although the gap is open was not accurate enough for it.
+        # A solver that reports success although the gap is open was not accurate enough.
         reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
         status = Status.CONVERGED if certificate.relative_gap <= tol else reason
         return cls(network, certificate, status, [entry], 1, solver_status)

@@ -1,4 +1,4 @@
-"""How a solve ended: one code and one sentence for every solver."""
+"""Status of a solve: one code and one sentence for every solver."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["SolverWarning", "Status"]
 
 
 class SolverWarning(UserWarning):
-    """A solver did not end as it should; what it returned was checked and is reported with its honest gap."""
+    """A solver did not end as it should; its result was checked and is reported with its true gap."""
 
 
 class Status(Enum):

@@ -1,4 +1,4 @@
-"""Program solvers: native, of first order, not convex, and the cvxpy reference."""
+"""Program solvers: native, first-order, non-convex, and the cvxpy reference."""
 
 from convexrelu.solvers.base import METHODS, SOLVERS, ProgramSolver
 from convexrelu.solvers.registry import make_solver

@@ -13,29 +13,29 @@ from convexrelu.solvers.native.solver import NativeSolver
 
 __all__ = ["AutomaticSolver"]
 
-# Rows of the largest Newton system that is worth it where no warm start shortens the way: some seconds a factor.
+# Largest number of rows of a Newton system worth solving without a warm start: a factorisation takes some seconds.
 _LARGEST_SYSTEM = 4000
-# Operations of an iteration of interior points for a loss of several outputs: some tenths of a second.
+# Operations per interior-point iteration for a loss of several outputs: some tenths of a second.
 _SLOW_ITERATION = 2e8
 
 
 class AutomaticSolver:
-    """A native solver where it lacks nothing, a reference otherwise; a network where programs are too large.
+    """A native solver where it supports the problem, a reference otherwise; a network for programs that are too large.
 
-    Interior points for general losses start afresh in every round. Where their systems, ``min(nK, B d̃)`` rows, pass
+    Interior points for general losses start afresh in every round. If their systems, ``min(nK, B d̃)`` rows, exceed
     4000, :class:`~convexrelu.solvers.nonconvex.network_solver.NetworkSolver` takes over, if the loss has a gradient.
-    Where patterns must not move, there are five outputs or more and an iteration takes more than 2·10⁸ operations, ``nK
+    If patterns must not move, there are five or more outputs and an iteration takes more than 2·10⁸ operations, ``nK
     B d̃ min(nK, B d̃)``, :class:`~convexrelu.solvers.first_order.cone_gradient.ConeGradientSolver` does.
 
     Parameters
     ----------
     native : NativeSolver
     make_reference : callable
-        Makes the reference, when it is first needed.
+        Creates the reference on first use.
     make_network : callable, optional
-        Makes the solver for large programs; None where patterns must not move.
+        Creates the solver for large programs; None if patterns must not move.
     make_gradient : callable, optional
-        Makes the one for slow programs of several outputs; None where patterns may move.
+        Creates the solver for slow programs of several outputs; None if patterns may move.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class AutomaticSolver:
 
 
 def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
-    """Whether the network is what can be trained, and the program is not."""
+    """Whether the program is too large, but the network can be trained."""
     if not problem.loss.smooth or problem.skip:
         return False
     if problem.loss.is_least_squares and problem.n_outputs == 1:
@@ -104,7 +104,7 @@ def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
 
 
 def _is_slow(problem: TrainingProblem, blocks: Blocks) -> bool:
-    """Whether one iteration of interior points takes longer than many steps of first order."""
+    """Whether one interior-point iteration takes longer than many first-order steps."""
     if not problem.loss.smooth or problem.skip or problem.n_outputs <= MAX_PROVED_OUTPUTS:
         return False  # proofs of few outputs are sharp, and ask for accurate solutions
     if problem.loss.is_least_squares:  # which has Newton steps

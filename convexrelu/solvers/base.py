@@ -1,4 +1,4 @@
-"""The contract of a program solver, and the names of those that there are."""
+"""The interface of program solvers, and the names of the available ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ProgramSolver(Protocol):
     """Solves finite programs; the blocks change from call to call.
 
     A solver may have a ``name``, for messages, and ``support``, a :class:`~convexrelu.solvers.support.Support` that
-    says what it takes. Problems that it does not take are refused before it is called. See
+    declares what it supports. Unsupported problems are refused before it is called. See
     :doc:`/guides/write_a_solver`.
     """
 
@@ -30,7 +30,7 @@ class ProgramSolver(Protocol):
         start: Array | None = None,
         time_limit: float | None = None,
     ) -> ProgramSolution:
-        """Solve the ReLU program on `blocks`, perhaps from given blocks of shape (B, d̃)."""
+        """Solve the ReLU program on `blocks`, optionally starting from given blocks of shape (B, d̃)."""
         ...
 
     def gated(

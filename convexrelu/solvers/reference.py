@@ -15,16 +15,16 @@ __all__ = ["CvxpySolver"]
 
 
 class CvxpySolver:
-    """Writes the program in cvxpy and calls a general conic solver.
+    """Write the program in cvxpy and call a general conic solver.
 
-    The last program is kept: where the next one differs in `alpha` only, it is not canonicalised again.
+    The last program is kept: if the next one differs only in `alpha`, it is not canonicalised again.
 
     Parameters
     ----------
     solver : {"CLARABEL", "ECOS", "SCS"}
-        A solver of quadratic and second-order cone programs.
+        A solver for quadratic and second-order cone programs.
     accuracy : float
-        Relative gap asked of it.
+        Relative gap requested from it.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class CvxpySolver:
         start: Array | None = None,
         time_limit: float | None = None,
     ) -> ProgramSolution:
-        """Solve the ReLU program on `blocks`; a start has no effect, these solvers take none."""
+        """Solve the ReLU program on `blocks`; a start has no effect, since these solvers do not use one."""
         check_support(self, problem)
         last = self._last_relu
         if last is None or not (

@@ -18,12 +18,12 @@ def master_of(
     *,
     fixed_patterns: bool = False,
 ) -> ProgramSolver:
-    """The master of that name, see :func:`make_solver`, or one that was given, as it is.
+    """The solver with that name, see :func:`make_solver`, or the given solver unchanged.
 
     Raises
     ------
     ValueError
-        For what is neither.
+        For anything else.
     """
     if isinstance(solver, str):
         return make_solver(solver, tol, device, fixed_patterns=fixed_patterns)
@@ -35,13 +35,13 @@ def master_of(
 def make_solver(
     name: str, tol: float = 1e-3, device: str = "cpu", *, fixed_patterns: bool = False
 ) -> ProgramSolver:
-    """The solver called `name`, as accurate as certificates to `tol` need it.
+    """The solver called `name`, accurate enough for certificates to `tol`.
 
-    With `fixed_patterns` it is none that moves patterns.
+    With `fixed_patterns`, solvers that move patterns are excluded.
 
     Near the optimum the objective is flat and the bound is not: an error of ``ε²`` in the one is an error of ``ε`` in
-    the other. A native solver hands out its dual point and is asked for a gap of ``tol^1.5``, or a fiftieth of
-    `tol`, which is little more work than one of `tol`. The other solvers know their objective only, and are
+    the other. A native solver returns its dual point and is asked for a gap of ``tol^1.5``, or a fiftieth of
+    `tol`, which is little more work than one of `tol`. The other solvers return only their objective, and are
     asked for the square of a tenth of `tol`.
 
     Raises

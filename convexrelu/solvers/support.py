@@ -1,4 +1,4 @@
-"""What a solver of finite programs supports, as data, and the one place that checks it."""
+"""Declaration of what a program solver supports, and the one place that checks it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONTAINS: dict[str, Callable[[Loss], bool]] = {
 
 @dataclass(frozen=True)
 class Support:
-    """What a solver takes; by default everything.
+    """Problems that a solver supports; by default all.
 
     Attributes
     ----------
@@ -35,13 +35,13 @@ class Support:
         ``"smooth"`` (with a gradient), ``"separable"`` (:class:`~convexrelu.losses.SeparableLoss`, and the multinomial
         one), ``"cvxpy"`` (with an expression), ``"cvxpy_uncoupled"`` (and a sum over outputs).
     one_output, several_outputs : bool
-        Numbers of outputs.
+        Whether one output, and whether several, are supported.
     skip : bool
-        Skip connections.
+        Whether skip connections are supported.
     fixed_patterns : bool
-        Whether blocks keep the patterns that they are given.
+        Whether blocks keep the given patterns.
     instead : str
-        What the message of :func:`check_support` says to use.
+        Alternative to name in the message of :func:`check_support`.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Support:
     def lacks(
         self, problem: TrainingProblem, *, gated: bool = False, fixed_patterns: bool = False
     ) -> str:
-        """What is not supported of a problem; empty where nothing is."""
+        """The unsupported feature of a problem; empty if there is none."""
         losses = self.gated if gated else self.relu
         if losses == "none":
             return "gated programs" if gated else "ReLU programs"
@@ -90,7 +90,7 @@ class Support:
 
 
 def support_of(solver: Any) -> Support:
-    """What a solver declares in its attribute ``support``; everything if it does not."""
+    """The declaration in a solver's attribute ``support``; everything if there is none."""
     return getattr(solver, "support", Support())
 
 
@@ -102,17 +102,17 @@ def check_support(
     Parameters
     ----------
     solver : object
-        With attributes ``name`` and ``support``, where it has them.
+        With attributes ``name`` and ``support``, if it has them.
     problem : TrainingProblem
     gated : bool
-        Whether gated programs are to be solved, or ReLU programs.
+        Whether to solve gated programs, or ReLU programs.
     fixed_patterns : bool
-        Whether patterns must stay.
+        Whether patterns must not change.
 
     Raises
     ------
     ValueError
-        Says what is not supported, and what to use.
+        With a message that says what is not supported, and what to use.
     """
     support = support_of(solver)
     lacking = support.lacks(problem, gated=gated, fixed_patterns=fixed_patterns)

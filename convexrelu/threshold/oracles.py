@@ -1,7 +1,7 @@
 """Pricing of threshold units: ``max_u |vᵀ 1{X̃u ≥ 0}|``.
 
-The value is the same all over a cell, so that a list of all cells has the maximum. Without one it is the problem of
-the densest hemisphere, which is NP-hard (Johnson & Preparata 1978): a search bounds it from below only.
+The value is constant on a cell, so a list of all cells gives the maximum. Without one this is the problem of
+the densest hemisphere, which is NP-hard (Johnson & Preparata 1978): a search only bounds it from below.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def threshold_relaxation(v: Array) -> float:
 
 
 def _rounding(v: Array) -> float:
-    """What a sum of entries of ``v`` may lose."""
+    """Bound on the rounding error of a sum of entries of ``v``."""
     return 2 * (len(v) + 1) * _EPS * float(np.abs(v).sum())
 
 
@@ -49,9 +49,9 @@ class ThresholdPatternOracle:
     ----------
     patterns : ActivationPatterns
     complete : bool
-        Whether these are proved to be all, which makes the scope global.
+        Whether these are proved to be all patterns, which makes the scope global.
     n_witnesses : int
-        How many of the best patterns are handed out at most.
+        Largest number of patterns to return, the best ones.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class ThresholdPatternOracle:
 
 
 class ThresholdSearchOracle:
-    """A search from many gates, each improved by exact line searches. What it finds is an estimate.
+    """A search from many gates, each improved by exact line searches. Its value is an estimate.
 
     Along a line ``u + t e`` sample ``i`` switches at ``t_i = −x̃_iᵀu / x̃_iᵀe``: after sorting these, the values of
     all cells that the line crosses are one cumulative sum. Lines go in random directions, in that of the gradient of
@@ -106,11 +106,11 @@ class ThresholdSearchOracle:
     random : RandomState
         Source of gates and lines.
     n_starts : int
-        How many random gates are improved side by side.
+        Number of random gates to improve side by side.
     n_lines : int
-        How many lines each of them is moved along.
+        Number of lines along which to move each of them.
     remembers : bool
-        Whether the best gates of a call are starts of the next one as well: for dual points that change slowly.
+        Whether the best gates of a call are also starts of the next one: for dual points that change slowly.
 
     Examples
     --------
@@ -154,7 +154,7 @@ class ThresholdSearchOracle:
             ahead = self._directions(gates, signs, v, kind=lines % 3)
             moved = self._best_on_lines(gates, ahead, signs, v)
             found = signs * ((moved @ self._rows.T >= 0) @ v)
-            better = found >= values  # equal ones keep the search moving
+            better = found >= values  # accepting ties keeps the search moving
             gates[better], values[better] = moved[better], found[better]
             if time.perf_counter() > deadline:
                 break
@@ -181,7 +181,7 @@ class ThresholdSearchOracle:
         return np.where(length > 1e-9, ahead / np.where(length > 0, length, 1.0), noise)
 
     def _past_others(self, ahead: Array, sides: Array) -> Array:
-        """Directions along which samples do not move that are near their switch, as many for each gate."""
+        """Directions that do not move samples near their switch, the same number for each gate."""
         n, dimension = self._rows.shape
         n_others = self.random.randint(0, max(1, min(n, dimension)))
         nearness = np.abs(sides) * self.random.exponential(size=sides.shape)
@@ -213,7 +213,7 @@ class ThresholdSearchOracle:
         return np.where(length > 0, moved / np.where(length > 0, length, 1.0), gates)
 
     def _report(self, gates: Array, v: Array, *, finished: bool) -> OracleReport:
-        """Distinct patterns found, on the rows as they are: by rounding, others than on those of length one."""
+        """Distinct patterns found, on the original rows: rounding may make them differ from those on unit rows."""
         masks = gates @ self.design.T >= 0
         kept = first_of_each(masks)
         products = masks[kept] @ v

@@ -16,30 +16,30 @@ __all__ = ["ThresholdSweepOracle"]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Bound on the error of the angle at which a sample switches: differences of coordinates are rounded once, arctan2 and
-# the turn by a quarter a few times.
+# the quarter turn a few times.
 _ANGLE = 32 * _EPS
 _CHUNK_ENTRIES = 2**20
 
 
 class ThresholdSweepOracle:
-    """``max_{w, b} |Σ_i v_i 1{wᵀx_i + b ≥ 0}|`` over all half-planes, of which none is stored.
+    """``max_{w, b} |Σ_i v_i 1{wᵀx_i + b ≥ 0}|`` over all half-planes, without storing them.
 
-    Every cell of the arrangement has a facet: a half-plane whose edge goes through some sample ``i``, and switches no
-    other while it turns a little. So turn the edge around every sample. Sample ``j`` is on while the normal is within
-    a right angle of ``x_j − x_i``; after sorting these angles, all values are a cumulative sum; and ``i`` itself is
-    on or off.
+    Every cell of the arrangement has a facet: a half-plane whose edge passes through some sample ``i``, and which
+    switches no other sample while it turns a little. So turn the edge around every sample. Sample ``j`` is on while the
+    normal is within a right angle of ``x_j − x_i``; after sorting these angles, all values are a cumulative sum; and
+    ``i`` itself is on or off.
 
     Parameters
     ----------
     X : array of shape (n, 2)
         Inputs. Neurons have a bias, so that half-planes with samples on their edges have the patterns of others.
     n_witnesses : int
-        How many of the best patterns are handed out at most.
+        Largest number of patterns to return, the best ones.
 
     Notes
     -----
-    ``O(n² log n)`` once, ``O(n²)`` a call; memory ``O(n²)``. Equal samples are one. Where several others switch at
-    angles that rounding cannot tell apart, they might in any order: the bound then counts all that are good for it,
+    ``O(n² log n)`` once, ``O(n²)`` per call; memory ``O(n²)``. Equal samples count as one. Where several others switch
+    at angles that rounding cannot tell apart, their order is unknown: the bound then counts all that increase it,
     which makes it loose for samples on common lines, but never wrong.
 
     Examples
@@ -67,14 +67,12 @@ class ThresholdSweepOracle:
         order = np.argsort(times, axis=1)
         times = np.take_along_axis(times, order, axis=1)
         order, times, start = _from_the_widest_gap(order, times)
-        self._times = np.column_stack(
-            [start, times]
-        )  # the first is where each turn starts and ends
+        self._times = np.column_stack([start, times])  # each turn starts and ends at the first
         self._others = np.take_along_axis(np.tile(others, 2), order, axis=1)
         self._turns_on = order < m - 1
         self._first = np.cos(angles - start[:, None]) > 0, others
         gaps = np.diff(times, axis=1, append=np.full((m, min(1, times.shape[1])), np.inf))
-        # Whether the value after an angle is one for certain; at the start it is.
+        # Whether the value after an angle is certain; at the start it is.
         self._told = np.column_stack([np.ones(m, dtype=bool), gaps > 2 * _ANGLE])
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
@@ -109,7 +107,7 @@ class ThresholdSweepOracle:
         )
 
     def _turn(self, v: Array, chunk: slice) -> tuple[float, Array, Array]:
-        """Bound over some turns; the best value of each that is told for certain, and its angle."""
+        """Bound over some turns; the best certain value of each, and its angle."""
         on, others = self._first
         jumps = np.where(self._turns_on[chunk], 1.0, -1.0) * v[self._others[chunk]]
         first = (on[chunk] * v[others[chunk]]).sum(axis=1)
@@ -120,7 +118,7 @@ class ThresholdSweepOracle:
         values = first[:, None] + up - down
         own = v[chunk, None]
         told = self._told[chunk]
-        # Between two values that are told: all that goes up, or all that goes down.
+        # Between two certain values: the sum of all increases, or of all decreases.
         row, column = np.nonzero(told)
         pair = np.flatnonzero(row[1:] == row[:-1])
         before, after = column[pair], column[pair + 1]
@@ -139,7 +137,7 @@ class ThresholdSweepOracle:
         return float(bound), sizes[rows, arc], (times[rows, arc] + times[rows, arc + 1]) / 2
 
     def _gates(self, points: NDArray[np.intp], angles: Array) -> Array:
-        """Half-planes whose edges pass by points, on one side and on the other, (2 k, 3)."""
+        """Half-planes whose edges pass close to points, on either side, (2 k, 3)."""
         normals = np.column_stack([np.cos(angles), np.sin(angles)])
         through = np.einsum("ij,ij->i", normals, self._points[points])
         distances = np.abs(normals @ self._points.T - through[:, None])

@@ -5,7 +5,7 @@ With one column ``d_k = 1{X̃u_k ≥ 0}`` for every pattern::
     P = min_{w, c}  Σ_i s_i ½ (Σ_k w_k d_ik + c − y_i)² + alpha Σ_k |w_k|
     D = max_v  −F*(−v)   s.t.  |d_kᵀv| ≤ alpha for every k,   (1ᵀv = 0 with an intercept)
 
-Columns are generated: a lasso on those at hand, the price of all others, and the ones of the highest prices join.
+Columns are generated: solve a lasso on the current columns, price all others, and add those with the highest prices.
 Weight decay sees the amplitudes of the units, not the gates, see
 :meth:`~convexrelu.networks.ThresholdNetwork.penalty`.
 
@@ -50,18 +50,18 @@ from convexrelu.threshold.sweep import ThresholdSweepOracle
 __all__ = ["train_threshold"]
 
 
-# Columns a round: as many as there are units, within these limits.
+# Columns per round: as many as there are units, within these limits.
 _MIN_COLUMNS, _MAX_COLUMNS = 12, 100
-# Cells are listed for pricing where their masks are not larger than this: of lines, which are quickly listed, and in
+# Cells are listed for pricing if their masks are no larger than this: on lines, which are quickly listed, and in
 # more dimensions.
 _LIST_BYTES = {"planar": 2**28, "more": 2**21}
-# Samples up to which half-planes are swept.
+# Largest number of samples for which half-planes are swept.
 _SWEPT_SAMPLES = 2000
-# Random starts of a search that is to find nothing.
+# Random starts of the search that confirms that nothing is left to find.
 _STARTS_FOR_A_VERDICT = 300
-# Rounds in a row without a lower objective after which training is given up.
+# Number of consecutive rounds without a lower objective after which training gives up.
 _PATIENCE = 3
-# Columns are taken for dependent where a singular value is below this part of the largest one.
+# Columns count as dependent where a singular value is below this fraction of the largest one.
 _RANK_TOL = 1e-9
 
 
@@ -81,10 +81,10 @@ def train_threshold(
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples; squared error, one output.
+        Without samples of weight zero; squared error, one output.
     patterns : ActivationPatterns or None
-        The units to choose from. None generates them: from a list of all cells where that is short, by a sweep for
-        two features (which is a proof as well, but may not be a sharp one where many samples are on common lines),
+        The units to choose from. None generates them: from a list of all cells if that is short, by a sweep for
+        two features (also a proof, but possibly a loose one where many samples are on common lines),
         and by a search otherwise.
     complete : bool
         Whether `patterns` are an enumeration. The certificate is of global scope if they are then proved to be all,
@@ -92,14 +92,14 @@ def train_threshold(
     tol : float
         Relative duality gap to reach.
     max_iter : int
-        Most lassos solved while patterns are searched for. Proofs need no such limit: every round has a column that
-        was not there before.
+        Largest number of lassos while patterns are found by search. Proofs need no such limit: every round has a column
+        that was not there before.
     time_limit : float, optional
         Seconds.
     random : RandomState, optional
         Source of the search.
     progress : callable, optional
-        Called with a :class:`~convexrelu.results.Round` after every one.
+        Called with a :class:`~convexrelu.results.Round` after every round.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def train_threshold(
 
 
 def _check(problem: TrainingProblem) -> None:
-    """Refuse what is no lasso."""
+    """Refuse problems that are not a lasso."""
     if not problem.loss.is_least_squares:
         raise ValueError(
             f"activation='threshold' does not support loss={problem.loss.name!r}; it is a lasso, "
@@ -164,7 +164,7 @@ def _oracle(
     complete: bool,
     random: np.random.RandomState,
 ) -> Oracle:
-    """The patterns given; or a proof from all of them where that is cheap, and a search elsewhere."""
+    """The given patterns; or a proof from all of them where that is cheap, and a search otherwise."""
     design = problem.design
     if patterns is None:
         rank = RowSpace.of(design).rank
@@ -177,7 +177,7 @@ def _oracle(
     complete = complete and has_every_pattern(design, patterns)
     if (
         not complete
-    ):  # the patterns that the gates have in float64, whatever they were meant to have
+    ):  # the patterns of the gates in float64, which may differ from the intended ones
         patterns = ActivationPatterns.of_gates(design, patterns.gates)
     return ThresholdPatternOracle(patterns, complete=complete)
 
@@ -203,13 +203,13 @@ class _Units:
         return problem.data_fit(self.outputs()) + penalty
 
     def with_columns(self, masks: Masks, gates: Array) -> _Units:
-        """These and others, the new weights zero."""
+        """These and other units, with new weights of zero."""
         weights = np.append(self.weights, np.zeros(len(masks)))
         masks, gates = np.vstack([self.masks, masks]), np.vstack([self.gates, gates])
         return _Units(masks, gates, weights, self.intercept)
 
     def network(self, problem: TrainingProblem) -> ThresholdNetwork:
-        """The units whose weights are not zero, every gate in the centre of its cell where that can be found."""
+        """The units with nonzero weights, every gate in the centre of its cell if that can be found."""
         used = np.flatnonzero(self.weights)
         centres = [cell_centre(problem.design, self.masks[k]) for k in used]
         gates = [
@@ -256,8 +256,8 @@ class _ColumnGeneration:
         if self._certificate is None:
             raise KeyboardInterrupt
         network = self._best.network(self.problem)
-        # A gate in no centre may lie so near a hyperplane that a sample is on the other side of it. The network is
-        # then not one of the program's, which can only have better ones than the program's bound says.
+        # A gate that is not in a centre may be so close to a hyperplane that a sample is on the other side of it. The
+        # network is then not one of the program's, which can only have better ones than the program's bound says.
         penalty = self.problem.alpha * network.penalty()
         objective = self.problem.data_fit(network.predict(self.problem.X)) + penalty
         certificate = replace(self._certificate, objective=objective)
@@ -300,7 +300,7 @@ class _ColumnGeneration:
         fresh = self._new_columns(report)
         done = not fresh or certificate.relative_gap <= self.tol
         if done and not certificate.is_proof and self.thorough is not None:
-            # A search that sees no more to do has a second one look, from more starts.
+            # A search that finds no more cuts is checked by a second one, from more starts.
             second = self._ask(self.thorough, v)
             report = replace(second, bound=max(report.bound, second.bound))
             self._certify(v, report)
@@ -309,7 +309,7 @@ class _ColumnGeneration:
         return ActivationPatterns(report.masks[fresh], report.directions[fresh])
 
     def _ask(self, oracle: Oracle, v: Array) -> OracleReport:
-        """Price a dual point; columns at hand are among the directions of a search."""
+        """Price a dual point; the current columns are among the directions of a search."""
         report = oracle(v, deadline=self.deadline)
         if report.is_proof:
             return report
@@ -317,7 +317,7 @@ class _ColumnGeneration:
         return replace(report, bound=max(report.bound, own))
 
     def _new_columns(self, report: OracleReport) -> list[int]:
-        """Violated witnesses that are not at hand, strongest first."""
+        """Violated witnesses that are not yet columns, strongest first."""
         known = set(self._keys(self._units.masks))
         fresh = []
         for i, key in enumerate(self._keys(report.masks)):
@@ -331,7 +331,7 @@ class _ColumnGeneration:
         return row_keys(masks ^ masks[:, :1] if self.problem.fit_intercept else masks).tolist()
 
     def _certify(self, v: Array, report: OracleReport) -> Certificate:
-        """Certificate of the best units; of proofs the sharpest so far."""
+        """Certificate of the best units; for proofs, the tightest so far."""
         certificate = _certificate(self.problem, self._best.objective(self.problem), v, report)
         before = self._certificate
         if before is not None:
@@ -365,7 +365,7 @@ class _ColumnGeneration:
 def _certificate(
     problem: TrainingProblem, objective: float, v: Array, report: OracleReport
 ) -> Certificate:
-    """As :func:`convexrelu.certificates.certificate_of`, with the relaxation of threshold units beside the report."""
+    """Like :func:`convexrelu.certificates.certificate_of`, with the relaxation of threshold units and the report."""
     bound, closed = (
         lower_bound(problem, v, size) for size in (report.bound, threshold_relaxation(v))
     )
@@ -387,7 +387,7 @@ def _certificate(
 
 
 def _lasso(problem: TrainingProblem, units: _Units) -> _Units:
-    """Best weights of given columns: coordinate descent, and an active-set method for the last digits."""
+    """Best weights for given columns: coordinate descent, and an active-set method for the last digits."""
     from sklearn.linear_model import Lasso
 
     scales = problem.units()
@@ -414,9 +414,9 @@ def _lasso(problem: TrainingProblem, units: _Units) -> _Units:
 def _polished(
     problem: TrainingProblem, columns: Array, targets: Array, weights: Array, alpha: float
 ) -> Array:
-    """Newton's step on the weights that are not zero, cut off where the first of them becomes zero, and again.
+    """Newton's step on the nonzero weights, cut off where the first of them becomes zero, and repeated.
 
-    While no sign changes, the objective is quadratic, so that no step raises it. In the end the columns with a weight
+    While no sign changes, the objective is quadratic, so no step raises it. In the end the columns with nonzero weights
     are linearly independent.
     """
     root = np.sqrt(problem.weights)
@@ -429,7 +429,7 @@ def _polished(
         q, r = np.linalg.qr(design)
         null = null_space(r, rcond=_RANK_TOL)
         if null.shape[1]:
-            # Nothing but the penalty changes in this direction: go where it does not rise.
+            # Only the penalty changes in this direction: move so that it does not rise.
             step, longest = null[:, 0] * -np.sign(signs @ null[:, 0] or 1.0), np.inf
         else:
             best = solve_triangular(r, q.T @ (root * targets))

@@ -42,19 +42,19 @@ from convexrelu.training.dual_state import DualPoint, DualState
 
 __all__ = ["CuttingPlane", "oriented"]
 
-# Cuts a round: as many as there are blocks, within these limits.
+# Cuts per round: as many as there are blocks, within these limits.
 _MIN_CUTS, _MAX_CUTS = 12, 100
-# Outputs on all samples, beyond which solvers train the network, and its outer weights with it.
+# With more outputs on all samples than this, solvers train the network, including its outer weights.
 _MOST_OUTPUTS = 10_000
-# Relative progress of a round, below which warm-up ends.
+# Warm-up ends below this relative progress of a round.
 _WARM_UP_PROGRESS = 0.01
 # Loss in objective, as a fraction of tol, accepted for fewer neurons.
 _AS_GOOD = 1e-3
-# Rounds in a row without progress after which the loop gives up.
+# Number of consecutive rounds without progress after which the loop gives up.
 _PATIENCE = 3
-# Part of the tolerance that a proof is asked for.
+# Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
-# Parts of the time after which descent and rounds end: the last verdict has the rest.
+# Fractions of the time after which descent and rounds end: the rest is for the final certificate.
 _TIME_FOR_DESCENT, _TIME_FOR_ROUNDS = 0.5, 0.9
 
 
@@ -62,10 +62,10 @@ _TIME_FOR_DESCENT, _TIME_FOR_ROUNDS = 0.5, 0.9
 class CuttingPlane:
     """Cutting planes around a program solver and an oracle.
 
-    Every round solves the master, prices its dual point, and adds the blocks that violate the dual
-    constraints most. Blocks that are zero in a better solution are dropped; as long as there is none,
-    all are kept, so that dropping cannot go in circles. A dual point stays good: the certificate uses
-    the best one of all rounds, with whatever later rounds find against it.
+    Every round solves the master problem, prices its dual point, and adds the blocks that violate the dual
+    constraints most. Blocks that are zero in a better solution are dropped; otherwise
+    all are kept, so that dropping cannot cycle. A dual point stays valid: the certificate uses
+    the best one of all rounds, with all violations of it that later rounds find.
 
     A block has one direction of outer weights, and with several outputs cuts alone would be slow to find the right
     ones. So, where the loss is smooth, the outer weights of neurons and cuts are optimised first, and the master starts
@@ -74,11 +74,11 @@ class CuttingPlane:
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples.
+        Without samples of weight zero.
     solver : ProgramSolver
         Solves the finite programs.
     oracles : OraclePair
-        One that finds cuts, and one that is asked when the first sees the gap closed, and for the
+        One that finds cuts, and one that is called when the first sees the gap closed, and for the
         final certificate.
     tol : float
         Relative gap to stop at.
@@ -88,13 +88,13 @@ class CuttingPlane:
         Seconds; the loop ends with the best network so far.
     descend : callable, optional
         Makes a network to start from, given a deadline; called if no start is given. Without it, the loop starts
-        from no pattern.
+        without patterns.
     warm_up_solver : ProgramSolver, optional
-        Solves the programs after `descend`, as long as each round lowers the objective by a hundredth: one that moves
-        patterns is faster as long as most of them are wrong.
+        Solves the programs after `descend`, as long as each round lowers the objective by a hundredth: a solver that
+        moves patterns is faster while most of them are wrong.
     fixed_patterns : bool
-        Whether blocks may have no other patterns than those that the oracles hand out: networks do not tell theirs
-        where a sample is on a kink.
+        Whether blocks may have only the patterns that the oracles return: a network does not determine its patterns
+        if a sample is on a kink.
     progress : callable, optional
         Called with every :class:`~convexrelu.results.Round`.
     """
@@ -112,17 +112,17 @@ class CuttingPlane:
 
     _started: float = field(default=0.0, init=False)
     _network: TwoLayerNetwork = field(init=False)
-    _v: Array = field(init=False)  # dual point of the last master
+    _v: Array = field(init=False)  # dual point of the last master problem
     _dual: DualState = field(init=False)
     # The last network that was certified, with its certificate: what an interruption returns.
     _certified: tuple[TwoLayerNetwork, Certificate] | None = field(default=None, init=False)
     _blocks: Blocks = field(init=False)
-    _values: Array = field(init=False)  # of the blocks, in the last master
+    _values: Array = field(init=False)  # of the blocks, in the last master problem
     _solver_status: Status | None = field(default=None, init=False)
     _n_iter: int = field(default=0, init=False)
     _idle: int = field(default=0, init=False)  # rounds without progress
     _warming_up: bool = field(default=False, init=False)  # whether to warm up
-    _is_solved: bool = field(default=True, init=False)  # whether the blocks are of a program
+    _is_solved: bool = field(default=True, init=False)  # whether a program gave the blocks
     _history: list[Round] = field(default_factory=list, init=False)
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
@@ -163,7 +163,7 @@ class CuttingPlane:
             before = self._certified
             certificate, cuts = self._price()
             small = self._is_small(certificate) and self._is_certain()
-            # The optimum of a program has far fewer neurons than what descent finds.
+            # The optimum of a program has far fewer neurons than the result of descent.
             if small and self._is_solved:
                 return Status.CONVERGED
             if self._n_iter >= self.max_iter:
@@ -223,7 +223,7 @@ class CuttingPlane:
         return certificate.relative_gap <= margin * self.tol
 
     def _is_certain(self) -> bool:
-        """Whether there is more than heuristic pricing to vouch for the gap."""
+        """Whether more than heuristic pricing supports the gap."""
         assert self._certified is not None and self._dual.best is not None
         return self._certified[1].is_proof or self._dual.best.verified
 
@@ -237,7 +237,7 @@ class CuttingPlane:
         return Status.CONVERGED if small and self._is_certain() else status
 
     def _new_cuts(self, report: OracleReport) -> Blocks:
-        """Violated witnesses that are not in the master, strongest first."""
+        """Violated witnesses that are not in the master problem, strongest first."""
         known = set(self._blocks.keys())
         found = Blocks(report.masks, report.signs, report.directions)
         level = self.problem.alpha * (1 + 1e-9)
@@ -252,7 +252,7 @@ class CuttingPlane:
     # Primal side: programs and networks
 
     def _begin_with(self, network: TwoLayerNetwork) -> None:
-        """Show a network at once, with a bound in closed form: prices and the first master take longer than descent."""
+        """Report a network at once, with a closed-form bound: pricing and the first program are slower."""
         self._take(network)
         self._warming_up = self.warm_up_solver is not None
         self._is_solved = len(self._blocks) == 0
@@ -261,7 +261,7 @@ class CuttingPlane:
         self._record(self._dual.begin(self._network, self._v), 0)
 
     def _take(self, network: TwoLayerNetwork) -> None:
-        """Keep the blocks of a network, and itself if it is better than a constant.
+        """Keep the blocks of a network, and the network if it is better than a constant.
 
         Neurons of one block are one neuron, at a smaller penalty: cones are convex. A network with hidden biases where
         the problem has none is not kept: it only lends its patterns.
@@ -276,7 +276,7 @@ class CuttingPlane:
                 self._keep(with_best_intercept(problem, candidate))
 
     def _solve_with(self, cuts: Blocks) -> bool:
-        """Solve the master with `cuts` added: first for their outer weights, where that is to be done and helps."""
+        """Solve the master problem with `cuts` added, first for their outer weights if that applies and helps."""
         problem = self.problem
         if self._n_iter > 0 and self._has_outer_step():
             assert cuts.directions is not None
@@ -296,7 +296,7 @@ class CuttingPlane:
         return problem.n_samples * problem.n_outputs <= _MOST_OUTPUTS
 
     def _solve_program(self, blocks: Blocks, start: Array) -> bool:
-        """Solve, keep the better network, drop blocks that are zero. False without a solution."""
+        """Solve, keep the better network, drop zero blocks. False without a solution."""
         before = self.problem.objective(self._network)
         solver = self.warm_up_solver if self._warming_up and self.warm_up_solver else self.solver
         self._is_solved = not self._warming_up
@@ -315,7 +315,7 @@ class CuttingPlane:
         return True
 
     def _keep(self, candidate: TwoLayerNetwork) -> bool:
-        """Take a better network, or one that is as good and narrower. True if it is better."""
+        """Keep a better network, or an equally good and narrower one. True if it is better."""
         before, now = (self.problem.objective(net) for net in (self._network, candidate))
         better = now < before * (1 - 1e-12)
         narrower = candidate.width < self._network.width
@@ -330,7 +330,7 @@ class CuttingPlane:
         return self._solver_status
 
     def _deadline(self, share: float = _TIME_FOR_ROUNDS) -> float:
-        """When that share of the time is over."""
+        """Time at which that share of the time limit is over."""
         if self.time_limit is None:
             return math.inf
         return self._started + self.time_limit * share

@@ -1,4 +1,4 @@
-"""Dual side of the cutting-plane loop: the best dual point, and what is proved."""
+"""Dual side of the cutting-plane loop: the best dual point, and the proved bounds."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["DualPoint", "DualState"]
 
 @dataclass(frozen=True, eq=False)
 class DualPoint:
-    """A dual point and what is known of ``M(v)``."""
+    """A dual point and the bounds on ``M(v)``."""
 
     v: Array
     report: OracleReport
     verified: bool
 
     def at_least(self, value: float) -> DualPoint:
-        """The same where ``M(v)`` is known to be at least this; a proof has taken that into account."""
+        """The same, given that ``M(v)`` is at least this; a proof has already taken that into account."""
         if self.report.is_proof:
             return self
         return replace(self, report=replace(self.report, bound=max(self.report.bound, value)))
@@ -36,12 +36,12 @@ class DualPoint:
 
 @dataclass(eq=False)
 class DualState:
-    """The best dual point of all rounds, the sharpest proof, and the best proved lower bound.
+    """The best dual point of all rounds, the tightest proof, and the best proved lower bound.
 
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples.
+        Without samples of weight zero.
     """
 
     problem: TrainingProblem
@@ -50,7 +50,7 @@ class DualState:
     _proved: float = field(default=0.0, init=False)
 
     def begin(self, network: TwoLayerNetwork, v: Array) -> Certificate:
-        """Certificate of a network with the bound in closed form, before anything is priced."""
+        """Certificate of a network with the closed-form bound, before any pricing."""
         problem = self.problem
         report = relaxation_for(problem)(v)
         self._proof = certificate_of(problem, problem.objective(network), v, report)

@@ -35,23 +35,23 @@ def train_on_patterns(
     time_limit: float | None = None,
     progress: Callable[[Round], None] | None = None,
 ) -> Result:
-    """Best network whose neurons have the given patterns; of gated ReLU networks, in the scope of the program.
+    """Best network whose neurons have the given patterns; for gated ReLU networks, in the scope of the program.
 
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples.
+        Without samples of weight zero.
     patterns : ActivationPatterns
     solver : ProgramSolver
     complete : bool
-        Whether these are all patterns: the certificate of a ReLU network then is of global scope, otherwise
+        Whether these are all patterns: the certificate of a ReLU network is then of global scope, otherwise
         of the program's.
     tol : float
-        Relative gap that counts as converged.
+        Relative gap at which training counts as converged.
     time_limit : float, optional
         Seconds for the solver.
     progress : callable, optional
-        Called with the only round.
+        Called once, with the only round.
     """
     started = time.perf_counter()
     gated = problem.activation == "gated_relu"
@@ -79,7 +79,7 @@ def _train_relu(
     blocks = Blocks.both_signs(patterns.masks)
     oracle = pattern_oracle(problem, patterns, complete)
     solution = solver.relu(problem, blocks, time_limit=time_limit)
-    # The zero network is feasible in every program: what a failed solver falls back on.
+    # The zero network is feasible in every program: the fallback if the solver fails.
     network = problem.zero_network()
     if solution.usable:
         candidate = recover_relu(problem, solution, blocks)

@@ -30,7 +30,7 @@ def check_options(
     max_iter: int,
     time_limit: float | None,
 ) -> None:
-    """Refuse options that are not understood, by name."""
+    """Refuse unknown options, by name."""
     check_oracle(oracle)
     if isinstance(patterns, str):
         check_choice("patterns", patterns, PATTERNS)

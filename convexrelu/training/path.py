@@ -21,7 +21,7 @@ __all__ = ["largest_penalty", "regularization_path"]
 
 
 def largest_penalty(problem: TrainingProblem, random: np.random.RandomState, device: str) -> float:
-    """Where the first neuron appears, as far as a search sees; for thresholds, a bound on it."""
+    """Penalty at which the first neuron appears, as found by a search; for thresholds, a bound on it."""
     if problem.activation == "threshold":
         return threshold_relaxation(problem.dual_point(problem.no_outputs()))
     return problem.alpha_max(oracles_for(problem, "auto", random, device).heuristic)
@@ -32,23 +32,23 @@ def regularization_path(
 ) -> list[Result]:
     """Train for several penalties, each started from the solution of the one before, if that was finished in time.
 
-    Patterns that do not depend on the penalty, sampled or enumerated, are made once for the whole path, and so is
-    what a native solver knows of them.
+    Patterns that do not depend on the penalty, sampled or enumerated, are computed once for the whole path, and so is
+    the data that a native solver derives from them.
 
     Parameters
     ----------
     problem : TrainingProblem
         Its own `alpha` is not used.
     alphas : array of shape (k,)
-        Penalties; descending is the fastest.
+        Penalties; descending order is the fastest.
     **options
         As for :func:`train`.
 
     Returns
     -------
     list of Result
-        In the order of `alphas`, each with its certificate. An interruption ends the path with the result
-        that it interrupted, whose status says so, or with the one before where that had no certificate yet.
+        In the order of `alphas`, each with its certificate. An interruption ends the path with the interrupted
+        result, whose status says so, or with the previous one if it had no certificate yet.
 
     Raises
     ------

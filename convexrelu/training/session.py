@@ -1,4 +1,4 @@
-"""What the trainings of one path share."""
+"""Common data of the trainings along one path."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = ["Session"]
 
 
 class Session:
-    """What the trainings of one path have in common: data, patterns, oracles and program solver."""
+    """Common data of the trainings along one path: problem, patterns, oracles and program solver."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Session:
         self.max_iter = max_iter
         self.time_limit = time_limit
         self.progress = progress
-        # The time that preparation took counts for the first training.
+        # The time for preparation counts for the first training.
         self._prepared = time.perf_counter() - self._prepared
 
     def train(self, alpha: float, start: TwoLayerNetwork | str | None) -> Result:
@@ -141,7 +141,7 @@ class Session:
         start: TwoLayerNetwork | str | None,
         time_limit: float | None,
     ) -> Result:
-        """By a closed form where there is one, and by cutting planes where there is none or its solver ends early."""
+        """By a closed form if there is one; by cutting planes if there is none or its solver ends early."""
         closed_form = closed_form_for(problem) if self.chooses_freely else None
         if closed_form is None:
             return self._cut(problem, oracles, start, time_limit)

@@ -40,35 +40,35 @@ def train(
     problem : TrainingProblem
         Data, loss and penalty.
     patterns : {"cutting_plane", "sampled", "enumerated"} or array of shape (P, d̃)
-        ``"cutting_plane"`` generates patterns until the gap is closed; ``"sampled"`` takes those
-        of random gates; ``"enumerated"`` takes all; an array gives the gates.
+        ``"cutting_plane"`` generates patterns until the gap is closed; ``"sampled"`` uses those
+        of random gates; ``"enumerated"`` uses all; an array gives the gates.
     n_patterns : int
-        How many gates ``"sampled"`` draws.
+        Number of gates that ``"sampled"`` draws.
     solver : str or ProgramSolver
         ``"auto"``, ``"newton"``, ``"interior_point"`` or ``"fista"`` (see
         :class:`~convexrelu.solvers.native.solver.NativeSolver`); ``"network"``, which trains the network; the
         references ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` and ``"cvxpy:SCS"``; or a
-        :class:`~convexrelu.solvers.ProgramSolver` of your own: see :doc:`/guides/write_a_solver`.
+        :class:`~convexrelu.solvers.ProgramSolver` instance: see :doc:`/guides/write_a_solver`.
     oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free"}, \
             Oracle or OracleFactory
-        Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.selection.choose_oracles`; or an oracle of your
-        own, which finds cuts and gives the verdict: see :doc:`/guides/write_an_oracle`.
+        Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.selection.choose_oracles`; or a custom
+        oracle, which finds cuts and gives the final bound: see :doc:`/guides/write_an_oracle`.
     tol : float
         Relative duality gap to reach.
     max_iter : int
-        Most finite programs solved by ``"cutting_plane"``.
+        Largest number of finite programs solved by ``"cutting_plane"``.
     time_limit : float, optional
-        Seconds; rounds of cutting planes end after nine tenths of them, and the final verdict has the rest.
+        Seconds; rounds of cutting planes end after nine tenths of them, and the rest is for the final certificate.
         The result is the best network so far.
     start : TwoLayerNetwork, "descent" or None
-        What ``"cutting_plane"`` starts from: the patterns of a network, such as one that
-        :func:`~convexrelu.solvers.nonconvex.descent.descend` makes by a short L-BFGS run; or no pattern.
+        Start of ``"cutting_plane"``: the patterns of a network, such as one from a short L-BFGS run by
+        :func:`~convexrelu.solvers.nonconvex.descent.descend`; or no pattern.
     device : str
         Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.
     random_state : int, RandomState or None
         Seed of gates, of searches, and of the first weights of descent.
     progress : callable, optional
-        Called with a :class:`~convexrelu.results.Round` after every one.
+        Called with a :class:`~convexrelu.results.Round` after every round.
 
     Returns
     -------
@@ -78,13 +78,13 @@ def train(
     Warns
     -----
     SolverWarning
-        If the solver of the last finite program did not end as it should. One that calls its solution
-        inaccurate is believed only where the gap, computed here, is above `tol`.
+        If the solver of the last finite program did not end as it should. If it reports an inaccurate
+        solution, this warns only where the gap, computed here, is above `tol`.
 
     Raises
     ------
     ValueError
-        For an argument that is not understood; the message names it.
+        For an invalid argument; the message names it.
     KeyboardInterrupt
         If interrupted before there is a certified network. Later on, cutting planes return the best network
         so far, with ``Status.INTERRUPTED``.
@@ -92,10 +92,10 @@ def train(
     Notes
     -----
     Problems with a closed form, see :func:`~convexrelu.closed_forms.closed_form_for`, are solved by it, whatever the
-    start, where patterns, solver and oracle are left to be chosen (or the oracle is ``"quick"``).
+    start, if patterns, solver and oracle are left at "auto" (or the oracle is ``"quick"``).
 
-    The certificate of fixed patterns is of scope ``"program"``: it speaks of the networks with
-    these patterns, not of all. For several outputs, the directions of outer weights are generated for fixed patterns
+    The certificate of fixed patterns is of scope ``"program"``: it concerns only networks with
+    these patterns. For several outputs, the directions of outer weights are generated for fixed patterns
     as cutting planes are.
 
     References

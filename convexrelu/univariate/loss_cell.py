@@ -5,8 +5,8 @@ jumps and knots::
 
     μ_j = w_j a_j,      β_j = −b_j / w_j,      f(x) = Σ_j μ_j (x − β_j) 1{w_j (x − β_j) > 0} + c
 
-(``μ_j`` is the jump for neurons that face right, ``w_j > 0``, and its negative for those that face left). As long as
-no knot passes a sample, the sets ``A_j`` of samples that neurons are active on stay what they are: a *cell*, in which
+(``μ_j`` is the jump for right-facing neurons, ``w_j > 0``, and its negative for left-facing ones). As long as
+no knot passes a sample, the sets ``A_j`` of samples on which neurons are active do not change: a *cell*, in which
 the unregularised loss ``L = ½ Σ_i r_i²``, ``r_i = f(x_i) − y_i``, is smooth in ``θ = (μ, β, c)``. With ``J = ∂f/∂θ``,
 whose columns are ``(x − β_j) 1_{A_j}``, ``−μ_j 1_{A_j}`` and ``1``::
 
@@ -46,7 +46,7 @@ __all__ = ["CellReport", "cell_report"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
-# |wx + b| below this part of |wx| + |b| may be rounding: the sample is on the knot.
+# |wx + b| below this fraction of |wx| + |b| may be rounding: the sample is on the knot.
 _ON_KNOT = 4 * _EPS
 
 
@@ -59,10 +59,10 @@ class CellReport:
     parameters : array of shape (2m + 1,)
         ``θ = (μ_1, …, μ_m, β_1, …, β_m, c)``.
     active : bool array of shape (n, m)
-        Which samples the neurons are active on. Samples on a knot do not count.
+        Samples on which each neuron is active. Samples on a knot do not count.
     on_knot : bool array of shape (n, m)
-        Which samples are on which knots, up to rounding, ``|wx + b| ≤ 4 eps (|wx| + |b|)``. If any is, the network
-        is on the border of cells, and all else here is of the cell in which these neurons are not active on
+        Samples on knots, up to rounding, ``|wx + b| ≤ 4 eps (|wx| + |b|)``. If there are any, the network
+        is on the border of cells, and all else here concerns the cell in which these neurons are not active on
         these samples.
     residuals : array of shape (n,)
         ``r = f(x) − y``.

@@ -56,20 +56,20 @@ __all__ = ["Knots", "from_spline", "knots", "to_spline"]
 _EPS = float(np.finfo(np.float64).eps)
 # Positions −b/w of one knot differ by their own rounding, and that of a balanced neuron's w and b.
 _SAME_KNOT = 8 * _EPS
-# What rounding leaves of jumps that cancel, or of two slopes that are one.
+# Rounding errors of jumps that cancel, or of two equal slopes.
 _NO_JUMP = 4 * _EPS
-# What rounding leaves of a sum of jumps that is zero.
+# Rounding errors of a sum of jumps that is zero.
 _NO_REST = 16 * _EPS
-# Gap between two pieces, relative to the largest value at a breakpoint, that is put down to rounding.
+# Gap between two pieces, relative to the largest value at a breakpoint, that counts as rounding.
 _NO_GAP = 1e-9
-# Part of a number that can be taken off it with many digits left.
+# Fraction of a number that can be subtracted from it with many digits left.
 _BEYOND_ROUNDING = 1e-6
 # Above this many knots, not all sums of jumps are tried; at it, 2¹⁶ for each half of them are.
 _FEW_KNOTS = 32
 
 
 class Knots(NamedTuple):
-    """Where the slope of a network with one feature jumps, and by how much.
+    """Positions at which the slope of a network with one feature jumps, and the jumps.
 
     Attributes
     ----------
@@ -86,13 +86,13 @@ class Knots(NamedTuple):
 def knots(network: TwoLayerNetwork) -> Knots:
     """Knots ``β = −b/w`` of a network with one feature, and the slope jumps ``(1 − s) |w| a`` there.
 
-    Jumps of neurons with one knot are summed; positions are one if they differ by rounding, by less than ``8 eps |β|``.
-    Where the sum is zero, up to rounding, there is no knot. Neurons with ``w = 0`` have none.
+    Jumps of neurons with the same knot are summed; positions that differ by less than ``8 eps |β|`` count as equal.
+    If the sum is zero, up to rounding, there is no knot. Neurons with ``w = 0`` have none.
 
     Parameters
     ----------
     network : TwoLayerNetwork
-        With one feature; any slope ``s`` of the activation, any number of outputs, perhaps a skip connection.
+        With one feature; any slope ``s`` of the activation, any number of outputs, optionally a skip connection.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def to_spline(network: TwoLayerNetwork) -> PPoly:
     common = network.negative_slope * (network.output_weights @ network.hidden_weights)[:, 0]
     if network.skip_weights is not None:
         common = common + network.skip_weights[:, 0]
-    # What is active is summed, from either end, so that slopes of zero are zero.
+    # Active neurons are summed, from either end, so that slopes of zero are zero.
     nothing = np.zeros((1, network.n_outputs))
     right = np.vstack([nothing, np.cumsum(sides.right, axis=0)])
     left = np.vstack([np.cumsum(sides.left[::-1], axis=0)[::-1], nothing])
@@ -163,7 +163,7 @@ def to_spline(network: TwoLayerNetwork) -> PPoly:
 
 
 def from_spline(spline: PPoly) -> TwoLayerNetwork:
-    """A ReLU network that is the given linear spline, of the smallest penalty for free hidden biases.
+    """A ReLU network that equals the given linear spline, of the smallest penalty for free hidden biases.
 
     For one output, the penalty ``½ Σ_j (w_j² + a_j²)`` is ``max(Σ_k |δ_k|, |l + r|)``, with jumps ``δ_k`` and outermost
     slopes ``l`` and ``r``: no ReLU network that is this spline on the whole line has a smaller one (Savarese et al.
@@ -231,7 +231,7 @@ def from_spline(spline: PPoly) -> TwoLayerNetwork:
 
 
 class _Sides(NamedTuple):
-    """Neurons by their knots, of which some may be none; jumps of those that face right, and left, of shape (g, K)."""
+    """Neurons by their knots, possibly none; jumps of right-facing ones, and of left-facing ones, of shape (g, K)."""
 
     positions: Array
     right: Array
@@ -317,7 +317,7 @@ def _checked_pieces(spline: PPoly) -> tuple[Array, Array, Array]:
 
 
 def _right_part(jumps: Array, left: float, right: float) -> Array:
-    """``p``: what of the jumps faces right, for the smallest penalty and then the fewest neurons."""
+    """``p``: the right-facing part of the jumps, for the smallest penalty and then the fewest neurons."""
     faces_left = _subset_of_sum(jumps, -left) if len(jumps) <= _FEW_KNOTS else None
     if faces_left is not None:
         return np.where(faces_left, 0.0, jumps)
@@ -341,7 +341,7 @@ def _right_part_of_several(jumps: Array, left: Array, right: Array) -> Array:
 
 
 def _subset_of_sum(terms: Array, wanted: float) -> NDArray[np.bool_] | None:
-    """Mask of terms that sum to what is wanted, up to rounding, or None (Horowitz & Sahni 1974)."""
+    """Mask of terms with the given sum, up to rounding, or None (Horowitz & Sahni 1974)."""
     half = len(terms) // 2
     first, second = _subset_sums(terms[:half]), _subset_sums(terms[half:])
     order = np.argsort(second)

@@ -94,8 +94,8 @@ def test_more_rows_than_columns_have_no_length():
             {"activation": "absolute_value", "hidden_bias": False},
             "does not support several outputs",
         ),
-        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-0.6, 0.8]])}, "has no proof"),
-        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-1e-6, 1.0]])}, "has no proof"),
+        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-0.6, 0.8]])}, "not proved"),
+        ({"hidden_bias": False, "X": np.array([[1.0, 0.0], [-1e-6, 1.0]])}, "not proved"),
     ],
 )
 def test_refuses_other_problems(options, message):

@@ -169,7 +169,7 @@ def test_what_cannot_be_drawn_is_refused():
         draw([[1.0, 0.0], [0.0, 0.0]])
     with pytest.raises(ValueError, match=r"v has shape \(3,\), expected \(2,\)"):
         draw(ACUTE, np.ones(3))
-    with pytest.raises(ValueError, match=r"v=.* is not finite and other than zero"):
+    with pytest.raises(ValueError, match=r"v=.* is not finite and nonzero"):
         draw(ACUTE, np.zeros(2))
     with pytest.raises(ValueError, match="polar=True takes two samples, X has 3"):
         draw(SOLID, polar=True)

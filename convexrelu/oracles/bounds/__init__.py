@@ -1,1 +1,1 @@
-"""Upper bounds on ``M(v)``: closed form, branch and bound, semidefinite, in fractions."""
+"""Upper bounds on ``M(v)``: closed form, branch and bound, semidefinite, rational."""

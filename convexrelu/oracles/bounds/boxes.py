@@ -1,4 +1,4 @@
-"""Boxes that cover the sphere, and the tree of those that are still open in branch and bound."""
+"""Boxes that cover the sphere, and the tree of open boxes in branch and bound."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from convexrelu._utils.typing import Array
 
 __all__ = ["NARROWEST", "Boxes", "Examined", "Goal", "Tree"]
 
-_CHUNK = 2**17  # entries of an array of boxes × samples: what stays in a cache
-_MAX_BYTES = 2**31  # of open boxes
+_CHUNK = 2**17  # entries of an array of boxes × samples, so that it fits in a cache
+_MAX_BYTES = 2**31  # memory limit of open boxes
 _SLOPE_STEPS = 3
 _POINT_STEPS = 3
 NARROWEST = 2.0**-40
@@ -22,7 +22,7 @@ NARROWEST = 2.0**-40
 
 @dataclass
 class Goal:
-    """What the bound is to be compared with."""
+    """The value to which the bound is compared."""
 
     level: float
     rtol: float
@@ -30,32 +30,32 @@ class Goal:
 
     @property
     def target(self) -> float:
-        """The bound that is good enough: the level, or nearly what has been found where that is above."""
+        """The bound that is good enough: the level, or slightly above the best value found if that is larger."""
         return self.level if self.level > self.found else (1 + self.rtol) * self.found
 
     @property
     def refuted(self) -> bool:
-        """Whether something above the level has been found."""
+        """Whether a value above the level has been found."""
         return self.level > 0 and self.found > self.level * (1 + 1e-9)
 
 
 class Boxes(NamedTuple):
-    """Boxes on faces of the cube, one a row."""
+    """Boxes on faces of the cube, one per row."""
 
     centres: Array  # (k, r); ±1 at the face's own coordinate
-    sides: Array  # (k, r), half of them; 0 at the face's own coordinate
+    sides: Array  # (k, r), half lengths; 0 at the face's own coordinate
     faces: NDArray[np.intp]  # (k,)
     bounds: Array  # (k,), on h(u)/‖u‖
 
     @classmethod
     def of_cube(cls, rank: int, bound: float) -> Boxes:
-        """One box for every face."""
+        """One box per face."""
         centres = np.vstack([np.eye(rank), -np.eye(rank)])
         faces = np.tile(np.arange(rank), 2)
         return cls(centres, 1.0 - np.abs(centres), faces, np.full(2 * rank, bound))
 
     def select(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Boxes:
-        """Those at these positions."""
+        """The boxes at these positions."""
         return Boxes(self.centres[index], self.sides[index], self.faces[index], self.bounds[index])
 
     @classmethod
@@ -75,7 +75,7 @@ class Boxes(NamedTuple):
 
 
 class _Kinks(NamedTuple):
-    """The samples of one sign of ``v``."""
+    """The samples with one sign of ``v``."""
 
     rows: Array  # (k, r)
     sizes: Array  # (k,), |v_i|
@@ -83,7 +83,7 @@ class _Kinks(NamedTuple):
 
     @classmethod
     def of(cls, rows: Array, v: Array) -> _Kinks:
-        """Those with ``v_i > 0``."""
+        """The samples with ``v_i > 0``."""
         rows, sizes = rows[v > 0], v[v > 0]
         return cls(rows, sizes, rows * sizes[:, None])
 
@@ -100,9 +100,9 @@ class _Kinks(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """What bounds boxes, one a row."""
+    """Data of the bounds on boxes, one row per box."""
 
-    excess: Array  # (k,), by how much they miss the target
+    excess: Array  # (k,), excess over the target
     units: Array  # (k, r), the û
     chords: Array  # (k, samples with v_i > 0), slopes
     slopes: Array  # (k, samples with v_i < 0)
@@ -110,7 +110,7 @@ class Examined(NamedTuple):
 
 
 class Tree:
-    """The boxes of one sign that are still open, on ``h(u) = vᵀ relu(X̃u)`` in coordinates of the row space."""
+    """Open boxes for one sign, on ``h(u) = vᵀ relu(X̃u)`` in coordinates of the row space."""
 
     def __init__(self, goal: Goal, sign: float, v: Array, rows: Array, bound: float) -> None:
         self.sign = sign
@@ -119,7 +119,7 @@ class Tree:
         self._goal = goal
         self._convex, self._concave = _Kinks.of(rows, v), _Kinks.of(rows, -v)
         self._chunk = max(16, _CHUNK // max(1, len(rows)))
-        self._closed = 0.0  # bound on all boxes that are done
+        self._closed = 0.0  # bound over all closed boxes
         self._open = Boxes.of_cube(rows.shape[1], bound)
 
     @property
@@ -133,7 +133,7 @@ class Tree:
         return self.bound > self._closed and self._open.centres.nbytes < _MAX_BYTES / 8
 
     def sweep(self, allowed: float, deadline: float) -> int:
-        """Halve every open box that is not good enough, or as many as allowed in time; return how many were seen."""
+        """Halve every open box above the target, or as many as time allows; return the number of boxes examined."""
         boxes, self._open = self._open, Boxes.of_cube(self._open.centres.shape[1], 0.0)
         parts, done = [], 0
         while done < min(len(boxes.faces), allowed):
@@ -147,7 +147,7 @@ class Tree:
         return done
 
     def _halve(self, boxes: Boxes) -> Boxes:
-        """Bound the boxes; both halves of those that stay open."""
+        """Bound the boxes; return both halves of those that stay open."""
         excess, units, _, _, undecided = self.examine(boxes)
         target = self._goal.target
         # gᵀu ≤ target · ûᵀu + excess on the box.
@@ -156,14 +156,14 @@ class Tree:
         bounds = np.where(least > 0, target + np.maximum(ratio, 0.0), np.inf)
         boxes = boxes._replace(bounds=np.fmin(bounds, boxes.bounds))
         self.note(units)
-        good = excess <= 0  # not a number is not good
+        good = excess <= 0  # NaN is not good
         split = ~good & (boxes.sides.max(axis=1) > NARROWEST)
         done = np.where(good, target, boxes.bounds)[~split]
         self._closed = max(self._closed, float(done.max(initial=0.0)))
         return boxes.select(split).halved(undecided[split].argmax(axis=1))
 
     def examine(self, boxes: Boxes) -> Examined:
-        """Bound the boxes, with slopes and ``û`` from a few steps towards their best values."""
+        """Bound the boxes, with slopes and ``û`` improved by a few steps."""
         chords, middle, half = self._convex.slopes(boxes)
         constants = (chords * (half - middle) * (chords < 1)) @ self._convex.sizes
         g = chords @ self._convex.weighted
@@ -197,7 +197,7 @@ class Tree:
         return excess, units
 
     def note(self, units: Array) -> None:
-        """Keep the best direction if it is news."""
+        """Keep the best direction if it improves on the last."""
         values = self._convex.value(units) - self._concave.value(units)
         best = int(values.argmax())
         if values[best] > self._goal.found:

@@ -25,7 +25,7 @@ _N_WITNESSES = 64
 
 
 class BranchAndBoundOracle:
-    r"""Upper bounds on ``M(v)`` from boxes that cover the sphere: valid whenever they are stopped.
+    r"""Upper bounds on ``M(v)`` from boxes that cover the sphere: valid whenever the search stops.
 
     ``h(u) = vᵀ relu(X̃u)`` is positively homogeneous, so that ``M(v) ≤ T`` if ``h(u) ≤ T‖u‖`` on the faces ``u_k =
     ±1`` of the cube. On a box of a face ``t_i = x̃_iᵀu`` lies in an interval ``[l_i, r_i]``, and where that contains
@@ -34,23 +34,23 @@ class BranchAndBoundOracle:
         v_i > 0:   v_i relu(t) ≤ v_i (t − l_i) r_i/(r_i − l_i)         (the chord: its concave envelope)
         v_i < 0:   v_i relu(t) ≤ v_i m_i t      for any  m_i ∈ [0, 1]
 
-    Together ``h(u) ≤ gᵀu`` with one ``g`` for the box, and ``‖u‖ ≥ ûᵀu`` for any unit vector ``û`` leaves a linear
-    function, whose maximum over the box is a sum of absolute values. A box on which it is not positive is done; the
-    others are halved across the side that contributes most to the error, all of them in one sweep, which may stop
-    anywhere. The ``m_i`` and ``û`` come from a few steps towards their best values.
+    Together ``h(u) ≤ gᵀu`` with one ``g`` for the box. With ``‖u‖ ≥ ûᵀu`` for any unit vector ``û`` this leaves a
+    linear function, whose maximum over the box is a sum of absolute values. A box on which it is not positive is
+    closed; the others are halved across the side that contributes most to the error, all of them in one sweep, which
+    may stop anywhere. The ``m_i`` and ``û`` are improved by a few steps.
 
-    The convex kinks (``v_i > 0``) are the reason to branch. Local maxima sit on concave kinks, where the right ``m_i``
-    make the bound exact: a box around a maximum needs to be small enough to be free of convex kinks, no smaller.
+    The convex kinks (``v_i > 0``) are the reason to branch. Local maxima lie on concave kinks, where the right ``m_i``
+    make the bound exact: a box around a maximum needs to be small enough to contain no convex kink, but no smaller.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     search : Oracle, optional
-        Finds the value that the bound is compared with, and cuts. By default a
+        Finds cuts, and the value to which the bound is compared. By default a
         :class:`~convexrelu.oracles.SearchOracle`.
     rtol : float
-        Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is asked for.
+        Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is given.
     max_work : float
         Boxes times samples after which to stop.
     random_state : int, RandomState or None
@@ -58,11 +58,12 @@ class BranchAndBoundOracle:
 
     Notes
     -----
-    One box costs some ten operations for each entry of the design. How many there are grows exponentially with the
+    One box costs about ten operations per entry of the design. The number of boxes grows exponentially with the
     rank: for a hundred Gaussian samples see ``python -m benchmarks.pricing.bench_proofs``.
 
-    In floating point: corners of boxes are dyadic, thus exact; what all products round is below ``16 (n + r) √r ε
-    Σ|v_i|‖x̃_i‖``, which is added to the bound, as is what the coordinates of the row space leave of the rows.
+    In floating point: corners of boxes are dyadic, hence exact; the rounding errors of all products are below
+    ``16 (n + r) √r ε Σ|v_i|‖x̃_i‖``, which is added to the bound, as is the residual of the rows outside their row
+    space.
 
     References
     ----------

@@ -13,38 +13,38 @@ from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes, Examined, Goal, Tr
 __all__ = ["fractions", "shows_bound"]
 
 _CHUNK = 512  # boxes
-_BOX_BITS = 41  # corners are multiples of 2^-41: no side is halved below that
+_BOX_BITS = 41  # corners are multiples of 2^-41, the limit for halving sides
 _BITS = 50  # of slopes and of unit vectors
 _SHRINK = 1 - 2.0**-44  # of unit vectors, so that none is longer than one
 
 
 def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float = 4e8) -> bool:
-    r"""Whether ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ level`` can be shown without rounding.
+    r"""Whether ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ level`` can be proved without rounding.
 
-    Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`. Floats choose the
-    slopes, the ``û`` and the side to halve; that what they chose bounds a box is checked in integers, to which all
-    data are scaled: floats are fractions over powers of two.
+    Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`. The slopes, the
+    ``û`` and the side to halve are chosen in floating point; the resulting bound on a box is checked in integers, to
+    which all data are scaled: floats are fractions with powers of two as denominators.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
-        Floats, integers or Fractions, as they are: rows are not rounded to a row space.
+        Floats, integers or Fractions, used exactly: rows are not rounded to a row space.
     v : array of shape (n,)
-        The same.
+        Of the same kind.
     level : float or Fraction
-        What is to be shown.
+        Bound to prove.
     max_work : float
-        Boxes times entries of the design after which to give up: by default, after about a minute.
+        Boxes times entries of the design after which to give up; the default takes about a minute.
 
     Returns
     -------
     bool
-        True is a proof. False says nothing: `level` may be too low, too near to ``M(v)``, or too much work.
+        True is a proof. False proves nothing: `level` may be too low or too close to ``M(v)``, or the work too much.
 
     Notes
     -----
-    How many boxes there are grows with the dimension as for branch and bound in floats, and each takes longer
-    (``python -m benchmarks.pricing.bench_proofs``). It grows, too, as the level comes close to ``M(v)``.
+    The number of boxes grows with the dimension as for branch and bound in floats, and each takes longer
+    (``python -m benchmarks.pricing.bench_proofs``). It also grows as the level approaches ``M(v)``.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float
 
 
 def fractions(values: Any) -> Any:
-    """Array of the Fractions that numbers are.
+    """Array of numbers as exact Fractions.
 
     Examples
     --------
@@ -90,19 +90,19 @@ def _integers(design: Any, v: Any, level: Fraction) -> tuple[Any, Any, int]:
 
 
 def _to_integers(values: Any) -> tuple[Any, int]:
-    """Fractions times their common denominator, and that."""
+    """Fractions times their common denominator, and the denominator."""
     scale = math.lcm(*(value.denominator for value in values.flat))
     return np.vectorize(int, otypes=[object])(values * scale), scale
 
 
 class _Cover:
-    """Boxes on which ``vᵀ relu(X̃u) ≤ level ‖u‖`` is to be shown, all of them integers."""
+    """Boxes on which to prove ``vᵀ relu(X̃u) ≤ level ‖u‖``, all in integers."""
 
     def __init__(self, rows: Any, v: Any, level: int) -> None:
         self.rows, self.v, self.level = rows, v, level
         self.n_boxes = 0
         self._up = v > 0
-        # The same in floats of moderate size, to choose by.
+        # The same in floats of moderate size, for choosing.
         row_size, size = np.abs(rows).max(), np.abs(v).max()
         floats = (v / size).astype(np.float64), (rows / row_size).astype(np.float64)
         self._goal = Goal(level / (row_size * size), 0.0, 0.0)
@@ -110,7 +110,7 @@ class _Cover:
         self._chord, self._slope = floats[0] > 0, floats[0] < 0
 
     def shows(self, max_boxes: float) -> bool:
-        """Halve boxes, the last ones first, until all are done or one cannot be."""
+        """Halve boxes, the last ones first, until all are closed or one cannot be."""
         boxes = Boxes.of_cube(self.rows.shape[1], math.inf)
         while len(boxes.faces):
             last, boxes = boxes.select(slice(-_CHUNK, None)), boxes.select(slice(None, -_CHUNK))
@@ -128,8 +128,8 @@ class _Cover:
         return True
 
     def _left(self, boxes: Boxes, found: Examined) -> Any:
-        """Indices of the boxes that are not shown to be below the level."""
-        left = ~(found.excess <= 0)  # not a number is left
+        """Indices of the boxes that are not proved to be below the level."""
+        left = ~(found.excess <= 0)  # NaN stays open
         hopeful = np.flatnonzero(~left)
         slopes = np.zeros((len(hopeful), len(self.v)))
         slopes[:, self._chord] = found.chords[hopeful]
@@ -143,7 +143,7 @@ class _Cover:
         return np.flatnonzero(left)
 
     def _below(self, centres: Any, sides: Any, slopes: Any, units: Any) -> Any:
-        """Whether these bounds are valid, and not positive, on each box: the proof.
+        """Whether these bounds are valid, and nonpositive, on each box: the proof.
 
         With ``q = 2^50`` and integers ``m``: ``q relu(t) ≤ m t + c`` on an interval if it holds at its ends, and ``q
         relu(t) ≥ m t`` everywhere if ``0 ≤ m ≤ q``. For ``‖û‖ ≤ q``, ``q ‖u‖ ≥ ûᵀu``.

@@ -26,11 +26,11 @@ class RelaxationOracle:
         vᵀ relu(X̃u) ≤ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
         vᵀ relu(X̃u) ≤ ½ ‖X̃ᵀv‖ + ½ √(Σ p_i) · √λ_max(X̃ᵀ diag(p) X̃)
 
-    The first lets every sample have its own best ``u``, the second is Cauchy and Schwarz with weights ``p``, the
+    The first gives every sample its own best ``u``, the second is Cauchy–Schwarz with weights ``p``, the
     third ``relu(z) = ½ z + ½ |z|``.
 
-    The other sign is the same for ``−v``. It hands out no witnesses. Its use: a proof that the
-    zero network is optimal at large `alpha`, and a proved, loose, lower bound where the sharp one
+    For the other sign, replace ``v`` by ``−v``. The oracle returns no witnesses. It serves to prove that the
+    zero network is optimal at large `alpha`, and as a proved but loose lower bound where the sharp one
     is only an estimate.
 
     **Other activations.** ``φ(z) ≤ |z|``, and ``−φ(z) ≤ max(slope, 0) |z|``: where ``v_i < 0``, the first two have
@@ -43,14 +43,14 @@ class RelaxationOracle:
         ‖Vᵀ φ(X̃u)‖ ≤ ‖W‖₂ · ‖diag(√p) X̃‖₂
         ‖Vᵀ φ(X̃u)‖ ≤ ½ (1 + slope) ‖X̃ᵀV‖₂ + ½ (1 − slope) ‖W‖₂ · ‖diag(√p) X̃‖₂
 
-    since ``Vᵀ φ(z) = Wᵀ diag(√p) φ(z)`` and ``|φ(z_i)| ≤ |z_i|``. One sign cannot be told from the other here.
+    since ``Vᵀ φ(z) = Wᵀ diag(√p) φ(z)`` and ``|φ(z_i)| ≤ |z_i|``. The two signs cannot be separated here.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     slope : float
-        Of ``φ``, in ``[−1, 1]``.
+        Negative slope of ``φ``, in ``[−1, 1]``.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class RelaxationOracle:
         self._norms = norms(design)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Bound the dual point ``v`` of shape (n,) or (n, K)."""
+        """Bound ``M(v)`` at the dual point ``v`` of shape (n,) or (n, K)."""
         n, dim = self.design.shape
         one = v.ndim == 1
         bound = max(self.one_sign(v), self.one_sign(-v)) if one else self._several(v)

@@ -1,4 +1,4 @@
-"""A semidefinite relaxation of ``M(v)``: sharper than the closed form, for few samples, and still a proof."""
+"""A semidefinite relaxation of ``M(v)``: tighter than the closed form, for few samples, and still a proof."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class SemidefiniteOracle:
     r"""Bound on ``M(v)`` from a doubly non-negative relaxation, repaired to hold in floating point.
 
     With unit rows ``a_i = x̃_i/‖x̃_i‖`` and ``w_i = σ v_i ‖x̃_i‖``, the value for the sign ``σ`` is
-    the maximum of ``wᵀz`` over ``‖u‖ ≤ 1``, ``z = relu(Au)``. The rectifier is quadratic::
+    the maximum of ``wᵀz`` over ``‖u‖ ≤ 1``, ``z = relu(Au)``. ReLU is described by quadratic constraints::
 
-        z ≥ 0,     s = z − Au ≥ 0,     z_i s_i = 0,     and, where the value counts,     wᵀz ≥ 0
+        z ≥ 0,     s = z − Au ≥ 0,     z_i s_i = 0,     and, where the value matters,    wᵀz ≥ 0
 
     For all multipliers ``t ≥ 0``, ``N, M, p, q ≥ 0``, and ``L ≥ 0`` off its diagonal (where its sign
     is free), these products give::
@@ -57,18 +57,18 @@ class SemidefiniteOracle:
     Raises
     ------
     ValueError
-        If the number of directions of rows plus their rank is above 56.
+        If the number of row directions plus their rank exceeds 56.
 
     Notes
     -----
-    How loose, measured at 10 to 30 samples of rank 3 to 8 (``python -m benchmarks.pricing.bench_relaxations``): tight
+    Tightness, measured at 10 to 30 samples of rank 3 to 8 (``python -m benchmarks.pricing.bench_relaxations``): tight
     to three digits at random ``v`` on Gaussian data, where the closed form is 1.3 to 2.4 times
     ``M(v)``. The dual points of accurate networks have many directions of almost the same value:
     there it is 1.0 to 2.8 times ``M(v)``, the closed form 1.8 to 14 times.
 
-    One program a sign; time grows like ``(n + r)⁶``: a second or two at 30 samples, up to a minute
-    at the limit. Samples with ``v_i = 0`` are left out, rows of the same direction are one sample.
-    `level` and `deadline` skip programs, never the closed form; `work` counts those that were
+    One program per sign; time grows like ``(n + r)⁶``: a second or two at 30 samples, up to a minute
+    at the limit. Samples with ``v_i = 0`` are left out, rows of the same direction are merged into one sample.
+    `level` and `deadline` skip programs, never the closed form; `work` counts the programs that were
     solved.
 
     References
@@ -97,7 +97,7 @@ class SemidefiniteOracle:
         _, first, group = np.unique(
             units.round(_DIGITS) + 0.0, axis=0, return_index=True, return_inverse=True
         )
-        self._group = group.reshape(-1)  # parallel rows are one sample
+        self._group = group.reshape(-1)  # parallel rows count as one sample
         self._refuse_more_than(_MAX_SIZE, len(first))
         space = RowSpace.of(units[first])
         self._refuse_more_than(_MAX_SIZE, len(first), space.rank)
@@ -106,7 +106,7 @@ class SemidefiniteOracle:
         self._residual = np.linalg.norm(units - nearest, axis=1)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Bound the dual point ``v`` of shape (n,)."""
+        """Bound ``M(v)`` at the dual point ``v`` of shape (n,)."""
         closed = {sign: self._relaxation.one_sign(sign * v) for sign in (1.0, -1.0)}
         bound, work = 0.0, 0
         for sign in sorted(closed, key=closed.__getitem__, reverse=True):
@@ -126,7 +126,7 @@ class SemidefiniteOracle:
             )
 
     def _one_sign(self, v: Array, deadline: float) -> float:
-        """Bound ``max_{‖u‖ ≤ 1} vᵀ relu(X̃u)``; infinite or NaN where there is none."""
+        """Bound ``max_{‖u‖ ≤ 1} vᵀ relu(X̃u)``; infinite or NaN if no bound was found."""
         weights = v[self._rows] * self._norms[self._rows]
         merged = np.bincount(self._group, weights, minlength=len(self._coordinates))
         total, used = float(np.abs(merged).sum()), np.flatnonzero(merged)
@@ -134,7 +134,7 @@ class SemidefiniteOracle:
         if (merged > 0).any():  # otherwise the maximum is zero, at u = 0
             seconds = deadline - time.perf_counter()
             square = _bound_of_square(self._coordinates[used], merged[used] / total, seconds)
-        # What merging rows and the coordinates of their numerical row space leave of them.
+        # Residuals of merging rows and of the coordinates of their numerical row space.
         outside = float(np.abs(weights) @ self._residual)
         rounding = 8 * sum(self.design.shape) * _EPS * lipschitz_constant(self.design, v)
         bound = total * math.sqrt(square) + outside + rounding
@@ -201,7 +201,7 @@ def _solve(rows: Array, weights: Array, seconds: float) -> _Multipliers | None:
     program = cp.Problem(cp.Minimize(t), [_quadratic_form(rows, weights, given) >> 0, *signs])
     options = {"time_limit": max(seconds, 1e-3)} if math.isfinite(seconds) else {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # short of its tolerances is good enough
+        warnings.simplefilter("ignore", UserWarning)  # an inaccurate solution is good enough
         try:
             program.solve(cp.CLARABEL, accept_unknown=True, **options)
         except (cp.error.SolverError, ArithmeticError, ValueError):

@@ -21,7 +21,7 @@ class CellOracle:
     """``M(v)`` over every activation pattern: a proof for the training problem itself.
 
     The cells are enumerated once; pricing then works in coordinates of the row space, where cones
-    have the fewest dimensions. What the coordinates leave of the rows (rounding, directions below
+    have the fewest dimensions. The residual of the rows in these coordinates (rounding, directions below
     the numerical rank) and the width of cells that the enumeration may miss are added to the
     bound.
 
@@ -30,17 +30,17 @@ class CellOracle:
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     patterns : ActivationPatterns, optional
-        All cells of `design`, where they have been enumerated already.
+        All cells of `design`, if they have already been enumerated.
     max_bytes : int
         Limit for the masks of all cells.
 
     Attributes
     ----------
     n_cells : int
-        How many cells there are.
+        Number of cells.
     resolution : float
-        Width of cells that may be missing, an angle; infinite where the data are too nearly degenerate
-        to tell cells apart, so that only the closed-form relaxation is left as a bound.
+        Width of cells that may be missing, an angle; infinite where the data are too close to degenerate
+        to tell cells apart, so that only the closed-form relaxation remains as a bound.
 
     Raises
     ------
@@ -83,6 +83,6 @@ class CellOracle:
         outside = float(np.abs(v) @ self._space.residual)
         directions = report.directions @ self._space.basis.T
         by_cells, relaxed = report.bound + outside, self._relaxation(v).bound
-        # On data that are nearly degenerate the slack can be large, infinite, or (at v = 0) not a number.
+        # For nearly degenerate data the slack can be large, infinite, or (at v = 0) NaN.
         bound = by_cells if by_cells < relaxed else relaxed
         return replace(report, bound=bound, directions=directions)

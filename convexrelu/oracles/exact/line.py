@@ -19,7 +19,7 @@ __all__ = ["Line", "LineOracle"]
 _EPS = float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
 _LONG_EPS = float(np.finfo(np.longdouble).eps)
-# Distance from the line, in units of the longest centred sample, up to which data are on it but for rounding.
+# Distance from the line, in units of the longest centred sample, that counts as rounding.
 _ON_THE_LINE = 1e-12
 _N_WITNESSES = 64
 
@@ -44,7 +44,7 @@ class Line:
 
     @classmethod
     def through(cls, centred: Array) -> Line | None:
-        """The line of samples of which the origin was taken off; None where they are not on one, or all are equal."""
+        """The line of centred samples; None if they are not on one, or all are equal."""
         lengths = np.asarray(norms(centred))
         farthest = int(np.argmax(lengths))
         if not lengths[farthest] > 0:
@@ -52,7 +52,7 @@ class Line:
         direction = centred[farthest] / lengths[farthest]
         direction = direction / np.linalg.norm(direction)
         positions = centred @ direction
-        if np.ptp(positions) == 0:  # equal but for the rounding of the origin
+        if np.ptp(positions) == 0:  # equal up to rounding of the origin
             return None
         residual = np.asarray(norms(centred - np.outer(positions, direction)))
         if residual.max() > _ON_THE_LINE * lengths[farthest]:
@@ -81,12 +81,12 @@ class LineOracle:
     line : Line
         The line of the centred inputs.
     slope : float
-        Of ``φ``, in ``[−1, 1]``.
+        Negative slope of ``φ``, in ``[−1, 1]``.
 
     Notes
     -----
-    ``O(n log n)`` once, ``O(n K)`` a call. Sums are long doubles; their rounding, and what samples are off the line,
-    ``Σ ‖V_i‖ ‖x_i − origin − t_i a‖``, is added to the bound.
+    ``O(n log n)`` once, ``O(n K)`` per call. Sums use long doubles; their rounding, and the distance of samples from
+    the line, ``Σ ‖V_i‖ ‖x_i − origin − t_i a‖``, are added to the bound.
 
     Examples
     --------
@@ -149,10 +149,10 @@ class LineOracle:
         sums = (4 * (len(v) + len(self.knots)) + 16) * _LONG_EPS + 8 * _EPS
         off_the_line = float(sizes(v) @ self.line.distances)
         rounding = 4 * math.sqrt(n_outputs) * sums * size * self._reach + off_the_line
-        return rounding * (1 + 8 * _EPS) + _TINY  # which is for numbers that underflow
+        return rounding * (1 + 8 * _EPS) + _TINY  # covers underflow
 
 
 def _summits(values: Array) -> NDArray[np.bool_]:
-    """Whether entries are as high as both neighbours; at the ends, as the one that there is."""
+    """Whether entries are as high as both neighbours; at the ends, as their only neighbour."""
     padded = np.pad(values, 1, constant_values=-np.inf)
     return (values >= padded[:-2]) & (values >= padded[2:])

@@ -44,11 +44,11 @@ class PlanarOracle:
 
     Notes
     -----
-    ``O(n log n)`` once, ``O(n K)`` a call. `level` and `deadline` are not used.
+    ``O(n log n)`` once, ``O(n K)`` per call. `level` and `deadline` are not used.
 
-    In floating point the ends of an arc are wrong by a few roundings ``t``, whatever their order; whoever is counted
-    wrongly at ``u`` therefore has ``|x̃_iᵀu| ≤ t‖x̃_i‖``, and ``‖Gu‖`` is wrong by ``t L`` at most, ``L =
-    Σ‖V_i‖‖x̃_i‖``. Sums in blocks add ``O(√n)`` roundings of ``L``. All this is added to the bound.
+    In floating point the ends of an arc are wrong by a few roundings ``t``, whatever their order; a sample that is
+    misclassified at ``u`` therefore has ``|x̃_iᵀu| ≤ t‖x̃_i‖``, and ``‖Gu‖`` is wrong by ``t L`` at most, ``L =
+    Σ‖V_i‖‖x̃_i‖``. Sums in blocks add ``O(√n)`` roundings of ``L``. All of this is added to the bound.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class PlanarOracle:
         )
 
     def _maxima(self, weights: Array) -> tuple[Array, Array]:
-        """The largest ``‖Gu‖`` on every arc, and the angle where it is."""
+        """The largest ``‖Gu‖`` on every arc, and the angle that attains it."""
         steps = (weights[:, :, None] * self._units[:, None, :]).reshape(len(weights), -1)
         start = sum_in_blocks((self._at_zero[:, None] * steps).T)
         ordered = np.vstack([start, steps, -steps])[self._order]
@@ -115,7 +115,7 @@ class PlanarOracle:
         return norms((pieces[:, 0] * np.cos(angles) + pieces[:, 1] * np.sin(angles)).T), angles
 
     def _nearest(self, peak: Array) -> Array:
-        """The angle on each arc that is nearest to a peak, which repeats at every half turn."""
+        """The angle on each arc closest to a peak, which repeats at every half turn."""
         begin, end = self._ends[:-1], self._ends[1:]
         peak = peak + np.pi * np.ceil((begin - peak) / np.pi)
         nearest = np.where(peak - end < begin - (peak - np.pi), end, begin)

@@ -26,11 +26,11 @@ __all__ = [
 
 _EPS = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
-# What a proved length may be for data that pass for spike-free.
+# Largest proved length for data that count as spike-free.
 LONGEST = 1 + 1e-7
-# What counts as rounding of `orthogonality_error`.
+# Largest `orthogonality_error` that counts as rounding.
 ORTHOGONAL = 1e-8
-# Cosines and entries of inverses that are no rounding.
+# Cosines and entries of inverses above this are not rounding.
 _CLEARLY = 1e-6
 _DIGITS = 13
 _ASCENT_STEPS = 50
@@ -42,7 +42,7 @@ class SpikeFreeOracle:
     This replaces the rectified ellipsoid ``{relu(X̃u)}`` by its part where nothing is rectified.
     It equals ``M(v)`` when the data are spike-free (:func:`spike_free_margin`), for instance
     whitened rows, nearly so in very high dimension, and is below it otherwise: on ordinary data the
-    loop stops early. The report is a proof only with a `length`: every ``relu(X̃u)``, ``‖u‖ ≤ 1``, then is
+    loop stops early. The report is a proof only with a finite `length`: then every ``relu(X̃u)``, ``‖u‖ ≤ 1``, is
     ``X̃w`` with ``X̃w ≥ 0`` and ``‖w‖ ≤ length``, so that ``M(v)`` is at most `length` times this maximum.
 
     Parameters
@@ -50,7 +50,7 @@ class SpikeFreeOracle:
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     length : float
-        A bound that is proved, such as that of :func:`proved_length`; infinite where there is none.
+        A proved bound, such as that of :func:`proved_length`; infinite if there is none.
 
     Examples
     --------
@@ -75,21 +75,21 @@ class SpikeFreeOracle:
 
 @dataclass(frozen=True, eq=False)
 class SpikeFreeTest:
-    """Whether data are spike-free, and how that is known.
+    """Result of testing whether data are spike-free, with the evidence.
 
     Attributes
     ----------
     largest : float
-        The longest ``w`` that was found to be needed for ``X̃w = relu(X̃u)``, ``‖u‖ = 1``, rounded
-        down: at most 1 for spike-free data; huge, 1e10 and more, where there is no such ``w``.
+        The longest ``w`` found to be needed for ``X̃w = relu(X̃u)``, ``‖u‖ = 1``, rounded
+        down: at most 1 for spike-free data; 1e10 or more where there is no such ``w``.
     is_spike_free : bool
         False only where `largest` is above 1.
     is_proof : bool
-        Whether the answer holds for certain. A "no" always does. A "yes" does up to rounding: ``w`` of
-        length ``1 + 1e-9`` is enough for every ``u``, and unit rows that agree to 13 digits count as
-        one. An unproved "yes" says that no counterexample was found.
+        Whether the answer is proved. A "no" always is. A "yes" is proved up to rounding: ``w`` of
+        length ``1 + 1e-9`` suffices for every ``u``, and unit rows that agree to 13 digits count as
+        equal. An unproved "yes" means that no counterexample was found.
     witness : array of shape (d̃,) or None
-        The ``u`` of `largest`, a unit vector, where it is above 1.
+        The ``u`` of `largest`, a unit vector, if `largest` is above 1.
     """
 
     largest: float
@@ -106,7 +106,7 @@ def spike_free_margin(
 ) -> SpikeFreeTest:
     r"""Test whether data are spike-free, so that :class:`SpikeFreeOracle` is exact on them.
 
-    They are if rectifying the ellipsoid ``{X̃u : ‖u‖ ≤ 1}`` does not lead out of it (Ergen & Pilanci
+    They are spike-free if rectifying the ellipsoid ``{X̃u : ‖u‖ ≤ 1}`` stays inside it (Ergen & Pilanci
     2021): every ``relu(X̃u)``, ``‖u‖ ≤ 1``, is ``X̃w`` with ``‖w‖ ≤ 1``. In terms of the
     pseudo-inverse, ``max_{‖u‖ ≤ 1} ‖X̃† relu(X̃u)‖ ≤ 1``, and all ``relu(X̃u)`` are in the range of
     ``X̃``.
@@ -134,7 +134,7 @@ def spike_free_margin(
     n_starts : int
         Random starts.
     random_state : int, RandomState or None
-        Their seed.
+        Seed of the starts.
 
     Returns
     -------
@@ -169,10 +169,10 @@ def spike_free_margin(
 
 
 def proved_length(design: Array) -> float:
-    """A bound that is proved on the ``w`` that are needed for ``X̃w = relu(X̃u)``, ``‖u‖ ≤ 1``.
+    """A proved bound on the ``w`` that are needed for ``X̃w = relu(X̃u)``, ``‖u‖ ≤ 1``.
 
-    1 up to rounding for spike-free data with independent rows, see :func:`spike_free_margin`; infinite where that is
-    not shown. Unlike there, no two rows pass for one, and nothing is searched: ``O(n² d̃)``.
+    It is 1 up to rounding for spike-free data with independent rows, see :func:`spike_free_margin`; infinite where that
+    is not proved. Unlike there, no two rows count as equal, and nothing is searched: ``O(n² d̃)``.
 
     Examples
     --------
@@ -196,19 +196,19 @@ def proved_length(design: Array) -> float:
 def orthogonality_error(X: Array) -> float:
     """Bound on the norm of ``QQᵀ − I`` for rows ``Q`` of length one along those of `X`.
 
-    Infinite where rows are zero, more than there are columns, or clearly not orthogonal.
+    Infinite where rows are zero, outnumber the columns, or are clearly not orthogonal.
     """
     units = _units(X)
     if not 0 < len(units) == len(X) <= X.shape[1]:
         return math.inf
-    if np.abs(units[1:] @ units[0]).max(initial=0.0) > _CLEARLY:  # turns most data away
+    if np.abs(units[1:] @ units[0]).max(initial=0.0) > _CLEARLY:  # rejects most data
         return math.inf
     cosines = units @ units.T - np.eye(len(X))
     return float(np.linalg.norm(cosines)) + 2 * _EPS * len(X) * (X.shape[1] + 8)
 
 
 def _may_be_spike_free(units: Array) -> bool:
-    """False where signs of the Gram matrix or its inverse tell that data are not, without a decomposition.
+    """False if signs of the Gram matrix or its inverse show that data are not spike-free, without a decomposition.
 
     An inverse without positive entries off its diagonal is an M-matrix, and its inverse, the Gram matrix, has no
     negative entry.
@@ -225,14 +225,14 @@ def _may_be_spike_free(units: Array) -> bool:
 
 
 def _directions(design: Array) -> Array:
-    """Unit vectors along the rows, one for each direction: zero rows and positive factors change nothing."""
+    """Unit vectors along the rows, one per direction: zero rows and positive factors change nothing."""
     units = _units(design)
     _, first = np.unique(units.round(_DIGITS) + 0.0, axis=0, return_index=True)
     return units[np.sort(first)]
 
 
 def _units(design: Array) -> Array:
-    """The rows that are not zero, at length one."""
+    """The nonzero rows, scaled to length one."""
     lengths = np.asarray(norms(design))
     return design[lengths > 0] / lengths[lengths > 0, None]
 
@@ -278,7 +278,7 @@ def _length_needed(units: Array, inverse: Array, u: Array) -> float:
 
 
 def _length_enough(units: Array, inverse: Array) -> float:
-    """Upper bound on ``‖w‖`` that is enough for all unit ``u``, infinite where the rows may be dependent.
+    """Upper bound on the ``‖w‖`` that suffices for all unit ``u``, infinite where the rows may be dependent.
 
     With the computed ``H``, and ``HG = I + E`` for the Gram matrix ``G``, the exact inverse is within
     ``‖E‖‖H‖/(1 − ‖E‖)``.

@@ -1,4 +1,4 @@
-"""Sums in blocks, whose rounding error grows with the root of the number of terms."""
+"""Sums in blocks, whose rounding error grows with the square root of the number of terms."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["block_size", "running_sums", "sum_in_blocks"]
 
 
 def block_size(size: int) -> int:
-    """Terms of a block, of so many in all."""
+    """Number of terms per block, for `size` terms in all."""
     return math.isqrt(size) + 1
 
 
 def sum_in_blocks(terms: Array) -> Array:
-    """Sum along the last axis in blocks of about ``√size``, whose rounding error is that of ``√size`` terms."""
+    """Sum along the last axis in blocks of about ``√size``, with the rounding error of about ``√size`` terms."""
     size = terms.shape[-1]
     blocks = np.arange(0, size, block_size(size))
     return np.add.reduceat(terms, blocks, axis=-1).sum(axis=-1)

@@ -1,4 +1,4 @@
-"""Pricing over a list of patterns: the program's own, or every cell."""
+"""Pricing over a list of patterns: those of a program, or of every cell."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class PatternOracle:
 
         max_{u ∈ K, ‖u‖ ≤ 1} σ vᵀ D X̃u = ‖ projection of σ X̃ᵀ D v on K ‖  ≤  ‖X̃ᵀ D v‖
 
-    The right-hand side costs one product for all patterns; projections are made from the largest
-    down, until the next right-hand side is below what has been found.
+    The right-hand side costs one product for all patterns; projections are computed from the largest
+    down, until the next right-hand side is below the best value found.
 
     Other activations have ``D + slope (I − D)`` in place of ``D``. For several outputs, a pattern comes with a unit
     vector ``g`` in place of its sign, and is priced as ``v = Vg``. Without one, the maximum over all ``g`` is at most
-    the largest singular value of ``X̃ᵀ D V``; it is that value without cones. With cones, a
-    :class:`~convexrelu.oracles.FanOracle` around this one is sharper.
+    the largest singular value of ``X̃ᵀ D V``; without cones it equals that value. With cones, a
+    :class:`~convexrelu.oracles.FanOracle` around this one is tighter.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ class PatternOracle:
     cones : bool
         False drops the cones, for gated ReLU: the maximum is then ``max_i ‖X̃ᵀ D_i v‖``.
     scope, method : str
-        What the report says of itself.
+        Scope and method in the report.
     slack : float
         Angle by which the list may miss directions of its scope; adds ``slack · Σ|v_i|‖x̃_i‖`` to
         the bound.
     n_witnesses : int
-        How many of the best patterns are handed out at most.
+        Largest number of patterns to return, the best ones.
     slope : float
-        Of ``φ``, in ``[−1, 1]``.
+        Negative slope of ``φ``, in ``[−1, 1]``.
 
     Notes
     -----
@@ -102,7 +102,7 @@ class PatternOracle:
         return self._sums(products).reshape(-1, self.design.shape[1], v.shape[1])
 
     def _all_directions(self, v: Array, deadline: float) -> OracleReport:
-        """Bound by singular values; with cones, the witnesses are for the best ``g`` without."""
+        """Bound by singular values; with cones, the witnesses are those for the best ``g`` without cones."""
         left, singular, right = np.linalg.svd(self.maps(v), full_matrices=False)
         bounds = singular.max(axis=1, initial=0.0)
         pattern = strongest_first(bounds)[: self.n_witnesses]
@@ -122,7 +122,7 @@ class PatternOracle:
         values = values[order]
         unit = lipschitz_constant(self.design, v)
         rounding = 4 * (sum(self.design.shape) + sum(v.shape[1:])) * _EPS
-        # What rounding leaves of a projection that is zero has no direction.
+        # A zero projection has only rounding errors left, which have no direction.
         values = np.where(values > rounding * unit, values, 0.0)
         directions = projections[order] / np.where(values > 0, values, np.inf)[:, None]
         return OracleReport(
@@ -173,8 +173,8 @@ class PatternOracle:
     ) -> float:
         """Replace norms by norms of projections, in place and from the largest down; return the bound on all.
 
-        Those that are not projected, because they cannot matter or because time is up, are set to zero, lest
-        they look like witnesses.
+        Those that are not projected, because they cannot matter or because time is up, are set to zero, so that
+        they do not look like witnesses.
         """
         best = 0.0
         order = strongest_first(bounds)
@@ -187,7 +187,7 @@ class PatternOracle:
             bound, projection, multipliers = self._cones.support(
                 projections[candidate], self.masks[pattern[candidate]]
             )
-            # Forming the projection rounds in the unit of the multipliers, which thin cones make large.
+            # Forming the projection rounds in units of the multipliers, which are large for thin cones.
             bound += 4 * len(projection) * _EPS * float(multipliers.sum())
             bounds[candidate], projections[candidate] = bound, projection
             best = max(best, bound)

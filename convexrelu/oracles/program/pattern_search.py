@@ -1,4 +1,4 @@
-"""Several outputs over a list of patterns: where the dual constraints are violated, found by alternation."""
+"""Several outputs over a list of patterns: violated dual constraints, found by alternation."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["PatternSearch"]
 
 
 _SWEEPS = 6  # of the alternation
-_NOTHING = 1e-8  # of its point: a projection this short is what rounding leaves of zero
+_NOTHING = 1e-8  # relative to its point: a projection this short is zero up to rounding
 _ENOUGH = 1e-3  # relative gain of a sweep below which it is the last
 
 
 class PatternSearch:
     """Large values of ``‖Vᵀ E_i X̃u‖`` over given patterns ``E_i``, and ``u`` in their cones with ``‖u‖ ≤ 1``.
 
-    With ``M_i = X̃ᵀ E_i V`` and the cone ``K_i`` of the pattern, the value is the largest ``gᵀM_iᵀu`` over unit vectors
-    ``g`` as well. Steps take turns, and none lowers it::
+    With ``M_i = X̃ᵀ E_i V`` and the cone ``K_i`` of the pattern, the value is also the largest ``gᵀM_iᵀu`` over unit
+    vectors ``g``. Two steps alternate, and neither lowers it::
 
         u = projection of M_i g on K_i, at unit length;    g = M_iᵀ u, at unit length
 
-    They start from both ways along the right singular vector of ``M_i`` that would be the best ``g`` without the cone;
-    later calls from where the last one ended, unless that leads to nothing above the level. Patterns whose largest
-    singular value is not above the level are left out.
+    They start from both signs of the right singular vector of ``M_i`` that would be the best ``g`` without the cone;
+    later calls start from where the last one ended, unless that leads to nothing above the level. Patterns whose
+    largest singular value is not above the level are left out.
 
-    Reports are estimates of scope ``"program"``. All projections of a step are made at once, from the rows that were
-    active in the last one, and in the last call.
+    Reports are estimates of scope ``"program"``. All projections of a step are computed at once, starting from the rows
+    that were active in the last step or the last call.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class PatternSearch:
     masks : boolean array of shape (P, n)
         Patterns.
     slope : float
-        Of the activation on the left.
+        Slope of the activation for negative arguments.
     n_witnesses : int
-        How many of the best pairs are handed out at most.
+        Largest number of pairs to return, the best ones.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class PatternSearch:
         self.n_witnesses = n_witnesses
         self._list = PatternOracle(design, masks, slope=slope)
         both = torch.tensor(np.vstack([masks, masks]))
-        self._last = np.zeros((0, 0))  # output directions that the last call ended with
+        self._last = np.zeros((0, 0))  # final output directions of the last call
         self._cones = ConeProjector(torch.tensor(design), both)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
@@ -94,7 +94,7 @@ class PatternSearch:
         return self._report(index, found)
 
     def _alternate(self, index: NDArray[np.intp], maps: Array, g: Array, deadline: float) -> _Found:
-        """Take turns until the largest value hardly rises."""
+        """Alternate until the largest value hardly rises."""
         from convexrelu._utils.torch_import import torch
 
         maps, g, blocks = maps[index], g[index], torch.from_numpy(index)
@@ -134,7 +134,7 @@ class PatternSearch:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """Directions, output directions and values, one entry a block, and whether time sufficed."""
+    """Directions, output directions and values, one entry per block, and whether time sufficed."""
 
     u: Array
     g: Array

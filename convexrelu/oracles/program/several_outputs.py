@@ -1,4 +1,4 @@
-"""Several outputs over a list of patterns: every output direction, but no other pattern."""
+"""Several outputs over a list of patterns: all output directions, but only these patterns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from convexrelu.patterns.enumerate import RowSpace
 __all__ = ["MAX_PROVED_OUTPUTS", "SeveralPatternsOracle"]
 
 
-MAX_PROVED_OUTPUTS = 4  # up to which a fan proves; the bound is spectral beyond
+MAX_PROVED_OUTPUTS = 4  # a fan proves up to this number; beyond, the bound is spectral
 _N_DIRECTIONS = 16  # output directions at which the list is priced for witnesses
 _STEPS = 3
 
@@ -29,10 +29,10 @@ _STEPS = 3
 class SeveralPatternsOracle:
     """``max ‖Vᵀ E_i X̃u‖`` over given patterns ``E_i``, and ``u`` in their cones with ``‖u‖ ≤ 1``.
 
-    It is the maximum over unit vectors ``g`` of what the list is worth for the single output ``Vg``, known to
-    :class:`~convexrelu.oracles.PatternOracle`. For dual points of rank up to 4,
+    This is the maximum over unit vectors ``g`` of the list's value for the single output ``Vg``, which
+    :class:`~convexrelu.oracles.PatternOracle` computes. For dual points of rank up to 4,
     :class:`~convexrelu.oracles.FanOracle` proves it. Beyond, the bound is spectral, without the cones, and witnesses
-    are those of a :class:`~convexrelu.oracles.program.pattern_search.PatternSearch`.
+    come from a :class:`~convexrelu.oracles.program.pattern_search.PatternSearch`.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class SeveralPatternsOracle:
     masks : boolean array of shape (P, n)
         Patterns.
     slope : float
-        Of the activation on the left.
+        Slope of the activation for negative arguments.
 
     Examples
     --------
@@ -67,13 +67,13 @@ class SeveralPatternsOracle:
             proof = self._spectral(v)
             return replace(found, bound=proof.bound, is_proof=True, method=proof.method)
         report = self._several(v, level=level, deadline=deadline)
-        # On a boundary a direction does not tell its pattern: the list does.
+        # On a boundary a direction does not determine its pattern: the list does.
         bound = min(report.bound, self._scalar(v).bound)
         return replace(self._priced(v, report.signs[:_N_DIRECTIONS]), bound=bound)
 
     @cached_property
     def _all_at_once(self) -> PatternSearch:
-        """Made when it is needed: it copies all patterns, and loads torch."""
+        """Created on first use: it copies all patterns and loads torch."""
         scalar = self._scalar
         return PatternSearch(scalar.design, scalar.masks, slope=scalar.slope)
 
@@ -88,7 +88,7 @@ class SeveralPatternsOracle:
         return replace(found, is_proof=False)
 
     def _priced(self, v: Array, directions: Iterable[Array]) -> OracleReport:
-        """The list at some output directions."""
+        """Report of the list at some output directions."""
         reports = [(self._scalar(v @ g), g) for g in directions]
         first = reports[0][0] if reports else self._scalar(v[:, 0] * 0.0)
         pairs = reports or [(first, np.eye(v.shape[1])[0])]

@@ -1,1 +1,1 @@
-"""Oracles made of other oracles: outputs, activations and biases reduced to simpler ones."""
+"""Oracles built from other oracles: they reduce outputs, activations and biases to simpler ones."""

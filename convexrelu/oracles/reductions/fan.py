@@ -22,7 +22,7 @@ __all__ = ["FanOracle"]
 _EPS = float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
 _DIGITS = 12
-_FLATTEST = 1e-9  # heights below this part of the largest are raised to it
+_FLATTEST = 1e-9  # heights below this fraction of the largest are raised to it
 _NARROWEST = 1e-5  # angle below which no cone is split
 _ATTEMPTS = 4
 _NOTED = 4  # witnesses of each proof that are kept
@@ -38,32 +38,32 @@ class FanOracle:
         H(Σ λ_j g_j) ≤ Σ λ_j H(g_j) ≤ Σ λ_j H_j = cᵀg        with  cᵀg_j = H_j
 
     for any proved ``H_j ≥ H(g_j)``. Over unit vectors of the cone, ``cᵀg`` is at most the length of the projection of
-    ``c`` on it. A fan of such cones covers half the sphere, at first one for each orthant; the cone with the largest
-    bound is halved across its longest edge until none is above what is wanted. Around a maximum, a cone of width
-    ``δ`` overshoots by ``δ²/8`` or so.
+    ``c`` on it. A fan of such cones covers half the sphere, initially one per orthant; the cone with the largest
+    bound is halved across its longest edge until none is above the target. Around a maximum, a cone of width
+    ``δ`` overshoots by about ``δ²/8``.
 
     Parameters
     ----------
     prover : Oracle
-        For one output; its reports should be proofs. What it leaves unproved is replaced by its `proved_bound`.
+        For one output; its reports should be proofs. An unproved bound is replaced by its `proved_bound`.
     search : Oracle
-        Finds the value of ``M(V)`` that the bound is compared with, and cuts. What it proves is used.
+        Finds cuts, and the value of ``M(V)`` to which the bound is compared. Its proofs are used.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     slope : float
-        Of ``φ``.
+        Negative slope of ``φ``.
     rtol : float
-        Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is asked for.
+        Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is given.
     max_work : float
         Work of the prover, as it reports it, after which to stop.
     max_outputs : int
-        Beyond so many the prover is not asked, and the bound is that of
+        With more outputs the prover is not called, and the bound is that of
         :class:`~convexrelu.oracles.RelaxationOracle`.
 
     Notes
     -----
-    At ``R = 2`` some 10 to 40 scalar proofs are enough, at ``R = 3`` some hundred; the number grows exponentially with
-    ``R``. The prover is told at every ray which level would be good enough there: its edge ``δ`` was split in the
+    At ``R = 2`` about 10 to 40 scalar proofs suffice, at ``R = 3`` about a hundred; the number grows exponentially with
+    ``R``. At every ray the prover receives the level that would be good enough there: its edge ``δ`` was split in the
     middle, and ``cos(δ/2)`` times the target keeps both halves below the target.
 
     In floating point, ``c`` is checked against all ``H_j`` and scaled to be above them, and errors of the product
@@ -141,19 +141,19 @@ class FanOracle:
 
 
 def _half_of_orthants(v: Array) -> list[Array]:
-    """Signs of the orthants that cover the half space of ``g_1 ≥ 0``."""
+    """Signs of the orthants that cover the half-space ``g_1 ≥ 0``."""
     return [np.array([1.0, *signs]) for signs in product([1.0, -1.0], repeat=v.shape[1] - 1)]
 
 
 class _Rays:
-    """Proved heights ``H_j`` of the rays that have been asked for, and what was found on the way.
+    """Proved heights ``H_j`` of the requested rays, and the values found on the way.
 
     Attributes
     ----------
     found : float
         The largest value of ``‖Vᵀφ(X̃u)‖`` so far.
     directions : array of shape (k, d̃)
-        Where values are large.
+        Directions with large values.
     """
 
     def __init__(self, oracle: FanOracle, v: Array, level: float, found: OracleReport) -> None:
@@ -171,21 +171,21 @@ class _Rays:
 
     @property
     def target(self) -> float:
-        """The bound that is good enough: the level, or nearly what has been found where that is above."""
+        """The bound that is good enough: the level, or slightly above the best value found if that is larger."""
         return self._level if self._level > self.found else (1 + self._oracle.rtol) * self.found
 
     @property
     def refuted(self) -> bool:
-        """Whether something above the level has been found."""
+        """Whether a value above the level has been found."""
         return 0 < self._level * (1 + 1e-9) < self.found
 
     def raise_all(self, cones: list[_Cone], deadline: float) -> None:
-        """Give the heights of their rays to some cones."""
+        """Set the heights of some cones from those of their rays."""
         for cone in cones:
             cone.set_heights([self._height(ray, cone.share, deadline) for ray in cone.rays])
 
     def _height(self, ray: Array, share: float, deadline: float) -> float:
-        """Proved bound on ``H``, from memory if it is there; infinite when time is up."""
+        """Proved bound on ``H``, from memory if available; infinite when time is up."""
         turned = ray if ray[np.argmax(ray != 0)] > 0 else -ray
         key = tuple((turned.round(_DIGITS) + 0.0).tolist())
         if key not in self._heights:
@@ -210,7 +210,7 @@ class _Rays:
         return height
 
     def _note(self, directions: Array) -> None:
-        """Keep directions for what they are worth at other rays."""
+        """Keep directions, which give lower bounds at other rays."""
         outputs = activate(directions @ self._oracle.design.T, self._oracle.slope)
         moments = outputs @ self._v
         self.found = max(self.found, float(norms(moments).max(initial=0.0)))

@@ -1,4 +1,4 @@
-"""Hidden biases without a penalty, priced with almost none."""
+"""Unpenalised hidden biases, priced with a very small penalty."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FreeBiasOracle", "free_bias_factor", "is_balanced"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
-# Column sums of this part of Σ‖V_i‖ are rounding.
+# Column sums below this fraction of Σ‖V_i‖ are rounding.
 _BALANCED = 1e-9
 
 
@@ -27,7 +27,7 @@ def free_bias_factor(design: Array) -> float:
 
 
 def is_balanced(v: Array) -> bool:
-    """Whether what there is of the column sums of ``V`` may be rounding. Otherwise free biases have no bound."""
+    """Whether the column sums of ``V`` are zero up to rounding. Otherwise free biases have no bound."""
     return bool(norms(np.atleast_1d(v.sum(axis=0))) <= _BALANCED * sizes(v).sum())
 
 
@@ -44,11 +44,11 @@ class FreeBiasOracle:
     with ``M`` of the design. This holds for every ``B``: closed-form bounds, which add up the lengths of rows, are
     better at ``B = R``, and what an oracle proves is replaced by such a bound where that is smaller.
 
-    An estimate gets the factor as well: it then is one of the right-hand side, above the
+    An estimate gets the factor as well: it is then an estimate of the right-hand side, above the
     value of any neuron with ``|b| ≤ R‖w‖`` that is among its directions.
 
-    Where ``Vᵀ1`` is not zero the supremum is infinite, and so is the bound. What rounding leaves of a sum is
-    overlooked: the bound then is that of the nearest ``V`` with sums of zero, up to ``‖Vᵀ1‖`` times the mean length
+    Where ``Vᵀ1`` is not zero the supremum is infinite, and so is the bound. Sums that are zero up to rounding are
+    accepted: the bound is then that of the nearest ``V`` with sums of zero, up to ``‖Vᵀ1‖`` times the mean length
     of the rows.
 
     Parameters
@@ -59,7 +59,7 @@ class FreeBiasOracle:
         Its last column is the constant ``B``; the closer ``R/B`` is to zero, the less is lost. Centred data have a
         smaller ``R``.
     slope : float
-        Of ``φ``.
+        Negative slope of ``φ``.
 
     Examples
     --------

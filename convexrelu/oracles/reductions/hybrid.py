@@ -1,4 +1,4 @@
-"""A proof where it can be had in time, an estimate with the best bound that is proved where not."""
+"""A proof if there is time for one, otherwise an estimate with the best proved bound."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["HybridOracle"]
 
 
 class HybridOracle:
-    """Hands on a proof that settles the matter, and turns any other into an estimate.
+    """Pass on proofs that decide the question, and turn all others into estimates.
 
-    A proof settles it if its bound is at most `level`, or hardly above the largest value found. If the bound
-    is far above, the value found is the better guess: the report then is an estimate, and the bound
-    goes along as ``proved_bound``.
+    A proof decides it if its bound is at most `level`, or only slightly above the largest value found. If the bound
+    is far above, the value found is the better guess: the report is then an estimate, and the bound is
+    kept as ``proved_bound``.
 
     Parameters
     ----------
     prover : Oracle
-        Whose reports are proofs, with the best witnesses that it knows.
+        Oracle whose reports are proofs, with the best witnesses that it knows.
     rtol : float
-        How far above the largest value found a bound may be.
+        Largest relative distance of a bound above the largest value found.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class HybridOracle:
         """Price the dual point ``v`` of shape (n,), or (n, K) if the prover does."""
         report = self.prover(v, level=level, deadline=deadline)
         found = float(report.values.max(initial=0.0))
-        # Oracles pad their bounds for rounding after they have compared them.
+        # Oracles pad their bounds for rounding after comparing them.
         if report.bound <= max(level * (1 + 1e-9), found * (1 + self.rtol)):
             return report
         return replace(

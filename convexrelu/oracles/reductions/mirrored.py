@@ -19,21 +19,21 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 class MirroredOracle:
-    r"""``M(V)`` for other activations, by any oracle for the rectifier.
+    r"""``M(V)`` for other activations, by any oracle for ReLU.
 
     With ``φ(t) = t`` for ``t ≥ 0`` and ``slope·t`` for ``t < 0``::
 
         φ(t)      = relu(t) − slope relu(−t)
         Vᵀ φ(X̃u) = [V; −slope V]ᵀ relu([X̃; −X̃] u)
 
-    so that a bound for the mirrored samples is a bound here, with whatever it is worth as a proof. The pattern of a
+    so that a bound for the mirrored samples is a bound here, proved or estimated alike. The pattern of a
     witness is the first half of the mirrored one. For the absolute value ``u`` and ``−u`` are the same neuron,
-    and only the stronger of the two is handed out.
+    and only the stronger of the two is returned.
 
     Parameters
     ----------
     make : callable
-        Takes a matrix of shape (2n, d̃) and returns an oracle for the rectifier on its rows.
+        Takes a matrix of shape (2n, d̃) and returns an oracle for ReLU on its rows.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     slope : float
@@ -56,7 +56,7 @@ class MirroredOracle:
         self._lengths = norms(design)
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Price the dual point ``v`` of shape (n,), or (n, K) where the oracle takes it."""
+        """Price the dual point ``v`` of shape (n,), or (n, K) if the oracle supports it."""
         both = np.concatenate([v, -self.slope * v])
         report = self.oracle(both, level=level, deadline=deadline)
         masks = consistent(report.masks[:, : len(v)], report.directions, self.design)
@@ -78,7 +78,7 @@ class MirroredOracle:
 
 
 class UnmirroredOracle:
-    """An oracle for ``φ`` on the samples, asked about the mirrored ones: the search of a prover for these.
+    """An oracle for ``φ`` on the samples, called with mirrored dual points: the search of a prover for these.
 
     Parameters
     ----------

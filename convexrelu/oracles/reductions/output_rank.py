@@ -65,7 +65,7 @@ class OutputRankOracle:
             axis = space.basis[:, 0] if space.rank else np.eye(v.shape[1])[0]
             report = self.scalar(space.coordinates.sum(axis=1), level=level, deadline=deadline)
             signs = report.signs[:, None] * axis
-        # The basis is orthonormal, and the rest is known, up to rounding.
+        # The basis is orthonormal up to rounding, and the remainder is known up to rounding.
         rounding = 8 * (v.shape[1] + 2) ** 1.5 * _EPS * lipschitz_constant(self.design, v)
         outside = float(space.residual @ norms(self.design)) + rounding
         return replace(

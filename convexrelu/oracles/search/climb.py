@@ -1,4 +1,4 @@
-"""From cell to cell to a local maximum of ``h(u) = vᵀ relu(X̃u)``, one candidate at a time, in numpy."""
+"""Local maxima of ``h(u) = vᵀ relu(X̃u)`` by moving from cell to cell, one candidate at a time, in numpy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from convexrelu.patterns.cone_support import PatternCones
 __all__ = ["MARGIN", "RISE", "climb_alone"]
 
 
-RISE = 1e-12  # relative rise of the value below which a hop is none
-MARGIN = 1e-9  # by which a multiplier must exceed a kink for its facet to be in the way
+RISE = 1e-12  # smaller relative rises of the value do not count
+MARGIN = 1e-9  # a facet blocks the ascent if its multiplier exceeds the kink by this
 
 
 def climb_alone(
@@ -28,14 +28,14 @@ def climb_alone(
     """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
 
     A facet with multiplier ``μ`` is stationary as a kink of the function only if ``v_i < 0`` and ``μ ≤ |v_i|‖x̃_i‖``;
-    where the multiplier is larger the function goes on rising on the other side.
+    where the multiplier is larger the function keeps rising on the other side.
 
     With a `tilt`, of shape (d̃,), the function is ``vᵀ relu(X̃u) + tiltᵀu``.
 
     Returns
     -------
     mask, projection : arrays of shape (n,) and (d̃,)
-        The last cell, and the projection on its cone, of which the maximum is the length.
+        The last cell, and the projection on its cone, whose length is the maximum.
     """
     kinks = (1 + MARGIN) * np.maximum(-v[cones.rows], 0.0) * cones.norms
     value, projection, multipliers = cones.support((mask * v) @ design + tilt, mask)

@@ -1,4 +1,4 @@
-"""Searched pricing of several outputs, other activations and free hidden biases: an estimate, never a proof."""
+"""Heuristic pricing of several outputs, other activations and free hidden biases: an estimate, never a proof."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:  # torch takes seconds to import
 __all__ = ["GeneralSearchOracle"]
 
 
-_LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
+_LARGEST_SAMPLE = 20_000  # number of samples for the ascents from all starts
 _CHUNK = 2**19  # entries of an array of candidates by samples
 _ROUNDS = 8
-_RISE = 1e-7  # relative rise of the value in a round of polish below which it is the last
-_REFINED = 16  # of the strongest go on after the first round: the rest are good enough for cuts
-_ON_KINK = 1e-8  # distance of a sample from its kink, relative to its length, that is rounding
+_RISE = 1e-7  # polishing stops below this relative rise of the value
+_REFINED = 16  # the strongest go on after the first round; the rest are good enough for cuts
+_ON_KINK = 1e-8  # relative distance of a sample from its kink that counts as rounding
 
 
 class GeneralSearchOracle:
@@ -52,18 +52,18 @@ class GeneralSearchOracle:
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     slope : float
-        Of ``φ``, in ``[−1, 1]``.
+        Negative slope of ``φ``, in ``[−1, 1]``.
     free_bias : bool
         Whether the last column is a large constant ``B``, for hidden biases that are almost free. Where a unit ball is
-        so flat, ascents go on the cylinder ``‖w‖ ≤ 1, |b| ≤ R = max ‖x_i‖`` instead, that holds all that matters.
+        so flat, ascents use the cylinder ``‖w‖ ≤ 1, |b| ≤ R = max ‖x_i‖`` instead, which contains all that matters.
     n_starts : int
-        Random starts a call, drawn anew each time.
+        Random starts per call, drawn anew each time.
     n_steps : int
         Ascent steps.
     first_step, last_step : float
         Step sizes at the beginning and at the end.
     n_polish : int
-        How many pairs are polished; with more than two million / `n_polish` samples, fewer.
+        Number of pairs to polish; fewer with more than two million / `n_polish` samples.
     random_state : int, RandomState or None
         Seed of the starts.
     device : str
@@ -71,8 +71,8 @@ class GeneralSearchOracle:
 
     Notes
     -----
-    An ascent step costs ``4 n (d̃ + K)`` operations for each start. Memory ``16 n`` bytes for each pair that is
-    polished.
+    An ascent step costs ``4 n (d̃ + K)`` operations for each start. Memory ``16 n`` bytes for each polished
+    pair.
 
     Examples
     --------
@@ -202,7 +202,7 @@ class GeneralSearchOracle:
                 directions[rising] = self._on_faces(masks[rising], directions[rising], v)
             before = values[rising]
             signs[rising], values[rising] = self._moments(directions[rising], v)
-            if v.shape[1] == 1:  # one output has one g
+            if v.shape[1] == 1:  # one output has only one g
                 break
             rising = rising[values[rising] > before * (1 + _RISE)]
             rising = rising[strongest_first(values[rising])[:_REFINED]]

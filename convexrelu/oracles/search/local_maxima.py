@@ -17,7 +17,7 @@ from convexrelu.patterns.cone_support import PatternCones
 
 __all__ = ["ascend", "ascend_outputs", "climb", "sharpen"]
 
-# Kinks that are smoothed in the first and in the last Newton step, in units of d̃.
+# Number of kinks to smooth in the first and in the last Newton step, in units of d̃.
 _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
 _FIRST_SHARE = 1 / 16  # of all samples, if that is more
 # Operations of one projection alone, besides n d̃², and of a batch that is worth its many small steps.
@@ -74,7 +74,7 @@ def ascend_outputs(
     reach: float | None = None,
     deadline: float = math.inf,
 ) -> tuple[Tensor, Tensor]:
-    """The same on ``h(u) = ‖Vᵀ φ(X̃u)‖₂``, with ``g = X̃ᵀD^φ(u) V Vᵀφ(X̃u)/h(u)``.
+    """The same for ``h(u) = ‖Vᵀ φ(X̃u)‖₂``, with ``g = X̃ᵀD^φ(u) V Vᵀφ(X̃u)/h(u)``.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def ascend_outputs(
     step_sizes : sequence of float
         ``η`` of each step.
     slope : float
-        Of ``φ``.
+        Negative slope of ``φ``.
     reach : float, optional
-        Where given, the steps lead towards points ``u = (w, b)`` of the cylinder ``‖w‖ ≤ 1``, ``|b| ≤ reach``.
+        If given, steps lead towards points ``u = (w, b)`` of the cylinder ``‖w‖ ≤ 1``, ``|b| ≤ reach``.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
 
@@ -135,14 +135,14 @@ def sharpen(
 ) -> Tensor:
     """Newton steps on ``h`` with its concave kinks smoothed, fewer and fewer of them.
 
-    Where many kinks meet, gradients zigzag. Here the concave ones (``σv_i < 0``) that are nearest become quadratic
+    Where many kinks meet, gradients zigzag. Here the nearest concave ones (``σv_i < 0``) become quadratic
     between ``−ε`` and ``ε``, with ``ε`` the distance of the farthest among them. A `v` of shape (k, n) has one row
-    a candidate.
+    per candidate.
 
     Returns
     -------
     tensor of shape (k, d̃)
-        The best point of every candidate, for ``h`` as it is; no worse than its start.
+        The best point of every candidate, for the original ``h``; no worse than its start.
     """
     (n, dim), lengths = design.shape, design.norm(dim=1)
     normals, heights, best = unit(design), (1 - slope) * v * lengths, _Best(starts)
@@ -172,14 +172,14 @@ def climb(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hop from cell to cell until the maximum over the cell is a local maximum of the function.
 
-    The first hops are made by all at once, the last by one after the other, when few are left: many small steps cost
-    more than few calls. Where the maximum over the first cell is zero, the start stays: what is left of its
-    projection are rounding errors. A `v` of shape (k, n) has one row a candidate.
+    The first hops are made by all at once, the last one by one, when few are left: many small steps cost
+    more than few calls. Where the maximum over the first cell is zero, the start stays: its
+    projection is only rounding error. A `v` of shape (k, n) has one row per candidate.
 
     Returns
     -------
     masks, directions, values : tensors of shape (k, n), (k, d̃) and (k,)
-        Cells, maxima over them, and ``h`` there. When time is up on entry, the starts.
+        Cells, maxima over them, and ``h`` there. If time is up on entry, the starts.
     """
     first, kinks, tilt = starts @ design.T >= 0, (1 - slope) * v, slope * (v @ design)
     masks, projections = first.clone(), starts.clone()
@@ -243,12 +243,12 @@ def _dot(rows: Tensor, v: Tensor) -> Tensor:
 
 
 def _at(heights: Tensor, index: Tensor) -> Tensor:
-    """Entries of a vector, or of each candidate's own, at positions of shape (k, s)."""
+    """Entries of a vector, or of each candidate's own vector, at positions of shape (k, s)."""
     return heights[index] if heights.ndim == 1 else heights.gather(1, index)
 
 
 def _rectified(outputs: Tensor, v: Tensor) -> Tensor:
-    """``D(u)v``, one row a candidate."""
+    """``D(u)v``, one row per candidate."""
     return torch.where(outputs > 0, v, v.new_zeros(()))
 
 
@@ -285,7 +285,7 @@ class _Kinks:
         return cls(outputs.gather(1, index), depths, normals[index])
 
     def newton_step(self, u: Tensor, gradient: Tensor) -> Tensor:
-        """To the maximum of the smoothed function less ``½‖g‖‖u‖²``, whose maxima on the sphere are the same."""
+        """To the maximum of the smoothed function minus ``½‖g‖‖u‖²``, whose maxima on the sphere are the same."""
         inside = ((self.outputs / self.width + 1) / 2).clamp(0, 1)
         softened = self.heights * ((self.outputs > 0).to(inside.dtype) - inside)
         gradient = gradient + (softened[:, None, :] @ self.normals)[:, 0]
@@ -334,7 +334,7 @@ class _Climbers:
         self.cones.held[:, :size] = self.signs[:, None] * _at(self.heights, rows) < 0
 
     def run(self, fewest: int, deadline: float) -> Tensor:
-        """Hop while there is a rise for enough of them; returns the rest, unless there is no more time."""
+        """Hop while enough candidates rise; returns the rest, unless time is up."""
         moving = torch.arange(len(self.signs), device=self.signs.device)
         for _ in range(max(_FEWEST_HOPS, _HOPS // self.heights.shape[-1])):
             if time.perf_counter() > deadline:
@@ -353,7 +353,7 @@ class _Climbers:
         return moving[:0]
 
     def _excess(self, index: Tensor) -> Tensor:
-        """How far facets are from holding the ascent back, (k, d̃); at most zero where they do."""
+        """Excess of the facets' multipliers over the kinks, (k, d̃); at most zero where they block the ascent."""
         multipliers = self.cones.multipliers[index]
         kinks = (-self._slopes(index)).clamp(min=0)
         return torch.where(multipliers > 0, multipliers - (1 + MARGIN) * kinks, 0.0)

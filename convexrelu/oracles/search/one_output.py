@@ -1,4 +1,4 @@
-"""Searched pricing: batched ascents from many starts, polished to local maxima. An estimate, never a proof."""
+"""Heuristic pricing: batched ascents from many starts, polished to local maxima. An estimate, never a proof."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 __all__ = ["SearchOracle"]
 
-_LARGEST_SAMPLE = 20_000  # samples on which the ascents from all starts are made
+_LARGEST_SAMPLE = 20_000  # number of samples for the ascents from all starts
 
 _CHUNK = 2**19  # entries of an array of candidates by samples
 
@@ -35,15 +35,15 @@ class SearchOracle:
        samples, these are made on 20 000 draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
        steps on all samples.
     2. The best distinct patterns go on with Newton steps, on the function with its nearest kinks smoothed.
-    3. Polish: maximise over the pattern's cell exactly, cross the facets that are in the way of the ascent,
-       repeat until none is. What is left is a local maximum; with very many samples, whose kinks are small and
+    3. Polish: maximise over the pattern's cell exactly, cross the facets that block the ascent,
+       repeat until none does. The result is a local maximum; with very many samples, whose kinks are small and
        close together, the number of repetitions is limited.
 
-    What matters most for finding the maximum is how many starts there are and how many are polished
+    The numbers of starts and of polished patterns matter most for finding the maximum
     (``python -m benchmarks.pricing.bench_oracle``).
 
-    The value found is a lower bound on ``M(v)``: ``is_proof`` is always False. It is of all samples, whatever the
-    ascents were made on. After ``N`` independent starts none of which passed a level, the probability that
+    The value found is a lower bound on ``M(v)``: ``is_proof`` is always False. It is evaluated on all samples, even if
+    the ascents used a subset. After ``N`` independent starts none of which passed a level, the probability that
     one more start passes it is at most ``3/N`` at 95 % confidence.
 
     Parameters
@@ -51,14 +51,14 @@ class SearchOracle:
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     n_starts : int
-        Random starts a call, drawn anew each time.
+        Random starts per call, drawn anew each time.
     n_steps : int
         Ascent steps.
     first_step, last_step : float
-        ``η`` at the beginning and at the end. Short first steps find more of the narrow maxima; the
+        ``η`` at the beginning and at the end. Shorter first steps find more of the narrow maxima; the
         polish then takes longer.
     n_polish : int
-        How many patterns a sign are polished; with more than two million / `n_polish` samples, fewer.
+        Number of patterns to polish per sign; fewer with more than two million / `n_polish` samples.
     random_state : int, RandomState or None
         Seed of the starts.
     device : str
@@ -66,8 +66,8 @@ class SearchOracle:
 
     Notes
     -----
-    An ascent step costs ``4 n d̃`` operations for each start and sign. Memory ``16 n`` bytes for each of the patterns
-    that are polished, and ``8 n d̃``.
+    An ascent step costs ``4 n d̃`` operations for each start and sign. Memory ``16 n`` bytes for each polished
+    pattern, and ``8 n d̃``.
 
     Examples
     --------
@@ -151,7 +151,7 @@ class SearchOracle:
         return self.design[index], v[index] * share
 
     def _choose(self, design: Array, ends: Array, values: Array, starts: Array) -> Array:
-        """The strongest distinct ends of one sign, none that is negative."""
+        """The strongest distinct ends of one sign, none of them negative."""
         order = strongest_first(values)
         ends = ends[order[values[order] >= 0]]
         if len(design) == len(self.design):

@@ -1,4 +1,4 @@
-"""Where searches start, and how many of their candidates are polished."""
+"""Starts of searches, and the number of candidates to polish."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["apart", "to_numpy"]
 _POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
 _POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
 _FEWEST_POLISHED = 8
-_CLOSE = 0.95  # cosine of two directions that are taken for one where patterns do not tell
+_CLOSE = 0.95  # cosine of two directions that count as equal where patterns do not decide
 
 
 def random_starts(design: Array, n_starts: int, random: np.random.RandomState) -> Array:
-    """Random directions, each moved to where a random sample changes sides: narrow pieces of the function are there.
+    """Random directions, each moved to where a random sample changes sides, so that narrow pieces are found.
 
-    In one or two dimensions, they stay uniform: all pieces are met.
+    In one or two dimensions they stay uniform: they reach all pieces.
     """
     starts = random.standard_normal((n_starts, design.shape[1]))
     if design.shape[1] <= 2:
@@ -36,14 +36,14 @@ def random_starts(design: Array, n_starts: int, random: np.random.RandomState) -
 
 
 def most_polished(design: Array) -> int:
-    """How many candidates are worth polishing at once, by memory and by work."""
+    """Number of candidates worth polishing at once, by memory and by work."""
     n, dimension = max(1, design.shape[0]), max(1, design.shape[1])
     affordable = min(_POLISHED_ENTRIES // n, _POLISHED_WORK // (n * dimension**2))
     return max(_FEWEST_POLISHED, affordable)
 
 
 def apart(ends: Array) -> NDArray[np.intp]:
-    """Those that are not close to an earlier one."""
+    """Indices of directions that are not close to an earlier one."""
     kept: list[int] = []
     close = ends @ ends.T > _CLOSE
     for k in range(len(ends)):

@@ -1,1 +1,1 @@
-"""Accelerated gradient steps, for programs that are too large for Newton steps."""
+"""Accelerated first-order methods, for programs that are too large for Newton steps."""

@@ -1,4 +1,4 @@
-"""Accelerated proximal gradient steps on arrays, with restarts, for a smooth function plus a simple one."""
+"""Accelerated proximal gradient steps on arrays, with restarts, for the sum of a smooth and a simple function."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def accelerated(
     fit : callable
         Value and gradient of ``F``.
     prox : callable
-        ``argmin_x P(x) + (L/2) ‖x − z‖²`` of ``z`` and ``L``.
+        ``argmin_x P(x) + (L/2) ‖x − z‖²`` as a function of ``z`` and ``L``.
     start : array
     curvature : float
         The first ``L``, positive.
     max_steps : int
-        Most steps.
+        Largest number of steps.
     accuracy : float
-        Relative change of the point in a step that is the last.
+        Relative change of the point in a step at which to stop.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
 
     Returns
     -------
     point : array
-        Where the last step ended.
+        Point after the last step.
     settled : bool
         Whether the last step was that small.
 
@@ -98,6 +98,6 @@ def _step(
 
 
 def shrunk(rows: Array, level: float) -> Array:
-    """Rows shorter by `level`, zero where they are not as long: the proximal map of ``level Σ ‖row‖``."""
+    """Rows shortened by `level`, zero if shorter than that: the proximal map of ``level Σ ‖row‖``."""
     lengths = norms(rows)[:, None]
     return rows * np.maximum(1.0 - level / np.where(lengths > 0, lengths, np.inf), 0.0)

@@ -21,8 +21,8 @@ from convexrelu.solvers.support import Support, check_support
 __all__ = ["ConeGradientSolver"]
 
 
-_MAX_STEPS = 40  # more are better spent after another round of cuts
-_ACCURACY = 1e-5  # relative change of the blocks in a step that is the last
+_MAX_STEPS = 40  # further steps pay off more after another round of cuts
+_ACCURACY = 1e-5  # stop at this relative change of the blocks in a step
 
 
 class ConeGradientSolver:
@@ -33,8 +33,8 @@ class ConeGradientSolver:
 
         argmin_{u ∈ K} ½‖u − z‖² + λ‖u‖ = (1 − λ/‖p‖)₊ p,    p the projection of z on K
 
-    All projections of a step are made at once, from the rows that were active in the one before. The intercept is
-    eliminated: it is the best one at every step.
+    All projections of a step are computed at once, starting from the rows that were active in the previous one. The
+    intercept is eliminated: every step uses the best one.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class ConeGradientSolver:
         start: Array | None = None,
         time_limit: float | None = None,
     ) -> ProgramSolution:
-        """Solve the ReLU program on `blocks`, with a direction of outer weights each."""
+        """Solve the ReLU program on `blocks`, each with a direction of outer weights."""
         check_support(self, problem)
         began = time.perf_counter()
         program = _Program(problem, blocks)
@@ -95,7 +95,7 @@ class ConeGradientSolver:
         start: Array | None = None,
         time_limit: float | None = None,
     ) -> ProgramSolution:
-        """Not for gates: those have other solvers."""
+        """Not supported: gated programs have other solvers."""
         check_support(self, problem, gated=True)
         raise AssertionError
 
@@ -111,7 +111,7 @@ class _Program:
         self._all = torch.arange(len(blocks))
 
     def curvature(self) -> float:
-        """That of a single block for the squared error: where doubling begins."""
+        """Curvature of a single block for the squared error: the start for doubling."""
         scaled = np.sqrt(self.problem.weights)[:, None] * self.problem.design
         return float(np.linalg.norm(scaled, 2)) ** 2 or 1.0
 
@@ -128,7 +128,7 @@ class _Program:
         return problem.data_fit(outputs), (self.slopes * (slopes @ self.signs.T)).T @ problem.design
 
     def prox(self, z: Array, curvature: float) -> Array:
-        """On the cones, and shorter by ``alpha/curvature``."""
+        """Proximal map: project on the cones, then shorten by ``alpha/curvature``."""
         level = self.problem.alpha / curvature
         with torch_threads(len(z) * self.problem.n_samples):
             p = self._cones.project(torch.from_numpy(z), self._all, level).numpy()

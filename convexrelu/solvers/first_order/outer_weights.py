@@ -1,13 +1,13 @@
-"""Outer weights at their best for given inner directions: a group lasso.
+"""Optimal outer weights for given inner directions: a group lasso.
 
 With several outputs, the direction ``g_j`` of a neuron's outer weights is as continuous as that of its inner weights,
-and pricing hands out pairs of a pattern and one ``g``: many of them would have to be mixed before a neuron has the
-right one. But for fixed inner directions ``w̃_j``, of length one, all outer weights are had at once::
+and pricing returns pairs of a pattern and one ``g``: many of them would have to be mixed to give a neuron the
+right direction. But for fixed inner directions ``w̃_j``, of length one, one convex program gives all outer weights::
 
     min_{a, c}  F(Σ_j φ(X̃w̃_j) a_jᵀ + c) + alpha Σ_j ‖a_j‖
 
-The master then is the same with the ``g_j = a_j/‖a_j‖`` fixed and the inner weights free in their cones: alternation
-between two convex programs, each started from the solution of the other, so that the objective only falls.
+The program over patterns is the same with the ``g_j = a_j/‖a_j‖`` fixed and the inner weights free in their cones: this
+alternates between two convex programs, each started from the solution of the other, so the objective only decreases.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["with_best_outer_weights"]
 
 
 _MAX_STEPS = 300
-_ACCURACY = 1e-7  # relative change of the weights in a step that is the last
+_ACCURACY = 1e-7  # stop at this relative change of the weights in a step
 
 
 def with_best_outer_weights(
@@ -39,8 +39,8 @@ def with_best_outer_weights(
 ) -> TwoLayerNetwork:
     """A network's neurons and more inner directions, with outer weights that are nearly optimal for them.
 
-    By proximal gradient steps, :func:`~convexrelu.solvers.first_order.accelerated.accelerated`, from its own outer
-    weights. The intercept is eliminated at every step; a skip connection stays as it is.
+    Proximal gradient steps, :func:`~convexrelu.solvers.first_order.accelerated.accelerated`, start from the network's
+    own outer weights. The intercept is eliminated at every step; a skip connection stays as it is.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def with_best_outer_weights(
     Returns
     -------
     TwoLayerNetwork
-        Balanced, with the best intercept; neurons of equal directions are joined. Its objective may be above that of
-        `network` by what three hundred steps leave.
+        Balanced, with the best intercept; neurons of equal directions are merged. Its objective may exceed that of
+        `network` by the error that remains after three hundred steps.
 
     Notes
     -----
@@ -98,7 +98,7 @@ class _GroupLasso:
         self.fixed = problem.no_outputs() if skip is None else problem.X @ skip.T
 
     def solve(self, start: Array, deadline: float = math.inf) -> Array:
-        """From a start of shape (m, K)."""
+        """Solve from a start of shape (m, K)."""
         scaled = np.sqrt(self.problem.weights)[:, None] * self.hidden
         curvature = float(np.linalg.norm(scaled, 2)) ** 2 or 1.0
         outer, _ = accelerated(

@@ -1,1 +1,1 @@
-"""Solvers of the finite programs in PyTorch, made for their block structure."""
+"""PyTorch solvers for the finite programs, which exploit their block structure."""

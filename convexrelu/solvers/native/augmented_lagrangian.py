@@ -39,8 +39,8 @@ from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
 __all__ = ["AugmentedLagrangian"]
 
 _FIRST_STEP = 1e3  # τ, but not above 1/alpha
-# Factors of τ from one outer iteration to the next: after a few Newton steps, after many, and after too many, be
-# it for the kinks or for rounding.
+# Factors of τ from one outer iteration to the next: after a few Newton steps, after many, and after too many,
+# whether because of kinks or rounding.
 _FEW_STEPS, _FAST_GROWTH, _GROWTH, _RETREAT = 2, 10.0, 3.0, 0.1
 _LARGEST_STEP = 1e12
 _RESUMED = 0.1  # of the last τ, where the next program is almost the same
@@ -49,13 +49,13 @@ _MAX_OUTER = 60
 _MAX_NEWTON = 60
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
-# Outer iterations in a row that do not lower the gap after which the solver gives up.
+# Number of consecutive outer iterations without a smaller gap after which the solver gives up.
 _PATIENCE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """``φ`` at one ``v``, with all that comes with it."""
+    """``φ`` at one ``v``, with all derived quantities."""
 
     v: Tensor
     value: float
@@ -66,7 +66,7 @@ class _Point:
 
 
 class AugmentedLagrangian:
-    """Solver of one program; what it learns of the program is kept for the next `alpha`.
+    """Solver of one program; it keeps what helps with the next `alpha`.
 
     Parameters
     ----------

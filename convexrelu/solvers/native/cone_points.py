@@ -1,4 +1,4 @@
-"""Slacks and second-order cones: what interior-point methods for finite programs are made of."""
+"""Slacks and second-order cones: the building blocks of interior-point methods for finite programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ConePoint", "Scaling", "Slacks", "arrow", "arrow_divide", "starting_
 
 
 class Slacks:
-    """The map ``u → (N_j u_j)_j`` and what is made of its rows: those of ``(2D_j − I) X̃``, all of one length.
+    """The map ``u → (N_j u_j)_j`` and products of its rows: those of ``(2D_j − I) X̃``, all of one length.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class ConePoint:
 
 
 class Scaling(NamedTuple):
-    """Nesterov–Todd scalings ``W``, ``eta`` times the hyperbolic rotation to `point`, one a cone."""
+    """Nesterov–Todd scalings ``W``: ``eta`` times the hyperbolic rotation to `point`, one per cone."""
 
     point: Tensor
     eta: Tensor
@@ -78,7 +78,7 @@ class Scaling(NamedTuple):
 
     @classmethod
     def of(cls, q: Tensor, z: Tensor) -> Scaling:
-        """Those of points inside their cones."""
+        """Scalings for points inside their cones."""
         q_size, z_size = _size(q), _size(z)
         point = q / q_size + _mirror(z / z_size)
         point = point / _size(point)
@@ -103,7 +103,7 @@ class Scaling(NamedTuple):
 
 
 def starting_point(slacks: Slacks, alpha: float) -> ConePoint:
-    """Blocks of zero amid the cones; the values were tuned on a few programs."""
+    """Blocks of zero in the middle of the cones; the values were tuned on a few programs."""
     normals, n_blocks = slacks.normals, len(slacks.sides)
     n, dim = max(len(normals), 1), normals.shape[1]
     q = torch.eye(1, 1 + dim, dtype=normals.dtype, device=normals.device)
@@ -116,7 +116,7 @@ def starting_point(slacks: Slacks, alpha: float) -> ConePoint:
     )
 
 
-# Second-order cones, one a row
+# Second-order cones, one per row
 
 
 def _mirror(x: Tensor) -> Tensor:

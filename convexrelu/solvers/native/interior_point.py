@@ -42,11 +42,11 @@ from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
 __all__ = ["interior_point"]
 
 _MAX_ITER = 100
-_TO_BOUNDARY = 0.99  # part of the longest step that is taken
-_SHIFT = 1e-15  # added to every H_j, of its trace, for its Cholesky factor to exist
-_REFINEMENTS = 10  # at most, of a solution of the normal equations
+_TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
+_SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
+_REFINEMENTS = 10  # at most, per solution of the normal equations
 _ACCURACY = 1e-11  # of that solution, relative to alpha
-_FEASIBLE = 1e-9  # how far a slack may be below zero
+_FEASIBLE = 1e-9  # largest violation of a slack
 _CHUNK = 2**22  # entries of B at a time
 
 
@@ -55,9 +55,9 @@ def interior_point(
 ) -> Iterate:
     """Solve a ReLU program by predictor–corrector steps.
 
-    Twenty to thirty iterations do, however many kinks: the solver to take where an iteration is cheap, or the others
-    are slow. At a very small `alpha` the normal equations lose their digits, and it ends with gaps of 1e-6 and above.
-    It takes no start.
+    It takes twenty to thirty iterations, whatever the number of kinks: use it where an iteration is cheap, or the
+    others are slow. At a very small `alpha` the normal equations lose their digits, and it ends with gaps of 1e-6 and
+    above. It does not use a starting point.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def interior_point(
             return replace(best, status=Status.USER_LIMIT)
         try:
             point = _advance(program, slacks, point)
-        except torch.linalg.LinAlgError:  # the end of double precision
+        except torch.linalg.LinAlgError:  # double precision is exhausted
             break
         if not point.q.isfinite().all():
             break
@@ -144,7 +144,7 @@ class _NormalEquations:
         return torch.arange(len(self.blocks), device=self.blocks.device)
 
     def solve(self, g: Tensor) -> Tensor:
-        """The solution, by conjugate gradients preconditioned with the factors; two steps or so."""
+        """The solution, by conjugate gradients preconditioned with the factors; about two steps."""
         du, residual, along, previous = torch.zeros_like(g), g, torch.zeros_like(g), math.inf
         for _ in range(_REFINEMENTS):
             rough = self._solve(residual)
@@ -178,7 +178,7 @@ class _NormalEquations:
 
 
 def _iterate(program: TensorProgram, slacks: Slacks, point: ConePoint) -> Iterate:
-    """The point as it would be returned: an infinite gap where it is not feasible."""
+    """The point as it would be returned: an infinite gap if it is not feasible."""
     u = point.q[:, 1:]
     if slacks.sides.numel() and float(slacks.of(u).min()) < -_FEASIBLE:
         return Iterate(u, program.target, math.inf, Status.INACCURATE)
@@ -191,10 +191,10 @@ def _iterate(program: TensorProgram, slacks: Slacks, point: ConePoint) -> Iterat
 def _settled(
     program: TensorProgram, slacks: Slacks, point: ConePoint, end: Iterate, gap: float
 ) -> Iterate:
-    """The end with zeros where its blocks tend to zero, if the gap allows.
+    """The end with zeros where its blocks tend to zero, if the gap allows it.
 
-    Of a block's length and its slack in the dual, one tends to zero on the central path: the one that is smaller,
-    in its own unit.
+    On the central path, either a block's length or its slack in the dual tends to zero: the one that is smaller,
+    each in its own unit.
     """
     lengths = end.blocks.norm(dim=1)
     prices = (program.pull(end.v) + slacks.adjoint(point.multipliers)).norm(dim=1)

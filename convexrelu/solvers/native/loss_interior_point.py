@@ -52,14 +52,14 @@ from convexrelu.solvers.native.saddle_system import BlockSystem, OutputMap, Outp
 __all__ = ["loss_interior_point"]
 
 
-# Blocks that should be zero are only nearly so: iterate until that can be told.
+# Blocks that should be zero are only approximately so: iterate until this can be decided.
 _LARGEST_GAP = 1e-4
 _MAX_ITER = 150
-_PATIENCE = 30  # iterations after which to give up that lower neither gap nor complementarity
+_PATIENCE = 30  # give up after as many iterations that lower neither gap nor complementarity
 _LARGE = 1e150
-_TO_BOUNDARY = 0.99  # part of the longest step that is taken
+_TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
 _TINY = float(np.finfo(np.float64).tiny)
-_FEASIBLE = 1e-9  # how far a slack may be below zero
+_FEASIBLE = 1e-9  # largest violation of a slack
 
 
 def loss_interior_point(
@@ -76,7 +76,7 @@ def loss_interior_point(
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples.
+        Without samples of weight zero.
     blocks : Blocks
     cones : bool
         Whether there are constraints ``(2D_j − I) X̃u_j ≥ 0``, whose interiors should not be empty.
@@ -130,7 +130,7 @@ def loss_interior_point(
             break
         try:
             state = _advance(program, state)
-        except torch.linalg.LinAlgError:  # the end of double precision
+        except torch.linalg.LinAlgError:  # double precision is exhausted
             break
         if idle > _PATIENCE or not state.is_finite():
             break
@@ -154,12 +154,12 @@ class _State:
         return _State(self.point.moved(step.point, length), *moved)
 
     def is_finite(self) -> bool:
-        """Whether rounding has left numbers."""
+        """Whether all entries are finite."""
         return bool(self.point.q.isfinite().all() and self.z.isfinite().all())
 
 
 class _End(NamedTuple):
-    """What a feasible iterate is worth, in the program's units."""
+    """A feasible iterate, with its objective and gap in the program's units."""
 
     blocks: Tensor
     v: Tensor
@@ -202,7 +202,7 @@ class _Program:
         return torch.tensor(array, dtype=torch.float64, device=self.device)
 
     def _free_columns(self, n: int, k: int) -> Tensor:
-        """``E``: intercepts, and what the softmax does not see."""
+        """``E``: intercepts, and directions that the softmax does not see."""
         columns = []
         if self.problem.fit_intercept:
             columns.append(np.tile(np.eye(k), (n, 1)))
@@ -289,7 +289,7 @@ class _Program:
     # Solutions
 
     def end_at(self, state: _State) -> _End:
-        """The iterate as it would be returned: an infinite gap where it is not feasible."""
+        """The iterate as it would be returned: an infinite gap if it is not feasible."""
         problem, u = self.problem, state.point.q[:, 1:]
         feasible = not self.slacks.sides.numel() or float(self.slacks.of(u).min()) >= -_FEASIBLE
         v = problem.loss.dual_point(
@@ -323,10 +323,10 @@ class _Program:
         return fit + self.alpha * float(u.norm(dim=1).sum()), c, outputs + c
 
     def settled(self, end: _End, state: _State, gap: float) -> _End:
-        """The end with zeros where its blocks tend to zero, if the gap allows.
+        """The end with zeros where its blocks tend to zero, if the gap allows it.
 
-        Of a block's length and its slack in the dual, one tends to zero on the central path: the one that is
-        smaller, as a part of the largest length that the objective allows and of `alpha`.
+        On the central path, either a block's length or its slack in the dual tends to zero: the one that is
+        smaller, as a fraction of the largest length that the objective allows and of `alpha`.
         """
         part = end.blocks.norm(dim=1) * self.alpha / max(self._primal(end.blocks)[0], _TINY)
         pulled = self.outputs.pull(end.v) * max(1.0, end.bound / self.alpha)
@@ -358,13 +358,13 @@ def _separable(loss: Loss, y: Array, n_outputs: int) -> tuple[SeparableLoss, Arr
         return loss, y.ravel()
     if not isinstance(loss, Multinomial):
         raise ValueError(
-            f"interior points do not support loss={loss.name!r}, which is no sum over outputs"
+            f"interior points do not support loss={loss.name!r}, which is not a sum over outputs"
         )
     return Poisson(), np.eye(n_outputs)[y.astype(np.int64)].ravel()
 
 
 def _rate(room: Tensor, step: Tensor) -> float:
-    """Inverse of the length at which a step has used up the room, which may be infinite."""
+    """Inverse of the length at which a step uses up the room, which may be infinite."""
     return float((-step / room).max()) if len(room) else 0.0
 
 

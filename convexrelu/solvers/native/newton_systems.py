@@ -5,8 +5,8 @@ orthonormal basis of the face that holds the projection ``p``, and ``θ = 1 − 
 
     J = θ QQᵀ + (1 − θ) p̂p̂ᵀ
 
-The system has one row for each sample and output. Where the faces have fewer dimensions in all, it is solved through
-the other side (Sherman, Morrison & Woodbury), which has one row a dimension.
+The system has one row for each sample and output. If the faces have fewer dimensions in total, it is solved through
+the other side (Sherman, Morrison & Woodbury), which has one row per dimension.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.solvers.native.tensor_program import TensorProgram
 
-# From this many samples on, a system on their side is not factorised at every step.
+# From this many samples on, systems on their side are not factorised at every step.
 _LARGE = 2000
 _FEW_REFINEMENTS, _MANY_REFINEMENTS = 8, 20
 _FORCING = 1e-2
-# Samples for each dimension of the active blocks from which a Gram matrix of these is worth keeping.
+# Number of samples per dimension of the active blocks from which their Gram matrix is worth keeping.
 _MANY_SAMPLES = 8
 
 __all__ = ["ActiveBlocks", "ConeSystem", "GatedSystem", "NewtonSystem"]
@@ -31,7 +31,7 @@ __all__ = ["ActiveBlocks", "ConeSystem", "GatedSystem", "NewtonSystem"]
 
 @dataclass(frozen=True, eq=False)
 class ActiveBlocks:
-    """The blocks that are not zero after shrinking.
+    """The blocks that are nonzero after shrinking.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class ConeSystem:
         return self.program.push(solved.reshape(k, dim), active.index) - gradient
 
     def _factors(self, active: ActiveBlocks) -> tuple[Tensor, Tensor]:
-        """The columns of all ``C_j``, of shape (r, d̃), and to which active block each belongs."""
+        """The columns of all ``C_j``, of shape (r, d̃), and the active block of each."""
         normals, n_held = self.cones.normals(active.index)
         # The active normals come first, so the rest of a complete basis spans the face.
         basis = torch.linalg.qr(normals.transpose(1, 2), mode="complete").Q
@@ -197,7 +197,7 @@ class GatedSystem:
         return self._by_conjugate_gradients(gradient, active, tau)
 
     def _by_conjugate_gradients(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
-        """Conjugate gradients, preconditioned by a factor in float32 that is kept while it serves."""
+        """Conjugate gradients, preconditioned by a float32 factor that is kept while it is useful."""
         if self._factor is not None:
             solved = self._refine(self._factor, gradient, active, tau, _FEW_REFINEMENTS)
             if solved is not None:
@@ -288,7 +288,7 @@ class _BlockGram:
         return self._gram[entries].index_select(1, entries)
 
     def _learn(self, new: Tensor, needed: Tensor) -> None:
-        """Extend the Gram matrix by `new` blocks, forgetting idle ones where it would pass ``nK`` rows."""
+        """Extend the Gram matrix by `new` blocks, forgetting idle ones where it would exceed ``nK`` rows."""
         if len(new) == 0:
             return
         n, dim = self.program.rows.shape
@@ -320,9 +320,9 @@ def _entries(blocks: Tensor, dim: int) -> Tensor:
 
 
 def _solve(matrix: Tensor, wanted: Tensor) -> Tensor:
-    """``matrix⁻¹ wanted`` for a positive definite matrix, which is lost."""
+    """``matrix⁻¹ wanted`` for a positive definite matrix, which is overwritten."""
     factor, failed = torch.linalg.cholesky_ex(matrix)
-    if failed:  # to rounding not positive definite: enough of the diagonal makes it so
+    if failed:  # not positive definite up to rounding: a multiple of the diagonal makes it so
         noise = len(matrix) * torch.finfo(matrix.dtype).eps * matrix.diagonal().max()
         matrix.diagonal().add_(noise)
         factor = torch.linalg.cholesky(matrix)

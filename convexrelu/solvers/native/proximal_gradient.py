@@ -36,20 +36,20 @@ def proximal_gradient(
         Without cones.
     start : tensor of shape (B, d̃), optional
     gap : float
-        Relative duality gap to stop at; looked at every tenth step.
+        Relative duality gap to stop at; computed every tenth step.
     max_iter : int
-        Most steps.
+        Largest number of steps.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
 
     Returns
     -------
     Iterate
-        The best iterate that was looked at.
+        The best iterate of those with a computed gap.
 
     Notes
     -----
-    ``4 B n d̃`` operations a step. Memory ``24 B d̃`` bytes besides the program.
+    ``4 B n d̃`` operations per step. Memory ``24 B d̃`` bytes in addition to the program.
     """
     curvature = _SAFETY * _largest_curvature(program)
     first = program.no_blocks() if start is None else start
@@ -71,7 +71,7 @@ def proximal_gradient(
         u, outputs, t = u_next, outputs_next, t_next
         if step % _CHECK_EVERY == 0 or step == max_iter:
             now = _iterate(program, u, outputs, gap)
-            if not math.isfinite(now.gap):  # the power method was far off: shorter steps, afresh
+            if not math.isfinite(now.gap):  # the power method was far off: restart
                 curvature *= 4
                 u, outputs, y, outputs_y, t = first, first_outputs, first, first_outputs, 1.0
             best = now if now.gap <= best.gap else best
@@ -105,7 +105,7 @@ def _nonzero(u: Tensor) -> Tensor:
 
 
 def _largest_curvature(program: TensorProgram) -> float:
-    """Largest eigenvalue of ``AᵀA`` by the power method from a random direction, always the same."""
+    """Largest eigenvalue of ``AᵀA`` by the power method from a fixed random direction."""
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(len(program.rows), generator=generator, dtype=torch.float64)
     v = program.centred(v.to(program.rows))

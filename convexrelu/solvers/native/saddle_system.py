@@ -14,7 +14,7 @@ Losses with kinks let ``Θ`` range from zero to infinity, and which unknowns are
 * :class:`BlockSystem` eliminates ``ζ_o`` where ``Θ_o`` is small, which leaves a matrix of the size of ``du``, and then
   ``du``, which leaves the few outputs on kinks.
 
-Two steps of iterative refinement on all three equations give back digits.
+Two steps of iterative refinement on all three equations restore digits.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from convexrelu._utils.torch_import import Tensor, torch
 
 __all__ = ["BlockSystem", "OutputMap", "OutputSystem", "SaddleSystem"]
 
-_SHIFT = 1e-15  # of its trace, added to every H_j for its Cholesky factor to exist
+_SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
 _REFINEMENTS = 2
-_TIGHT = 1e2  # of the median: a larger Θ is on a kink, or near it
+_TIGHT = 1e2  # times the median: a larger Θ is on or near a kink
 _CHUNK = 2**22  # entries of B at a time
 
 
@@ -74,7 +74,7 @@ class SaddleSystem(ABC):
     outputs : OutputMap
         ``A``.
     free : tensor of shape (N, m)
-        ``E``, perhaps without columns.
+        ``E``, possibly without columns.
     blocks : tensor of shape (B, d̃, d̃)
         ``H_j``, positive definite.
     theta : tensor of shape (N,)
@@ -83,7 +83,7 @@ class SaddleSystem(ABC):
     Raises
     ------
     torch.linalg.LinAlgError
-        If a matrix is not positive definite to rounding.
+        If a matrix is not positive definite up to rounding.
     """
 
     def __init__(self, outputs: OutputMap, free: Tensor, blocks: Tensor, theta: Tensor) -> None:
@@ -99,7 +99,7 @@ class SaddleSystem(ABC):
 
     @abstractmethod
     def _factorise(self) -> None:
-        """All that does not depend on right-hand sides."""
+        """Compute all that does not depend on right-hand sides."""
 
     @abstractmethod
     def _free_gram(self) -> Tensor:

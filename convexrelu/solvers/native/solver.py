@@ -21,11 +21,11 @@ from convexrelu.solvers.support import Support, check_support
 
 __all__ = ["NativeSolver"]
 
-# What `auto` goes by: rows of a gated Newton system (8000 are half a gigabyte), and operations of an
+# Limits for `auto`: rows of a gated Newton system (8000 are half a gigabyte), and operations of an
 # interior-point iteration. See the table of solvers in the documentation.
 _LARGEST_SYSTEM = 8000
 CHEAP_ITERATION = 3e8
-# Interior points leave blocks that should be zero only nearly so: they go on until that can be told.
+# Interior points leave blocks that should be zero only approximately so: they go on until this can be decided.
 _INTERIOR_GAP = 1e-4
 _ROUGH_GAP = 1e-2
 _SUPPORT = {
@@ -34,15 +34,15 @@ _SUPPORT = {
     "interior_point": Support("separable", "not_least_squares", skip=False),
     "fista": Support("none", "least_squares", skip=False),
 }
-# Newton steps that a warm start is worth before interior points are called.
+# Newton steps from a warm start before interior points are called.
 _TRY = 30
 
 
 class NativeSolver:
-    """The native solvers behind one door. Losses other than the squared error have interior points.
+    """The native solvers behind one interface. Losses other than the squared error use interior points.
 
-    The last program is kept with its solution: the next one starts from it where it differs in `alpha`
-    only. An explicit start goes first. Interior points take no start.
+    The last program is kept with its solution: the next one starts from it if it differs in `alpha`
+    only. An explicit start takes precedence. Interior points do not use a start.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ class NativeSolver:
         ``"interior_point"`` is :func:`~convexrelu.solvers.native.interior_point.interior_point`, for ReLU; ``"fista"``
         is :func:`~convexrelu.solvers.native.proximal_gradient.proximal_gradient`, for gated programs.
 
-        ``"auto"`` takes, for ReLU, interior points where one of their iterations is cheap, ``B m d̃ min(m, B d̃) ≤
-        3·10⁸`` with ``m = nK``, and Newton steps otherwise; where one ends above `gap`, the other goes on from there. A
-        warm start has thirty Newton steps before interior points are called, unless that failed lately. For gated
-        programs it takes Newton steps where their largest system, ``min(n, B d̃)``, has at most 8000 rows, and
+        ``"auto"`` uses, for ReLU, interior points where one of their iterations is cheap, ``B m d̃ min(m, B d̃) ≤
+        3·10⁸`` with ``m = nK``, and Newton steps otherwise; where one ends above `gap`, the other continues from there.
+        A warm start gets thirty Newton steps before interior points are called, unless that failed recently. For gated
+        programs it uses Newton steps where their largest system, ``min(n, B d̃)``, has at most 8000 rows, and
         proximal gradient otherwise.
     gap : float
         Relative duality gap of the program to stop at.
     device : str
         A torch device.
     dtype : {"float64", "float32"}
-        In which to iterate. The solution is evaluated in float64 whatever it is; gaps below
+        Precision of the iterations. The solution is evaluated in float64 in any case; gaps below
         about 1e-5 are out of reach in float32.
 
     Raises
@@ -171,7 +171,7 @@ class NativeSolver:
     def _choose(
         self, program: TensorProgram, start: Tensor | None, warm: bool, deadline: float
     ) -> Iterate:
-        """The first solver of the rule that reaches the gap, or the best end of all."""
+        """The first solver of the rule that reaches the gap, or the best result of all."""
         methods = _order(program)
         best: Iterate | None = None
         if warm and methods[0] == "interior_point":
@@ -190,7 +190,7 @@ class NativeSolver:
     def _try_newton(
         self, program: TensorProgram, start: Tensor | None, deadline: float
     ) -> Iterate | None:
-        """Newton steps from a warm start, unless that failed lately: every failure doubles the pause."""
+        """Newton steps from a warm start, unless that failed recently: every failure doubles the pause."""
         if self._pause > 0:
             self._pause -= 1
             return None
@@ -218,11 +218,11 @@ class NativeSolver:
         deadline: float,
         max_steps: int | None = None,
     ) -> Iterate:
-        if self._newton is None:  # not before it is needed, for its memory
+        if self._newton is None:  # created only when needed, to save memory
             self._newton = AugmentedLagrangian(program)
         v = None
         if start is None and self._last_end is not None:
-            # The same program but for alpha, with which the dual point shrinks.
+            # The same program except for alpha, with which the dual point shrinks.
             start = self._last_end.blocks
             v = self._last_end.v * (program.alpha / self._last_alpha)
         elif start is None and not program.cones:
@@ -242,7 +242,7 @@ def _n_entries(problem: TrainingProblem, blocks: Blocks) -> int:
 
 
 def _first_steps(program: TensorProgram) -> int:
-    """Steps of proximal gradient that cost as much as the first Newton step, to find out which blocks are active."""
+    """Number of proximal gradient steps that cost as much as the first Newton step, to find active blocks."""
     (n, dim), n_blocks = program.rows.shape, len(program.slopes)
     side = min(n, dim * n_blocks)
     return max(1, (side**2 * n_blocks + side**3 // 3) // (4 * n_blocks * n * dim))

@@ -1,4 +1,4 @@
-"""Finite programs as tensors, in units of their own: what the native solvers work on."""
+"""Finite programs as tensors, in their own units: the data of the native solvers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Iterate", "TensorProgram"]
 
 @dataclass(frozen=True, eq=False)
 class Iterate:
-    """Where a native solver ended.
+    """Result of a native solver.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Iterate:
     status : Status
         ``CONVERGED``, ``INACCURATE`` where no further progress was made, or ``USER_LIMIT``.
     accuracy : float
-        Relative gap to which blocks that should be zero are nearly so; 0 where they are zero.
+        Relative gap to which blocks that should be zero are approximately so; 0 if they are exactly zero.
     """
 
     blocks: Tensor
@@ -60,7 +60,7 @@ class TensorProgram:
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples, with squared error.
+        Without samples of weight zero, with squared error.
     blocks : Blocks
         Patterns ``D_j`` and signs, or unit vectors, ``g_j``.
     cones : bool
@@ -74,7 +74,7 @@ class TensorProgram:
     rows : tensor of shape (n, d̃)
         ``R``.
     slopes : tensor of shape (B, n)
-        The diagonals of ``E_j``, one row a block; ``g_j E_j`` for one output.
+        The diagonals of ``E_j``, one row per block; ``g_j E_j`` for one output.
     outer : tensor of shape (B, K), or None
         ``g_j`` for several outputs.
     target : tensor of shape (nK,)
@@ -156,7 +156,7 @@ class TensorProgram:
     # Units
 
     def is_for(self, problem: TrainingProblem, blocks: Blocks) -> bool:
-        """Whether this is the program of `problem` on `blocks`, but for the value of `alpha`."""
+        """Whether this is the program of `problem` on `blocks`, except for the value of `alpha`."""
         return (
             np.array_equal(self.blocks.signs, blocks.signs)
             and np.array_equal(self.blocks.masks, blocks.masks)

@@ -1,17 +1,17 @@
 """Non-convex training: the network that cutting planes start from, and networks with neurons added.
 
-Weight-decayed training as everybody does it, by L-BFGS on inner and outer weights. What it does not do is
-prove anything, and it need not: the patterns of its neurons start the convex programs.
+Ordinary weight-decayed training, by L-BFGS on inner and outer weights. It proves nothing,
+and need not: the patterns of its neurons start the convex programs.
 
 Neurons of a good network bend exactly at samples, where the objective has kinks that stop gradient
-methods early. So the kinks are rounded off first, over a width that shrinks from stage to stage (with ``s`` the
+methods early. So the kinks are smoothed first, over a width that shrinks from stage to stage (with ``s`` the
 width times ``‖w̃_j‖``)::
 
     relu_s(t) = (t + s)²/4s   where |t| ≤ s,   relu(t) elsewhere
     φ_s(t)    = slope · t + (1 − slope) relu_s(t)
 
-Losses with kinks get the like, see :func:`rounded_loss`. The value then differs from the objective by little, and
-the network that is returned is judged by the objective itself.
+Losses with kinks are smoothed likewise, see :func:`rounded_loss`. The value then differs little from the objective,
+and the network that is returned is judged by the objective itself.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ __all__ = ["descend", "polish", "rounded_loss"]
 
 Stages = tuple[tuple[float, int, float], ...]
 
-# Widths of the rounding, most steps of L-BFGS, and the drop of the value in ten steps, as a part of it, that ends them.
-# Losses with kinks are slow to move; with several outputs few neurons bend at the same place, and wide roundings only
-# take time.
+# Widths of the smoothing, largest number of L-BFGS steps, and the relative drop of the value in ten steps that ends
+# them. Losses with kinks move slowly; with several outputs few neurons bend at the same place, and wide smoothing
+# only takes time.
 _STAGES = (
     (0.1, 300, 1e-3),
     (0.03, 300, 1e-3),
@@ -58,15 +58,15 @@ _STAGES_OF_KINKS = (
 )
 _STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
 _LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
-_WINDOW = 10  # L-BFGS has small steps between large ones
+_WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps between large ones
 _MEMORY = 20
 _FIRST_NORM = 0.5  # of inner and of outer weights
-# Neurons at a penalty of 0.003 in units in which data are of size one; ten times smaller, twice as many do better,
-# but hardly so with several outputs.
+# Number of neurons at a penalty of 0.003, in units in which data have size one; at a tenth of that, twice as many do
+# better, but hardly so with several outputs.
 _NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
 _FEWEST_NEURONS, _MOST_NEURONS = 50, 300
 _MAX_SAMPLES = 5_000
-# More hidden outputs are computed in single precision, and by rows whose arrays stay in the cache.
+# With more hidden outputs than this, use single precision, and chunks of rows whose arrays stay in the cache.
 _LARGE, _CHUNK = 2**14, 2**16
 
 
@@ -78,7 +78,7 @@ def descend(
     Parameters
     ----------
     problem : TrainingProblem
-        Without weightless samples. Of more than 5000 samples, 5000 random ones are used.
+        Without samples of weight zero. Of more than 5000 samples, 5000 random ones are used.
     random : RandomState
         Draws the first weights, and the samples.
     deadline : float
@@ -87,7 +87,7 @@ def descend(
     Returns
     -------
     TwoLayerNetwork
-        Balanced, with the best intercept of `problem`. Without neurons where a bound tells that none helps, as for
+        Balanced, with the best intercept of `problem`. Without neurons if a bound shows that none helps, as for
         constant targets.
 
     Examples
@@ -110,14 +110,14 @@ def descend(
 def polish(
     problem: TrainingProblem, network: TwoLayerNetwork, deadline: float = math.inf
 ) -> TwoLayerNetwork:
-    """Train a given network on, with kinks that are hardly rounded off, and leave out the neurons that vanish.
+    """Continue training a given network, with kinks that are hardly smoothed, and remove neurons that vanish.
 
     Parameters
     ----------
     problem : TrainingProblem
         All of its samples are used.
     network : TwoLayerNetwork
-        Where to start; the result has no larger objective.
+        Starting point; the result has no larger objective.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
 
@@ -144,7 +144,7 @@ def polish(
 
 
 def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, Array]:
-    """Values of shape (n,) and gradients of a loss, with its kinks rounded off if it has any.
+    """Values of shape (n,) and gradients of a loss, with its kinks smoothed if it has any.
 
     The Moreau envelope, whose conjugate has ``width/2 ‖z‖²`` in addition (Nesterov 2005)::
 
@@ -220,7 +220,7 @@ def _minimised(
 
 
 def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:
-    """What ends a minimisation in time, or where the value falls by less than that part of it in ten steps."""
+    """Callback that ends a minimisation in time, or when the relative drop of the value in ten steps is small."""
     values: deque[float] = deque(maxlen=_WINDOW + 1)
 
     def stop(intermediate_result: OptimizeResult) -> None:
@@ -233,10 +233,10 @@ def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:
 
 
 class RoundedObjective:
-    """The training objective with rounded kinks and its gradient, in units in which data and targets are of size one.
+    """The training objective with smoothed kinks and its gradient, in units in which data and targets have size one.
 
     A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
-    a column of ones here, and have no part in the penalty.
+    a column of ones here, and are not penalised.
     """
 
     def __init__(
@@ -263,14 +263,14 @@ class RoundedObjective:
         self.rows = (design / self.columns).astype(dtype)
 
     def _enough_neurons(self, n_samples: int) -> int:
-        """More for smaller penalties, but no more than could be of use."""
+        """Number of neurons: more for smaller penalties, but no more than can be useful."""
         with np.errstate(over="ignore", divide="ignore"):  # of extreme scales
             enough = _NEURONS * np.divide(_ALPHA, self.alpha) ** _POWER
         most = _MOST_NEURONS if self.problem.n_outputs == 1 else _NEURONS
         return min(int(np.clip(enough, _FEWEST_NEURONS, most)), 2 * n_samples)
 
     def random_point(self, random: np.random.RandomState) -> Array:
-        """Directions to which all features contribute alike, of one size, and the best constant."""
+        """Random directions of equal size to which all features contribute alike, and the best constant."""
         problem, n_neurons = self.problem, self.n_neurons
         spread = np.sqrt(self.weights @ np.square(self.rows))
         inner = random.standard_normal((n_neurons, len(spread)))
@@ -366,7 +366,7 @@ class RoundedObjective:
         return np.atleast_1d((c - self.units.center) / self.units.tau)
 
     def _sizes(self, inner: Array) -> Array:
-        """Norms that are penalised."""
+        """Norms of the penalised weights."""
         return norms(inner * self.penalised)
 
 

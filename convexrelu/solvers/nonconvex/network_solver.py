@@ -1,13 +1,13 @@
 """A solver that trains the network itself, for finite programs that are too large.
 
 A program with ``B`` blocks on ``n`` samples and ``K`` outputs takes memory of order ``n d̃ B``. The network of
-its blocks has as many neurons and takes ``n B``, but its training is not convex: nothing says that the blocks are at
-their best together. That is no harm to certificates, which come from the oracle. New directions enter as neurons::
+its blocks has as many neurons and takes ``n B``, but its training is not convex: nothing guarantees that the blocks
+are jointly optimal. Certificates are not affected, as they come from the oracle. New directions enter as neurons::
 
     u_j = θ ũ_j with outer weights g_j,    θ = max(θ*, 3 % of the mean length),
     θ* = argmin_θ  F(f + θ Σ_j φ(X̃ũ_j) g_jᵀ) + alpha θ B
 
-and all of them move in the descent that follows: the blocks that come back are others than those that went in.
+and all of them move in the descent that follows: the returned blocks differ from those that entered.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from convexrelu.solvers.support import Support, check_support
 __all__ = ["NetworkSolver"]
 
 
-# Neurons that begin smaller than this part of the mean grow too slowly: their gradients are as small as they are.
+# Neurons that start below this fraction of the mean grow too slowly: their gradients are as small as they are.
 _FIRST_LENGTH = 0.03
 _WITHIN = 1e-6  # of the bracket of a line search
 _LARGEST = 1e100  # room that a bracket leaves below the largest number
 
 
 class NetworkSolver:
-    """Descends from the network of the blocks, with new blocks along the directions that an oracle found.
+    """Descent from the network of the blocks, with new blocks along the directions that an oracle found.
 
-    For losses with a gradient. What it returns is no worse than the network that it was given.
+    For losses with a gradient. The result is no worse than the given network.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class NetworkSolver:
         start: Array | None = None,
         time_limit: float | None = None,
     ) -> ProgramSolution:
-        """Train on from the neurons `start`; blocks where it is zero, with a direction, are added."""
+        """Continue training from the neurons `start`; blocks where it is zero, with a direction, are added."""
         check_support(self, problem)
         began = time.perf_counter()
         deadline = math.inf if time_limit is None else began + time_limit
@@ -96,7 +96,7 @@ class NetworkSolver:
         start: Array | None = None,
         time_limit: float | None = None,
     ) -> ProgramSolution:
-        """Not for gates: they do not move."""
+        """Not supported: gates do not move."""
         check_support(self, problem, gated=True)
         raise AssertionError
 
@@ -104,7 +104,7 @@ class NetworkSolver:
 def _with_cuts(
     problem: TrainingProblem, network: TwoLayerNetwork, blocks: Blocks, values: Array
 ) -> TwoLayerNetwork:
-    """The network with a neuron for every block of which there is nothing but a direction."""
+    """The network with a neuron for every block that has only a direction."""
     if blocks.directions is None:
         return network
     sizes, known = norms(values), norms(blocks.directions) > 0
