@@ -27,6 +27,7 @@ DESIGNS = {
     "all zero": np.zeros((3, 2)),
 }
 COUNT = 24
+ROUNDING = 1e-10
 
 
 @pytest.fixture(params=DESIGNS)
@@ -161,14 +162,15 @@ def test_what_is_above_the_level_is_exact_and_the_rest_is_no_shorter(design, lev
     for _ in range(3):
         found, wanted = project(cones, points, level), exact(design, masks, points)
         length, exact_length = np.linalg.norm(found, axis=1), np.linalg.norm(wanted, axis=1)
-        assert (length >= exact_length - 1e-12).all()
+        # Both solve least squares with the active rows, whose condition is up to 1e4 here.
+        assert (length >= exact_length - ROUNDING).all()
         above = length > level
         np.testing.assert_allclose(found[above], wanted[above], atol=1e-9)
         # Below it is still z + Nᵀμ with μ ≥ 0, on which bounds of the dual rest.
         for mask, z, p in zip(masks, points, found, strict=True):
             normals = normals_of(design, mask)
             apart = nnls(normals.T, p - z)[1] if len(normals) else np.linalg.norm(p - z)
-            assert apart <= 1e-10
+            assert apart <= ROUNDING
         points = points + 0.3 * rng.standard_normal(points.shape)
 
 
