@@ -197,7 +197,7 @@ class Tree:
         return excess, units
 
     def note(self, units: Array) -> None:
-        """Keep the best direction if it improves on the last."""
+        """Keep the best direction if it is new."""
         values = self._convex.value(units) - self._concave.value(units)
         best = int(values.argmax())
         if values[best] > self._goal.found:

@@ -353,7 +353,7 @@ class _Climbers:
         return moving[:0]
 
     def _excess(self, index: Tensor) -> Tensor:
-        """Excess of the facets' multipliers over the kinks, (k, d̃); at most zero where they block the ascent."""
+        """Excess of the facets' multipliers over the kinks, (k, d̃); at most zero where crossing does not help."""
         multipliers = self.cones.multipliers[index]
         kinks = (-self._slopes(index)).clamp(min=0)
         return torch.where(multipliers > 0, multipliers - (1 + MARGIN) * kinks, 0.0)
