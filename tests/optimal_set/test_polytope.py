@@ -365,5 +365,5 @@ class TestBadInput:
             optima.extreme("best")
         with pytest.raises(ValueError, match=r"costs of shape \(3,\), expected \(2,\)"):
             optima.extreme([1.0, 2.0, 3.0])
-        with pytest.raises(ValueError, match="takes X_val and y_val"):
+        with pytest.raises(ValueError, match="needs both X_val and y_val"):
             optima.extreme("validation")
