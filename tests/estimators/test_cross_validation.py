@@ -33,6 +33,7 @@ def fitted():
     return regressor().fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -46,6 +47,7 @@ def test_scikit_learn_checks(estimator, check):
 # Scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", ["r2", "neg_median_absolute_error"])
 def test_scores_are_those_of_a_grid_search(scoring):
     """At d = 1 both solve to proofs: with tight tolerances scores agree."""
@@ -132,6 +134,7 @@ def test_scores_that_are_not_finite_lose():
         choose_penalty([[np.nan, 9.0], [np.inf, 1.0]])
 
 
+@pytest.mark.slow
 def test_one_standard_error_is_never_a_smaller_penalty(fitted):
     model = regressor(one_standard_error=True).fit(X, Y)
     np.testing.assert_array_equal(model.cv_scores_, fitted.cv_scores_)
@@ -142,6 +145,7 @@ def test_one_standard_error_is_never_a_smaller_penalty(fitted):
 # Folds
 
 
+@pytest.mark.slow
 def test_folds_are_those_of_the_splitter(fitted):
     folds = list(KFold(3).split(X))
     for cv in (KFold(3), folds, PredefinedSplit(np.repeat([0, 1, 2], 10))):
@@ -170,6 +174,7 @@ def test_the_seed_decides():
 # Weights and routing
 
 
+@pytest.mark.slow
 def test_weights_reach_training_and_scores():
     """Scores of a fold are those of a training and a score with the weights of its samples."""
     model = regressor(cv_tol=1e-5, scoring=None).fit(X, Y, WEIGHT)
@@ -196,6 +201,7 @@ def test_groups_are_routed_to_the_splitter(routing):
     np.testing.assert_array_equal(model.cv_scores_, regressor(cv=folds).fit(X, Y).cv_scores_)
 
 
+@pytest.mark.slow
 def test_weights_are_routed_to_the_scorer_that_asks(routing):
     scorer = get_scorer("neg_mean_squared_error")
     deaf = regressor(scoring=scorer.set_score_request(sample_weight=False))
@@ -203,15 +209,10 @@ def test_weights_are_routed_to_the_scorer_that_asks(routing):
     keen.scoring.set_score_request(sample_weight=True)
     for model in (deaf, keen):
         model.set_fit_request(sample_weight=True).fit(X, Y, sample_weight=WEIGHT)
-    unweighted = [
-        np.mean((np.asarray(Y)[test] - p) ** 2)
-        for test, p in _left_out_predictions(ALPHAS[0], WEIGHT)
-    ]
+    left_out = list(_left_out_predictions(ALPHAS[0], WEIGHT))
+    unweighted = [np.mean((np.asarray(Y)[test] - p) ** 2) for test, p in left_out]
     np.testing.assert_allclose(-deaf.cv_scores_[0], unweighted, atol=2e-2)
-    weighted = [
-        np.average(np.abs(Y[test] - p), weights=WEIGHT[test])
-        for test, p in _left_out_predictions(ALPHAS[0], WEIGHT)
-    ]
+    weighted = [np.average(np.abs(Y[test] - p), weights=WEIGHT[test]) for test, p in left_out]
     np.testing.assert_allclose(-keen.cv_scores_[0], weighted, atol=2e-2)
 
 
@@ -256,6 +257,7 @@ def test_an_interrupted_last_training_keeps_its_network(monkeypatch):
     assert_honest_at(model, model.alpha_)
 
 
+@pytest.mark.slow
 def test_open_gaps_in_folds_are_counted():
     hard_X, hard_y = reference.teacher(60, 5, 3, 0.1, 1)
     model = regressor(alphas=[0.05, 0.001], max_iter=1)

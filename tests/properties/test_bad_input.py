@@ -60,10 +60,14 @@ CONTAINERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def twin_of_integers():
+    return regressor().fit(INT_X.astype(float), INT_Y.astype(float))
+
+
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_other_containers_of_the_same_numbers(tmp_path, container):
-    convert = CONTAINERS[container]
-    twin = regressor().fit(INT_X.astype(float), INT_Y.astype(float))
+def test_other_containers_of_the_same_numbers(tmp_path, container, twin_of_integers):
+    convert, twin = CONTAINERS[container], twin_of_integers
     inputs, targets = convert(tmp_path, INT_X), convert(tmp_path, INT_Y)
     model = regressor().fit(inputs, targets, convert(tmp_path, np.ones(20)))
     expected = twin.predict(INT_X.astype(float))
@@ -198,6 +202,7 @@ BADLY_SCALED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BADLY_SCALED)
 def test_bad_scaling_is_solved_or_admitted(case):
     inputs, targets, params = BADLY_SCALED[case]
