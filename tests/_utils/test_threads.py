@@ -21,10 +21,10 @@ LARGE = 2**40  # entries that are worth any number of threads
 
 
 def blas():
-    """Threads of every BLAS in the process that has a choice."""
+    """Numbers of threads of the BLAS libraries that have a choice; empty where none has, as with Accelerate alone."""
     libraries = ThreadpoolController().select(user_api="blas").info()
     fixed = ("disabled", "sequential")
-    return [one["num_threads"] for one in libraries if one["threading_layer"] not in fixed]
+    return {one["num_threads"] for one in libraries if one["threading_layer"] not in fixed}
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +34,9 @@ def two_threads(monkeypatch):
     before = torch.get_num_threads()
     with threadpool_limits(2, user_api="blas"):
         torch.set_num_threads(2)
-        assert set(blas()) == {2}
+        assert blas() <= {2}
         yield
-        assert set(blas()) == {2}
+        assert blas() <= {2}
         assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
 
@@ -44,29 +44,31 @@ def two_threads(monkeypatch):
 def seen_by(call):
     """BLAS and torch threads at every report of progress."""
     seen = []
-    call(lambda _: seen.append((*blas(), torch.get_num_threads())))
+    call(lambda _: seen.append((blas(), torch.get_num_threads())))
     assert seen
     return seen
 
 
 def test_training_has_one_blas_thread():
-    for seen in seen_by(lambda progress: train(PROBLEM, random_state=0, progress=progress)):
-        assert set(seen[:-1]) == {1}
-        assert seen[-1] == 2  # torch's is changed only where torch computes
+    for of_blas, of_torch in seen_by(
+        lambda report: train(PROBLEM, random_state=0, progress=report)
+    ):
+        assert of_blas <= {1}
+        assert of_torch == 2  # changed only where torch computes
 
 
 def test_so_have_paths_certificates_and_estimators(monkeypatch):
     seen, original = [], TrainingProblem.objective
 
     def noted(self, network):
-        seen.append(set(blas()))
+        seen.append(blas())
         return original(self, network)
 
     monkeypatch.setattr(TrainingProblem, "objective", noted)
     regularization_path(PROBLEM, [0.1, 0.05], random_state=0)
     model = ConvexReLURegressor(alpha=0.05, minimal=True, random_state=0).fit(X, Y)
     certify(model.network_, X, Y, alpha=0.05, random_state=0)
-    assert seen and all(threads == {1} for threads in seen)
+    assert seen and all(threads <= {1} for threads in seen)
 
 
 def test_settings_are_put_back_after_an_error():
@@ -82,9 +84,9 @@ def test_settings_are_put_back_after_an_error():
 def test_nested_blocks_end_with_the_outermost():
     with one_blas_thread():
         with one_blas_thread():
-            assert set(blas()) == {1}
-        assert set(blas()) == {1}
-    assert set(blas()) == {2}
+            assert blas() <= {1}
+        assert blas() <= {1}
+    assert blas() <= {2}
 
 
 def test_the_last_of_several_trainings_puts_settings_back():
@@ -101,11 +103,11 @@ def test_the_last_of_several_trainings_puts_settings_back():
     with one_blas_thread():
         other.start()
         inside.wait()
-    assert set(blas()) == {1}  # the other one goes on
+    assert blas() <= {1}  # the other one goes on
     end.set()
     done.wait()
     other.join()
-    assert set(blas()) == {2}
+    assert blas() <= {2}
 
 
 def test_a_setting_made_meanwhile_stands():
@@ -113,7 +115,7 @@ def test_a_setting_made_meanwhile_stands():
         with one_blas_thread():
             for library in ThreadpoolController().select(user_api="blas").lib_controllers:
                 library.set_num_threads(3)
-        assert set(blas()) == {3}
+        assert blas() <= {3}
 
 
 def test_torch_has_as_many_threads_as_the_work_is_worth():
@@ -197,7 +199,7 @@ def test_folds_side_by_side_leave_the_users_settings(backend):
     cores = joblib.cpu_count()
     if backend == "loky":  # joblib's workers share the cores
         assert all(threads <= max(1, cores // 2) for _, threads in inside)
-    assert set(blas()) == {2}
+    assert blas() <= {2}
 
 
 @pytest.mark.slow
