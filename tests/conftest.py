@@ -2,7 +2,7 @@
 
 import pytest
 
-QUICK = 5  # parametrisations of a test that `make test-fast` runs
+QUICK = 4  # parametrisations of a test that `make test-fast` runs
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
