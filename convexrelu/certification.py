@@ -19,7 +19,6 @@ from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.for_problem import oracles_for, program_oracle_for
-from convexrelu.oracles.selection import check_oracle
 from convexrelu.problem.dual import lower_bound
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import blocks_of, dual_of
@@ -229,7 +228,6 @@ def certify(
         sample_weight=sample_weight,
     )
     network = _as_network(network_or_module, problem)
-    check_oracle(oracle)
     if oracle == "spike_free":
         raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another oracle")
     if arithmetic not in ARITHMETICS:
@@ -291,8 +289,9 @@ def _cell_lower_bound(
 ) -> float:
     """Bound for networks with the patterns and signs of this one, at its own dual point or the solver's."""
     blocks, values = blocks_of(network, problem)
-    alive = np.flatnonzero(blocks.masks.any(axis=1))
-    blocks, values = blocks.select(alive), values[alive]
+    if problem.slope == 0.0:  # otherwise units that are inactive on all samples have outputs, too
+        alive = np.flatnonzero(blocks.masks.any(axis=1))
+        blocks, values = blocks.select(alive), values[alive]
     solution = program_solver.relu(problem, blocks, start=values, time_limit=time_limit)
     oracle = program_oracle_for(problem, blocks.masks, blocks.signs)
     points = problem.dual_point(network.predict(problem.X)), dual_of(problem, solution)
@@ -304,8 +303,9 @@ def _count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[in
     values = problem.X @ network.hidden_weights.T + network.hidden_bias
     sizes = abs(problem.X) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
     rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
-    dead = (values <= rounding).all(axis=0)
-    linear = (values >= -rounding).all(axis=0) & ~dead
+    left, right = (values <= rounding).all(axis=0), (values >= -rounding).all(axis=0)
+    dead = left if problem.slope == 0.0 else left & right
+    linear = (left | right) & ~dead
     mixed = ~(dead | linear)
     return int(dead.sum()), int(linear.sum()), int(mixed.sum())
 

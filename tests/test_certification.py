@@ -212,6 +212,24 @@ def test_units_that_are_switched_off_count_by_what_they_do():
     assert (certificate.n_dead, certificate.n_linear, certificate.n_mixed) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("activation", ["leaky_relu", "absolute_value"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_units_that_are_inactive_on_all_samples_are_not_dead_if_they_have_outputs(activation, loss):
+    """The network fits the targets by its only unit, which is on the left of its kink throughout."""
+    inputs, slope = (
+        np.array([[1.0], [2.0]]),
+        {"leaky_relu": 0.5, "absolute_value": -1.0}[activation],
+    )
+    network = TwoLayerNetwork([[-1.0]], [0.0], [[1.0]], [0.0], negative_slope=slope)
+    options = {"activation": activation, "negative_slope": 0.5, "loss": loss}
+    targets = network.predict(inputs)
+    certificate = certify(
+        network, inputs, targets, alpha=0.01, hidden_bias=False, fit_intercept=False, **options
+    )
+    assert certificate.cell_lower_bound <= certificate.objective
+    assert (certificate.n_dead, certificate.n_linear, certificate.n_mixed) == (0, 1, 0)
+
+
 def test_rounding_does_not_make_a_unit_mixed():
     """The first sample is on both kinks, where rounding leaves something other than zero."""
     inputs = np.array([[0.3], [0.7], [0.9]])
