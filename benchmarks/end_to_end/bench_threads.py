@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits
 
 from benchmarks.common import THREADS, median_seconds, quick_asked, report, teacher
 from convexrelu import TrainingProblem, train
-from convexrelu.oracles.search.local_maxima import ascend
+from convexrelu.oracles.search.ascents import ascend
 
 REPEATS = 5
 

@@ -11,17 +11,18 @@ process have one BLAS thread, too. torch's setting belongs to the thread that tr
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 from convexrelu._utils.interruptions import interruptions_held
 
-__all__ = ["one_blas_thread", "torch_threads"]
+__all__ = ["in_threads", "one_blas_thread", "torch_threads"]
 
 # Entries per thread of the arrays that one torch step works on. Two threads save a third of the time on an idle
 # machine, but take up to three times as long where one of its two cores is busy; see the second table of
@@ -30,6 +31,8 @@ __all__ = ["one_blas_thread", "torch_threads"]
 _ENTRIES = 2**24
 
 
+Part = TypeVar("Part")
+Outcome = TypeVar("Outcome")
 Library = Any  # threadpoolctl's controller of one library
 Settings = list[tuple[Library, int]]
 
@@ -163,6 +166,48 @@ def torch_threads(n_entries: int) -> Iterator[None]:
     finally:
         for pool, n_threads in zip(pools, before, strict=True):
             pool.set_num_threads(n_threads)
+
+
+def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> list[Outcome]:
+    """The outcomes for all parts, in order, computed on the cores that this training may use.
+
+    Each core takes the next part when it has done one, so a busy core delays no more than its last part. Linear algebra
+    within a part has one thread. As `parts` does not depend on the number of cores, neither do the outcomes.
+
+    Parameters
+    ----------
+    function : callable
+        Must spend its time in NumPy or torch, which let other threads run.
+    parts : sequence
+        Its arguments.
+
+    Examples
+    --------
+    >>> in_threads(abs, [-1, 2, -3])
+    [1, 2, 3]
+    """
+    n_threads = min(len(parts), _free_cores())
+    if n_threads <= 1:
+        return [function(part) for part in parts]
+
+    def alone(part: Part) -> Outcome:
+        with torch_threads(0):
+            return function(part)
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        futures = [pool.submit(alone, part) for part in parts]
+        try:
+            return [future.result() for future in futures]
+        finally:  # after an error or an interruption, parts that have not begun are left
+            for future in futures:
+                future.cancel()
+
+
+def _free_cores() -> int:
+    """Cores for each training of the process, within the limits that OpenMP and torch have been given."""
+    from convexrelu._utils.torch_import import torch
+
+    return max(1, min(torch.get_num_threads(), cpu_count() // max(1, _trainings.n_threads())))
 
 
 @cache

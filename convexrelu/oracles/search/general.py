@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
-from convexrelu._utils.norms import lipschitz_constant, norms, sizes
-from convexrelu._utils.threads import torch_threads
+from convexrelu._utils.norms import norms, unit_rows
+from convexrelu._utils.threads import in_threads, torch_threads
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.networks.activation import activate
 from convexrelu.oracles.base import OracleReport, consistent, distinct_pairs, strongest_first
-from convexrelu.oracles.search.starts import apart, most_polished, random_starts
+from convexrelu.oracles.search.base import MOST_CLIMBED, SHARPENED, Search
+from convexrelu.oracles.search.starts import apart, random_starts
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -23,26 +24,24 @@ if TYPE_CHECKING:  # torch takes seconds to import
 __all__ = ["GeneralSearchOracle"]
 
 
-_LARGEST_SAMPLE = 20_000  # number of samples for the ascents from all starts
-_CHUNK = 2**19  # entries of an array of candidates by samples
 _ROUNDS = 8
 _RISE = 1e-7  # polishing stops below this relative rise of the value
 _REFINED = 16  # the strongest go on after the first round; the rest are good enough for cuts
 _ON_KINK = 1e-8  # relative distance of a sample from its kink that counts as rounding
 
 
-class GeneralSearchOracle:
+class GeneralSearchOracle(Search):
     r"""Local ascents on ``h(u) = ‖Vᵀ φ(X̃u)‖₂`` over the unit ball, from random starts.
 
     ``h(u) = max_g gᵀVᵀφ(X̃u)`` over unit vectors ``g``, and for one ``g`` this is the scalar function of ``v = Vg``.
 
     1. All starts at once: ``g ← Vᵀφ(X̃u)/‖·‖``, then a step of ``u`` towards the maximiser of the linear piece of the
        scalar function (see :class:`~convexrelu.oracles.SearchOracle`), with step sizes that fall geometrically. With
-       more than 20 000 samples, on 20 000 draws with probabilities ``‖V_i‖‖x̃_i‖``.
+       more than 16 384 samples, on as many draws with probabilities ``‖V_i‖‖x̃_i‖``; the best go on with all samples.
     2. The best distinct pairs of a pattern and a ``g`` go on with smoothed Newton steps on the scalar function.
     3. Polish: climb to a local maximum of the scalar function, update ``g``; then, on the face of the cell where ``u``
        is, go to the singular vectors of the linear map ``u → VᵀD^φX̃u`` if that is higher. The strongest repeat this
-       while they rise.
+       while they rise. With more than 5000 samples this gains too little to be done.
 
     One output is the same with ``g = ±1``. The value found is a lower bound on ``M(V)``: ``is_proof`` is always
     False.
@@ -89,30 +88,19 @@ class GeneralSearchOracle:
         slope: float = 0.0,
         free_bias: bool = False,
         n_starts: int = 256,
-        n_steps: int = 60,
-        first_step: float = 0.3,
-        last_step: float = 0.02,
-        n_polish: int = 64,
-        random_state: int | np.random.RandomState | None = None,
-        device: str = "cpu",
+        **options: Any,
     ) -> None:
-        self.design = design
+        super().__init__(design, n_starts=n_starts, **options)
         self.slope = slope
-        self._lengths = norms(design)
-        # In these units no square overflows or underflows.
-        self._rows = design / (float(self._lengths.max(initial=0.0)) or 1.0)
-        self.n_starts = n_starts
-        self.n_polish = n_polish
-        self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
-        self.device = device
-        self._random = check_random_state(random_state)
         self._reach = _reach(design) if free_bias else None
+        # Maxima of the last call: dual points of consecutive rounds are close to each other.
+        self._last = np.zeros((0, design.shape[1]))
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,) or (n, K)."""
         matrix = v[:, None] if v.ndim == 1 else v
-        scaled = matrix / (lipschitz_constant(self._rows, v) or 1.0)
-        with torch_threads(len(v) * self.n_polish):
+        scaled = self._scaled(matrix)
+        with torch_threads(0):
             starts = self._candidates(scaled, deadline)
             masks, directions, signs = self._polish(scaled, starts, deadline)
         values = ((activate(directions @ self.design.T, self.slope) @ matrix) * signs).sum(axis=1)
@@ -121,6 +109,7 @@ class GeneralSearchOracle:
         order = strongest_first(values)
         order = order[values[order] >= 0]
         order = order[self._distinct(masks[order], signs[order])]
+        self._last = directions[order]
         return OracleReport(
             bound=float(values.max(initial=0.0)),
             is_proof=False,
@@ -132,45 +121,42 @@ class GeneralSearchOracle:
             values=values[order],
             n_starts=self.n_starts,
             finished=time.perf_counter() <= deadline,
-            work=self.n_starts,
+            work=self.n_starts + len(starts),
         )
 
     def _candidates(self, v: Array, deadline: float) -> Array:
         """Ends of the best ascents on distinct pairs of pattern and output direction."""
-        from convexrelu.oracles.search.local_maxima import ascend_outputs, unit
+        ends, values = self._ascend(self._sample(v), self._starts(), deadline)
+        ends = ends[strongest_first(values)]
+        if self._is_sampled:  # all patterns are distinct then
+            ends = ends[apart(ends)][: self._n_polished]
+            return self._ascend((self._rows, v), ends, deadline)[0]
+        outputs = ends @ self._rows.T
+        kept = self._distinct(outputs >= 0, _along(activate(outputs, self.slope) @ v))
+        return ends[kept][: self._n_polished]
 
+    def _starts(self) -> Array:
         if self._reach is None:
             drawn = random_starts(self._rows, self.n_starts, self._random)
         else:
             drawn = self._random.standard_normal((self.n_starts, self._rows.shape[1]))
             drawn[:, :-1] /= norms(drawn[:, :-1])[:, None]
             drawn[:, -1] = self._reach * self._random.uniform(-1, 1, self.n_starts)
-        design, v = self._sample(v)
-        X, V, starts = self._tensor(design), self._tensor(v), unit(self._tensor(drawn))
-        options = (self.slope, self._reach, deadline)
-        parts = [
-            ascend_outputs(X, V, part, self.step_sizes, *options)
-            for part in starts.split(max(1, _CHUNK // len(design)))
-        ]
-        ends, values = (np.concatenate([_array(part[k]) for part in parts]) for k in (0, 1))
-        ends = ends[strongest_first(values)]
-        if len(design) == len(self._rows):
-            outputs = ends @ design.T
-            kept = self._distinct(outputs >= 0, _along(activate(outputs, self.slope) @ v))
-        else:  # all patterns are distinct then
-            kept = apart(ends)
-        return ends[kept][: min(self.n_polish, most_polished(self._rows))]
+        return unit_rows(np.concatenate([drawn, self._last]))
 
-    def _sample(self, v: Array) -> tuple[Array, Array]:
-        """The samples for the ascents, reweighted so that the mean over draws is the function."""
-        weights = sizes(v) * norms(self._rows)
-        total = weights.sum()
-        if len(v) <= _LARGEST_SAMPLE or total == 0:
-            return self._rows, v
-        drawn = self._random.choice(len(v), _LARGEST_SAMPLE, p=weights / total)
-        index, count = np.unique(drawn, return_counts=True)
-        share = count * total / (_LARGEST_SAMPLE * weights[index])
-        return self._rows[index], v[index] * share[:, None]
+    def _ascend(
+        self, samples: tuple[Array, Array], starts: Array, deadline: float
+    ) -> tuple[Array, Array]:
+        from convexrelu.oracles.search.ascents import ascend_outputs
+
+        ascend = partial(
+            ascend_outputs,
+            step_sizes=self.step_sizes,
+            slope=self.slope,
+            reach=self._reach,
+            deadline=deadline,
+        )
+        return self._in_parts(ascend, samples, starts)
 
     def _distinct(self, masks: Masks, signs: Array) -> NDArray[np.intp]:
         """Pairs that do not repeat; for the absolute value, the pattern of ``−u`` is that of ``u``."""
@@ -181,17 +167,13 @@ class GeneralSearchOracle:
 
     def _polish(self, v: Array, starts: Array, deadline: float) -> tuple[Masks, Array, Array]:
         """Local maxima near the starts: masks, directions, and their output directions."""
-        from convexrelu.oracles.search.local_maxima import ascend_outputs, climb, sharpen
+        from convexrelu.oracles.search.local_maxima import climb
 
-        X, V, u = self._tensor(self._rows), self._tensor(v), self._tensor(starts)
-        if len(v) > _LARGEST_SAMPLE:
-            u, _ = ascend_outputs(X, V, u, self.step_sizes, self.slope, self._reach, deadline)
-        plus = X.new_ones(len(u))
-        own = self._tensor(self._moments(_array(u), v)[0] @ v.T)
-        u = sharpen(X, own, plus, u, deadline, self.slope)
-        masks, directions = _array(u @ X.T >= 0), _array(u)
+        X, directions = self._tensor(self._rows), self._sharpened(v, starts, deadline)
+        plus = X.new_ones(len(directions))
+        masks = directions @ self._rows.T >= 0
         signs, values = self._moments(directions, v)
-        rising = np.arange(len(u))
+        rising = np.arange(len(directions) if len(v) <= MOST_CLIMBED else 0)
         for _ in range(_ROUNDS):
             if len(rising) == 0 or time.perf_counter() > deadline:
                 break
@@ -208,6 +190,19 @@ class GeneralSearchOracle:
             rising = rising[strongest_first(values[rising])[:_REFINED]]
         return consistent(masks, directions, self.design), directions, signs
 
+    def _sharpened(self, v: Array, starts: Array, deadline: float) -> Array:
+        """Newton steps on the scalar functions of the starts."""
+        from convexrelu.oracles.search.local_maxima import sharpen
+
+        X = self._tensor(self._rows)
+
+        def sharpened(part: Array) -> Array:
+            own, u = self._tensor(self._moments(part, v)[0] @ v.T), self._tensor(part)
+            return _array(sharpen(X, own, X.new_ones(len(part)), u, deadline, self.slope))
+
+        parts = [starts[k : k + SHARPENED] for k in range(0, len(starts), SHARPENED)]
+        return np.concatenate([starts[:0], *in_threads(sharpened, parts)])
+
     def _moments(self, directions: Array, v: Array) -> tuple[Array, Array]:
         """``Vᵀφ(X̃u)`` at unit length, and its length."""
         moments = activate(directions @ self._rows.T, self.slope) @ v
@@ -223,11 +218,6 @@ class GeneralSearchOracle:
             moved[k] = _along(_top(matrix, kinks, directions[k])[None])[0]
         better = self._moments(moved, v)[1] > self._moments(directions, v)[1]
         return np.where(better[:, None], moved, directions)
-
-    def _tensor(self, array: Array) -> Tensor:
-        from convexrelu._utils.torch_import import torch
-
-        return torch.as_tensor(np.array(array), dtype=torch.float64, device=self.device)
 
 
 def _reach(design: Array) -> float:

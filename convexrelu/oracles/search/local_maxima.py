@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 
 from convexrelu._utils.torch_import import Tensor, torch
+from convexrelu.oracles.search.ascents import Best, indicator_, unit
 from convexrelu.oracles.search.climb import MARGIN, RISE, climb_alone
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.patterns.cone_support import PatternCones
 
-__all__ = ["ascend", "ascend_outputs", "climb", "sharpen"]
+__all__ = ["climb", "sharpen"]
 
 # Number of kinks to smooth in the first and in the last Newton step, in units of d̃.
 _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
@@ -24,105 +24,6 @@ _FIRST_SHARE = 1 / 16  # of all samples, if that is more
 _CALL, _BATCH = 3e4, 2e6
 _ROUNDING = 1e-14  # a value is zero, as a part of the largest there could be
 _HOPS, _FEWEST_HOPS = 2**18, 3  # the most of a batch: samples times hops, but not fewer than these
-
-
-def ascend(
-    design: Tensor,
-    v: Tensor,
-    signs: Tensor,
-    starts: Tensor,
-    step_sizes: Sequence[float],
-    deadline: float = math.inf,
-) -> tuple[Tensor, Tensor]:
-    """Conditional gradient steps ``u ← normalise((1 − η) u + η g/‖g‖)`` with ``g = σ X̃ᵀD(u)v``.
-
-    Parameters
-    ----------
-    design : tensor of shape (n, d̃)
-    v : tensor of shape (n,)
-    signs : tensor of shape (k,)
-        ``σ`` of each ascent.
-    starts : tensor of shape (k, d̃)
-        Unit vectors.
-    step_sizes : sequence of float
-        ``η`` of each step.
-    deadline : float
-        Value of :func:`time.perf_counter` at which to stop.
-
-    Returns
-    -------
-    directions, values : tensors of shape (k, d̃) and (k,)
-        The best point of every ascent and ``h`` there.
-    """
-    features, best = design.T.contiguous(), _Best(starts)
-    u = starts
-    for step in step_sizes:
-        gradient = signs[:, None] * (_rectified(u @ features, v) @ design)
-        best.update(u, gradient)
-        if time.perf_counter() > deadline:
-            break
-        u = unit((1 - step) * u + step * unit(gradient))
-    return best.directions, best.values
-
-
-def ascend_outputs(
-    design: Tensor,
-    v: Tensor,
-    starts: Tensor,
-    step_sizes: Sequence[float],
-    slope: float = 0.0,
-    reach: float | None = None,
-    deadline: float = math.inf,
-) -> tuple[Tensor, Tensor]:
-    """The same for ``h(u) = ‖Vᵀ φ(X̃u)‖₂``, with ``g = X̃ᵀD^φ(u) V Vᵀφ(X̃u)/h(u)``.
-
-    Parameters
-    ----------
-    design : tensor of shape (n, d̃)
-    v : tensor of shape (n, K)
-        ``V``.
-    starts : tensor of shape (k, d̃)
-        Unit vectors.
-    step_sizes : sequence of float
-        ``η`` of each step.
-    slope : float
-        Negative slope of ``φ``.
-    reach : float, optional
-        If given, steps lead towards points ``u = (w, b)`` of the cylinder ``‖w‖ ≤ 1``, ``|b| ≤ reach``.
-    deadline : float
-        Value of :func:`time.perf_counter` at which to stop.
-
-    Returns
-    -------
-    directions, values : tensors of shape (k, d̃) and (k,)
-        The best point of every ascent, a unit vector, and ``h`` there.
-    """
-    features, best = design.T.contiguous(), _Best(starts)
-    u = starts
-    for step in step_sizes:
-        outputs = u @ features
-        active = torch.where(outputs > 0, 1.0, slope)
-        weights = unit((active * outputs) @ v) @ v.T
-        gradient = (active * weights) @ design
-        best.update(unit(u), gradient)
-        if time.perf_counter() > deadline:
-            break
-        if reach is None:
-            u = unit((1 - step) * u + step * unit(gradient))
-        else:
-            u = _on_cylinder((1 - step) * _on_cylinder(u) + step * _farthest(gradient, reach))
-    return best.directions, best.values
-
-
-def _on_cylinder(u: Tensor) -> Tensor:
-    """Points ``(w, b)`` scaled to ``‖w‖ = 1``."""
-    lengths = u[:, :-1].norm(dim=1, keepdim=True)
-    return u / torch.where(lengths > 0, lengths, 1.0)
-
-
-def _farthest(gradient: Tensor, reach: float) -> Tensor:
-    """Points of the cylinder that are farthest along the gradients."""
-    return torch.hstack([unit(gradient[:, :-1]), reach * gradient[:, -1:].sign()])
 
 
 def sharpen(
@@ -145,14 +46,14 @@ def sharpen(
         The best point of every candidate, for the original ``h``; no worse than its start.
     """
     (n, dim), lengths = design.shape, design.norm(dim=1)
-    normals, heights, best = unit(design), (1 - slope) * v * lengths, _Best(starts)
+    normals, heights, best = unit(design), (1 - slope) * v * lengths, Best(starts)
     tilt = slope * (v @ design)
     features = normals.T.contiguous()
     first = max(_FIRST_KINKS * dim, _FIRST_SHARE * n)
     u = starts
     for step in range(_NEWTON_STEPS + 1):
         outputs = u @ features
-        gradient = signs[:, None] * (_rectified(outputs, heights) @ normals + tilt)
+        gradient = signs[:, None] * (_pull(outputs, heights, normals) + tilt)
         best.update(u, gradient)
         if step == _NEWTON_STEPS or time.perf_counter() > deadline:
             break
@@ -231,12 +132,6 @@ def _climb_alone(
         projections[k] = torch.as_tensor(projection)
 
 
-def unit(rows: Tensor) -> Tensor:
-    """Rows at unit length, or zero."""
-    lengths = rows.norm(dim=1, keepdim=True)
-    return rows / torch.where(lengths > 0, lengths, 1.0)
-
-
 def _dot(rows: Tensor, v: Tensor) -> Tensor:
     """Products with one vector, or with one for each row."""
     return rows @ v if v.ndim == 1 else (rows * v).sum(dim=1)
@@ -247,23 +142,12 @@ def _at(heights: Tensor, index: Tensor) -> Tensor:
     return heights[index] if heights.ndim == 1 else heights.gather(1, index)
 
 
-def _rectified(outputs: Tensor, v: Tensor) -> Tensor:
-    """``D(u)v``, one row per candidate."""
-    return torch.where(outputs > 0, v, v.new_zeros(()))
-
-
-class _Best:
-    """The best points so far; ``h(u) = uᵀg``."""
-
-    def __init__(self, starts: Tensor) -> None:
-        self.directions = starts
-        self.values = starts.new_full((len(starts),), -math.inf)
-
-    def update(self, u: Tensor, gradient: Tensor) -> None:
-        values = (u * gradient).sum(dim=1)
-        better = values > self.values
-        self.values = torch.where(better, values, self.values)
-        self.directions = torch.where(better[:, None], u, self.directions)
+def _pull(outputs: Tensor, heights: Tensor, normals: Tensor) -> Tensor:
+    """Gradients of ``Σ_i heights_i relu(t_i)``, one row per candidate."""
+    active = indicator_(outputs.clone())
+    if heights.ndim == 1:
+        return active @ (heights[:, None] * normals)
+    return active.mul_(heights) @ normals
 
 
 class _Kinks:

@@ -18,7 +18,7 @@ __all__ = ["apart", "to_numpy"]
 _POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
 _POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
 _FEWEST_POLISHED = 8
-_CLOSE = 0.95  # cosine of two directions that count as equal where patterns do not decide
+_CLOSE = 0.99  # cosine of two directions that count as equal where patterns do not decide
 
 
 def random_starts(design: Array, n_starts: int, random: np.random.RandomState) -> Array:

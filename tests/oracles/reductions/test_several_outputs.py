@@ -266,7 +266,7 @@ def test_many_samples_are_searched_on_a_sample(monkeypatch):
     rng = np.random.default_rng(14)
     design, V = rng.standard_normal((2000, 4)), rng.standard_normal((2000, 3))
     whole = GeneralSearchOracle(design, n_starts=32, n_polish=16, random_state=0)(V)
-    monkeypatch.setattr("convexrelu.oracles.search.general._LARGEST_SAMPLE", 1000)
+    monkeypatch.setattr("convexrelu.oracles.search.base.LARGEST_SAMPLE", 1000)
     sampled = GeneralSearchOracle(design, n_starts=32, n_polish=16, random_state=0)(V)
     assert sampled.bound == pytest.approx(whole.bound, rel=0.05)
     check_report(sampled, design, V, 0.0, 0.0)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from convexrelu.oracles.search import local_maxima
+from convexrelu.oracles.search.ascents import ascend, unit
 from convexrelu.oracles.search.climb import climb_alone
-from convexrelu.oracles.search.local_maxima import ascend, climb, sharpen, unit
+from convexrelu.oracles.search.local_maxima import climb, sharpen
 from convexrelu.patterns.cone_support import PatternCones
 from tests import reference
 

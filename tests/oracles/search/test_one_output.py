@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from convexrelu.oracles import SearchOracle
-from convexrelu.oracles.search import local_maxima, one_output
+from convexrelu.oracles.search import ascents, base, one_output
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.patterns.cone_support import PatternCones
 from tests import reference
 from tests.oracles.data import GAUSSIAN, RNG, dual_points
 
 WORK_OF_SEARCH = [
-    (local_maxima._Best, "update"),
+    (ascents.Best, "update"),
     (ConeProjector, "project"),
     (PatternCones, "support"),
 ]
@@ -43,7 +43,8 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
     threads = torch.get_num_threads()
     torch.manual_seed(1)
     torch.set_num_threads(2)
-    monkeypatch.setattr(one_output, "_CHUNK", 60 * 7)
+    monkeypatch.setattr(base, "_TOGETHER", 7)
+    monkeypatch.setattr(ascents, "_ROWS", 11)
     try:
         parts = SearchOracle(X, random_state=0)(v)
     finally:
@@ -52,16 +53,18 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
     np.testing.assert_allclose(whole.values, parts.values, rtol=1e-12)
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.05, 1.25, 1.345, 1.5])
-def test_search_ends_at_its_deadline(clock, wait):
-    """In the ascents, of 60 steps for each of two parts, in 13 of Newton, climbing together, or one by one."""
+@pytest.mark.parametrize("wait", [0.0, 0.05, 0.65, 0.745, 0.9])
+def test_search_ends_at_its_deadline(clock, monkeypatch, wait):
+    """In the ascents, of 60 steps, in 13 of Newton, climbing together, or one by one."""
+    monkeypatch.setattr(base, "_TOGETHER", 1024)  # in one part each: every part makes a step
+    monkeypatch.setattr(one_output, "SHARPENED", 1024)
     rng = np.random.default_rng(5)
     X, v = rng.standard_normal((800, 16)), rng.standard_normal(800)
     for owner, name in WORK_OF_SEARCH:
         clock.charge(owner, name, 0.01)
     deadline = clock.now + wait
     report = SearchOracle(X, n_starts=512, n_polish=128, random_state=0)(v, deadline=deadline)
-    # Each part of the ascents makes one step, as does Newton, and a hop is two projections.
+    # The ascents make one step, as does Newton, and a hop is two projections.
     assert deadline < clock.now < deadline + 0.045
     assert not report.finished
     assert report.bound == report.values[0] > 0
@@ -73,7 +76,7 @@ def test_search_on_a_sample_reports_values_on_all(monkeypatch):
     rng = np.random.default_rng(6)
     X, v = rng.standard_normal((2000, 4)), rng.standard_normal(2000)
     whole = SearchOracle(X, random_state=0)(v)
-    monkeypatch.setattr(one_output, "_LARGEST_SAMPLE", 1000)
+    monkeypatch.setattr(base, "LARGEST_SAMPLE", 1000)
     sampled = SearchOracle(X, random_state=0)(v)
     assert sampled.masks.shape[1] == 2000
     assert sampled.bound == pytest.approx(whole.bound, rel=0.05)
