@@ -159,7 +159,9 @@ def test_an_oracle_is_taken_by_certify_and_estimators(pricing):
 
 @pytest.mark.parametrize("oracle", ["exact", 3, None])
 def test_what_is_no_oracle_is_refused(oracle):
-    with pytest.raises(ValueError, match=r"^oracle=.* is not known; available: 'auto', .* of your"):
+    with pytest.raises(
+        ValueError, match=r"^oracle=.* is not known; available: 'auto', .*OracleFactory object$"
+    ):
         train(TrainingProblem(X, Y, ALPHA), oracle=oracle)
     with pytest.raises(ValueError, match=r"oracle"):
         ConvexReLURegressor(oracle=oracle).fit(X, Y)
