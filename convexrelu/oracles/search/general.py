@@ -25,7 +25,7 @@ __all__ = ["GeneralSearchOracle"]
 
 _LARGEST_SAMPLE = 20_000  # number of samples for the ascents from all starts
 _CHUNK = 2**19  # entries of an array of candidates by samples
-_ROUNDS = 8
+_ROUNDS = 8  # of polishing, at most; no measurement is recorded
 _RISE = 1e-7  # polishing stops below this relative rise of the value
 _REFINED = 16  # the strongest go on after the first round; the rest are good enough for cuts
 _ON_KINK = 1e-8  # relative distance of a sample from its kink that counts as rounding
@@ -39,7 +39,7 @@ class GeneralSearchOracle:
     1. All starts at once: ``g ← Vᵀφ(X̃u)/‖·‖``, then a step of ``u`` towards the maximiser of the linear piece of the
        scalar function (see :class:`~convexrelu.oracles.SearchOracle`), with step sizes that fall geometrically. With
        more than 20 000 samples, on 20 000 draws with probabilities ``‖V_i‖‖x̃_i‖``.
-    2. The best distinct pairs of a pattern and a ``g`` go on with smoothed Newton steps on the scalar function.
+    2. The best distinct pairs of a pattern and a ``g`` are improved by smoothed Newton steps on the scalar function.
     3. Polish: climb to a local maximum of the scalar function, update ``g``; then, on the face of the cell where ``u``
        is, go to the singular vectors of the linear map ``u → VᵀD^φX̃u`` if that is higher. The strongest repeat this
        while they rise.

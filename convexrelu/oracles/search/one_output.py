@@ -34,7 +34,7 @@ class SearchOracle:
        (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 20 000
        samples, these are made on 20 000 draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
        steps on all samples.
-    2. The best distinct patterns go on with Newton steps, on the function with its nearest kinks smoothed.
+    2. The best distinct patterns are improved by Newton steps, on the function with its nearest kinks smoothed.
     3. Polish: maximise over the pattern's cell exactly, cross the facets that block the ascent,
        repeat until none does. The result is a local maximum; with very many samples, whose kinks are small and
        close together, the number of repetitions is limited.
