@@ -136,7 +136,7 @@ RENAMED = {
 
 
 def names_of(room: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` for a room that some names have left."""
+    """A ``__getattr__`` for a room from which names have moved."""
 
     def find(name: str) -> Any:
         place = ROOMS[room.removeprefix("convexrelu.")].get(name)

@@ -299,7 +299,7 @@ def _cell_lower_bound(
 
 
 def _count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
-    """How many units are dead, linear and mixed on the samples; what rounding makes of zero is neither side."""
+    """Numbers of dead, linear and mixed units on the samples; outputs within rounding of zero count as zero."""
     values = problem.X @ network.hidden_weights.T + network.hidden_bias
     sizes = abs(problem.X) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
     rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
@@ -318,7 +318,7 @@ def _improve(
     tol: float,
     **options: Any,
 ) -> Result:
-    """Train on from the network, and keep it where that is no better: a solver may be inaccurate or out of time."""
+    """Train further from the network; keep it if the result is no better, as after a time limit."""
     result = train(problem, start=network, tol=tol, **options)
     assert isinstance(result.network, TwoLayerNetwork)
     best = min((result.network, problem.merged(network), network), key=problem.objective)
@@ -331,7 +331,7 @@ def _improve(
 
 
 def _sharpest(own: Certificate, other: Certificate) -> Certificate:
-    """The own objective with the better of two global bounds: a proof before an estimate, then the larger.
+    """The objective of the network with the better of two global bounds: a proof before an estimate, then the larger.
 
     An estimate that is above what one of the networks reaches is refuted.
     """

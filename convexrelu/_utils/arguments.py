@@ -15,7 +15,7 @@ __all__ = ["check_choice", "check_number", "finite_array"]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse a value that is not one of the choices."""
+    """Raise an error if a value is not one of the choices."""
     if value not in choices:
         raise ValueError(
             f"{name}={value!r} is not known; available: {', '.join(map(repr, choices))}"
@@ -23,7 +23,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def check_number(name: str, value: Any, kind: type, least: int) -> None:
-    """Refuse a value that is not a finite number of this kind, or is below `least`."""
+    """Raise an error if a value is not a finite number of this kind, or is below `least`."""
     if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:  # type: ignore[operator]
         raise ValueError(
             f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}"

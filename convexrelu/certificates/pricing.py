@@ -1,4 +1,4 @@
-"""Price a dual point with an oracle, and certify a network with its answer."""
+"""Price a dual point with an oracle, and certify a network with its report."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def structure_of(X: Any, *, hidden_bias: bool | str = True) -> str:
     X : array of shape (n, d)
         Inputs.
     hidden_bias : bool or "free"
-        As in :class:`~convexrelu.TrainingProblem`: the structure is that of the rows that neurons see. With free
+        As in :class:`~convexrelu.TrainingProblem`: the structure is that of the inputs of neurons. With free
         biases the origin does not matter; with penalised ones the rows are ``(x, 1)``.
 
     Returns

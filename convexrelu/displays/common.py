@@ -1,4 +1,4 @@
-"""Helpers for displays: checks of what they draw, and a legend that hides nothing."""
+"""Helpers for displays: checks of their input, and a legend that covers no data."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ __all__ = ["DecisionRegionsDisplay"]
 
 _MARGIN = 0.1  # of the range of the data, on every side
 _AT_A_KINK = 1e-3  # outputs this close to a kink of the loss count as on it
-# Colours that colour-blind readers can tell apart (Okabe & Ito), and markers for those who see no colours.
+# Colours that colour-blind readers can distinguish (Okabe & Ito), and markers for print without colours.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _MARKERS = "os^Dv<>P"
 _WIDTHS = 0.6, 2.4  # of the lines of the weakest and the strongest neuron, in points
@@ -204,7 +204,7 @@ class DecisionRegionsDisplay:
         return self
 
     def _draw_regions(self, ax: Axes, classes: NDArray, style: dict[str, Any]) -> None:
-        """A class's region is where its score leads; the boundary is interpolated between grid points."""
+        """Regions where the score of each class is largest; the boundary is interpolated between grid points."""
         from matplotlib.colors import to_rgba
 
         for k, label in enumerate(classes):

@@ -273,7 +273,7 @@ def _checked_dual(v: ArrayLike, n_samples: int) -> Array:
 
 
 def _check_bounded(rows: Array) -> None:
-    """Refuse samples whose polar set cannot be drawn."""
+    """Raise an error for samples whose polar set cannot be drawn."""
     if len(rows) != 2:
         raise ValueError(f"polar=True takes two samples, X has {len(rows)}")
     one, other = rows / norms(rows)[:, None]

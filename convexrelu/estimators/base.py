@@ -1,4 +1,4 @@
-"""What all estimators have in common: parameters, the way to a problem and to training, what they keep of a result."""
+"""Common base of the estimators: parameters, the training problem, training, and the fitted attributes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["FixedAlphaEstimator", "NetworkEstimator", "checked_inputs", "checked
 
 
 class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
-    """Base class of the estimators. Subclasses say what targets are, and which of the parameters they have."""
+    """Base class of the estimators. Subclasses define the targets, and which of the parameters they have."""
 
     network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
 
@@ -78,7 +78,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
             if name != "self":
                 setattr(self, name, value)
 
-    # What targets are
+    # Properties of the targets
 
     @abstractmethod
     def _checked(
@@ -93,7 +93,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         """The training problem of checked data."""
 
     def _describe(self, y: NDArray) -> None:
-        """Keep what predictions need to know of the targets."""
+        """Store the properties of the targets that predictions need."""
 
     def _problem_of(
         self, X: Array, targets: Array, sample_weight: Array | None, alpha: float, loss: str | Loss
@@ -135,7 +135,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _conclude(self, result: Result, problem: TrainingProblem, y: NDArray) -> Self:
-        """Keep a result, and say how it ended if not well; to be called by ``fit`` itself."""
+        """Keep a result, and warn if training did not converge; to be called by ``fit`` itself."""
         self._take(result, problem, y)
         if result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt(

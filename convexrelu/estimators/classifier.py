@@ -38,7 +38,7 @@ def _kind_of(loss: str | Loss) -> Loss | type[Loss]:
 
 
 class Classifier(ClassifierMixin, NetworkEstimator):
-    """What classifiers have in common: labels, their weights, and what outputs say of them."""
+    """Common base of classifiers: labels, their weights, and predictions from outputs."""
 
     def decision_function(self, X: ArrayLike) -> Array:
         """Outputs of the network: of shape (n,), positive for ``classes_[1]``, or (n, K) for more than two classes.
@@ -101,7 +101,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         self.classes_ = np.unique(y)
 
     def _loss_for(self, classes: NDArray) -> str | Loss:
-        """The loss, if it can tell these classes apart."""
+        """The loss, or a ValueError if it does not support these classes."""
         if len(classes) < 2:
             raise ValueError(f"y has one class, {classes[0]!r}; a classifier needs samples of two")
         if self.loss == "auto":

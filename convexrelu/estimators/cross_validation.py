@@ -1,8 +1,8 @@
 """The choice of `alpha` by cross-validation.
 
 Every fold trains a path of networks, from the largest penalty down, each started from the one before. The networks of
-folds are there for their scores: what a relative gap of one in fifty changes in a score is far below what tells
-one fold from another, and nobody asks such a network for a proof.
+folds are needed only for their scores: a relative gap of one in fifty changes a score far less than the difference
+between folds, and these networks need no proof.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Index = NDArray[np.intp]
 
 
 class CrossValidated(NetworkEstimator):
-    """What the estimators that choose `alpha` have in common."""
+    """Common base of the estimators that choose `alpha`."""
 
     # The estimator of one penalty.
     _single: ClassVar[type[NetworkEstimator]]
@@ -89,7 +89,7 @@ class CrossValidated(NetworkEstimator):
         return self._conclude(train(problem, **options), problem, targets)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Who gets the metadata of `fit`: the estimator itself, the splitter of `cv`, and the scorer."""
+        """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""
         mapping = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
         router.add(splitter=check_cv(self.cv), method_mapping=mapping)
@@ -102,7 +102,7 @@ class CrossValidated(NetworkEstimator):
     def _default_score(
         model: NetworkEstimator, X: Array, y: NDArray, sample_weight: Array | None = None
     ) -> float:
-        """What ``scoring=None`` means."""
+        """Score for ``scoring=None``."""
 
     def _scorer(self) -> Callable[..., float]:
         if self.scoring is None:
@@ -110,7 +110,7 @@ class CrossValidated(NetworkEstimator):
         return check_scoring(self, scoring=self.scoring)
 
     def _routed(self, sample_weight: Array | None, params: dict[str, Any]) -> Bunch:
-        """What of the metadata goes to the splitter and to the scorer; weights always go to the default score."""
+        """Metadata for the splitter and for the scorer; weights always go to the default score."""
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         routed = Bunch(splitter=Bunch(split={}), scorer=Bunch(score=weights))
         if _routing_enabled():
@@ -144,7 +144,7 @@ class CrossValidated(NetworkEstimator):
         return model._take(result, problem, y)
 
     def _choose(self, paths: list[_Path]) -> None:
-        """Keep the scores, and the penalty that they speak for."""
+        """Keep the scores, and the penalty that they select."""
         self.cv_scores_ = np.column_stack([path.scores for path in paths])
         self.cv_widths_ = np.column_stack([path.widths for path in paths])
         n_open = sum(path.n_open for path in paths)

@@ -30,7 +30,7 @@ Class = TypeVar("Class", bound=type[Any])
 
 @dataclass(frozen=True)
 class Entry:
-    """What docstrings say of a name.
+    """Description of a name in docstrings.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Parameter(Entry):
 
     @property
     def constraints(self) -> list[Any]:
-        """What is allowed."""
+        """Constraints of the parameter, as a list."""
         return self.allowed() if callable(self.allowed) else self.allowed
 
     @property
@@ -220,7 +220,7 @@ PARAMETERS = (
         "loss",
         f"{_one_of(_LOSSES_OF_NUMBERS)} or Loss",
         "Loss function: a name, or a loss of :mod:`convexrelu.losses` with its parameters, such as "
-        '``Quantile(level=0.9)``, or of your own, see :doc:`/guides/write_a_loss`. With ``"poisson"`` the '
+        '``Quantile(level=0.9)``, or a custom one, see :doc:`/guides/write_a_loss`. With ``"poisson"`` the '
         "network is the logarithm of what `predict` returns.",
         default="squared_error",
         allowed=[StrOptions(set(_LOSSES_OF_NUMBERS)), Loss],
@@ -229,7 +229,7 @@ PARAMETERS = (
     Parameter(
         "loss",
         f"{_one_of(_LOSSES_OF_LABELS)} or Loss",
-        "Loss function: a name, or a loss of :mod:`convexrelu.losses`, or of your own, see "
+        "Loss function: a name, or a loss of :mod:`convexrelu.losses`, or a custom one, see "
         ':doc:`/guides/write_a_loss`. ``"auto"`` is ``"logistic"`` for two classes and ``"multinomial"`` for '
         'more. Others than ``"multinomial"`` are for two classes; for more, put the classifier in a '
         ":class:`sklearn.multiclass.OneVsRestClassifier`.",
@@ -250,7 +250,7 @@ PARAMETERS = (
     Parameter(
         "activation",
         _one_of(ACTIVATIONS),
-        "What neurons do. Gated ReLU networks keep their gates fixed; they need `patterns` other than "
+        "Hidden activation. Gated ReLU networks keep their gates fixed; they need `patterns` other than "
         '``"cutting_plane"``.',
         default="relu",
         allowed=[StrOptions(set(ACTIVATIONS))],
@@ -283,17 +283,17 @@ PARAMETERS = (
         f"{_one_of(SOLVERS)} or ProgramSolver",
         'Solver of the finite convex programs. ``"auto"`` picks a native one by their shape: ``"newton"``, '
         '``"interior_point"`` or ``"fista"``. ``"network"`` trains the network itself, and those of cvxpy are '
-        "references. Or one of your own, see :doc:`/guides/write_a_solver`.",
+        "references. For a custom solver see :doc:`/guides/write_a_solver`.",
         default="auto",
         allowed=[StrOptions(set(SOLVERS)), HasMethods(["relu", "gated"])],
     ),
     Parameter(
         "oracle",
         f"{_one_of(ORACLES)}, Oracle or OracleFactory",
-        'Who certifies ``patterns="cutting_plane"``. ``"auto"`` proves where that takes seconds (with a '
-        "hidden bias: one feature, and two up to some 1500 samples, by a sweep; up to seven features by "
-        "branch and bound, if that settles it in time), and estimates by search otherwise. For the other "
-        "names see :func:`~convexrelu.oracles.selection.choose_oracles`; for an oracle of your own see "
+        'Oracle that certifies ``patterns="cutting_plane"``. ``"auto"`` proves where that takes seconds (with a '
+        "hidden bias: one feature, and two up to about 1500 samples, by a sweep; up to seven features by "
+        "branch and bound, if that is tight enough in time), and estimates by search otherwise. For the other "
+        "names see :func:`~convexrelu.oracles.selection.choose_oracles`; for a custom oracle see "
         ":doc:`/guides/write_an_oracle`.",
         default="auto",
         allowed=[StrOptions(set(ORACLES)), callable, HasMethods(["for_problem"])],
@@ -310,14 +310,14 @@ PARAMETERS = (
     Parameter(
         "max_iter",
         "int",
-        "Most finite programs to solve for a network.",
+        "Largest number of finite programs to solve for a network.",
         default=30,
         allowed=[_COUNT],
     ),
     Parameter(
         "time_limit",
         "float",
-        "Seconds for a network; rounds end after nine tenths of them, the final verdict has the rest, and the "
+        "Seconds for a network; rounds end after nine tenths of them, the rest is for the final certificate, and the "
         "best network so far is kept. ``None`` means no limit.",
         default=None,
         allowed=[_NOT_NEGATIVE, None],

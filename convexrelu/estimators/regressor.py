@@ -25,7 +25,7 @@ __all__ = ["ConvexReLURegressor", "Regressor"]
 
 
 class Regressor(RegressorMixin, NetworkEstimator):
-    """What regressors have in common: targets are numbers, and outputs are predictions or their logarithms."""
+    """Common base of regressors: targets are numbers, and outputs are predictions or their logarithms."""
 
     def predict(self, X: ArrayLike) -> Array:
         """Predictions of shape (n,) or (n, K): outputs of the network; with the Poisson loss their exponentials."""

@@ -1,4 +1,4 @@
-"""Networks of infinite width as scikit-learn sees them: ridge regression and support vectors in the tangent kernel."""
+"""Networks of infinite width as scikit-learn estimators: ridge regression and support vectors in the tangent kernel."""
 
 from __future__ import annotations
 

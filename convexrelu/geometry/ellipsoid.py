@@ -135,7 +135,7 @@ class RectifiedEllipsoid:
         --------
         >>> import numpy as np
         >>> farthest = RectifiedEllipsoid(np.array([[1.0], [-2.0]])).support(np.array([1.0, 1.0]))
-        >>> farthest.direction, farthest.point, farthest.pattern  # u = −1 sees the second sample
+        >>> farthest.direction, farthest.point, farthest.pattern  # u = −1 is active on it
         (array([-1.]), array([0., 2.]), array([False,  True]))
         """
         return self._support.one_sided(self._checked(v))

@@ -1,4 +1,4 @@
-"""When two neurons, the smallest number possible, also interpolate with the smallest norm."""
+"""The test whether two neurons, the smallest number possible, also interpolate with the minimum norm."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["Equivalence", "l0_l1_equivalence"]
 
 
-_MAX_CELLS = 2000
+_MAX_CELLS = 2000  # to list; no measurement is recorded
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +31,17 @@ class Equivalence:
     Attributes
     ----------
     holds : bool or None
-        The answer; None where the bracket of the smallest norm does not decide it.
+        The answer; None where the bounds on the smallest norm do not determine it.
     is_proof : bool
         Whether the answer is proved, up to the given tolerance and to rounding. An unproved "yes" relies on an
-        estimated lower bound, an unproved "no" on a witness that misses targets by up to 1e-6 of their spread, where
-        no two neurons can make up for the difference.
+        estimated lower bound, an unproved "no" on a witness whose errors are up to 1e-6 of the spread of targets, if
+        no two neurons can correct them.
     two_neuron_norm : float
         ``γ(y₊) + γ(y₋)``; infinite where no two neurons of this kind meet the targets.
     two_neurons : TwoLayerNetwork or None
         These neurons (one, if targets have one sign).
     norm : float
-        The smallest norm found. If two more neurons can make up for what its network misses of the targets, their
+        The smallest norm found. If two more neurons can correct the errors of its network on the targets, their
         norm is included, so that this is an upper bound on the smallest norm.
     lower_bound : float
         A lower bound on the smallest norm; as good as the oracle's where `is_proof` is false.

@@ -15,7 +15,7 @@ __all__ = ["least_distance", "least_distance_with_equations"]
 _LONGEST = 1e10
 # Relative error allowed in equations and inequalities.
 _MISSED = 1e-10
-_RANK_TOL = 1e-12
+_RANK_TOL = 1e-12  # singular values below this fraction of the largest are zero
 
 
 def least_distance(rows: Array, least: Array) -> Array | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_onnx"]
 
-_OPSET = 17
+_OPSET = 17  # of ONNX 1.12: later runtimes read it, too
 
 
 def to_onnx(network: HasWeights) -> onnx.ModelProto:

@@ -27,9 +27,10 @@ from convexrelu.results.status import Status
 __all__ = ["InterpolationByPatterns", "InterpolationProgram"]
 
 
-# Price of missing a target while patterns cannot meet them yet, in units of the program.
+# Penalty on the errors on targets while the patterns do not suffice to interpolate, in units of the program; no
+# measurement is recorded.
 _PRICE = 1e4
-_MIN_CUTS = 12
+_MIN_CUTS = 12  # as in the cutting-plane loop of training
 # Columns below this fraction of the largest are rounding errors of the solver.
 _NO_BLOCK = 1e-7
 

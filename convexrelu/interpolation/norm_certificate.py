@@ -40,7 +40,7 @@ def miss(problem: TrainingProblem, network: TwoLayerNetwork) -> float:
 
 
 def with_margin(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
-    """Rescale so that the margin is at least one; networks for exact targets are left alone."""
+    """Rescale so that the margin is at least one; networks for exact targets are returned unchanged."""
     if not problem.loss.is_hinge:
         return network
     margin = float((problem.y * network.predict(problem.X)).min())

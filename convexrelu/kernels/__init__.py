@@ -1,4 +1,4 @@
-"""Kernels related to the convex programs: of infinite width, of gates, and of a trained network's own features."""
+"""Kernels related to the convex programs: of infinite width, of gates, and of the learned features of a network."""
 
 from convexrelu.kernels.features import kernel_alignment, network_kernel
 from convexrelu.kernels.gated import ReweightedKernel, gated_kernel, reweighted_kernel

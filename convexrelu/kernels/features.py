@@ -1,4 +1,4 @@
-"""The kernel of a network's own hidden features, and the alignment of kernels."""
+"""The kernel of a network's learned features, and the alignment of kernels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["kernel_alignment", "network_kernel"]
 def network_kernel(
     network: TwoLayerNetwork, X: ArrayLike, Z: ArrayLike | None = None, *, free_bias: bool = False
 ) -> Array:
-    """Kernel of the hidden features that training has chosen.
+    """Kernel of the hidden features of a trained network.
 
     For features ``φ_j(x) = relu(w̃_jᵀx̃)/‖w̃_j‖``, each with the weight of its neuron in the penalty::
 

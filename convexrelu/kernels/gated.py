@@ -162,7 +162,7 @@ def reweighted_kernel(
 
     Notes
     -----
-    *Scale.* A tangent kernel has no scale of its own. Initial weights are ``η = τw`` with the ``τ`` that minimises the
+    *Scale.* A tangent kernel has an arbitrary scale. Initial weights are ``η = τw`` with the ``τ`` that minimises the
     right-hand side above. By Cauchy–Schwarz its penalty is then ``alpha √(Σ_i w_i) √(Σ_i ‖u_i‖²/w_i) ≥ alpha Σ_i
     ‖u_i‖``, the best bound that ``w`` gives. The function of ``τ`` is convex, and its derivative has one root.
 

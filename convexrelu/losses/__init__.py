@@ -1,6 +1,6 @@
 """Loss functions: one class per loss, one file per family.
 
-Methods work sample by sample and know nothing of the network or the penalty;
+Methods work sample by sample and do not depend on the network or the penalty;
 :class:`~convexrelu.problem.TrainingProblem` averages and adds. A loss is written once and serves the primal,
 the dual, the certificate and the cvxpy programs. A custom loss is a subclass of one of the base classes: see
 :doc:`/guides/write_a_loss`. `LOSSES` lists the named losses.

@@ -21,7 +21,7 @@ __all__ = ["Multinomial"]
 
 _MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
 _LAST_STEPS = 2  # without evaluating the objective
-_BALANCED = 1e-12
+_BALANCED = 1e-12  # column sums below this, relative to all entries, are rounding
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ __all__ = ["Candidates", "find_candidates", "refitted"]
 
 # "auto" lists all cells up to this number of them, which takes about a second.
 _AUTO_CELLS = 10_000
+# Projections of the dual point on the conditions of optimality; no measurement is recorded.
 _ROUNDS = 3
 # Columns that are dependent at the optimum are so only to the accuracy of a solution: along singular values below
 # this fraction of the largest, the right-hand side is mostly error, which would be magnified.

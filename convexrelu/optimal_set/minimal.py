@@ -1,4 +1,4 @@
-"""Fewest neurons: a walk to a vertex of the optimal set."""
+"""Fewest neurons: a vertex of the optimal set, reached along null directions."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SAME_POINT = 1e-7
 _NOISE = 1e-9
 # Constraints are dependent where a singular value is below this fraction of the largest one.
 _SINGULAR = 1e-9
-_CHUNK = 4096
+_CHUNK = 4096  # choices of zero scales solved at a time, to limit memory
 _TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 

@@ -1,4 +1,4 @@
-"""Which oracle a problem gets."""
+"""The rule that chooses oracles for a design."""
 
 from __future__ import annotations
 
@@ -45,35 +45,35 @@ ORACLES = (
     "spike_free",
 )
 
-# Names under which the data decide who gives the verdict.
+# Names for which exact pricing is chosen by the data.
 _BY_DATA = ("auto", "quick", "spike_free")
-# "auto" sweeps where a call takes about a second: any number of samples at rank 2, 1500 at rank 3. Sweeps this
-# short find the cuts as well.
+# "auto" sweeps where a call takes about a second: any number of samples at rank 2, 1500 at rank 3.
 _AUTO_ARCS = 4_500_000
+# Sweeps of at most this many arcs also find the cuts.
 _HEURISTIC_ARCS = 100_000
-# It tries branch and bound up to this rank, for about ten seconds a verdict.
+# "auto" tries branch and bound up to this rank, for about ten seconds per dual point.
 _AUTO_RANK = 8
 _AUTO_WORK = 2e8
-# For several outputs it makes many scalar proofs, for some ten seconds: sweeps for dual points of rank up to 4, branch
-# and bound up to 3.
+# For several outputs "auto" combines many scalar proofs, for about ten seconds: sweeps for dual points of rank up to 4,
+# branch and bound up to 3.
 _SWEPT_OUTPUTS = 4
 _AUTO_OUTPUTS = 3
 _AUTO_PROOFS = 10
-# A fan begins with 2^(K-1) cones.
+# A fan starts with 2^(K-1) cones: 128 at this number.
 _FAN_OUTPUTS = 8
 
 
 class OraclePair(NamedTuple):
-    """A fast oracle for heuristic pricing, which finds cuts, and one for exact pricing, which gives the verdict.
+    """A fast oracle for heuristic pricing, which finds cuts, and one for exact pricing, for the certificate.
 
     Attributes
     ----------
     heuristic : Oracle
-        Asked in every round.
+        Called in every round.
     exact : Oracle
-        Asked when heuristic pricing sees the gap closed, and for the final certificate. It may be the same.
+        Called when heuristic pricing finds the gap closed, and for the final certificate. It may be the same object.
     exact_cuts : bool
-        Whether what exact pricing finds may become cuts too.
+        Whether directions found by exact pricing may become cuts, too.
     """
 
     heuristic: Oracle
@@ -82,13 +82,13 @@ class OraclePair(NamedTuple):
 
 
 def check_oracle(oracle: object) -> None:
-    """Refuse what is no name of an oracle, no oracle and no factory of oracles."""
+    """Raise an error unless `oracle` is the name of an oracle, an oracle, or a factory of oracles."""
     if isinstance(oracle, str) and oracle in ORACLES:
         return
     if isinstance(oracle, str) or not (callable(oracle) or hasattr(oracle, "for_problem")):
         raise ValueError(
             f"oracle={oracle!r} is not known; available: {', '.join(map(repr, ORACLES))}, "
-            "or an Oracle or OracleFactory of your own"
+            "or an Oracle or OracleFactory object"
         )
 
 
@@ -107,16 +107,17 @@ def choose_oracles(
     Parameters
     ----------
     name : str
-        Who gives the verdict; cuts are found by search in any case, or by a sweep that is short.
+        Method of exact pricing, which bounds ``M(v)`` for the certificate. Cuts are always found by a search, or by a
+        short sweep.
 
-        ``"auto"``: two cones on spike-free data; a sweep at ranks up to 3 (at rank 3 up to some 1500 samples); branch
-        and bound at ranks up to 8, for about ten seconds, and an estimate by search if that does not settle it; search
-        beyond.
+        ``"auto"``: two cones on spike-free data; a sweep at ranks up to 3 (at rank 3 up to about 1500 samples); branch
+        and bound at ranks up to 8, for about ten seconds, and an estimate by search if its bound is not tight enough;
+        search at higher ranks.
         ``"sweep"``, ``"cells"``: exact, by a sweep (rank 3) or a list of all cells. ``"branch_and_bound"``: a
-        proof, however long it takes. ``"semidefinite"``: a proof by relaxation, of few samples.
-        ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which finds the cuts too (or by a
-        short sweep); for networks of which only the outputs matter, such as those of cross-validation.
-        ``"spike_free"``: cuts from the original algorithm's pricing only, verdict as for ``"auto"``.
+        proof, without a limit on time. ``"semidefinite"``: a proof by relaxation, for few samples.
+        ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which also finds the cuts (or by a
+        short sweep); for networks of which only the predictions matter, such as those of cross-validation.
+        ``"spike_free"``: cuts from the original algorithm's pricing only, exact pricing as for ``"auto"``.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
     random_state : int, RandomState or None
@@ -124,8 +125,9 @@ def choose_oracles(
     device : str
         Torch device of the searches.
     n_outputs : int
-        Columns of the dual points: 1 for vectors of shape (n,), more for matrices of shape (n, K). One sweep proves at
-        rank 2; a fan of scalar proofs beyond, with ``"auto"`` for dual points of rank up to 4 (sweeps) or 3.
+        Columns of the dual points: 1 for vectors of shape (n,), more for matrices of shape (n, K). At rank 2
+        one sweep is a proof; at higher ranks a fan of scalar proofs, with ``"auto"`` for dual points of rank up to 4
+        (sweeps) or 3.
     slope : float
         Of the activation on the left, in ``[−1, 1]``: 0 for the rectifier, −1 for the absolute value.
     free_bias : bool
@@ -135,7 +137,7 @@ def choose_oracles(
     Raises
     ------
     ValueError
-        For an unknown name, or data or a problem for which that oracle is not made.
+        For an unknown name, or data or a problem that the oracle does not support.
     """
     check_oracle(name)
     random = check_random_state(random_state)
@@ -176,7 +178,7 @@ def program_oracle(
 
 
 def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
-    """Say what an oracle lacks."""
+    """Raise an error if the oracle does not support the problem."""
     missing = ""
     if name == "spike_free" and free_bias:
         missing = "free hidden biases"
@@ -194,10 +196,10 @@ def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Selector:
-    """Makes the oracles of one design; `method` is the rule, and the rest follows it.
+    """Build the oracles of one design; the property `method` has the rule.
 
-    A name or the data decide on a method for one output. Several outputs are led back to it, or to one sweep in the
-    plane. All searches draw from one random state.
+    The name or the data determine the method for one output. Several outputs are reduced to it, or priced by one sweep
+    in the plane. All searches use one random state.
     """
 
     name: str
@@ -210,7 +212,7 @@ class _Selector:
 
     @cached_property
     def method(self) -> str:
-        """Who gives the verdict for one output: a name, or under ``"auto"`` what the data allow."""
+        """Method of exact pricing for one output: the name, or for ``"auto"`` the best that the data allow."""
         if self.name not in _BY_DATA:
             return self.name
         if self.name == "quick":
@@ -241,11 +243,11 @@ class _Selector:
         heuristic = self._search(512 if self.n_outputs == 1 else 256, 64)
         return OraclePair(self._for_biases(heuristic), exact, exact_cuts=True)
 
-    # What the data are like
+    # Properties of the data
 
     @property
     def _is_plain(self) -> bool:
-        """Whether this is about one output of rectifiers whose biases, if there are any, are penalised."""
+        """Whether there is one output, of ReLU neurons without free biases."""
         return self.n_outputs == 1 and self.slope == 0.0 and not self.free_bias
 
     @cached_property
@@ -257,7 +259,7 @@ class _Selector:
         return proved_length(self.design)
 
     def _line(self) -> Line | None:
-        """The line that samples are on, where free biases leave only its kinks to be compared."""
+        """The line through all samples, or None; with free biases only kinks at samples need to be compared."""
         if self.free_bias and self.name in ("auto", "sweep", "quick"):
             return Line.through(self.design[:, :-1])
         return None
@@ -266,7 +268,7 @@ class _Selector:
         return self._space.rank <= 3 and count_arcs(self._space) <= most_arcs
 
     def _finds_cuts(self, scalar: Oracle) -> bool:
-        """Whether the verdict is fast enough to be asked for in every round."""
+        """Whether exact pricing is fast enough for every round."""
         inner = scalar.oracle if isinstance(scalar, MirroredOracle) else scalar
         if isinstance(inner, SweepOracle):
             in_one_sweep = self.n_outputs == 1 or self._space.rank <= 2
@@ -276,7 +278,7 @@ class _Selector:
     # Oracles of each method
 
     def _scalar(self) -> Oracle:
-        """The verdict for one output."""
+        """Exact pricing for one output."""
         match self.method:
             case "spike_free":
                 return SpikeFreeOracle(self.design, self._spike_free_length)
@@ -294,7 +296,7 @@ class _Selector:
         return self._thorough_search()
 
     def _several(self, scalar: Oracle) -> Oracle:
-        """The verdict for dual points of rank two and more: one sweep in the plane, or a fan of scalar proofs."""
+        """Exact pricing for dual points of rank two and more: one sweep in the plane, or a fan of scalar proofs."""
         if self._space.rank <= 2 and self.name in ("auto", "sweep"):
             return self._rectified(PlanarOracle)
         if self.method == "search":
@@ -310,7 +312,7 @@ class _Selector:
         return HybridOracle(self._fan(prover, work, outputs))
 
     def _ray_prover(self, scalar: Oracle, max_work: float = math.inf) -> Oracle:
-        """The scalar proofs of a fan: branch and bound, which is asked often, searches less before."""
+        """Oracle for the scalar proofs of a fan; branch and bound, which is called often, uses a shorter search."""
         if self.method == "branch_and_bound":
             return self._branch_and_bound(self._search(64, 16), max_work)
         return scalar
@@ -346,7 +348,7 @@ class _Selector:
         return self._search(2048, 512) if self._is_plain else self._search(1024, 256)
 
     def _quick(self) -> OraclePair:
-        """A short search that is asked for cuts and no more."""
+        """A short search for both heuristic and exact pricing."""
         search = self._for_biases(self._search(64, 32, first_step=0.3 if self._is_plain else 0.1))
         return OraclePair(search, search, exact_cuts=True)
 

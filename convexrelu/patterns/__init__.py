@@ -1,4 +1,4 @@
-"""Activation patterns, sampled or enumerated, and the cones of weights that have them."""
+"""Activation patterns, sampled or enumerated, and the cones of weights with these patterns."""
 
 from convexrelu.patterns.activation import ActivationPatterns
 from convexrelu.patterns.enumerate import count_patterns, enumerate_patterns

@@ -66,7 +66,7 @@ def cell_centre(design: Array, mask: NDArray[np.bool_]) -> Array | None:
 
 
 def decides(design: Array, masks: NDArray[np.bool_], gates: Array) -> NDArray[np.bool_]:
-    """Whether gates have their patterns whatever the rounding: no nonzero row is too close to its hyperplane.
+    """Whether gates have their patterns despite rounding: no nonzero row is too close to its hyperplane.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ __all__ = ["count_cells", "has_every_pattern"]
 
 Line = tuple[int, ...]
 
-_CHUNK_BYTES = 2**26
+_CHUNK_BYTES = 2**26  # memory of a float copy of some patterns: 64 MB
 
 
 def has_every_pattern(design: Array, patterns: ActivationPatterns) -> bool:

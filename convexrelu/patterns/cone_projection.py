@@ -10,6 +10,7 @@ __all__ = ["ConeProjector"]
 
 # A row is violated if its product is below −1e-11 of the length of the point, a hundred thousand roundings.
 _VIOLATION = 1e-11
+# Limit on the steps of the active-set search, against cycling; no measurement is recorded.
 _SWEEPS_PER_FEATURE = 20
 
 

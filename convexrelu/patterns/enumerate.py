@@ -30,7 +30,7 @@ __all__ = ["RowSpace", "count_patterns", "enumerate_patterns"]
 _SAME_ANGLE = 1e-11
 _EPS = float(np.finfo(np.float64).eps)
 
-MAX_BYTES = 2**30
+MAX_BYTES = 2**30  # default limit for the masks of all patterns: 1 GB
 _NO_PAIRS = np.empty((0, 2), dtype=np.intp)
 
 
@@ -105,7 +105,7 @@ def enumerate_patterns(
     -------
     ActivationPatterns
         Complete, except for cells narrower than its `resolution`, an angle, about 1e-12 for ordinary data.
-        It is infinite where hyperplanes nearly meet, so that float64 cannot tell their cells apart: the
+        It is infinite where hyperplanes nearly meet, so that float64 cannot distinguish their cells: the
         list then makes no claim of completeness.
 
     Raises

@@ -1,4 +1,4 @@
-"""Samples as the rows of a design matrix, and the way between weights for these rows and networks."""
+"""Samples as the rows of a design matrix, and maps between weights for these rows and networks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from convexrelu.problem.sample_coordinates import SampleCoordinates
 __all__ = ["Design"]
 
 
-# Column of the design that stands for free hidden biases, in units of the largest sample. See `TrainingProblem`.
+# Column of the design that stands for free hidden biases, in units of the largest sample: the error is 6e-6, see
+# `TrainingProblem`. A larger column would reduce it, but make programs worse conditioned.
 _FREE_BIAS = 300.0
 
 
@@ -80,7 +81,7 @@ class Design:
 
     @cached_property
     def origin(self) -> Array:
-        """What is taken off the inputs in the design, as one of them: their mean where biases are free, else zero."""
+        """Offset subtracted from the inputs, of shape (d,): their mean where biases are free, else zero."""
         return self.weights @ self.inputs if self.free_bias else np.zeros(self.inputs.shape[1])
 
     @cached_property
@@ -91,7 +92,7 @@ class Design:
         return _FREE_BIAS * float(norms(self.inputs - self.origin).max()) or 1.0
 
     def directions(self, network: TwoLayerNetwork) -> Array:
-        """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is what neuron ``j`` sees."""
+        """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is the input of neuron ``j``."""
         weights = network.hidden_weights
         if self._sample_coordinates is not None:
             weights = self._sample_coordinates.of_weights(weights)
@@ -101,7 +102,7 @@ class Design:
         return np.column_stack([weights, bias / self.bias_column])
 
     def feature_weights(self, weights: Array) -> Array:
-        """Rows of weights for the features, (m, d), that do what these do for `inputs`."""
+        """Rows of weights for the features, (m, d), equivalent to these for `inputs`."""
         return (
             weights
             if self._sample_coordinates is None

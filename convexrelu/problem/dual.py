@@ -13,7 +13,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["best_scale", "level_for", "lower_bound"]
 
-_BISECTIONS = 60
+_BISECTIONS = 60  # more than the 52 bits of a float
 
 
 def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:

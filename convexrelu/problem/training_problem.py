@@ -95,7 +95,7 @@ class TrainingProblem(Design):
     loss : str or Loss
         A loss of :mod:`convexrelu.losses`, or its name: ``"squared_error"`` is ``½ (f − y)²``.
     activation : {"relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"}
-        ``φ``. Gated networks and networks of thresholds have programs of their own, over given patterns.
+        ``φ``. Gated networks and threshold networks have separate programs, over given patterns.
     negative_slope : float
         ``slope`` of ``"leaky_relu"``, in (0, 1).
     hidden_bias : bool or "free"
@@ -104,7 +104,7 @@ class TrainingProblem(Design):
     fit_intercept : bool
         Whether the network has an output intercept ``c``, never penalised.
     skip : bool
-        Whether there is a linear connection ``S`` from inputs to outputs, with a penalty of its own.
+        Whether there is a linear connection ``S`` from inputs to outputs, with a separate penalty.
     skip_alpha : float
         Adds ``(skip_alpha/2) ‖S‖²`` to the objective. Zero leaves ``S`` free, with the squared error only.
     sample_weight : array of shape (n,), optional
@@ -134,12 +134,12 @@ class TrainingProblem(Design):
     Notes
     -----
     A free bias can make any neuron constant on the data: with ``‖w‖ ≤ 1``, ``max_b |vᵀ φ(Xw + b)|`` is finite only
-    where ``Σv = 0``, which an intercept sees to, and is reached at ``|b| ≤ R = max ‖x_i‖``. It is had from the
+    where ``Σv = 0``, which an intercept implies, and is attained at ``|b| ≤ R = max ‖x_i‖``. It is computed from the
     penalised problem: the design is ``(X − mean, B)`` with a last column ``B = 300 R``, in which a bias of ``b`` has
-    length ``b/B``. Then ``‖w‖ ≤ ‖(w, b/B)‖ ≤ ‖w‖ √(1 + (R/B)²)`` for all that matter: an error of 6e-6 in the
-    penalty, which bounds allow for.
+    length ``b/B``. Then ``‖w‖ ≤ ‖(w, b/B)‖ ≤ ‖w‖ √(1 + (R/B)²)`` for all relevant ``b``: an error of 6e-6 in
+    the penalty, which bounds account for.
 
-    A skip connection takes ``‖XᵀV‖²/(2 skip_alpha)`` off the dual objective; a free one asks for ``XᵀV = 0``.
+    A skip connection subtracts ``‖XᵀV‖²/(2 skip_alpha)`` from the dual objective; a free one requires ``XᵀV = 0``.
 
     Examples
     --------
@@ -226,7 +226,7 @@ class TrainingProblem(Design):
         return network.penalty(free_bias=self.free_bias)
 
     def objective(self, network: TwoLayerNetwork) -> float:
-        """Regularised loss of a network as it stands, balanced or not: the number everything is judged by."""
+        """Regularised loss of a network as it stands, balanced or not; certificates are for this number."""
         value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
         if self.skip and network.skip_weights is not None:
             value += (
@@ -241,7 +241,7 @@ class TrainingProblem(Design):
         return self.loss.best_intercept(outputs, self.y, self.weights)
 
     def units(self) -> Units:
-        """Scales for the sake of solvers."""
+        """Scales for solvers, see :class:`Units`."""
         root = np.sqrt(self.weights)
         rho = float(np.linalg.norm(root[:, None] * self.design)) or 1.0
         if self.loss.degree is None:
@@ -271,7 +271,7 @@ class TrainingProblem(Design):
         return self.feasible(-(self.weights * gradient.T).T)
 
     def _balanced_subgradient(self, outputs: Array) -> Array:
-        """What kinks leave open is used to bring the sum to zero, as at the best intercept it can be."""
+        """A subgradient whose sum is zero, if one exists within rounding: at the best intercept there is one."""
         step = _AT_A_KINK * (1 + np.abs(outputs))
         low = self.loss.gradient(outputs - step, self.y)
         high = self.loss.gradient(outputs + step, self.y)
@@ -296,7 +296,7 @@ class TrainingProblem(Design):
 
     @cached_property
     def _free_basis(self) -> tuple[Array, float]:
-        """Orthonormal columns that span ``√s ∘ (1, X)``, what costs nothing, and the condition number of these."""
+        """Orthonormal columns that span ``√s ∘ (1, X)``, the unpenalised outputs, and their condition number."""
         columns = [self.inputs, np.ones((self.n_samples, 1))][: 1 + self.fit_intercept]
         scaled = np.sqrt(self.weights)[:, None] * np.hstack(columns)
         scaled /= np.maximum(np.abs(scaled).max(axis=0), np.finfo(np.float64).tiny)
@@ -324,7 +324,7 @@ class TrainingProblem(Design):
         return value - self._skip_term(v) if self.skip else value
 
     def _skip_term(self, v: Array) -> float:
-        """What a skip connection takes off the dual objective, rounded up.
+        """Term of a skip connection, subtracted from the dual objective; rounded up.
 
         Without a penalty, ``XᵀV = 0`` to rounding only. A linear part ``z`` of the optimum then adds at most
         ``‖z‖ ‖QᵀV‖``, in the norm of the sample weights and with ``Q`` a basis of linear parts. Its outputs and its
@@ -376,7 +376,7 @@ class TrainingProblem(Design):
         )
 
     def condensed(self) -> TrainingProblem:
-        """Same problem on distinct rows: weightless samples left out, equal ones joined, in lexicographic order.
+        """Same problem on distinct rows: samples of weight zero left out, equal ones joined, in lexicographic order.
 
         The objective of every network is kept, while the result no longer depends on how the same
         weighted sample was written down (order of rows, repetitions instead of weights).

@@ -19,7 +19,7 @@ __all__ = ["FiniteProgram", "call_solver", "solver_options"]
 
 
 def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
-    """Options that ask `solver` for a relative gap of `accuracy`.
+    """Options for a relative gap of `accuracy` with `solver`.
 
     The absolute tolerance of the gap is small because a good fit has a small objective; the
     relative tolerance is the one that matters.
@@ -114,7 +114,7 @@ class FiniteProgram:
         return np.array_equal(self.masks, masks) and self.problem.equals_but_for_alpha(problem)
 
     def _column_scales(self) -> Array:
-        """``ρ`` for every column of the design; with free biases, the large last column has a scale of its own."""
+        """``ρ`` for every column of the design; with free biases, the large last column has a separate scale."""
         problem = self.problem
         if not problem.free_bias:
             return np.full(problem.design.shape[1], self._units.rho)

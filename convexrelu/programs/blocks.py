@@ -13,7 +13,7 @@ from convexrelu.results.status import Status
 
 __all__ = ["Blocks", "ProgramSolution"]
 
-_DECIMALS = 6
+_DECIMALS = 6  # to which output directions of one block agree; no measurement is recorded
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ __all__ = ["SolverWarning", "Status"]
 
 
 class SolverWarning(UserWarning):
-    """A solver did not end as it should; its result was checked and is reported with its true gap."""
+    """A solver did not converge; its result was checked and is reported with a valid gap."""
 
 
 class Status(Enum):
-    """Result codes. The value is a sentence for people; the name is for programs."""
+    """Result codes. The value is a sentence for people; the name is for code."""
 
     CONVERGED = "the gap is within the tolerance"
     INACCURATE = "the solver could not reach its own tolerance"

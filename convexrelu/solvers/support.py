@@ -97,7 +97,7 @@ def support_of(solver: Any) -> Support:
 def check_support(
     solver: Any, problem: TrainingProblem, *, gated: bool = False, fixed_patterns: bool = False
 ) -> None:
-    """Refuse a problem that a solver does not support.
+    """Raise an error for a problem that a solver does not support.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ __all__ = ["ThresholdPatternOracle", "ThresholdSearchOracle", "threshold_relaxat
 
 
 _EPS = float(np.finfo(np.float64).eps)
-_CHUNK_BYTES = 2**26
+_CHUNK_BYTES = 2**26  # memory of a float copy of some patterns: 64 MB
 
 
 def threshold_relaxation(v: Array) -> float:

@@ -18,7 +18,7 @@ _EPS = float(np.finfo(np.float64).eps)
 # Bound on the error of the angle at which a sample switches: differences of coordinates are rounded once, arctan2 and
 # the quarter turn a few times.
 _ANGLE = 32 * _EPS
-_CHUNK_ENTRIES = 2**20
+_CHUNK_ENTRIES = 2**20  # angles of the turns swept at a time, to limit memory
 
 
 class ThresholdSweepOracle:
@@ -39,7 +39,7 @@ class ThresholdSweepOracle:
     Notes
     -----
     ``O(n² log n)`` once, ``O(n²)`` per call; memory ``O(n²)``. Equal samples count as one. Where several others switch
-    at angles that rounding cannot tell apart, their order is unknown: the bound then counts all that increase it,
+    at angles that rounding cannot distinguish, their order is unknown: the bound then counts all that increase it,
     which makes it loose for samples on common lines, but never wrong.
 
     Examples

@@ -50,14 +50,14 @@ from convexrelu.threshold.sweep import ThresholdSweepOracle
 __all__ = ["train_threshold"]
 
 
-# Columns per round: as many as there are units, within these limits.
+# Columns per round: as many as there are units, within these limits; as in the cutting-plane loop.
 _MIN_COLUMNS, _MAX_COLUMNS = 12, 100
 # Cells are listed for pricing if their masks are no larger than this: on lines, which are quickly listed, and in
 # more dimensions.
 _LIST_BYTES = {"planar": 2**28, "more": 2**21}
 # Largest number of samples for which half-planes are swept.
 _SWEPT_SAMPLES = 2000
-# Random starts of the search that confirms that nothing is left to find.
+# Random starts of the search before the final certificate; no measurement is recorded.
 _STARTS_FOR_A_VERDICT = 300
 # Number of consecutive rounds without a lower objective after which training gives up.
 _PATIENCE = 3
@@ -144,7 +144,7 @@ def train_threshold(
 
 
 def _check(problem: TrainingProblem) -> None:
-    """Refuse problems that are not a lasso."""
+    """Raise an error for problems that are not a lasso."""
     if not problem.loss.is_least_squares:
         raise ValueError(
             f"activation='threshold' does not support loss={problem.loss.name!r}; it is a lasso, "

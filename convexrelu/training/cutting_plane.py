@@ -42,7 +42,7 @@ from convexrelu.training.dual_state import DualPoint, DualState
 
 __all__ = ["CuttingPlane", "oriented"]
 
-# Cuts per round: as many as there are blocks, within these limits.
+# Cuts per round: as many as there are blocks, within these limits; no measurement is recorded.
 _MIN_CUTS, _MAX_CUTS = 12, 100
 # With more outputs on all samples than this, solvers train the network, including its outer weights.
 _MOST_OUTPUTS = 10_000
@@ -78,7 +78,7 @@ class CuttingPlane:
     solver : ProgramSolver
         Solves the finite programs.
     oracles : OraclePair
-        One that finds cuts, and one that is called when the first sees the gap closed, and for the
+        One that finds cuts, and one that is called when the first finds the gap closed, and for the
         final certificate.
     tol : float
         Relative gap to stop at.
@@ -182,7 +182,7 @@ class CuttingPlane:
     # Dual side: prices, cuts, certificates
 
     def _price(self) -> tuple[Certificate, Blocks]:
-        """Certify the network and find cuts; exact pricing is asked where heuristic pricing sees nothing to do."""
+        """Certify the network and find cuts; call exact pricing if heuristic pricing finds no cuts or a small gap."""
         v = self._v
         cuts = self._ask(self.oracles.heuristic, v)
         certificate = self._dual.certify(self._network)
@@ -218,7 +218,7 @@ class CuttingPlane:
         return self._new_cuts(report)
 
     def _is_small(self, certificate: Certificate) -> bool:
-        """Whether the gap is within the tolerance; an estimate keeps the margin that proofs are asked for."""
+        """Whether the gap is within the tolerance; estimates need the same margin as proofs."""
         margin = 1.0 if certificate.is_proof else _SHARE_OF_TOL
         return certificate.relative_gap <= margin * self.tol
 
@@ -252,7 +252,7 @@ class CuttingPlane:
     # Primal side: programs and networks
 
     def _begin_with(self, network: TwoLayerNetwork) -> None:
-        """Report a network at once, with a closed-form bound: pricing and the first program are slower."""
+        """Certify a network immediately, with a closed-form bound: pricing and the first program are slower."""
         self._take(network)
         self._warming_up = self.warm_up_solver is not None
         self._is_solved = len(self._blocks) == 0
@@ -289,7 +289,7 @@ class CuttingPlane:
         return self._solve_program(self._blocks.join(cuts), np.vstack([self._values, zeros]))
 
     def _has_outer_step(self) -> bool:
-        """Whether outer weights are worth a step of their own: where solvers are slower, and cannot do the same."""
+        """Whether to optimise outer weights in a separate step: if solvers are slower, and cannot do the same."""
         problem = self.problem
         if problem.n_outputs == 1 or not problem.loss.smooth or self.fixed_patterns:
             return False

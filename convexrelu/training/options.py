@@ -30,7 +30,7 @@ def check_options(
     max_iter: int,
     time_limit: float | None,
 ) -> None:
-    """Refuse unknown options, by name."""
+    """Raise an error for unknown options, by name."""
     check_oracle(oracle)
     if isinstance(patterns, str):
         check_choice("patterns", patterns, PATTERNS)
@@ -74,7 +74,7 @@ def patterns_of(
 
 
 def check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) -> None:
-    """Refuse a start that does not fit the problem."""
+    """Raise an error for a start that does not fit the problem."""
     if start is None or (isinstance(start, str) and start == "descent"):
         return
     if not isinstance(start, TwoLayerNetwork):

@@ -356,7 +356,7 @@ def _subset_of_sum(terms: Array, wanted: float) -> NDArray[np.bool_] | None:
 
 
 def _subset_sums(terms: Array) -> Array:
-    """Sums of all subsets, in the order of the binary numbers that stand for them."""
+    """Sums of all subsets, in the order of their binary numbers."""
     sums = np.zeros(1)
     for term in terms:
         sums = np.append(sums, sums + term)

@@ -15,9 +15,10 @@ __all__ = ["NARROWEST", "Boxes", "Examined", "Goal", "Tree"]
 
 _CHUNK = 2**17  # entries of an array of boxes × samples, so that it fits in a cache
 _MAX_BYTES = 2**31  # memory limit of open boxes
+# Steps that improve a bound and a point; bounds hold after any number, and no measurement is recorded.
 _SLOPE_STEPS = 3
 _POINT_STEPS = 3
-NARROWEST = 2.0**-40
+NARROWEST = 2.0**-40  # side of a box; dyadic corners are exact in float64 down to this size
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Goal:
 
     @property
     def target(self) -> float:
-        """The bound that is good enough: the level, or slightly above the best value found if that is larger."""
+        """Bound to reach: the level, or slightly above the best value found if that is larger."""
         return self.level if self.level > self.found else (1 + self.rtol) * self.found
 
     @property

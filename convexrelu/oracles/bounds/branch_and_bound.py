@@ -21,7 +21,7 @@ __all__ = ["BranchAndBoundOracle"]
 _EPS = float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
 
-_N_WITNESSES = 64
+_N_WITNESSES = 64  # as for sweeps
 
 
 class BranchAndBoundOracle:

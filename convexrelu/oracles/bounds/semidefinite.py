@@ -20,8 +20,9 @@ __all__ = ["SemidefiniteOracle"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
+# Rows of the semidefinite matrix, n + r, so that a program stays small; no measurement is recorded.
 _MAX_SIZE = 56
-_DIGITS = 13
+_DIGITS = 13  # rows that agree to this are parallel; the difference is added to the bound
 
 
 class SemidefiniteOracle:

@@ -76,7 +76,7 @@ class Lines:
 
     @property
     def multiplicity(self) -> int:
-        """Most rows that any line has."""
+        """Largest number of rows on one line."""
         return int(np.bincount(self.line_of).max(initial=0))
 
 
@@ -220,10 +220,10 @@ class Pieces:
         return np.vstack([found[0][0], found[1][0]]), np.append(found[0][1], found[1][1])
 
     def cell_candidates(self, floor: float, probes: Array) -> tuple[Array, Array]:
-        """Where cells beside the arcs can have a maximum above `floor`; values there if they do.
+        """Points where cells beside the arcs can have a maximum above `floor`, and the values there if they do.
 
         On the other side of the circle, the cells are those on the far side of the sphere. `probes` are
-        some of the lines, to sort out most of the points that are in other cells.
+        some of the lines, to reject most of the points that are in other cells.
         """
         near, near_norms = self._inside(self.g, floor, probes)
         far, far_norms = self._inside(self.g - self.odd, floor, probes)

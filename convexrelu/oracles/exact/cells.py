@@ -40,7 +40,7 @@ class CellOracle:
         Number of cells.
     resolution : float
         Width of cells that may be missing, an angle; infinite where the data are too close to degenerate
-        to tell cells apart, so that only the closed-form relaxation remains as a bound.
+        to distinguish cells, so that only the closed-form relaxation remains as a bound.
 
     Raises
     ------

@@ -21,7 +21,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 _LONG_EPS = float(np.finfo(np.longdouble).eps)
 # Distance from the line, in units of the longest centred sample, that counts as rounding.
 _ON_THE_LINE = 1e-12
-_N_WITNESSES = 64
+_N_WITNESSES = 64  # as for sweeps
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +153,6 @@ class LineOracle:
 
 
 def _summits(values: Array) -> NDArray[np.bool_]:
-    """Whether entries are as high as both neighbours; at the ends, as their only neighbour."""
+    """Local maxima: entries at least as large as both neighbours, or at the ends as the only one."""
     padded = np.pad(values, 1, constant_values=-np.inf)
     return (values >= padded[:-2]) & (values >= padded[2:])

@@ -18,7 +18,7 @@ __all__ = ["PlanarOracle"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
-_N_WITNESSES = 64
+_N_WITNESSES = 64  # as for sweeps
 
 
 class PlanarOracle:
@@ -128,6 +128,6 @@ class PlanarOracle:
 
 
 def _is_summit(values: Array) -> NDArray[np.bool_]:
-    """Whether arcs around the circle are as high as both neighbours."""
+    """Local maxima around the circle: arcs at least as high as both neighbours."""
     least = np.maximum(np.roll(values, 1), np.roll(values, -1)) * (1 - 1e-12)
     return values >= least

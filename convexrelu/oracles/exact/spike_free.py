@@ -25,15 +25,15 @@ __all__ = [
 
 
 _EPS = float(np.finfo(np.float64).eps)
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-9  # of cosines and lengths, for rounding
 # Largest proved length for data that count as spike-free.
 LONGEST = 1 + 1e-7
 # Largest `orthogonality_error` that counts as rounding.
 ORTHOGONAL = 1e-8
 # Cosines and entries of inverses above this are not rounding.
 _CLEARLY = 1e-6
-_DIGITS = 13
-_ASCENT_STEPS = 50
+_DIGITS = 13  # unit rows that agree to this count as one direction
+_ASCENT_STEPS = 50  # power iterations towards a witness; no measurement is recorded
 
 
 class SpikeFreeOracle:

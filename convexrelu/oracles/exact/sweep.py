@@ -21,44 +21,45 @@ from convexrelu.patterns.enumerate import RowSpace
 __all__ = ["SweepOracle", "count_arcs"]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Limits of memory: arcs swept at a time, sorted arcs kept between calls, points times lines evaluated at a time.
 _CHUNK_ARCS = 2**16
 _KEPT_ARCS = 2**18
 _BATCH_ENTRIES = 2**20
-# Lines that sort out most of the points that are not in the cell they should be in.
+# Lines that reject most candidates outside their cell before the exact test; no measurement is recorded.
 _PROBES = 32
-# Local maxima of this part of the highest value are worth handing out.
+# Local maxima above this fraction of the highest value are returned as witnesses; no measurement is recorded.
 _FRACTION = 0.9
 
 
 class SweepOracle:
-    r"""``M(v)`` for data of rank at most three, whose thousands of cells are visited but never stored.
+    r"""``M(v)`` for data of rank at most three, whose cells are visited but never stored.
 
-    On the unit sphere every sample draws a great circle ``{x̃_iᵀu = 0}``; ``h(u) = vᵀ relu(X̃u)`` is
-    linear, ``gᵀu``, on each cell that the circles leave, ``g = X̃ᵀDv``. A maximum of ``|h|`` is either
+    On the unit sphere every sample defines a great circle ``{x̃_iᵀu = 0}``; ``h(u) = vᵀ relu(X̃u)`` is
+    linear, ``gᵀu``, on each cell between the circles, ``g = X̃ᵀDv``. A maximum of ``|h|`` is either
 
     * on some circle: there ``h`` is a planar function, and between two crossings its maximum is ``‖g‖``
       (``g`` projected on the circle's plane) or at an end; or
     * inside a cell: then it is at ``u = g/‖g‖``, with the value ``‖g‖``. The cell has an edge on some
-      circle, so that its ``g`` is met on the way along that circle.
+      circle, so the sweep along that circle finds its ``g``.
 
     Sorting the crossings of a circle and adding ``±v_j x̃_j`` at each gives all ``g``. Rank two is one
     circle, the whole sphere, and is swept with an order sorted once; rank three has a circle for every
-    sample. Few ``g/‖g‖`` are on the right side of the three circles at hand, and ``h`` is evaluated at
-    those.
+    sample. Few ``g/‖g‖`` are on the right side of the three circles next to them, and ``h`` is evaluated
+    at those.
 
     Parameters
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``, of numerical rank at most three.
     n_witnesses : int
-        How many of the best local maxima are handed out at most.
+        Largest number of local maxima to return, the best first.
 
     Attributes
     ----------
     rank : int
         Numerical rank of the rows.
     n_arcs : int
-        How many arcs a call sweeps.
+        Number of arcs that a call sweeps.
 
     Raises
     ------
@@ -88,7 +89,7 @@ class SweepOracle:
     nearest point of that circle has the value ``H cos ρ``, which covers every ``ρ`` that is not far above
     rounding level. Otherwise consider the point at height ``η`` on the way from the circle to ``u``.
     Every circle is at least ``ρ`` from ``u``, so this point is at least ``η`` from every circle, on the side
-    where ``u`` is: all signs are told rightly there, and the ``g`` of that arc is the one of the cell,
+    where ``u`` is: all signs are computed correctly there, and the ``g`` of that arc is the one of the cell,
     however many circles meet, nearly meet, or coincide around it. If rounding makes ``g/‖g‖`` seem to lie
     outside the cell, then ``ρ`` is of the order of that rounding ``κ``, and the circle's own value is short
     of ``H`` by ``O(κ²/H)`` only.
@@ -181,7 +182,7 @@ class SweepOracle:
             some = slice(first, first + batch)
             values = np.abs(function(points[some]))
             inside = values >= (1 - 1e-9) * norms[some]
-            # Outside their cell, points are no local maxima; the function is as large as it is there, though.
+            # Points outside their cell are no local maxima, but their values are valid lower bounds.
             found.raise_to(points[some], values)
             found.add(points[some][inside], values[inside])
 
@@ -200,7 +201,7 @@ class SweepOracle:
         return directions[order], np.abs(values[order]), signs, masks[keep]
 
     def _rounding(self, v: Array) -> float:
-        """What rounding, the height of the sweep and the row space can hide.
+        """Bound on the errors from rounding, the height of the sweep and the row space.
 
         Sums in blocks have errors of ``√k eps L``. A piece has four: its start, what is odd in the
         function, the blocks and their totals. On a circle, it counts once for the values and once for
@@ -241,7 +242,7 @@ class _Found:
 
 
 def count_arcs(space: RowSpace) -> int:
-    """How many arcs a sweep of rows with this row space, of rank at most three, takes; counted without sorting any."""
+    """Number of arcs in a sweep of rows with this row space, of rank at most three; counted without sorting."""
     lines = Lines.of(_in_three_dimensions(space.coordinates))
     return (len(lines.normals) if space.rank == 3 else 1) * _arcs_per_circle(lines)
 

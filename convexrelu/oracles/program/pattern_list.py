@@ -17,7 +17,7 @@ __all__ = ["PatternOracle"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
-_CHUNK_BYTES = 2**26
+_CHUNK_BYTES = 2**26  # memory of a float copy of some patterns: 64 MB
 
 
 class PatternOracle:

@@ -18,7 +18,7 @@ from convexrelu.oracles.program.pattern_list import PatternOracle
 __all__ = ["PatternSearch"]
 
 
-_SWEEPS = 6  # of the alternation
+_SWEEPS = 6  # of the alternation, at most; no measurement is recorded
 _NOTHING = 1e-8  # relative to its point: a projection this short is zero up to rounding
 _ENOUGH = 1e-3  # relative gain of a sweep below which it is the last
 
@@ -94,7 +94,7 @@ class PatternSearch:
         return self._report(index, found)
 
     def _alternate(self, index: NDArray[np.intp], maps: Array, g: Array, deadline: float) -> _Found:
-        """Alternate until the largest value hardly rises."""
+        """Alternate until the largest value hardly increases."""
         from convexrelu._utils.torch_import import torch
 
         maps, g, blocks = maps[index], g[index], torch.from_numpy(index)

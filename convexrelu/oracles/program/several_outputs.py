@@ -23,7 +23,7 @@ __all__ = ["MAX_PROVED_OUTPUTS", "SeveralPatternsOracle"]
 
 MAX_PROVED_OUTPUTS = 4  # a fan proves up to this number; beyond, the bound is spectral
 _N_DIRECTIONS = 16  # output directions at which the list is priced for witnesses
-_STEPS = 3
+_STEPS = 3  # of the alternation for witnesses; no measurement is recorded
 
 
 class SeveralPatternsOracle:

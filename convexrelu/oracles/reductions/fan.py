@@ -21,12 +21,12 @@ __all__ = ["FanOracle"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
-_DIGITS = 12
+_DIGITS = 12  # rays that differ by rounding share a proof
 _FLATTEST = 1e-9  # heights below this fraction of the largest are raised to it
 _NARROWEST = 1e-5  # angle below which no cone is split
-_ATTEMPTS = 4
+_ATTEMPTS = 4  # proofs at one ray: a refuted level is raised; no measurement is recorded
 _NOTED = 4  # witnesses of each proof that are kept
-_N_WITNESSES = 64
+_N_WITNESSES = 64  # as for sweeps
 
 
 class FanOracle:
@@ -171,7 +171,7 @@ class _Rays:
 
     @property
     def target(self) -> float:
-        """The bound that is good enough: the level, or slightly above the best value found if that is larger."""
+        """Bound to reach: the level, or slightly above the best value found if that is larger."""
         return self._level if self._level > self.found else (1 + self._oracle.rtol) * self.found
 
     @property

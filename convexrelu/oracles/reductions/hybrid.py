@@ -12,7 +12,7 @@ __all__ = ["HybridOracle"]
 
 
 class HybridOracle:
-    """Pass on proofs that decide the question, and turn all others into estimates.
+    """Pass on proofs that are tight enough, and turn all others into estimates.
 
     A proof decides it if its bound is at most `level`, or only slightly above the largest value found. If the bound
     is far above, the value found is the better guess: the report is then an estimate, and the bound is
@@ -21,7 +21,7 @@ class HybridOracle:
     Parameters
     ----------
     prover : Oracle
-        Oracle whose reports are proofs, with the best witnesses that it knows.
+        Oracle whose reports are proofs, with the best witnesses that it found.
     rtol : float
         Largest relative distance of a bound above the largest value found.
 

@@ -19,7 +19,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 class OutputRankOracle:
-    """Price ``V`` in coordinates of its own row space.
+    """Price ``V`` in coordinates of its row space.
 
     With orthonormal columns ``O`` of shape (K, R) and ``V = V'Oᵀ + E``::
 

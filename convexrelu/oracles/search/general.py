@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 __all__ = ["GeneralSearchOracle"]
 
 
-_ROUNDS = 8
+_ROUNDS = 8  # of polishing, at most; no measurement is recorded
 _RISE = 1e-7  # polishing stops below this relative rise of the value
 _REFINED = 16  # the strongest go on after the first round; the rest are good enough for cuts
 _ON_KINK = 1e-8  # relative distance of a sample from its kink that counts as rounding
@@ -38,7 +38,7 @@ class GeneralSearchOracle(Search):
     1. All starts at once: ``g ← Vᵀφ(X̃u)/‖·‖``, then a step of ``u`` towards the maximiser of the linear piece of the
        scalar function (see :class:`~convexrelu.oracles.SearchOracle`), with step sizes that fall geometrically. With
        more than 16 384 samples, on as many draws with probabilities ``‖V_i‖‖x̃_i‖``; the best go on with all samples.
-    2. The best distinct pairs of a pattern and a ``g`` go on with smoothed Newton steps on the scalar function.
+    2. The best distinct pairs of a pattern and a ``g`` are improved by smoothed Newton steps on the scalar function.
     3. Polish: climb to a local maximum of the scalar function, update ``g``; then, on the face of the cell where ``u``
        is, go to the singular vectors of the linear map ``u → VᵀD^φX̃u`` if that is higher. The strongest repeat this
        while they rise. With more than 5000 samples this gains too little to be done.

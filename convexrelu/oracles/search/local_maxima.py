@@ -117,7 +117,7 @@ def _climb_alone(
     index: Tensor,
     deadline: float,
 ) -> None:
-    """Let the candidates at `index` climb one by one, in place."""
+    """Climb from the candidates at `index` one by one, in place."""
     X, masks_ = design.numpy(), masks.numpy()
     kinks_ = kinks.expand(masks.shape).numpy()
     tilts = tilt.expand(projections.shape).numpy()
@@ -211,7 +211,7 @@ class _Climbers:
         self.values = self.projections.norm(dim=1)
 
     def _expect(self, outputs: Tensor) -> None:
-        """Let the projections begin with the nearest kinks."""
+        """Start the projections from the nearest kinks."""
         size = min(self.cones.rows.shape[1] - 1, outputs.shape[1])
         rows = _nearest_kinks(outputs, self.signs, self.heights, size)
         self.cones.rows[:, :size] = rows

@@ -34,7 +34,7 @@ class SearchOracle(Search):
        (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 16 384
        samples, these are made on as many draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
        steps on all samples. The maxima of the last call are among the starts.
-    2. The best distinct patterns go on with Newton steps, on the function with its nearest kinks smoothed.
+    2. The best distinct patterns are improved by Newton steps, on the function with its nearest kinks smoothed.
     3. Polish: maximise over the pattern's cell exactly, cross the facets that block the ascent,
        repeat until none does. The result is a local maximum. With more than 5000 samples, whose kinks are small and
        close together, this would gain less than a thousandth of the value, and is left out.

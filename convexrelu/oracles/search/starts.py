@@ -17,7 +17,7 @@ __all__ = ["apart", "to_numpy"]
 
 _POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
 _POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
-_FEWEST_POLISHED = 8
+_FEWEST_POLISHED = 8  # whatever the size; no measurement is recorded
 _CLOSE = 0.99  # cosine of two directions that count as equal where patterns do not decide
 
 

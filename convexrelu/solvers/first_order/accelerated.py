@@ -14,8 +14,8 @@ from convexrelu._utils.typing import Array
 __all__ = ["accelerated", "shrunk"]
 
 
-_MAX_DOUBLINGS = 60
-_ROUNDING = 1e-12
+_MAX_DOUBLINGS = 60  # of the curvature: a factor of 1e18
+_ROUNDING = 1e-12  # relative error of the objective that may be rounding
 
 
 def accelerated(

@@ -1,4 +1,4 @@
-"""A first-order solver for programs whose patterns must not move, and whose Newton systems are too large."""
+"""A first-order solver for programs with fixed patterns whose Newton systems are too large."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from convexrelu.solvers.first_order.accelerated import accelerated, shrunk
 __all__ = ["with_best_outer_weights"]
 
 
-_MAX_STEPS = 300
+_MAX_STEPS = 300  # a limit; no measurement is recorded
 _ACCURACY = 1e-7  # stop at this relative change of the weights in a step
 
 

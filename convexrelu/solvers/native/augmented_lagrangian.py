@@ -38,17 +38,18 @@ from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
 
 __all__ = ["AugmentedLagrangian"]
 
+# No measurement is recorded for the numbers below.
 _FIRST_STEP = 1e3  # τ, but not above 1/alpha
 # Factors of τ from one outer iteration to the next: after a few Newton steps, after many, and after too many,
 # whether because of kinks or rounding.
 _FEW_STEPS, _FAST_GROWTH, _GROWTH, _RETREAT = 2, 10.0, 3.0, 0.1
-_LARGEST_STEP = 1e12
+_LARGEST_STEP = 1e12  # τ: times the machine precision, about 2e-4
 _RESUMED = 0.1  # of the last τ, where the next program is almost the same
-_INEXACTNESS = 1.0
+_INEXACTNESS = 1.0  # of a subproblem: largest ‖∇φ‖ in units of ‖Δu‖/√τ
 _MAX_OUTER = 60
-_MAX_NEWTON = 60
-_MAX_HALVINGS = 30
-_SUFFICIENT = 1e-4
+_MAX_NEWTON = 60  # for each subproblem
+_MAX_HALVINGS = 30  # of a step: 2⁻³⁰ is about 1e-9
+_SUFFICIENT = 1e-4  # part of the predicted decrease in Armijo's rule, a convention
 # Number of consecutive outer iterations without a smaller gap after which the solver gives up.
 _PATIENCE = 8
 

@@ -41,7 +41,7 @@ from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
 
 __all__ = ["interior_point"]
 
-_MAX_ITER = 100
+_MAX_ITER = 100  # a limit: twenty to thirty iterations are usual
 _TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
 _SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
 _REFINEMENTS = 10  # at most, per solution of the normal equations

@@ -20,7 +20,7 @@ so the loss has the curvature ``Θ = s/D`` in the system of
 whose ``ζ = s dz``. Steps are Mehrotra's (1992), from an infeasible start.
 
 The cross-entropy of the softmax is one of these as well: ``log Σ_k exp(f_k) − f_y = min_ν Σ_k exp(f_k − ν) + ν − 1
-− f_y``, the Poisson deviance for one-hot counts with an intercept ``ν`` of its own for every sample.
+− f_y``, the Poisson deviance for one-hot counts with a separate intercept ``ν`` for every sample.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ __all__ = ["loss_interior_point"]
 
 # Blocks that should be zero are only approximately so: iterate until this can be decided.
 _LARGEST_GAP = 1e-4
-_MAX_ITER = 150
+_MAX_ITER = 150  # a limit; no measurement is recorded
 _PATIENCE = 30  # give up after as many iterations that lower neither gap nor complementarity
-_LARGE = 1e150
+_LARGE = 1e150  # its square does not overflow
 _TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
 _TINY = float(np.finfo(np.float64).tiny)
 _FEASIBLE = 1e-9  # largest violation of a slack
@@ -168,7 +168,7 @@ class _End(NamedTuple):
 
 
 class _Program:
-    """The program in units of its own, ``X̃/ρ`` and, for homogeneous losses, ``(y − c₀)/τ``.
+    """The program in its units, ``X̃/ρ`` and, for homogeneous losses, ``(y − c₀)/τ``.
 
     Arrays of outputs are flat, of shape (N,): all outputs of the first sample come first.
     """
@@ -202,7 +202,7 @@ class _Program:
         return torch.tensor(array, dtype=torch.float64, device=self.device)
 
     def _free_columns(self, n: int, k: int) -> Tensor:
-        """``E``: intercepts, and directions that the softmax does not see."""
+        """``E``: intercepts, and directions in which the softmax is constant."""
         columns = []
         if self.problem.fit_intercept:
             columns.append(np.tile(np.eye(k), (n, 1)))

@@ -21,8 +21,10 @@ from convexrelu.solvers.native.tensor_program import TensorProgram
 
 # From this many samples on, systems on their side are not factorised at every step.
 _LARGE = 2000
+# Conjugate gradient steps with a factor of an earlier system, before it is replaced, and with a new one; no
+# measurement is recorded.
 _FEW_REFINEMENTS, _MANY_REFINEMENTS = 8, 20
-_FORCING = 1e-2
+_FORCING = 1e-2  # largest relative residual of a Newton step; no measurement is recorded
 # Number of samples per dimension of the active blocks from which their Gram matrix is worth keeping.
 _MANY_SAMPLES = 8
 

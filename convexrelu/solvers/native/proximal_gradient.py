@@ -11,9 +11,9 @@ from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
 
 __all__ = ["proximal_gradient"]
 
-_POWER_STEPS = 30
-_SAFETY = 1.05
-_CHECK_EVERY = 10
+_POWER_STEPS = 30  # no measurement is recorded
+_SAFETY = 1.05  # the power method ends below the largest eigenvalue
+_CHECK_EVERY = 10  # steps between two evaluations of the gap, each about as costly as a step
 
 
 def proximal_gradient(

@@ -27,7 +27,7 @@ from convexrelu._utils.torch_import import Tensor, torch
 __all__ = ["BlockSystem", "OutputMap", "OutputSystem", "SaddleSystem"]
 
 _SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
-_REFINEMENTS = 2
+_REFINEMENTS = 2  # steps of iterative refinement; no measurement is recorded
 _TIGHT = 1e2  # times the median: a larger Θ is on or near a kink
 _CHUNK = 2**22  # entries of B at a time
 

@@ -27,6 +27,7 @@ _LARGEST_SYSTEM = 8000
 CHEAP_ITERATION = 3e8
 # Interior points leave blocks that should be zero only approximately so: they go on until this can be decided.
 _INTERIOR_GAP = 1e-4
+# Gap of the float32 steps that find active blocks before Newton steps; no measurement is recorded.
 _ROUGH_GAP = 1e-2
 _SUPPORT = {
     "auto": Support("separable", "separable", skip=False, instead="solver='cvxpy:CLARABEL'"),

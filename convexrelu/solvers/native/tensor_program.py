@@ -1,4 +1,4 @@
-"""Finite programs as tensors, in their own units: the data of the native solvers."""
+"""Finite programs as tensors, in suitable units: the data of the native solvers."""
 
 from __future__ import annotations
 

@@ -59,13 +59,13 @@ _STAGES_OF_KINKS = (
 _STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
 _LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
 _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps between large ones
-_MEMORY = 20
-_FIRST_NORM = 0.5  # of inner and of outer weights
+_MEMORY = 20  # pairs of L-BFGS, twice the default of scipy; no measurement is recorded
+_FIRST_NORM = 0.5  # of inner and of outer weights; no measurement is recorded
 # Number of neurons at a penalty of 0.003, in units in which data have size one; at a tenth of that, twice as many do
 # better, but hardly so with several outputs.
 _NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
 _FEWEST_NEURONS, _MOST_NEURONS = 50, 300
-_MAX_SAMPLES = 5_000
+_MAX_SAMPLES = 5_000  # to limit the time of descent; no measurement is recorded
 # With more hidden outputs than this, use single precision, and chunks of rows whose arrays stay in the cache.
 _LARGE, _CHUNK = 2**14, 2**16
 

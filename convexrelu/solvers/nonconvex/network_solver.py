@@ -122,7 +122,7 @@ def _with_cuts(
 def best_length(
     problem: TrainingProblem, network: TwoLayerNetwork, units: Array, signs: Array
 ) -> float:
-    """``θ*``: convex in one variable, and at most where the penalty alone is the objective of now."""
+    """``θ*``: convex in one variable, and at most where the penalty alone equals the current objective."""
     added = problem.network(units, signs, _zero(problem)).predict(problem.X)
     outputs, cost = network.predict(problem.X), problem.alpha * len(units)
 
