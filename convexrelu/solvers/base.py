@@ -7,6 +7,7 @@ from typing import Protocol
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
+from convexrelu.solvers.support import unsupported
 
 __all__ = ["METHODS", "SOLVERS", "ProgramSolver"]
 
@@ -41,5 +42,5 @@ class ProgramSolver(Protocol):
         start: Array | None = None,
         time_limit: float | None = None,
     ) -> ProgramSolution:
-        """Solve the gated program on the patterns of `blocks`."""
-        ...
+        """Solve the gated program on the patterns of `blocks`; refused by solvers that inherit this."""
+        raise unsupported(self, "gated programs")

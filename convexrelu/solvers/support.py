@@ -9,7 +9,7 @@ from typing import Any
 from convexrelu.losses import Loss, Multinomial, SeparableLoss
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["Support", "check_support", "support_of"]
+__all__ = ["Support", "check_support", "support_of", "unsupported"]
 
 # Names of sets of losses.
 _CONTAINS: dict[str, Callable[[Loss], bool]] = {
@@ -114,8 +114,14 @@ def check_support(
     ValueError
         With a message that says what is not supported, and what to use.
     """
-    support = support_of(solver)
-    lacking = support.lacks(problem, gated=gated, fixed_patterns=fixed_patterns)
+    lacking = support_of(solver).lacks(problem, gated=gated, fixed_patterns=fixed_patterns)
     if lacking:
-        name = getattr(solver, "name", type(solver).__name__)
-        raise ValueError(f"solver={name!r} does not support {lacking}; use {support.instead}")
+        raise unsupported(solver, lacking)
+
+
+def unsupported(solver: Any, lacking: str) -> ValueError:
+    """The error that a solver does not support a feature, and what to use."""
+    name = getattr(solver, "name", type(solver).__name__)
+    return ValueError(
+        f"solver={name!r} does not support {lacking}; use {support_of(solver).instead}"
+    )

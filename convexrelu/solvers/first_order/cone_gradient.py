@@ -15,6 +15,7 @@ from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
 from convexrelu.results.status import Status
+from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.first_order.accelerated import accelerated, shrunk
 from convexrelu.solvers.support import Support, check_support
 
@@ -25,7 +26,7 @@ _MAX_STEPS = 40  # further steps pay off more after another round of cuts
 _ACCURACY = 1e-5  # stop at this relative change of the blocks in a step
 
 
-class ConeGradientSolver:
+class ConeGradientSolver(ProgramSolver):
     """Accelerated proximal gradient steps, with the cones in the proximal map: for several outputs and smooth losses.
 
     The program ``min F(Σ_j (E_j X̃u_j) g_jᵀ + c) + alpha Σ_j ‖u_j‖`` over ``u_j`` in the cones ``K_j`` has a proximal
@@ -86,18 +87,6 @@ class ConeGradientSolver:
             accuracy=0.0,
             seconds=seconds,
         )
-
-    def gated(
-        self,
-        problem: TrainingProblem,
-        blocks: Blocks,
-        *,
-        start: Array | None = None,
-        time_limit: float | None = None,
-    ) -> ProgramSolution:
-        """Not supported: gated programs have other solvers."""
-        check_support(self, problem, gated=True)
-        raise AssertionError
 
 
 class _Program:

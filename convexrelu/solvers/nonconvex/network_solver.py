@@ -25,6 +25,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
 from convexrelu.programs.neuron_map import blocks_of, with_best_intercept
 from convexrelu.results.status import Status
+from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.nonconvex.descent import polish
 from convexrelu.solvers.support import Support, check_support
 
@@ -37,7 +38,7 @@ _WITHIN = 1e-6  # of the bracket of a line search
 _LARGEST = 1e100  # room that a bracket leaves below the largest number
 
 
-class NetworkSolver:
+class NetworkSolver(ProgramSolver):
     """Descent from the network of the blocks, with new blocks along the directions that an oracle found.
 
     For losses with a gradient. The result is no worse than the given network.
@@ -87,18 +88,6 @@ class NetworkSolver:
             seconds=time.perf_counter() - began,
             moved=moved,
         )
-
-    def gated(
-        self,
-        problem: TrainingProblem,
-        blocks: Blocks,
-        *,
-        start: Array | None = None,
-        time_limit: float | None = None,
-    ) -> ProgramSolution:
-        """Not supported: gates do not move."""
-        check_support(self, problem, gated=True)
-        raise AssertionError
 
 
 def _with_cuts(
