@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
+from convexrelu.column_generation import ColumnGeneration
 from convexrelu.interpolation.norm_certificate import (
     MET,
-    Found,
     dual_feasible,
     miss,
     norm_certificate,
     with_margin,
 )
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.oracles import OracleReport
+from convexrelu.oracles import Oracle
 from convexrelu.oracles.selection import OraclePair
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
+from convexrelu.results.result import Result
 from convexrelu.results.status import Status
 
 __all__ = ["InterpolationByPatterns", "InterpolationProgram"]
@@ -36,87 +38,90 @@ _NO_BLOCK = 1e-7
 
 
 @dataclass(eq=False)
-class InterpolationByPatterns:
+class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
     """Column generation for the interpolation program.
 
-    While the patterns cannot meet the targets, missing them is allowed at a price.
+    While the patterns cannot meet the targets, missing them is allowed at a price, and there is no certificate.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+    oracles : OraclePair
+    first : Blocks
+        Columns of the first program.
+    size : float
+        Approximate size of the norm.
+    tol, max_iter, time_limit, started, progress
+        As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
     """
 
     problem: TrainingProblem
     oracles: OraclePair
-    tol: float
-    max_iter: int
-    deadline: float
+    first: Blocks
     size: float
 
-    def run(self, blocks: Blocks) -> Found:
-        """Add patterns until the gap is closed or none are left to add.
+    # The norm may stand still for many rounds before it falls again; `max_iter` ends the loop.
+    _PATIENCE: ClassVar[float] = math.inf
 
-        Raises
-        ------
-        ValueError
-            If the targets cannot be met, and no more pattern helps.
-        """
-        best: tuple[TwoLayerNetwork, Certificate] | None = None
-        for n_iter in range(1, self.max_iter + 1):
-            program, meets = self._solved(blocks)
-            if program is None:
-                return self._ended(best, n_iter, Status.FAILED)
-            network = with_margin(self.problem, program.network())
-            v = dual_feasible(self.problem, program.dual())
-            certificate, cuts = self._price(network, v, blocks)
-            if meets and miss(self.problem, network) <= MET:
-                best = _better(best, (network, certificate))
-                if best[1].relative_gap <= self.tol:
-                    return *best, n_iter, Status.CONVERGED
-            if len(cuts) == 0:
-                return self._ended(best, n_iter, Status.STALLED)
-            if time.perf_counter() > self.deadline:
-                return self._ended(best, n_iter, Status.TIME_LIMIT)
-            blocks = blocks.join(cuts)
-        return self._ended(best, self.max_iter, Status.MAX_ITER)
+    _blocks: Blocks = field(init=False)
+    _program: InterpolationProgram = field(init=False)
+    _meets: bool = field(init=False)  # whether the program meets the targets
 
-    def _solved(self, blocks: Blocks) -> tuple[InterpolationProgram | None, bool]:
-        """The program over the blocks, and whether it meets the targets."""
+    def _begin(self) -> Status | None:
+        self._blocks = Blocks.none(self.problem.n_samples)
+        return self._add(self.first)
+
+    def _solve(self, columns: Blocks) -> tuple[Status, bool]:
+        """Solve with the targets as constraints, or at a price where they cannot be met."""
+        self._blocks = self._blocks.join(columns)
         for price_, meets in ((None, True), (_PRICE, False)):
-            program = InterpolationProgram(self.problem, blocks, price_, self.size)
-            if program.solve():
-                return program, meets
-        return None, False
+            self._program = InterpolationProgram(self.problem, self._blocks, price_, self.size)
+            self._meets = meets
+            if self._program.solve():
+                return Status.CONVERGED, True
+        return Status.FAILED, False
 
-    def _ended(
-        self, best: tuple[TwoLayerNetwork, Certificate] | None, n_iter: int, status: Status
-    ) -> Found:
-        if best is None:
-            raise ValueError(
-                f"y: no network was found that meets it ({status.value}); is there one for these X?"
-            )
-        return *best, n_iter, status
-
-    def _price(
-        self, network: TwoLayerNetwork, v: Array, blocks: Blocks
-    ) -> tuple[Certificate, Blocks]:
+    def _price(self) -> tuple[Certificate | None, Blocks]:
         """Heuristic pricing, or exact pricing where that finds no more cuts."""
+        network = with_margin(self.problem, self._program.network())
+        v = dual_feasible(self.problem, self._program.dual())
         heuristic, exact, _ = self.oracles
-        certificate, report = norm_certificate(
-            self.problem, network, heuristic, v, self.tol, self.deadline
-        )
-        cuts = self._cuts(report, blocks)
+        certificate, cuts = self._ask(heuristic, network, v)
         if exact is not heuristic and (len(cuts) == 0 or certificate.relative_gap <= self.tol):
-            certificate, report = norm_certificate(
-                self.problem, network, exact, v, self.tol, self.deadline
-            )
-            cuts = self._cuts(report, blocks)
+            certificate, cuts = self._ask(exact, network, v)
+        if not self._meets or miss(self.problem, network) > MET:
+            return None, cuts
+        self._best, certificate = _better(self._certified, (network, certificate))
         return certificate, cuts
 
-    def _cuts(self, report: OracleReport, blocks: Blocks) -> Blocks:
-        """The strongest witnesses that are not blocks yet."""
+    def _ask(
+        self, oracle: Oracle, network: TwoLayerNetwork, v: Array
+    ) -> tuple[Certificate, Blocks]:
+        """Certificate of a network, and the strongest witnesses that are not blocks yet."""
+        certificate, report = norm_certificate(
+            self.problem, network, oracle, v, self.tol, self._deadline()
+        )
         found = Blocks(report.masks, report.signs, report.directions)
-        known = set(blocks.keys())
+        known = set(self._blocks.keys())
         fresh = [
             i for i, key in enumerate(found.keys()) if key not in known and report.values[i] > 0
         ]
-        return found.select(fresh[: max(_MIN_CUTS, len(blocks))])
+        return certificate, found.select(fresh[: max(_MIN_CUTS, len(self._blocks))])
+
+    def _conclude(self, status: Status) -> Status:
+        if self._certified is None:
+            raise ValueError(
+                f"y: no network was found that meets it ({status.value}); is there one for these X?"
+            )
+        return status
+
+    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
+        solver_status = self._solver_status or Status.CONVERGED
+        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
+
+    @property
+    def _n_columns(self) -> int:
+        return len(self._blocks)
 
 
 def _better(

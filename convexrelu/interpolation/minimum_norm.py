@@ -17,6 +17,7 @@ from convexrelu.certificates.certificate import Certificate
 from convexrelu.interpolation.column_generation import InterpolationByPatterns
 from convexrelu.interpolation.norm_certificate import MET, Found, miss, norm
 from convexrelu.interpolation.on_line import interpolate_on_line
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import SpikeFreeOracle
 from convexrelu.oracles.for_problem import oracles_for, relaxation_for
 from convexrelu.oracles.selection import OraclePair
@@ -96,6 +97,8 @@ def minimum_norm(
     ValueError
         For bad data; several outputs; free biases without samples on a line; or targets that no network was found to
         meet, such as different targets for equal samples.
+    KeyboardInterrupt
+        If interrupted before there is a network; later on, the result has ``Status.INTERRUPTED``.
 
     Examples
     --------
@@ -117,26 +120,35 @@ def minimum_norm(
         constant = problem.zero_network()
         if miss(problem, constant) == 0:
             nothing = Certificate(0.0, 0.0, "global", "relaxation", True)
-            found: Found = constant, nothing, 0, Status.CONVERGED
+            result = _result((constant, nothing, 0, Status.CONVERGED), tol, started)
         elif problem.free_bias:
-            found = interpolate_on_line(problem)
+            result = _result(interpolate_on_line(problem), tol, started)
         else:
             pair = oracles_for(problem, oracle, random_state)
             deadline = math.inf if time_limit is None else started + time_limit
             blocks, size = _first_blocks(problem, pair, random_state, deadline)
-            found = InterpolationByPatterns(problem, pair, tol, max_iter, deadline, size).run(
-                blocks
-            )
-    network, certificate, n_iter, status = found
-    if (missed := miss(problem, network)) > MET:
+            result = InterpolationByPatterns(
+                problem,
+                pair,
+                blocks,
+                size,
+                tol=tol,
+                max_iter=max_iter,
+                time_limit=time_limit,
+                started=started,
+            ).run()
+    assert isinstance(result.network, TwoLayerNetwork)
+    if (missed := miss(problem, result.network)) > MET:
         raise ValueError(f"y: the network that was found misses it by {missed:.1e} of its spread")
+    return result
+
+
+def _result(found: Found, tol: float, started: float) -> Result:
+    """Result of a formula, or of one program."""
+    network, certificate, n_iter, status = found
+    seconds = time.perf_counter() - started
     result = Result.of_one_program(
-        network,
-        certificate,
-        status,
-        tol=tol,
-        seconds=time.perf_counter() - started,
-        n_blocks=0,
+        network, certificate, status, tol=tol, seconds=seconds, n_blocks=0
     )
     return replace(result, n_iter=n_iter)
 

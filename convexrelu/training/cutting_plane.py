@@ -5,22 +5,22 @@
        └──── master ◄── blocks ◄┘
 
 In the dual, every block of the master is one constraint of ``M(v) ≤ alpha``, and the oracle finds
-violated ones: cutting planes. In the primal it is column generation. The loop stops on the
-certificate.
+violated ones: cutting planes. In the primal it is column generation, whose loop is in
+:mod:`convexrelu.column_generation`. It stops on the certificate.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price
+from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.selection import OraclePair
@@ -50,16 +50,14 @@ _MOST_OUTPUTS = 10_000
 _WARM_UP_PROGRESS = 0.01
 # Loss in objective, as a fraction of tol, accepted for fewer neurons.
 _AS_GOOD = 1e-3
-# Number of consecutive rounds without progress after which the loop gives up.
-_PATIENCE = 3
 # Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
-# Fractions of the time after which descent and rounds end: the rest is for the final certificate.
-_TIME_FOR_DESCENT, _TIME_FOR_ROUNDS = 0.5, 0.9
+# Fraction of the time after which descent ends.
+_TIME_FOR_DESCENT = 0.5
 
 
 @dataclass(eq=False)
-class CuttingPlane:
+class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     """Cutting planes around a program solver and an oracle.
 
     Every round solves the master problem, prices its dual point, and adds the blocks that violate the dual
@@ -80,12 +78,6 @@ class CuttingPlane:
     oracles : OraclePair
         One that finds cuts, and one that is called when the first finds the gap closed, and for the
         final certificate.
-    tol : float
-        Relative gap to stop at.
-    max_iter : int
-        Largest number of finite programs.
-    time_limit : float, optional
-        Seconds; the loop ends with the best network so far.
     descend : callable, optional
         Makes a network to start from, given a deadline; called if no start is given. Without it, the loop starts
         without patterns.
@@ -95,35 +87,25 @@ class CuttingPlane:
     fixed_patterns : bool
         Whether blocks may have only the patterns that the oracles return: a network does not determine its patterns
         if a sample is on a kink.
-    progress : callable, optional
-        Called with every :class:`~convexrelu.results.Round`.
+    tol, max_iter, time_limit, started, progress
+        As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
     """
 
     problem: TrainingProblem
     solver: ProgramSolver
     oracles: OraclePair
-    tol: float = 1e-3
-    max_iter: int = 30
-    time_limit: float | None = None
     descend: Callable[[float], TwoLayerNetwork] | None = None
     warm_up_solver: ProgramSolver | None = None
     fixed_patterns: bool = False
-    progress: Callable[[Round], None] | None = None
 
-    _started: float = field(default=0.0, init=False)
-    _network: TwoLayerNetwork = field(init=False)
+    _TIME_FOR_ROUNDS: ClassVar[float] = 0.9  # the rest is for the final certificate
+
+    _start: TwoLayerNetwork | None = field(default=None, init=False)
     _v: Array = field(init=False)  # dual point of the last master problem
     _dual: DualState = field(init=False)
-    # The last network that was certified, with its certificate: what an interruption returns.
-    _certified: tuple[TwoLayerNetwork, Certificate] | None = field(default=None, init=False)
     _blocks: Blocks = field(init=False)
     _values: Array = field(init=False)  # of the blocks, in the last master problem
-    _solver_status: Status | None = field(default=None, init=False)
-    _n_iter: int = field(default=0, init=False)
-    _idle: int = field(default=0, init=False)  # rounds without progress
     _warming_up: bool = field(default=False, init=False)  # whether to warm up
-    _is_solved: bool = field(default=True, init=False)  # whether a program gave the blocks
-    _history: list[Round] = field(default_factory=list, init=False)
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
         """Run the loop, from the patterns of a network if one is given.
@@ -134,50 +116,31 @@ class CuttingPlane:
             If interrupted before the first certificate; later on, the result has
             ``Status.INTERRUPTED``.
         """
-        self._started = time.perf_counter()
-        self._network = self.problem.zero_network()
+        self._start = start
+        return super().run()
+
+    def _begin(self) -> None:
+        self._best = self.problem.zero_network()
         self._v = self.problem.dual_point(self.problem.no_outputs())
         self._dual = DualState(self.problem)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
-        try:
-            status = self._conclude(self._loop(start))
-        except KeyboardInterrupt:
-            status = Status.INTERRUPTED
-        if self._certified is None:
-            raise KeyboardInterrupt
-        return Result(
-            *self._certified,
-            status,
-            self._history,
-            self._n_iter,
-            self._solver_status or Status.CONVERGED,
-        )
-
-    def _loop(self, start: TwoLayerNetwork | None) -> Status:
+        start = self._start
         if start is None and self.descend is not None:
             start = self.descend(self._deadline(_TIME_FOR_DESCENT))
         if start is not None:
             self._begin_with(start)
-        while True:
-            before = self._certified
-            certificate, cuts = self._price()
-            small = self._is_small(certificate) and self._is_certain()
-            # The optimum of a program has far fewer neurons than the result of descent.
-            if small and self._is_solved:
-                return Status.CONVERGED
-            if self._n_iter >= self.max_iter:
-                return Status.MAX_ITER
-            if self._seconds_left() <= 0:
-                return Status.TIME_LIMIT
-            if before is not None:
-                self._idle = 0 if _progress(before[1], certificate) else self._idle + 1
-            if small or len(cuts) == 0:
-                self._warming_up = False
-            if (len(cuts) == 0 and self._is_solved) or self._idle >= _PATIENCE:
-                return Status.STALLED
-            if not self._solve_with(cuts):
-                return self._why_no_solution()
+
+    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
+        solver_status = self._solver_status or Status.CONVERGED
+        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
+
+    def _shown(self, entry: Round) -> Round:
+        return replace(entry, network=self._best)
+
+    @property
+    def _n_columns(self) -> int:
+        return len(self._blocks)
 
     # Dual side: prices, cuts, certificates
 
@@ -185,7 +148,7 @@ class CuttingPlane:
         """Certify the network and find cuts; call exact pricing if heuristic pricing finds no cuts or a small gap."""
         v = self._v
         cuts = self._ask(self.oracles.heuristic, v)
-        certificate = self._dual.certify(self._network)
+        certificate = self._dual.certify(self._best)
         if self._is_small(certificate) or len(cuts) == 0:
             assert self._dual.best is not None
             best = self._dual.best.v
@@ -194,8 +157,9 @@ class CuttingPlane:
                     break
                 found = self._ask(self.oracles.exact, point)
                 cuts = found if len(found) and self.oracles.exact_cuts else cuts
-                certificate = self._dual.certify(self._network)
-        self._record(certificate, len(cuts))
+                certificate = self._dual.certify(self._best)
+        if self._is_settled(certificate) or len(cuts) == 0:
+            self._warming_up = False
         return certificate, cuts
 
     def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
@@ -203,18 +167,18 @@ class CuttingPlane:
         problem, verified = self.problem, oracle is self.oracles.exact
         level = 0.0
         if verified and not sharply:
-            wanted = problem.objective(self._network) * (1 - _SHARE_OF_TOL * self.tol)
+            wanted = problem.objective(self._best) * (1 - _SHARE_OF_TOL * self.tol)
             level = level_for(problem, v, wanted)
         report = price(
             problem,
-            self._network,
+            self._best,
             oracle,
             v,
             level=level,
-            deadline=self._deadline(1.0 if sharply else _TIME_FOR_ROUNDS),
+            deadline=self._deadline(1.0 if sharply else None),
         )
         if report.finished or self._dual.best is None:
-            self._dual.consider(DualPoint(v, report, verified), self._network)
+            self._dual.consider(DualPoint(problem, v, report, verified), self._best)
         return self._new_cuts(report)
 
     def _is_small(self, certificate: Certificate) -> bool:
@@ -222,19 +186,26 @@ class CuttingPlane:
         margin = 1.0 if certificate.is_proof else _SHARE_OF_TOL
         return certificate.relative_gap <= margin * self.tol
 
-    def _is_certain(self) -> bool:
+    def _is_certain(self, certificate: Certificate) -> bool:
         """Whether more than heuristic pricing supports the gap."""
-        assert self._certified is not None and self._dual.best is not None
-        return self._certified[1].is_proof or self._dual.best.verified
+        assert self._dual.best is not None
+        return certificate.is_proof or self._dual.best.verified
+
+    def _is_settled(self, certificate: Certificate) -> bool:
+        return self._is_small(certificate) and self._is_certain(certificate)
+
+    def _is_closed(self) -> bool:
+        return self._certificate is not None and self._is_settled(self._certificate)
 
     def _conclude(self, status: Status) -> Status:
         """Price the best dual point exactly, whatever ended the loop."""
-        assert self._certified is not None and self._dual.best is not None
+        assert self._dual.best is not None
         if not self._dual.best.verified:
             self._ask(self.oracles.exact, self._dual.best.v, sharply=True)
-            self._record(self._dual.certify(self._network), 0)
-        small = self._certified[1].relative_gap <= self.tol
-        return Status.CONVERGED if small and self._is_certain() else status
+            self._record(self._dual.certify(self._best), 0)
+        assert self._certificate is not None
+        small = self._certificate.relative_gap <= self.tol
+        return Status.CONVERGED if small and self._is_certain(self._certificate) else status
 
     def _new_cuts(self, report: OracleReport) -> Blocks:
         """Violated witnesses that are not in the master problem, strongest first."""
@@ -255,10 +226,11 @@ class CuttingPlane:
         """Certify a network immediately, with a closed-form bound: pricing and the first program are slower."""
         self._take(network)
         self._warming_up = self.warm_up_solver is not None
+        # The optimum of a program has far fewer neurons than the result of descent.
         self._is_solved = len(self._blocks) == 0
         problem = self.problem
-        self._v = problem.dual_point(self._network.predict(problem.X))
-        self._record(self._dual.begin(self._network, self._v), 0)
+        self._v = problem.dual_point(self._best.predict(problem.X))
+        self._record(self._dual.begin(self._best, self._v), 0)
 
     def _take(self, network: TwoLayerNetwork) -> None:
         """Keep the blocks of a network, and the network if it is better than a constant.
@@ -275,13 +247,13 @@ class CuttingPlane:
             for candidate in (problem.merged(network), joined):
                 self._keep(with_best_intercept(problem, candidate))
 
-    def _solve_with(self, cuts: Blocks) -> bool:
+    def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
         """Solve the master problem with `cuts` added, first for their outer weights if that applies and helps."""
         problem = self.problem
         if self._n_iter > 0 and self._has_outer_step():
             assert cuts.directions is not None
             candidate = with_best_outer_weights(
-                problem, self._network, cuts.directions, self._deadline()
+                problem, self._best, cuts.directions, self._deadline()
             )
             if self._keep(candidate):
                 return self._solve_program(*blocks_of(candidate, problem))
@@ -295,72 +267,31 @@ class CuttingPlane:
             return False
         return problem.n_samples * problem.n_outputs <= _MOST_OUTPUTS
 
-    def _solve_program(self, blocks: Blocks, start: Array) -> bool:
-        """Solve, keep the better network, drop zero blocks. False without a solution."""
-        before = self.problem.objective(self._network)
+    def _solve_program(self, blocks: Blocks, start: Array) -> tuple[Status, bool]:
+        """Solve, keep the better network, drop zero blocks."""
+        before = self.problem.objective(self._best)
         solver = self.warm_up_solver if self._warming_up and self.warm_up_solver else self.solver
         self._is_solved = not self._warming_up
         solution = solver.relu(self.problem, blocks, start=start, time_limit=self._seconds_left())
-        self._n_iter += 1
-        self._solver_status = solution.status
         if not solution.usable:
-            return False
+            return solution.status, False
         blocks = blocks if solution.moved is None else solution.moved
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
         wanted = before * (1 - _WARM_UP_PROGRESS)
-        self._warming_up = self._warming_up and self.problem.objective(self._network) < wanted
+        self._warming_up = self._warming_up and self.problem.objective(self._best) < wanted
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
-        return True
+        return solution.status, True
 
     def _keep(self, candidate: TwoLayerNetwork) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""
-        before, now = (self.problem.objective(net) for net in (self._network, candidate))
+        before, now = (self.problem.objective(net) for net in (self._best, candidate))
         better = now < before * (1 - 1e-12)
-        narrower = candidate.width < self._network.width
+        narrower = candidate.width < self._best.width
         if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):
-            self._network = candidate
+            self._best = candidate
         return better
-
-    def _why_no_solution(self) -> Status:
-        if self._seconds_left() <= 0:
-            return Status.TIME_LIMIT
-        assert self._solver_status is not None
-        return self._solver_status
-
-    def _deadline(self, share: float = _TIME_FOR_ROUNDS) -> float:
-        """Time at which that share of the time limit is over."""
-        if self.time_limit is None:
-            return math.inf
-        return self._started + self.time_limit * share
-
-    def _seconds_left(self) -> float:
-        return self._deadline() - time.perf_counter()
-
-    def _record(self, certificate: Certificate, n_cuts: int) -> None:
-        self._certified = (self._network, certificate)
-        entry = Round(
-            seconds=time.perf_counter() - self._started,
-            objective=certificate.objective,
-            lower_bound=certificate.lower_bound,
-            relative_gap=certificate.relative_gap,
-            is_proof=certificate.is_proof,
-            width=self._network.width,
-            n_blocks=len(self._blocks),
-            n_cuts=n_cuts,
-            violation=certificate.violation,
-            solver_status=self._solver_status.name if self._solver_status else "",
-        )
-        self._history.append(entry)
-        if self.progress is not None:
-            self.progress(replace(entry, network=self._network))
-
-
-def _progress(before: Certificate, now: Certificate) -> bool:
-    """Whether a round lowered the objective or the gap."""
-    lower = now.objective < before.objective * (1 - 1e-12)
-    return lower or now.relative_gap < 0.99 * before.relative_gap
 
 
 def oriented(report: OracleReport) -> Array:

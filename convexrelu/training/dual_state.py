@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import OracleReport
 from convexrelu.oracles.base import largest_value
 from convexrelu.oracles.for_problem import relaxation_for
-from convexrelu.problem.dual import lower_bound
 from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["DualPoint", "DualState"]
@@ -23,15 +23,21 @@ __all__ = ["DualPoint", "DualState"]
 class DualPoint:
     """A dual point and the bounds on ``M(v)``."""
 
+    problem: TrainingProblem
     v: Array
     report: OracleReport
     verified: bool
 
+    @cached_property
+    def bounds(self) -> Certificate:
+        """Certificate that only lacks an objective: every lower bound that follows from the point."""
+        return certificate_of(self.problem, 0.0, self.v, self.report)
+
     def at_least(self, value: float) -> DualPoint:
         """The same, given that ``M(v)`` is at least this; a proof has already taken that into account."""
-        if self.report.is_proof:
+        if self.report.is_proof or not value > self.report.bound:
             return self
-        return replace(self, report=replace(self.report, bound=max(self.report.bound, value)))
+        return replace(self, report=replace(self.report, bound=value))
 
 
 @dataclass(eq=False)
@@ -69,16 +75,13 @@ class DualState:
             own = problem.directions(network.prune())
             against = np.vstack([own, found.report.directions[found.report.values > 0]])
             best = best.at_least(largest_value(problem.design, best.v, against, problem.slope))
-            self.best = max(
-                (found, best),
-                key=lambda point: lower_bound(problem, point.v, point.report.bound),
-            )
+            self.best = max((found, best), key=lambda point: point.bounds.lower_bound)
 
     def certify(self, network: TwoLayerNetwork) -> Certificate:
         """Certificate of the network at the best dual point."""
         assert self.best is not None
         objective = self.problem.objective(network)
-        certificate = certificate_of(self.problem, objective, self.best.v, self.best.report)
+        certificate = replace(self.best.bounds, objective=objective)
         self._proved = max(self._proved, certificate.proved_lower_bound)
         best = self._proof
         if certificate.is_proof and (best is None or certificate.lower_bound > best.lower_bound):

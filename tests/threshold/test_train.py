@@ -14,7 +14,7 @@ from convexrelu.patterns import (
     enumerate_patterns,
     sample_patterns,
 )
-from convexrelu.threshold import train
+from convexrelu.threshold import selection
 from convexrelu.threshold.train import train_threshold
 from tests import reference
 
@@ -255,7 +255,7 @@ class TestPatterns:
         problem = TrainingProblem(X, y, 0.02)
         proved = train_threshold(problem, None, tol=1e-9)
         assert_proved(proved, problem)
-        monkeypatch.setattr(train, "_LIST_BYTES", {"planar": 0, "more": 0})
+        monkeypatch.setattr(selection, "_LIST_BYTES", {"planar": 0, "more": 0})
         random = np.random.RandomState(0)
         searched = train_threshold(problem, None, tol=1e-9, random=random)
         certificate = searched.certificate
@@ -269,7 +269,7 @@ class TestPatterns:
         problem = TrainingProblem(X, y, 0.01)
         listed = train_threshold(problem, None, tol=1e-9)
         assert_proved(listed, problem)
-        monkeypatch.setattr(train, "_LIST_BYTES", {"planar": 0, "more": 0})
+        monkeypatch.setattr(selection, "_LIST_BYTES", {"planar": 0, "more": 0})
         swept = train_threshold(problem, None, tol=1e-9)
         assert_proved(swept, problem)
         assert (listed.certificate.method, swept.certificate.method) == ("cells", "sweep")
@@ -281,7 +281,7 @@ class TestPatterns:
         X = np.array([[i, j] for i in range(4) for j in range(4)], dtype=float)
         problem = TrainingProblem(X, np.random.default_rng(0).standard_normal(16), 0.01)
         optimum = train_threshold(problem, None, tol=1e-9).certificate
-        monkeypatch.setattr(train, "_LIST_BYTES", {"planar": 0, "more": 0})
+        monkeypatch.setattr(selection, "_LIST_BYTES", {"planar": 0, "more": 0})
         swept = train_threshold(problem, None, tol=1e-9).certificate
         assert swept.is_proof and swept.scope == "global"
         assert swept.lower_bound <= optimum.objective
@@ -318,7 +318,7 @@ def test_sound_on_degenerate_data(seed, monkeypatch):
     arguments = masks, problem.y, alpha, problem.fit_intercept, problem.weights
     upper = lasso_value(*arguments) * (1 + 1e-6) + 1e-9
     if seed & 4:
-        monkeypatch.setattr(train, "_LIST_BYTES", {"planar": 0, "more": 0})
+        monkeypatch.setattr(selection, "_LIST_BYTES", {"planar": 0, "more": 0})
     result = train_threshold(problem, None, max_iter=2, random=np.random.RandomState(0))
     certificate = result.certificate
     assert certificate.proved_lower_bound <= upper
@@ -355,7 +355,7 @@ class TestLimits:
         assert result.certificate.relative_gap <= 1e-9
 
     def test_rounds(self, monkeypatch):
-        monkeypatch.setattr(train, "_LIST_BYTES", {"planar": 0, "more": 0})
+        monkeypatch.setattr(selection, "_LIST_BYTES", {"planar": 0, "more": 0})
         X, y = data(40, 3)
         rounds = []
         result = train_threshold(

@@ -1,0 +1,45 @@
+"""The choice of an oracle for threshold units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convexrelu.oracles.base import Oracle
+from convexrelu.patterns import ActivationPatterns, enumerate_patterns
+from convexrelu.patterns.complete import has_every_pattern
+from convexrelu.patterns.enumerate import RowSpace, count_patterns
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.threshold.oracles import ThresholdPatternOracle, ThresholdSearchOracle
+from convexrelu.threshold.sweep import ThresholdSweepOracle
+
+__all__ = ["choose_threshold_oracle"]
+
+
+# Cells are listed for pricing if their masks are no larger than this: on lines, which are quickly listed, and in
+# more dimensions.
+_LIST_BYTES = {"planar": 2**28, "more": 2**21}
+# Largest number of samples for which half-planes are swept.
+_SWEPT_SAMPLES = 2000
+
+
+def choose_threshold_oracle(
+    problem: TrainingProblem,
+    patterns: ActivationPatterns | None,
+    complete: bool,
+    random: np.random.RandomState,
+) -> Oracle:
+    """The given patterns; or a proof from all of them where that is cheap, and a search otherwise."""
+    design = problem.design
+    if patterns is None:
+        rank = RowSpace.of(design).rank
+        n_bytes = count_patterns(len(design), rank) * len(design)
+        if n_bytes > _LIST_BYTES["planar" if rank <= 2 else "more"]:
+            if problem.n_features == 2 and problem.hidden_bias and len(design) <= _SWEPT_SAMPLES:
+                return ThresholdSweepOracle(problem.X)
+            return ThresholdSearchOracle(design, random, remembers=True)
+        patterns, complete = enumerate_patterns(design), True
+    complete = complete and has_every_pattern(design, patterns)
+    if not complete:
+        # The patterns of the gates in float64 may differ from the intended ones.
+        patterns = ActivationPatterns.of_gates(design, patterns.gates)
+    return ThresholdPatternOracle(patterns, complete=complete)

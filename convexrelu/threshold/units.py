@@ -1,0 +1,66 @@
+"""Units of a threshold network as columns of the lasso."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convexrelu._utils.typing import Array, Masks
+from convexrelu.networks.threshold import ThresholdNetwork
+from convexrelu.patterns.cell_centre import cell_centre
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["Units"]
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Columns with their gates and weights."""
+
+    masks: Masks
+    gates: Array
+    weights: Array
+    intercept: float
+
+    @classmethod
+    def none(cls, problem: TrainingProblem) -> Units:
+        """No units, and the best intercept."""
+        n, dimension = problem.design.shape
+        masks, gates = np.zeros((0, n), dtype=bool), np.zeros((0, dimension))
+        return cls(masks, gates, np.zeros(0), problem.best_intercept(np.zeros(n)))
+
+    @property
+    def width(self) -> int:
+        """Number of nonzero weights."""
+        return int(np.count_nonzero(self.weights))
+
+    def outputs(self) -> Array:
+        """Outputs on the training data, with patterns applied as masks."""
+        return self.weights @ self.masks + self.intercept
+
+    def objective(self, problem: TrainingProblem) -> float:
+        """Objective of the lasso."""
+        penalty = problem.alpha * float(np.abs(self.weights).sum())
+        return problem.data_fit(self.outputs()) + penalty
+
+    def with_columns(self, masks: Masks, gates: Array) -> Units:
+        """These and other units, with new weights of zero."""
+        weights = np.append(self.weights, np.zeros(len(masks)))
+        masks, gates = np.vstack([self.masks, masks]), np.vstack([self.gates, gates])
+        return Units(masks, gates, weights, self.intercept)
+
+    def network(self, problem: TrainingProblem) -> ThresholdNetwork:
+        """The units with nonzero weights, every gate in the centre of its cell if that can be found."""
+        used = np.flatnonzero(self.weights)
+        centres = [cell_centre(problem.design, self.masks[k]) for k in used]
+        gates = [
+            self.gates[k] if centre is None else centre
+            for k, centre in zip(used, centres, strict=True)
+        ]
+        return ThresholdNetwork(
+            np.array(gates).reshape(len(used), self.gates.shape[1]),
+            self.weights[used],
+            self.intercept,
+            bool(problem.hidden_bias),
+        )
