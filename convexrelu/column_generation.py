@@ -4,7 +4,7 @@
        ▲                      │ columns
        └─────── solve ◄───────┘
 
-The users are :mod:`convexrelu.training.cutting_plane`, :mod:`convexrelu.threshold.column_generation` and
+Used by :mod:`convexrelu.training.cutting_plane`, :mod:`convexrelu.threshold.column_generation` and
 :mod:`convexrelu.interpolation.column_generation`.
 """
 
@@ -39,7 +39,7 @@ Columns = TypeVar("Columns", bound=Sized)
 class ColumnGeneration(ABC, Generic[Solution, Columns]):
     """The loop, with its clock, its history and its status.
 
-    A subclass says how to price (:meth:`_price`), how to solve (:meth:`_solve`) and what is returned
+    A subclass implements pricing (:meth:`_price`), solving (:meth:`_solve`) and the result
     (:meth:`_result`). It keeps the best solution so far in ``_best``. An object runs once.
 
     Parameters
@@ -95,7 +95,7 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
         assert self._certified is not None
         return self._result(*self._certified, status)
 
-    # What differs
+    # To implement
 
     @property
     @abstractmethod
@@ -117,7 +117,7 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     def _result(self, best: Solution, certificate: Certificate, status: Status) -> Result:
         """Outcome of the loop, with the last certified solution."""
 
-    # What may differ
+    # To override where needed
 
     def _begin(self) -> Status | None:
         """Prepare the first pricing. A status ends the loop at once."""
@@ -135,7 +135,7 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
         """The round as `progress` sees it."""
         return entry
 
-    # What is common
+    # The loop
 
     def _loop(self) -> Status:
         status = self._begin()

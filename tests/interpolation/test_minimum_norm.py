@@ -8,6 +8,7 @@ import pytest
 
 from convexrelu import TrainingProblem, train
 from convexrelu.interpolation import minimum_norm
+from convexrelu.interpolation.column_generation import InterpolationProgram
 from tests import reference
 from tests.closed_forms.test_spike_free import spike_free_rows
 from tests.closed_forms.test_whitened import orthogonal_rows
@@ -157,3 +158,27 @@ def test_a_constant_costs_nothing():
 def test_refuses_what_has_no_such_network(X, y, options, message):
     with pytest.raises(ValueError, match=message):
         minimum_norm(X, y, random_state=0, **options)
+
+
+@pytest.mark.parametrize("call", [1, 3])
+def test_an_interruption_leaves_the_best_network(monkeypatch, call):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((30, 3)), rng.standard_normal(30)
+    original, calls = InterpolationProgram.solve, []
+
+    def solve(self):
+        calls.append(self)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return original(self)
+
+    monkeypatch.setattr(InterpolationProgram, "solve", solve)
+    if call == 1:
+        with pytest.raises(KeyboardInterrupt):
+            minimum_norm(X, y, random_state=0)
+        return
+    result = minimum_norm(X, y, random_state=0)
+    assert result.status.name == "INTERRUPTED"
+    assert result.n_iter == len(result.history) == 2
+    np.testing.assert_allclose(result.network.predict(X), y, atol=1e-5)
+    assert result.certificate.lower_bound <= result.certificate.objective

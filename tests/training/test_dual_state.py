@@ -1,0 +1,45 @@
+"""The dual side of the loop."""
+
+import numpy as np
+
+from convexrelu import TrainingProblem
+from convexrelu.certificates import certificate_of, pricing
+from convexrelu.oracles import SearchOracle
+from convexrelu.problem.dual import lower_bound
+from convexrelu.training.dual_state import DualPoint, DualState
+from tests import reference
+
+PROBLEM = TrainingProblem(*reference.teacher(40, 3, 3, 0.1, 0), 0.005).condensed()
+
+
+def test_bounds_of_a_dual_point_are_computed_once(monkeypatch):
+    calls = []
+
+    def counted(problem, v, bound):
+        calls.append((v.tobytes(), bound))
+        return lower_bound(problem, v, bound)
+
+    monkeypatch.setattr(pricing, "lower_bound", counted)
+    search = SearchOracle(PROBLEM.design, random_state=0)
+    network = PROBLEM.zero_network()
+    state = DualState(PROBLEM)
+    rng = np.random.default_rng(0)
+    for size in (0.0, 0.1, 0.2):
+        v = PROBLEM.dual_point(size * rng.standard_normal(PROBLEM.n_samples))
+        state.consider(DualPoint(PROBLEM, v, search(v), False), network)
+        certificates = [state.certify(network) for _ in range(3)]
+        assert certificates == certificates[:1] * 3
+    assert calls and len(set(calls)) == len(calls)
+    monkeypatch.undo()
+    best = certificate_of(PROBLEM, PROBLEM.objective(network), state.best.v, state.best.report)
+    assert certificates[0].lower_bound == best.lower_bound
+
+
+def test_a_point_is_replaced_only_where_more_is_known():
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    point = DualPoint(PROBLEM, v, SearchOracle(PROBLEM.design, random_state=0)(v), False)
+    bound = point.report.bound
+    assert point.at_least(0.5 * bound) is point
+    assert point.at_least(np.nan) is point
+    assert point.at_least(2 * bound).report.bound == 2 * bound
+    assert point.at_least(2 * bound).bounds.lower_bound < point.bounds.lower_bound
