@@ -20,7 +20,7 @@ __all__ = ["Multinomial"]
 
 
 _MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
-_LAST_STEPS = 2  # without evaluating the objective
+_LAST_STEPS = 2  # whatever the objective
 _BALANCED = 1e-12  # column sums below this, relative to all entries, are rounding
 
 
@@ -130,18 +130,17 @@ class Multinomial(Loss):
             hessian[np.diag_indices(n_outputs)] += EPS * predicted.max()
             step = np.linalg.solve(hessian, wanted - predicted)
             decrease = float((wanted - predicted) @ step)
-            rounding = 8 * EPS * abs(current)
+            # The objective is a difference, and with a rare class both terms are far larger.
+            rounding = 8 * EPS * (abs(current) + wanted @ np.abs(c))
             # Too close for the objective to decide: full steps, which double the digits each.
-            if decrease <= rounding:
-                c, n_last = c + step, n_last + 1
-                if n_last == _LAST_STEPS:
-                    break
-                continue
+            last = decrease <= rounding
             new = objective(c + step)
-            while new > current - 1e-4 * decrease + rounding:
+            while not last and new > current - 1e-4 * decrease + rounding:
                 step, decrease = step / 2, decrease / 2
                 new = objective(c + step)
-            c, current = c + step, new
+            c, current, n_last = c + step, new, n_last + last
+            if n_last == _LAST_STEPS:
+                break
         return c - c.mean()
 
     def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:

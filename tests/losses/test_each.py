@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from convexrelu.losses import LOSSES, Huber, Quantile
 from convexrelu.losses.quantiles import weighted_quantile
@@ -61,6 +62,21 @@ def test_no_constant_is_best():
         LOSSES["multinomial"]().best_intercept(
             np.zeros((2, 2)), np.array([0.0, 1.0]), np.array([1.0, 0.0])
         )
+
+
+def test_best_intercept_of_rare_classes_takes_few_steps(monkeypatch):
+    """For outputs of zero it is the logarithm of the shares."""
+    calls = []
+    monkeypatch.setattr(
+        "convexrelu.losses.multinomial.logsumexp",
+        lambda *args, **options: calls.append(1) or logsumexp(*args, **options),
+    )
+    for rare in (1e-3, 1e-5, 1e-7, 1e-9):
+        shares = np.array([1 - 3 * rare, rare, 2 * rare])
+        c = LOSSES["multinomial"]().best_intercept(np.zeros((3, 3)), np.arange(3.0), shares)
+        expected = np.log(shares) - np.log(shares).mean()
+        np.testing.assert_allclose(c, expected, rtol=0, atol=1e-15 / rare)
+    assert len(calls) < 200
 
 
 def test_large_outputs_do_not_overflow():
