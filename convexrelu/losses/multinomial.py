@@ -131,7 +131,7 @@ class Multinomial(Loss):
             step = np.linalg.solve(hessian, wanted - predicted)
             decrease = float((wanted - predicted) @ step)
             # The objective is a difference, and with a rare class both terms are far larger.
-            rounding = 8 * EPS * (abs(current) + wanted @ np.abs(c))
+            rounding = 8 * EPS * (abs(current) + float(wanted @ np.abs(c)))
             # Too close for the objective to decide: full steps, which double the digits each.
             last = decrease <= rounding
             new = objective(c + step)
