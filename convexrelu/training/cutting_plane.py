@@ -11,7 +11,7 @@ violated ones: cutting planes. In the primal it is column generation, whose loop
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -94,7 +94,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     problem: TrainingProblem
     solver: ProgramSolver
     oracles: OraclePair
-    descend: Callable[[float], TwoLayerNetwork] | None = None
+    descend: Callable[[float], Iterable[TwoLayerNetwork]] | None = None
     warm_up_solver: ProgramSolver | None = None
     fixed_patterns: bool = False
 
@@ -126,10 +126,11 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
         start = self._start
+        starts: Iterable[TwoLayerNetwork] = [] if start is None else [start]
         if start is None and self.descend is not None:
-            start = self.descend(self._deadline(_TIME_FOR_DESCENT))
-        if start is not None:
-            self._begin_with(start)
+            starts = self.descend(self._deadline(_TIME_FOR_DESCENT))
+        for network in starts:
+            self._begin_with(network)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED

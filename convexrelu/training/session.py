@@ -22,7 +22,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
-from convexrelu.solvers.nonconvex.descent import descend
+from convexrelu.solvers.nonconvex.descent import descents
 from convexrelu.solvers.registry import make_solver, master_of
 from convexrelu.solvers.support import check_support
 from convexrelu.training.cutting_plane import CuttingPlane
@@ -169,7 +169,7 @@ class Session:
             tol=self.tol,
             max_iter=self.max_iter,
             time_limit=time_limit,
-            descend=partial(descend, problem, self.random) if start == "descent" else None,
+            descend=partial(descents, problem, self.random) if start == "descent" else None,
             warm_up_solver=self._warm_up_solver(),
             fixed_patterns=self.patterns is not None,
             progress=self.progress,

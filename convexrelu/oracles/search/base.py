@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -107,14 +108,26 @@ class Search:
         ascend: Callable[..., tuple[Tensor, Tensor]],
         samples: tuple[Array, Array],
         *candidates: Array,
+        deadline: float,
     ) -> tuple[Array, Array]:
-        """Ends and values of ascents on these samples, some candidates at a time; arguments begin with the samples."""
+        """Ends and values of ascents on these samples, some candidates at a time.
+
+        The arguments of `ascend` are the samples, and of the candidates signs, if there are any, and starts. When time
+        is up, candidates stay where they start, without value; but not all of them.
+        """
         single = len(samples[0]) > MOST_IN_DOUBLE
         fixed, own = (
-            [self._tensor(a, single=single) for a in each] for each in (samples, candidates)
+            [self._tensor(array, single=single) for array in arrays]
+            for arrays in (samples, candidates)
         )
+
+        def ascended(part: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+            if time.perf_counter() > deadline and part is not parts[0]:
+                return part[-1], part[-1].new_full((len(part[-1]),), -np.inf)
+            return ascend(*fixed, *part, step_sizes=self.step_sizes, deadline=deadline)
+
         parts = list(zip(*(each.split(_TOGETHER) for each in own), strict=True))
-        ended = in_threads(lambda part: ascend(*fixed, *part), parts)
+        ended = in_threads(ascended, parts)
         ends, values = (
             np.concatenate([part[k].double().cpu().numpy() for part in ended]) for k in (0, 1)
         )

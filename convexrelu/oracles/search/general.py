@@ -149,14 +149,8 @@ class GeneralSearchOracle(Search):
     ) -> tuple[Array, Array]:
         from convexrelu.oracles.search.ascents import ascend_outputs
 
-        ascend = partial(
-            ascend_outputs,
-            step_sizes=self.step_sizes,
-            slope=self.slope,
-            reach=self._reach,
-            deadline=deadline,
-        )
-        return self._in_parts(ascend, samples, starts)
+        ascend = partial(ascend_outputs, slope=self.slope, reach=self._reach)
+        return self._in_parts(ascend, samples, starts, deadline=deadline)
 
     def _distinct(self, masks: Masks, signs: Array) -> NDArray[np.intp]:
         """Pairs that do not repeat; for the absolute value, the pattern of ``−u`` is that of ``u``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,8 +128,7 @@ class SearchOracle(Search):
     ) -> tuple[Array, Array]:
         from convexrelu.oracles.search.ascents import ascend
 
-        options = {"step_sizes": self.step_sizes, "deadline": deadline}
-        return self._in_parts(partial(ascend, **options), samples, signs, starts)
+        return self._in_parts(ascend, samples, signs, starts, deadline=deadline)
 
     def _choose(self, ends: Array, values: Array, starts: Array) -> Array:
         """The strongest distinct ends of one sign, none of them negative."""

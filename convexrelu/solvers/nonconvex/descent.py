@@ -1,16 +1,11 @@
 """Non-convex training: the network that cutting planes start from, and networks with neurons added.
 
-Ordinary weight-decayed training, by L-BFGS on inner and outer weights. It proves nothing,
-and need not: the patterns of its neurons start the convex programs.
+Ordinary weight-decayed training, by L-BFGS on inner and outer weights, after Adam on mini-batches where samples are
+many. It proves nothing, and need not: the patterns of its neurons start the convex programs.
 
 Neurons of a good network bend exactly at samples, where the objective has kinks that stop gradient
-methods early. So the kinks are smoothed first, over a width that shrinks from stage to stage (with ``s`` the
-width times ``‖w̃_j‖``)::
-
-    relu_s(t) = (t + s)²/4s   where |t| ≤ s,   relu(t) elsewhere
-    φ_s(t)    = slope · t + (1 − slope) relu_s(t)
-
-Losses with kinks are smoothed likewise, see :func:`rounded_loss`. The value then differs little from the objective,
+methods early. So the kinks are smoothed first, over a width that shrinks from stage to stage, see
+:mod:`~convexrelu.solvers.nonconvex.rounded_objective`. The value then differs little from the objective,
 and the network that is returned is judged by the objective itself.
 """
 
@@ -19,22 +14,21 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
-from convexrelu._utils.norms import lipschitz_constant, norms
+from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
-from convexrelu.losses import Loss, SeparableLoss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
+from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
+from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
-__all__ = ["descend", "polish", "rounded_loss"]
+__all__ = ["descend", "descents", "polish"]
 
 Stages = tuple[tuple[float, int, float], ...]
 
@@ -60,35 +54,15 @@ _STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
 _LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
 _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps between large ones
 _MEMORY = 20  # pairs of L-BFGS, twice the default of scipy; no measurement is recorded
-_FIRST_NORM = 0.5  # of inner and of outer weights; no measurement is recorded
-# Number of neurons at a penalty of 0.003, in units in which data have size one; at a tenth of that, twice as many do
-# better, but hardly so with several outputs.
-_NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
-_FEWEST_NEURONS, _MOST_NEURONS = 50, 300
-_MAX_SAMPLES = 5_000  # to limit the time of descent; no measurement is recorded
-# With more hidden outputs than this, use single precision, and chunks of rows whose arrays stay in the cache.
-_LARGE, _CHUNK = 2**14, 2**16
+# L-BFGS takes up to so many samples from the beginning: with 3000, it ends lower than mini-batches in as much time,
+# with 10,000 higher (twenty features, alpha = 0.01 and 0.001).
+_FEW_SAMPLES = 5_000
 
 
 def descend(
     problem: TrainingProblem, random: np.random.RandomState, deadline: float = math.inf
 ) -> TwoLayerNetwork:
-    """Train a network of at most three hundred neurons from random weights by L-BFGS.
-
-    Parameters
-    ----------
-    problem : TrainingProblem
-        Without samples of weight zero. Of more than 5000 samples, 5000 random ones are used.
-    random : RandomState
-        Draws the first weights, and the samples.
-    deadline : float
-        Value of :func:`time.perf_counter` at which to stop.
-
-    Returns
-    -------
-    TwoLayerNetwork
-        Balanced, with the best intercept of `problem`. Without neurons if a bound shows that none helps, as for
-        constant targets.
+    """Train a network of at most three hundred neurons from random weights: the last one of :func:`descents`.
 
     Examples
     --------
@@ -100,11 +74,47 @@ def descend(
     >>> problem.objective(network) < 0.1 * problem.objective(problem.zero_network())
     True
     """
+    *_, last = descents(problem, random, deadline)
+    return last
+
+
+def descents(
+    problem: TrainingProblem, random: np.random.RandomState, deadline: float = math.inf
+) -> Iterator[TwoLayerNetwork]:
+    """Networks of at most three hundred neurons, each trained from the one before, the first from random weights.
+
+    Up to 5000 samples, by L-BFGS with less and less smoothing. With more, on mini-batches, and then by L-BFGS on all
+    samples, which is slower: the first network is there early.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without samples of weight zero.
+    random : RandomState
+        Draws the first weights, and the batches.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Yields
+    ------
+    TwoLayerNetwork
+        Balanced, with the best intercept of `problem`. Without neurons if a bound shows that none helps, as for
+        constant targets.
+    """
     if _is_constant(problem):
-        return problem.zero_network()
-    objective = RoundedObjective(problem, _some_samples(problem, random))
-    z = _descended(objective, objective.random_point(random), _stages_for(problem), deadline)
-    return with_best_intercept(problem, objective.network(z))
+        yield problem.zero_network()
+        return
+    objective = RoundedObjective(problem)
+    z = objective.random_point(random)
+    if problem.n_samples <= _FEW_SAMPLES:
+        z = _descended(objective, z, _stages_for(problem), deadline)
+        yield with_best_intercept(problem, objective.network(z))
+        return
+    z = minibatch_descent(objective, z, random, deadline)
+    network = with_best_intercept(problem, objective.network(z))
+    yield network
+    if time.perf_counter() < deadline:
+        yield polish(problem, network, deadline)
 
 
 def polish(
@@ -136,50 +146,17 @@ def polish(
     >>> problem.objective(polish(problem, start)) < 0.1 * problem.objective(start)
     True
     """
-    objective = RoundedObjective(problem, slice(None), network.width)
+    objective = RoundedObjective(problem, network.width)
     start = with_best_intercept(problem, problem.balanced(network))
     z = _descended(objective, objective.point(start), _LAST_STAGES, deadline)
     found = with_best_intercept(problem, objective.network(z))
     return min(found, start, key=problem.objective)
 
 
-def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, Array]:
-    """Values of shape (n,) and gradients of a loss, with its kinks smoothed if it has any.
-
-    The Moreau envelope, whose conjugate has ``width/2 ‖z‖²`` in addition (Nesterov 2005)::
-
-        ℓ_width(f) = max_z  zᵀf − ℓ*(z) − width/2 ‖z‖²  ≤  ℓ(f)
-
-    Where the loss consists of two straight lines that meet at ``f = y``, ``ℓ*(z) = z y`` on an interval, and the
-    maximum is at ``z = (f − y)/width``, clipped to it. Other losses with kinks are left as they are.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from convexrelu.losses import AbsoluteError
-    >>> f = np.array([0.05, 2.0])
-    >>> rounded_loss(AbsoluteError(), f, np.zeros(2), width=0.1)
-    (array([0.0125, 1.95  ]), array([0.5, 1. ]))
-    """
-    if loss.smooth or not (isinstance(loss, SeparableLoss) and loss.bends_at_target):
-        return loss.value(f, y), loss.gradient(f, y)
-    z = np.clip((f - y) / width, *loss.domain(y))
-    terms = z * (f - y - 0.5 * width * z)
-    return terms.sum(axis=1) if terms.ndim == 2 else terms, z
-
-
 def _is_constant(problem: TrainingProblem) -> bool:
     """Whether the best constant is optimal, by the simplest bound, ``M(v) ≤ Σ_i ‖v_i‖ ‖x̃_i‖ ≤ alpha``."""
     v = problem.dual_point(problem.no_outputs())
     return lipschitz_constant(problem.design, v) <= problem.alpha
-
-
-def _some_samples(
-    problem: TrainingProblem, random: np.random.RandomState
-) -> NDArray[np.intp] | slice:
-    if problem.n_samples <= _MAX_SAMPLES:
-        return slice(None)
-    return random.choice(problem.n_samples, _MAX_SAMPLES, replace=False)
 
 
 def _stages_for(problem: TrainingProblem) -> Stages:
@@ -230,157 +207,3 @@ def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:
             raise StopIteration
 
     return stop
-
-
-class RoundedObjective:
-    """The training objective with smoothed kinks and its gradient, in units in which data and targets have size one.
-
-    A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
-    a column of ones here, and are not penalised.
-    """
-
-    def __init__(
-        self,
-        problem: TrainingProblem,
-        samples: NDArray[np.intp] | slice,
-        n_neurons: int | None = None,
-    ) -> None:
-        design, y, weights = (a[samples] for a in (problem.design, problem.y, problem.weights))
-        self.problem = problem
-        self.weights = weights / weights.sum()
-        self.units = problem.units()
-        scaled = problem.loss.degree is not None
-        self.target = (y - self.units.center) / self.units.tau if scaled else y
-        self.columns = np.full(design.shape[1], self.units.rho)  # their units
-        self.penalised = np.ones(design.shape[1])
-        if problem.free_bias:
-            spread = np.sqrt(self.weights @ np.square(norms(design[:, :-1])))
-            self.columns[:-1], self.columns[-1] = _or_one(spread), problem.bias_column
-            self.penalised[-1] = 0.0
-        self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
-        self.n_neurons = n_neurons or self._enough_neurons(len(design))
-        dtype = np.float32 if len(design) * self.n_neurons > _LARGE else np.float64
-        self.rows = (design / self.columns).astype(dtype)
-
-    def _enough_neurons(self, n_samples: int) -> int:
-        """Number of neurons: more for smaller penalties, but no more than can be useful."""
-        with np.errstate(over="ignore", divide="ignore"):  # of extreme scales
-            enough = _NEURONS * np.divide(_ALPHA, self.alpha) ** _POWER
-        most = _MOST_NEURONS if self.problem.n_outputs == 1 else _NEURONS
-        return min(int(np.clip(enough, _FEWEST_NEURONS, most)), 2 * n_samples)
-
-    def random_point(self, random: np.random.RandomState) -> Array:
-        """Random directions of equal size to which all features contribute alike, and the best constant."""
-        problem, n_neurons = self.problem, self.n_neurons
-        spread = np.sqrt(self.weights @ np.square(self.rows))
-        inner = random.standard_normal((n_neurons, len(spread)))
-        inner /= np.where(spread > 1e-8 * spread.max(initial=0.0), spread, np.inf)
-        inner *= _FIRST_NORM / _or_one(self._sizes(inner))[:, None]
-        outer = _FIRST_NORM * _random_units(random, n_neurons, problem.n_outputs)
-        return _joined(inner, outer, self._intercept(problem.best_intercept(problem.no_outputs())))
-
-    def point(self, network: TwoLayerNetwork) -> Array:
-        """The point of a network."""
-        inner = self.problem.directions(network) * self.columns
-        outer = network.output_weights.T / self.units.tau
-        return self.balanced(_joined(inner, outer, self._intercept(network.output_bias)))
-
-    def __call__(self, z: Array, width: float) -> tuple[float, Array]:
-        """Value and gradient."""
-        inner, outer, _ = self._parts(z)
-        sizes = norms(inner) + 1e-300
-        n, rows = len(self.rows), max(1, _CHUNK // max(1, len(inner)))
-        chunks = [slice(start, start + rows) for start in range(0, n, rows)]
-        terms = [self._terms(chunk, z, width * sizes, width) for chunk in chunks]
-        value, by_inner, by_outer, by_width, by_intercept = (
-            sum(part[1:], part[0]) for part in zip(*terms, strict=True)
-        )
-
-        decayed = inner * self.penalised
-        penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
-        by_inner += self.alpha * decayed + (by_width * width / sizes)[:, None] * inner
-        by_outer += self.alpha * outer
-        by_intercept *= self.problem.fit_intercept
-        value = float(value) + self.alpha * float(penalty)
-        return value, _joined(by_inner, by_outer, by_intercept)
-
-    def _terms(self, chunk: slice, z: Array, s: Array, width: float) -> tuple[Any, ...]:
-        """Losses of some samples, and gradients in inner weights, outer weights, ``s``, and intercepts.
-
-        With ``q = (t + s)/2s`` and ``p`` that is ``q`` clipped to ``[0, 1]``, ``relu_s(t) = s p (2q − p)`` has slope
-        ``p`` in ``t``, and ``p (1 − p)`` in ``s``. Arrays of shape (n, m) are what takes time.
-        """
-        problem, slope, dtype = self.problem, self.problem.slope, self.rows.dtype
-        inner, outer, intercept = self._parts(z)
-        rows, weights, target = self.rows[chunk], self.weights[chunk], self.target[chunk]
-        q = rows @ (inner / (2 * s[:, None])).T.astype(dtype)
-        t = 2 * slope * q if slope else None  # in units of s, as the hidden outputs are
-        q += 0.5
-        p = np.clip(q, 0.0, 1.0)
-        q *= 2.0
-        q -= p
-        q *= p
-        hidden = q if t is None else (1.0 - slope) * q + t
-        outputs = (hidden @ (s[:, None] * outer).astype(dtype)).astype(np.float64) + intercept
-        values, pull = rounded_loss(problem.loss, self._like_targets(outputs), target, width)
-        pull = weights[:, None] * pull.reshape(outputs.shape)
-
-        by_outer = s[:, None] * (hidden.T @ pull.astype(dtype))
-        by_hidden = pull.astype(dtype) @ outer.T.astype(dtype)
-        by_slope = by_hidden * p
-        by_width = (1.0 - slope) * (by_slope.sum(axis=0) - np.einsum("ij,ij->j", by_slope, p))
-        by_seen = by_slope if t is None else (1.0 - slope) * by_slope + slope * by_hidden
-        by_inner = (by_seen.T @ rows).astype(np.float64)
-        return weights @ values, by_inner, by_outer, by_width, pull.sum(axis=0)
-
-    def balanced(self, z: Array) -> Array:
-        """The same function with ``‖w̃_j‖ = ‖a_j‖``."""
-        inner, outer, intercept = self._parts(z)
-        sizes, lengths = self._sizes(inner), norms(outer)
-        common = np.sqrt(sizes * lengths)
-        inner = inner * (common / _or_one(sizes))[:, None]
-        outer = outer * (common / _or_one(lengths))[:, None]
-        return _joined(inner, outer, intercept)
-
-    def network(self, z: Array) -> TwoLayerNetwork:
-        """The network of a point, in the units of the problem."""
-        inner, outer, intercept = self._parts(z)
-        lengths = norms(outer)
-        return self.problem.network(
-            inner / self.columns * (self.units.tau * lengths)[:, None],
-            outer / _or_one(lengths)[:, None],
-            self.units.center + self.units.tau * self._like_targets(intercept),
-        )
-
-    def _parts(self, z: Array) -> tuple[Array, Array, Array]:
-        dim, n_outputs = len(self.columns), self.problem.n_outputs
-        end = (len(z) - n_outputs) // (dim + n_outputs) * dim
-        inner, outer = z[:end].reshape(-1, dim), z[end:-n_outputs].reshape(-1, n_outputs)
-        return inner, outer, z[-n_outputs:]
-
-    def _like_targets(self, outputs: Array) -> Array:
-        """Without the last axis if there is one output."""
-        return outputs[..., 0] if self.problem.n_outputs == 1 else outputs
-
-    def _intercept(self, c: Any) -> Array:
-        return np.atleast_1d((c - self.units.center) / self.units.tau)
-
-    def _sizes(self, inner: Array) -> Array:
-        """Norms of the penalised weights."""
-        return norms(inner * self.penalised)
-
-
-def _joined(inner: Array, outer: Array, intercept: Array) -> Array:
-    return np.concatenate([inner.ravel(), outer.ravel(), intercept])
-
-
-def _random_units(random: np.random.RandomState, n: int, dim: int) -> Array:
-    if dim == 1:
-        return random.choice([-1.0, 1.0], (n, 1))
-    vectors = random.standard_normal((n, dim))
-    return vectors / norms(vectors)[:, None]
-
-
-def _or_one(sizes: Array) -> Array:
-    """Divisors without zeros."""
-    return np.where(sizes > 0, sizes, 1.0)

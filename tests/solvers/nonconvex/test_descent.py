@@ -5,7 +5,9 @@ import pytest
 
 from convexrelu import TrainingProblem, train
 from convexrelu.solvers.nonconvex import descent as module
-from convexrelu.solvers.nonconvex.descent import descend
+from convexrelu.solvers.nonconvex import minibatches
+from convexrelu.solvers.nonconvex.descent import descend, descents
+from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 from tests import reference
 from tests.honest import assert_same_network
 
@@ -23,7 +25,7 @@ def run(problem, seed=0, **options):
 
 def objective_of(problem, seed=0):
     """The rounded objective and a point at which no weight is zero."""
-    objective = module.RoundedObjective(problem, slice(None))
+    objective = RoundedObjective(problem)
     z = objective.random_point(np.random.RandomState(seed))
     z = z + 0.1 * np.random.default_rng(seed).standard_normal(len(z))
     return objective, z if problem.fit_intercept else np.append(z[:-1], 0.0)
@@ -68,7 +70,7 @@ def test_rounding_kinks_off_only_raises_the_objective_and_vanishes_with_its_widt
 def test_balancing_keeps_the_function_and_lowers_the_penalty():
     objective, z = objective_of(problem_of())
     balanced = objective.balanced(z)
-    inner, outer, _ = objective._parts(balanced)
+    inner, outer, _ = objective.parts(balanced)
     np.testing.assert_allclose(np.linalg.norm(inner, axis=1), np.abs(outer[:, 0]), rtol=1e-12)
     assert balanced @ balanced < z @ z
     before, after = objective.network(z), objective.network(balanced)
@@ -135,7 +137,7 @@ def test_no_time_is_the_first_weights():
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 3.0])
 def test_the_deadline_is_kept(clock, seconds):
     problem = problem_of(*reference.teacher(3000, 30, 5, 0.1, 0), alpha=1e-4)
-    clock.charge(module.RoundedObjective, "__call__", 0.01)
+    clock.charge(RoundedObjective, "__call__", 0.01)
     deadline = clock.now + seconds
     network = run(problem, deadline=deadline)
     # The step that is under way is finished, with a search of at most twenty values along a line.
@@ -184,22 +186,31 @@ def test_a_penalty_above_the_largest_useful_one_is_not_descended(monkeypatch):
     assert run(problem_of(alpha=1e4)).width == 0
 
 
-def test_of_very_many_samples_some_are_used(monkeypatch, clock):
-    inputs, targets = reference.teacher(12_000, 4, 3, 0.1, 0)
-    problem, seen = problem_of(inputs, targets, 0.01), []
-    original = module.RoundedObjective.__init__
+def test_many_samples_are_trained_on_in_batches_and_then_together(monkeypatch):
+    inputs, targets = reference.teacher(600, 4, 3, 0.1, 0)
+    problem = problem_of(inputs, targets, 0.01)
+    by_lbfgs = problem.objective(run(problem))
+    monkeypatch.setattr(module, "_FEW_SAMPLES", 500)
+    first, last = descents(problem, np.random.RandomState(0))
+    values = [problem.objective(network) for network in (problem.zero_network(), first, last)]
+    assert values[2] <= values[1] < 0.5 * values[0]
+    assert values[2] == pytest.approx(by_lbfgs, rel=0.02)
+    for network in (first, last):  # the intercept is the best one for all samples
+        rest = targets - network.predict(inputs)
+        assert problem.weights @ rest == pytest.approx(0.0, abs=1e-9)
 
-    def noted(self, problem, samples):
-        original(self, problem, samples)
-        seen.append((len(self.rows), len(np.unique(samples)), self.weights.sum()))
 
-    monkeypatch.setattr(module.RoundedObjective, "__init__", noted)
-    clock.charge(module.RoundedObjective, "__call__", 0.01)
-    network = run(problem, deadline=clock.now + 2.0)  # two hundred values
-    assert seen == [(5000, 5000, pytest.approx(1.0))]
-    # The intercept is the best for all samples.
-    assert problem.weights @ (targets - network.predict(inputs)) == pytest.approx(0.0, abs=1e-9)
-    assert problem.objective(network) < 0.5 * problem.objective(problem.zero_network())
+@pytest.mark.parametrize("seconds", [0.5, 10.0])
+def test_batches_end_in_time_with_small_steps(monkeypatch, clock, seconds):
+    monkeypatch.setattr(module, "_FEW_SAMPLES", 500)
+    problem = problem_of(*reference.teacher(600, 4, 3, 0.1, 0))
+    clock.charge(minibatches, "_gradient", 0.01)
+    deadline = clock.now + seconds
+    networks = list(descents(problem, np.random.RandomState(0), deadline))
+    assert deadline <= clock.now < deadline + 0.02
+    assert len(networks) == 1
+    # Fifty steps are few, but with step sizes that have fallen to zero they are not wasted.
+    assert problem.objective(networks[0]) < problem.objective(problem.zero_network())
 
 
 def test_a_part_of_the_samples_may_have_no_weight():

@@ -6,8 +6,10 @@ import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.losses import LOSSES
-from convexrelu.solvers.nonconvex import descent as module
-from convexrelu.solvers.nonconvex.descent import descend, polish, rounded_loss
+from convexrelu.solvers.nonconvex import descent, minibatches
+from convexrelu.solvers.nonconvex import rounded_objective as module
+from convexrelu.solvers.nonconvex.descent import descend, polish
+from convexrelu.solvers.nonconvex.rounded_objective import rounded_loss
 from tests.honest import assert_same_network
 
 RNG = np.random.default_rng(0)
@@ -146,7 +148,7 @@ def test_a_smooth_loss_stays_as_it_is():
 @pytest.mark.parametrize(("activation", "hidden_bias"), KINDS)
 def test_the_gradient_is_that_of_the_value(loss, activation, hidden_bias):
     problem = problem_of(loss, activation=activation, hidden_bias=hidden_bias)
-    objective = module.RoundedObjective(problem, slice(None))
+    objective = module.RoundedObjective(problem)
     rng = np.random.default_rng(1)
     z = objective.random_point(np.random.RandomState(0))
     z += 0.1 * rng.standard_normal(len(z))
@@ -162,7 +164,7 @@ def test_the_gradient_is_that_of_the_value(loss, activation, hidden_bias):
 @pytest.mark.parametrize(("activation", "hidden_bias"), KINDS)
 def test_without_a_width_it_is_the_objective(loss, activation, hidden_bias):
     problem = problem_of(loss, activation=activation, hidden_bias=hidden_bias)
-    objective = module.RoundedObjective(problem, slice(None))
+    objective = module.RoundedObjective(problem)
     z = objective.balanced(objective.random_point(np.random.RandomState(0)))
     exact = problem.objective(objective.network(z)) / objective.units.value
     assert objective(z, 1e-9)[0] == pytest.approx(exact, rel=1e-6)
@@ -171,7 +173,7 @@ def test_without_a_width_it_is_the_objective(loss, activation, hidden_bias):
 @pytest.mark.parametrize(("activation", "hidden_bias"), KINDS)
 def test_a_network_and_its_point_are_the_same(activation, hidden_bias):
     problem = problem_of("multinomial", activation=activation, hidden_bias=hidden_bias)
-    objective = module.RoundedObjective(problem, slice(None))
+    objective = module.RoundedObjective(problem)
     network = objective.network(objective.random_point(np.random.RandomState(0)))
     again = objective.network(objective.point(network))
     np.testing.assert_allclose(again.predict(X), network.predict(X), rtol=0, atol=1e-9)
@@ -180,10 +182,10 @@ def test_a_network_and_its_point_are_the_same(activation, hidden_bias):
 
 def test_single_precision_is_good_enough(monkeypatch):
     problem = problem_of("multinomial", 1e-3)
-    exact = module.RoundedObjective(problem, slice(None))
+    exact = module.RoundedObjective(problem)
     best = min(problem.objective(run(problem, seed)) for seed in range(3))
     monkeypatch.setattr(module, "_LARGE", 0)
-    single = module.RoundedObjective(problem, slice(None))
+    single = module.RoundedObjective(problem)
     assert (exact.rows.dtype, single.rows.dtype) == (np.float64, np.float32)
     z = exact.random_point(np.random.RandomState(0))
     for one, other in zip(single(z, 0.03), exact(z, 0.03), strict=True):
@@ -195,7 +197,7 @@ def test_single_precision_is_good_enough(monkeypatch):
 @pytest.mark.parametrize("slope", [0.0, 0.1])
 def test_chunks_of_samples_add_up(monkeypatch, slope):
     problem = problem_of("multinomial", 1e-3, negative_slope=slope)
-    objective = module.RoundedObjective(problem, slice(None))
+    objective = module.RoundedObjective(problem)
     z = objective.random_point(np.random.RandomState(0))
     value, gradient = objective(z, 0.03)
     monkeypatch.setattr(module, "_CHUNK", 3 * objective.n_neurons)
@@ -207,9 +209,7 @@ def test_chunks_of_samples_add_up(monkeypatch, slope):
 def test_smaller_penalties_have_more_neurons():
     inputs = np.linspace(-1.0, 1.0, 200)[:, None]
     many = [
-        module.RoundedObjective(
-            TrainingProblem(inputs, np.abs(inputs[:, 0]), alpha), slice(None)
-        ).n_neurons
+        module.RoundedObjective(TrainingProblem(inputs, np.abs(inputs[:, 0]), alpha)).n_neurons
         for alpha in (1.0, 1e-3, 1e-4, 1e-6, 1e-320)
     ]
     assert many[0] < many[1] < many[2] < many[3] == many[4]
@@ -249,3 +249,33 @@ def test_polishing_no_neuron_is_the_constant():
     problem = problem_of("multinomial")
     constant = problem.zero_network()
     assert polish(problem, constant).width == 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("activation", "bias"), KINDS)
+def test_gradients_of_a_batch_are_those_of_the_objective(monkeypatch, loss, activation, bias):
+    """Hardly smoothed, where no sample is at a kink; a batch of all samples."""
+    width = 1e-9
+    monkeypatch.setattr(minibatches, "_ROUNDING", width)
+    problem = problem_of(loss, 1e-2, activation=activation, hidden_bias=bias)
+    objective, random = module.RoundedObjective(problem), np.random.RandomState(0)
+    z = objective.random_point(random)
+    z = z + 0.1 * random.standard_normal(len(z))
+    batch = random.permutation(problem.n_samples)
+    own = minibatches._gradient(objective, batch, z.astype(np.float32))
+    _, gradient = objective(z, width)
+    np.testing.assert_allclose(own, gradient, atol=1e-4 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("bias", BIASES)
+def test_batches_end_near_the_optimum(monkeypatch, loss, bias):
+    problem = problem_of(loss, hidden_bias=bias)
+    monkeypatch.setattr(descent, "_FEW_SAMPLES", 5)
+    monkeypatch.setattr(minibatches, "_BATCH", 5)
+    constant = problem.objective(problem.zero_network())
+    by_lbfgs = min(problem.objective(run(problem, seed)) for seed in range(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(descent, "_FEW_SAMPLES", 5_000)
+        best = min(problem.objective(run(problem, seed)) for seed in range(2))
+    assert by_lbfgs <= best + 0.05 * (constant - best) + 1e-9

@@ -1,0 +1,93 @@
+"""Training on mini-batches, for many samples: a step costs the same however many there are.
+
+Adam (Kingma & Ba 2015, algorithm 1) with a step size that falls to zero along a cosine. The kinks of neurons are not
+smoothed: random batches average over them anyway.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu._utils.threads import one_blas_thread
+from convexrelu._utils.typing import Array
+from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective, rounded_loss
+
+__all__ = ["minibatch_descent"]
+
+# Measured with 3000, 10,000 and 100,000 samples of twenty features, alpha = 0.01 and 0.001: with batches of 512, twice
+# as many steps or twice the step size, the objective is hardly lower; with half of the step size, up to 3 % higher.
+_BATCH, _FEWEST_STEPS, _PASSES = 256, 2_500, 8
+_FIRST_STEP = 2e-2
+_DECAY, _DECAY_OF_SQUARES, _TINY = 0.9, 0.999, 1e-8  # of the paper
+_ROUNDING = 1e-2  # width over which the kinks of losses are rounded, in units of the targets
+
+
+def minibatch_descent(
+    objective: RoundedObjective,
+    z: Array,
+    random: np.random.RandomState,
+    deadline: float = math.inf,
+) -> Array:
+    """The point after eight passes over the samples, or 2500 steps if that is more; balanced.
+
+    Parameters
+    ----------
+    objective : RoundedObjective
+    z : array
+        A point of the objective.
+    random : RandomState
+        Shuffles the samples.
+    deadline : float
+        Value of :func:`time.perf_counter` by which the step size has fallen to zero.
+    """
+    began, n_samples = time.perf_counter(), len(objective.rows)
+    n_steps = max(_FEWEST_STEPS, _PASSES * n_samples // _BATCH)
+    point: Any = z.astype(np.float32)
+    mean, square = np.zeros_like(point), np.zeros_like(point)
+    with one_blas_thread():
+        for step, batch in zip(range(n_steps), _batches(n_samples, random), strict=False):
+            spent = (time.perf_counter() - began) / max(deadline - began, 1e-9)
+            done = max(step / n_steps, spent)
+            if done >= 1:
+                break
+            gradient = _gradient(objective, batch, point)
+            mean += (1 - _DECAY) * (gradient - mean)
+            square += (1 - _DECAY_OF_SQUARES) * (gradient * gradient - square)
+            size = _FIRST_STEP * 0.5 * (1 + math.cos(math.pi * done)) / (1 - _DECAY ** (step + 1))
+            scale = 1 / math.sqrt(1 - _DECAY_OF_SQUARES ** (step + 1))
+            point -= size * mean / (scale * np.sqrt(square) + _TINY)
+    return objective.balanced(point.astype(np.float64))
+
+
+def _batches(n_samples: int, random: np.random.RandomState) -> Iterator[NDArray[np.intp]]:
+    while True:
+        order = random.permutation(n_samples)
+        for start in range(0, max(1, n_samples - _BATCH + 1), _BATCH):
+            yield order[start : start + _BATCH]
+
+
+def _gradient(objective: RoundedObjective, batch: NDArray[np.intp], z: Array) -> Array:
+    """Of the objective on some samples, without smoothing; arrays of shape (batch, m) are what takes time."""
+    problem, slope = objective.problem, objective.problem.slope
+    inner, outer, intercept = objective.parts(z)
+    rows, target = objective.rows[batch], objective.target[batch]
+    weights = objective.weights[batch] * (len(objective.rows) / len(batch))
+    hidden = rows @ inner.T
+    active = hidden > 0
+    slopes = active if slope == 0.0 else np.where(active, np.float32(1.0), np.float32(slope))
+    hidden *= slopes
+    outputs = objective.like_targets((hidden @ outer + intercept).astype(np.float64))
+    pull = rounded_loss(problem.loss, outputs, target, _ROUNDING)[1]
+    pull = (weights[:, None] * pull.reshape(len(batch), -1)).astype(np.float32)
+    by_hidden = pull @ outer.T
+    by_hidden *= slopes
+    by_inner = by_hidden.T @ rows + np.float32(objective.alpha) * objective.penalised * inner
+    by_outer = hidden.T @ pull + np.float32(objective.alpha) * outer
+    by_intercept = pull.sum(axis=0) * problem.fit_intercept
+    return np.concatenate([by_inner.ravel(), by_outer.ravel(), by_intercept]).astype(np.float32)

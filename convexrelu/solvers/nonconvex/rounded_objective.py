@@ -1,0 +1,219 @@
+"""The training objective with smoothed kinks, and its gradient.
+
+With ``s`` the width of the smoothing times ``‖w̃_j‖``::
+
+    relu_s(t) = (t + s)²/4s   where |t| ≤ s,   relu(t) elsewhere
+    φ_s(t)    = slope · t + (1 − slope) relu_s(t)
+
+Losses with kinks are smoothed likewise, see :func:`rounded_loss`.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from convexrelu._utils.norms import norms
+from convexrelu._utils.threads import in_threads
+from convexrelu._utils.typing import Array
+from convexrelu.losses import Loss, SeparableLoss
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["RoundedObjective", "rounded_loss"]
+
+_FIRST_NORM = 0.5  # of inner and of outer weights; no measurement is recorded
+# Number of neurons at a penalty of 0.003, in units in which data have size one; at a tenth of that, twice as many do
+# better, but hardly so with several outputs.
+_NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
+_FEWEST_NEURONS, _MOST_NEURONS = 50, 300
+# With more hidden outputs than this, use single precision, and chunks of rows whose arrays stay in the cache.
+_LARGE, _CHUNK = 2**14, 2**16
+# Chunks that one core takes at a time, a few milliseconds of work, where there are enough for two.
+_CHUNKS_OF_A_PART = 16
+
+
+def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, Array]:
+    """Values of shape (n,) and gradients of a loss, with its kinks smoothed if it has any.
+
+    The Moreau envelope, whose conjugate has ``width/2 ‖z‖²`` in addition (Nesterov 2005)::
+
+        ℓ_width(f) = max_z  zᵀf − ℓ*(z) − width/2 ‖z‖²  ≤  ℓ(f)
+
+    Where the loss consists of two straight lines that meet at ``f = y``, ``ℓ*(z) = z y`` on an interval, and the
+    maximum is at ``z = (f − y)/width``, clipped to it. Other losses with kinks are left as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.losses import AbsoluteError
+    >>> f = np.array([0.05, 2.0])
+    >>> rounded_loss(AbsoluteError(), f, np.zeros(2), width=0.1)
+    (array([0.0125, 1.95  ]), array([0.5, 1. ]))
+    """
+    if loss.smooth or not (isinstance(loss, SeparableLoss) and loss.bends_at_target):
+        return loss.value(f, y), loss.gradient(f, y)
+    z = np.clip((f - y) / width, *loss.domain(y))
+    terms = z * (f - y - 0.5 * width * z)
+    return terms.sum(axis=1) if terms.ndim == 2 else terms, z
+
+
+class RoundedObjective:
+    """The training objective with smoothed kinks and its gradient, in units in which data and targets have size one.
+
+    A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
+    a column of ones here, and are not penalised.
+    """
+
+    def __init__(self, problem: TrainingProblem, n_neurons: int | None = None) -> None:
+        design, y, weights = problem.design, problem.y, problem.weights
+        self.problem = problem
+        self.weights = weights / weights.sum()
+        self.units = problem.units()
+        scaled = problem.loss.degree is not None
+        self.target = (y - self.units.center) / self.units.tau if scaled else y
+        self.columns = np.full(design.shape[1], self.units.rho)  # their units
+        self.penalised = np.ones(design.shape[1])
+        if problem.free_bias:
+            spread = np.sqrt(self.weights @ np.square(norms(design[:, :-1])))
+            self.columns[:-1], self.columns[-1] = _or_one(spread), problem.bias_column
+            self.penalised[-1] = 0.0
+        self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
+        self.n_neurons = n_neurons or self._enough_neurons(len(design))
+        dtype = np.float32 if len(design) * self.n_neurons > _LARGE else np.float64
+        self.rows = (design / self.columns).astype(dtype)
+
+    def _enough_neurons(self, n_samples: int) -> int:
+        """Number of neurons: more for smaller penalties, but no more than can be useful."""
+        with np.errstate(over="ignore", divide="ignore"):  # of extreme scales
+            enough = _NEURONS * np.divide(_ALPHA, self.alpha) ** _POWER
+        most = _MOST_NEURONS if self.problem.n_outputs == 1 else _NEURONS
+        return min(int(np.clip(enough, _FEWEST_NEURONS, most)), 2 * n_samples)
+
+    def random_point(self, random: np.random.RandomState) -> Array:
+        """Random directions of equal size to which all features contribute alike, and the best constant."""
+        problem, n_neurons = self.problem, self.n_neurons
+        spread = np.sqrt(self.weights @ np.square(self.rows))
+        inner = random.standard_normal((n_neurons, len(spread)))
+        inner /= np.where(spread > 1e-8 * spread.max(initial=0.0), spread, np.inf)
+        inner *= _FIRST_NORM / _or_one(self._sizes(inner))[:, None]
+        outer = _FIRST_NORM * _random_units(random, n_neurons, problem.n_outputs)
+        return _joined(inner, outer, self._intercept(problem.best_intercept(problem.no_outputs())))
+
+    def point(self, network: TwoLayerNetwork) -> Array:
+        """The point of a network."""
+        inner = self.problem.directions(network) * self.columns
+        outer = network.output_weights.T / self.units.tau
+        return self.balanced(_joined(inner, outer, self._intercept(network.output_bias)))
+
+    def __call__(self, z: Array, width: float) -> tuple[float, Array]:
+        """Value and gradient."""
+        inner, outer, _ = self.parts(z)
+        sizes = norms(inner) + 1e-300
+        n, rows = len(self.rows), max(1, _CHUNK // max(1, len(inner)))
+        chunks = [slice(start, start + rows) for start in range(0, n, rows)]
+
+        def terms_of(part: list[slice]) -> list[tuple[Any, ...]]:
+            return [self._terms(chunk, z, width * sizes, width) for chunk in part]
+
+        if len(chunks) < 2 * _CHUNKS_OF_A_PART:
+            terms = terms_of(chunks)
+        else:
+            starts = range(0, len(chunks), _CHUNKS_OF_A_PART)
+            parts = [chunks[start : start + _CHUNKS_OF_A_PART] for start in starts]
+            terms = list(chain.from_iterable(in_threads(terms_of, parts)))
+        value, by_inner, by_outer, by_width, by_intercept = (
+            sum(part[1:], part[0]) for part in zip(*terms, strict=True)
+        )
+
+        decayed = inner * self.penalised
+        penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
+        by_inner += self.alpha * decayed + (by_width * width / sizes)[:, None] * inner
+        by_outer += self.alpha * outer
+        by_intercept *= self.problem.fit_intercept
+        value = float(value) + self.alpha * float(penalty)
+        return value, _joined(by_inner, by_outer, by_intercept)
+
+    def _terms(self, chunk: slice, z: Array, s: Array, width: float) -> tuple[Any, ...]:
+        """Losses of some samples, and gradients in inner weights, outer weights, ``s``, and intercepts.
+
+        With ``q = (t + s)/2s`` and ``p`` that is ``q`` clipped to ``[0, 1]``, ``relu_s(t) = s p (2q − p)`` has slope
+        ``p`` in ``t``, and ``p (1 − p)`` in ``s``. Arrays of shape (n, m) are what takes time.
+        """
+        problem, slope, dtype = self.problem, self.problem.slope, self.rows.dtype
+        inner, outer, intercept = self.parts(z)
+        rows, weights, target = self.rows[chunk], self.weights[chunk], self.target[chunk]
+        q = rows @ (inner / (2 * s[:, None])).T.astype(dtype)
+        t = 2 * slope * q if slope else None  # in units of s, as the hidden outputs are
+        q += 0.5
+        p = np.clip(q, 0.0, 1.0)
+        q *= 2.0
+        q -= p
+        q *= p
+        hidden = q if t is None else (1.0 - slope) * q + t
+        outputs = (hidden @ (s[:, None] * outer).astype(dtype)).astype(np.float64) + intercept
+        values, pull = rounded_loss(problem.loss, self.like_targets(outputs), target, width)
+        pull = weights[:, None] * pull.reshape(outputs.shape)
+
+        by_outer = s[:, None] * (hidden.T @ pull.astype(dtype))
+        by_hidden = pull.astype(dtype) @ outer.T.astype(dtype)
+        by_slope = by_hidden * p
+        by_width = (1.0 - slope) * (by_slope.sum(axis=0) - np.einsum("ij,ij->j", by_slope, p))
+        by_seen = by_slope if t is None else (1.0 - slope) * by_slope + slope * by_hidden
+        by_inner = (by_seen.T @ rows).astype(np.float64)
+        return weights @ values, by_inner, by_outer, by_width, pull.sum(axis=0)
+
+    def balanced(self, z: Array) -> Array:
+        """The same function with ``‖w̃_j‖ = ‖a_j‖``."""
+        inner, outer, intercept = self.parts(z)
+        sizes, lengths = self._sizes(inner), norms(outer)
+        common = np.sqrt(sizes * lengths)
+        inner = inner * (common / _or_one(sizes))[:, None]
+        outer = outer * (common / _or_one(lengths))[:, None]
+        return _joined(inner, outer, intercept)
+
+    def network(self, z: Array) -> TwoLayerNetwork:
+        """The network of a point, in the units of the problem."""
+        inner, outer, intercept = self.parts(z)
+        lengths = norms(outer)
+        return self.problem.network(
+            inner / self.columns * (self.units.tau * lengths)[:, None],
+            outer / _or_one(lengths)[:, None],
+            self.units.center + self.units.tau * self.like_targets(intercept),
+        )
+
+    def parts(self, z: Array) -> tuple[Array, Array, Array]:
+        """Inner weights, outer weights and intercepts."""
+        dim, n_outputs = len(self.columns), self.problem.n_outputs
+        end = (len(z) - n_outputs) // (dim + n_outputs) * dim
+        inner, outer = z[:end].reshape(-1, dim), z[end:-n_outputs].reshape(-1, n_outputs)
+        return inner, outer, z[-n_outputs:]
+
+    def like_targets(self, outputs: Array) -> Array:
+        """Without the last axis if there is one output."""
+        return outputs[..., 0] if self.problem.n_outputs == 1 else outputs
+
+    def _intercept(self, c: Any) -> Array:
+        return np.atleast_1d((c - self.units.center) / self.units.tau)
+
+    def _sizes(self, inner: Array) -> Array:
+        """Norms of the penalised weights."""
+        return norms(inner * self.penalised)
+
+
+def _joined(inner: Array, outer: Array, intercept: Array) -> Array:
+    return np.concatenate([inner.ravel(), outer.ravel(), intercept])
+
+
+def _random_units(random: np.random.RandomState, n: int, dim: int) -> Array:
+    if dim == 1:
+        return random.choice([-1.0, 1.0], (n, 1))
+    vectors = random.standard_normal((n, dim))
+    return vectors / norms(vectors)[:, None]
+
+
+def _or_one(sizes: Array) -> Array:
+    """Divisors without zeros."""
+    return np.where(sizes > 0, sizes, 1.0)
