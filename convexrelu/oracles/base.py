@@ -33,10 +33,12 @@ __all__ = [
     "distinct_pairs",
     "largest_value",
     "lipschitz_constant",
+    "moments",
     "strongest_first",
     "witnesses",
 ]
 
+_CHUNK = 2**16  # outputs at a time, so that they stay in the cache
 # Beyond this fraction of a sample's length, an output decides on which side of the kink a witness is.
 _CLEAR = 1e-9
 _SAME = 0.999  # cosine of two output directions that count as equal
@@ -129,8 +131,27 @@ def largest_value(design: Array, v: Array, directions: Array, slope: float = 0.0
     """
     lengths = norms(directions)
     directions, lengths = directions[lengths > 0], lengths[lengths > 0]
-    values = sizes((v.T @ activate(design @ directions.T, slope)).T)
+    values = sizes(moments(design, v, directions, slope))
     return float((values / lengths).max(initial=0.0))
+
+
+def moments(design: Array, v: Array, directions: Array, slope: float = 0.0) -> Array:
+    """``vᵀ φ(X̃u)`` of every row ``u``, of shape (k,), or ``Vᵀ φ(X̃u)`` of shape (k, K).
+
+    Parameters
+    ----------
+    design : array of shape (n, d̃)
+    v : array of shape (n,) or (n, K)
+    directions : array of shape (k, d̃)
+    slope : float
+        Negative slope of ``φ``.
+    """
+    total = np.zeros((len(directions), *v.shape[1:]))
+    step = max(1, _CHUNK // max(1, len(directions)))
+    for start in range(0, len(design), step):
+        rows = slice(start, start + step)
+        total += activate(directions @ design[rows].T, slope) @ v[rows]
+    return total
 
 
 def witnesses(
@@ -147,15 +168,14 @@ def witnesses(
     slope : float
         Negative slope of ``φ``.
     """
-    outputs = directions @ design.T
-    moments = activate(outputs, slope) @ v
-    values = sizes(moments)
+    masks = directions @ design.T >= 0
+    sums = moments(design, v, directions, slope)
+    values = sizes(sums)
     if v.ndim == 1:
-        signs = np.where(moments < 0, -1.0, 1.0)
+        signs = np.where(sums < 0, -1.0, 1.0)
     else:
-        signs = moments / np.where(values > 0, values, 1.0)[:, None]
+        signs = sums / np.where(values > 0, values, 1.0)[:, None]
         signs[values == 0, 0] = 1.0
-    masks = outputs >= 0
     order = strongest_first(values)
     order = order[distinct_pairs(masks[order], signs[order])]
     return masks[order], signs[order], directions[order], values[order]

@@ -13,6 +13,8 @@ from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["best_scale", "level_for", "lower_bound"]
 
+# Error of the best scale, which is about one: at its maximum, the value changes by the square of this.
+_WITHIN = 1e-8
 _BISECTIONS = 60  # more than the 52 bits of a float
 
 
@@ -49,7 +51,7 @@ def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
         lambda t: -problem.dual(t * v) / unit,
         bounds=(0.0, largest),
         method="bounded",
-        options={"xatol": 1e-12 * largest},
+        options={"xatol": _WITHIN * min(largest, 1.0)},
     ).x
     return max(
         (float(t) for t in (0.0, inside, largest, min(largest, 1.0))),

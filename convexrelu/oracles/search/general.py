@@ -14,7 +14,13 @@ from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.threads import in_threads, torch_threads
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.networks.activation import activate
-from convexrelu.oracles.base import OracleReport, consistent, distinct_pairs, strongest_first
+from convexrelu.oracles.base import (
+    OracleReport,
+    consistent,
+    distinct_pairs,
+    moments,
+    strongest_first,
+)
 from convexrelu.oracles.search.base import MOST_CLIMBED, SHARPENED, Search
 from convexrelu.oracles.search.starts import apart, random_starts
 
@@ -103,7 +109,7 @@ class GeneralSearchOracle(Search):
         with torch_threads(0):
             starts = self._candidates(scaled, deadline)
             masks, directions, signs = self._polish(scaled, starts, deadline)
-        values = ((activate(directions @ self.design.T, self.slope) @ matrix) * signs).sum(axis=1)
+        values = (moments(self.design, matrix, directions, self.slope) * signs).sum(axis=1)
         if v.ndim == 1:
             signs = np.where(signs[:, 0] < 0, -1.0, 1.0)
         order = strongest_first(values)
@@ -199,8 +205,8 @@ class GeneralSearchOracle(Search):
 
     def _moments(self, directions: Array, v: Array) -> tuple[Array, Array]:
         """``Vᵀφ(X̃u)`` at unit length, and its length."""
-        moments = activate(directions @ self._rows.T, self.slope) @ v
-        return _along(moments), norms(moments)
+        sums = moments(self._rows, v, directions, self.slope)
+        return _along(sums), norms(sums)
 
     def _on_faces(self, masks: Masks, directions: Array, v: Array) -> Array:
         """Points of the faces on which the directions are, at the top singular vector, where that is higher."""

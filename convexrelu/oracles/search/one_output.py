@@ -11,7 +11,7 @@ import numpy as np
 from convexrelu._utils.norms import unit_rows
 from convexrelu._utils.threads import in_threads, torch_threads
 from convexrelu._utils.typing import Array, Masks
-from convexrelu.oracles.base import OracleReport, strongest_first
+from convexrelu.oracles.base import OracleReport, moments, strongest_first
 from convexrelu.oracles.search.base import MOST_CLIMBED, SHARPENED, Search
 from convexrelu.oracles.search.starts import apart, random_starts, to_numpy
 from convexrelu.patterns.activation import first_of_each
@@ -87,7 +87,7 @@ class SearchOracle(Search):
         with torch_threads(0):
             starts, signs = self._candidates(scaled, deadline)
             masks, signs, directions = self._polish(scaled, starts, signs, deadline)
-        values = signs * (np.maximum(directions @ self.design.T, 0.0) @ v)
+        values = signs * moments(self.design, v, directions)
         order = strongest_first(values)
         order = order[values[order] >= 0]
         order = order[first_of_each(np.column_stack([masks, signs > 0])[order])]
