@@ -43,10 +43,12 @@ ORACLES = (
     "search",
     "quick",
     "spike_free",
+    "prove",
 )
 
-# Names for which exact pricing is chosen by the data.
-_BY_DATA = ("auto", "quick", "spike_free")
+# Names for which exact pricing is chosen by the data, and those of them that do not prove whatever it takes.
+_BY_DATA = ("auto", "quick", "spike_free", "prove")
+_LIMITED = ("auto", "quick", "spike_free")
 # "auto" sweeps where a call takes about a second: any number of samples at rank 2, 1500 at rank 3.
 _AUTO_ARCS = 4_500_000
 # Sweeps of at most this many arcs also find the cuts.
@@ -117,6 +119,7 @@ def choose_oracles(
         proof, without a limit on time. ``"semidefinite"``: a proof by relaxation, for few samples.
         ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which also finds the cuts (or by a
         short sweep); for networks of which only the predictions matter, such as those of cross-validation.
+        ``"prove"``: as for ``"auto"``, but branch and bound at every rank, and without a limit on time.
         ``"spike_free"``: cuts from the original algorithm's pricing only, exact pricing as for ``"auto"``.
     design : array of shape (n, d̃)
         The rows ``x̃_i``.
@@ -186,7 +189,7 @@ def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
         missing = "activations other than 'relu'"
     if name in ("semidefinite", "spike_free") and n_outputs > 1:
         missing = "several outputs"
-    if name in ("cells", "branch_and_bound") and n_outputs > _FAN_OUTPUTS:
+    if name in ("cells", "branch_and_bound", "prove") and n_outputs > _FAN_OUTPUTS:
         missing = f"more than {_FAN_OUTPUTS} outputs"
     if missing:
         raise ValueError(
@@ -221,7 +224,9 @@ class _Selector:
             return "spike_free"
         if self._has_sweep(_AUTO_ARCS):
             return "sweep"
-        return "branch_and_bound" if self._space.rank <= _AUTO_RANK else "search"
+        if self.name == "prove" or self._space.rank <= _AUTO_RANK:
+            return "branch_and_bound"
+        return "search"
 
     def pair(self) -> OraclePair:
         """Heuristic and exact pricing."""
@@ -260,7 +265,7 @@ class _Selector:
 
     def _line(self) -> Line | None:
         """The line through all samples, or None; with free biases only kinks at samples need to be compared."""
-        if self.free_bias and self.name in ("auto", "sweep", "quick"):
+        if self.free_bias and self.name in ("auto", "sweep", "quick", "prove"):
             return Line.through(self.design[:, :-1])
         return None
 
@@ -290,18 +295,18 @@ class _Selector:
                 return self._rectified(SemidefiniteOracle)
             case "branch_and_bound":
                 search = self._thorough_search()
-                if self.name in _BY_DATA:
+                if self.name in _LIMITED:
                     return HybridOracle(self._branch_and_bound(search, _AUTO_WORK))
                 return self._branch_and_bound(search)
         return self._thorough_search()
 
     def _several(self, scalar: Oracle) -> Oracle:
         """Exact pricing for dual points of rank two and more: one sweep in the plane, or a fan of scalar proofs."""
-        if self._space.rank <= 2 and self.name in ("auto", "sweep"):
+        if self._space.rank <= 2 and self.name in ("auto", "sweep", "prove"):
             return self._rectified(PlanarOracle)
         if self.method == "search":
             return scalar
-        if self.name not in _BY_DATA:
+        if self.name not in _LIMITED:
             return self._fan(self._ray_prover(scalar), math.inf, _FAN_OUTPUTS)
         if self.method == "sweep":
             work, outputs = float(_AUTO_PROOFS * _AUTO_ARCS), _SWEPT_OUTPUTS

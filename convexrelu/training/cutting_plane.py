@@ -48,6 +48,8 @@ _MIN_CUTS, _MAX_CUTS = 12, 100
 _MOST_OUTPUTS = 10_000
 # Warm-up ends below this relative progress of a round.
 _WARM_UP_PROGRESS = 0.01
+# Relative progress of a round below which the objective has settled.
+_SETTLED = 0.01
 # Loss in objective, as a fraction of tol, accepted for fewer neurons.
 _AS_GOOD = 1e-3
 # Fraction of the tolerance that a proof must reach.
@@ -87,6 +89,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     fixed_patterns : bool
         Whether blocks may have only the patterns that the oracles return: a network does not determine its patterns
         if a sample is on a kink.
+    settles : bool
+        Whether to end when a round lowers the objective by less than a hundredth, without pricing its network.
     tol, max_iter, time_limit, started, progress
         As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
     """
@@ -97,6 +101,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     descend: Callable[[float], Iterable[TwoLayerNetwork]] | None = None
     warm_up_solver: ProgramSolver | None = None
     fixed_patterns: bool = False
+    settles: bool = False
 
     _TIME_FOR_ROUNDS: ClassVar[float] = 0.9  # the rest is for the final certificate
 
@@ -247,6 +252,15 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             )
             for candidate in (problem.merged(network), joined):
                 self._keep(with_best_intercept(problem, candidate))
+
+    def _add(self, columns: Blocks) -> Status | None:
+        before = self.problem.objective(self._best)
+        status = super()._add(columns)
+        settled = self.problem.objective(self._best) >= before * (1 - _SETTLED)
+        if status is not None or not (self.settles and settled):
+            return status
+        self._record(self._dual.certify(self._best), 0)
+        return Status.SETTLED
 
     def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
         """Solve the master problem with `cuts` added, first for their outer weights if that applies and helps."""

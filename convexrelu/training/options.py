@@ -16,9 +16,20 @@ from convexrelu.oracles.selection import check_oracle
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["PATTERNS", "check_options", "check_start", "checked_random_state", "patterns_of"]
+__all__ = [
+    "EFFORTS",
+    "PATTERNS",
+    "check_options",
+    "check_start",
+    "checked_random_state",
+    "oracle_of",
+    "patterns_of",
+]
 
 PATTERNS = ("cutting_plane", "sampled", "enumerated")
+EFFORTS = ("predict", "certify", "prove")
+# Oracles of each effort, unless one is given.
+_ORACLES = {"predict": "quick", "certify": "auto", "prove": "prove"}
 
 
 def check_options(
@@ -44,6 +55,12 @@ def check_options(
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
+
+
+def oracle_of(effort: str, oracle: str | Oracle | OracleFactory) -> str | Oracle | OracleFactory:
+    """The given oracle, or for ``"auto"`` that of the effort."""
+    check_choice("effort", effort, EFFORTS)
+    return _ORACLES[effort] if isinstance(oracle, str) and oracle == "auto" else oracle
 
 
 def checked_random_state(

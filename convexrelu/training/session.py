@@ -31,6 +31,7 @@ from convexrelu.training.options import (
     check_options,
     check_start,
     checked_random_state,
+    oracle_of,
     patterns_of,
 )
 
@@ -47,6 +48,7 @@ class Session:
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
         solver: str | ProgramSolver = "auto",
+        effort: str = "certify",
         oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,
@@ -58,6 +60,7 @@ class Session:
         self._prepared = time.perf_counter()
         if not isinstance(problem, TrainingProblem):
             raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
+        oracle = oracle_of(effort, oracle)
         check_options(problem, patterns, n_patterns, oracle, tol, max_iter, time_limit)
         self.solver = solver
         fixed = not (isinstance(patterns, str) and patterns == "cutting_plane")
@@ -68,7 +71,9 @@ class Session:
         self.random = random = checked_random_state(random_state)
         self.problem = problem.condensed()
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
-        self.chooses_freely = not fixed and solver == "auto" and oracle in ("auto", "quick")
+        self.chooses_freely = (
+            not fixed and solver == "auto" and oracle in ("auto", "quick", "prove")
+        )
         self.oracles: OraclePair | None = None
         self.patterns: ActivationPatterns | None = None
         with _admitting_interruptions():
@@ -83,6 +88,7 @@ class Session:
                     if problem.n_outputs > MAX_PROVED_OUTPUTS:  # where exact pricing is not sharp
                         heuristic = pattern_search_for(self.problem, self.patterns.masks)
                     self.oracles = OraclePair(heuristic, exact, exact_cuts=True)
+        self.settles = effort == "predict"
         self.tol = tol
         self.max_iter = max_iter
         self.time_limit = time_limit
@@ -172,6 +178,7 @@ class Session:
             descend=partial(descents, problem, self.random) if start == "descent" else None,
             warm_up_solver=self._warm_up_solver(),
             fixed_patterns=self.patterns is not None,
+            settles=self.settles,
             progress=self.progress,
         ).run(start if isinstance(start, TwoLayerNetwork) else None)
 

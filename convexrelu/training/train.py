@@ -24,6 +24,7 @@ def train(
     patterns: str | ArrayLike = "cutting_plane",
     n_patterns: int = 100,
     solver: str | ProgramSolver = "auto",
+    effort: str = "certify",
     oracle: str | Oracle | OracleFactory = "auto",
     tol: float = 1e-3,
     max_iter: int = 30,
@@ -49,10 +50,16 @@ def train(
         :class:`~convexrelu.solvers.native.solver.NativeSolver`); ``"network"``, which trains the network; the
         references ``"cvxpy:CLARABEL"``, ``"cvxpy:ECOS"`` and ``"cvxpy:SCS"``; or a
         :class:`~convexrelu.solvers.ProgramSolver` instance: see :doc:`/guides/write_a_solver`.
-    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free"}, \
+    effort : {"predict", "certify", "prove"}
+        How much work goes into ``"cutting_plane"``. ``"predict"``, for networks of which only the predictions matter:
+        training ends when a round lowers the objective by less than a hundredth, and the bound is that of a short
+        search. ``"certify"``: until the gap is at most `tol`; the bound is proved where a proof takes seconds, and
+        otherwise an estimate. ``"prove"``: until a gap of `tol` is proved, however long it takes; set `time_limit`.
+    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free", "prove"}, \
             Oracle or OracleFactory
-        Pricing of ``"cutting_plane"``, see :func:`convexrelu.oracles.selection.choose_oracles`; or a custom
-        oracle, which finds cuts and gives the final bound: see :doc:`/guides/write_an_oracle`.
+        Pricing of ``"cutting_plane"``, instead of the one that `effort` stands for, see
+        :func:`convexrelu.oracles.selection.choose_oracles`; or a custom oracle, which finds cuts and gives the final
+        bound: see :doc:`/guides/write_an_oracle`.
     tol : float
         Relative duality gap to reach.
     max_iter : int
@@ -118,6 +125,7 @@ def train(
             patterns=patterns,
             n_patterns=n_patterns,
             solver=solver,
+            effort=effort,
             oracle=oracle,
             tol=tol,
             max_iter=max_iter,
