@@ -14,6 +14,7 @@ from convexrelu._utils.interruptions import interruptions_held
 __version__ = "0.1.0"
 
 _HOME = {
+    "AlphaWarning": "results",
     "Certificate": "certificates",
     "ConvexReLUClassifier": "estimators.classifier",
     "ConvexReLUClassifierCV": "estimators.classifier_cv",
@@ -36,6 +37,7 @@ _HOME = {
 
 __all__ = [
     "NTKSVC",
+    "AlphaWarning",
     "Certificate",
     "ConvexReLUClassifier",
     "ConvexReLUClassifierCV",
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
     from convexrelu.networks.two_layer import TwoLayerNetwork
     from convexrelu.problem.training_problem import TrainingProblem
     from convexrelu.results.result import Result
-    from convexrelu.results.status import SolverWarning, Status
+    from convexrelu.results.status import AlphaWarning, SolverWarning, Status
     from convexrelu.training.path import regularization_path
     from convexrelu.training.train import train
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from convexrelu._utils.threads import one_blas_thread
@@ -26,13 +28,21 @@ from convexrelu.optimal_set import minimal
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.progress import ProgressPrinter
 from convexrelu.results.result import Result
-from convexrelu.results.status import Status
+from convexrelu.results.status import AlphaWarning, Status
+from convexrelu.training.path import largest_penalty
 from convexrelu.training.train import train
+from convexrelu.training.useful_penalties import complaint_about
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["FixedAlphaEstimator", "NetworkEstimator", "checked_inputs", "checked_weights", "naming"]
+
+
+# Fraction of the time in which the unit of a relative `alpha` is searched for; it is rarely needed.
+_TIME_FOR_UNIT = 0.1
+# Targets whose deviation is within a factor of this from one need no scaling.
+_STANDARD = 10.0
 
 
 class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -183,10 +193,42 @@ class FixedAlphaEstimator(NetworkEstimator):
             The fitted estimator.
         """
         self._validate_params()
+        started = time.perf_counter()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
-        result = train(problem, start=self._start(problem), **self._training_options())
+        problem = self._in_absolute_scale(problem)
+        complaint = complaint_about(problem)
+        if complaint:
+            warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=2)
+        options = self._training_options()
+        if self.time_limit is not None:
+            options["time_limit"] = max(self.time_limit + started - time.perf_counter(), 0.0)
+        result = train(problem, start=self._start(problem), **options)
         return self._conclude(result, problem, targets)
+
+    def _in_absolute_scale(self, problem: TrainingProblem) -> TrainingProblem:
+        """The problem with the penalty that `alpha` stands for; keeps the unit, if it is one of the data."""
+        vars(self).pop("alpha_max_", None)  # of an earlier fit
+        if self.alpha_scale == "absolute":
+            return problem
+        seconds = math.inf if self.time_limit is None else _TIME_FOR_UNIT * self.time_limit
+        # A copy of a seed: the network is the one that the absolute penalty gives.
+        random = check_random_state(self.random_state)
+        deadline = time.perf_counter() + seconds
+        largest = largest_penalty(problem.condensed(), random, self.device, deadline)
+        self.alpha_max_ = largest or 1.0
+        return problem.with_alpha(self.alpha * self.alpha_max_)
+
+    def _advice(self, problem: TrainingProblem) -> str:
+        """What to do about a penalty outside the useful range."""
+        deviation = float(np.std(problem.y, axis=0).max())
+        if problem.loss.is_least_squares and not 1 / _STANDARD < deviation < _STANDARD:
+            cause = f"targets have standard deviation {deviation:.2g}: scale y"
+        else:
+            cause = "standardise X, choose another alpha"
+        if self.alpha_scale == "relative":
+            return cause
+        return f"{cause}, or use alpha_scale='relative', with which alpha is a fraction of that penalty"
 
     def _start(self, problem: TrainingProblem) -> TwoLayerNetwork | str:
         """The last network, for a warm start that fits."""

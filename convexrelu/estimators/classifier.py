@@ -154,6 +154,7 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
         self,
         alpha: float = 0.01,
         *,
+        alpha_scale: str = "absolute",
         hidden_bias: bool | str = True,
         fit_intercept: bool = True,
         skip: bool = False,

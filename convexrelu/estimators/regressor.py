@@ -111,6 +111,7 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         self,
         alpha: float = 0.01,
         *,
+        alpha_scale: str = "absolute",
         hidden_bias: bool | str = True,
         fit_intercept: bool = True,
         skip: bool = False,

@@ -2,6 +2,6 @@
 
 from convexrelu.results.progress import ProgressPrinter
 from convexrelu.results.result import Result, Round
-from convexrelu.results.status import SolverWarning, Status
+from convexrelu.results.status import AlphaWarning, SolverWarning, Status
 
-__all__ = ["ProgressPrinter", "Result", "Round", "SolverWarning", "Status"]
+__all__ = ["AlphaWarning", "ProgressPrinter", "Result", "Round", "SolverWarning", "Status"]

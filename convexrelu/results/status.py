@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["SolverWarning", "Status"]
+__all__ = ["AlphaWarning", "SolverWarning", "Status"]
+
+
+class AlphaWarning(UserWarning):
+    """The penalty is far outside the useful range of the data, as happens where targets are not standardised."""
 
 
 class SolverWarning(UserWarning):
