@@ -9,7 +9,7 @@ from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
 from convexrelu.solvers.base import ProgramSolver
-from convexrelu.solvers.native.solver import NativeSolver
+from convexrelu.solvers.support import NATIVE_SUPPORT
 
 __all__ = ["AutomaticSolver"]
 
@@ -33,7 +33,8 @@ class AutomaticSolver:
 
     Parameters
     ----------
-    native : NativeSolver
+    make_native : callable
+        Creates the native solver on first use, which imports torch.
     make_reference : callable
         Creates the reference on first use.
     make_network : callable, optional
@@ -44,12 +45,12 @@ class AutomaticSolver:
 
     def __init__(
         self,
-        native: NativeSolver,
+        make_native: Callable[[], ProgramSolver],
         make_reference: Callable[[], ProgramSolver],
         make_network: Callable[[], ProgramSolver] | None = None,
         make_gradient: Callable[[], ProgramSolver] | None = None,
     ) -> None:
-        self.native = native
+        self._make_native = make_native
         self._make_reference = make_reference
         self._make_network = make_network
         self._make_gradient = make_gradient
@@ -88,8 +89,8 @@ class AutomaticSolver:
         return self._for(problem)
 
     def _for(self, problem: TrainingProblem, *, gated: bool = False) -> ProgramSolver:
-        lacking = self.native.support.lacks(problem, gated=gated)
-        return self._get(self._make_reference) if lacking else self.native
+        lacking = NATIVE_SUPPORT["auto"].lacks(problem, gated=gated)
+        return self._get(self._make_reference if lacking else self._make_native)
 
     def _get(self, make: Callable[[], ProgramSolver]) -> ProgramSolver:
         if make not in self._made:

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from convexrelu.solvers.automatic import AutomaticSolver
 from convexrelu.solvers.base import SOLVERS, ProgramSolver
 
 __all__ = ["make_solver", "master_of"]
@@ -53,28 +54,35 @@ def make_solver(
         raise ValueError(
             f"solver={name!r} is not known; available: {', '.join(map(repr, SOLVERS))}"
         )
-    # Imported here: torch and cvxpy take seconds, and a session needs one of them.
+    # Imported where they are made: torch and cvxpy take seconds, and a session needs one of them or none.
     if name == "network":
         from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
 
         return NetworkSolver()
     if not name.startswith("cvxpy:"):
-        from convexrelu.solvers.automatic import AutomaticSolver
-        from convexrelu.solvers.native.solver import NativeSolver
-
         gap = float(np.clip(min(tol**1.5, 0.02 * tol), 1e-12, 1e-3))
-        native = NativeSolver(name, gap=gap, device=device)
+        native = partial(_native, name, gap, device)
         if name != "auto" or device != "cpu":
-            return native
+            return native()
         reference = partial(make_solver, "cvxpy:CLARABEL", tol)
         if not fixed_patterns:
             return AutomaticSolver(native, reference, make_network=partial(make_solver, "network"))
-        from convexrelu.solvers.first_order.cone_gradient import ConeGradientSolver
-
-        return AutomaticSolver(native, reference, make_gradient=ConeGradientSolver)
+        return AutomaticSolver(native, reference, make_gradient=_cone_gradient)
     if device != "cpu":
         raise ValueError(f"device={device!r} needs a native solver, but solver={name!r}")
     from convexrelu.solvers.reference import CvxpySolver
 
     accuracy = float(np.clip((0.1 * tol) ** 2, 1e-11, 1e-8))
     return CvxpySolver(name.removeprefix("cvxpy:"), accuracy)
+
+
+def _native(name: str, gap: float, device: str) -> ProgramSolver:
+    from convexrelu.solvers.native.solver import NativeSolver
+
+    return NativeSolver(name, gap=gap, device=device)
+
+
+def _cone_gradient() -> ProgramSolver:
+    from convexrelu.solvers.first_order.cone_gradient import ConeGradientSolver
+
+    return ConeGradientSolver()

@@ -9,7 +9,7 @@ from typing import Any
 from convexrelu.losses import Loss, Multinomial, SeparableLoss
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["Support", "check_support", "support_of", "unsupported"]
+__all__ = ["NATIVE_SUPPORT", "Support", "check_support", "support_of", "unsupported"]
 
 # Names of sets of losses.
 _CONTAINS: dict[str, Callable[[Loss], bool]] = {
@@ -87,6 +87,15 @@ class Support:
         if fixed_patterns and not self.fixed_patterns:
             return "fixed patterns, since it moves them"
         return ""
+
+
+# By method of :class:`~convexrelu.solvers.native.solver.NativeSolver`; here, it is known without importing torch.
+NATIVE_SUPPORT = {
+    "auto": Support("separable", "separable", skip=False, instead="solver='cvxpy:CLARABEL'"),
+    "newton": Support("least_squares", "least_squares", skip=False),
+    "interior_point": Support("separable", "not_least_squares", skip=False),
+    "fista": Support("none", "least_squares", skip=False),
+}
 
 
 def support_of(solver: Any) -> Support:

@@ -89,9 +89,9 @@ def complaint_about(problem: TrainingProblem) -> str:
     >>> import numpy as np
     >>> X = np.linspace(-1, 1, 9)[:, None]
     >>> complaint_about(TrainingProblem(X, 1e-4 * np.abs(X[:, 0]), alpha=1e-2))
-    'alpha=0.01 is 8e+02 times the largest useful penalty, about 1.2e-05: the network is constant'
+    'alpha=0.01 is 2e+03 times the largest useful penalty, about 5.4e-06: the network is constant'
     >>> complaint_about(TrainingProblem(X, 1e9 * np.abs(X[:, 0]), alpha=1e-2))
-    'alpha=0.01 is 8e-11 of the largest useful penalty, about 1.2e+08'
+    'alpha=0.01 is 2e-10 of the largest useful penalty, about 5.4e+07'
     >>> complaint_about(TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-2))
     ''
     """

@@ -19,6 +19,10 @@ so the loss has the curvature ``Θ = s/D`` in the system of
 :mod:`~convexrelu.solvers.native.saddle_system`,
 whose ``ζ = s dz``. Steps are Mehrotra's (1992), from an infeasible start.
 
+Where ``ℓ*'`` is infinite at both ends (logistic loss), a step is made in the outputs that belong to ``z``, ``ℓ*'(z) +
+t ℓ*''(z) dz``, of which ``z`` is the gradient: it stays inside, whatever ``t``. Otherwise the sample that is nearest to
+its end would shorten the steps of all, which takes hundreds of iterations where the weights of samples are very uneven.
+
 The cross-entropy of the softmax is one of these as well: ``log Σ_k exp(f_k) − f_y = min_ν Σ_k exp(f_k − ν) + ν − 1
 − f_y``, the Poisson deviance for one-hot counts with a separate intercept ``ν`` for every sample.
 """
@@ -60,6 +64,7 @@ _LARGE = 1e150  # its square does not overflow
 _TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
 _TINY = float(np.finfo(np.float64).tiny)
 _FEASIBLE = 1e-9  # largest violation of a slack
+_SATURATED = 30.0  # output beyond which a logistic gradient is at its end, up to rounding
 
 
 def loss_interior_point(
@@ -196,6 +201,8 @@ class _Program:
         self.low, self.high = self.tensor(low), self.tensor(high)
         held = not self.loss.steep
         self.has_low, self.has_high = self.low.isfinite() & held, self.high.isfinite() & held
+        bounded = bool((self.low.isfinite() & self.high.isfinite()).all())
+        self.moves_outputs = self.loss.steep and bounded
 
     def tensor(self, array: Array) -> Tensor:
         """A copy on the device."""
@@ -279,12 +286,22 @@ class _Program:
     def longest(self, state: _State, step: _State) -> float:
         """Length at which a step leaves a cone or a domain."""
         rates = [
-            _rate(self.high - state.z, -step.z),
-            _rate(state.z - self.low, step.z),
+            1 / state.point.longest(step.point),
             _rate(state.p[self.has_high], step.p[self.has_high]),
             _rate(state.q[self.has_low], step.q[self.has_low]),
         ]
-        return 1 / max(1 / state.point.longest(step.point), *rates)
+        if not self.moves_outputs:
+            rates += [_rate(self.high - state.z, -step.z), _rate(state.z - self.low, step.z)]
+        return 1 / max(rates)
+
+    def moved(self, state: _State, step: _State, length: float) -> _State:
+        """The iterate `length` along a step; gradients without multipliers move by the outputs that belong to them."""
+        moved = state.moved(step, length)
+        if not self.moves_outputs:
+            return moved
+        change = self.conjugate_curvature(state.z) * step.z
+        f = (self.conjugate_gradient(state.z) + length * change).clamp(-_SATURATED, _SATURATED)
+        return replace(moved, z=self.tensor(self.loss.gradient(f.cpu().numpy(), self.targets)))
 
     # Solutions
 
@@ -391,7 +408,7 @@ def _advance(program: _Program, state: _State) -> _State:
         centre / program.weights - above + affine.p * affine.z,
         centre / program.weights - below - affine.q * affine.z,
     )
-    return state.moved(step, min(1.0, _TO_BOUNDARY * program.longest(state, step)))
+    return program.moved(state, step, min(1.0, _TO_BOUNDARY * program.longest(state, step)))
 
 
 def _newton(

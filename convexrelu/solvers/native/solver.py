@@ -17,7 +17,7 @@ from convexrelu.solvers.native.interior_point import interior_point
 from convexrelu.solvers.native.loss_interior_point import loss_interior_point
 from convexrelu.solvers.native.proximal_gradient import proximal_gradient
 from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
-from convexrelu.solvers.support import Support, check_support
+from convexrelu.solvers.support import NATIVE_SUPPORT, check_support
 
 __all__ = ["NativeSolver"]
 
@@ -29,12 +29,6 @@ CHEAP_ITERATION = 3e8
 _INTERIOR_GAP = 1e-4
 # Gap of the float32 steps that find active blocks before Newton steps; no measurement is recorded.
 _ROUGH_GAP = 1e-2
-_SUPPORT = {
-    "auto": Support("separable", "separable", skip=False, instead="solver='cvxpy:CLARABEL'"),
-    "newton": Support("least_squares", "least_squares", skip=False),
-    "interior_point": Support("separable", "not_least_squares", skip=False),
-    "fista": Support("none", "least_squares", skip=False),
-}
 # Newton steps from a warm start before interior points are called.
 _TRY = 30
 
@@ -99,7 +93,7 @@ class NativeSolver:
         except (RuntimeError, AssertionError) as error:
             raise ValueError(f"device={device!r} is not available: {error}") from error
         self.method = self.name = method
-        self.support = _SUPPORT[method]
+        self.support = NATIVE_SUPPORT[method]
         self.gap = gap
         self.device = device
         self.dtype = getattr(torch, dtype)
