@@ -51,6 +51,36 @@ def test_parts_load_what_they_need(statement, absent):
     assert not absent & set(done.stdout.split())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fit",
+    [
+        "ConvexReLURegressor(hidden_bias='free').fit(X[:, :1], y)",
+        "ConvexReLURegressor(hidden_bias='free', alpha_scale='relative').fit(X[:, :1], y)",
+        "ConvexReLURegressor(hidden_bias=False, fit_intercept=False).fit(np.eye(6), y[:6])",
+        "ConvexReLURegressor(alpha=1.9).fit(X, y)",
+        "ConvexReLURegressor(alpha=10, alpha_scale='relative').fit(X[:, :2], y)",
+        "ConvexReLURegressor().fit(X, np.ones(40))",
+        "ConvexReLUClassifier(alpha=0.9).fit(X, y > 0)",
+    ],
+    ids=["line", "relative", "whitened", "constant", "relative constant", "equal", "labels"],
+)
+def test_fits_that_need_no_torch_do_not_import_it(fit):
+    code = f"""
+import sys, warnings
+import numpy as np
+from convexrelu import AlphaWarning, ConvexReLUClassifier, ConvexReLURegressor
+
+warnings.simplefilter("ignore", AlphaWarning)
+X = np.random.default_rng(0).standard_normal((40, 12))
+y = X[:, 0] + np.abs(X[:, 1])
+model = {fit}
+print(model.certificate_.is_proof, "torch" in sys.modules)
+"""
+    done = python("-c", code)
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
 def test_everything_in_all_is_there():
     assert len(set(convexrelu.__all__)) == len(convexrelu.__all__)
     for name in convexrelu.__all__:

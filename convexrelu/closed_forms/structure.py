@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from convexrelu.closed_forms.constant import is_proved_constant, train_constant
 from convexrelu.closed_forms.line import train_on_line
 from convexrelu.closed_forms.spike_free import train_spike_free
 from convexrelu.closed_forms.whitened import missing_for_whitened, train_whitened
@@ -66,6 +67,8 @@ def structure_of(X: Any, *, hidden_bias: bool | str = True) -> str:
 
 def closed_form_for(problem: TrainingProblem) -> Callable[..., Result] | None:
     """The closed form that solves a problem, callable with `tol`, `time_limit` and `progress`; or None."""
+    if is_proved_constant(problem):
+        return partial(train_constant, problem)
     if problem.activation != "relu" or problem.skip:
         return None
     kind = _structure_of(problem)

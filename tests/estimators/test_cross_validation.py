@@ -318,7 +318,7 @@ def test_every_parameter_is_tried():
 
 def test_other_parameters_are_those_of_the_single_estimator():
     single, model = ConvexReLURegressor().get_params(), ConvexReLURegressorCV().get_params()
-    assert single.keys() - model.keys() == {"alpha", "warm_start"}
+    assert single.keys() - model.keys() == {"alpha", "alpha_scale", "warm_start"}
     assert all(model[name] == single[name] for name in single.keys() & model.keys())
 
 

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexrelu import (
+    AlphaWarning,
     ConvexReLUClassifier,
     ConvexReLUFeatures,
     ConvexReLURegressor,
@@ -146,7 +147,8 @@ def test_importances_depend_on_the_function_not_on_its_form():
 
 
 def test_importances_without_neurons_are_zero():
-    model = regressor(alpha=1e3).fit(X, Y)
+    with pytest.warns(AlphaWarning):
+        model = regressor(alpha=1e3).fit(X, Y)
     np.testing.assert_array_equal(model.feature_importances_, np.zeros(3))
 
 

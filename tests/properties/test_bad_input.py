@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
-from convexrelu import ConvexReLURegressor, SolverWarning, TrainingProblem
+from convexrelu import AlphaWarning, ConvexReLURegressor, SolverWarning, TrainingProblem
 from convexrelu.losses import Logistic
 from convexrelu.oracles import CellOracle
 from convexrelu.patterns import cone_support
@@ -222,7 +222,8 @@ def test_bad_scaling_is_solved_or_admitted(case):
 @pytest.mark.parametrize("d", [1, 2, 3, 10, 60])
 def test_a_large_penalty_has_a_certified_constant_network(d):
     inputs, targets = reference.teacher(40, d, 2, 0.1, d)
-    model = regressor(alpha=1e4).fit(inputs, targets)
+    with pytest.warns(AlphaWarning, match="alpha=1e\\+04 is .* the network is constant"):
+        model = regressor(alpha=1e4).fit(inputs, targets)
     assert model.network_.width == 0
     np.testing.assert_allclose(model.predict(inputs), targets.mean(), rtol=1e-12)
     assert (model.certificate_.is_proof, model.certificate_.scope) == (True, "global")
@@ -311,6 +312,7 @@ def test_bad_inputs_of_predict(inputs, message):
 
 BAD_PARAMETERS = {
     "alpha": [0, -1, np.nan, np.inf, "a", None, True],
+    "alpha_scale": ["log", True, None],
     "hidden_bias": ["yes", 2, None],
     "fit_intercept": ["yes", 2, None],
     "skip": ["yes", 2, None],

@@ -10,6 +10,7 @@ from convexrelu import Status, TrainingProblem
 from convexrelu.losses import LOSSES, Huber, Quantile
 from convexrelu.programs import GatedProgram, ReLUProgram
 from convexrelu.programs.blocks import Blocks
+from convexrelu.solvers.native import loss_interior_point as module
 from convexrelu.solvers.native.loss_interior_point import loss_interior_point
 
 REAL = ("squared_error", "absolute_error", "huber", "quantile")
@@ -223,3 +224,19 @@ def test_what_cannot_be_reached_ends_inaccurate_and_near():
     assert solution.status is Status.INACCURATE
     gap = solution.objective - problem.dual(solution.dual)
     assert gap <= 1e-7 * solution.objective
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_uneven_weights_do_not_shorten_the_steps(monkeypatch, seed):
+    """One sample weighs as much as all others: fifteen to seventeen steps, not the 21 to 27 of one length for all."""
+    rng = np.random.default_rng(seed)
+    n, count = 1000, 60
+    X, y = rng.standard_normal((n, 4)), np.where(np.arange(n) == 0, 1.0, -1.0)
+    weights = np.where(y > 0, n - 1.0, 1.0)
+    problem = TrainingProblem(X, y, 0.01, loss="logistic", sample_weight=weights)
+    masks = rng.standard_normal((count, 5)) @ problem.design.T >= 0
+    blocks = Blocks(masks, np.where(np.arange(count) % 2, 1.0, -1.0))
+    steps, advance = [], module._advance
+    monkeypatch.setattr(module, "_advance", lambda *args: steps.append(0) or advance(*args))
+    solution = loss_interior_point(problem, blocks, cones=True, gap=1e-5)
+    assert solution.status is Status.CONVERGED and len(steps) <= 19

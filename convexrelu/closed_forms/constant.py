@@ -1,0 +1,85 @@
+"""Large penalties: the best constant, where a bound in closed form proves that no neuron is worth its penalty."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.oracles.for_problem import relaxation_for
+from convexrelu.problem.largest_penalty import at_least_largest_penalty
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import Status
+
+__all__ = ["is_proved_constant", "train_constant"]
+
+
+def is_proved_constant(problem: TrainingProblem) -> bool:
+    """Whether :class:`~convexrelu.oracles.RelaxationOracle` proves that the best constant is optimal.
+
+    A few directions are tried before: for most penalties one of them shows at once that it is not.
+
+    Examples
+    --------
+    >>> problem = TrainingProblem([[0.0], [1.0], [2.0]], [0.0, 0.0, 1.0], alpha=1.0)
+    >>> is_proved_constant(problem), is_proved_constant(problem.with_alpha(0.1))
+    (True, False)
+    """
+    if problem.skip or problem.alpha < at_least_largest_penalty(problem):
+        return False
+    return problem.alpha_max(relaxation_for(problem)) <= problem.alpha
+
+
+def train_constant(
+    problem: TrainingProblem,
+    *,
+    tol: float = 1e-3,
+    time_limit: float | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """The best constant, with the certificate of the closed-form bound; `time_limit` is not needed.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without samples of weight zero and without a skip connection.
+    tol : float
+        Relative gap at which training counts as converged.
+    time_limit : float, optional
+        Not used.
+    progress : callable, optional
+        Called once, with the only round.
+
+    Returns
+    -------
+    Result
+        ``n_iter`` is zero: no program is solved.
+
+    Examples
+    --------
+    >>> problem = TrainingProblem([[0.0], [1.0], [2.0]], [0.0, 0.0, 1.0], alpha=1.0)
+    >>> result = train_constant(problem)
+    >>> result.network.width, result.certificate.is_proof, result.status.name
+    (0, True, 'CONVERGED')
+    """
+    started = time.perf_counter()
+    network = problem.zero_network()
+    certificate, _ = price_and_certify(problem, network, relaxation_for(problem))
+    entry = Round(
+        seconds=time.perf_counter() - started,
+        objective=certificate.objective,
+        lower_bound=certificate.lower_bound,
+        relative_gap=certificate.relative_gap,
+        is_proof=certificate.is_proof,
+        width=0,
+        n_blocks=0,
+        n_cuts=0,
+        violation=certificate.violation,
+        solver_status="",
+    )
+    if progress is not None:
+        progress(replace(entry, network=network))
+    status = Status.CONVERGED if certificate.relative_gap <= tol else Status.STALLED
+    return Result(network, certificate, status, [entry])

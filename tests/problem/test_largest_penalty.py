@@ -1,0 +1,39 @@
+"""The cheap bound is one: never above what pricing proves, and not far below."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from convexrelu import TrainingProblem
+from convexrelu.oracles.for_problem import oracles_for
+from convexrelu.problem import at_least_largest_penalty
+
+
+@pytest.mark.parametrize("hidden_bias", [True, False, "free"])
+@pytest.mark.parametrize("options", [{}, {"activation": "absolute_value"}, {"loss": "absolute_error"}])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_bound_is_below_the_exact_value_and_near_it(hidden_bias, options, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((20, 1 + seed % 2))
+    problem = TrainingProblem(X, rng.standard_normal(20), 1.0, hidden_bias=hidden_bias, **options)
+    report = oracles_for(problem, "auto", 0).exact(problem.dual_point(problem.no_outputs()))
+    assert report.is_proof
+    assert 0.5 * report.bound <= at_least_largest_penalty(problem) <= report.bound
+
+
+@pytest.mark.parametrize("of_x", [1e-100, 1.0, 1e100])
+@pytest.mark.parametrize("of_y", [1e-100, 1.0, 1e100])
+def test_the_bound_scales_with_the_data(of_x, of_y):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((9, 2)), rng.standard_normal((9, 2))
+    expected = at_least_largest_penalty(TrainingProblem(X, y, 1.0, hidden_bias=False))
+    scaled = TrainingProblem(of_x * X, of_y * y, 1.0, hidden_bias=False)
+    assert at_least_largest_penalty(scaled) == pytest.approx(of_x * of_y * expected, rel=1e-9)
+
+
+def test_sparse_inputs_are_the_dense_ones():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8, 30)) * (rng.random((8, 30)) < 0.3)
+    y = rng.standard_normal(8)
+    dense, sparse = (TrainingProblem(inputs, y, 1.0) for inputs in (X, csr_array(X)))
+    assert at_least_largest_penalty(sparse) == pytest.approx(at_least_largest_penalty(dense))
