@@ -175,6 +175,8 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
 class FixedAlphaEstimator(NetworkEstimator):
     """An estimator that is given its `alpha`."""
 
+    alpha_max_: float
+
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network.
 
@@ -208,7 +210,8 @@ class FixedAlphaEstimator(NetworkEstimator):
 
     def _in_absolute_scale(self, problem: TrainingProblem) -> TrainingProblem:
         """The problem with the penalty that `alpha` stands for; keeps the unit, if it is one of the data."""
-        vars(self).pop("alpha_max_", None)  # of an earlier fit
+        if hasattr(self, "alpha_max_"):  # of an earlier fit
+            del self.alpha_max_
         if self.alpha_scale == "absolute":
             return problem
         seconds = math.inf if self.time_limit is None else _TIME_FOR_UNIT * self.time_limit

@@ -124,9 +124,9 @@ PARAMETERS = (
     Parameter(
         "alpha_scale",
         _one_of(("absolute", "relative")),
-        '``"relative"``: `alpha` is a fraction of ``alpha_max_``, the smallest penalty at which the network is constant, '
-        "which grows with the scales of ``X`` and ``y``: they need no standardised scale then. It is computed anew in "
-        "every fit, from its own data, which takes a short search. The default is absolute because that is the same "
+        '``"relative"``: `alpha` is a fraction of ``alpha_max_``, the smallest penalty at which the network is '
+        "constant, which grows with ``y`` and with ``X``: ``y`` may have any scale then. It is computed in every fit "
+        'from its own data, by a short search. ``"absolute"``: `alpha` itself is the penalty, and means the same '
         "objective for all samples of one population.",
         default="absolute",
         allowed=[StrOptions({"absolute", "relative"})],
@@ -380,9 +380,9 @@ ATTRIBUTES = (
     Entry(
         "alpha_max_",
         "float",
-        'The unit of `alpha`, with ``alpha_scale="relative"`` only. Exact for a single feature, and for two up to some 200 '
-        "samples; otherwise found by a search, from below: it found more than 0.99 of it on all random data it was "
-        "tried on. 1 if the targets are constant.",
+        'The unit of `alpha`, with ``alpha_scale="relative"`` only. Exact for one feature, and for two up to some 200 '
+        "samples; otherwise what a short search found, which is at most the exact value. On random data it was at "
+        "least 0.99 of what a long search finds. 1 if the targets are constant.",
         only="fixed",
     ),
     Entry("alpha_", "float", "The chosen penalty.", only="cv"),

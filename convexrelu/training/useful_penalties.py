@@ -19,8 +19,8 @@ _TOO_SMALL, _SMALL, _STANDARD = 1e-6, 1e-3, 10.0
 def complaint_about(problem: TrainingProblem) -> str:
     """What to say of a penalty that is far outside the useful range; empty for others.
 
-    Nothing is said of constant targets, for which all penalties are the same, nor of threshold and gated networks, which
-    are penalised in another way.
+    Nothing is said of constant targets, for which all penalties are the same, nor of threshold and gated networks,
+    which are penalised in another way.
 
     Examples
     --------

@@ -88,9 +88,9 @@ def test_every_fold_of_a_grid_search_has_its_own_unit():
 
 
 def test_labels_have_a_unit():
-    model = ConvexReLUClassifier(alpha=2.0, alpha_scale="relative", random_state=0)
-    assert model.fit(X, Y > Y.mean()).network_.width == 0
-    assert model.set_params(alpha=0.5).fit(X, Y > Y.mean()).network_.width > 0
+    model, labels = ConvexReLUClassifier(alpha_scale="relative", random_state=0), np.sign(Y - 1)
+    assert model.set_params(alpha=1.01).fit(X, labels).network_.width == 0
+    assert model.set_params(alpha=0.5).fit(X, labels).network_.width > 0
 
 
 def test_the_search_for_the_unit_counts_for_the_time_limit(clock, monkeypatch):

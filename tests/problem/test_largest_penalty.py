@@ -10,7 +10,9 @@ from convexrelu.problem import at_least_largest_penalty
 
 
 @pytest.mark.parametrize("hidden_bias", [True, False, "free"])
-@pytest.mark.parametrize("options", [{}, {"activation": "absolute_value"}, {"loss": "absolute_error"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"activation": "absolute_value"}, {"loss": "absolute_error"}]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_bound_is_below_the_exact_value_and_near_it(hidden_bias, options, seed):
     rng = np.random.default_rng(seed)
