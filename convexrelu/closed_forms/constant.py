@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.oracles.for_problem import relaxation_for
@@ -55,7 +54,7 @@ def train_constant(
     Returns
     -------
     Result
-        ``n_iter`` is zero: no program is solved.
+        Like that of one program, which is empty here.
 
     Examples
     --------
@@ -67,19 +66,12 @@ def train_constant(
     started = time.perf_counter()
     network = problem.zero_network()
     certificate, _ = price_and_certify(problem, network, relaxation_for(problem))
-    entry = Round(
+    return Result.of_one_program(
+        network,
+        certificate,
+        Status.CONVERGED,
+        tol=tol,
         seconds=time.perf_counter() - started,
-        objective=certificate.objective,
-        lower_bound=certificate.lower_bound,
-        relative_gap=certificate.relative_gap,
-        is_proof=certificate.is_proof,
-        width=0,
         n_blocks=0,
-        n_cuts=0,
-        violation=certificate.violation,
-        solver_status="",
+        progress=progress,
     )
-    if progress is not None:
-        progress(replace(entry, network=network))
-    status = Status.CONVERGED if certificate.relative_gap <= tol else Status.STALLED
-    return Result(network, certificate, status, [entry])

@@ -190,6 +190,6 @@ def test_what_cannot_be_drawn_is_refused(hinge):
 
 
 def test_a_network_without_neurons_has_no_lines():
-    model = ConvexReLURegressor(alpha=1e3, random_state=0).fit(X, OUTPUTS)
+    model = ConvexReLURegressor(alpha=1.01, alpha_scale="relative", random_state=0).fit(X, OUTPUTS)
     assert isinstance(model.network_, TwoLayerNetwork) and model.network_.width == 0
     assert not lines_of(DecisionRegionsDisplay.from_estimator(model, X, OUTPUTS).ax_)
