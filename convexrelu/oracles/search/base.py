@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -48,6 +49,9 @@ class Search:
         Step sizes at the beginning and at the end.
     n_polish : int
         Number of candidates to polish.
+    n_first : int, optional
+        Starts of the first call, with as many fewer candidates to polish; each call has four times as many as the last one,
+        up to `n_starts`. The first cuts of a training need no long search.
     random_state : int, RandomState or None
         Seed of the starts.
     device : str
@@ -63,12 +67,14 @@ class Search:
         first_step: float = 0.3,
         last_step: float = 0.02,
         n_polish: int = 64,
+        n_first: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
     ) -> None:
         self.design = design
         self.n_starts = n_starts
         self.n_polish = n_polish
+        self._next = min(n_first or n_starts, n_starts)
         self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
         self.device = device
         self._random = check_random_state(random_state)
@@ -76,9 +82,11 @@ class Search:
         # In these units no square overflows or underflows, even in single precision.
         self._rows = design / (float(self._lengths.max(initial=0.0)) or 1.0)
 
-    @property
-    def _n_polished(self) -> int:
-        return min(self.n_polish, most_polished(self.design))
+    def _begin(self) -> None:
+        """Set the numbers of starts and of candidates to polish in this call."""
+        self._n_starts, self._next = self._next, min(4 * self._next, self.n_starts)
+        wanted = math.ceil(self.n_polish * self._n_starts / self.n_starts)
+        self._n_polished = min(wanted, most_polished(self.design))
 
     @property
     def _is_sampled(self) -> bool:

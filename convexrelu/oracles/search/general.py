@@ -69,6 +69,8 @@ class GeneralSearchOracle(Search):
         Step sizes at the beginning and at the end.
     n_polish : int
         Number of pairs to polish; fewer with more than two million / `n_polish` samples.
+    n_first : int, optional
+        Starts of the first call; each has four times as many as the last one, up to `n_starts`.
     random_state : int, RandomState or None
         Seed of the starts.
     device : str
@@ -106,6 +108,7 @@ class GeneralSearchOracle(Search):
         """Price the dual point ``v`` of shape (n,) or (n, K)."""
         matrix = v[:, None] if v.ndim == 1 else v
         scaled = self._scaled(matrix)
+        self._begin()
         with torch_threads(0):
             starts = self._candidates(scaled, deadline)
             masks, directions, signs = self._polish(scaled, starts, deadline)
@@ -125,9 +128,9 @@ class GeneralSearchOracle(Search):
             signs=signs[order],
             directions=directions[order],
             values=values[order],
-            n_starts=self.n_starts,
+            n_starts=self._n_starts,
             finished=time.perf_counter() <= deadline,
-            work=self.n_starts + len(starts),
+            work=self._n_starts + len(starts),
         )
 
     def _candidates(self, v: Array, deadline: float) -> Array:
@@ -143,11 +146,11 @@ class GeneralSearchOracle(Search):
 
     def _starts(self) -> Array:
         if self._reach is None:
-            drawn = random_starts(self._rows, self.n_starts, self._random)
+            drawn = random_starts(self._rows, self._n_starts, self._random)
         else:
-            drawn = self._random.standard_normal((self.n_starts, self._rows.shape[1]))
+            drawn = self._random.standard_normal((self._n_starts, self._rows.shape[1]))
             drawn[:, :-1] /= norms(drawn[:, :-1])[:, None]
-            drawn[:, -1] = self._reach * self._random.uniform(-1, 1, self.n_starts)
+            drawn[:, -1] = self._reach * self._random.uniform(-1, 1, self._n_starts)
         return unit_rows(np.concatenate([drawn, self._last]))
 
     def _ascend(

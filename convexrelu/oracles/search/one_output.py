@@ -58,6 +58,8 @@ class SearchOracle(Search):
         polish then takes longer.
     n_polish : int
         Number of patterns to polish per sign; fewer with more than two million / `n_polish` samples.
+    n_first : int, optional
+        Starts of the first call; each has four times as many as the last one, up to `n_starts`.
     random_state : int, RandomState or None
         Seed of the starts.
     device : str
@@ -84,6 +86,7 @@ class SearchOracle(Search):
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
         scaled = self._scaled(v)
+        self._begin()
         with torch_threads(0):
             starts, signs = self._candidates(scaled, deadline)
             masks, signs, directions = self._polish(scaled, starts, signs, deadline)
@@ -101,17 +104,17 @@ class SearchOracle(Search):
             signs=signs[order],
             directions=directions[order],
             values=values[order],
-            n_starts=self.n_starts,
+            n_starts=self._n_starts,
             finished=time.perf_counter() <= deadline,
-            work=2 * self.n_starts + len(starts),
+            work=2 * self._n_starts + len(starts),
         )
 
     def _candidates(self, v: Array, deadline: float) -> tuple[Array, Array]:
         """Ends of the best ascents of both signs on distinct patterns, and their signs."""
-        starts = random_starts(self._rows, self.n_starts, self._random)
+        starts = random_starts(self._rows, self._n_starts, self._random)
         last, signs_of_last = self._last
         starts = unit_rows(np.concatenate([starts, starts, last]))
-        signs = np.concatenate([np.repeat([1.0, -1.0], self.n_starts), signs_of_last])
+        signs = np.concatenate([np.repeat([1.0, -1.0], self._n_starts), signs_of_last])
         ends, values = self._ascend(self._sample(v), signs, starts, deadline)
         chosen = []
         for sign in (1.0, -1.0):

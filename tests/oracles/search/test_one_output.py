@@ -6,6 +6,7 @@ import torch
 
 from convexrelu.oracles import SearchOracle
 from convexrelu.oracles.search import ascents, base, one_output
+from convexrelu.oracles.search.general import GeneralSearchOracle
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.patterns.cone_support import PatternCones
 from tests import reference
@@ -94,3 +95,33 @@ def test_nothing_is_found_along_rounding_errors(v):
     assert positive.any()
     sides = np.where(report.masks, 1, -1) * outputs
     assert (sides[positive] >= -1e-12).all()
+
+
+@pytest.mark.parametrize("make", [SearchOracle, GeneralSearchOracle])
+def test_searches_begin_with_few_starts(make):
+    design = np.random.default_rng(0).standard_normal((30, 4))
+    v = np.random.default_rng(1).standard_normal(30)
+    search = make(design, n_starts=100, n_first=10, random_state=0)
+    assert [search(v).n_starts for _ in range(4)] == [10, 40, 100, 100]
+
+
+@pytest.mark.parametrize("make", [SearchOracle, GeneralSearchOracle])
+def test_a_search_does_not_forget_what_it_has_found(make):
+    """Dual points of consecutive rounds are close to each other, and so are their maxima."""
+    design = np.random.default_rng(0).standard_normal((200, 8))
+    v = np.random.default_rng(1).standard_normal(200)
+    best = make(design, n_starts=400, random_state=0)(v).bound
+    search = make(design, n_starts=2, n_polish=64, random_state=0)
+    bounds = [search(v).bound for _ in range(30)]
+    assert bounds == sorted(bounds) or np.diff(bounds).min() > -1e-9 * best
+    assert bounds[-1] == pytest.approx(best, rel=0.02)
+
+
+def test_many_samples_are_searched_in_single_precision_and_valued_in_double(monkeypatch):
+    rng = np.random.default_rng(6)
+    X, v = rng.standard_normal((3000, 4)), rng.standard_normal(3000)
+    report = SearchOracle(X, random_state=0)(v)
+    values = report.signs * (np.maximum(report.directions @ X.T, 0.0) @ v)
+    np.testing.assert_allclose(report.values, values, rtol=1e-12)
+    monkeypatch.setattr(base, "MOST_IN_DOUBLE", 10_000)
+    assert report.bound == pytest.approx(SearchOracle(X, random_state=0)(v).bound, rel=1e-3)
