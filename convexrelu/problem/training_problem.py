@@ -115,8 +115,9 @@ class TrainingProblem(Design):
     weights : array of shape (n,)
         The normalised ``s``.
     inputs : array of shape (n, d) or (n, n)
-        ``X``, or where that is sparse its samples in their own coordinates, see
-        :class:`~convexrelu.problem.SampleCoordinates`.
+        ``X``, or where there are more features than samples these in their own coordinates, see
+        :class:`~convexrelu.problem.SampleCoordinates`. Dense inputs of low rank, and those of networks with gates,
+        stay as they are.
     design : array of shape (n, d̃)
         The rows ``x̃_i``, made of `inputs`.
     slope : float
@@ -374,8 +375,14 @@ class TrainingProblem(Design):
             and (self.skip, self.skip_alpha) == (other.skip, other.skip_alpha)
             and np.array_equal(self.y, other.y)
             and np.array_equal(self.weights, other.weights)
-            and np.array_equal(self.design, other.design)
+            and self.hidden_bias == other.hidden_bias
+            and self._has_inputs_of(other)
         )
+
+    def _has_inputs_of(self, other: TrainingProblem) -> bool:
+        if issparse(self.X) or issparse(other.X):
+            return np.array_equal(self.design, other.design)
+        return self.X is other.X or np.array_equal(self.X, other.X)
 
     def condensed(self) -> TrainingProblem:
         """Same problem on distinct rows: samples of weight zero left out, equal ones joined, in lexicographic order.

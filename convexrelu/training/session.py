@@ -81,7 +81,7 @@ class Session:
                 if problem.activation != "threshold":  # which has columns for cuts
                     self.oracles = oracles_for(self.problem, oracle, random, device)
             else:
-                self.patterns = patterns_of(patterns, n_patterns, self.problem.design, random)
+                self.patterns = patterns_of(patterns, n_patterns, self.problem, random)
                 if problem.n_outputs > 1:  # their directions are generated, for these patterns
                     exact = pattern_oracle(self.problem, self.patterns, self.complete)
                     heuristic = exact
