@@ -26,7 +26,6 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.sparse import csr_array, issparse, sparray
 
-from convexrelu._utils.norms import unit_rows
 from convexrelu._utils.typing import Array
 
 __all__ = ["LOW_RANK", "SampleCoordinates", "has_low_rank"]
@@ -36,8 +35,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _UNDERFLOW = 1e-250  # squares below this have inaccurate products with rounding errors
 # Up to this rank the oracles of "auto" may prove, see `convexrelu.oracles.selection`.
 LOW_RANK = 8
-# Squared length, of unit rows, that counts as none: rounding errors of a Gram matrix stay below it.
-_NO_LENGTH = 1e-9
+# Squared length, where the longest row is one, that counts as none: rounding errors of a Gram matrix stay below it.
+_NO_LENGTH = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ class SampleCoordinates:
 def has_low_rank(X: Array) -> bool:
     """Whether the rank of dense rows is at most `LOW_RANK` and below their number, up to rounding.
 
-    By a Cholesky factor with pivots, which ends with the rank.
+    By a Cholesky factor with pivots, which ends with the rank: ``O(n d)``.
 
     Examples
     --------
@@ -111,14 +110,15 @@ def has_low_rank(X: Array) -> bool:
     >>> has_low_rank(np.ones((4, 9))), has_low_rank(np.eye(4, 9))
     (True, False)
     """
-    units = unit_rows(X)
-    left = np.square(units).sum(axis=1)
-    columns = np.zeros((len(units), LOW_RANK))
-    for rank in range(min(LOW_RANK, len(units) - 1)):
+    rows = X / (np.abs(X).max(initial=0.0) or 1.0)
+    left = np.square(rows).sum(axis=1)
+    none = _NO_LENGTH * left.max(initial=0.0)
+    columns = np.zeros((len(rows), LOW_RANK))
+    for rank in range(min(LOW_RANK, len(rows) - 1)):
         pivot = int(left.argmax())
-        if left[pivot] <= _NO_LENGTH:
+        if left[pivot] <= none:
             return True
-        rest = units @ units[pivot] - columns @ columns[pivot]
+        rest = rows @ rows[pivot] - columns @ columns[pivot]
         columns[:, rank] = rest / np.sqrt(left[pivot])
         left = left - np.square(columns[:, rank])
-    return bool(left.max(initial=0.0) <= _NO_LENGTH)
+    return bool(left.max(initial=0.0) <= none)

@@ -79,12 +79,13 @@ def patterns_of(
     n_patterns: int,
     problem: TrainingProblem,
     random: np.random.RandomState,
+    deadline: float,
 ) -> ActivationPatterns:
     """Patterns that do not depend on the penalty: sampled, enumerated, or of given gates."""
     design = problem.design
     if isinstance(patterns, str):
         if patterns == "enumerated":
-            return enumerate_patterns(design)
+            return enumerate_patterns(design, deadline=deadline)
         return sample_patterns(design, n_patterns, random)
     gates = finite_array("patterns", patterns, "P", problem.n_features + bool(problem.hidden_bias))
     return ActivationPatterns.of_gates(design, problem.gates(gates))
