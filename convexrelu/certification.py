@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import numbers
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from convexrelu._utils.arguments import check_number
+from convexrelu._utils.deadlines import part_before, product_fits, seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price_and_certify
@@ -35,6 +38,12 @@ if TYPE_CHECKING:
 __all__ = ["NetworkCertificate", "certify"]
 
 ARITHMETICS = ("float64", "rational")
+
+# Parts of the time left after which the choice of oracles, one bound, and training from the network end.
+_TIME_TO_PREPARE, _TIME_FOR_ONE_BOUND, _TIME_TO_IMPROVE = 0.25, 0.5, 0.75
+# Sweeps over all samples in one projection on cones, which does not look at time; each costs about a hundred
+# multiplications for a sample and block besides the product. A guess from one certificate of 20,000 samples.
+_SWEEPS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +163,7 @@ def certify(
     tol : float
         Relative gap at which `improve` stops; the cell's program is solved to the same accuracy.
     time_limit : float, optional
-        Seconds for the cell's program, and again for `improve`. The bounds hold wherever these stop.
+        Seconds for everything. The bounds hold wherever it stops, but are weaker.
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
         exact fractions, where the problem is small enough; see the notes.
@@ -214,6 +223,7 @@ def certify(
     >>> certificate.improved.certificate.relative_gap <= 1e-3
     True
     """
+    started = time.perf_counter()
     problem = TrainingProblem(
         X,
         y,
@@ -242,26 +252,31 @@ def certify(
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
+    deadline = math.inf if time_limit is None else started + time_limit
     with one_blas_thread():
         program_solver = master_of(solver, tol)
         check_support(program_solver, problem)
         given, problem = problem, problem.condensed()
-        exact = oracles_for(problem, oracle, random_state).exact
+        preparing = part_before(deadline, _TIME_TO_PREPARE)
+        exact = oracles_for(problem, oracle, random_state, deadline=preparing).exact
 
-        certificate, report = price_and_certify(problem, network, exact)
+        pricing = part_before(deadline, _TIME_FOR_ONE_BOUND)
+        certificate, report = price_and_certify(problem, network, exact, deadline=pricing)
         improved = None
         if improve:
             options = {"oracle": oracle, "solver": solver, "random_state": random_state}
-            improved = _improve(network, problem, exact, tol=tol, time_limit=time_limit, **options)
+            training = part_before(deadline, _TIME_TO_IMPROVE)
+            improved = _improve(network, problem, exact, tol=tol, deadline=training, **options)
             certificate = _sharpest(certificate, improved.certificate)
         if arithmetic == "rational":
             best = network if improved is None else improved.network
             if improved is not None:
                 v = problem.dual_point(best.predict(problem.X))
-                _, report = price_and_certify(problem, network, exact, v)
+                pricing = part_before(deadline, _TIME_FOR_ONE_BOUND)
+                _, report = price_and_certify(problem, network, exact, v, deadline=pricing)
             v = given.dual_point(best.predict(given.X))
-            certificate = verified(given, network, certificate, v, report.bound)
-        cell = _cell_lower_bound(problem, network, program_solver, time_limit)
+            certificate = verified(given, network, certificate, v, report.bound, deadline=deadline)
+        cell = _cell_lower_bound(problem, network, program_solver, deadline)
         n_dead, n_linear, n_mixed = _count_units(network, problem)
         return NetworkCertificate(
             **vars(certificate),
@@ -285,17 +300,23 @@ def _cell_lower_bound(
     problem: TrainingProblem,
     network: TwoLayerNetwork,
     program_solver: ProgramSolver,
-    time_limit: float | None,
+    deadline: float,
 ) -> float:
-    """Bound for networks with the patterns and signs of this one, at its own dual point or the solver's."""
+    """Bound for networks with the patterns and signs of this one, at its own dual point or the solver's.
+
+    Without the time for the solver's projections on the cones, at its own dual point only.
+    """
     blocks, values = blocks_of(network, problem)
     if problem.slope == 0.0:  # otherwise units that are inactive on all samples have outputs, too
         alive = np.flatnonzero(blocks.masks.any(axis=1))
         blocks, values = blocks.select(alive), values[alive]
-    solution = program_solver.relu(problem, blocks, start=values, time_limit=time_limit)
+    points = [problem.dual_point(network.predict(problem.X))]
+    if product_fits(_SWEEPS * blocks.masks.size * (values.shape[1] + 100), deadline):
+        left = seconds_before(deadline, _TIME_FOR_ONE_BOUND)
+        solution = program_solver.relu(problem, blocks, start=values, time_limit=left)
+        points.append(dual_of(problem, solution))
     oracle = program_oracle_for(problem, blocks.masks, blocks.signs)
-    points = problem.dual_point(network.predict(problem.X)), dual_of(problem, solution)
-    return max(lower_bound(problem, v, oracle(v).bound) for v in points)
+    return max(lower_bound(problem, v, oracle(v, deadline=deadline).bound) for v in points)
 
 
 def _count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
@@ -316,15 +337,17 @@ def _improve(
     exact: Oracle,
     *,
     tol: float,
+    deadline: float,
     **options: Any,
 ) -> Result:
     """Train further from the network; keep it if the result is no better, as after a time limit."""
-    result = train(problem, start=network, tol=tol, **options)
+    left = seconds_before(deadline, _TIME_TO_IMPROVE)
+    result = train(problem, start=network, tol=tol, time_limit=left, **options)
     assert isinstance(result.network, TwoLayerNetwork)
     best = min((result.network, problem.merged(network), network), key=problem.objective)
     if best is result.network:
         return result
-    own, _ = price_and_certify(problem, best, exact)
+    own, _ = price_and_certify(problem, best, exact, deadline=deadline)
     certificate = _sharpest(own, result.certificate)
     status = Status.CONVERGED if certificate.relative_gap <= tol else result.status
     return replace(result, network=best, certificate=certificate, status=status)

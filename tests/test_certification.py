@@ -292,7 +292,9 @@ def test_an_estimate_that_training_refutes_is_given_up(monkeypatch):
     network = random_network(np.random.default_rng(0))
     before = certify(network, X, Y, alpha=ALPHA, oracle="search", random_state=0)
     blind = Certificate(before.objective, before.objective, "global", "search", False)
-    monkeypatch.setattr("convexrelu.certification.price_and_certify", lambda *_: (blind, None))
+    monkeypatch.setattr(
+        "convexrelu.certification.price_and_certify", lambda *_, **__: (blind, None)
+    )
     after = certify(
         network, X, Y, alpha=ALPHA, oracle="search", improve=True, tol=1e-4, random_state=0
     )

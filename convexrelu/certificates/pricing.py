@@ -19,7 +19,12 @@ __all__ = ["certificate_of", "price", "price_and_certify"]
 
 
 def certificate_of(
-    problem: TrainingProblem, objective: float, v: Array, report: OracleReport
+    problem: TrainingProblem,
+    objective: float,
+    v: Array,
+    report: OracleReport,
+    *,
+    deadline: float = math.inf,
 ) -> Certificate:
     """Certificate from an objective, a dual point and an oracle's report on it.
 
@@ -33,6 +38,8 @@ def certificate_of(
         Dual point, normally ``problem.dual_point(outputs)``.
     report : OracleReport
         Bound on ``M(v)``.
+    deadline : float
+        Value of :func:`time.perf_counter` at which the relaxation should end.
 
     Notes
     -----
@@ -46,7 +53,7 @@ def certificate_of(
         return Certificate(
             objective, bound, report.scope, report.method, True, proved, 0, violation
         )
-    relaxed = relaxation_for(problem)(v)
+    relaxed = relaxation_for(problem)(v, deadline=deadline)
     closed = lower_bound(problem, v, relaxed.bound)
     if closed >= bound - 1e-9 * abs(bound):
         return Certificate(objective, closed, "global", relaxed.method, True, closed, 0, violation)
@@ -85,7 +92,7 @@ def price(
     if report.is_proof:
         return report
     if not report.finished:
-        return replace(relaxation_for(problem)(v), finished=False)
+        return replace(relaxation_for(problem)(v, deadline=deadline), finished=False)
     own = problem.directions(network.prune())
     reached = largest_value(problem.design, v, own, problem.slope)
     if problem.free_bias:
@@ -98,6 +105,8 @@ def price_and_certify(
     network: TwoLayerNetwork,
     oracle: Oracle,
     v: Array | None = None,
+    *,
+    deadline: float = math.inf,
 ) -> tuple[Certificate, OracleReport]:
     """Certificate of a network, at the dual point of its own outputs or a better one.
 
@@ -105,5 +114,6 @@ def price_and_certify(
     recovered from it, in which blocks that are almost zero are left out.
     """
     v = problem.dual_point(network.predict(problem.X)) if v is None else v
-    report = price(problem, network, oracle, v)
-    return certificate_of(problem, problem.objective(network), v, report), report
+    report = price(problem, network, oracle, v, deadline=deadline)
+    objective = problem.objective(network)
+    return certificate_of(problem, objective, v, report, deadline=deadline), report

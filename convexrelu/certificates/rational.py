@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -20,6 +21,8 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["rational_lower_bound", "rational_objective", "verified"]
 
 _SLACK = 1e-6  # added to a bound, so that branch and bound can prove it with boxes of finite size
+# Work of a proof, as in `shows_bound`: about a minute, and about half of that of a second.
+_MAX_WORK, _WORK_PER_SECOND = 4e8, 3e6
 
 
 def verified(
@@ -28,6 +31,8 @@ def verified(
     certificate: Certificate,
     v: Array,
     bound: float,
+    *,
+    deadline: float = math.inf,
 ) -> Certificate:
     """The certificate with rational objective and lower bound, or unchanged where these cannot be proved.
 
@@ -42,8 +47,13 @@ def verified(
         Dual point.
     bound : float
         Bound on ``M(v)``, proved or estimated; a bound larger by a millionth is proved.
+    deadline : float
+        Value of :func:`time.perf_counter`, which limits the work of the proof.
     """
-    lower = rational_lower_bound(problem, v, max(bound * (1 + _SLACK), 1e-9 * problem.alpha))
+    level = max(bound * (1 + _SLACK), 1e-9 * problem.alpha)
+    left = seconds_before(deadline)
+    work = _MAX_WORK if left is None else min(_MAX_WORK, _WORK_PER_SECOND * left)
+    lower = rational_lower_bound(problem, v, level, max_work=work)
     if lower is None:
         return certificate
     return replace(
@@ -59,7 +69,7 @@ def verified(
 
 
 def rational_lower_bound(
-    problem: TrainingProblem, v: Array, level: float, *, max_work: float = 4e8
+    problem: TrainingProblem, v: Array, level: float, *, max_work: float = _MAX_WORK
 ) -> float | None:
     """Lower bound on the optimum, if ``M(v) ≤ level`` can be proved in rational arithmetic.
 

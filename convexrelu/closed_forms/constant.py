@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.oracles.for_problem import relaxation_for
@@ -15,7 +17,7 @@ from convexrelu.results.status import Status
 __all__ = ["is_proved_constant", "train_constant"]
 
 
-def is_proved_constant(problem: TrainingProblem) -> bool:
+def is_proved_constant(problem: TrainingProblem, deadline: float = math.inf) -> bool:
     """Whether :class:`~convexrelu.oracles.RelaxationOracle` proves that the best constant is optimal.
 
     A few directions are tried before: for most penalties one of them shows at once that it is not.
@@ -28,7 +30,8 @@ def is_proved_constant(problem: TrainingProblem) -> bool:
     """
     if problem.skip or problem.alpha < at_least_largest_penalty(problem):
         return False
-    return problem.alpha_max(relaxation_for(problem)) <= problem.alpha
+    relaxation = partial(relaxation_for(problem), deadline=deadline)
+    return problem.alpha_max(relaxation) <= problem.alpha
 
 
 def train_constant(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -30,6 +31,8 @@ __all__ = ["SplineProgram", "line_of", "train_on_line"]
 _NEGLIGIBLE = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 # Fraction of the tolerance by which the objective may rise for fewer neurons.
 _AS_GOOD = 1e-3
+# Fraction of the time after which the solver ends.
+_TIME_FOR_SOLVER = 0.5
 
 
 def train_on_line(
@@ -57,7 +60,7 @@ def train_on_line(
     tol : float
         Relative gap at which training counts as converged.
     time_limit : float, optional
-        Seconds for the solver.
+        Seconds. The solver has half of them, the rest is for the network and its certificate.
     progress : callable, optional
         Called once, with the only round.
 
@@ -86,8 +89,9 @@ def train_on_line(
     problem = problem.condensed()
     line = line_of(problem)
     program = SplineProgram(problem, line)
-    status = program.solve(time_limit)
-    network = program.network(tol)
+    deadline = math.inf if time_limit is None else started + time_limit
+    status = program.solve(seconds_before(deadline, _TIME_FOR_SOLVER))
+    network = program.network(tol, deadline)
     best = min((network, problem.zero_network()), key=problem.objective)
     oracle = LineOracle(problem.design, line)
     certificate, _ = price_and_certify(problem, best, oracle, program.dual())
@@ -191,8 +195,11 @@ class SplineProgram:
         value = np.asarray(self._link.dual_value)
         return value if self._margins else self.problem.feasible(value * (units.value / units.tau))
 
-    def network(self, tol: float) -> TwoLayerNetwork:
-        """The narrowest network that is as good, to a fraction of `tol`, as the solution with all its kinks."""
+    def network(self, tol: float, deadline: float = math.inf) -> TwoLayerNetwork:
+        """The narrowest network that is as good, to a fraction of `tol`, as the solution with all its kinks.
+
+        After the deadline, it may have more neurons.
+        """
         if self._right.value is None:
             return self.problem.zero_network()
         changes = [np.asarray(part.value) for part in self._changes()]
@@ -204,7 +211,7 @@ class SplineProgram:
             network = self._of_kinks(changes, [size > part * largest for size in sizes])
             if self._worth(network) <= limit:
                 break
-        return minimal(network, self.problem)
+        return minimal(network, self.problem, deadline=deadline)
 
     def _worth(self, network: TwoLayerNetwork) -> float:
         """Objective of a network; for margins, its norm once the smallest margin is scaled to one."""

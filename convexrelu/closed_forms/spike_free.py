@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.oracles import SpikeFreeOracle, proved_length
 from convexrelu.oracles.exact.spike_free import LONGEST
@@ -44,7 +46,7 @@ def train_spike_free(
     tol : float
         Relative gap at which training counts as converged.
     time_limit : float, optional
-        Seconds for the solver.
+        Seconds. The solver has nine tenths of them, the rest is for the certificate.
     progress : callable, optional
         Called once, with the only round.
 
@@ -69,16 +71,19 @@ def train_spike_free(
     (True, 2)
     """
     started = time.perf_counter()
+    deadline = math.inf if time_limit is None else started + time_limit
     problem = problem.condensed()
     oracle = _oracle(problem)
     blocks = Blocks.both_signs(np.ones((1, problem.n_samples), dtype=bool))
     solver = make_solver("auto", tol, "cpu", fixed_patterns=True)
-    solution = solver.relu(problem, blocks, time_limit=time_limit)
+    solution = solver.relu(problem, blocks, time_limit=seconds_before(deadline, 0.9))
     network = problem.zero_network()
     if solution.usable:
         found = recover_relu(problem, solution, blocks)
         network = min((found, network), key=problem.objective)
-    certificate, _ = price_and_certify(problem, network, oracle, dual_of(problem, solution))
+    certificate, _ = price_and_certify(
+        problem, network, oracle, dual_of(problem, solution), deadline=deadline
+    )
     return Result.of_one_program(
         network,
         certificate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -65,13 +66,18 @@ def structure_of(X: Any, *, hidden_bias: bool | str = True) -> str:
     )
 
 
-def closed_form_for(problem: TrainingProblem) -> Callable[..., Result] | None:
-    """The closed form that solves a problem, callable with `tol`, `time_limit` and `progress`; or None."""
-    if is_proved_constant(problem):
+def closed_form_for(
+    problem: TrainingProblem, deadline: float = math.inf
+) -> Callable[..., Result] | None:
+    """The closed form that solves a problem, callable with `tol`, `time_limit` and `progress`; or None.
+
+    None also where the structure would not be proved before the deadline.
+    """
+    if is_proved_constant(problem, deadline):
         return partial(train_constant, problem)
     if problem.activation != "relu" or problem.skip:
         return None
-    kind = _structure_of(problem)
+    kind = _structure_of(problem, deadline)
     if kind in ("one_feature", "rank_one") and problem.loss.has_expression:
         return partial(train_on_line, problem)
     if kind == "whitened" and not missing_for_whitened(problem):
@@ -81,14 +87,14 @@ def closed_form_for(problem: TrainingProblem) -> Callable[..., Result] | None:
     return None
 
 
-def _structure_of(problem: TrainingProblem) -> str:
+def _structure_of(problem: TrainingProblem, deadline: float = math.inf) -> str:
     if problem.free_bias:
         if Line.through(problem.inputs - problem.origin) is None:
             return "general"
         return "one_feature" if problem.n_features == 1 else "rank_one"
-    if not problem.hidden_bias and orthogonality_error(problem.inputs) <= ORTHOGONAL:
+    if not problem.hidden_bias and orthogonality_error(problem.inputs, deadline) <= ORTHOGONAL:
         return "whitened"
-    return "spike_free" if proved_length(problem.design) <= LONGEST else "general"
+    return "spike_free" if proved_length(problem.design, deadline) <= LONGEST else "general"
 
 
 def _at_once(

@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = ["FixedAlphaEstimator", "NetworkEstimator", "checked_inputs", "checked_weights", "naming"]
+
+# Fraction of the time limit that training has where neurons are dropped afterwards.
+_TIME_TO_TRAIN = 0.9
 
 
 # Fraction of the time in which the unit of a relative `alpha` is searched for; it is rarely needed.
@@ -129,13 +133,21 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         """Keywords of :func:`convexrelu.train`."""
         names = "patterns n_patterns solver oracle tol max_iter time_limit device random_state"
         options = {name: getattr(self, name) for name in names.split()}
+        if self.minimal and self.time_limit is not None:
+            options["time_limit"] = _TIME_TO_TRAIN * self.time_limit
         return options | {"progress": ProgressPrinter() if self.verbose else None}
 
-    def _take(self, result: Result, problem: TrainingProblem, y: NDArray) -> Self:
-        """Keep a result as the fitted attributes."""
+    def _deadline(self) -> float:
+        """Time at which a training that starts now has to end."""
+        return math.inf if self.time_limit is None else time.perf_counter() + self.time_limit
+
+    def _take(
+        self, result: Result, problem: TrainingProblem, y: NDArray, deadline: float = math.inf
+    ) -> Self:
+        """Keep a result as the fitted attributes; neurons are dropped until the deadline."""
         if self.minimal:
             with one_blas_thread():
-                result = _with_fewest_neurons(result, problem)
+                result = _with_fewest_neurons(result, problem, deadline)
         self._describe(y)
         self.network_ = result.network
         self.certificate_ = result.certificate
@@ -144,9 +156,11 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         self.n_iter_ = result.n_iter
         return self
 
-    def _conclude(self, result: Result, problem: TrainingProblem, y: NDArray) -> Self:
+    def _conclude(
+        self, result: Result, problem: TrainingProblem, y: NDArray, deadline: float
+    ) -> Self:
         """Keep a result, and warn if training did not converge; to be called by ``fit`` itself."""
-        self._take(result, problem, y)
+        self._take(result, problem, y, deadline)
         if result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt(
                 f"fit was interrupted: the estimator keeps the best network so far ({result.certificate})"
@@ -195,7 +209,7 @@ class FixedAlphaEstimator(NetworkEstimator):
             The fitted estimator.
         """
         self._validate_params()
-        started = time.perf_counter()
+        deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
         problem = self._in_absolute_scale(problem)
@@ -203,10 +217,9 @@ class FixedAlphaEstimator(NetworkEstimator):
         if complaint:
             warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=2)
         options = self._training_options()
-        if self.time_limit is not None:
-            options["time_limit"] = max(self.time_limit + started - time.perf_counter(), 0.0)
+        options["time_limit"] = seconds_before(deadline, _TIME_TO_TRAIN if self.minimal else 1.0)
         result = train(problem, start=self._start(problem), **options)
-        return self._conclude(result, problem, targets)
+        return self._conclude(result, problem, targets, deadline)
 
     def _in_absolute_scale(self, problem: TrainingProblem) -> TrainingProblem:
         """The problem with the penalty that `alpha` stands for; keeps the unit, if it is one of the data."""
@@ -287,13 +300,13 @@ def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) ->
     )
 
 
-def _with_fewest_neurons(result: Result, problem: TrainingProblem) -> Result:
+def _with_fewest_neurons(result: Result, problem: TrainingProblem, deadline: float) -> Result:
     """The result with a smallest network, of the same outputs on the training data."""
     if not isinstance(result.network, TwoLayerNetwork):
         raise ValueError(
             f"minimal=True is not supported for activation={problem.activation!r}; use minimal=False"
         )
-    network = minimal(result.network, problem)
+    network = minimal(result.network, problem, deadline=deadline)
     certificate = replace(result.certificate, objective=problem.objective(network))
     last = replace(
         result.history[-1],

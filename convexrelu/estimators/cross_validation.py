@@ -86,7 +86,8 @@ class CrossValidated(NetworkEstimator):
         self._choose(paths)
         options = self._training_options() | {"random_state": random}
         problem = problem.with_alpha(self.alpha_)
-        return self._conclude(train(problem, **options), problem, targets)
+        deadline = self._deadline()
+        return self._conclude(train(problem, **options), problem, targets, deadline)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""
@@ -141,7 +142,7 @@ class CrossValidated(NetworkEstimator):
         parameters = {name: getattr(self, name) for name in names}
         model = self._single(alpha=problem.alpha, **parameters)
         model.n_features_in_ = self.n_features_in_
-        return model._take(result, problem, y)
+        return model._take(result, problem, y, self._deadline())
 
     def _choose(self, paths: list[_Path]) -> None:
         """Keep the scores, and the penalty that they select."""

@@ -114,7 +114,9 @@ class RectifiedEllipsoid:
         problem = TrainingProblem(
             samples, np.zeros(samples.shape[:1]), 1.0, hidden_bias=hidden_bias
         )
-        self.design = problem.design
+        # In the features, whatever coordinates training uses.
+        rows = problem.X
+        self.design = np.column_stack([rows, np.ones(len(rows))]) if hidden_bias else rows
         self._support = SupportFunctions(self.design, random_state)
 
     @property

@@ -185,7 +185,10 @@ def _two_neurons(
     )
     if not math.isfinite(sum(sizes)):
         return math.inf, None
-    return sum(sizes), problem.network(np.array(directions), np.array([1.0, -1.0]), 0.0)
+    weights, biases = np.array(directions), np.zeros(2)
+    if problem.hidden_bias:
+        weights, biases = weights[:, :-1], weights[:, -1]
+    return sum(sizes), problem.balanced(TwoLayerNetwork(weights, biases, [[1.0, -1.0]], [0.0]))
 
 
 def _compare(size: float, lower: float, upper: float, rtol: float) -> bool | None:

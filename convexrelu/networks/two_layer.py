@@ -257,10 +257,12 @@ class TwoLayerNetwork:
         if even:
             units = units * np.where((units * units[leader]).sum(axis=1) < 0, -1.0, 1.0)[:, None]
         outer = net.output_weights * scale
-        kept = np.unique(leader)
-        summed = np.column_stack([outer[:, leader == j].sum(axis=1) for j in kept])
+        kept, group = np.unique(leader, return_inverse=True)
+        summed = np.zeros((len(outer), len(kept)))
+        np.add.at(summed.T, group, outer.T)
         # The direction of a group is the mean of its members, weighted by their contributions.
-        mean = np.vstack([_norms(outer.T)[leader == j] @ units[leader == j] for j in kept])
+        mean = np.zeros((len(kept), units.shape[1]))
+        np.add.at(mean, group, _norms(outer.T)[:, None] * units)
         mean /= _norms(mean)[:, None]
         merged = net._with(
             hidden_weights=mean[:, :-1], hidden_bias=mean[:, -1], output_weights=summed

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 
+from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import (
@@ -26,7 +30,9 @@ _NOISE = 1e-11
 SAME_DIRECTION = 1e-13
 
 
-def minimal(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwork:
+def minimal(
+    network: TwoLayerNetwork, problem: TrainingProblem, *, deadline: float = math.inf
+) -> TwoLayerNetwork:
     """Fewest neurons obtainable by rescaling and dropping neurons, with the same outputs on the training data.
 
     Neurons of equal direction are merged. Then, while the columns ``vec(h_j)`` (with an intercept: these and the
@@ -39,6 +45,8 @@ def minimal(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwo
         Any network; at an optimum of `problem` the result is optimal, too; elsewhere its objective may be lower.
     problem : TrainingProblem
         With any loss: only outputs on samples with positive weight matter.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop, with the best network so far: then it need not be minimal.
 
     Returns
     -------
@@ -80,14 +88,17 @@ def minimal(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwo
     candidate: TwoLayerNetwork | None = best.merge(SAME_DIRECTION, free_bias=problem.free_bias)
     while candidate is not None and problem.objective(candidate) <= limit:
         best = candidate
-        candidate = _with_fewer_neurons(best, problem)
+        candidate = _with_fewer_neurons(best, problem, deadline)
     return best
 
 
 def _with_fewer_neurons(
-    network: TwoLayerNetwork, problem: TrainingProblem
+    network: TwoLayerNetwork, problem: TrainingProblem, deadline: float
 ) -> TwoLayerNetwork | None:
-    """Walk until no null direction is left. None if there is none to begin with."""
+    """Walk until no null direction is left. None if there is none to begin with, or no time to find it."""
+    n_rows = int(np.count_nonzero(problem.weights)) * network.n_outputs
+    if not svd_fits((n_rows, network.width), deadline):
+        return None
     columns, m = columns_of(network, problem, problem.X[problem.weights > 0]), network.width
     lengths = np.linalg.norm(columns, axis=0)
     # Neurons below the rounding of the largest one go with those that are dead on the data.
@@ -99,7 +110,7 @@ def _with_fewer_neurons(
         return None
     # In units of the lengths, where directions are well scaled. The intercept starts from where it is.
     start = np.where(seen < m, lengths[seen], 0.0)
-    end = _walk(start, null, penalties_of(network, problem)[alive] / lengths[alive])
+    end = _walk(start, null, penalties_of(network, problem)[alive] / lengths[alive], deadline)
     end = _refined(end, units, units @ start, n_positive=len(alive))
     scales = np.zeros(len(lengths))
     scales[seen] = end / lengths[seen]
@@ -109,7 +120,7 @@ def _with_fewer_neurons(
     return rescaled(network, scales[:m], shift)
 
 
-def _walk(start: Array, null: Array, penalties: Array) -> Array:
+def _walk(start: Array, null: Array, penalties: Array, deadline: float = math.inf) -> Array:
     """From `start` along null directions until a coordinate is zero, once for each column of `null`.
 
     Parameters
@@ -120,9 +131,11 @@ def _walk(start: Array, null: Array, penalties: Array) -> Array:
         Orthonormal columns.
     penalties : array of shape (m,)
         Positive; ``penalties @ point`` does not rise.
+    deadline : float
+        At which the walk ends where it is.
     """
     point, m = start.copy(), len(penalties)
-    while null.shape[1]:
+    while null.shape[1] and time.perf_counter() <= deadline:
         beta = null[:, 0]
         if penalties @ beta[:m] > 0:
             beta = -beta

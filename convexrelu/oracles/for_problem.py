@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,10 +23,11 @@ def oracles_for(
     oracle: str | Oracle | OracleFactory = "auto",
     random_state: int | np.random.RandomState | None = None,
     device: str = "cpu",
+    deadline: float = math.inf,
 ) -> OraclePair:
     """Oracles over all directions: those of a name, or one given oracle for everything.
 
-    See :func:`~convexrelu.oracles.selection.choose_oracles` for names.
+    See :func:`~convexrelu.oracles.selection.choose_oracles` for names, and for the deadline.
     """
     check_oracle(oracle)
     if not isinstance(oracle, str):
@@ -38,6 +41,7 @@ def oracles_for(
         n_outputs=problem.n_outputs,
         slope=problem.slope,
         free_bias=problem.free_bias,
+        deadline=deadline,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import Oracle
 from convexrelu.oracles.bounds.branch_and_bound import BranchAndBoundOracle
@@ -31,6 +32,7 @@ from convexrelu.oracles.reductions.output_rank import OutputRankOracle
 from convexrelu.oracles.search.general import GeneralSearchOracle
 from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.patterns.enumerate import RowSpace
+from convexrelu.problem.sample_coordinates import LOW_RANK, has_low_rank
 
 __all__ = ["ORACLES", "OraclePair", "check_oracle", "choose_oracles", "program_oracle"]
 
@@ -54,7 +56,7 @@ _AUTO_ARCS = 4_500_000
 # Sweeps of at most this many arcs also find the cuts.
 _HEURISTIC_ARCS = 100_000
 # "auto" tries branch and bound up to this rank, for about ten seconds per dual point.
-_AUTO_RANK = 8
+_AUTO_RANK = LOW_RANK
 _AUTO_WORK = 2e8
 # Starts of the first search for cuts. From 512 on, the first bound follows the first network after 0.3 to 0.5 s instead
 # of 0.1 to 0.2 s, and a gap of 1e-2 takes 1.4 times as long in the median; of 1e-3, as long (concrete, energy, housing
@@ -107,6 +109,7 @@ def choose_oracles(
     n_outputs: int = 1,
     slope: float = 0.0,
     free_bias: bool = False,
+    deadline: float = math.inf,
 ) -> OraclePair:
     """Oracles for the data matrix `design`.
 
@@ -140,6 +143,9 @@ def choose_oracles(
     free_bias : bool
         Whether hidden biases are free: the last column is a large constant, and bounds are for all biases. On a line
         ``"auto"`` and ``"sweep"`` then compare all kinks.
+    deadline : float
+        Value of :func:`time.perf_counter` before which the choice should end: what takes longer to find out about the
+        data is not used, and a list of cells that ends early proves no more than the closed-form bound.
 
     Raises
     ------
@@ -149,7 +155,7 @@ def choose_oracles(
     check_oracle(name)
     random = check_random_state(random_state)
     _refuse(name, n_outputs, slope, free_bias)
-    return _Selector(name, design, n_outputs, slope, free_bias, random, device).pair()
+    return _Selector(name, design, n_outputs, slope, free_bias, random, device, deadline).pair()
 
 
 def program_oracle(
@@ -216,6 +222,7 @@ class _Selector:
     free_bias: bool
     random: np.random.RandomState
     device: str
+    deadline: float
 
     @cached_property
     def method(self) -> str:
@@ -228,9 +235,8 @@ class _Selector:
             return "spike_free"
         if self._has_sweep(_AUTO_ARCS):
             return "sweep"
-        if self.name == "prove" or self._space.rank <= _AUTO_RANK:
-            return "branch_and_bound"
-        return "search"
+        low = self._may_have_low_rank and self._space.rank <= _AUTO_RANK
+        return "branch_and_bound" if low or self.name == "prove" else "search"
 
     def pair(self) -> OraclePair:
         """Heuristic and exact pricing."""
@@ -265,7 +271,17 @@ class _Selector:
 
     @cached_property
     def _spike_free_length(self) -> float:
-        return proved_length(self.design)
+        return proved_length(self.design, self.deadline)
+
+    @cached_property
+    def _may_have_low_rank(self) -> bool:
+        """Whether the rank may be at most that of `_AUTO_RANK`: then it is computed, which takes longer."""
+        few = min(self.design.shape) <= _AUTO_RANK
+        return few or (has_low_rank(self.design) and svd_fits(self.design.shape, self.deadline))
+
+    @property
+    def _is_plane(self) -> bool:
+        return self._may_have_low_rank and self._space.rank <= 2
 
     def _line(self) -> Line | None:
         """The line through all samples, or None; with free biases only kinks at samples need to be compared."""
@@ -274,7 +290,11 @@ class _Selector:
         return None
 
     def _has_sweep(self, most_arcs: int) -> bool:
-        return self._space.rank <= 3 and count_arcs(self._space) <= most_arcs
+        return (
+            self._may_have_low_rank
+            and self._space.rank <= 3
+            and count_arcs(self._space) <= most_arcs
+        )
 
     def _finds_cuts(self, scalar: Oracle) -> bool:
         """Whether exact pricing is fast enough for every round."""
@@ -294,7 +314,7 @@ class _Selector:
             case "sweep":
                 return self._rectified(SweepOracle)
             case "cells":
-                return self._rectified(CellOracle)
+                return self._rectified(partial(CellOracle, deadline=self.deadline))
             case "semidefinite":
                 return self._rectified(SemidefiniteOracle)
             case "branch_and_bound":
@@ -306,7 +326,7 @@ class _Selector:
 
     def _several(self, scalar: Oracle) -> Oracle:
         """Exact pricing for dual points of rank two and more: one sweep in the plane, or a fan of scalar proofs."""
-        if self._space.rank <= 2 and self.name in ("auto", "sweep", "prove"):
+        if self.name in ("auto", "sweep", "prove") and self._is_plane:
             return self._rectified(PlanarOracle)
         if self.method == "search":
             return scalar

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 
@@ -33,6 +34,11 @@ class PatternCones:
         self.rows = np.flatnonzero(lengths)
         self.norms = lengths[self.rows]
         self._normals = design[self.rows] / self.norms[:, None]
+
+    def fits(self, deadline: float) -> bool:
+        """Whether one projection ends before the deadline, if a few tenths of the multipliers are positive."""
+        m, dimension = self._normals.shape
+        return product_fits(m**2 * (dimension + m**2 / 100), deadline)
 
     def support(self, linear: Array, mask: NDArray[np.bool_]) -> tuple[float, Array, Array]:
         """:func:`cone_support` over the cone of `mask`; one multiplier for each of `rows`."""

@@ -10,6 +10,8 @@ hyperplane, and data of lower rank are written in coordinates of their row space
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from math import comb
 
@@ -84,7 +86,11 @@ def count_patterns(n_hyperplanes: int, rank: int) -> int:
 
 
 def enumerate_patterns(
-    design: Array, *, max_bytes: int = MAX_BYTES, asked_by: str = "patterns='enumerated'"
+    design: Array,
+    *,
+    max_bytes: int = MAX_BYTES,
+    asked_by: str = "patterns='enumerated'",
+    deadline: float = math.inf,
 ) -> ActivationPatterns:
     """All activation patterns of the rows of `design` that gates in general position produce.
 
@@ -100,13 +106,15 @@ def enumerate_patterns(
         Raise an error if the masks could need more memory than this.
     asked_by : str
         Argument to name in an error message.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop, with the patterns so far.
 
     Returns
     -------
     ActivationPatterns
         Complete, except for cells narrower than its `resolution`, an angle, about 1e-12 for ordinary data.
-        It is infinite where hyperplanes nearly meet, so that float64 cannot distinguish their cells: the
-        list then makes no claim of completeness.
+        It is infinite after a deadline, and where hyperplanes nearly meet, so that float64 cannot distinguish their
+        cells: the list then makes no claim of completeness.
 
     Raises
     ------
@@ -135,7 +143,7 @@ def enumerate_patterns(
             f"{max_bytes / 2**20:,.0f} MiB; use patterns='cutting_plane', which generates those that "
             "the optimum needs, with oracle='search', or patterns='sampled'"
         )
-    points, resolution = _cell_points(normals)
+    points, resolution = _cell_points(normals, deadline=deadline)
     points = _deepest_of_each(points, normals)
     signs = (points @ normals.T > 0) if len(normals) else np.zeros((len(points), 0), dtype=bool)
     masks = np.ones((len(points), len(design)), dtype=bool)  # zero rows: 0 ≥ 0
@@ -183,7 +191,9 @@ def _distinct_hyperplanes(
     return normals, plane_of, side_of, float(merged)
 
 
-def _cell_points(normals: Array, error: float = _EPS) -> tuple[Array, float]:
+def _cell_points(
+    normals: Array, error: float = _EPS, *, deadline: float = math.inf
+) -> tuple[Array, float]:
     """One interior point for every cell of distinct central hyperplanes, and the resolution.
 
     Parameters
@@ -192,6 +202,8 @@ def _cell_points(normals: Array, error: float = _EPS) -> tuple[Array, float]:
         Unit normals, no two parallel.
     error : float
         Bound on the angle by which the normals may be off.
+    deadline : float
+        Then the points so far are returned, with an infinite resolution.
     """
     m, rank = normals.shape
     if m == 0:
@@ -201,13 +213,13 @@ def _cell_points(normals: Array, error: float = _EPS) -> tuple[Array, float]:
     if rank == 2:
         points, resolution = _planar_cell_points(normals)
     else:
-        points, resolution = _cell_points_by_insertion(normals, error)
+        points, resolution = _cell_points_by_insertion(normals, error, deadline)
     # A point closer to a hyperplane than the accuracy of the hyperplane may be on the wrong side of it.
     depth = np.abs(points @ normals.T).min(initial=np.inf)
     return points, max(resolution, error) if depth > 8 * error else np.inf
 
 
-def _cell_points_by_insertion(normals: Array, error: float) -> tuple[Array, float]:
+def _cell_points_by_insertion(normals: Array, error: float, deadline: float) -> tuple[Array, float]:
     """Insert one hyperplane after the other. The cells it cuts are those that the earlier ones cut on it.
 
     By the concavity of cross-sections, a cell that is cut through a narrow facet is narrow on one side of
@@ -215,8 +227,10 @@ def _cell_points_by_insertion(normals: Array, error: float) -> tuple[Array, floa
     """
     points, resolution = np.ones((1, normals.shape[1])), 0.0
     for j, normal in enumerate(normals):
+        if time.perf_counter() > deadline:
+            return points, np.inf
         earlier = normals[:j]
-        facets, coarseness = _facet_points(earlier, normal, error)
+        facets, coarseness = _facet_points(earlier, normal, error, deadline)
         cut = np.isin(row_keys(points @ earlier.T > 0), row_keys(facets @ earlier.T > 0))
         beside = np.vstack([points[cut], _step_off(facets, earlier, normal)])
         points = np.vstack([points[~cut], _deepest_of_each(beside, normals[: j + 1])])
@@ -242,7 +256,9 @@ def _planar_cell_points(normals: Array) -> tuple[Array, float]:
     return np.vstack([half, -half]), float(merged)
 
 
-def _facet_points(others: Array, normal: Array, error: float) -> tuple[Array, float]:
+def _facet_points(
+    others: Array, normal: Array, error: float, deadline: float
+) -> tuple[Array, float]:
     """Interior points of the cells that the hyperplanes `others` cut on the hyperplane of `normal`."""
     in_plane = np.linalg.svd(normal[None, :])[2][1:].T  # (r, r-1), orthonormal
     restricted = others @ in_plane
@@ -253,7 +269,7 @@ def _facet_points(others: Array, normal: Array, error: float) -> tuple[Array, fl
     merged = 0.0
     if len(normal) > 3:  # in the plane, sorting the angles finds the parallel ones anyway
         restricted, _, _, merged = _distinct_hyperplanes(restricted)
-    points, resolution = _cell_points(restricted, restricted_error)
+    points, resolution = _cell_points(restricted, restricted_error, deadline=deadline)
     return points @ in_plane.T, max(resolution, merged)
 
 

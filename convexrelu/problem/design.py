@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.problem.sample_coordinates import SampleCoordinates
+from convexrelu.problem.sample_coordinates import SampleCoordinates, has_low_rank
 
 __all__ = ["Design"]
 
@@ -20,6 +20,8 @@ __all__ = ["Design"]
 # Column of the design that stands for free hidden biases, in units of the largest sample: the error is 6e-6, see
 # `TrainingProblem`. A larger column would reduce it, but make programs worse conditioned.
 _FREE_BIAS = 300.0
+# Activations of networks with gates.
+_GATED = ("gated_relu", "threshold")
 
 
 class Design:
@@ -33,6 +35,8 @@ class Design:
         Weights of the samples, with sum one.
     hidden_bias : bool or "free"
         Whether neurons have a bias, and whether it is free.
+    activation : str
+        Activation. The gates of gated and threshold networks are for the features.
     slope : float
         Slope of the activation for negative arguments.
     n_outputs : int
@@ -42,6 +46,7 @@ class Design:
     X: Any
     weights: Array
     hidden_bias: bool | str
+    activation: str
     slope: float
     n_outputs: int
 
@@ -62,11 +67,14 @@ class Design:
 
     @cached_property
     def _sample_coordinates(self) -> SampleCoordinates | None:
-        return SampleCoordinates.of(self.X) if issparse(self.X) else None
+        wide = self.n_features > self.n_samples and self.activation not in _GATED
+        if issparse(self.X) or (wide and not has_low_rank(self.X)):
+            return SampleCoordinates.of(self.X)
+        return None
 
     @property
     def inputs(self) -> Array:
-        """The samples as dense rows: ``X``, or their coordinates where that is sparse."""
+        """The samples as dense rows: ``X``, or their coordinates where that is wide."""
         return self.X if self._sample_coordinates is None else self._sample_coordinates.rows
 
     @cached_property
@@ -100,6 +108,13 @@ class Design:
             return weights
         bias = network.hidden_bias + weights @ self.origin
         return np.column_stack([weights, bias / self.bias_column])
+
+    def gates(self, gates: Array) -> Array:
+        """Gates for the design, of the same patterns as gates for the features, ``x − origin``, and the bias column."""
+        coordinates, d = self._sample_coordinates, self.n_features
+        if coordinates is None:
+            return gates
+        return np.column_stack([coordinates.of_weights(gates[:, :d]), gates[:, d:]])
 
     def feature_weights(self, weights: Array) -> Array:
         """Rows of weights for the features, (m, d), equivalent to these for `inputs`."""

@@ -48,7 +48,7 @@ def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
     largest = _largest_in_domain(problem, v, largest)
     unit = abs(problem.dual(largest * v)) or 1.0  # SciPy multiplies values, which must not overflow
     inside = minimize_scalar(
-        lambda t: -problem.dual(t * v) / unit,
+        lambda t: -problem.rough_dual(t * v) / unit,
         bounds=(0.0, largest),
         method="bounded",
         options={"xatol": _WITHIN * min(largest, 1.0)},

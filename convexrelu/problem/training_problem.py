@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 from convexrelu._utils.typing import Array
@@ -35,6 +35,10 @@ __all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
 _EPS = float(np.finfo(np.float64).eps)
 # Outputs that are closer than this to a kink of the loss are on it.
 _AT_A_KINK = 1e-9
+# Cached properties of inputs, biases and weights: a path shares them.
+_OF_THE_INPUTS = ("_sample_coordinates", "design", "origin", "bias_column", "_alive")
+# Columns that usually tell all rows apart.
+_LEADING = 4
 
 
 class _HasBound(Protocol):
@@ -115,8 +119,9 @@ class TrainingProblem(Design):
     weights : array of shape (n,)
         The normalised ``s``.
     inputs : array of shape (n, d) or (n, n)
-        ``X``, or where that is sparse its samples in their own coordinates, see
-        :class:`~convexrelu.problem.SampleCoordinates`.
+        ``X``, or where there are more features than samples these in their own coordinates, see
+        :class:`~convexrelu.problem.SampleCoordinates`. Dense inputs of low rank, and those of networks with gates,
+        stay as they are.
     design : array of shape (n, d̃)
         The rows ``x̃_i``, made of `inputs`.
     slope : float
@@ -308,13 +313,28 @@ class TrainingProblem(Design):
             )
         return basis, float(singular[0] / singular[-1])
 
+    def rough_dual(self, v: Array) -> float:
+        """``−F*(−v)`` without a bound on its rounding: much faster than `dual` on many samples, and no proof."""
+        alive = self._alive
+        z = (-v[alive].T / self.weights[alive]).T
+        value = -float(self.weights[alive] @ self.loss.conjugate(z, self.y[alive]))
+        if not math.isfinite(value):
+            return -math.inf
+        return value - self._skip_term(v) if self.skip else value
+
+    @cached_property
+    def _alive(self) -> NDArray[np.bool_] | slice:
+        """Samples with a positive weight; all of them without a copy."""
+        alive = self.weights > 0
+        return slice(None) if alive.all() else alive
+
     def dual(self, v: Array) -> float:
         """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's.
 
         ``−inf`` outside of the domain of ``F*``. The errors of the conjugate are taken four times: ``−v/s`` is
         rounded, and ``v`` may be a product that was rounded.
         """
-        alive = self.weights > 0  # v is zero elsewhere
+        alive = self._alive  # v is zero elsewhere
         y, weights = self.y[alive], self.weights[alive]
         z = (-v[alive].T / weights).T
         terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
@@ -374,8 +394,14 @@ class TrainingProblem(Design):
             and (self.skip, self.skip_alpha) == (other.skip, other.skip_alpha)
             and np.array_equal(self.y, other.y)
             and np.array_equal(self.weights, other.weights)
-            and np.array_equal(self.design, other.design)
+            and self.hidden_bias == other.hidden_bias
+            and self._has_inputs_of(other)
         )
+
+    def _has_inputs_of(self, other: TrainingProblem) -> bool:
+        if issparse(self.X) or issparse(other.X):
+            return np.array_equal(self.design, other.design)
+        return self.X is other.X or np.array_equal(self.X, other.X)
 
     def condensed(self) -> TrainingProblem:
         """Same problem on distinct rows: samples of weight zero left out, equal ones joined, in lexicographic order.
@@ -385,8 +411,8 @@ class TrainingProblem(Design):
         """
         alive = np.flatnonzero(self.weights > 0)
         table = np.column_stack([self.row_keys(), self.y])[alive] + 0.0  # turns -0.0 into 0.0
-        _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        weights = np.bincount(inverse.ravel(), weights=self.weights[alive], minlength=len(first))
+        first, inverse = _distinct_rows(table)
+        weights = np.bincount(inverse, weights=self.weights[alive], minlength=len(first))
         kept = alive[first]
         X = self.X[kept]
         return self._replace(X=X, y=self.y[kept], weights=weights)
@@ -409,6 +435,22 @@ class TrainingProblem(Design):
             object.__setattr__(
                 other, field.name, changes.get(field.name, getattr(self, field.name))
             )
-        if "X" not in changes and "_sample_coordinates" in self.__dict__:  # a Cholesky factor
-            other.__dict__["_sample_coordinates"] = self._sample_coordinates
+        if "X" not in changes:
+            kept = {name: self.__dict__[name] for name in _OF_THE_INPUTS if name in self.__dict__}
+            other.__dict__.update(kept)
         return other
+
+
+def _distinct_rows(table: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First index of every distinct row, in lexicographic order, and the place of each row among them.
+
+    Where the first columns differ in all rows they give the order: sorting whole rows is fifty times slower.
+    """
+    leading = table[:, :_LEADING].T[::-1]
+    order = np.lexsort(leading)
+    if (np.diff(leading[:, order]) != 0).any(axis=0).all():
+        inverse = np.empty_like(order)
+        inverse[order] = np.arange(len(order))
+        return order, inverse
+    _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    return first, inverse.ravel()

@@ -61,6 +61,11 @@ def call_solver(problem: cp.Problem, solver: str, **options: Any) -> Status:
 _TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
 
 
+# Seconds for each entry of the cones' matrices in which cvxpy writes a program down, and in which a solver prepares and
+# takes a step: twice those on an idle core.
+_WRITING, _PREPARING = 1e-6, 1e-6
+
+
 class FiniteProgram:
     """``min F(f(u) + c) + alpha Σ_i ‖u_i‖`` over blocks ``u_i`` of `d̃` entries, for an ``f`` that subclasses define.
 
@@ -160,7 +165,8 @@ class FiniteProgram:
         accuracy : float
             Relative gap requested from the solver.
         time_limit : float, optional
-            Time limit for the solver in seconds, if it has such an option.
+            Time limit in seconds, if the solver has such an option. Without the time to prepare it, there is no
+            solution.
         **options
             Passed to the solver; they override :func:`solver_options`.
 
@@ -174,9 +180,13 @@ class FiniteProgram:
         alpha = self.problem.alpha if alpha is None else alpha
         self._alpha.value = alpha * units.tau / (units.value * self._scales[0])
         options = solver_options(solver, accuracy) | options
+        status = None
         if time_limit is not None and np.isfinite(time_limit) and solver in _TIME_LIMIT_OPTION:
-            options.setdefault(_TIME_LIMIT_OPTION[solver], max(time_limit, 1e-3))
-        status = self._call(solver, options)
+            left = self._seconds_for_solver(solver, started + time_limit)
+            status = Status.TIME_LIMIT if left is None else None
+            options.setdefault(_TIME_LIMIT_OPTION[solver], left)
+        if status is None:
+            status = self._call(solver, options)
         seconds = time.perf_counter() - started
         blocks, value = self._blocks.value, self.cvxpy_problem.value
         if (
@@ -200,6 +210,19 @@ class FiniteProgram:
             dual=self._dual(),
             skip_weights=self._skip_weights(),
         )
+
+    def _seconds_for_solver(self, solver: str, deadline: float) -> float | None:
+        """Seconds for a solver's iterations; None if it could not be prepared, which it does without looking at time.
+
+        cvxpy writes the program down first, and keeps it.
+        """
+        entries = self.masks.size * self.problem.design.shape[1]
+        preparing = _PREPARING * entries
+        if not time.perf_counter() + _WRITING * entries + preparing < deadline:
+            return None
+        self.cvxpy_problem.get_problem_data(solver)
+        left = deadline - time.perf_counter() - preparing
+        return left if left > 0 else None
 
     def _skip_weights(self) -> Array | None:
         if self._skip is None or self._skip.value is None:

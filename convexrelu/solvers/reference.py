@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from convexrelu._utils.cvxpy_import import cp
@@ -56,13 +58,14 @@ class CvxpySolver:
         time_limit: float | None = None,
     ) -> ProgramSolution:
         """Solve the ReLU program on `blocks`; a start has no effect, since these solvers do not use one."""
+        started = time.perf_counter()
         check_support(self, problem)
         last = self._last_relu
         if last is None or not (
             np.array_equal(last.signs, blocks.signs) and last.is_for(problem, blocks.masks)
         ):
             last = self._last_relu = ReLUProgram(problem, blocks.masks, blocks.signs)
-        return self._solve(last, problem.alpha, time_limit)
+        return self._solve(last, problem.alpha, started, time_limit)
 
     def gated(
         self,
@@ -73,15 +76,18 @@ class CvxpySolver:
         time_limit: float | None = None,
     ) -> ProgramSolution:
         """Solve the gated program on the patterns of `blocks`; a start has no effect."""
+        started = time.perf_counter()
         check_support(self, problem, gated=True)
         last = self._last_gated
         if last is None or not last.is_for(problem, blocks.masks):
             last = self._last_gated = GatedProgram(problem, blocks.masks)
-        return self._solve(last, problem.alpha, time_limit)
+        return self._solve(last, problem.alpha, started, time_limit)
 
     def _solve(
-        self, program: FiniteProgram, alpha: float, time_limit: float | None
+        self, program: FiniteProgram, alpha: float, started: float, time_limit: float | None
     ) -> ProgramSolution:
+        if time_limit is not None:  # writing the program down counts
+            time_limit -= time.perf_counter() - started
         return program.solve(
             self.solver, alpha=alpha, accuracy=self.accuracy, time_limit=time_limit
         )

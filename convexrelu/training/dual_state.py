@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -27,11 +28,12 @@ class DualPoint:
     v: Array
     report: OracleReport
     verified: bool
+    deadline: float = math.inf
 
     @cached_property
     def bounds(self) -> Certificate:
         """Certificate that only lacks an objective: every lower bound that follows from the point."""
-        return certificate_of(self.problem, 0.0, self.v, self.report)
+        return certificate_of(self.problem, 0.0, self.v, self.report, deadline=self.deadline)
 
     def at_least(self, value: float) -> DualPoint:
         """The same, given that ``M(v)`` is at least this; a proof has already taken that into account."""
@@ -48,9 +50,12 @@ class DualState:
     ----------
     problem : TrainingProblem
         Without samples of weight zero.
+    deadline : float
+        Value of :func:`time.perf_counter` at which closed-form bounds should end.
     """
 
     problem: TrainingProblem
+    deadline: float = math.inf
     best: DualPoint | None = field(default=None, init=False)
     _proof: Certificate | None = field(default=None, init=False)
     _proved: float = field(default=0.0, init=False)
@@ -58,14 +63,14 @@ class DualState:
     def begin(self, network: TwoLayerNetwork, v: Array) -> Certificate:
         """Certificate of a network with the closed-form bound, before any pricing."""
         problem = self.problem
-        report = relaxation_for(problem)(v)
+        report = relaxation_for(problem)(v, deadline=self.deadline)
         self._proof = certificate_of(problem, problem.objective(network), v, report)
         self._proved = self._proof.proved_lower_bound
         return self._proof
 
     def consider(self, found: DualPoint, network: TwoLayerNetwork) -> None:
         """Keep the better dual point. New witnesses also tighten the bound at the old point."""
-        best = self.best
+        best, found = self.best, replace(found, deadline=self.deadline)
         if best is None:
             self.best = found
         elif best.v is found.v:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import certificate_of, price_and_certify
 from convexrelu.networks.gated import GatedNetwork
@@ -23,6 +25,9 @@ from convexrelu.results.status import Status
 from convexrelu.solvers.base import ProgramSolver
 
 __all__ = ["pattern_oracle", "train_on_patterns"]
+
+# Fraction of the time after which the solver ends: the rest is for the certificate.
+_TIME_FOR_SOLVER = 0.9
 
 
 def train_on_patterns(
@@ -49,14 +54,15 @@ def train_on_patterns(
     tol : float
         Relative gap at which training counts as converged.
     time_limit : float, optional
-        Seconds for the solver.
+        Seconds. The solver has nine tenths of them, the rest is for the certificate.
     progress : callable, optional
         Called once, with the only round.
     """
     started = time.perf_counter()
+    deadline = math.inf if time_limit is None else started + time_limit
     gated = problem.activation == "gated_relu"
     train = _train_gated if gated else partial(_train_relu, complete=complete)
-    network, certificate, solver_status = train(problem, patterns, solver, time_limit=time_limit)
+    network, certificate, solver_status = train(problem, patterns, solver, deadline=deadline)
     return Result.of_one_program(
         network,
         certificate,
@@ -74,18 +80,20 @@ def _train_relu(
     solver: ProgramSolver,
     *,
     complete: bool,
-    time_limit: float | None,
+    deadline: float,
 ) -> tuple[TwoLayerNetwork, Certificate, Status]:
     blocks = Blocks.both_signs(patterns.masks)
     oracle = pattern_oracle(problem, patterns, complete)
-    solution = solver.relu(problem, blocks, time_limit=time_limit)
+    solution = solver.relu(problem, blocks, time_limit=seconds_before(deadline, _TIME_FOR_SOLVER))
     # The zero network is feasible in every program: the fallback if the solver fails.
     network = problem.zero_network()
     if solution.usable:
         candidate = recover_relu(problem, solution, blocks)
         if problem.objective(candidate) < problem.objective(network):
             network = candidate
-    certificate, _ = price_and_certify(problem, network, oracle, dual_of(problem, solution))
+    certificate, _ = price_and_certify(
+        problem, network, oracle, dual_of(problem, solution), deadline=deadline
+    )
     return network, certificate, solution.status
 
 
@@ -105,12 +113,14 @@ def _train_gated(
     patterns: ActivationPatterns,
     solver: ProgramSolver,
     *,
-    time_limit: float | None,
+    deadline: float,
 ) -> tuple[GatedNetwork, Certificate, Status]:
     blocks = Blocks(patterns.masks, np.ones(len(patterns)))
-    solution = solver.gated(problem, blocks, time_limit=time_limit)
+    solution = solver.gated(problem, blocks, time_limit=seconds_before(deadline, _TIME_FOR_SOLVER))
     network = recover_gated(problem, solution, patterns.gates)
     objective = problem.data_fit(network.predict(problem.X)) + problem.alpha * network.penalty()
     v = dual_of(problem, solution)
-    report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(v)
+    report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(
+        v, deadline=deadline
+    )
     return network, certificate_of(problem, objective, v, report), solution.status

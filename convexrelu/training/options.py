@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from convexrelu._utils.arguments import check_choice, check_number, finite_array
-from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.selection import check_oracle
@@ -78,16 +77,18 @@ def checked_random_state(
 def patterns_of(
     patterns: str | ArrayLike,
     n_patterns: int,
-    design: Array,
+    problem: TrainingProblem,
     random: np.random.RandomState,
+    deadline: float,
 ) -> ActivationPatterns:
     """Patterns that do not depend on the penalty: sampled, enumerated, or of given gates."""
+    design = problem.design
     if isinstance(patterns, str):
         if patterns == "enumerated":
-            return enumerate_patterns(design)
+            return enumerate_patterns(design, deadline=deadline)
         return sample_patterns(design, n_patterns, random)
-    gates = finite_array("patterns", patterns, "P", design.shape[1])
-    return ActivationPatterns.of_gates(design, gates)
+    gates = finite_array("patterns", patterns, "P", problem.n_features + bool(problem.hidden_bias))
+    return ActivationPatterns.of_gates(design, problem.gates(gates))
 
 
 def check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) -> None:

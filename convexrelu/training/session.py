@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
@@ -37,6 +40,11 @@ from convexrelu.training.options import (
 
 __all__ = ["Session"]
 
+# Fraction of the time in which the structure of the data may be looked for, and cells enumerated.
+_TIME_TO_PREPARE = 0.4
+# Fraction of the time after which cutting planes do not take over from a closed form.
+_TIME_FOR_CLOSED_FORM = 0.8
+
 
 class Session:
     """Common data of the trainings along one path: problem, patterns, oracles and program solver."""
@@ -57,7 +65,7 @@ class Session:
         random_state: int | np.random.RandomState | None = None,
         progress: Callable[[Round], None] | None = None,
     ) -> None:
-        self._prepared = time.perf_counter()
+        started = time.perf_counter()
         if not isinstance(problem, TrainingProblem):
             raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
         oracle = oracle_of(effort, oracle)
@@ -69,6 +77,7 @@ class Session:
             gated = problem.activation == "gated_relu"
             check_support(self.program_solver, problem, gated=gated, fixed_patterns=fixed)
         self.random = random = checked_random_state(random_state)
+        deadline = math.inf if time_limit is None else started + _TIME_TO_PREPARE * time_limit
         self.problem = problem.condensed()
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
         self.chooses_freely = (
@@ -79,9 +88,9 @@ class Session:
         with _admitting_interruptions():
             if isinstance(patterns, str) and patterns == "cutting_plane":
                 if problem.activation != "threshold":  # which has columns for cuts
-                    self.oracles = oracles_for(self.problem, oracle, random, device)
+                    self.oracles = oracles_for(self.problem, oracle, random, device, deadline)
             else:
-                self.patterns = patterns_of(patterns, n_patterns, self.problem.design, random)
+                self.patterns = patterns_of(patterns, n_patterns, self.problem, random, deadline)
                 if problem.n_outputs > 1:  # their directions are generated, for these patterns
                     exact = pattern_oracle(self.problem, self.patterns, self.complete)
                     heuristic = exact
@@ -94,7 +103,7 @@ class Session:
         self.time_limit = time_limit
         self.progress = progress
         # The time for preparation counts for the first training.
-        self._prepared = time.perf_counter() - self._prepared
+        self._prepared = time.perf_counter() - started
 
     def train(self, alpha: float, start: TwoLayerNetwork | str | None) -> Result:
         """Train with one penalty."""
@@ -148,16 +157,22 @@ class Session:
         time_limit: float | None,
     ) -> Result:
         """By a closed form if there is one; by cutting planes if there is none or its solver ends early."""
-        closed_form = closed_form_for(problem) if self.chooses_freely else None
-        if closed_form is None:
-            return self._cut(problem, oracles, start, time_limit)
-        began = time.perf_counter()
-        result = closed_form(tol=self.tol, time_limit=time_limit, progress=self.progress)
-        if result.status is Status.CONVERGED:
-            return result
-        assert isinstance(result.network, TwoLayerNetwork)
-        left = None if time_limit is None else max(time_limit + began - time.perf_counter(), 0.0)
-        return self._cut(problem, oracles, result.network, left)
+        deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
+        enough = part_before(deadline, _TIME_FOR_CLOSED_FORM)
+        began, closed_form = time.perf_counter(), None
+        if self.chooses_freely:
+            closed_form = closed_form_for(problem, part_before(deadline, _TIME_TO_PREPARE))
+        if closed_form is not None:
+            result = closed_form(
+                tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
+            )
+            if result.status is Status.CONVERGED:
+                return result
+            assert isinstance(result.network, TwoLayerNetwork)
+            if began < enough < time.perf_counter():
+                return replace(result, status=Status.TIME_LIMIT)
+            start = result.network
+        return self._cut(problem, oracles, start, seconds_before(deadline))
 
     def _cut(
         self,

@@ -123,7 +123,8 @@ def test_shattered_data(seed):
 def test_shattered_data_in_numbers():
     rng = np.random.default_rng(1)
     X, y = rng.standard_normal((6, 7)), rng.standard_normal(6)
-    problem = TrainingProblem(X, y, 0.3 / 6, hidden_bias=False, fit_intercept=False)
+    kind = {"activation": "threshold", "hidden_bias": False, "fit_intercept": False}
+    problem = TrainingProblem(X, y, 0.3 / 6, **kind)
     result = train_threshold(problem, None, tol=1e-10)
     assert_proved(result, problem, tol=1e-10)
     assert 6 * result.certificate.objective == pytest.approx(0.243617181, abs=1e-9)

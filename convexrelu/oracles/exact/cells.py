@@ -33,6 +33,8 @@ class CellOracle:
         All cells of `design`, if they have already been enumerated.
     max_bytes : int
         Limit for the masks of all cells.
+    deadline : float
+        Value of :func:`time.perf_counter` at which the enumeration ends, with some cells only.
 
     Attributes
     ----------
@@ -40,7 +42,8 @@ class CellOracle:
         Number of cells.
     resolution : float
         Width of cells that may be missing, an angle; infinite where the data are too close to degenerate
-        to distinguish cells, so that only the closed-form relaxation remains as a bound.
+        to distinguish cells, or cells are missing after a deadline, so that only the closed-form relaxation remains
+        as a bound.
 
     Raises
     ------
@@ -62,10 +65,13 @@ class CellOracle:
         *,
         patterns: ActivationPatterns | None = None,
         max_bytes: int = MAX_BYTES,
+        deadline: float = math.inf,
     ) -> None:
         self._space = RowSpace.of(design)
         if patterns is None:
-            patterns = enumerate_patterns(design, max_bytes=max_bytes, asked_by="oracle='cells'")
+            patterns = enumerate_patterns(
+                design, max_bytes=max_bytes, asked_by="oracle='cells'", deadline=deadline
+            )
         self.n_cells = len(patterns)
         self.resolution = patterns.resolution
         self._relaxation = RelaxationOracle(design)
@@ -82,7 +88,7 @@ class CellOracle:
         report = self._patterns(v, level=level, deadline=deadline)
         outside = float(np.abs(v) @ self._space.residual)
         directions = report.directions @ self._space.basis.T
-        by_cells, relaxed = report.bound + outside, self._relaxation(v).bound
+        by_cells, relaxed = report.bound + outside, self._relaxation(v, deadline=deadline).bound
         # For nearly degenerate data the slack can be large, infinite, or (at v = 0) NaN.
         bound = by_cells if by_cells < relaxed else relaxed
         return replace(report, bound=bound, directions=directions)

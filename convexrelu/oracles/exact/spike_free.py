@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils import check_random_state
 
+from convexrelu._utils.deadlines import product_fits, svd_fits
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import OracleReport
@@ -168,11 +169,12 @@ def spike_free_margin(
     return SpikeFreeTest(needed[best], True, _length_enough(units, inverse) <= 1 + _TOLERANCE)
 
 
-def proved_length(design: Array) -> float:
+def proved_length(design: Array, deadline: float = math.inf) -> float:
     """A proved bound on the ``w`` that are needed for ``X̃w = relu(X̃u)``, ``‖u‖ ≤ 1``.
 
     It is 1 up to rounding for spike-free data with independent rows, see :func:`spike_free_margin`; infinite where that
-    is not proved. Unlike there, no two rows count as equal, and nothing is searched: ``O(n² d̃)``.
+    is not proved, or not before the deadline. Unlike there, no two rows count as equal, and nothing is searched:
+    ``O(n² d̃)``.
 
     Examples
     --------
@@ -180,31 +182,41 @@ def proved_length(design: Array) -> float:
     >>> bool(proved_length(np.eye(3)) < 1 + 1e-9)
     True
     """
-    units = _units(design)
-    if not 0 < len(units) <= design.shape[1]:
+    if not _may_be_independent(design):
         return math.inf
-    error = orthogonality_error(units)
+    units = _units(design)
+    error = orthogonality_error(units, deadline)
     if (
         error <= ORTHOGONAL
     ):  # ‖relu(X̃u)‖ ≤ ‖X̃u‖, and squares of singular values are within `error` of one
         return math.sqrt((1 + error) / (1 - error)) * (1 + 4 * _EPS)
-    if not _may_be_spike_free(units):
+    if not product_fits(3 * len(units) ** 3, deadline) or not _may_be_spike_free(units):
+        return math.inf
+    if not svd_fits(units.shape, deadline):
         return math.inf
     return _length_enough(units, np.asarray(np.linalg.pinv(units), dtype=np.float64))
 
 
-def orthogonality_error(X: Array) -> float:
+def orthogonality_error(X: Array, deadline: float = math.inf) -> float:
     """Bound on the norm of ``QQᵀ − I`` for rows ``Q`` of length one along those of `X`.
 
-    Infinite where rows are zero, outnumber the columns, or are clearly not orthogonal.
+    Infinite where rows are zero, outnumber the columns, or are clearly not orthogonal, or where the product would not
+    end before the deadline.
     """
+    if not _may_be_independent(X):
+        return math.inf
     units = _units(X)
-    if not 0 < len(units) == len(X) <= X.shape[1]:
+    if len(units) < len(X) or not product_fits(len(X) * X.size, deadline):
         return math.inf
     if np.abs(units[1:] @ units[0]).max(initial=0.0) > _CLEARLY:  # rejects most data
         return math.inf
     cosines = units @ units.T - np.eye(len(X))
     return float(np.linalg.norm(cosines)) + 2 * _EPS * len(X) * (X.shape[1] + 8)
+
+
+def _may_be_independent(rows: Array) -> bool:
+    """Whether some rows are nonzero, and no more than there are columns."""
+    return 0 < np.count_nonzero(rows.any(axis=1)) <= rows.shape[1]
 
 
 def _may_be_spike_free(units: Array) -> bool:

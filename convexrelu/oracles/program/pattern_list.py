@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import lipschitz_constant, norms
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.oracles.base import OracleReport, strongest_first
@@ -87,6 +87,10 @@ class PatternOracle:
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,) or (n, K)."""
+        if not product_fits(
+            2 * self.masks.size * sum(self.design.shape[1:] + v.shape[1:]), deadline
+        ):
+            return self._unpriced(v)
         if v.ndim == 2 and self.signs is None:
             return self._all_directions(v, deadline)
         pattern, sign, projections = self._candidates(v)
@@ -95,6 +99,13 @@ class PatternOracle:
         if self.cones:
             bound = self._project(pattern, bounds, projections, level, deadline)
         return self._report(v, bound, pattern, sign, projections)
+
+    def _unpriced(self, v: Array) -> OracleReport:
+        """Report without a bound, and without witnesses: there is no time for a product with all patterns."""
+        signs = np.zeros((0, *v.shape[1:]))
+        nothing = np.zeros((0, self.design.shape[1]))
+        none = np.zeros(0, dtype=np.intp)
+        return self._report(v, math.inf, none, signs, nothing)
 
     def maps(self, v: Array) -> Array:
         """``X̃ᵀ D^φ V`` of every pattern, of shape (P, d̃, K)."""
@@ -180,7 +191,7 @@ class PatternOracle:
         order = strongest_first(bounds)
         for rank, candidate in enumerate(order):
             largest_left = float(bounds[candidate])
-            if largest_left <= max(best, level) or time.perf_counter() > deadline:
+            if largest_left <= max(best, level) or not self._cones.fits(deadline):
                 rest = order[rank:]
                 bounds[rest], projections[rest] = 0.0, 0.0
                 return max(best, largest_left)

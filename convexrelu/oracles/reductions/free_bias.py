@@ -85,7 +85,7 @@ class FreeBiasOracle:
         if not is_balanced(v):
             return replace(report, bound=math.inf, proved_bound=math.inf)
         bound, proved = report.bound * self.factor, report.proved_bound * self.factor
-        relaxed = self._relaxation(v).bound * self._short_factor
+        relaxed = self._relaxation(v, deadline=deadline).bound * self._short_factor
         if report.is_proof:
             bound = min(bound, relaxed)
         return replace(report, bound=bound, proved_bound=min(proved, relaxed))

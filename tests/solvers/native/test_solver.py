@@ -69,7 +69,7 @@ def signed_masks(blocks):
 
 def residual_of(problem, blocks, u):
     """Targets minus outputs, with the best intercept."""
-    design = reference.augment(problem.X, problem.design.shape[1] > problem.X.shape[1])
+    design = reference.augment(problem.inputs, bool(problem.hidden_bias))
     rest = problem.y - (signed_masks(blocks) * (u @ design.T)).sum(axis=0)
     return rest - problem.weights @ rest if problem.fit_intercept else rest
 

@@ -1,0 +1,125 @@
+"""Seconds that a training or a certificate takes beside its time limit, for shapes whose single steps are long.
+
+A limit is kept within a tenth of it and 0.2 s. What libraries take to load is not part of it: they are loaded before.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cvxpy  # noqa: F401  loaded before the time is taken
+import numpy as np
+import torch  # noqa: F401  loaded before the time is taken
+
+from benchmarks.common import quick_asked, report, teacher
+from convexrelu import ConvexReLURegressor, TrainingProblem, TwoLayerNetwork, certify, train
+
+Timed = Callable[[float], Any]  # given a time limit; returns what has a certificate
+
+
+def training(n: int, d: int, alpha: float = 0.01, n_outputs: int = 1, **options: Any) -> Timed:
+    """Training on the data of a teacher."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0, n_outputs)
+    return _of(X, y, alpha, **options)
+
+
+def orthogonal(n: int) -> Timed:
+    """Training on unit vectors."""
+    return _of(np.eye(n), np.random.default_rng(0).standard_normal(n), 1e-4)
+
+
+def _of(X: np.ndarray, y: np.ndarray, alpha: float, **options: Any) -> Timed:
+    names = ("hidden_bias", "loss")
+    kind = {name: options.pop(name) for name in names if name in options}
+    problem = TrainingProblem(X, y, alpha, **kind)
+
+    def timed(limit: float) -> Any:
+        return train(problem, time_limit=limit, random_state=0, **options).certificate
+
+    return timed
+
+
+def on_a_line(n: int) -> Timed:
+    """An estimator that prunes, on one feature with free biases: there are nearly as many neurons as samples."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((n, 1)), rng.standard_normal(n)
+
+    def timed(limit: float) -> Any:
+        model = ConvexReLURegressor(
+            1e-7, hidden_bias="free", minimal=True, time_limit=limit, random_state=0
+        )
+        return model.fit(X, y).certificate_
+
+    return timed
+
+
+def certifying(n: int, d: int, width: int = 50) -> Timed:
+    """The certificate of a random network."""
+    X, y, rng = teacher(n, d, 5, 0.1, 0)
+    network = TwoLayerNetwork(
+        rng.standard_normal((width, d)) / d,
+        rng.standard_normal(width),
+        rng.standard_normal((1, width)) / width,
+        [0.0],
+    )
+    return lambda limit: certify(network, X, y, alpha=0.01, time_limit=limit, random_state=0)
+
+
+# Name, limit in seconds, and what to time.
+ROWS: list[tuple[str, float, Callable[[], Timed]]] = [
+    ("300 x 2000", 3, lambda: training(300, 2000)),
+    ("20,000 x 10", 3, lambda: training(20_000, 10)),
+    ("1000 x 2000", 2, lambda: training(1000, 2000)),
+    ("2000 x 5000", 2, lambda: training(2000, 5000)),
+    ("300,000 x 100", 2, lambda: training(300_000, 100)),
+    ("eye(2000)", 2, lambda: orthogonal(2000)),
+    ("cells, 40 x 5", 1, lambda: training(40, 5, oracle="cells")),
+    ("cells, 22 x 8", 1, lambda: training(22, 8, oracle="cells")),
+    ("enumerated, 40 x 5", 1, lambda: training(40, 5, patterns="enumerated")),
+    ("enumerated, 22 x 8", 1, lambda: training(22, 8, patterns="enumerated")),
+    ("cells, 20 x 4, two outputs", 2, lambda: training(20, 4, n_outputs=2, oracle="cells")),
+    ("one feature, n = 3000, pruned", 2, lambda: on_a_line(3000)),
+    ("certify, 20,000 x 20", 1, lambda: certifying(20_000, 20)),
+    (
+        "1000 sampled patterns, CLARABEL",
+        2,
+        lambda: training(100, 10, patterns="sampled", n_patterns=1000, solver="cvxpy:CLARABEL"),
+    ),
+    (
+        "1000 sampled patterns, SCS",
+        2,
+        lambda: training(100, 10, patterns="sampled", n_patterns=1000, solver="cvxpy:SCS"),
+    ),
+]
+
+
+def main() -> None:
+    """Every row once; with `--quick` those on few samples."""
+    quick = quick_asked(main.__doc__)
+    report("time_limits", list(_measured(quick)), write=not quick)
+
+
+def _measured(quick: bool) -> Iterator[dict[str, object]]:
+    warnings.simplefilter("ignore")
+    train(TrainingProblem(np.eye(3), [1.0, 2.0, 0.0], 0.1), solver="newton")  # loads its solver
+    for name, limit, make in ROWS[6:9] if quick else ROWS:
+        timed = make()
+        started = time.perf_counter()
+        certificate = timed(limit)
+        seconds = time.perf_counter() - started
+        yield {
+            "case": name,
+            "limit": limit,
+            "seconds": seconds,
+            "kept": seconds <= 1.1 * limit + 0.2,
+            "gap": certificate.relative_gap,
+            "proof": certificate.is_proof,
+            "method": certificate.method,
+        }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""What a deadline cuts short: bounds are weaker and still hold, and what is returned is valid."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
+
+from convexrelu import ConvexReLURegressor, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu.closed_forms import closed_form_for, train_on_line
+from convexrelu.optimal_set import minimal
+from convexrelu.oracles import CellOracle, PatternOracle, RelaxationOracle, proved_length
+from convexrelu.oracles.for_problem import oracles_for
+from convexrelu.patterns import enumerate_patterns
+from convexrelu.patterns.enumerate import RowSpace
+from convexrelu.problem.training_problem import _distinct_rows
+from convexrelu.programs import ReLUProgram
+from convexrelu.results.status import SolverWarning, Status
+
+PAST = -math.inf
+
+
+def data(n=9, d=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, d)), rng.standard_normal(n), rng
+
+
+def rows_of(masks):
+    return {row.tobytes() for row in masks}
+
+
+# Bounds
+
+
+@pytest.mark.parametrize("slope", [0.0, -1.0, 0.2])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_the_relaxation_without_time_is_above_the_one_with_it(slope, n_outputs):
+    design, _, rng = data(20, 4)
+    v = rng.standard_normal(20 if n_outputs == 1 else (20, n_outputs))
+    oracle = RelaxationOracle(design, slope)
+    short, full = oracle(v, deadline=PAST), oracle(v)
+    assert short.is_proof
+    assert short.bound >= full.bound
+    assert short.bound <= 2 * np.abs(v).sum() * np.linalg.norm(design, axis=1).max()
+
+
+def test_largest_singular_values_are_rounded_up():
+    for scale in (1e-150, 1.0, 1e140):
+        for n, d in ((5, 9), (9, 5), (200, 7)):
+            design = scale * np.random.default_rng(n).standard_normal((n, d))
+            weights = np.random.default_rng(d).uniform(size=n)
+            oracle = RelaxationOracle(design)
+            found = oracle._largest_singular_value(np.sqrt(weights)[:, None], math.inf)
+            exact = np.linalg.norm(np.sqrt(weights)[:, None] * design / scale, 2) * scale
+            assert exact <= found <= exact * (1 + 1e-11)
+
+
+def test_cells_after_a_deadline_prove_the_relaxation(clock):
+    design, v, _ = data()
+    complete = enumerate_patterns(design)
+    clock.step = 1e-3
+    some = enumerate_patterns(design, deadline=clock.now + 0.0055)
+    clock.step = 0.0
+    assert math.isinf(some.resolution)
+    assert 0 < len(some) < len(complete)
+    assert rows_of(some.masks) <= rows_of(complete.masks)
+    assert_allclose(some.masks, some.gates @ design.T >= 0)
+    report = CellOracle(design, patterns=some)(v)
+    assert report.is_proof
+    assert report.bound == RelaxationOracle(design)(v).bound >= CellOracle(design)(v).bound
+
+
+def test_patterns_that_are_not_priced_have_no_bound(clock):
+    design, v, _ = data()
+    masks = enumerate_patterns(design).masks
+    for point in (v, np.column_stack([v, v[::-1]])):
+        report = PatternOracle(design, masks)(point, deadline=clock.now - 1.0)
+        assert math.isinf(report.bound)
+        assert len(report.directions) == len(report.masks) == len(report.signs) == 0
+
+
+def test_structure_that_would_take_too_long_is_not_looked_for(clock):
+    rows = np.eye(12)
+    assert proved_length(rows) < 1 + 1e-7
+    assert math.isinf(proved_length(rows, clock.now - 1.0))
+    problem = TrainingProblem(rows, np.arange(12.0), 0.1).condensed()
+    assert closed_form_for(problem) is not None
+    assert closed_form_for(problem, clock.now - 1.0) is None
+
+
+def test_full_rank_is_seen_without_singular_values(monkeypatch):
+    X, y, _ = data(60, 20)
+
+    def fails(design):
+        raise AssertionError("a singular value decomposition of the design")
+
+    monkeypatch.setattr(RowSpace, "of", fails)
+    problem = TrainingProblem(X, y, 0.1).condensed()
+    assert oracles_for(problem, "auto", 0).exact is not None
+
+
+# Programs and networks
+
+
+@pytest.mark.parametrize("solver", ["CLARABEL", "SCS"])
+def test_conic_solvers_do_not_start_without_time(clock, solver):
+    X, y, _ = data()
+    problem = TrainingProblem(X, y, 0.01).condensed()
+    program = ReLUProgram(problem, np.ones((1, 9), dtype=bool), np.ones(1))
+    solution = program.solve(solver, time_limit=1e-9)
+    assert solution.status is Status.TIME_LIMIT
+    assert not solution.usable
+    clock.charge(program.cvxpy_problem.__class__, "get_problem_data", 2.0)
+    assert program.solve(solver, time_limit=1.0).status is Status.TIME_LIMIT
+    assert program.solve(solver, time_limit=3.0).usable
+
+
+def test_writing_a_program_down_counts(clock):
+    X, y, _ = data()
+    problem = TrainingProblem(X, y, 0.01).condensed()
+    clock.charge(ReLUProgram, "__init__", 5.0)
+    with pytest.warns(SolverWarning, match="TIME_LIMIT"):
+        result = train(problem, patterns="sampled", solver="cvxpy:CLARABEL", time_limit=1.0)
+    assert result.solver_status is Status.TIME_LIMIT
+    assert result.certificate.lower_bound <= result.certificate.objective
+
+
+def test_pruning_stops_with_a_network_of_the_same_outputs(clock):
+    X, y, rng = data(6, 2)
+    wide = TwoLayerNetwork(
+        rng.standard_normal((30, 2)), rng.standard_normal(30), rng.standard_normal((1, 30)), [0.0]
+    )
+    problem = TrainingProblem(X, y, 0.1)
+    assert minimal(wide, problem).width <= 6
+    kept = minimal(wide, problem, deadline=clock.now - 1.0)
+    assert kept.width == 30
+    assert_allclose(kept.predict(X), wide.predict(X), rtol=1e-12)
+    clock.step = 1.0
+    some = minimal(wide, problem, deadline=clock.now + 10.0)
+    clock.step = 0.0
+    assert_allclose(some.predict(X), wide.predict(X), rtol=1e-9)
+    assert problem.objective(some) <= problem.objective(wide) * (1 + 1e-9)
+
+
+def test_an_estimator_prunes_in_its_time(clock, monkeypatch):
+    X, y, _ = data(12, 2)
+    model = ConvexReLURegressor(0.01, minimal=True, time_limit=10.0, random_state=0)
+    assert model._training_options()["time_limit"] == 9.0
+    clock.charge(ConvexReLURegressor, "_checked", 20.0)
+    left = []
+
+    def recorded(network, problem, *, deadline):
+        left.append(deadline - clock.now)
+        return network
+
+    monkeypatch.setattr("convexrelu.estimators.base.minimal", recorded)
+    with pytest.warns(ConvergenceWarning, match="time_limit"):
+        model.fit(X, y)
+    assert left == [-10.0]
+
+
+def test_cutting_planes_do_not_take_over_after_the_deadline(clock, monkeypatch):
+    x = np.linspace(-1, 1, 30)[:, None]
+    problem = TrainingProblem(x, np.sin(5 * x[:, 0]), 1e-4, hidden_bias="free")
+
+    def late(*args, **options):
+        result = train_on_line(problem, tol=1e-12)
+        clock.now += 9.0
+        return result.__class__(**{**vars(result), "status": Status.USER_LIMIT})
+
+    monkeypatch.setattr("convexrelu.closed_forms.structure.train_on_line", late)
+    monkeypatch.setattr("convexrelu.training.session.CuttingPlane", None)
+    result = train(problem, time_limit=10.0)
+    assert result.status is Status.TIME_LIMIT
+    assert result.certificate.is_proof
+
+
+# From end to end
+
+
+@pytest.mark.parametrize("options", [{"oracle": "cells"}, {"patterns": "enumerated"}], ids=str)
+def test_enumeration_leaves_time_for_training(clock, options):
+    X, y, _ = data(14, 4)
+    problem = TrainingProblem(X, y, 0.02)
+    clock.step = 1e-3
+    result = train(problem, time_limit=0.2, random_state=0, **options)
+    clock.step = 0.0
+    certificate = result.certificate
+    assert certificate.is_proof
+    assert certificate.scope == "global"
+    assert 0 <= certificate.lower_bound <= certificate.objective
+    exact = train(problem, random_state=0, tol=1e-3).certificate
+    assert certificate.lower_bound <= exact.objective
+
+
+@pytest.mark.parametrize("improve", [False, True])
+def test_certificates_in_no_time_hold(clock, improve):
+    X, y, rng = data(15, 3)
+    network = TwoLayerNetwork(
+        rng.standard_normal((4, 3)), rng.standard_normal(4), rng.standard_normal((1, 4)), [0.0]
+    )
+    exact = certify(network, X, y, alpha=0.05, improve=True, random_state=0)
+    clock.step = 1e-3
+    certificate = certify(
+        network, X, y, alpha=0.05, improve=improve, time_limit=0.01, random_state=0
+    )
+    assert certificate.objective == exact.objective
+    assert certificate.proved_lower_bound <= exact.improved.certificate.objective
+    assert certificate.cell_lower_bound <= certificate.objective
+
+
+def test_rational_arithmetic_has_a_time_limit(clock):
+    X, y, _ = data(15, 3)
+    network = TwoLayerNetwork(np.eye(3), np.zeros(3), np.ones((1, 3)), [0.0])
+    clock.step = 1e-3
+    certificate = certify(
+        network, X, y, alpha=0.05, arithmetic="rational", time_limit=1e-3, random_state=0
+    )
+    assert certificate.arithmetic == "float64"
+
+
+# Preparation
+
+
+@pytest.mark.parametrize("kind", ["different", "equal first columns", "repeated", "few values"])
+def test_distinct_rows_are_those_of_numpy(kind):
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((50, 7))
+    if kind == "equal first columns":
+        table[:, :4] = 1.0
+    if kind == "repeated":
+        table = table[rng.integers(0, 20, 50)]
+    if kind == "few values":
+        table = rng.integers(0, 2, (50, 7)).astype(float)
+    first, inverse = _distinct_rows(table)
+    _, wanted_first, wanted = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    assert_allclose(first, wanted_first)
+    assert_allclose(inverse, wanted.ravel())
+
+
+def test_rough_dual_values_are_those_with_a_bound_on_rounding():
+    X, y, _ = data(30, 3)
+    for options in ({}, {"loss": "huber"}, {"skip": True, "skip_alpha": 0.1}):
+        problem = TrainingProblem(X, y, 0.05, **options)
+        v = 0.5 * problem.dual_point(problem.no_outputs())
+        assert problem.dual(v) <= problem.rough_dual(v)
+        assert_allclose(problem.rough_dual(v), problem.dual(v), rtol=1e-9)
