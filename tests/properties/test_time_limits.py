@@ -21,6 +21,12 @@ from convexrelu.results.status import SolverWarning, Status
 PAST = -math.inf
 
 
+@pytest.fixture(autouse=True)
+def _every_computation_counts(monkeypatch):
+    """Also the small ones of these examples."""
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.0)
+
+
 def data(n=9, d=3, seed=0):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, d)), rng.standard_normal(n), rng

@@ -48,6 +48,7 @@ def test_a_proof_is_one():
     assert result.certificate.scope == "global"
 
 
+@pytest.mark.filterwarnings("ignore::convexrelu.results.SolverWarning")  # a solver may be cut short
 def test_a_proof_without_time_is_none():
     inputs, targets = reference.teacher(200, 12, 4, 0.3, 0)
     result = result_of("prove", inputs, targets, alpha=1e-3, time_limit=0.5)

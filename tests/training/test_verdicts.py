@@ -214,7 +214,7 @@ def test_a_search_cut_short_refutes_nothing_and_is_not_kept(clock):
 def test_the_time_limit_is_kept(clock, monkeypatch):
     # Each part of a search looks at the clock, which is slow here.
     monkeypatch.setattr("convexrelu.oracles.search.base._TOGETHER", 5000)
-    monkeypatch.setattr("convexrelu.oracles.search.one_output.SHARPENED", 5000)
+    monkeypatch.setattr("convexrelu.oracles.search.base._POLISHED_TOGETHER", 5000)
     data = reference.teacher(300, 10, 5, 0.5, 0)
     clock.step = 0.003
     started = clock.now

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from convexrelu._utils.norms import lipschitz_constant, norms, sizes
 from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
+from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.search.starts import most_polished
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -28,10 +29,10 @@ LARGEST_SAMPLE = 2**14
 MOST_CLIMBED = 5_000
 # More samples than this ascend in single precision, which saves a third of the time; fewer take little anyway.
 MOST_IN_DOUBLE = 2_000
-# Candidates that ascend together. In single precision an array of them and a block of samples stays in the cache.
-_TOGETHER = 64
-# Candidates that are polished together: enough for batches of small systems, few enough for several cores.
-SHARPENED = 16
+# Candidates that ascend, and that are polished, together: enough for efficient products, few enough for several cores.
+# Of few samples, as many candidates as have so many entries, an array that stays in the cache.
+_TOGETHER, _ENTRIES = 64, 2**18
+_POLISHED_TOGETHER, _POLISHED_ENTRIES = 16, 2**16
 
 
 class Search:
@@ -50,7 +51,7 @@ class Search:
     n_polish : int
         Number of candidates to polish.
     n_first : int, optional
-        Starts of the first call, with as many fewer candidates to polish; each call has four times as many as the last one,
+        Starts of the first call, with as many fewer candidates to polish; each call has four times as many as the last,
         up to `n_starts`. The first cuts of a training need no long search.
     random_state : int, RandomState or None
         Seed of the starts.
@@ -88,6 +89,21 @@ class Search:
         wanted = math.ceil(self.n_polish * self._n_starts / self.n_starts)
         self._n_polished = min(wanted, most_polished(self.design))
 
+    def _nothing(self, v: Array) -> OracleReport:
+        """The report of a search for which there is no time."""
+        n, dim = self.design.shape
+        return OracleReport(
+            bound=0.0,
+            is_proof=False,
+            scope="global",
+            method="search",
+            masks=np.zeros((0, n), dtype=bool),
+            signs=np.zeros((0, *v.shape[1:])),
+            directions=np.zeros((0, dim)),
+            values=np.zeros(0),
+            finished=False,
+        )
+
     @property
     def _is_sampled(self) -> bool:
         """Whether ascents from all starts use some of the samples only."""
@@ -110,6 +126,10 @@ class Search:
         index, count = np.unique(drawn, return_counts=True)
         share = count * total / (LARGEST_SAMPLE * weights[index])
         return self._rows[index], v[index] * (share if v.ndim == 1 else share[:, None])
+
+    @property
+    def _polished_together(self) -> int:
+        return max(_POLISHED_TOGETHER, _POLISHED_ENTRIES // max(1, len(self.design)))
 
     def _in_parts(
         self,
@@ -134,7 +154,8 @@ class Search:
                 return part[-1], part[-1].new_full((len(part[-1]),), -np.inf)
             return ascend(*fixed, *part, step_sizes=self.step_sizes, deadline=deadline)
 
-        parts = list(zip(*(each.split(_TOGETHER) for each in own), strict=True))
+        together = max(_TOGETHER, _ENTRIES // max(1, len(samples[0])))
+        parts = list(zip(*(each.split(together) for each in own), strict=True))
         ended = in_threads(ascended, parts)
         ends, values = (
             np.concatenate([part[k].double().cpu().numpy() for part in ended]) for k in (0, 1)

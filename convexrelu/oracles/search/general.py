@@ -21,7 +21,7 @@ from convexrelu.oracles.base import (
     moments,
     strongest_first,
 )
-from convexrelu.oracles.search.base import MOST_CLIMBED, SHARPENED, Search
+from convexrelu.oracles.search.base import MOST_CLIMBED, Search
 from convexrelu.oracles.search.starts import apart, random_starts
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -109,6 +109,8 @@ class GeneralSearchOracle(Search):
         matrix = v[:, None] if v.ndim == 1 else v
         scaled = self._scaled(matrix)
         self._begin()
+        if time.perf_counter() > deadline:
+            return self._nothing(v)
         with torch_threads(0):
             starts = self._candidates(scaled, deadline)
             masks, directions, signs = self._polish(scaled, starts, deadline)
@@ -203,7 +205,8 @@ class GeneralSearchOracle(Search):
             own, u = self._tensor(self._moments(part, v)[0] @ v.T), self._tensor(part)
             return _array(sharpen(X, own, X.new_ones(len(part)), u, deadline, self.slope))
 
-        parts = [starts[k : k + SHARPENED] for k in range(0, len(starts), SHARPENED)]
+        step = self._polished_together
+        parts = [starts[k : k + step] for k in range(0, len(starts), step)]
         return np.concatenate([starts[:0], *in_threads(sharpened, parts)])
 
     def _moments(self, directions: Array, v: Array) -> tuple[Array, Array]:

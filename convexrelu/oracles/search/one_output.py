@@ -12,7 +12,7 @@ from convexrelu._utils.norms import unit_rows
 from convexrelu._utils.threads import in_threads, torch_threads
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.oracles.base import OracleReport, moments, strongest_first
-from convexrelu.oracles.search.base import MOST_CLIMBED, SHARPENED, Search
+from convexrelu.oracles.search.base import MOST_CLIMBED, Search
 from convexrelu.oracles.search.starts import apart, random_starts, to_numpy
 from convexrelu.patterns.activation import first_of_each
 
@@ -87,6 +87,8 @@ class SearchOracle(Search):
         """Price the dual point ``v`` of shape (n,)."""
         scaled = self._scaled(v)
         self._begin()
+        if time.perf_counter() > deadline:
+            return self._nothing(v)
         with torch_threads(0):
             starts, signs = self._candidates(scaled, deadline)
             masks, signs, directions = self._polish(scaled, starts, signs, deadline)
@@ -158,7 +160,8 @@ class SearchOracle(Search):
             return sharpen(X, v_, *part, deadline)
 
         sides, u = self._tensor(signs), self._tensor(starts)
-        parts = zip(sides.split(SHARPENED), u.split(SHARPENED), strict=True)
+        together = self._polished_together
+        parts = zip(sides.split(together), u.split(together), strict=True)
         u = torch.cat(in_threads(sharpened, list(parts)))
         masks = u @ X.T >= 0
         keep = first_of_each(to_numpy(torch.column_stack([masks, sides > 0])))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convexrelu.oracles import SearchOracle
-from convexrelu.oracles.search import ascents, base, one_output
+from convexrelu.oracles.search import ascents, base
 from convexrelu.oracles.search.general import GeneralSearchOracle
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.patterns.cone_support import PatternCones
@@ -45,6 +45,7 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
     torch.manual_seed(1)
     torch.set_num_threads(2)
     monkeypatch.setattr(base, "_TOGETHER", 7)
+    monkeypatch.setattr(base, "_ENTRIES", 1)
     monkeypatch.setattr(ascents, "_ROWS", 11)
     try:
         parts = SearchOracle(X, random_state=0)(v)
@@ -58,7 +59,7 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
 def test_search_ends_at_its_deadline(clock, monkeypatch, wait):
     """In the ascents, of 60 steps, in 13 of Newton, climbing together, or one by one."""
     monkeypatch.setattr(base, "_TOGETHER", 1024)  # in one part each: every part makes a step
-    monkeypatch.setattr(one_output, "SHARPENED", 1024)
+    monkeypatch.setattr(base, "_POLISHED_TOGETHER", 1024)
     rng = np.random.default_rng(5)
     X, v = rng.standard_normal((800, 16)), rng.standard_normal(800)
     for owner, name in WORK_OF_SEARCH:
