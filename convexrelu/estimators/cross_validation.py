@@ -212,11 +212,12 @@ class CrossValidated(NetworkEstimator):
         """Train and score some penalties in all folds."""
         job = delayed(train_and_score)
         alphas = self.alphas_[block]
+        before = float(self.alphas_[block.start - 1]) if block.start else math.inf
         with warnings.catch_warnings():
             # A network of a fold is judged by its score, whatever its solver says.
             warnings.simplefilter("ignore", SolverWarning)
             return Parallel(n_jobs=self.n_jobs)(
-                job(self, data, fold, alphas, start, score_params, deadline)
+                job(self, data, fold, alphas, start, before, score_params, deadline)
                 for fold, start in zip(folds, starts, strict=True)
             )
 

@@ -1,9 +1,8 @@
 """Training in the folds of a cross-validation, for scores only.
 
 A network of a fold is needed for its score, and a relative difference of a hundredth in the objective changes that far
-less than the choice of the fold does. So, where the solver is free, a penalty takes one step: a short search finds
-neurons that the network of the penalty before lacks, and descent trains all of them together. No gap is closed: half of the
-time, or far more with many classes, would go into finite programs and bounds.
+less than the choice of the fold does. So, where the solver is free, descent alone trains the networks of a fold, see
+:mod:`~convexrelu.training.descent_path`. No gap is closed: nine tenths of the time would go into finite programs and bounds.
 """
 
 from __future__ import annotations
@@ -19,13 +18,17 @@ from convexrelu._utils.typing import Array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result
 from convexrelu.results.status import Status
+from convexrelu.training.descent_path import descent_path
 from convexrelu.training.path import regularization_path, start_after
 
 if TYPE_CHECKING:
     from convexrelu.estimators.cross_validation import CrossValidated
 
-__all__ = ["Fold", "FoldScores", "fold_options", "has_given_patterns", "train_and_score"]
+__all__ = ["Fold", "FoldScores", "fold_results", "has_given_patterns", "train_and_score"]
+
+_INTERRUPTED = "interrupted during cross-validation: there is no network"
 
 Start = TwoLayerNetwork | str | None
 
@@ -54,26 +57,38 @@ def has_given_patterns(model: CrossValidated) -> bool:
     return not (isinstance(model.patterns, str) and model.patterns == "cutting_plane")
 
 
-def fold_options(model: CrossValidated, problem: TrainingProblem, seed: int) -> dict[str, Any]:
-    """Options of the trainings in a fold: the only place that chooses them."""
+def fold_results(
+    model: CrossValidated,
+    problem: TrainingProblem,
+    seed: int,
+    alphas: Array,
+    start: Start,
+    before: float,
+    deadline: float,
+) -> list[Result]:
+    """Train in a fold: the only place that chooses how."""
+    if _needs_only_descent(model, problem):
+        network = start if isinstance(start, TwoLayerNetwork) else None
+        options = {"random_state": seed, "device": model.device, "deadline": deadline}
+        return descent_path(problem, alphas, network, before=before, **options)
     oracle = model.oracle if model.oracle == "spike_free" else "quick"
     options = model._training_options() | {"oracle": oracle, "random_state": seed, "progress": None}
-    if model.cv_tol is not None:
-        return options | {"tol": model.cv_tol}
-    if _takes_one_step(model, problem):
-        return options | {"tol": _TOL, "solver": "network", "max_iter": 1}
-    return options | {"tol": _TOL}
+    options["tol"] = _TOL if model.cv_tol is None else model.cv_tol
+    if np.isfinite(deadline):
+        options["time_limit"] = max(deadline - time.perf_counter(), 0.0)
+    return regularization_path(problem, alphas, start=start, **options)
 
 
 # Relative gap for networks of folds that finite programs train.
 _TOL = 2e-2
 
 
-def _takes_one_step(model: CrossValidated, problem: TrainingProblem) -> bool:
+def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool:
     """Whether descent can train the networks of a fold, and nothing else was asked for or is faster."""
-    free = model.solver == "auto" and model.oracle != "spike_free" and not has_given_patterns(model)
-    smooth = problem.loss.smooth and not problem.skip and problem.activation != "threshold"
-    return free and smooth and closed_form_for(problem) is None
+    free = model.cv_tol is None and model.solver == "auto" and model.oracle != "spike_free"
+    if not free or has_given_patterns(model) or problem.activation == "threshold":
+        return False
+    return problem.loss.smooth and not problem.skip and closed_form_for(problem) is None
 
 
 def train_and_score(
@@ -82,6 +97,7 @@ def train_and_score(
     fold: Fold,
     alphas: Array,
     start: Start,
+    before: float,
     score_params: dict[str, Any],
     deadline: float,
 ) -> FoldScores:
@@ -95,12 +111,12 @@ def train_and_score(
     X, y, weights = data
     within, without, seed = fold
     problem = model._problem(X[within], y[within], _part(weights, within), 1.0)
-    options = fold_options(model, problem, seed)
-    if np.isfinite(deadline):
-        options["time_limit"] = max(deadline - time.perf_counter(), 0.0)
-    results = regularization_path(problem, alphas, start=start, **options)
+    try:
+        results = fold_results(model, problem, seed, alphas, start, before, deadline)
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt(_INTERRUPTED) from interruption
     if len(results) < len(alphas) or results[-1].status is Status.INTERRUPTED:
-        raise KeyboardInterrupt("interrupted during cross-validation: there is no network")
+        raise KeyboardInterrupt(_INTERRUPTED)
     scorer, params = model._scorer(), _check_method_params(X, score_params, without)
     models = [
         model._fitted_single(result, problem.with_alpha(alpha), y[within])
@@ -108,15 +124,18 @@ def train_and_score(
     ]
     rest = X[without], y[without]
     part = _part(weights, without)
-    checked = options["max_iter"] > 1 or model.cv_tol is not None
     return FoldScores(
         np.array([scorer(one, *rest, **params) for one in models], np.float64),
         np.array([model._left_out_loss(one, problem.loss, *rest, part) for one in models]),
         np.array([one.network_.width for one in models]),
-        sum(result.status is not Status.CONVERGED for result in results) if checked else 0,
+        0 if _needs_only_descent(model, problem) else _count_open(results),
         time.perf_counter() <= deadline,
         start_after(results[-1]),
     )
+
+
+def _count_open(results: list[Result]) -> int:
+    return sum(result.status is not Status.CONVERGED for result in results)
 
 
 def _part(weights: Array | None, samples: NDArray[np.intp]) -> Array | None:
