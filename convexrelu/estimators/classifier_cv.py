@@ -93,7 +93,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
 
     @staticmethod
     def _left_out_loss(
-        model: Classifier,  # type: ignore[override]
+        model: Classifier,
         loss: Loss,
         X: Array,
         y: NDArray,

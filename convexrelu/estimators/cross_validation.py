@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state
@@ -89,9 +88,10 @@ class CrossValidated(NetworkEstimator):
         random = check_random_state(self.random_state)
         problem = self._problem(inputs, targets, weights, 1.0)
         self.alphas_ = self._penalties(problem, random)
+        seeds = _seeds(random, len(splits))
         folds = [
-            Fold(*split, seed)
-            for split, seed in zip(splits, _seeds(random, len(splits)), strict=True)
+            Fold(within, without, seed)
+            for (within, without), seed in zip(splits, seeds, strict=True)
         ]
         notes = self._search((inputs, targets, weights), folds, routed.scorer.score, began)
         options = self._training_options() | {"random_state": random}
@@ -170,7 +170,9 @@ class CrossValidated(NetworkEstimator):
         began: float,
     ) -> list[str]:
         """Try penalties in all folds, keep the scores and choose; returns what is to be warned of."""
-        deadline = math.inf if self.time_limit is None else began + _TIME_FOR_FOLDS * self.time_limit
+        deadline = (
+            math.inf if self.time_limit is None else began + _TIME_FOR_FOLDS * self.time_limit
+        )
         shape = len(self.alphas_), len(folds)
         self.cv_scores_, losses = np.full(shape, np.nan), np.full(shape, np.nan)
         self.cv_widths_ = np.full(shape, -1)

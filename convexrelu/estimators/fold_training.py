@@ -2,13 +2,13 @@
 
 A network of a fold is needed for its score, and a relative difference of a hundredth in the objective changes that far
 less than the choice of the fold does. So, where the solver is free, descent alone trains the networks of a fold, see
-:mod:`~convexrelu.training.descent_path`. No gap is closed: nine tenths of the time would go into finite programs and bounds.
+:mod:`~convexrelu.training.descent_path`. No gap is closed: most of the time would go into finite programs and bounds.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,11 @@ from convexrelu.results.status import Status
 from convexrelu.training.descent_path import descent_path
 from convexrelu.training.path import regularization_path, start_after
 
-if TYPE_CHECKING:
-    from convexrelu.estimators.cross_validation import CrossValidated
-
 __all__ = ["Fold", "FoldScores", "fold_results", "has_given_patterns", "train_and_score"]
 
 _INTERRUPTED = "interrupted during cross-validation: there is no network"
 
+CrossValidated = Any  # an estimator of that class, whose module imports this one
 Start = TwoLayerNetwork | str | None
 
 

@@ -310,7 +310,8 @@ PARAMETERS = (
         ":doc:`/guides/write_an_oracle`.",
         default="auto",
         allowed=[StrOptions(set(ORACLES)), callable, HasMethods(["for_problem"])],
-        cv='This is for the network of all data: folds have ``"quick"``, or ``"spike_free"`` if that is given.',
+        cv='This is for the network of all data: where folds price, they do so by ``"quick"``, or ``"spike_free"`` if '
+        "that is given.",
     ),
     Parameter(
         "tol",
@@ -340,8 +341,8 @@ PARAMETERS = (
     Parameter(
         "time_limit",
         "float",
-        "Seconds for the whole fit. After six tenths of them no further penalty is tried, and a warning says which were "
-        "left out; the rest is for the network of all data. ``None`` means no limit.",
+        "Seconds for the whole fit. After six tenths of them no further penalty is tried, and a warning says which "
+        "were left out; the rest is for the network of all data. ``None`` means no limit.",
         default=None,
         allowed=[_NOT_NEGATIVE, None],
         only="cv",

@@ -17,7 +17,13 @@ from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.oracles.selection import OraclePair, check_oracle, choose_oracles, program_oracle
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["brief_search_for", "oracles_for", "pattern_search_for", "program_oracle_for", "relaxation_for"]
+__all__ = [
+    "brief_search_for",
+    "oracles_for",
+    "pattern_search_for",
+    "program_oracle_for",
+    "relaxation_for",
+]
 
 _BRIEF_STARTS, _BRIEF_POLISH = 32, 8
 

@@ -12,7 +12,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
-from convexrelu.estimators.cross_validation import choose_penalty
+from convexrelu.estimators import cross_validation
+from convexrelu.estimators.cross_validation import choose_penalty, is_past_its_best
 from convexrelu.oracles import CellOracle
 from convexrelu.solvers.native.solver import NativeSolver
 from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
@@ -141,6 +142,82 @@ def test_one_standard_error_is_never_a_smaller_penalty(fitted):
     np.testing.assert_array_equal(model.cv_scores_, fitted.cv_scores_)
     assert model.alpha_ >= fitted.alpha_
     assert model.alpha_ == ALPHAS[choose_penalty(model.cv_scores_, one_standard_error=True)]
+
+
+# Penalties that are dropped
+
+LOSSES = np.array([[3.0, 3.2], [1.0, 1.1], [2.0, 2.2], [2.1, 2.2], [3.0, 3.1], [3.0, 3.2]])
+
+
+def test_smaller_penalties_are_dropped_after_four_that_are_worse():
+    assert is_past_its_best(-LOSSES, LOSSES)
+    assert not is_past_its_best(-LOSSES[:5], LOSSES[:5])
+
+
+def test_a_better_score_or_an_equal_loss_keeps_penalties():
+    scores, losses = -LOSSES, LOSSES.copy()
+    scores[-1] = 0.0
+    assert not is_past_its_best(scores, LOSSES)
+    losses[-1] = [0.9, 1.3]  # worse by no more than a standard error of the difference
+    assert not is_past_its_best(-LOSSES, losses)
+
+
+def test_nothing_is_dropped_while_the_loss_falls_or_is_not_known():
+    flat = np.ones_like(LOSSES)
+    assert not is_past_its_best(flat, -np.arange(12.0).reshape(6, 2))
+    assert not is_past_its_best(flat, np.full_like(LOSSES, np.nan))
+    assert not is_past_its_best(-LOSSES[:, :1], LOSSES[:, :1])
+
+
+def test_dropped_penalties_have_no_scores(monkeypatch):
+    monkeypatch.setattr(cross_validation, "is_past_its_best", lambda scores, _: len(scores) >= 2)
+    model = regressor().fit(X, Y)
+    np.testing.assert_array_equal(np.isnan(model.cv_scores_).all(axis=1), [False, False, True])
+    np.testing.assert_array_equal(model.cv_widths_[2], -1)
+    assert model.alpha_ in ALPHAS[:2]
+
+
+# One time limit
+
+
+def test_a_time_limit_is_for_the_whole_fit(monkeypatch, clock):
+    """Every penalty of a fold takes five seconds: six tenths of 60 s are enough for two penalties in three folds."""
+    asked = []
+    charge(monkeypatch, clock, 5.0)
+    original = cross_validation.train_until_stalled
+    monkeypatch.setattr(
+        cross_validation,
+        "train_until_stalled",
+        lambda problem, **options: asked.append(options) or original(problem, **options),
+    )
+    with pytest.warns(ConvergenceWarning, match="left out 1 of 3 penalties, 0.003") as record:
+        model = regressor(time_limit=60.0).fit(X, Y)
+    assert len(record) == 1 and record[0].filename == __file__
+    assert np.isnan(model.cv_scores_[2]).all() and np.isfinite(model.cv_scores_[:2]).all()
+    assert asked[0]["time_limit"] == pytest.approx(60.0 - 9 * 5.0)
+
+
+def test_the_first_penalty_is_tried_however_short_the_time(monkeypatch, clock):
+    charge(monkeypatch, clock, 5.0)
+    with pytest.warns(ConvergenceWarning, match="left out 2 of 3 penalties"):
+        model = regressor(time_limit=1.0).fit(X, Y)
+    assert model.alpha_ == ALPHAS[0]
+
+
+def charge(monkeypatch, clock, seconds):
+    original = cross_validation.train_and_score
+
+    def charged(*args):
+        clock.now += seconds
+        return original(*args)
+
+    monkeypatch.setattr(cross_validation, "train_and_score", charged)
+
+
+def test_a_line_for_every_penalty(capsys):
+    regressor(verbose=1).fit(X, Y)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("penalty ")]
+    assert len(lines) == 3 and lines[0].startswith("penalty 1 of 3: alpha 0.3, mean score ")
 
 
 # Folds
