@@ -81,7 +81,7 @@ def brief_search_for(
 ) -> Oracle:
     """Search for a few neurons that a network lacks: shorter than ``"quick"``, and too short for a bound."""
     options: dict[str, Any] = {"random_state": random_state, "device": device}
-    options |= {"n_starts": _BRIEF_STARTS, "n_polish": _BRIEF_POLISH}
+    options |= {"n_starts": _BRIEF_STARTS, "n_polish": _BRIEF_POLISH, "climbs": False}
     if problem.n_outputs == 1 and problem.slope == 0.0 and not problem.free_bias:
         return SearchOracle(problem.design, first_step=0.3, **options)
     search = GeneralSearchOracle(

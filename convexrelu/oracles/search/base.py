@@ -65,12 +65,14 @@ class Search:
         n_polish: int = 64,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
+        climbs: bool = True,
     ) -> None:
         self.design = design
         self.n_starts = n_starts
         self.n_polish = n_polish
         self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
         self.device = device
+        self.most_climbed = MOST_CLIMBED if climbs else 0
         self._random = check_random_state(random_state)
         self._lengths = np.asarray(norms(design))
         # In these units no square overflows or underflows, even in single precision.
