@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
-from convexrelu.estimators import cross_validation
+from convexrelu.estimators import cross_validation, fold_training
 from convexrelu.estimators.cross_validation import choose_penalty, is_past_its_best
 from convexrelu.oracles import CellOracle
 from convexrelu.solvers.native.solver import NativeSolver
@@ -229,6 +229,18 @@ def test_folds_are_those_of_the_splitter(fitted):
     for cv in (KFold(3), folds, PredefinedSplit(np.repeat([0, 1, 2], 10))):
         np.testing.assert_array_equal(regressor(cv=cv).fit(X, Y).cv_scores_, fitted.cv_scores_)
     assert regressor(cv=None).fit(X, Y).cv_scores_.shape == (3, 5)
+
+
+@pytest.mark.parametrize(("cv_tol", "n_paths"), [(None, 3 * 3), (2e-2, 0)])
+def test_descent_trains_the_folds_unless_a_gap_is_asked_for(monkeypatch, cv_tol, n_paths):
+    """At every penalty, although large ones have a closed form, the constant."""
+    calls = []
+    original = fold_training.descent_path
+    monkeypatch.setattr(
+        fold_training, "descent_path", lambda *a, **k: calls.append(a) or original(*a, **k)
+    )
+    regressor(alphas=[9.0, 0.3, 0.1], cv_tol=cv_tol).fit(X, Y)
+    assert len(calls) == n_paths
 
 
 def test_parallel_folds_are_the_serial_ones(fitted):
