@@ -77,8 +77,12 @@ class RegularizationPathDisplay:
     ) -> Self:
         """Draw the scores of a fitted :class:`~convexrelu.ConvexReLURegressorCV` or classifier."""
         check_is_fitted(estimator, "cv_scores_")
+        tried = (estimator.cv_widths_ >= 0).all(axis=1)
         display = cls(
-            estimator.alphas_, estimator.cv_scores_, estimator.cv_widths_, alpha=estimator.alpha_
+            estimator.alphas_[tried],
+            estimator.cv_scores_[tried],
+            estimator.cv_widths_[tried],
+            alpha=estimator.alpha_,
         )
         return display.plot(ax=ax, **kwargs)
 

@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -157,20 +157,26 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _conclude(
-        self, result: Result, problem: TrainingProblem, y: NDArray, deadline: float
+        self,
+        result: Result,
+        problem: TrainingProblem,
+        y: NDArray,
+        deadline: float,
+        notes: Sequence[str] = (),
     ) -> Self:
-        """Keep a result, and warn if training did not converge; to be called by ``fit`` itself."""
+        """Keep a result, and warn of what `notes` say and if training did not converge; to be called by ``fit``."""
         self._take(result, problem, y, deadline)
         if result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt(
                 f"fit was interrupted: the estimator keeps the best network so far ({result.certificate})"
             )
+        messages = list(notes)
         if result.status is not Status.CONVERGED:
-            warnings.warn(
-                f"{result.status.value}: relative gap {result.certificate.relative_gap:.1e}, tol={self.tol:.1e}",
-                ConvergenceWarning,
-                stacklevel=3,
+            messages.append(
+                f"{result.status.value}: relative gap {result.certificate.relative_gap:.1e}, tol={self.tol:.1e}"
             )
+        if messages:
+            warnings.warn("; ".join(messages), ConvergenceWarning, stacklevel=3)
         return self
 
     # Prediction

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.classifier import Classifier, ConvexReLUClassifier
-from convexrelu.estimators.cross_validation import CrossValidated
+from convexrelu.estimators.cross_validation import CrossValidated, mean_loss
 from convexrelu.estimators.parameters import with_parameters
 from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
@@ -26,8 +26,9 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
     r"""Two-layer ReLU network for classification with the weight decay chosen by cross-validation.
 
     For every fold a path of networks is trained, over penalties that descend from the smallest one at which the
-    network is constant, each started from the network before. The penalty with the best mean score is
-    then used on all data, with the certificate of a :class:`ConvexReLUClassifier`.
+    network is constant, each started from the network before. The search stops when, four penalties in a row, neither
+    scores nor losses on the samples left out are better than before. The penalty with the best mean score is then
+    used on all data, with the certificate of a :class:`ConvexReLUClassifier`.
 
     {sections}
 
@@ -58,7 +59,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         alphas: ArrayLike | None = None,
         eps: float = 1e-3,
         cv: Any = None,
-        cv_tol: float = 2e-2,
+        cv_tol: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         one_standard_error: bool = False,
         n_jobs: int | None = None,
@@ -89,3 +90,17 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         model: NetworkEstimator, X: Array, y: NDArray, sample_weight: Array | None = None
     ) -> float:
         return accuracy_score(y, model.predict(X), sample_weight=sample_weight)
+
+    @staticmethod
+    def _left_out_loss(
+        model: Classifier,
+        loss: Loss,
+        X: Array,
+        y: NDArray,
+        sample_weight: Array | None = None,
+    ) -> float:
+        if not np.isin(y, model.classes_).all():
+            return np.nan
+        index = np.searchsorted(model.classes_, y)
+        targets = (index if loss.couples_outputs else 2 * index - 1).astype(np.float64)
+        return mean_loss(loss, model._outputs(X), targets, sample_weight)

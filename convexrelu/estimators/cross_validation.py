@@ -1,21 +1,21 @@
 """The choice of `alpha` by cross-validation.
 
-Every fold trains a path of networks, from the largest penalty down, each started from the one before. The networks of
-folds are needed only for their scores: a relative gap of one in fifty changes a score far less than the difference
-between folds, and these networks need no proof.
+Every fold trains a path of networks, from the largest penalty down, each started from the one before. All folds take
+a penalty before any takes the next: so the search can stop at a penalty, when smaller ones cannot win or time is up.
 """
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state
@@ -27,19 +27,28 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
 
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
+from convexrelu.estimators.fold_training import (
+    Fold,
+    FoldScores,
+    has_given_patterns,
+    train_and_score,
+)
+from convexrelu.losses import Loss
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result
-from convexrelu.results.status import Status
-from convexrelu.training.path import largest_penalty, regularization_path
+from convexrelu.results.status import SolverWarning
+from convexrelu.training.path import largest_penalty
 from convexrelu.training.train import train
 
-__all__ = ["CrossValidated", "choose_penalty"]
+__all__ = ["CrossValidated", "choose_penalty", "is_past_its_best", "mean_loss"]
 
-Index = NDArray[np.intp]
+# Share of the time limit after which no more penalties are tried: the rest is for the training on all data.
+_TIME_FOR_FOLDS = 0.6
+# Penalties in a row that must be worse before smaller ones are dropped.
+_PATIENCE = 4
 
 
 class CrossValidated(NetworkEstimator):
@@ -69,25 +78,28 @@ class CrossValidated(NetworkEstimator):
         object
             The fitted estimator.
         """
+        began = time.perf_counter()
         self._validate_params()
         _raise_for_params(params, self, "fit")
         inputs, targets, weights = self._checked(X, y, sample_weight)
         routed = self._routed(weights, params)
         splitter = check_cv(self.cv, targets, classifier=is_classifier(self))
-        folds = list(splitter.split(inputs, targets, **routed.splitter.split))
+        splits = list(splitter.split(inputs, targets, **routed.splitter.split))
         random = check_random_state(self.random_state)
         problem = self._problem(inputs, targets, weights, 1.0)
         self.alphas_ = self._penalties(problem, random)
-        job = delayed(_train_and_score)
-        paths = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
-            job(self, (inputs, targets, weights), fold, routed.scorer.score, seed)
-            for fold, seed in zip(folds, _seeds(random, len(folds)), strict=True)
-        )
-        self._choose(paths)
+        seeds = _seeds(random, len(splits))
+        folds = [
+            Fold(within, without, seed)
+            for (within, without), seed in zip(splits, seeds, strict=True)
+        ]
+        notes = self._search((inputs, targets, weights), folds, routed.scorer.score, began)
         options = self._training_options() | {"random_state": random}
+        if self.time_limit is not None:
+            options["time_limit"] = max(began + self.time_limit - time.perf_counter(), 0.0)
         problem = problem.with_alpha(self.alpha_)
-        deadline = self._deadline()
-        return self._conclude(train(problem, **options), problem, targets, deadline)
+        result = train(problem, **options)
+        return self._conclude(result, problem, targets, self._deadline(), notes)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""
@@ -104,6 +116,17 @@ class CrossValidated(NetworkEstimator):
         model: NetworkEstimator, X: Array, y: NDArray, sample_weight: Array | None = None
     ) -> float:
         """Score for ``scoring=None``."""
+
+    @staticmethod
+    @abstractmethod
+    def _left_out_loss(
+        model: NetworkEstimator,
+        loss: Loss,
+        X: Array,
+        y: NDArray,
+        sample_weight: Array | None = None,
+    ) -> float:
+        """Mean loss of samples that were left out, or NaN if it has no value."""
 
     def _scorer(self) -> Callable[..., float]:
         if self.scoring is None:
@@ -129,11 +152,6 @@ class CrossValidated(NetworkEstimator):
         largest = largest_penalty(problem.condensed(), random, self.device) or 1.0
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 
-    def _fold_options(self, seed: int) -> dict[str, Any]:
-        oracle = self.oracle if self.oracle == "spike_free" else "quick"
-        changes = {"tol": self.cv_tol, "oracle": oracle, "random_state": seed, "progress": None}
-        return self._training_options() | changes
-
     def _fitted_single(
         self, result: Result, problem: TrainingProblem, y: NDArray
     ) -> NetworkEstimator:
@@ -144,57 +162,127 @@ class CrossValidated(NetworkEstimator):
         model.n_features_in_ = self.n_features_in_
         return model._take(result, problem, y, self._deadline())
 
-    def _choose(self, paths: list[_Path]) -> None:
-        """Keep the scores, and the penalty that they select."""
-        self.cv_scores_ = np.column_stack([path.scores for path in paths])
-        self.cv_widths_ = np.column_stack([path.widths for path in paths])
-        n_open = sum(path.n_open for path in paths)
-        if n_open:
-            warnings.warn(
-                f"{n_open} of {self.cv_scores_.size} networks of the folds have a relative gap above "
-                f"cv_tol={self.cv_tol:.1e}",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+    def _search(
+        self,
+        data: tuple[Array, Array, Array | None],
+        folds: list[Fold],
+        score_params: dict[str, Any],
+        began: float,
+    ) -> list[str]:
+        """Try penalties in all folds, keep the scores and choose; returns what is to be warned of."""
+        deadline = (
+            math.inf if self.time_limit is None else began + _TIME_FOR_FOLDS * self.time_limit
+        )
+        shape = len(self.alphas_), len(folds)
+        self.cv_scores_, losses = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.cv_widths_ = np.full(shape, -1)
+        starts: list[Any] = ["descent"] * len(folds)
+        n_open = 0
+        for block in self._blocks():
+            late = block.start > 0 and time.perf_counter() > deadline
+            if late or is_past_its_best(self.cv_scores_[: block.start], losses[: block.start]):
+                break
+            tried = self._try(block, data, folds, starts, score_params, deadline)
+            if not all(fold.in_time for fold in tried) and block.start > 0:
+                break
+            self.cv_scores_[block] = np.column_stack([fold.scores for fold in tried])
+            losses[block] = np.column_stack([fold.losses for fold in tried])
+            self.cv_widths_[block] = np.column_stack([fold.widths for fold in tried])
+            starts = [fold.last for fold in tried]
+            n_open += sum(fold.n_open for fold in tried)
+            self._show(block, began)
         best = choose_penalty(self.cv_scores_, one_standard_error=self.one_standard_error)
         self.alpha_ = float(self.alphas_[best])
         self.best_score_ = float(self.cv_scores_[best].mean())
+        return self._notes(n_open, time.perf_counter() > deadline)
+
+    def _blocks(self) -> list[slice]:
+        """Penalties that a fold trains at once: one, or all where they share what is computed for given patterns."""
+        count = len(self.alphas_)
+        size = count if has_given_patterns(self) and self.time_limit is None else 1
+        return [slice(first, first + size) for first in range(0, count, size)]
+
+    def _try(
+        self,
+        block: slice,
+        data: tuple[Array, Array, Array | None],
+        folds: list[Fold],
+        starts: list[Any],
+        score_params: dict[str, Any],
+        deadline: float,
+    ) -> list[FoldScores]:
+        """Train and score some penalties in all folds."""
+        job = delayed(train_and_score)
+        alphas = self.alphas_[block]
+        before = float(self.alphas_[block.start - 1]) if block.start else math.inf
+        with warnings.catch_warnings():
+            # A network of a fold is judged by its score, whatever its solver says.
+            warnings.simplefilter("ignore", SolverWarning)
+            return Parallel(n_jobs=self.n_jobs)(
+                job(self, data, fold, alphas, start, before, score_params, deadline)
+                for fold, start in zip(folds, starts, strict=True)
+            )
+
+    def _show(self, block: slice, began: float) -> None:
+        """Print a line for each penalty, if verbose."""
+        if not self.verbose:
+            return
+        for k in range(len(self.alphas_))[block]:
+            print(
+                f"penalty {k + 1} of {len(self.alphas_)}: alpha {self.alphas_[k]:.3g}, mean score "
+                f"{self.cv_scores_[k].mean():.6g}, {time.perf_counter() - began:.1f} s",
+                flush=True,
+            )
+
+    def _notes(self, n_open: int, late: bool) -> list[str]:
+        """What a user should know of the folds."""
+        notes = []
+        n_tried = int((self.cv_widths_ >= 0).sum())
+        if n_open:
+            limit = f"cv_tol={self.cv_tol:.1e}" if self.cv_tol is not None else "2.0e-02"
+            notes.append(
+                f"{n_open} of {n_tried} networks of the folds have a relative gap above {limit}"
+            )
+        left_out = self.alphas_[self.cv_widths_[:, 0] < 0]
+        if late and len(left_out):
+            notes.append(
+                f"time_limit={self.time_limit:g} left out {len(left_out)} of {len(self.alphas_)} penalties, "
+                f"{left_out[0]:.3g} and smaller"
+            )
+        return notes
 
 
-class _Path(NamedTuple):
-    """Scores and widths of the networks of one fold, and how many have an open gap."""
+def is_past_its_best(scores: Array, losses: Array) -> bool:
+    """Whether penalties below those that were tried cannot be expected to win.
 
-    scores: Array
-    widths: NDArray[np.int64]
-    n_open: int
+    That is, each of the last four penalties has a mean score that is no better than one before them, and a loss on the
+    samples left out that is above the smallest, by more than the standard error of the difference. The loss is asked
+    because scores such as the accuracy can stay as they are for many penalties, and then rise.
 
+    Parameters
+    ----------
+    scores, losses : array of shape (k, n_folds)
+        One row a penalty that was tried; penalties descend.
 
-def _train_and_score(
-    model: CrossValidated,
-    data: tuple[Array, Array, Array | None],
-    fold: tuple[Index, Index],
-    score_params: dict[str, Any],
-    seed: int,
-) -> _Path:
-    """Train the path of one fold, and score it on the samples that were left out."""
-    X, y, weights = data
-    within, without = fold
-    problem = model._problem(
-        X[within], y[within], None if weights is None else weights[within], 1.0
-    )
-    results = regularization_path(problem, model.alphas_, **model._fold_options(seed))
-    if len(results) < len(model.alphas_) or results[-1].status is Status.INTERRUPTED:
-        raise KeyboardInterrupt("interrupted during cross-validation: there is no network")
-    scorer, params = model._scorer(), _check_method_params(X, score_params, without)
-    models = [
-        model._fitted_single(result, problem.with_alpha(alpha), y[within])
-        for result, alpha in zip(results, model.alphas_, strict=True)
-    ]
-    return _Path(
-        np.array([scorer(one, X[without], y[without], **params) for one in models], np.float64),
-        np.array([one.network_.width for one in models]),
-        sum(result.status is not Status.CONVERGED for result in results),
-    )
+    Returns
+    -------
+    bool
+        False if there are fewer than two folds, or a number that decides is not finite.
+
+    Examples
+    --------
+    >>> losses = np.array([[3, 3], [1, 1], [2, 2], [2, 2], [3, 3], [3, 3]])
+    >>> is_past_its_best(-losses, losses), is_past_its_best(-losses[:5], losses[:5])
+    (True, False)
+    """
+    n_folds = scores.shape[1]
+    if len(scores) <= _PATIENCE or n_folds < 2:
+        return False
+    means = scores.mean(axis=1)
+    no_better = means[-_PATIENCE:] <= means[:-_PATIENCE].max()
+    excess = losses[-_PATIENCE:] - losses[losses.mean(axis=1).argmin()]
+    errors = excess.std(axis=1, ddof=1) / np.sqrt(n_folds)
+    return bool(no_better.all() and (excess.mean(axis=1) > errors).all())
 
 
 def choose_penalty(scores: ArrayLike, *, one_standard_error: bool = False) -> int:
@@ -203,7 +291,8 @@ def choose_penalty(scores: ArrayLike, *, one_standard_error: bool = False) -> in
     Parameters
     ----------
     scores : array of shape (k, n_folds)
-        One row a penalty, the larger the better; penalties descend.
+        One row a penalty, the larger the better; penalties descend. Rows with a NaN, such as those of penalties that
+        were not tried, lose.
     one_standard_error : bool
         Take the largest penalty whose mean is at least the best mean minus its standard error,
         ``std/√n_folds`` over the folds (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3).
@@ -232,6 +321,13 @@ def choose_penalty(scores: ArrayLike, *, one_standard_error: bool = False) -> in
         error = scores[best].std(ddof=1) / np.sqrt(scores.shape[1])
         best = int((means >= means[best] - error).argmax())
     return best
+
+
+def mean_loss(loss: Loss, outputs: Array, targets: Array, sample_weight: Array | None) -> float:
+    """Mean loss of some samples; NaN if they have no weight."""
+    if sample_weight is not None and not sample_weight.any():
+        return np.nan
+    return float(np.average(loss.value(outputs, targets), weights=sample_weight))
 
 
 def _checked_alphas(alphas: ArrayLike) -> Array:

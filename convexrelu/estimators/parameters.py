@@ -168,9 +168,11 @@ PARAMETERS = (
     Parameter(
         "cv_tol",
         "float",
-        "Relative gap to which networks of the folds are trained, as a short search estimates it.",
-        default=2e-2,
-        allowed=[_NOT_NEGATIVE],
+        "Relative gap to which networks of the folds are trained, as a short search estimates it. ``None`` trains them "
+        "by descent along the path, with neurons that a short search finds, and asks for no gap: that is enough for a "
+        "score (within 2e-2 where descent cannot train them, as with losses that have kinks).",
+        default=None,
+        allowed=[_NOT_NEGATIVE, None],
         only="cv",
     ),
     Parameter(
@@ -308,7 +310,8 @@ PARAMETERS = (
         ":doc:`/guides/write_an_oracle`.",
         default="auto",
         allowed=[StrOptions(set(ORACLES)), callable, HasMethods(["for_problem"])],
-        cv='This is for the network of all data: folds have ``"quick"``, or ``"spike_free"`` if that is given.',
+        cv='This is for the network of all data: where folds price, they do so by ``"quick"``, or ``"spike_free"`` if '
+        "that is given.",
     ),
     Parameter(
         "tol",
@@ -316,7 +319,8 @@ PARAMETERS = (
         "Relative duality gap to stop at.",
         default=1e-3,
         allowed=[_NOT_NEGATIVE],
-        cv="Networks of folds have `cv_tol`.",
+        cv="For networks of folds see `cv_tol`. Training on all data ends earlier, as stalled, where the objective has "
+        "settled and the gap will not close within `max_iter`.",
     ),
     Parameter(
         "max_iter",
@@ -332,6 +336,16 @@ PARAMETERS = (
         "best network so far is kept. ``None`` means no limit.",
         default=None,
         allowed=[_NOT_NEGATIVE, None],
+        only="fixed",
+    ),
+    Parameter(
+        "time_limit",
+        "float",
+        "Seconds for the whole fit. After six tenths of them no further penalty is tried, and a warning says which "
+        "were left out; the rest is for the network of all data. ``None`` means no limit.",
+        default=None,
+        allowed=[_NOT_NEGATIVE, None],
+        only="cv",
     ),
     Parameter(
         "minimal",
@@ -363,7 +377,7 @@ PARAMETERS = (
         "From 1 on, prints a line a round.",
         default=0,
         allowed=["verbose"],
-        cv="With all data, that is; for the folds it is the verbosity of joblib.",
+        cv="With all data, that is; before that, a line a penalty.",
     ),
     Parameter(
         "random_state",
@@ -387,8 +401,18 @@ ATTRIBUTES = (
     ),
     Entry("alpha_", "float", "The chosen penalty.", only="cv"),
     Entry("alphas_", "array of shape (k,)", "All penalties, descending.", only="cv"),
-    Entry("cv_scores_", "array of shape (k, n_folds)", "Scores.", only="cv"),
-    Entry("cv_widths_", "array of shape (k, n_folds)", "Numbers of neurons.", only="cv"),
+    Entry(
+        "cv_scores_",
+        "array of shape (k, n_folds)",
+        "Scores; NaN for penalties that were not tried, because they could not win or time was up.",
+        only="cv",
+    ),
+    Entry(
+        "cv_widths_",
+        "array of shape (k, n_folds)",
+        "Numbers of neurons; -1 for penalties that were not tried.",
+        only="cv",
+    ),
     Entry("best_score_", "float", "Mean score of the chosen penalty.", only="cv"),
     Entry(
         "network_",
@@ -428,7 +452,8 @@ _WARNINGS = (
         "ConvergenceWarning",
         "",
         "If the gap is above `tol` at the end; says both.",
-        cv="If gaps are above `cv_tol` in folds; says how many.",
+        cv="If gaps are above `cv_tol` in folds, or penalties were left out for lack of time; says how many. It is one "
+        "warning for the whole fit.",
     ),
     Entry(
         "SolverWarning", "", "If the solver of the last finite program did not end as it should."

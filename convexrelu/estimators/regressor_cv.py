@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
-from convexrelu.estimators.cross_validation import CrossValidated
+from convexrelu.estimators.cross_validation import CrossValidated, mean_loss
 from convexrelu.estimators.parameters import with_parameters
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
 from convexrelu.losses import LOSSES, Loss
@@ -25,8 +25,9 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
     r"""Two-layer ReLU network with the weight decay chosen by cross-validation.
 
     For every fold a path of networks is trained, over penalties that descend from the smallest one at which the
-    network is constant, each started from the network before. The penalty with the best mean score is
-    then used on all data, with the certificate of a :class:`ConvexReLURegressor`.
+    network is constant, each started from the network before. The search stops when, four penalties in a row, neither
+    scores nor losses on the samples left out are better than before. The penalty with the best mean score is then
+    used on all data, with the certificate of a :class:`ConvexReLURegressor`.
 
     {sections}
 
@@ -57,7 +58,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         alphas: ArrayLike | None = None,
         eps: float = 1e-3,
         cv: Any = None,
-        cv_tol: float = 2e-2,
+        cv_tol: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         one_standard_error: bool = False,
         n_jobs: int | None = None,
@@ -87,4 +88,14 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         model: NetworkEstimator, X: Array, y: NDArray, sample_weight: Array | None = None
     ) -> float:
         loss = LOSSES[model.loss]() if isinstance(model.loss, str) else model.loss
-        return -float(np.average(loss.value(model._outputs(X), y), weights=sample_weight))
+        return -ConvexReLURegressorCV._left_out_loss(model, loss, X, y, sample_weight)
+
+    @staticmethod
+    def _left_out_loss(
+        model: NetworkEstimator,
+        loss: Loss,
+        X: Array,
+        y: NDArray,
+        sample_weight: Array | None = None,
+    ) -> float:
+        return mean_loss(loss, model._outputs(X), y, sample_weight)

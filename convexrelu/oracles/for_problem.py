@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,20 @@ from convexrelu.oracles.base import Oracle, OracleFactory
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
 from convexrelu.oracles.program.pattern_search import PatternSearch
 from convexrelu.oracles.reductions.free_bias import FreeBiasOracle
+from convexrelu.oracles.search.general import GeneralSearchOracle
+from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.oracles.selection import OraclePair, check_oracle, choose_oracles, program_oracle
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["oracles_for", "pattern_search_for", "program_oracle_for", "relaxation_for"]
+__all__ = [
+    "brief_search_for",
+    "oracles_for",
+    "pattern_search_for",
+    "program_oracle_for",
+    "relaxation_for",
+]
+
+_BRIEF_STARTS, _BRIEF_POLISH = 32, 8
 
 
 def oracles_for(
@@ -64,6 +75,22 @@ def program_oracle_for(
 def pattern_search_for(problem: TrainingProblem, masks: NDArray[np.bool_]) -> Oracle:
     """Oracle that estimates several outputs, see :class:`~convexrelu.oracles.program.pattern_search.PatternSearch`."""
     return _for_biases(problem, PatternSearch(problem.design, masks, slope=problem.slope))
+
+
+def brief_search_for(
+    problem: TrainingProblem,
+    random_state: int | np.random.RandomState | None = None,
+    device: str = "cpu",
+) -> Oracle:
+    """Search for a few neurons that a network lacks: shorter than ``"quick"``, and too short for a bound."""
+    options: dict[str, Any] = {"random_state": random_state, "device": device}
+    options |= {"n_starts": _BRIEF_STARTS, "n_polish": _BRIEF_POLISH, "climbs": False}
+    if problem.n_outputs == 1 and problem.slope == 0.0 and not problem.free_bias:
+        return SearchOracle(problem.design, first_step=0.3, **options)
+    search = GeneralSearchOracle(
+        problem.design, slope=problem.slope, free_bias=problem.free_bias, first_step=0.1, **options
+    )
+    return _for_biases(problem, search)
 
 
 def relaxation_for(problem: TrainingProblem) -> Oracle:

@@ -26,7 +26,7 @@ class Status(Enum):
     MAX_ITER = "the limit max_iter on rounds was reached"
     TIME_LIMIT = "the limit time_limit was reached"
     SETTLED = "the objective hardly falls any more, and effort='predict' asks for no smaller gap"
-    STALLED = "no further pattern improves the objective, but the gap is above the tolerance"
+    STALLED = "more patterns hardly improve the objective, but the gap is above the tolerance"
     INTERRUPTED = "interrupted from the keyboard"
 
     @classmethod

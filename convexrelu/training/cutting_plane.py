@@ -39,6 +39,7 @@ from convexrelu.results.status import Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.training.dual_state import DualPoint, DualState
+from convexrelu.training.stalling import will_not_close
 
 __all__ = ["CuttingPlane", "oriented"]
 
@@ -204,6 +205,12 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _is_closed(self) -> bool:
         return self._certificate is not None and self._is_settled(self._certificate)
+
+    def _reason_to_stop(self, n_new: int) -> Status | None:
+        reason = super()._reason_to_stop(n_new)
+        if reason is None and will_not_close(self._history, self.tol, self.max_iter):
+            return Status.STALLED
+        return reason
 
     def _conclude(self, status: Status) -> Status:
         """Price the best dual point exactly, whatever ended the loop."""

@@ -19,7 +19,7 @@ from convexrelu.results.status import Status
 from convexrelu.threshold.oracles import threshold_relaxation
 from convexrelu.training.session import Session
 
-__all__ = ["largest_penalty", "regularization_path"]
+__all__ = ["largest_penalty", "regularization_path", "start_after"]
 
 
 def largest_penalty(
@@ -96,12 +96,12 @@ def regularization_path(
                 break
             if results[-1].status is Status.INTERRUPTED:
                 break
-            start = _start_after(results[-1])
+            start = start_after(results[-1])
         return results
 
 
-def _start_after(result: Result) -> TwoLayerNetwork | str | None:
-    """Previous network; descent if that training timed out."""
+def start_after(result: Result) -> TwoLayerNetwork | str | None:
+    """Where the next penalty starts: from the previous network, or by descent if that training timed out."""
     if not isinstance(result.network, TwoLayerNetwork):
         return None
     return "descent" if result.status is Status.TIME_LIMIT else result.network

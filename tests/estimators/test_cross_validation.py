@@ -12,9 +12,11 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
-from convexrelu.estimators.cross_validation import choose_penalty
+from convexrelu.estimators import cross_validation, fold_training
+from convexrelu.estimators.cross_validation import choose_penalty, is_past_its_best
 from convexrelu.oracles import CellOracle
 from convexrelu.solvers.native.solver import NativeSolver
+from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
 from tests import reference
 from tests.honest import assert_honest, assert_same_network
 from tests.properties.test_interrupt import interrupt
@@ -142,6 +144,82 @@ def test_one_standard_error_is_never_a_smaller_penalty(fitted):
     assert model.alpha_ == ALPHAS[choose_penalty(model.cv_scores_, one_standard_error=True)]
 
 
+# Penalties that are dropped
+
+LOSSES = np.array([[3.0, 3.2], [1.0, 1.1], [2.0, 2.2], [2.1, 2.2], [3.0, 3.1], [3.0, 3.2]])
+
+
+def test_smaller_penalties_are_dropped_after_four_that_are_worse():
+    assert is_past_its_best(-LOSSES, LOSSES)
+    assert not is_past_its_best(-LOSSES[:5], LOSSES[:5])
+
+
+def test_a_better_score_or_an_equal_loss_keeps_penalties():
+    scores, losses = -LOSSES, LOSSES.copy()
+    scores[-1] = 0.0
+    assert not is_past_its_best(scores, LOSSES)
+    losses[-1] = [0.9, 1.3]  # worse by no more than a standard error of the difference
+    assert not is_past_its_best(-LOSSES, losses)
+
+
+def test_nothing_is_dropped_while_the_loss_falls_or_is_not_known():
+    flat = np.ones_like(LOSSES)
+    assert not is_past_its_best(flat, -np.arange(12.0).reshape(6, 2))
+    assert not is_past_its_best(flat, np.full_like(LOSSES, np.nan))
+    assert not is_past_its_best(-LOSSES[:, :1], LOSSES[:, :1])
+
+
+def test_dropped_penalties_have_no_scores(monkeypatch):
+    monkeypatch.setattr(cross_validation, "is_past_its_best", lambda scores, _: len(scores) >= 2)
+    model = regressor().fit(X, Y)
+    np.testing.assert_array_equal(np.isnan(model.cv_scores_).all(axis=1), [False, False, True])
+    np.testing.assert_array_equal(model.cv_widths_[2], -1)
+    assert model.alpha_ in ALPHAS[:2]
+
+
+# One time limit
+
+
+def test_a_time_limit_is_for_the_whole_fit(monkeypatch, clock):
+    """Every penalty of a fold takes five seconds: six tenths of 60 s are enough for two penalties in three folds."""
+    asked = []
+    charge(monkeypatch, clock, 5.0)
+    original = cross_validation.train
+    monkeypatch.setattr(
+        cross_validation,
+        "train",
+        lambda problem, **options: asked.append(options) or original(problem, **options),
+    )
+    with pytest.warns(ConvergenceWarning, match="left out 1 of 3 penalties, 0.003") as record:
+        model = regressor(time_limit=60.0).fit(X, Y)
+    assert len(record) == 1 and record[0].filename == __file__
+    assert np.isnan(model.cv_scores_[2]).all() and np.isfinite(model.cv_scores_[:2]).all()
+    assert asked[0]["time_limit"] == pytest.approx(60.0 - 9 * 5.0)
+
+
+def test_the_first_penalty_is_tried_however_short_the_time(monkeypatch, clock):
+    charge(monkeypatch, clock, 5.0)
+    with pytest.warns(ConvergenceWarning, match="left out 2 of 3 penalties"):
+        model = regressor(time_limit=1.0).fit(X, Y)
+    assert model.alpha_ == ALPHAS[0]
+
+
+def charge(monkeypatch, clock, seconds):
+    original = cross_validation.train_and_score
+
+    def charged(*args):
+        clock.now += seconds
+        return original(*args)
+
+    monkeypatch.setattr(cross_validation, "train_and_score", charged)
+
+
+def test_a_line_for_every_penalty(capsys):
+    regressor(verbose=1).fit(X, Y)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("penalty ")]
+    assert len(lines) == 3 and lines[0].startswith("penalty 1 of 3: alpha 0.3, mean score ")
+
+
 # Folds
 
 
@@ -151,6 +229,18 @@ def test_folds_are_those_of_the_splitter(fitted):
     for cv in (KFold(3), folds, PredefinedSplit(np.repeat([0, 1, 2], 10))):
         np.testing.assert_array_equal(regressor(cv=cv).fit(X, Y).cv_scores_, fitted.cv_scores_)
     assert regressor(cv=None).fit(X, Y).cv_scores_.shape == (3, 5)
+
+
+@pytest.mark.parametrize(("cv_tol", "n_paths"), [(None, 3 * 3), (2e-2, 0)])
+def test_descent_trains_the_folds_unless_a_gap_is_asked_for(monkeypatch, cv_tol, n_paths):
+    """At every penalty, although large ones have a closed form, the constant."""
+    calls = []
+    original = fold_training.descent_path
+    monkeypatch.setattr(
+        fold_training, "descent_path", lambda *a, **k: calls.append(a) or original(*a, **k)
+    )
+    regressor(alphas=[9.0, 0.3, 0.1], cv_tol=cv_tol).fit(X, Y)
+    assert len(calls) == n_paths
 
 
 def test_parallel_folds_are_the_serial_ones(fitted):
@@ -232,7 +322,7 @@ def test_metadata_without_routing_are_refused():
 
 @pytest.mark.parametrize("call", [1, 3])
 def test_an_interrupted_fold_leaves_nothing(monkeypatch, call):
-    interrupt(monkeypatch, NativeSolver, "relu", call)
+    interrupt(monkeypatch, NetworkSolver, "relu", call)
     model = regressor()
     with pytest.raises(KeyboardInterrupt, match="there is no network"):
         model.fit(X, Y)
@@ -241,8 +331,6 @@ def test_an_interrupted_fold_leaves_nothing(monkeypatch, call):
 
 
 def test_an_interrupted_last_training_keeps_its_network(monkeypatch):
-    from convexrelu.estimators import cross_validation
-
     original = cross_validation.train
 
     def interrupted(*args, **kwargs):
@@ -260,7 +348,7 @@ def test_an_interrupted_last_training_keeps_its_network(monkeypatch):
 @pytest.mark.slow
 def test_open_gaps_in_folds_are_counted():
     hard_X, hard_y = reference.teacher(60, 5, 3, 0.1, 1)
-    model = regressor(alphas=[0.05, 0.001], max_iter=1)
+    model = regressor(alphas=[0.05, 0.001], max_iter=1, cv_tol=2e-2)
     with pytest.warns(ConvergenceWarning) as record:
         model.fit(hard_X, hard_y)
     messages = [str(warning.message) for warning in record]
@@ -277,7 +365,7 @@ BAD = {
     "alphas": [[], [[1.0]], [0.0, 1.0], [-1.0], [np.nan], [np.inf], ["a"], "a", 3.0],
     "eps": [0.0, 1.0, -1, "a", None],
     "cv": [1, "a", 1.5],
-    "cv_tol": [-1, np.nan, None],
+    "cv_tol": [-1, np.nan, "a"],
     "scoring": ["nonsense", 3],
     "one_standard_error": ["yes", None],
     "n_jobs": [1.5, "a"],

@@ -71,6 +71,7 @@ class Search:
         n_first: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
+        climbs: bool = True,
     ) -> None:
         self.design = design
         self.n_starts = n_starts
@@ -78,6 +79,7 @@ class Search:
         self._next = min(n_first or n_starts, n_starts)
         self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
         self.device = device
+        self.most_climbed = MOST_CLIMBED if climbs else 0
         self._random = check_random_state(random_state)
         self._lengths = np.asarray(norms(design))
         # In these units no square overflows or underflows, even in single precision.

@@ -21,7 +21,7 @@ from convexrelu.oracles.base import (
     moments,
     strongest_first,
 )
-from convexrelu.oracles.search.base import MOST_CLIMBED, Search
+from convexrelu.oracles.search.base import Search
 from convexrelu.oracles.search.starts import apart, random_starts
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -75,6 +75,8 @@ class GeneralSearchOracle(Search):
         Seed of the starts.
     device : str
         A torch device.
+    climbs : bool
+        Whether to go on from cell to cell to a local maximum; descent that follows does not need it.
 
     Notes
     -----
@@ -178,7 +180,7 @@ class GeneralSearchOracle(Search):
         plus = X.new_ones(len(directions))
         masks = directions @ self._rows.T >= 0
         signs, values = self._moments(directions, v)
-        rising = np.arange(len(directions) if len(v) <= MOST_CLIMBED else 0)
+        rising = np.arange(len(directions) if len(v) <= self.most_climbed else 0)
         for _ in range(_ROUNDS):
             if len(rising) == 0 or time.perf_counter() > deadline:
                 break

@@ -12,7 +12,7 @@ from convexrelu._utils.norms import unit_rows
 from convexrelu._utils.threads import in_threads, torch_threads
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.oracles.base import OracleReport, moments, strongest_first
-from convexrelu.oracles.search.base import MOST_CLIMBED, Search
+from convexrelu.oracles.search.base import Search
 from convexrelu.oracles.search.starts import apart, random_starts, to_numpy
 from convexrelu.patterns.activation import first_of_each
 
@@ -64,6 +64,8 @@ class SearchOracle(Search):
         Seed of the starts.
     device : str
         A torch device.
+    climbs : bool
+        Whether to go on from cell to cell to a local maximum; descent that follows does not need it.
 
     Notes
     -----
@@ -166,6 +168,6 @@ class SearchOracle(Search):
         masks = u @ X.T >= 0
         keep = first_of_each(to_numpy(torch.column_stack([masks, sides > 0])))
         masks, u = masks[keep], u[keep]
-        if len(v) <= MOST_CLIMBED:
+        if len(v) <= self.most_climbed:
             masks, u, _ = climb(X, v_, sides[keep], u, deadline)
         return to_numpy(masks), signs[keep], to_numpy(u)

@@ -51,7 +51,7 @@ _STAGES_OF_KINKS = (
     (0.001, 300, 1e-5),
 )
 _STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
-_LAST_STAGES = ((0.003, 300, 1e-5), (0.001, 300, 1e-5))
+_LAST_WIDTHS, _LAST_STEPS = (0.003, 0.001), 300
 _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps between large ones
 _MEMORY = 20  # pairs of L-BFGS, twice the default of scipy; no measurement is recorded
 # L-BFGS takes up to so many samples from the beginning: with 3000, it ends lower than mini-batches in as much time,
@@ -118,7 +118,11 @@ def descents(
 
 
 def polish(
-    problem: TrainingProblem, network: TwoLayerNetwork, deadline: float = math.inf
+    problem: TrainingProblem,
+    network: TwoLayerNetwork,
+    deadline: float = math.inf,
+    *,
+    drop: float = 1e-5,
 ) -> TwoLayerNetwork:
     """Continue training a given network, with kinks that are hardly smoothed, and remove neurons that vanish.
 
@@ -130,6 +134,8 @@ def polish(
         Starting point; the result has no larger objective.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
+    drop : float
+        Relative drop of the objective in ten steps at which to stop.
 
     Returns
     -------
@@ -148,7 +154,8 @@ def polish(
     """
     objective = RoundedObjective(problem, network.width)
     start = with_best_intercept(problem, problem.balanced(network))
-    z = _descended(objective, objective.point(start), _LAST_STAGES, deadline)
+    stages = tuple((width, _LAST_STEPS, drop) for width in _LAST_WIDTHS)
+    z = _descended(objective, objective.point(start), stages, deadline)
     found = with_best_intercept(problem, objective.network(z))
     return min(found, start, key=problem.objective)
 

@@ -43,6 +43,11 @@ class NetworkSolver(ProgramSolver):
 
     For losses with a gradient. The result is no worse than the given network.
 
+    Parameters
+    ----------
+    drop : float
+        Relative drop of the objective in ten steps at which descent ends.
+
     Examples
     --------
     >>> import numpy as np
@@ -59,6 +64,9 @@ class NetworkSolver(ProgramSolver):
         "smooth", "none", skip=False, fixed_patterns=False, instead="solver='cvxpy:CLARABEL'"
     )
 
+    def __init__(self, drop: float = 1e-5) -> None:
+        self.drop = drop
+
     def relu(
         self,
         problem: TrainingProblem,
@@ -73,9 +81,11 @@ class NetworkSolver(ProgramSolver):
         deadline = math.inf if time_limit is None else began + time_limit
         values = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
         given = with_best_intercept(problem, problem.network(values, blocks.signs, _zero(problem)))
-        found = polish(problem, _with_cuts(problem, given, blocks, values), deadline)
+        found = polish(
+            problem, _with_cuts(problem, given, blocks, values), deadline, drop=self.drop
+        )
         if problem.objective(found) > problem.objective(given):
-            found = polish(problem, given, deadline)
+            found = polish(problem, given, deadline, drop=self.drop)
         in_time = time.perf_counter() <= deadline
         moved, values = blocks_of(found, problem)
         return ProgramSolution(

@@ -1,0 +1,142 @@
+"""Training in the folds of a cross-validation, for scores only.
+
+A network of a fold is needed for its score, and a relative difference of a hundredth in the objective changes that far
+less than the choice of the fold does. So, where the solver is free, descent alone trains the networks of a fold, see
+:mod:`~convexrelu.training.descent_path`. No gap is closed: most of the time would go into finite programs and bounds.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import _check_method_params
+
+from convexrelu._utils.typing import Array
+from convexrelu.closed_forms import closed_form_for
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result
+from convexrelu.results.status import Status
+from convexrelu.training.descent_path import descent_path
+from convexrelu.training.path import regularization_path, start_after
+
+__all__ = ["Fold", "FoldScores", "fold_results", "has_given_patterns", "train_and_score"]
+
+_INTERRUPTED = "interrupted during cross-validation: there is no network"
+
+CrossValidated = Any  # an estimator of that class, whose module imports this one
+Start = TwoLayerNetwork | str | None
+
+
+class Fold(NamedTuple):
+    """Samples of training, samples that were left out, and a seed."""
+
+    within: NDArray[np.intp]
+    without: NDArray[np.intp]
+    seed: int
+
+
+class FoldScores(NamedTuple):
+    """What the networks of some penalties did in one fold."""
+
+    scores: Array
+    losses: Array  # mean losses of the samples that were left out
+    widths: NDArray[np.int64]
+    n_open: int  # gaps above `cv_tol`
+    in_time: bool
+    last: Start  # where the next penalty starts
+
+
+def has_given_patterns(model: CrossValidated) -> bool:
+    """Whether patterns do not depend on the penalty; they are then computed once for a fold."""
+    return not (isinstance(model.patterns, str) and model.patterns == "cutting_plane")
+
+
+def fold_results(
+    model: CrossValidated,
+    problem: TrainingProblem,
+    seed: int,
+    alphas: Array,
+    start: Start,
+    before: float,
+    deadline: float,
+) -> list[Result]:
+    """Train in a fold: the only place that chooses how."""
+    if _needs_only_descent(model, problem):
+        network = start if isinstance(start, TwoLayerNetwork) else None
+        options = {"random_state": seed, "device": model.device, "deadline": deadline}
+        return descent_path(problem, alphas, network, before=before, **options)
+    oracle = model.oracle if model.oracle == "spike_free" else "quick"
+    options = model._training_options() | {"oracle": oracle, "random_state": seed, "progress": None}
+    options["tol"] = _TOL if model.cv_tol is None else model.cv_tol
+    if np.isfinite(deadline):
+        options["time_limit"] = max(deadline - time.perf_counter(), 0.0)
+    return regularization_path(problem, alphas, start=start, **options)
+
+
+# Relative gap for networks of folds that finite programs train.
+_TOL = 2e-2
+
+
+def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool:
+    """Whether descent can train the networks of a fold, and nothing else was asked for or is faster."""
+    free = model.cv_tol is None and model.solver == "auto" and model.oracle != "spike_free"
+    if not free or has_given_patterns(model) or problem.activation == "threshold":
+        return False
+    # At large penalties every problem has a closed form: a constant.
+    least = problem.with_alpha(float(model.alphas_[-1]))
+    return problem.loss.smooth and not problem.skip and closed_form_for(least) is None
+
+
+def train_and_score(
+    model: CrossValidated,
+    data: tuple[Array, Array, Array | None],
+    fold: Fold,
+    alphas: Array,
+    start: Start,
+    before: float,
+    score_params: dict[str, Any],
+    deadline: float,
+) -> FoldScores:
+    """Train the networks of some penalties in a fold, and score them on the samples that were left out.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If interrupted.
+    """
+    X, y, weights = data
+    within, without, seed = fold
+    problem = model._problem(X[within], y[within], _part(weights, within), 1.0)
+    try:
+        results = fold_results(model, problem, seed, alphas, start, before, deadline)
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt(_INTERRUPTED) from interruption
+    if len(results) < len(alphas) or results[-1].status is Status.INTERRUPTED:
+        raise KeyboardInterrupt(_INTERRUPTED)
+    scorer, params = model._scorer(), _check_method_params(X, score_params, without)
+    models = [
+        model._fitted_single(result, problem.with_alpha(alpha), y[within])
+        for result, alpha in zip(results, alphas, strict=True)
+    ]
+    rest = X[without], y[without]
+    part = _part(weights, without)
+    return FoldScores(
+        np.array([scorer(one, *rest, **params) for one in models], np.float64),
+        np.array([model._left_out_loss(one, problem.loss, *rest, part) for one in models]),
+        np.array([one.network_.width for one in models]),
+        0 if _needs_only_descent(model, problem) else _count_open(results),
+        time.perf_counter() <= deadline,
+        start_after(results[-1]),
+    )
+
+
+def _count_open(results: list[Result]) -> int:
+    return sum(result.status is not Status.CONVERGED for result in results)
+
+
+def _part(weights: Array | None, samples: NDArray[np.intp]) -> Array | None:
+    return None if weights is None else weights[samples]

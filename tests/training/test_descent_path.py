@@ -1,0 +1,35 @@
+"""Networks along a path by descent alone: near the optimum of cutting planes, in time, and with true bounds."""
+
+import numpy as np
+import pytest
+
+from convexrelu import TrainingProblem, train
+from convexrelu.training.descent_path import descent_path
+from tests import reference
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "logistic", "multinomial"])
+@pytest.mark.parametrize("hidden_bias", [True, "free"])
+def test_objectives_are_within_a_few_hundredths_of_the_optimum(loss, hidden_bias):
+    X, y = reference.teacher(60, 3, 3, 0.1, 0)
+    if loss == "logistic":
+        y = np.where(y > np.median(y), 1.0, -1.0)
+    if loss == "multinomial":
+        y = np.digitize(y, np.quantile(y, [0.3, 0.6])).astype(float)
+    problem = TrainingProblem(X, y, alpha=1.0, loss=loss, hidden_bias=hidden_bias)
+    alphas = 0.3 * 0.5 ** np.arange(6)
+    results = descent_path(problem, alphas, random_state=0)
+    for alpha, result in zip(alphas[::2], results[::2], strict=True):
+        best = train(problem.with_alpha(alpha), oracle="search", tol=1e-3, random_state=0)
+        objective = problem.with_alpha(alpha).objective(result.network)
+        assert objective == pytest.approx(result.certificate.objective)
+        assert result.certificate.lower_bound <= best.certificate.objective
+        assert objective <= 1.03 * best.certificate.objective
+
+
+def test_without_time_the_start_is_kept():
+    X, y = reference.teacher(30, 2, 2, 0.1, 0)
+    problem = TrainingProblem(X, y, alpha=0.1)
+    start = problem.zero_network()
+    (result,) = descent_path(problem, [0.1], start, deadline=0.0)
+    assert result.network is start
