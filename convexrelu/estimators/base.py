@@ -131,7 +131,9 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _training_options(self) -> dict[str, Any]:
         """Keywords of :func:`convexrelu.train`."""
-        names = "patterns n_patterns solver oracle tol max_iter time_limit device random_state"
+        names = (
+            "patterns n_patterns solver effort oracle tol max_iter time_limit device random_state"
+        )
         options = {name: getattr(self, name) for name in names.split()}
         if self.minimal and self.time_limit is not None:
             options["time_limit"] = _TIME_TO_TRAIN * self.time_limit
@@ -171,7 +173,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"fit was interrupted: the estimator keeps the best network so far ({result.certificate})"
             )
         messages = list(notes)
-        if result.status is not Status.CONVERGED:
+        if result.status not in (Status.CONVERGED, Status.SETTLED):
             messages.append(
                 f"{result.status.value}: relative gap {result.certificate.relative_gap:.1e}, tol={self.tol:.1e}"
             )

@@ -71,6 +71,7 @@ def fold_results(
         return descent_path(problem, alphas, network, before=before, **options)
     oracle = model.oracle if model.oracle == "spike_free" else "quick"
     options = model._training_options() | {"oracle": oracle, "random_state": seed, "progress": None}
+    options["effort"] = "predict" if model.cv_tol is None else "certify"
     options["tol"] = _TOL if model.cv_tol is None else model.cv_tol
     if np.isfinite(deadline):
         options["time_limit"] = max(deadline - time.perf_counter(), 0.0)
@@ -135,7 +136,7 @@ def train_and_score(
 
 
 def _count_open(results: list[Result]) -> int:
-    return sum(result.status is not Status.CONVERGED for result in results)
+    return sum(result.status not in (Status.CONVERGED, Status.SETTLED) for result in results)
 
 
 def _part(weights: Array | None, samples: NDArray[np.intp]) -> Array | None:

@@ -19,7 +19,7 @@ from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles.selection import ORACLES
 from convexrelu.problem.training_problem import ACTIVATIONS
 from convexrelu.solvers.base import SOLVERS
-from convexrelu.training.options import PATTERNS
+from convexrelu.training.options import EFFORTS, PATTERNS
 
 __all__ = ["ATTRIBUTES", "PARAMETERS", "Entry", "Parameter", "parameters_of", "with_parameters"]
 
@@ -301,13 +301,25 @@ PARAMETERS = (
         allowed=[StrOptions(set(SOLVERS)), HasMethods(["relu", "gated"])],
     ),
     Parameter(
+        "effort",
+        _one_of(EFFORTS),
+        'How much work goes into ``patterns="cutting_plane"``. ``"predict"``, for networks of which only the '
+        "predictions matter: training ends when a round lowers the objective by less than a hundredth, with the status "
+        'SETTLED, and the bound is that of a short search. ``"certify"``: until the gap is at most `tol`; the bound is '
+        'proved where that takes seconds, and an estimate elsewhere. ``"prove"``: until a gap of `tol` is proved, '
+        "however long it takes; set `time_limit`.",
+        default="certify",
+        allowed=[StrOptions(set(EFFORTS))],
+        cv="This is for the network of all data.",
+    ),
+    Parameter(
         "oracle",
         f"{_one_of(ORACLES)}, Oracle or OracleFactory",
-        'Oracle that certifies ``patterns="cutting_plane"``. ``"auto"`` proves where that takes seconds (with a '
-        "hidden bias: one feature, and two up to about 1500 samples, by a sweep; up to seven features by "
-        "branch and bound, if that is tight enough in time), and estimates by search otherwise. For the other "
-        "names see :func:`~convexrelu.oracles.selection.choose_oracles`; for a custom oracle see "
-        ":doc:`/guides/write_an_oracle`.",
+        'Oracle that certifies ``patterns="cutting_plane"``. ``"auto"`` is the one of `effort`: for ``"certify"``, one '
+        "that proves where this takes seconds (with a hidden bias: one feature, and two up to about 1500 samples, by a "
+        "sweep; up to seven features by branch and bound, if that is tight enough in time), and estimates by search "
+        "otherwise. For the other names see :func:`~convexrelu.oracles.selection.choose_oracles`; for a custom oracle "
+        "see :doc:`/guides/write_an_oracle`.",
         default="auto",
         allowed=[StrOptions(set(ORACLES)), callable, HasMethods(["for_problem"])],
         cv='This is for the network of all data: where folds price, they do so by ``"quick"``, or ``"spike_free"`` if '

@@ -72,6 +72,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         patterns: str | ArrayLike = "cutting_plane",
         n_patterns: int = 100,
         solver: str | ProgramSolver = "auto",
+        effort: str = "certify",
         oracle: str | Oracle | OracleFactory = "auto",
         tol: float = 1e-3,
         max_iter: int = 30,

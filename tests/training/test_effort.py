@@ -1,9 +1,12 @@
 """How much work goes into training: for predictions, for a certificate, for a proof."""
 
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
-from convexrelu import TrainingProblem, train
+from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, TrainingProblem, train
 from convexrelu.oracles import BranchAndBoundOracle, SearchOracle, SweepOracle
 from convexrelu.oracles.selection import choose_oracles
 from convexrelu.results import Status
@@ -76,3 +79,14 @@ def test_a_given_oracle_stands():
 def test_unknown_efforts_are_refused_by_name(effort):
     with pytest.raises(ValueError, match="effort"):
         result_of(effort)
+
+
+@pytest.mark.parametrize("make", [ConvexReLURegressor, ConvexReLURegressorCV])
+def test_estimators_take_an_effort(make):
+    own = {"cv": 3, "n_alphas": 3} if make is ConvexReLURegressorCV else {"alpha": 3e-3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)  # nothing went wrong
+        model = make(effort="predict", random_state=0, **own).fit(X, Y)
+    assert model.status_ in (Status.SETTLED, Status.CONVERGED)
+    with pytest.raises(ValueError, match="effort"):
+        make(effort="much").fit(X, Y)
