@@ -164,26 +164,27 @@ class BlockSystem(SaddleSystem):
     """Outputs of small ``Θ`` first: ``3 N (B d̃)²`` operations and ``16 N B d̃`` bytes."""
 
     def _factorise(self) -> None:
-        rows, masks = self._outputs.rows, self._outputs.masks
-        n, dim = rows.shape
-        part = (self._inverse.reshape(-1, dim) @ rows.T).reshape(-1, dim, n)
-        self._columns = part.mul_(masks[:, None, :]).reshape(-1, n)  # L⁻¹Aᵀ
-        size = len(self._columns)
+        (n, dim), size = self._outputs.rows.shape, self._blocks.shape[:2].numel()
         n_tight = min(size, int((self._theta > _TIGHT * self._theta.median()).sum()))
         order = self._theta.argsort(descending=True)
         self._tight, self._loose = order[:n_tight], order[n_tight:]
-        loose = self._root[self._loose] * self._columns[:, self._loose]
+        # Sorted once, since products with either part are many.
+        rows, masks = self._outputs.rows[order], self._outputs.masks[:, order]
+        part = (self._inverse.reshape(-1, dim) @ rows.T).reshape(-1, dim, n)
+        columns = part.mul_(masks[:, None, :]).reshape(-1, n)  # L⁻¹Aᵀ
+        self._tight_columns, self._loose_columns = columns[:, :n_tight], columns[:, n_tight:]
+        loose = self._root[self._loose] * self._loose_columns
         inner = loose @ loose.T
         inner.diagonal().add_(1)
         self._factor = torch.linalg.cholesky(inner)  # of L⁻¹(H + AᵀΘA)L⁻ᵀ over loose outputs
-        tight = self._root[self._tight] * self._columns[:, self._tight]
+        tight = self._root[self._tight] * self._tight_columns
         part = torch.linalg.solve_triangular(self._factor, tight, upper=False)
         inner = part.T @ part
         inner.diagonal().add_(1)
         self._tight_factor = torch.linalg.cholesky(inner)
 
     def _free_gram(self) -> Tensor:
-        size = len(self._columns)
+        size = len(self._loose_columns)
         zeta, scaled = self._scaled(self._free, self._free.new_zeros(size, self._free.shape[1]))
         # Eᵀζ = ζᵀΘ⁻¹ζ + duᵀH du, a sum of squares, where the left-hand side cancels.
         by_root = zeta / self._root[:, None]
@@ -197,15 +198,16 @@ class BlockSystem(SaddleSystem):
 
     def _scaled(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """``ζ`` and ``Lᵀdu`` for columns ``a`` and ``L⁻¹b``."""
-        tight, loose, columns = self._tight, self._loose, self._columns
+        tight, loose = self._tight, self._loose
+        tight_columns, loose_columns = self._tight_columns, self._loose_columns
         theta = self._theta[:, None]
-        rest = b - columns[:, loose] @ (theta[loose] * a[loose])
+        rest = b - loose_columns @ (theta[loose] * a[loose])
         first = torch.cholesky_solve(rest, self._factor)
         root = self._root[tight, None]
-        wanted = root * (a[tight] + columns[:, tight].T @ first)
+        wanted = root * (a[tight] + tight_columns.T @ first)
         zeta = torch.empty_like(a)
         zeta[tight] = root * torch.cholesky_solve(wanted, self._tight_factor)
-        rest = rest - columns[:, tight] @ zeta[tight]
+        rest = rest - tight_columns @ zeta[tight]
         du = torch.cholesky_solve(rest, self._factor)
-        zeta[loose] = theta[loose] * (a[loose] + columns[:, loose].T @ du)
+        zeta[loose] = theta[loose] * (a[loose] + loose_columns.T @ du)
         return zeta, du
