@@ -158,12 +158,15 @@ def torch_threads(n_entries: int) -> Iterator[None]:
     torch.get_num_threads()  # makes torch initialise this thread's setting before it is changed
     pools = _openmp_pools()
     before = [pool.num_threads for pool in pools]
+    outside = getattr(_allowed, "threads", None)
+    _allowed.threads = _threads_of_this()
     wanted = max(1, min(n_entries // _ENTRIES, cpu_count() // max(1, _trainings.n_threads())))
     try:
         for pool, n_threads in zip(pools, before, strict=True):
             pool.set_num_threads(min(wanted, n_threads))
         yield
     finally:
+        _allowed.threads = outside
         for pool, n_threads in zip(pools, before, strict=True):
             pool.set_num_threads(n_threads)
 
@@ -191,6 +194,7 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
         return [function(part) for part in parts]
 
     def alone(part: Part) -> Outcome:
+        _allowed.threads = 1
         with torch_threads(0):
             return function(part)
 
@@ -205,9 +209,18 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
 
 def _free_cores() -> int:
     """Cores for each training of the process, within the limits that OpenMP and torch have been given."""
+    return max(1, min(_threads_of_this(), cpu_count() // max(1, _trainings.n_threads())))
+
+
+def _threads_of_this() -> int:
+    """Number of threads that torch may use in this thread, outside of :func:`torch_threads`."""
     from convexrelu._utils.torch_import import torch
 
-    return max(1, min(torch.get_num_threads(), cpu_count() // max(1, _trainings.n_threads())))
+    return getattr(_allowed, "threads", None) or torch.get_num_threads()
+
+
+# Within `torch_threads`: the number of threads that torch might use before it.
+_allowed = threading.local()
 
 
 @cache

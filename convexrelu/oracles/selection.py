@@ -61,7 +61,9 @@ _AUTO_WORK = 2e8
 # Starts of the first search for cuts. From 512 on, the first bound follows the first network after 0.3 to 0.5 s instead
 # of 0.1 to 0.2 s, and a gap of 1e-2 takes 1.4 times as long in the median; of 1e-3, as long (concrete, energy, housing
 # and two teachers of 300 and 1000 samples).
-_FIRST_STARTS = 128
+# With 10,000 samples, for which a round of descent takes longer than a search, all starts are worth it at once; the final
+# search has half as many as for fewer samples, since kinks that are close together leave fewer maxima.
+_FIRST_STARTS, _FEW_SAMPLES = 128, 5_000
 # For several outputs "auto" combines many scalar proofs, for about ten seconds: sweeps for dual points of rank up to 4,
 # branch and bound up to 3.
 _SWEPT_OUTPUTS = 4
@@ -255,7 +257,8 @@ class _Selector:
             return OraclePair(exact, exact, exact_cuts=True)
         if self.name == "quick":
             return self._quick()
-        heuristic = self._search(512 if self.n_outputs == 1 else 256, 64, n_first=_FIRST_STARTS)
+        n_first = _FIRST_STARTS if len(self.design) <= _FEW_SAMPLES else None
+        heuristic = self._search(512 if self.n_outputs == 1 else 256, 64, n_first=n_first)
         return OraclePair(self._for_biases(heuristic), exact, exact_cuts=True)
 
     # Properties of the data
@@ -374,6 +377,8 @@ class _Selector:
     # Searches
 
     def _thorough_search(self) -> Oracle:
+        if len(self.design) > _FEW_SAMPLES:
+            return self._search(1024, 256)
         return self._search(2048, 512) if self._is_plain else self._search(1024, 256)
 
     def _quick(self) -> OraclePair:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 
 import joblib
 import numpy as np
@@ -12,7 +13,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from convexrelu import ConvexReLURegressor, TrainingProblem, certify, regularization_path, train
 from convexrelu._utils import threads as module
-from convexrelu._utils.threads import one_blas_thread, torch_threads
+from convexrelu._utils.threads import in_threads, one_blas_thread, torch_threads
 from tests import reference
 
 X, Y = reference.teacher(24, 3, 3, 0.1, 0)
@@ -217,3 +218,47 @@ def test_the_default_of_a_process_is_put_back():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
+
+
+def test_parts_are_done_in_order_on_several_cores(monkeypatch):
+    monkeypatch.setattr("convexrelu._utils.threads._free_cores", lambda: 3)
+    seen = set()
+
+    def work(part):
+        seen.add(threading.get_ident())
+        return part, torch.get_num_threads()
+
+    assert in_threads(work, list(range(20))) == [(k, 1) for k in range(20)]
+    assert threading.get_ident() not in seen
+
+
+def test_an_error_in_a_part_is_raised_and_later_parts_are_left(monkeypatch):
+    monkeypatch.setattr("convexrelu._utils.threads._free_cores", lambda: 2)
+    done = []
+
+    def work(part):
+        if part == 0:
+            raise ZeroDivisionError
+        time.sleep(0.01)
+        done.append(part)
+
+    with pytest.raises(ZeroDivisionError):
+        in_threads(work, list(range(1000)))
+    assert len(done) < 900
+
+
+def test_one_torch_thread_leaves_all_cores_for_parts(monkeypatch):
+    monkeypatch.setattr(module, "cpu_count", lambda: 8)
+    before = torch.get_num_threads()
+    with torch_threads(0):
+        assert torch.get_num_threads() == 1
+        assert module._free_cores() == min(before, 8)
+        with torch_threads(0):
+            assert module._free_cores() == min(before, 8)
+    assert module._free_cores() == min(before, 8)
+
+
+def test_parts_do_not_spread_further(monkeypatch):
+    monkeypatch.setattr(module, "cpu_count", lambda: 8)
+    monkeypatch.setattr(module._allowed, "threads", 4, raising=False)
+    assert in_threads(lambda _: module._free_cores(), [0, 1, 2, 3]) == [1, 1, 1, 1]
