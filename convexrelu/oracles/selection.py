@@ -61,8 +61,8 @@ _AUTO_WORK = 2e8
 # Starts of the first search for cuts. From 512 on, the first bound follows the first network after 0.3 to 0.5 s instead
 # of 0.1 to 0.2 s, and a gap of 1e-2 takes 1.4 times as long in the median; of 1e-3, as long (concrete, energy, housing
 # and two teachers of 300 and 1000 samples).
-# With 10,000 samples, for which a round of descent takes longer than a search, all starts are worth it at once; the final
-# search has half as many as for fewer samples, since kinks that are close together leave fewer maxima.
+# With 10,000 samples, for which a round of descent takes longer than a search, all starts are worth it at once. The
+# final search has half as many as for fewer samples: kinks that are close together leave fewer maxima.
 _FIRST_STARTS, _FEW_SAMPLES = 128, 5_000
 # For several outputs "auto" combines many scalar proofs, for about ten seconds: sweeps for dual points of rank up to 4,
 # branch and bound up to 3.
