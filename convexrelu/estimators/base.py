@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import time
 import warnings
 from abc import ABCMeta, abstractmethod
@@ -18,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from convexrelu._utils.arguments import check_number
 from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
@@ -141,7 +143,10 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _deadline(self) -> float:
         """Time at which a training that starts now has to end."""
-        return math.inf if self.time_limit is None else time.perf_counter() + self.time_limit
+        if self.time_limit is None:
+            return math.inf
+        check_number("time_limit", self.time_limit, numbers.Real, 0)
+        return time.perf_counter() + self.time_limit
 
     def _take(
         self, result: Result, problem: TrainingProblem, y: NDArray, deadline: float = math.inf

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.deadlines import part_before, seconds_before
+from convexrelu.certificates.certificate import Certificate
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
@@ -162,17 +163,18 @@ class Session:
         began, closed_form = time.perf_counter(), None
         if self.chooses_freely:
             closed_form = closed_form_for(problem, part_before(deadline, _TIME_TO_PREPARE))
-        if closed_form is not None:
-            result = closed_form(
-                tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
-            )
-            if result.status is Status.CONVERGED:
-                return result
-            assert isinstance(result.network, TwoLayerNetwork)
-            if began < enough < time.perf_counter():
-                return replace(result, status=Status.TIME_LIMIT)
-            start = result.network
-        return self._cut(problem, oracles, start, seconds_before(deadline))
+        if closed_form is None:
+            return self._cut(problem, oracles, start, seconds_before(deadline))
+        early = closed_form(
+            tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
+        )
+        if early.status is Status.CONVERGED:
+            return early
+        assert isinstance(early.network, TwoLayerNetwork)
+        if began < enough < time.perf_counter():
+            return replace(early, status=Status.TIME_LIMIT)
+        result = self._cut(problem, oracles, early.network, seconds_before(deadline))
+        return replace(result, certificate=_no_weaker(result.certificate, early.certificate))
 
     def _cut(
         self,
@@ -214,6 +216,17 @@ class Session:
                 SolverWarning,
                 stacklevel=4,
             )
+
+
+def _no_weaker(certificate: Certificate, earlier: Certificate) -> Certificate:
+    """The certificate, with the proved bound of an earlier one for the same problem if that is larger."""
+    proved = earlier.proved_lower_bound
+    if proved <= certificate.proved_lower_bound:
+        return certificate
+    lower = (
+        max(proved, certificate.lower_bound) if certificate.is_proof else certificate.lower_bound
+    )
+    return replace(certificate, lower_bound=lower, proved_lower_bound=proved)
 
 
 @contextmanager

@@ -381,6 +381,7 @@ BAD = {
     "skip_alpha": [-1],
     "minimal": ["yes"],
     "solver": ["MOSEK"],
+    "effort": ["much"],
     "oracle": ["oracle"],
     "hidden_bias": ["yes"],
     "fit_intercept": [None],

@@ -122,6 +122,7 @@ VALID = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::convexrelu.AlphaWarning")  # of the huge penalty
 @pytest.mark.parametrize("case", VALID)
 def test_unusual_data(case):
     inputs, targets, params = VALID[case]
@@ -212,7 +213,7 @@ def test_bad_scaling_is_solved_or_admitted(case):
         model.fit(inputs, targets)
     assert_certifies(model.certificate_, model.network_, inputs, targets, model.alpha)
     categories = {warning.category for warning in record}
-    assert categories <= {ConvergenceWarning, SolverWarning}
+    assert categories <= {AlphaWarning, ConvergenceWarning, SolverWarning}
     assert (ConvergenceWarning in categories) == (model.certificate_.relative_gap > model.tol)
 
 
@@ -323,6 +324,7 @@ BAD_PARAMETERS = {
     "patterns": ["some", None, 5, [[1, 2]], [1, 2, 3], np.zeros((0, 3)), [["a", "b", "c"]]],
     "n_patterns": [0, 1.5, True, "a"],
     "solver": ["MOSEK", "cvxpy:MOSEK", None],
+    "effort": ["much"],
     "oracle": ["oracle", None],
     "tol": [-1, np.nan, np.inf, "a", None, True],
     "max_iter": [0, 1.5, True, np.inf, None],
