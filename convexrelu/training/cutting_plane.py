@@ -38,6 +38,7 @@ from convexrelu.results.result import Result, Round
 from convexrelu.results.status import Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.stalling import will_not_close
 
@@ -91,7 +92,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         Whether blocks may have only the patterns that the oracles return: a network does not determine its patterns
         if a sample is on a kink.
     settles : bool
-        Whether to end when a round lowers the objective by less than a hundredth, without pricing its network.
+        Whether to end when a round lowers the objective by less than a hundredth, without pricing its network; with
+        more than 5000 samples, when the first network of `descend` has been priced.
     tol, max_iter, time_limit, started, progress
         As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
     """
@@ -139,6 +141,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             starts = self.descend(self._deadline(_TIME_FOR_DESCENT))
         for network in starts:
             self._begin_with(network)
+            if self.settles:  # the next ones hardly predict better
+                break
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED
@@ -208,6 +212,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _reason_to_stop(self, n_new: int) -> Status | None:
         reason = super()._reason_to_stop(n_new)
+        if reason is None and self.settles and self.problem.n_samples > FEW_SAMPLES:
+            return Status.SETTLED
         if reason is None and will_not_close(self._history, self.tol, self.max_iter):
             return Status.STALLED
         return reason

@@ -52,9 +52,10 @@ def train(
         :class:`~convexrelu.solvers.ProgramSolver` instance: see :doc:`/guides/write_a_solver`.
     effort : {"predict", "certify", "prove"}
         How much work goes into ``"cutting_plane"``. ``"predict"``, for networks of which only the predictions matter:
-        training ends when a round lowers the objective by less than a hundredth, and the bound is that of a short
-        search. ``"certify"``: until the gap is at most `tol`; the bound is proved where a proof takes seconds, and
-        otherwise an estimate. ``"prove"``: until a gap of `tol` is proved, however long it takes; set `time_limit`.
+        training ends when a round lowers the objective by less than a hundredth (with more than 5000 samples, after
+        descent on mini-batches), and the bound is that of a short search. ``"certify"``: until the gap is at most
+        `tol`; the bound is proved where a proof takes seconds, and otherwise an estimate. ``"prove"``: until a gap of
+        `tol` is proved, however long it takes; set `time_limit`.
     oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free", "prove"}, \
             Oracle or OracleFactory
         Pricing of ``"cutting_plane"``, instead of the one that `effort` stands for, see

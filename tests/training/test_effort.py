@@ -90,3 +90,14 @@ def test_estimators_take_an_effort(make):
     assert model.status_ in (Status.SETTLED, Status.CONVERGED)
     with pytest.raises(ValueError, match="effort"):
         make(effort="much").fit(X, Y)
+
+
+def test_predictions_of_many_samples_take_one_descent(monkeypatch):
+    monkeypatch.setattr("convexrelu.training.cutting_plane.FEW_SAMPLES", 500)
+    monkeypatch.setattr("convexrelu.solvers.nonconvex.descent.FEW_SAMPLES", 500)
+    inputs, targets = reference.teacher(600, 4, 3, 0.1, 0)
+    result = result_of("predict", inputs, targets, alpha=0.01)
+    assert (result.status, result.n_iter) == (Status.SETTLED, 0)
+    assert len(result.history) == 2  # the network, and its price
+    full = result_of("certify", inputs, targets, alpha=0.01)
+    assert result.certificate.objective <= 1.02 * full.certificate.objective

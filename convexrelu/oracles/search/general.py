@@ -207,6 +207,8 @@ class GeneralSearchOracle(Search):
             own, u = self._tensor(self._moments(part, v)[0] @ v.T), self._tensor(part)
             return _array(sharpen(X, own, X.new_ones(len(part)), u, deadline, self.slope))
 
+        if not self._is_sharpened:
+            return starts
         step = self._polished_together
         parts = [starts[k : k + step] for k in range(0, len(starts), step)]
         return np.concatenate([starts[:0], *in_threads(sharpened, parts)])

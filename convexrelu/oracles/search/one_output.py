@@ -164,7 +164,8 @@ class SearchOracle(Search):
         sides, u = self._tensor(signs), self._tensor(starts)
         together = self._polished_together
         parts = zip(sides.split(together), u.split(together), strict=True)
-        u = torch.cat(in_threads(sharpened, list(parts)))
+        if self._is_sharpened and len(u):
+            u = torch.cat(in_threads(sharpened, list(parts)))
         masks = u @ X.T >= 0
         keep = first_of_each(to_numpy(torch.column_stack([masks, sides > 0])))
         masks, u = masks[keep], u[keep]

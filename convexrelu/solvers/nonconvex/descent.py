@@ -28,7 +28,7 @@ from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
-__all__ = ["descend", "descents", "polish"]
+__all__ = ["FEW_SAMPLES", "descend", "descents", "polish"]
 
 Stages = tuple[tuple[float, int, float], ...]
 
@@ -56,7 +56,7 @@ _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps b
 _MEMORY = 20  # pairs of L-BFGS, twice the default of scipy; no measurement is recorded
 # L-BFGS takes up to so many samples from the beginning: with 3000, it ends lower than mini-batches in as much time,
 # with 10,000 higher (twenty features, alpha = 0.01 and 0.001).
-_FEW_SAMPLES = 5_000
+FEW_SAMPLES = 5_000
 
 
 def descend(
@@ -106,7 +106,7 @@ def descents(
         return
     objective = RoundedObjective(problem)
     z = objective.random_point(random)
-    if problem.n_samples <= _FEW_SAMPLES:
+    if problem.n_samples <= FEW_SAMPLES:
         z = _descended(objective, z, _stages_for(problem), deadline)
         yield with_best_intercept(problem, objective.network(z))
         return

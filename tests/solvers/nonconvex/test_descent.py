@@ -190,7 +190,7 @@ def test_many_samples_are_trained_on_in_batches_and_then_together(monkeypatch):
     inputs, targets = reference.teacher(600, 4, 3, 0.1, 0)
     problem = problem_of(inputs, targets, 0.01)
     by_lbfgs = problem.objective(run(problem))
-    monkeypatch.setattr(module, "_FEW_SAMPLES", 500)
+    monkeypatch.setattr(module, "FEW_SAMPLES", 500)
     first, last = descents(problem, np.random.RandomState(0))
     values = [problem.objective(network) for network in (problem.zero_network(), first, last)]
     assert values[2] <= values[1] < 0.5 * values[0]
@@ -202,7 +202,7 @@ def test_many_samples_are_trained_on_in_batches_and_then_together(monkeypatch):
 
 @pytest.mark.parametrize("seconds", [0.5, 10.0])
 def test_batches_end_in_time_with_small_steps(monkeypatch, clock, seconds):
-    monkeypatch.setattr(module, "_FEW_SAMPLES", 500)
+    monkeypatch.setattr(module, "FEW_SAMPLES", 500)
     problem = problem_of(*reference.teacher(600, 4, 3, 0.1, 0))
     clock.charge(minibatches, "_gradient", 0.01)
     deadline = clock.now + seconds

@@ -271,11 +271,11 @@ def test_gradients_of_a_batch_are_those_of_the_objective(monkeypatch, loss, acti
 @pytest.mark.parametrize("bias", BIASES)
 def test_batches_end_near_the_optimum(monkeypatch, loss, bias):
     problem = problem_of(loss, hidden_bias=bias)
-    monkeypatch.setattr(descent, "_FEW_SAMPLES", 5)
+    monkeypatch.setattr(descent, "FEW_SAMPLES", 5)
     monkeypatch.setattr(minibatches, "_BATCH", 5)
     constant = problem.objective(problem.zero_network())
     by_lbfgs = min(problem.objective(run(problem, seed)) for seed in range(2))
     with monkeypatch.context() as patch:
-        patch.setattr(descent, "_FEW_SAMPLES", 5_000)
+        patch.setattr(descent, "FEW_SAMPLES", 5_000)
         best = min(problem.objective(run(problem, seed)) for seed in range(2))
     assert by_lbfgs <= best + 0.05 * (constant - best) + 1e-9

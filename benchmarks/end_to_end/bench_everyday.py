@@ -1,0 +1,104 @@
+"""Fits as people make them: raw targets, wide tables, rare classes, images; with defaults, and for predictions only."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.datasets import load_diabetes
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.common import mnist, quick_asked, real_data, real_names, report
+from convexrelu import ConvexReLUClassifier, ConvexReLURegressor
+
+Case = Callable[[], tuple[Any, np.ndarray, Any]]  # inputs, targets and a model
+
+
+def main() -> None:
+    """Seconds, gap, width and score on training data, with effort="certify" and "predict"; single runs."""
+    quick = quick_asked(main.__doc__)
+    warnings.simplefilter("ignore")  # scales are far off on purpose
+    names = ["diabetes, raw y, relative alpha"] if quick else list(CASES)
+    _fit(names[0], "predict")  # imports are not timed
+    efforts = ("certify", "predict")
+    report(
+        "everyday", [_fit(name, effort) for name in names for effort in efforts], write=not quick
+    )
+
+
+def _fit(name: str, effort: str) -> dict[str, Any]:
+    X, y, model = CASES[name]()
+    model.set_params(effort=effort, random_state=0)
+    began = time.perf_counter()
+    model.fit(X, y)
+    return {
+        "case": name,
+        "effort": effort,
+        "seconds": time.perf_counter() - began,
+        "status": model.status_.name,
+        "gap": f"{model.certificate_.relative_gap:.1e}",
+        "proved": model.certificate_.is_proof,
+        "width": model.network_.width,
+        "score": model.score(X, y),
+    }
+
+
+def _diabetes(scale: str) -> tuple[Any, np.ndarray, Any]:
+    X, y = load_diabetes(return_X_y=True)
+    X, _, y, _ = train_test_split(StandardScaler().fit_transform(X), y, random_state=0)
+    return X, y, ConvexReLURegressor(alpha=0.02 if scale == "relative" else 0.01, alpha_scale=scale)
+
+
+def _prices(factor: float) -> tuple[Any, np.ndarray, Any]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 3))
+    y = factor * (np.abs(X[:, 0]) + X[:, 1] + 0.1 * rng.standard_normal(80)) + 2.5 * factor
+    return X, y, ConvexReLURegressor(alpha=0.02, alpha_scale="relative")
+
+
+def _wide(sparse: bool) -> tuple[Any, np.ndarray, Any]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 500))
+    return csr_array(X) if sparse else X, rng.standard_normal(20), ConvexReLURegressor()
+
+
+def _one_positive() -> tuple[Any, np.ndarray, Any]:
+    X = np.random.default_rng(0).standard_normal((3000, 4))
+    y = np.zeros(3000, dtype=int)
+    y[0] = 1
+    return X, y, ConvexReLUClassifier(class_weight="balanced")
+
+
+def _real() -> tuple[Any, np.ndarray, Any]:
+    name = "concrete" if "concrete" in real_names() else real_names()[0]
+    return *real_data(name), ConvexReLURegressor(alpha=0.003)
+
+
+def _images() -> tuple[Any, np.ndarray, Any]:
+    images, digits = mnist()
+    return images[:8000], digits[:8000], ConvexReLUClassifier(alpha=1e-3, time_limit=60)
+
+
+CASES: dict[str, Case] = {
+    "concrete, alpha = 0.003": _real,
+    "diabetes, standardised X, raw y": lambda: _diabetes("absolute"),
+    "diabetes, raw y, relative alpha": lambda: _diabetes("relative"),
+    "80 x 3, y about one": lambda: _prices(1.0),
+    "80 x 3, y about 1e5": lambda: _prices(8e4),
+    "80 x 3, y about 1e-4": lambda: _prices(1e-4),
+    "20 x 500, dense": lambda: _wide(sparse=False),
+    "20 x 500, sparse": lambda: _wide(sparse=True),
+    "3000 x 4, one positive, balanced": _one_positive,
+}
+if "CONVEXRELU_MNIST" in os.environ:
+    CASES["MNIST, 8000 x 784"] = _images
+
+
+if __name__ == "__main__":
+    main()
