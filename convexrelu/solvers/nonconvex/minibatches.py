@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
@@ -42,11 +41,17 @@ def minibatch_descent(
     z : array
         A point of the objective.
     random : RandomState
-        Shuffles the samples.
+        Shuffles the samples, and the batches of each pass.
     deadline : float
         Value of :func:`time.perf_counter` by which the step size has fallen to zero.
     """
     began, n_samples = time.perf_counter(), len(objective.rows)
+    # Shuffled once: later on a batch is a slice, which is far faster than rows from all over the memory. The first ones
+    # follow the last ones, for batches that go round the end.
+    order = np.resize(random.permutation(n_samples), n_samples + _BATCH)
+    samples = _Samples(
+        *(each[order] for each in (objective.rows, objective.target, objective.weights))
+    )
     n_steps = max(_FEWEST_STEPS, _PASSES * n_samples // _BATCH)
     point: Any = z.astype(np.float32)
     mean, square = np.zeros_like(point), np.zeros_like(point)
@@ -56,7 +61,8 @@ def minibatch_descent(
             done = max(step / n_steps, spent)
             if done >= 1:
                 break
-            gradient = _gradient(objective, batch, point)
+            part = _Samples(*(each[batch] for each in samples))
+            gradient = _gradient(objective, part, point)
             mean += (1 - _DECAY) * (gradient - mean)
             square += (1 - _DECAY_OF_SQUARES) * (gradient * gradient - square)
             size = _FIRST_STEP * 0.5 * (1 + math.cos(math.pi * done)) / (1 - _DECAY ** (step + 1))
@@ -65,26 +71,35 @@ def minibatch_descent(
     return objective.balanced(point.astype(np.float64))
 
 
-def _batches(n_samples: int, random: np.random.RandomState) -> Iterator[NDArray[np.intp]]:
+class _Samples(NamedTuple):
+    """Rows, targets, and weights."""
+
+    rows: Array
+    target: Array
+    weights: Array
+
+
+def _batches(n_samples: int, random: np.random.RandomState) -> Iterator[slice]:
+    """Slices in random order, pass after pass, each pass from another sample on; they go round the end."""
     while True:
-        order = random.permutation(n_samples)
-        for start in range(0, max(1, n_samples - _BATCH + 1), _BATCH):
-            yield order[start : start + _BATCH]
+        starts = (random.randint(n_samples) + np.arange(0, n_samples, _BATCH)) % n_samples
+        for start in random.permutation(starts).tolist():
+            yield slice(start, start + _BATCH)
 
 
-def _gradient(objective: RoundedObjective, batch: NDArray[np.intp], z: Array) -> Array:
+def _gradient(objective: RoundedObjective, samples: _Samples, z: Array) -> Array:
     """Of the objective on some samples, without smoothing; arrays of shape (batch, m) are what takes time."""
     problem, slope = objective.problem, objective.problem.slope
     inner, outer, intercept = objective.parts(z)
-    rows, target = objective.rows[batch], objective.target[batch]
-    weights = objective.weights[batch] * (len(objective.rows) / len(batch))
+    rows, target, weights = samples
+    weights = weights * (len(objective.rows) / len(rows))
     hidden = rows @ inner.T
     active = hidden > 0
     slopes = active if slope == 0.0 else np.where(active, np.float32(1.0), np.float32(slope))
     hidden *= slopes
     outputs = objective.like_targets((hidden @ outer + intercept).astype(np.float64))
     pull = rounded_loss(problem.loss, outputs, target, _ROUNDING)[1]
-    pull = (weights[:, None] * pull.reshape(len(batch), -1)).astype(np.float32)
+    pull = (weights[:, None] * pull.reshape(len(rows), -1)).astype(np.float32)
     by_hidden = pull @ outer.T
     by_hidden *= slopes
     by_inner = by_hidden.T @ rows + np.float32(objective.alpha) * objective.penalised * inner

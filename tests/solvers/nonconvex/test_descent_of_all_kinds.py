@@ -261,8 +261,10 @@ def test_gradients_of_a_batch_are_those_of_the_objective(monkeypatch, loss, acti
     objective, random = module.RoundedObjective(problem), np.random.RandomState(0)
     z = objective.random_point(random)
     z = z + 0.1 * random.standard_normal(len(z))
-    batch = random.permutation(problem.n_samples)
-    own = minibatches._gradient(objective, batch, z.astype(np.float32))
+    order = random.permutation(problem.n_samples)
+    parts = (objective.rows, objective.target, objective.weights)
+    samples = minibatches._Samples(*(part[order] for part in parts))
+    own = minibatches._gradient(objective, samples, z.astype(np.float32))
     _, gradient = objective(z, width)
     np.testing.assert_allclose(own, gradient, atol=1e-4 * np.abs(gradient).max())
 
@@ -279,3 +281,15 @@ def test_batches_end_near_the_optimum(monkeypatch, loss, bias):
         patch.setattr(descent, "FEW_SAMPLES", 5_000)
         best = min(problem.objective(run(problem, seed)) for seed in range(2))
     assert by_lbfgs <= best + 0.05 * (constant - best) + 1e-9
+
+
+@pytest.mark.parametrize("n_samples", [3, 256, 257, 1000])
+def test_batches_reach_all_samples_alike(n_samples):
+    batches, count = minibatches._batches(n_samples, np.random.RandomState(0)), np.zeros(n_samples)
+    order = np.resize(np.arange(n_samples), n_samples + minibatches._BATCH)
+    for _ in range(2000):
+        chosen = order[next(batches)]
+        assert len(chosen) == minibatches._BATCH
+        np.add.at(count, chosen, 1)
+    assert count.min() > 0.8 * count.mean()
+    assert count.max() < 1.2 * count.mean()
