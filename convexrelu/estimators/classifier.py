@@ -19,7 +19,7 @@ from convexrelu.estimators.base import (
     checked_weights,
     naming,
 )
-from convexrelu.estimators.parameters import with_parameters
+from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem

@@ -13,7 +13,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.classifier import Classifier, ConvexReLUClassifier
 from convexrelu.estimators.cross_validation import CrossValidated, mean_loss
-from convexrelu.estimators.parameters import with_parameters
+from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.solvers.base import ProgramSolver

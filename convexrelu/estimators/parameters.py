@@ -1,94 +1,26 @@
 """The parameters of the network estimators, in one table: defaults, what is allowed, and what docstrings say of them.
 
-:func:`with_parameters` makes scikit-learn's constraints of it, and sections of docstrings. Signatures are written out
-in each class, where scikit-learn and type checkers read them; a test compares them with the table.
+:func:`~convexrelu.estimators.docstrings.with_parameters` makes scikit-learn's constraints of it, and sections of
+docstrings. Signatures are written out in each class, where scikit-learn and type checkers read them; a test compares
+them with the table.
 """
 
 from __future__ import annotations
 
-import inspect
-import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from convexrelu.estimators.entries import Entry, Kind, Parameter
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles.selection import ORACLES
 from convexrelu.problem.training_problem import ACTIVATIONS
 from convexrelu.solvers.base import SOLVERS
 from convexrelu.training.options import EFFORTS, PATTERNS
 
-__all__ = ["ATTRIBUTES", "PARAMETERS", "Entry", "Parameter", "parameters_of", "with_parameters"]
-
-# An estimator is a regressor or a classifier, and is given its `alpha` ("fixed") or chooses it ("cv").
-Kind = Literal["regressor", "classifier", "fixed", "cv"]
-Class = TypeVar("Class", bound=type[Any])
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Description of a name in docstrings.
-
-    Attributes
-    ----------
-    name, type, text : str
-        As numpydoc has them.
-    only : str
-        The kind of estimators that have it; empty if all have.
-    regressor, classifier, cv : str
-        Added to the text for estimators of that kind.
-    """
-
-    name: str
-    type: str
-    text: str
-    _: KW_ONLY
-    only: Kind | Literal[""] = ""
-    regressor: str = ""
-    classifier: str = ""
-    cv: str = ""
-
-    def text_for(self, kinds: Sequence[Kind]) -> str:
-        """The text, with what is added for these kinds."""
-        added = {"regressor": self.regressor, "classifier": self.classifier, "cv": self.cv}
-        texts = [self.text, *(text for kind, text in added.items() if kind in kinds)]
-        return " ".join(filter(None, texts))
-
-    @property
-    def heading(self) -> str:
-        """Name and type."""
-        return f"{self.name} : {self.type}" if self.type else self.name
-
-
-@dataclass(frozen=True)
-class Parameter(Entry):
-    """A parameter.
-
-    Attributes
-    ----------
-    default : object
-        The default.
-    allowed : list or callable
-        Constraints of scikit-learn, any of which is enough; or a function that returns them, where that takes time.
-    """
-
-    _: KW_ONLY
-    default: Any
-    allowed: list[Any] | Callable[[], list[Any]]
-
-    @property
-    def constraints(self) -> list[Any]:
-        """Constraints of the parameter, as a list."""
-        return self.allowed() if callable(self.allowed) else self.allowed
-
-    @property
-    def heading(self) -> str:
-        """Name, type and default."""
-        shown = f'"{self.default}"' if isinstance(self.default, str) else repr(self.default)
-        return f"{super().heading}, default={shown}"
+__all__ = ["ATTRIBUTES", "EXCEPTIONS", "PARAMETERS", "WARNINGS", "parameters_of"]
 
 
 def _one_of(names: Iterable[str]) -> str:
@@ -453,7 +385,7 @@ ATTRIBUTES = (
     ),
 )
 
-_WARNINGS = (
+WARNINGS = (
     Entry(
         "AlphaWarning",
         "",
@@ -472,7 +404,7 @@ _WARNINGS = (
     ),
 )
 
-_EXCEPTIONS = (
+EXCEPTIONS = (
     Entry("ValueError", "", "For bad input; the message names the argument."),
     Entry(
         "KeyboardInterrupt",
@@ -487,48 +419,3 @@ _EXCEPTIONS = (
 def parameters_of(*kinds: Kind) -> list[Parameter]:
     """Parameters of an estimator of these kinds."""
     return [parameter for parameter in PARAMETERS if parameter.only in ("", *kinds)]
-
-
-def with_parameters(*kinds: Kind) -> Callable[[Class], Class]:
-    """Give an estimator class of these kinds its constraints, and the sections of its docstring for ``{sections}``."""
-
-    def decorate(cls: Class) -> Class:
-        parameters = parameters_of(*kinds)
-        cls._parameter_constraints = {one.name: one.constraints for one in parameters}
-        if cls.__doc__:  # python -OO has none
-            doc = inspect.cleandoc(cls.__doc__)
-            cls.__doc__ = doc.replace("{sections}", _sections(parameters, kinds))
-        return cls
-
-    return decorate
-
-
-def _sections(parameters: Sequence[Parameter], kinds: Sequence[Kind]) -> str:
-    """Parameters, attributes, warnings and exceptions as numpydoc has them."""
-    sections: dict[str, Sequence[Entry]] = {
-        "Parameters": parameters,
-        "Attributes": ATTRIBUTES,
-        "Warns": _WARNINGS,
-        "Raises": _EXCEPTIONS,
-    }
-    return "\n\n".join(
-        "\n".join([title, "-" * len(title), *_items(entries, kinds)])
-        for title, entries in sections.items()
-    )
-
-
-def _items(entries: Iterable[Entry], kinds: Sequence[Kind]) -> list[str]:
-    indent = " " * 4
-    return [
-        f"{entry.heading}\n"
-        + textwrap.fill(
-            entry.text_for(kinds),
-            width=100,
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for entry in entries
-        if entry.only in ("", *kinds)
-    ]

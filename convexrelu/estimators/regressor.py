@@ -15,7 +15,7 @@ from convexrelu.estimators.base import (
     checked_weights,
     naming,
 )
-from convexrelu.estimators.parameters import with_parameters
+from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem

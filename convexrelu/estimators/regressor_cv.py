@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.cross_validation import CrossValidated, mean_loss
-from convexrelu.estimators.parameters import with_parameters
+from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles import Oracle, OracleFactory

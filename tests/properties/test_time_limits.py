@@ -14,7 +14,7 @@ from convexrelu.oracles import CellOracle, PatternOracle, RelaxationOracle, prov
 from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.patterns import enumerate_patterns
 from convexrelu.patterns.enumerate import RowSpace
-from convexrelu.problem.training_problem import _distinct_rows
+from convexrelu.problem.distinct_rows import distinct_rows
 from convexrelu.programs import ReLUProgram
 from convexrelu.results.status import SolverWarning, Status
 
@@ -239,7 +239,7 @@ def test_distinct_rows_are_those_of_numpy(kind):
         table = table[rng.integers(0, 20, 50)]
     if kind == "few values":
         table = rng.integers(0, 2, (50, 7)).astype(float)
-    first, inverse = _distinct_rows(table)
+    first, inverse = distinct_rows(table)
     _, wanted_first, wanted = np.unique(table, axis=0, return_index=True, return_inverse=True)
     assert_allclose(first, wanted_first)
     assert_allclose(inverse, wanted.ravel())

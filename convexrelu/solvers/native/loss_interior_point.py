@@ -39,7 +39,6 @@ import numpy as np
 
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
-from convexrelu.losses import Loss, Multinomial, Poisson, SeparableLoss
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
 from convexrelu.results.status import Status
@@ -52,6 +51,7 @@ from convexrelu.solvers.native.cone_points import (
     starting_point,
 )
 from convexrelu.solvers.native.saddle_system import BlockSystem, OutputMap, OutputSystem
+from convexrelu.solvers.native.separable import separable
 
 __all__ = ["loss_interior_point"]
 
@@ -194,7 +194,7 @@ class _Program:
             rows.repeat_interleave(k, dim=0), self.tensor((sides * outer).reshape(-1, n * k))
         )
         self.slacks = Slacks(rows, inside) if cones else Slacks(rows[:0], inside[:, :0])
-        self.loss, self.targets = _separable(problem.loss, self.y, k)
+        self.loss, self.targets = separable(problem.loss, self.y, k)
         self.weights = self.tensor(np.repeat(problem.weights, k))
         self.free = self._free_columns(n, k)
         low, high = self.loss.domain(self.targets)
@@ -367,17 +367,6 @@ class _Program:
             seconds=seconds,
             dual=self.problem.feasible(self.shaped(end.v) * (units.value / units.tau)),
         )
-
-
-def _separable(loss: Loss, y: Array, n_outputs: int) -> tuple[SeparableLoss, Array]:
-    """The loss of flat outputs, with its targets."""
-    if isinstance(loss, SeparableLoss):
-        return loss, y.ravel()
-    if not isinstance(loss, Multinomial):
-        raise ValueError(
-            f"interior points do not support loss={loss.name!r}, which is not a sum over outputs"
-        )
-    return Poisson(), np.eye(n_outputs)[y.astype(np.int64)].ravel()
 
 
 def _rate(room: Tensor, step: Tensor) -> float:
