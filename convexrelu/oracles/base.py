@@ -168,8 +168,9 @@ def witnesses(
     slope : float
         Negative slope of ``φ``.
     """
-    masks = directions @ design.T >= 0
-    sums = moments(design, v, directions, slope)
+    outputs = directions @ design.T
+    masks = outputs >= 0
+    sums = activate(outputs, slope) @ v
     values = sizes(sums)
     if v.ndim == 1:
         signs = np.where(sums < 0, -1.0, 1.0)

@@ -176,7 +176,8 @@ class GeneralSearchOracle(Search):
         """Local maxima near the starts: masks, directions, and their output directions."""
         from convexrelu.oracles.search.local_maxima import climb
 
-        X, directions = self._tensor(self._rows), self._sharpened(v, starts, deadline)
+        X = self._tensor(self._rows)
+        directions = self._sharpened(X, v, starts, deadline)
         plus = X.new_ones(len(directions))
         masks = directions @ self._rows.T >= 0
         signs, values = self._moments(directions, v)
@@ -197,11 +198,9 @@ class GeneralSearchOracle(Search):
             rising = rising[strongest_first(values[rising])[:_REFINED]]
         return consistent(masks, directions, self.design), directions, signs
 
-    def _sharpened(self, v: Array, starts: Array, deadline: float) -> Array:
+    def _sharpened(self, X: Tensor, v: Array, starts: Array, deadline: float) -> Array:
         """Newton steps on the scalar functions of the starts."""
         from convexrelu.oracles.search.local_maxima import sharpen
-
-        X = self._tensor(self._rows)
 
         def sharpened(part: Array) -> Array:
             own, u = self._tensor(self._moments(part, v)[0] @ v.T), self._tensor(part)
