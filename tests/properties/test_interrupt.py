@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 from convexrelu import ConvexReLURegressor, Status, TrainingProblem, regularization_path, train
 from convexrelu.oracles import SearchOracle
 from convexrelu.oracles.bounds import branch_and_bound
-from convexrelu.oracles.bounds.boxes import Tree
+from convexrelu.oracles.bounds.tree import Tree
 from convexrelu.solvers.native.solver import NativeSolver
 from convexrelu.solvers.nonconvex import descent
 from convexrelu.training.cutting_plane import CuttingPlane
@@ -130,7 +130,7 @@ MOMENTS = {
     "second program": (NativeSolver, "relu", 2),
     "second pricing": (SearchOracle, "__call__", 2),
     "verification": (branch_and_bound.BranchAndBoundOracle, "__call__", 1),
-    "amid a verification": (Tree, "sweep", 5),
+    "amid a verification": (Tree, "grow", 2),
 }
 
 

@@ -10,15 +10,14 @@ import numpy as np
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import Oracle, OracleReport, strongest_first
-from convexrelu.oracles.bounds.boxes import Goal, Tree
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
+from convexrelu.oracles.bounds.tree import Goal, Tree, rounding_of
 from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.patterns.activation import first_of_each
 from convexrelu.patterns.enumerate import RowSpace
 
 __all__ = ["BranchAndBoundOracle"]
 
-_EPS = float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
 
 _N_WITNESSES = 64  # as for sweeps
@@ -28,19 +27,13 @@ class BranchAndBoundOracle:
     r"""Upper bounds on ``M(v)`` from boxes that cover the sphere: valid whenever the search stops.
 
     ``h(u) = vᵀ relu(X̃u)`` is positively homogeneous, so that ``M(v) ≤ T`` if ``h(u) ≤ T‖u‖`` on the faces ``u_k =
-    ±1`` of the cube. On a box of a face ``t_i = x̃_iᵀu`` lies in an interval ``[l_i, r_i]``, and where that contains
-    zero in its interior::
+    ±1`` of the cube. ``h = P − N`` is a difference of convex functions. On a box of a face, ``N(u) + T‖u‖`` is at least
+    a linear function ``pᵀu``, and the convex ``P(u) − pᵀu`` is largest at a corner: a box where it is negative at all
+    corners is closed. Among many ``p`` a good one is found by a few steps; what the tables of corners exclude is cut
+    off; the others are halved. :mod:`convexrelu.oracles.bounds.corner_bound` has the derivation.
 
-        v_i > 0:   v_i relu(t) ≤ v_i (t − l_i) r_i/(r_i − l_i)         (the chord: its concave envelope)
-        v_i < 0:   v_i relu(t) ≤ v_i m_i t      for any  m_i ∈ [0, 1]
-
-    Together ``h(u) ≤ gᵀu`` with one ``g`` for the box. With ``‖u‖ ≥ ûᵀu`` for any unit vector ``û`` this leaves a
-    linear function, whose maximum over the box is a sum of absolute values. A box on which it is not positive is
-    closed; the others are halved across the side that contributes most to the error, all of them in one sweep, which
-    may stop anywhere. The ``m_i`` and ``û`` are improved by a few steps.
-
-    The convex kinks (``v_i > 0``) are the reason to branch. Local maxima lie on concave kinks, where the right ``m_i``
-    make the bound exact: a box around a maximum needs to be small enough to contain no convex kink, but no smaller.
+    The boxes with the largest bounds come first, so that the bound falls all the time. It is compared to the level, or
+    to the largest value found. The points where boxes stay open are tried as witnesses.
 
     Parameters
     ----------
@@ -52,18 +45,19 @@ class BranchAndBoundOracle:
     rtol : float
         Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is given.
     max_work : float
-        Boxes times samples after which to stop.
+        Work after which to stop, about the number of additions; compiled code does some 10⁹ in a second, NumPy a tenth.
     random_state : int, RandomState or None
         Seed of the default search.
 
     Notes
     -----
-    One box costs about ten operations per entry of the design. The number of boxes grows exponentially with the
-    rank: for a hundred Gaussian samples see ``python -m benchmarks.pricing.bench_proofs``.
+    The number of boxes grows exponentially with the rank, and with ``Σ|v_i|‖x̃_i‖ / M(v)``: see ``python -m
+    benchmarks.pricing.bench_proofs``. Boxes are explored in compiled code, on all cores, where the package was
+    installed with a compiler, and in NumPy otherwise.
 
-    In floating point: corners of boxes are dyadic, hence exact; the rounding errors of all products are below
-    ``16 (n + r) √r ε Σ|v_i|‖x̃_i‖``, which is added to the bound, as is the residual of the rows outside their row
-    space.
+    In floating point: boxes, slopes and ``û`` are valid as they are stored, and the rounding errors of all tables and
+    products are below ``16 (n + r) √r ε Σ|v_i|‖x̃_i‖``, which is added to the bound, as is the residual of the rows
+    outside their row space.
 
     References
     ----------
@@ -107,12 +101,12 @@ class BranchAndBoundOracle:
             Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v))
             for sign in (1.0, -1.0)
         ]
-        left = self.max_work / max(1, len(v))
+        left = self.max_work
         while not goal.refuted and left > 0 and time.perf_counter() < deadline:
             tree = max(trees, key=lambda tree: tree.bound)
             if tree.bound <= goal.target or not tree.can_improve:
                 break
-            left -= tree.sweep(left, deadline)
+            left -= tree.grow(left)
         return self._report(v, found, trees)
 
     def _report(self, v: Array, found: OracleReport, trees: list[Tree]) -> OracleReport:
@@ -137,11 +131,9 @@ class BranchAndBoundOracle:
             values=values[order],
             n_starts=found.n_starts,
             finished=found.finished,
-            work=sum(tree.n_boxes for tree in trees),
+            work=int(sum(tree.work for tree in trees)),
         )
 
     def _padding(self, v: Array) -> float:
-        n, rank = self._space.coordinates.shape
-        rounding = 16 * (n + rank) * max(rank, 1) ** 0.5 * _EPS
-        outside = float(np.abs(v) @ self._space.residual)
-        return rounding * lipschitz_constant(self.design, v) + outside
+        rounding = rounding_of(self._space.coordinates.shape) * lipschitz_constant(self.design, v)
+        return rounding + float(np.abs(v) @ self._space.residual)

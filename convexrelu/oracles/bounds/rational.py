@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes, Examined, Goal, Tree
+from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes
+from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound, Examined
 
 __all__ = ["fractions", "shows_bound"]
 
@@ -21,9 +23,9 @@ _SHRINK = 1 - 2.0**-44  # of unit vectors, so that none is longer than one
 def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float = 4e8) -> bool:
     r"""Whether ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ level`` can be proved without rounding.
 
-    Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`. The slopes, the
-    ``û`` and the side to halve are chosen in floating point; the resulting bound on a box is checked in integers, to
-    which all data are scaled: floats are fractions with powers of two as denominators.
+    Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`, but only halved, not
+    clipped. The slopes, the ``û`` and the side to halve are chosen in floating point; the resulting bound on a box is
+    checked in integers, to which all data are scaled: floats are fractions with powers of two as denominators.
 
     Parameters
     ----------
@@ -104,10 +106,10 @@ class _Cover:
         self._up = v > 0
         # The same in floats of moderate size, for choosing.
         row_size, size = np.abs(rows).max(), np.abs(v).max()
-        floats = (v / size).astype(np.float64), (rows / row_size).astype(np.float64)
-        self._goal = Goal(level / (row_size * size), 0.0, 0.0)
-        self._tree = Tree(self._goal, 1.0, *floats, math.inf)
-        self._chord, self._slope = floats[0] > 0, floats[0] < 0
+        floats = (rows / row_size).astype(np.float64), (v / size).astype(np.float64)
+        self._target = level / (row_size * size)
+        self._bound = CornerBound(*floats, n_free=rows.shape[1], clips=False)
+        self._down = floats[1] < 0
 
     def shows(self, max_boxes: float) -> bool:
         """Halve boxes, the last ones first, until all are closed or one cannot be."""
@@ -116,49 +118,46 @@ class _Cover:
             last, boxes = boxes.select(slice(-_CHUNK, None)), boxes.select(slice(None, -_CHUNK))
             self.n_boxes += len(last.faces)
             with np.errstate(all="ignore"):
-                found = self._tree.examine(last)
-                self._tree.note(found.units)
-            if self._goal.refuted or self.n_boxes > max_boxes:
+                found = self._bound.examine(last, self._target)
+            if found.value > ABOVE * self._target or self.n_boxes > max_boxes:
                 return False
-            left = self._left(last, found)
-            last, across = last.select(left), found.undecided[left].argmax(axis=1)
-            if (np.take_along_axis(last.sides, across[:, None], axis=1) <= NARROWEST).any():
+            left = self._left(found)
+            last, across = last.select(left), found.errors[left].argmax(axis=1)
+            sides = (last.upper - last.lower)[np.arange(len(left)), across]
+            if (sides <= 2 * NARROWEST).any():
                 return False
             boxes = Boxes.join([boxes, last.halved(across)])
         return True
 
-    def _left(self, boxes: Boxes, found: Examined) -> Any:
+    def _left(self, found: Examined) -> Any:
         """Indices of the boxes that are not proved to be below the level."""
-        left = ~(found.excess <= 0)  # NaN stays open
-        hopeful = np.flatnonzero(~left)
+        left = ~found.closed
+        hopeful = np.flatnonzero(found.closed)
         slopes = np.zeros((len(hopeful), len(self.v)))
-        slopes[:, self._chord] = found.chords[hopeful]
-        slopes[:, self._slope] = found.slopes[hopeful]
+        slopes[:, self._down] = found.slopes[hopeful]
         left[hopeful] = ~self._below(
-            _scaled(boxes.centres[hopeful], _BOX_BITS),
-            _scaled(boxes.sides[hopeful], _BOX_BITS),
+            _scaled(found.boxes.lower[hopeful], _BOX_BITS),
+            _scaled(found.boxes.upper[hopeful], _BOX_BITS),
             _scaled(slopes, _BITS),
             _scaled(_SHRINK * found.units[hopeful], _BITS),
         )
         return np.flatnonzero(left)
 
-    def _below(self, centres: Any, sides: Any, slopes: Any, units: Any) -> Any:
-        """Whether these bounds are valid, and nonpositive, on each box: the proof.
+    def _below(self, lower: Any, upper: Any, slopes: Any, units: Any) -> Any:
+        """Whether these bounds are valid, and nonpositive, at all corners of each box: the proof.
 
-        With ``q = 2^50`` and integers ``m``: ``q relu(t) ≤ m t + c`` on an interval if it holds at its ends, and ``q
-        relu(t) ≥ m t`` everywhere if ``0 ≤ m ≤ q``. For ``‖û‖ ≤ q``, ``q ‖u‖ ≥ ûᵀu``.
+        With ``q = 2^50`` and integers ``m``: ``q relu(t) ≥ m t`` if ``0 ≤ m ≤ q``, and ``q ‖u‖ ≥ ûᵀu`` if ``‖û‖ ≤ q``.
+        Convex functions are largest at corners.
         """
         one = 2**_BITS
         rows, v, up = self.rows, self.v, self._up
-        middle, half = centres @ rows[up].T, sides @ np.abs(rows[up]).T
-        ends = [
-            (one * np.maximum(t, 0) - slopes[:, up] * t) for t in (middle - half, middle + half)
-        ]
-        constants = np.maximum(*ends) @ v[up] if up.any() else 0
-        linear = (slopes * v) @ rows - self.level * units
-        largest = (linear * centres).sum(axis=1) + (np.abs(linear) * sides).sum(axis=1) + constants
+        p = (slopes * np.maximum(-v, 0)) @ rows + self.level * units
         valid = ((slopes >= 0) & (slopes <= one)).all(axis=1) & ((units**2).sum(axis=1) <= one**2)
-        return (valid & (largest <= 0)).astype(bool)
+        for upper_ends in product((False, True), repeat=rows.shape[1]):
+            corners = np.where(np.array(upper_ends), upper, lower)
+            convex = np.maximum(corners @ rows[up].T, 0) @ v[up] if up.any() else 0
+            valid &= (one * convex <= (p * corners).sum(axis=1)).astype(bool)
+        return valid.astype(bool)
 
 
 def _scaled(floats: Any, bits: int) -> Any:

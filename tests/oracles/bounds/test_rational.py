@@ -115,27 +115,29 @@ def test_what_counts_as_proved_holds_on_the_box(seed):
         boxes = boxes.halved(across).select(rng.permutation(2 * len(across))[:50])
     slopes = rng.uniform(-0.02, 1.02, (len(boxes.faces), len(values)))
     units = boxes.centres * rng.uniform(0.3, 1.05, (len(boxes.faces), 1))
-    boxed = [rational._scaled(part, 41) for part in (boxes.centres, boxes.sides)]
+    boxed = [rational._scaled(part, 41) for part in (boxes.lower, boxes.upper)]
     proposed = [rational._scaled(part, 50) for part in (slopes, units)]
     proved = cover._below(*boxed, *proposed)
     for _ in range(10):
-        u = boxed[0] + boxed[1] * rng.integers(-1, 2, boxed[1].shape)
+        u = boxed[0] + (boxed[1] - boxed[0]) * rng.integers(0, 3, boxed[1].shape) // 2
         h = np.maximum(u @ rows.T, 0) @ values
         below = [a <= 0 or a**2 <= level**2 * (w @ w) for a, w in zip(h, u, strict=True)]
         assert not (proved & ~np.array(below)).any()
 
 
 def test_units_longer_than_one_prove_nothing():
-    cover = rational._Cover(*rational._integers(fractions(np.eye(1)), fractions([1]), Fraction(1)))
+    # h(u) = 3 relu(u) − relu(2u) at u = 1, where it meets the level.
+    data = fractions(np.array([[1], [2]])), fractions([3, -1]), Fraction(1)
+    cover = rational._Cover(*rational._integers(*data))
     one, half = 2**50, 2**49
-    corner = np.array([[2**41]], dtype=object), np.array([[0]], dtype=object)
+    corner = np.array([[2**41]], dtype=object)
     for slope, unit, expected in [
         (one, one, True),
         (one, one + 1, False),
         (one + 1, one, False),
         (-1, one, False),
         (one, one - 1, False),
-        (half, one, True),  # a chord that is too flat is lifted
+        (half, one, False),
     ]:
-        given = np.array([[slope]], dtype=object), np.array([[unit]], dtype=object)
-        assert cover._below(*corner, *given)[0] == expected
+        given = np.array([[0, slope]], dtype=object), np.array([[unit]], dtype=object)
+        assert cover._below(corner, corner, *given)[0] == expected

@@ -7,7 +7,7 @@ import pytest
 
 from convexrelu.certificates.pricing import certificate_of
 from convexrelu.oracles import BranchAndBoundOracle, CellOracle, HybridOracle, OracleReport
-from convexrelu.oracles.bounds.boxes import Tree
+from convexrelu.oracles.bounds.tree import Tree
 from convexrelu.problem.dual import lower_bound
 from convexrelu.problem.training_problem import TrainingProblem
 from tests import reference
@@ -88,7 +88,7 @@ def test_settled_by_branch_and_bound_it_is_exact():
 def test_not_settled_it_is_between_the_value_found_and_a_proved_bound(clock, limit):
     options = {"max_work": 1e4} if limit == "work" else {}
     # The search takes no time, and the proof, of thousands of chunks of boxes, more than there is.
-    clock.charge(Tree, "_halve", 0.1)
+    clock.charge(Tree, "grow", 0.1)
     deadline = clock.now + 1.5 if limit == "time" else math.inf
     oracle = HybridOracle(BranchAndBoundOracle(WIDE, random_state=0, **options))
     report = oracle(WIDE_V, deadline=deadline)

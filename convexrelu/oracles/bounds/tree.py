@@ -1,0 +1,116 @@
+"""The open boxes of branch and bound, those with the largest bounds first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from convexrelu._utils.norms import lipschitz_constant
+from convexrelu._utils.typing import Array
+from convexrelu.oracles.bounds.boxes import Boxes
+from convexrelu.oracles.bounds.compiled import CompiledBound, corner_bound
+from convexrelu.oracles.bounds.corner_bound import ABOVE
+
+__all__ = ["Goal", "Tree", "rounding_of"]
+
+_EPS = float(np.finfo(np.float64).eps)
+_AT_ONCE = 16  # boxes that one turn explores
+# Work of one turn: about 0.2 s on one core, so that deadlines are kept.
+_TURN_COMPILED, _TURN_NUMPY = 2e8, 4e7
+_MAX_BYTES = 2**31  # memory limit of open boxes
+
+
+@dataclass
+class Goal:
+    """The value to which the bound is compared."""
+
+    level: float
+    rtol: float
+    found: float
+
+    @property
+    def target(self) -> float:
+        """Bound to reach: the level, or slightly above the best value found if that is larger."""
+        return self.level if self.level > self.found else (1 + self.rtol) * self.found
+
+    @property
+    def refuted(self) -> bool:
+        """Whether a value above the level has been found."""
+        return self.level > 0 and self.found > ABOVE * self.level
+
+
+class Tree:
+    """Open boxes for one sign, on ``h(u) = vᵀ relu(X̃u)`` in coordinates of the row space.
+
+    Boxes are bounded in principal axes of ``Σ |v_i| x̃_i x̃_iᵀ``, and in units in which all numbers are at most one.
+
+    Attributes
+    ----------
+    sign : float
+        Of ``h``.
+    n_boxes, work : int, float
+        Number of boxes examined, and about the number of additions.
+    witnesses : list of arrays of shape (r,)
+        Unit vectors at which larger and larger values were found.
+    """
+
+    def __init__(self, goal: Goal, sign: float, v: Array, rows: Array, bound: float) -> None:
+        self.sign = sign
+        self.n_boxes, self.work = 0, 0.0
+        self.witnesses: list[Array] = []
+        self._goal = goal
+        self._units = _power_of_two(rows), _power_of_two(v)
+        rows, v = rows / self._units[0], v / self._units[1]
+        self._axes = np.linalg.eigh((rows * np.abs(v)[:, None]).T @ rows)[1]
+        self._bound = corner_bound(rows @ self._axes, v)
+        self._turn = _TURN_COMPILED if isinstance(self._bound, CompiledBound) else _TURN_NUMPY
+        # Boxes are closed a little above the target, so that rounding keeps none open.
+        self._rounding = rounding_of(rows.shape) * lipschitz_constant(rows, v)
+        self._closed = 0.0  # bound over all closed boxes
+        self._open = Boxes.of_cube(rows.shape[1], self._scaled(bound))
+
+    @property
+    def bound(self) -> float:
+        """Bound on ``h`` over the sphere."""
+        largest = max(self._closed, float(self._open.bounds.max(initial=0.0)))
+        return largest * self._units[0] * self._units[1]
+
+    @property
+    def can_improve(self) -> bool:
+        """Whether another turn may lower the bound, and fits into memory."""
+        left = float(self._open.bounds.max(initial=0.0))
+        return left > self._closed and self._open.lower.nbytes < _MAX_BYTES / 8
+
+    def grow(self, max_work: float = math.inf) -> float:
+        """Explore the boxes with the largest bounds for a while; return the work done."""
+        target = self._scaled(self._goal.target) + self._rounding
+        order = np.argsort(-self._open.bounds, kind="stable")
+        taken, rest = self._open.select(order[:_AT_ONCE]), self._open.select(order[_AT_ONCE:])
+        found = self._bound.explore(taken, target, min(max_work, self._turn))
+        self._closed = max(self._closed, target, found.stuck)
+        above = found.left.bounds > target
+        self._open = Boxes.join([rest, found.left.select(above)])
+        self.n_boxes += found.n_boxes
+        self.work += found.work
+        value = found.value * self._units[0] * self._units[1]
+        if value > self._goal.found:
+            self._goal.found = value
+            self.witnesses.append(self._axes @ found.witness)
+        return found.work
+
+    def _scaled(self, value: float) -> float:
+        return value / self._units[0] / self._units[1]
+
+
+def rounding_of(shape: tuple[int, ...]) -> float:
+    """Rounding errors of a bound, relative to ``Σ|v_i|‖x̃_i‖``: see :mod:`convexrelu.oracles.bounds.corner_bound`."""
+    n, rank = shape
+    return 16 * (n + rank) * max(rank, 1) ** 0.5 * _EPS
+
+
+def _power_of_two(values: Array) -> float:
+    """About the largest size, so that dividing by it is exact; 1 for zeros."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return 2.0 ** math.frexp(largest)[1] if largest else 1.0
