@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
-from convexrelu.estimators.base import checked_inputs
+from convexrelu.estimators.data import checked_inputs
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["ConvexReLUFeatures"]
