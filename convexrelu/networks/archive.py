@@ -98,8 +98,8 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], layout: Layout) -> None
 def _array(archive: ZipFile, info: ZipInfo, name: str, shape: tuple[int, ...]) -> Array:
     with archive.open(info) as member:
         _header(member, name)
-        content = member.read()
-    return np.frombuffer(content, dtype=_BYTES if name == _CHECKSUM else _NUMBERS).reshape(shape)
+        content: Any = np.frombuffer(member.read(), _BYTES if name == _CHECKSUM else _NUMBERS)
+    return content.reshape(shape)
 
 
 def _digest(kind: str, arrays: Mapping[str, Array]) -> bytes:

@@ -340,18 +340,18 @@ class TwoLayerNetwork:
         return to_torch(self, dtype=dtype, device=device)
 
     @classmethod
-    def from_torch(cls, module: torch.nn.Module) -> TwoLayerNetwork:
+    def from_torch(cls, module: torch.nn.Module, X: ArrayLike | None = None) -> TwoLayerNetwork:
         """Inverse of :meth:`to_torch`; see :func:`convexrelu.interop.torch.from_torch`."""
         from convexrelu.interop.torch import from_torch
 
-        return cls(**from_torch(module)._asdict())
+        return cls(**from_torch(module, X)._asdict())
 
     @classmethod
-    def from_sklearn(cls, regressor: MLPRegressor) -> TwoLayerNetwork:
+    def from_sklearn(cls, regressor: MLPRegressor, X: ArrayLike | None = None) -> TwoLayerNetwork:
         """Weights of a fitted ``MLPRegressor``; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
         from convexrelu.interop.sklearn import from_sklearn
 
-        return cls(**from_sklearn(regressor)._asdict())
+        return cls(**from_sklearn(regressor, X)._asdict())
 
     def _options(self) -> dict[str, Any]:
         return {"negative_slope": self.negative_slope, "skip_weights": self.skip_weights}

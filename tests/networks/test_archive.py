@@ -120,7 +120,7 @@ def test_forged_arrays_are_refused(tmp_path, case):
     forged = {**members_of(path), "hidden_weights.npy": FORGED[case]}
     assert forged != members_of(path)
     write_members(path, forged)
-    with pytest.raises(ValueError, match="path: .* is not a saved TwoLayerNetwork"):
+    with pytest.raises(ValueError, match=r"path: .* is not a saved TwoLayerNetwork"):
         TwoLayerNetwork.load(path)
 
 
