@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from convexrelu._utils.torch_import import nn, torch
 from convexrelu._utils.typing import Array
 from convexrelu.interop.agreement import Precision, check_agreement
-from convexrelu.interop.weights import HasWeights, Weights, weights_of
+from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, weights_of
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -39,6 +39,16 @@ def to_torch(
         Trainable. Its regularised loss equals the network's objective, so fine-tuning starts from
         there.
 
+    Raises
+    ------
+    ValueError
+        If a weight overflows in this type, or the type is none of real floating numbers.
+
+    Warns
+    -----
+    UserWarning
+        If this type rounds the weights of a neuron to zero.
+
     Examples
     --------
     >>> import torch
@@ -49,6 +59,8 @@ def to_torch(
     """
     weights = weights_of(network)
     dtype = torch.float64 if dtype is None else dtype
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype={dtype} is not a type of real floating numbers")
     # No random initialisation: it would advance the caller's generator.
     sizes = weights.hidden_weights.shape[::-1], weights.output_weights.shape[::-1]
     hidden, output = (
@@ -56,13 +68,11 @@ def to_torch(
     )
     slope = weights.negative_slope
     module = nn.Sequential(hidden, nn.LeakyReLU(slope) if slope else nn.ReLU(), output)
-    arrays = {
-        "0.weight": weights.hidden_weights,
-        "0.bias": weights.hidden_bias,
-        "2.weight": weights.output_weights,
-        "2.bias": weights.output_bias,
-    }
-    module.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+    names = "0.weight", "0.bias", "2.weight", "2.bias"
+    tensors = [torch.tensor(array).to(dtype) for array in weights[:4]]
+    inner, bias, outer, intercept = (_numbers(tensor) for tensor in tensors)
+    check_narrowing(weights, Weights(inner, bias, outer, intercept), str(dtype))
+    module.load_state_dict(dict(zip(names, tensors, strict=True)))
     return module.eval()
 
 

@@ -28,6 +28,7 @@ from convexrelu.problem.validation import (
     checked_skip_alpha,
     checked_slope,
     checked_weights,
+    freeze,
 )
 
 __all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
@@ -198,10 +199,7 @@ class TrainingProblem(Design):
             "weights": checked_weights(sample_weight, len(targets)),
             "n_outputs": function.n_outputs(targets),
         }
-        for name, value in values.items():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-            object.__setattr__(self, name, value)
+        self.__setstate__(values)
         if issparse(inputs) and activation in ("gated_relu", "threshold"):
             raise ValueError(
                 f"X is sparse with more features than samples, which activation={activation!r} does not support; "
@@ -213,6 +211,15 @@ class TrainingProblem(Design):
             )
         if self.free_skip:
             self._free_basis  # noqa: B018  raises where there is none
+
+    # Copies and pickles have the data alone; what is derived from them is computed again.
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            freeze(value)
+            object.__setattr__(self, name, value)
 
     # Primal
 
@@ -430,10 +437,7 @@ class TrainingProblem(Design):
 
     def _replace(self, **changes: object) -> TrainingProblem:
         other = object.__new__(TrainingProblem)
-        for field in fields(self):
-            object.__setattr__(
-                other, field.name, changes.get(field.name, getattr(self, field.name))
-            )
+        other.__setstate__({**self.__getstate__(), **changes})
         if "X" not in changes:
             kept = {name: self.__dict__[name] for name in _OF_THE_INPUTS if name in self.__dict__}
             other.__dict__.update(kept)

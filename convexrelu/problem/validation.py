@@ -30,6 +30,7 @@ __all__ = [
     "checked_skip_alpha",
     "checked_slope",
     "checked_weights",
+    "freeze",
 ]
 
 
@@ -160,3 +161,11 @@ def checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:
     if (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must be non-negative with at least one positive entry")
     return weights / weights.sum()
+
+
+def freeze(value: Any) -> None:
+    """Make an array read-only, or the arrays of a sparse matrix."""
+    parts = (value.data, value.indices, value.indptr) if issparse(value) else (value,)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            part.flags.writeable = False

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -232,3 +235,46 @@ def test_nearly_dependent_columns_of_a_free_skip_connection_cost_part_of_the_bou
     assert value - near.dual(v) > np.finfo(float).eps * condition * np.linalg.norm(v)
     assert value - near.dual(v) < 1e-2 * value
     assert far.dual(far.dual_point(far.no_outputs())) > 0
+
+
+def arrays_of(problem):
+    """All arrays of a problem, those that are derived from the data too."""
+    inputs = problem.X
+    parts = [inputs.data, inputs.indices] if sparse.issparse(inputs) else [inputs]
+    return [*parts, problem.y, problem.weights, problem.inputs, problem.design, problem.origin]
+
+
+COPIES = {
+    "new": lambda problem: problem,
+    "pickled": lambda problem: pickle.loads(pickle.dumps(problem)),
+    "copied": copy.copy,
+    "copied deeply": copy.deepcopy,
+    "condensed": lambda problem: problem.condensed(),
+    "with alpha": lambda problem: problem.with_alpha(0.5),
+}
+KINDS = {
+    "plain": (X, {}),
+    "without bias": (X, {"hidden_bias": False}),
+    "free bias": (X, {"hidden_bias": "free"}),
+    "wide": (np.random.default_rng(0).standard_normal((8, 30)), {"hidden_bias": False}),
+    "sparse": (sparse.random_array((8, 30), density=0.3, rng=0), {}),
+}
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_are_read_only_and_equal(kind, duplicate):
+    inputs, options = KINDS[kind]
+    problem = TrainingProblem(inputs, Y, 0.3, **options)
+    before = [np.array(array) for array in arrays_of(problem)]
+    twin = COPIES[duplicate](problem)
+    assert not any(array.flags.writeable for array in arrays_of(twin))
+    for name in ("y", "weights", "design"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(twin, name)[0] = 1.0
+        with pytest.raises(AttributeError):
+            setattr(twin, name, None)
+    if duplicate not in ("condensed", "with alpha"):
+        for one, other in zip(arrays_of(twin), before, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert twin.objective(twin.zero_network()) == problem.objective(problem.zero_network())
