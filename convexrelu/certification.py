@@ -239,6 +239,10 @@ def certify(
         sample_weight=sample_weight,
     )
     network = _as_network(network_or_module, problem)
+    if not math.isfinite(problem.objective(network)):
+        raise ValueError(
+            "network_or_module has weights so large that its objective overflows float64 on X with this alpha"
+        )
     if oracle == "spike_free":
         raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another oracle")
     if arithmetic not in ARITHMETICS:

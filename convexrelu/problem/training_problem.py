@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
 from convexrelu.problem.distinct_rows import distinct_rows
+from convexrelu.problem.units import Units
 from convexrelu.problem.validation import (
     ACTIVATIONS,
     checked_alpha,
@@ -31,7 +32,7 @@ from convexrelu.problem.validation import (
     freeze,
 )
 
-__all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
+__all__ = ["ACTIVATIONS", "TrainingProblem"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -40,36 +41,13 @@ _AT_A_KINK = 1e-9
 # Cached properties of inputs, biases and weights: a path shares them.
 _OF_THE_INPUTS = ("_sample_coordinates", "design", "origin", "bias_column", "_alive")
 
+# For methods whose results say by themselves that they have overflowed.
+_overflowing = np.errstate(over="ignore", invalid="ignore")
+
 
 class _HasBound(Protocol):
     @property
     def bound(self) -> float: ...
-
-
-class Units(NamedTuple):
-    """Scales in which data and targets are about one: ``X̃/ρ`` and ``(y − c₀)/τ``.
-
-    Attributes
-    ----------
-    rho : float
-        ``√(Σ_i s_i ‖x̃_i‖²)``, or 1 if that is zero.
-    center : float or array of shape (K,)
-        ``c₀``, the best constant output; zero without an intercept, or where the loss is not homogeneous.
-    tau : float
-        ``√(Σ_i s_i ‖y_i − c₀‖²)``, or 1 if that is zero or the loss is not homogeneous.
-    value : float
-        ``τ^p``, the scale of objectives, with ``p`` the degree of the loss.
-    """
-
-    rho: float
-    center: Any
-    tau: float
-    value: float
-
-    @property
-    def alpha(self) -> float:
-        """Scale of penalties: ``F(f) + alpha Σ‖u‖`` is `value` times the same at ``alpha`` over this."""
-        return self.value * self.rho / self.tau
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,8 +214,12 @@ class TrainingProblem(Design):
         """``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)`` of a network as it stands; without the biases where they are free."""
         return network.penalty(free_bias=self.free_bias)
 
+    @_overflowing
     def objective(self, network: TwoLayerNetwork) -> float:
-        """Regularised loss of a network as it stands, balanced or not; certificates are for this number."""
+        """Regularised loss of a network as it stands, balanced or not; certificates are for this number.
+
+        It is infinite or NaN where it overflows.
+        """
         value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
         if self.skip and network.skip_weights is not None:
             value += (
@@ -319,6 +301,7 @@ class TrainingProblem(Design):
             )
         return basis, float(singular[0] / singular[-1])
 
+    @_overflowing
     def rough_dual(self, v: Array) -> float:
         """``−F*(−v)`` without a bound on its rounding: much faster than `dual` on many samples, and no proof."""
         alive = self._alive
@@ -334,6 +317,7 @@ class TrainingProblem(Design):
         alive = self.weights > 0
         return slice(None) if alive.all() else alive
 
+    @_overflowing
     def dual(self, v: Array) -> float:
         """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's.
 
