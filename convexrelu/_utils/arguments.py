@@ -37,8 +37,8 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def is_number(value: object) -> bool:
-    """Whether this is a real number, and no truth value."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    """Whether this is a real number: no truth value, and no time difference, which NumPy calls an integer."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.timedelta64)
 
 
 def as_float(value: Any) -> float:

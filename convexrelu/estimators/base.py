@@ -22,7 +22,7 @@ from convexrelu._utils.arguments import check_number
 from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
-from convexrelu.estimators.data import checked_inputs
+from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.losses import Loss
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
@@ -221,7 +221,7 @@ class FixedAlphaEstimator(NetworkEstimator):
         object
             The fitted estimator.
         """
-        self._validate_params()
+        check_parameters(self)
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)

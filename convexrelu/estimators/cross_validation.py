@@ -31,6 +31,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from convexrelu._utils.arguments import float_array
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
+from convexrelu.estimators.data import check_parameters
 from convexrelu.estimators.fold_training import (
     Fold,
     FoldScores,
@@ -80,7 +81,7 @@ class CrossValidated(NetworkEstimator):
             The fitted estimator.
         """
         began = time.perf_counter()
-        self._validate_params()
+        check_parameters(self)
         _raise_for_params(params, self, "fit")
         inputs, targets, weights = self._checked(X, y, sample_weight)
         routed = self._routed(weights, params)

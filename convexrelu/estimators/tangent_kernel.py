@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.classifier import class_weights
 from convexrelu.estimators.data import (
+    check_parameters,
     checked_inputs,
     checked_weights,
     inputs_and_labels,
@@ -113,11 +114,11 @@ class NTKRidge(RegressorMixin, BaseEstimator):
         NTKRidge
             The fitted estimator.
         """
-        self._validate_params()
+        check_parameters(self)
         inputs, targets = inputs_and_targets(self, X, y, accept_sparse=False)
         self.dual_coef_, self.intercept_ = kernel_ridge(
             tangent_kernel(inputs, hidden_bias=self.hidden_bias),
-            targets.astype(np.float64),
+            targets,
             self.alpha,
             weights=_weights(sample_weight, inputs),
             fit_intercept=self.fit_intercept,
@@ -242,7 +243,7 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
         NTKSVC
             The fitted estimator.
         """
-        self._validate_params()
+        check_parameters(self)
         inputs, labels = inputs_and_labels(self, X, y, accept_sparse=False)
         weights = _weights(sample_weight, inputs)
         classes, index = np.unique(labels, return_inverse=True)

@@ -80,6 +80,6 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
 def _named(weights: Weights) -> dict[str, np.ndarray]:
     with np.errstate(over="ignore"):  # which is refused below
         single = [array.astype(np.float32) for array in weights[:4]]
-    inner, bias, outer, intercept = single
+    inner, bias, outer, intercept = (array.astype(np.float64) for array in single)
     check_narrowing(weights, Weights(inner, bias, outer, intercept), "float32")
     return dict(zip(("W", "b", "A", "c"), single, strict=True))
