@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 __all__ = ["LARGEST_ALPHA", "Units"]
 
 # In these units no penalty above one leaves a neuron, for least squares; larger ones are as good as this one.
-LARGEST_ALPHA = 1e100
+LARGEST_ALPHA = 1e6
 
 
 class Units(NamedTuple):
