@@ -143,7 +143,8 @@ def certify(
         A network with one output; ``Sequential(Linear, ReLU, Linear)``; a fitted
         :class:`sklearn.neural_network.MLPRegressor` with one hidden layer of ReLU units; or an estimator whose
         `network_` is a :class:`~convexrelu.TwoLayerNetwork`. The objective is computed from the weights as they
-        are; ``network.merge()`` gives the same function at its smallest penalty.
+        are; ``network.merge()`` gives the same function at its smallest penalty. What a module computes in evaluation
+        mode, or a regressor predicts, is compared with the outputs of these weights on `X`.
     X : array of shape (n, d)
         Training inputs.
     y : array of shape (n,) or (n, K)
@@ -183,7 +184,7 @@ def certify(
     ------
     ValueError
         For bad data, a network that does not fit them, one with a bias or intercept that the problem
-        forbids, or an unknown option.
+        forbids, one that computes something else than its weights say, as with a hook, or an unknown option.
 
     Notes
     -----
@@ -238,6 +239,10 @@ def certify(
         sample_weight=sample_weight,
     )
     network = _as_network(network_or_module, problem)
+    if not math.isfinite(problem.objective(network)):
+        raise ValueError(
+            "network_or_module has weights so large that its objective overflows float64 on X with this alpha"
+        )
     if oracle == "spike_free":
         raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another oracle")
     if arithmetic not in ARITHMETICS:
@@ -366,7 +371,7 @@ def _sharpest(own: Certificate, other: Certificate) -> Certificate:
 
 def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
     try:
-        network = _converted(getattr(given, "network_", given))
+        network = _converted(given, problem.X)
     except ValueError as error:
         raise ValueError(f"network_or_module is no two-layer ReLU network: {error}") from error
     if network.n_features != problem.n_features:
@@ -391,9 +396,29 @@ def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
     return network
 
 
-def _converted(given: Any) -> TwoLayerNetwork:
-    if isinstance(given, TwoLayerNetwork):
-        return given
+def _converted(given: Any, X: Any) -> TwoLayerNetwork:
+    """The network; what comes from elsewhere must have the network's outputs on the samples."""
     if isinstance(given, BaseEstimator):
-        return TwoLayerNetwork.from_sklearn(given)
-    return TwoLayerNetwork.from_torch(given)
+        given = getattr(given, "network_", given)
+    if isinstance(given, TwoLayerNetwork):
+        return _plain(given, X)
+    if isinstance(given, BaseEstimator):
+        return TwoLayerNetwork.from_sklearn(given, X)
+    return TwoLayerNetwork.from_torch(given, X)
+
+
+def _plain(network: TwoLayerNetwork, X: Any) -> TwoLayerNetwork:
+    """The network without what a subclass may have changed."""
+    if type(network) is TwoLayerNetwork:
+        return network
+    plain = TwoLayerNetwork(
+        network.hidden_weights,
+        network.hidden_bias,
+        network.output_weights,
+        network.output_bias,
+        negative_slope=network.negative_slope,
+        skip_weights=network.skip_weights,
+    )
+    if not np.array_equal(network.predict(X), plain.predict(X)):
+        raise ValueError(f"a {type(network).__name__} predicts other outputs than its weights have")
+    return plain

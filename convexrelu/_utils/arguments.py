@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import numbers
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 
 from convexrelu._utils.typing import Array
 
-__all__ = ["check_choice", "check_number", "finite_array"]
+__all__ = [
+    "LARGEST_PENALTY",
+    "as_float",
+    "check_choice",
+    "check_kind",
+    "check_number",
+    "finite_array",
+    "float_array",
+    "is_number",
+]
+
+# Penalties up to here leave room below the largest float64 for their products with the sizes of networks.
+LARGEST_PENALTY = 1e300
+_KINDS = {"M": "Dates", "m": "Time differences", "V": "Records", "c": "Complex data"}
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -22,12 +36,89 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         )
 
 
+def is_number(value: object) -> bool:
+    """Whether this is a real number: no truth value, and no time difference, which NumPy calls an integer."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.timedelta64)
+
+
+def as_float(value: Any) -> float:
+    """A real number in float64: infinity where it is too large, which a check of its range then refuses."""
+    try:
+        with np.errstate(over="ignore"):
+            return float(value)
+    except OverflowError:  # of an integer or a fraction
+        return float("inf") if value > 0 else float("-inf")
+
+
 def check_number(name: str, value: Any, kind: type, least: int) -> None:
     """Raise an error if a value is not a finite number of this kind, or is below `least`."""
-    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:  # type: ignore[operator]
+    most = sys.maxsize if kind is numbers.Integral else sys.float_info.max
+    if not (is_number(value) and isinstance(value, kind) and least <= as_float(value) <= most):
+        shown = "an integer" if kind is numbers.Integral else "a number"
+        raise ValueError(f"{name}={value!r} is not {shown} of at least {least}")
+
+
+def check_kind(name: str, value: Any) -> None:
+    """Raise an error for what NumPy would turn into numbers that nobody meant.
+
+    These are dates and time differences, whose ``NaT`` becomes -9.2e18, records, complex numbers, whose imaginary part
+    would be lost, and masked entries, whose mask would be. Lists and object arrays are looked through.
+    """
+    if isinstance(value, list | tuple):
+        _check_entries(name, value)
+        return
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries, which are not supported; fill or drop them")
+    array = value if issparse(value) else _as_array(name, value)
+    _check_dtype(name, array.dtype)
+    if array.dtype.kind == "O" and not issparse(array):
+        _check_entries(name, array.ravel().tolist())
+
+
+def _check_entries(name: str, entries: Any) -> None:
+    for entry in entries:
+        if isinstance(entry, np.generic):
+            _check_dtype(name, entry.dtype)
+        elif isinstance(entry, complex):
+            _check_dtype(name, np.dtype(complex))
+        elif isinstance(entry, np.ndarray | list | tuple):
+            check_kind(name, entry)
+
+
+def _check_dtype(name: str, dtype: np.dtype) -> None:
+    if dtype.kind in _KINDS:
         raise ValueError(
-            f"{name}={value!r} is not {'an integer' if kind is numbers.Integral else 'a number'} of at least {least}"
+            f"{name} is not an array of real numbers: {_KINDS[dtype.kind]} not supported"
         )
+
+
+def _as_array(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # the last from tensors
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+
+
+def float_array(name: str, value: ArrayLike) -> Array:
+    """A float64 copy of an array of real numbers, or a ValueError that calls it `name`; it may have NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float_array("y", np.array(["2024-01-01"], dtype="datetime64[D]"))
+    Traceback (most recent call last):
+        ...
+    ValueError: y is not an array of real numbers: Dates not supported
+    """
+    check_kind(name, value)
+    array = _as_array(name, value)
+    try:
+        with np.errstate(over="ignore"):  # of longer floats, which become infinite
+            return np.array(array, dtype=np.float64, order="C")
+    except OverflowError as error:
+        raise ValueError(f"{name} has entries that are too large for float64") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
 
 
 def finite_array(name: str, value: ArrayLike, *shape: int | str) -> Array:
@@ -42,18 +133,13 @@ def finite_array(name: str, value: ArrayLike, *shape: int | str) -> Array:
         ...
     ValueError: X has shape (2, 2), expected (n, 3)
     """
-    try:
-        if np.iscomplexobj(value):
-            raise TypeError("complex numbers")
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    array = float_array(name, value)
     if shape and not _fits(array.shape, shape):
         expected = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         if not np.isfinite(np.square(array).sum()):
             raise ValueError(
                 f"{name} has entries up to {np.abs(array).max():.3g}, whose squares overflow float64; rescale it"

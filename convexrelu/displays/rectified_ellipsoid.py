@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, float_array
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW
@@ -264,7 +264,7 @@ def _checked_rows(X: ArrayLike) -> Array:
 
 
 def _checked_dual(v: ArrayLike, n_samples: int) -> Array:
-    dual = np.asarray(v, dtype=np.float64)
+    dual = float_array("v", v)
     if dual.shape != (n_samples,):
         raise ValueError(f"v has shape {dual.shape}, expected ({n_samples},)")
     if not (np.isfinite(dual).all() and dual.any()):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from convexrelu._utils.arguments import float_array
 from convexrelu._utils.typing import Array
 from convexrelu.results.result import Result
 
@@ -102,7 +103,7 @@ class RegularizationPathDisplay:
         ValueError
             If there are no results, or more results than penalties; there may be fewer, after an interruption.
         """
-        penalties = np.asarray(alphas, dtype=np.float64).ravel()
+        penalties = float_array("alphas", alphas).ravel()
         if not 0 < len(results) <= len(penalties):
             raise ValueError(
                 f"results has {len(results)} entries, expected 1 to {len(penalties)}, as for alphas"

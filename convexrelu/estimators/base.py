@@ -7,8 +7,7 @@ import numbers
 import time
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,12 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import check_number
 from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.losses import Loss
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
@@ -39,7 +39,7 @@ from convexrelu.training.useful_penalties import complaint_about
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FixedAlphaEstimator", "NetworkEstimator", "checked_inputs", "checked_weights", "naming"]
+__all__ = ["FixedAlphaEstimator", "NetworkEstimator"]
 
 # Fraction of the time limit that training has where neurons are dropped afterwards.
 _TIME_TO_TRAIN = 0.9
@@ -221,7 +221,7 @@ class FixedAlphaEstimator(NetworkEstimator):
         object
             The fitted estimator.
         """
-        self._validate_params()
+        check_parameters(self)
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
@@ -272,31 +272,6 @@ class FixedAlphaEstimator(NetworkEstimator):
             problem.skip or network.skip_weights is None
         )
         return network if same_shape and same_kind else "descent"
-
-
-def checked_inputs(estimator: BaseEstimator, X: ArrayLike, *, reset: bool) -> Any:
-    """Dense or CSR inputs as floats; `reset` keeps their number and names of features."""
-    with naming("X"):
-        return validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=reset)
-
-
-def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:
-    """Weights as floats, one for each row of `X`."""
-    if sample_weight is None:
-        return None
-    with naming("sample_weight"):
-        return _check_sample_weight(sample_weight, X, dtype=np.float64)
-
-
-@contextmanager
-def naming(argument: str) -> Iterator[None]:
-    """Name the argument in numpy's complaint about something that is not a number."""
-    try:
-        yield
-    except ValueError as error:
-        if not str(error).startswith("could not convert"):
-            raise
-        raise ValueError(f"{argument} is not an array of numbers: {error}") from error
 
 
 def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) -> Array:

@@ -9,16 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
+from convexrelu._utils.arguments import float_array
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import (
     FixedAlphaEstimator,
     NetworkEstimator,
-    checked_weights,
-    naming,
 )
+from convexrelu.estimators.data import checked_weights, inputs_and_labels
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
@@ -77,9 +75,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
     ) -> tuple[Array, NDArray, Array | None]:
         if isinstance(self.loss, Loss) and not self.loss.takes_labels:
             raise ValueError(f"loss={self.loss!r} does not take labels; use ConvexReLURegressor")
-        with naming("X"):
-            inputs, labels = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(labels)
+        inputs, labels = inputs_and_labels(self, X, y)
         known = set(labels.tolist())
         for label in self.class_weight if isinstance(self.class_weight, dict) else ():
             if label not in known:
@@ -194,10 +190,9 @@ def class_weights(
         return np.ones(len(classes))
     if isinstance(class_weight, str):
         return totals.sum() / (len(classes) * totals)
-    try:
-        factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"class_weight={class_weight!r} is not made of numbers") from error
+    factors = float_array(
+        "class_weight", [class_weight.get(label, 1.0) for label in classes.tolist()]
+    )
     if not (np.isfinite(factors) & (factors > 0)).all():
         raise ValueError(f"class_weight={class_weight!r} is not made of positive finite numbers")
     return factors

@@ -28,8 +28,10 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
+from convexrelu._utils.arguments import float_array
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
+from convexrelu.estimators.data import check_parameters
 from convexrelu.estimators.fold_training import (
     Fold,
     FoldScores,
@@ -79,7 +81,7 @@ class CrossValidated(NetworkEstimator):
             The fitted estimator.
         """
         began = time.perf_counter()
-        self._validate_params()
+        check_parameters(self)
         _raise_for_params(params, self, "fit")
         inputs, targets, weights = self._checked(X, y, sample_weight)
         routed = self._routed(weights, params)
@@ -331,10 +333,7 @@ def mean_loss(loss: Loss, outputs: Array, targets: Array, sample_weight: Array |
 
 
 def _checked_alphas(alphas: ArrayLike) -> Array:
-    try:
-        values = np.asarray(alphas, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"alphas is not an array of numbers: {error}") from error
+    values = float_array("alphas", alphas)
     if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
         raise ValueError(f"alphas={alphas!r} is not a non-empty list of positive finite numbers")
     return np.sort(values)[::-1]

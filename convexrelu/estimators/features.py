@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
-from convexrelu.estimators.base import checked_inputs
+from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["ConvexReLUFeatures"]
@@ -87,7 +87,7 @@ class ConvexReLUFeatures(
         ConvexReLUFeatures
             The fitted transformer.
         """
-        self._validate_params()
+        check_parameters(self)
         checked_inputs(self, X, reset=True)
         estimator = clone(self.estimator).fit(X, y, **fit_params)
         if not isinstance(getattr(estimator, "network_", None), TwoLayerNetwork):

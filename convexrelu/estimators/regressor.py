@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import column_or_1d, validate_data
 
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import (
     FixedAlphaEstimator,
     NetworkEstimator,
-    checked_weights,
-    naming,
 )
+from convexrelu.estimators.data import checked_weights, inputs_and_targets
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles import Oracle, OracleFactory
@@ -41,20 +39,7 @@ class Regressor(RegressorMixin, NetworkEstimator):
     ) -> tuple[Array, Array, Array | None]:
         if isinstance(self.loss, Loss) and self.loss.takes_labels:
             raise ValueError(f"loss={self.loss!r} takes labels; use ConvexReLUClassifier")
-        if np.isscalar(y):
-            raise ValueError(f"y={y!r} is a scalar, expected an array of shape (n,) or (n, K)")
-        with naming("X or y"):
-            inputs, targets = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csr",
-                dtype=np.float64,
-                y_numeric=True,
-                multi_output=True,
-            )
-        if targets.ndim == 2 and targets.shape[1] == 1:
-            targets = column_or_1d(targets, warn=True)
+        inputs, targets = inputs_and_targets(self, X, y)
         return inputs, targets, checked_weights(sample_weight, inputs)
 
     def _problem(

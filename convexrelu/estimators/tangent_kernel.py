@@ -12,12 +12,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.svm import SVC
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
-from convexrelu.estimators.base import checked_weights, naming
 from convexrelu.estimators.classifier import class_weights
+from convexrelu.estimators.data import (
+    check_parameters,
+    checked_inputs,
+    checked_weights,
+    inputs_and_labels,
+    inputs_and_targets,
+)
 from convexrelu.kernels.ridge import kernel_ridge
 from convexrelu.kernels.tangent import tangent_kernel
 
@@ -109,16 +114,11 @@ class NTKRidge(RegressorMixin, BaseEstimator):
         NTKRidge
             The fitted estimator.
         """
-        self._validate_params()
-        with naming("X or y"):
-            inputs, targets = validate_data(
-                self, X, y, dtype=np.float64, y_numeric=True, multi_output=True
-            )
-        if targets.ndim == 2 and targets.shape[1] == 1:
-            targets = column_or_1d(targets, warn=True)
+        check_parameters(self)
+        inputs, targets = inputs_and_targets(self, X, y, accept_sparse=False)
         self.dual_coef_, self.intercept_ = kernel_ridge(
             tangent_kernel(inputs, hidden_bias=self.hidden_bias),
-            targets.astype(np.float64),
+            targets,
             self.alpha,
             weights=_weights(sample_weight, inputs),
             fit_intercept=self.fit_intercept,
@@ -129,7 +129,8 @@ class NTKRidge(RegressorMixin, BaseEstimator):
     def predict(self, X: ArrayLike) -> Array:
         """Predictions of shape (n,) or (n, K)."""
         check_is_fitted(self)
-        kernel = tangent_kernel(_inputs(self, X), self.X_fit_, hidden_bias=self.hidden_bias)
+        rows = checked_inputs(self, X, reset=False, accept_sparse=False)
+        kernel = tangent_kernel(rows, self.X_fit_, hidden_bias=self.hidden_bias)
         return kernel @ self.dual_coef_ + self.intercept_
 
     def __sklearn_tags__(self) -> Tags:
@@ -242,10 +243,8 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
         NTKSVC
             The fitted estimator.
         """
-        self._validate_params()
-        with naming("X"):
-            inputs, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
+        check_parameters(self)
+        inputs, labels = inputs_and_labels(self, X, y, accept_sparse=False)
         weights = _weights(sample_weight, inputs)
         classes, index = np.unique(labels, return_inverse=True)
         weights = weights * class_weights(self.class_weight, classes, index, weights)[index]
@@ -264,17 +263,14 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class labels of shape (n,)."""
         check_is_fitted(self)
-        return self.svc_.predict(_inputs(self, X))
+        return self.svc_.predict(checked_inputs(self, X, reset=False, accept_sparse=False))
 
     def decision_function(self, X: ArrayLike) -> Array:
         """Decision values: of shape (n,) for two classes, else with one column a class or a pair of classes."""
         check_is_fitted(self)
-        return self.svc_.decision_function(_inputs(self, X))
-
-
-def _inputs(estimator: BaseEstimator, X: ArrayLike) -> Array:
-    with naming("X"):
-        return validate_data(estimator, X, dtype=np.float64, reset=False)
+        return self.svc_.decision_function(
+            checked_inputs(self, X, reset=False, accept_sparse=False)
+        )
 
 
 def _condensed(

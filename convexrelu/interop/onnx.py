@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convexrelu.interop.weights import HasWeights, Weights, weights_of
+from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, weights_of
 
 if TYPE_CHECKING:
     import onnx
@@ -36,7 +36,13 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
     ImportError
         If ``onnx`` is not installed.
     ValueError
-        For a skip connection with the absolute value, whose neurons cannot represent it.
+        For a skip connection with the absolute value, whose neurons cannot represent it, or weights that overflow in
+        single precision.
+
+    Warns
+    -----
+    UserWarning
+        If single precision rounds the weights of a neuron to zero.
 
     Examples
     --------
@@ -72,5 +78,8 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
 
 
 def _named(weights: Weights) -> dict[str, np.ndarray]:
-    names = "W", "b", "A", "c"
-    return {name: array.astype(np.float32) for name, array in zip(names, weights[:4], strict=True)}
+    with np.errstate(over="ignore"):  # which is refused below
+        single = [array.astype(np.float32) for array in weights[:4]]
+    inner, bias, outer, intercept = (array.astype(np.float64) for array in single)
+    check_narrowing(weights, Weights(inner, bias, outer, intercept), "float32")
+    return dict(zip(("W", "b", "A", "c"), single, strict=True))

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
+
+from numpy.typing import ArrayLike
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from convexrelu._utils.arguments import float_array
+from convexrelu._utils.typing import Array
+from convexrelu.interop.agreement import Precision, check_agreement
 from convexrelu.interop.weights import Weights
 
 __all__ = ["from_sklearn"]
 
 
-def from_sklearn(regressor: MLPRegressor) -> Weights:
+def from_sklearn(regressor: MLPRegressor, X: ArrayLike | None = None) -> Weights:
     """Read the weights of a fitted ``MLPRegressor`` with one hidden layer of ReLU units.
+
+    Its predictions are compared with the outputs of the network, and must agree up to rounding.
 
     Parameters
     ----------
     regressor : sklearn.neural_network.MLPRegressor
         With one entry in `hidden_layer_sizes`, ``activation="relu"`` and no output activation (any loss but
         ``"poisson"``).
+    X : array or sparse matrix of shape (n, d), optional
+        Inputs at which they are compared; by default at random points.
 
     Returns
     -------
@@ -27,7 +38,8 @@ def from_sklearn(regressor: MLPRegressor) -> Weights:
     Raises
     ------
     ValueError
-        If the regressor is of another kind or form; the message names the parameter. As
+        If the regressor is of another kind or form, the message names the parameter; or if it computes something
+        else, as a subclass. As
         :class:`sklearn.exceptions.NotFittedError`, if it is not fitted.
 
     Examples
@@ -60,4 +72,14 @@ def from_sklearn(regressor: MLPRegressor) -> Weights:
             "expected a loss whose outputs are left as they are"
         )
     hidden, output = regressor.coefs_
-    return Weights(hidden.T, regressor.intercepts_[0], output.T, regressor.intercepts_[1])
+    arrays = hidden.T, regressor.intercepts_[0], output.T, regressor.intercepts_[1]
+    inner, bias, outer, intercept = (float_array("regressor", array) for array in arrays)
+    weights = Weights(inner, bias, outer, intercept)
+    check_agreement("regressor", partial(_predictions, regressor), weights, X, Precision())
+    return weights
+
+
+def _predictions(regressor: MLPRegressor, rows: Array) -> tuple[Array, Array]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        return rows, regressor.predict(rows)

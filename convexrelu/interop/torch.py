@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from convexrelu._utils.torch_import import nn, torch
-from convexrelu.interop.weights import HasWeights, Weights, weights_of
+from convexrelu._utils.typing import Array
+from convexrelu.interop.agreement import Precision, check_agreement
+from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, weights_of
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -33,6 +39,16 @@ def to_torch(
         Trainable. Its regularised loss equals the network's objective, so fine-tuning starts from
         there.
 
+    Raises
+    ------
+    ValueError
+        If a weight overflows in this type, or the type is none of real floating numbers.
+
+    Warns
+    -----
+    UserWarning
+        If this type rounds the weights of a neuron to zero.
+
     Examples
     --------
     >>> import torch
@@ -43,6 +59,8 @@ def to_torch(
     """
     weights = weights_of(network)
     dtype = torch.float64 if dtype is None else dtype
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype={dtype} is not a type of real floating numbers")
     # No random initialisation: it would advance the caller's generator.
     sizes = weights.hidden_weights.shape[::-1], weights.output_weights.shape[::-1]
     hidden, output = (
@@ -50,23 +68,26 @@ def to_torch(
     )
     slope = weights.negative_slope
     module = nn.Sequential(hidden, nn.LeakyReLU(slope) if slope else nn.ReLU(), output)
-    arrays = {
-        "0.weight": weights.hidden_weights,
-        "0.bias": weights.hidden_bias,
-        "2.weight": weights.output_weights,
-        "2.bias": weights.output_bias,
-    }
-    module.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+    names = "0.weight", "0.bias", "2.weight", "2.bias"
+    tensors = [torch.tensor(array).to(dtype) for array in weights[:4]]
+    inner, bias, outer, intercept = (_numbers(tensor) for tensor in tensors)
+    check_narrowing(weights, Weights(inner, bias, outer, intercept), str(dtype))
+    module.load_state_dict(dict(zip(names, tensors, strict=True)))
     return module.eval()
 
 
-def from_torch(module: nn.Module) -> Weights:
+def from_torch(module: nn.Module, X: ArrayLike | None = None) -> Weights:
     """Read the weights of ``Sequential(Linear, ReLU or LeakyReLU, Linear)``; missing biases are zero.
+
+    The layers may have parametrisations, such as weight normalisation, and hooks. The function is that of evaluation
+    mode. Its outputs are compared with those of the network, and must agree up to rounding in the module's type.
 
     Parameters
     ----------
     module : torch.nn.Module
-        On any device, of any floating type.
+        On any device, of any real floating type.
+    X : array of shape (n, d), optional
+        Inputs at which the outputs are compared; by default at random points.
 
     Returns
     -------
@@ -76,7 +97,7 @@ def from_torch(module: nn.Module) -> Weights:
     Raises
     ------
     ValueError
-        If the module is not of this form.
+        If the module is not of this form, or computes something else, as a subclass or with a hook.
 
     Examples
     --------
@@ -88,8 +109,9 @@ def from_torch(module: nn.Module) -> Weights:
     layers = list(module) if isinstance(module, nn.Sequential) else [module]
     match layers:
         case [nn.Linear() as hidden, nn.ReLU() | nn.LeakyReLU() as middle, nn.Linear() as output]:
-            arrays = *_weight_and_bias(hidden), *_weight_and_bias(output)
-            return Weights(*arrays, negative_slope=getattr(middle, "negative_slope", 0.0))
+            _check_parameters(module)
+            with _evaluating(module):
+                return _weights_of(module, hidden, middle, output, X)
         case _:
             form = ", ".join(type(layer).__name__ for layer in layers)
             raise ValueError(
@@ -97,8 +119,78 @@ def from_torch(module: nn.Module) -> Weights:
             )
 
 
-def _weight_and_bias(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
-    weight = layer.weight.detach().to("cpu", torch.float64).numpy()
-    if layer.bias is None:
-        return weight, np.zeros(len(weight))
-    return weight, layer.bias.detach().to("cpu", torch.float64).numpy()
+def _check_parameters(module: nn.Module) -> None:
+    """Raise an error for parameters that are no real numbers, or have no values."""
+    for name, tensor in module.named_parameters():
+        if nn.parameter.is_lazy(tensor) or tensor.is_meta:
+            raise ValueError(f"module has no values for its parameter {name!r}")
+        if not tensor.is_floating_point():
+            raise ValueError(
+                f"module has a parameter {name!r} of type {tensor.dtype}, expected real floating numbers"
+            )
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, without gradients: nothing in the module changes, such as the vectors of a spectral norm."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        for part, _ in modes:
+            part.training = False
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _weights_of(
+    module: nn.Module, hidden: nn.Linear, middle: nn.Module, output: nn.Linear, X: ArrayLike | None
+) -> Weights:
+    def function(rows: Array) -> tuple[Array, Array]:
+        inputs = torch.tensor(rows, dtype=hidden.weight.dtype, device=hidden.weight.device)
+        return _numbers(inputs), _numbers(module(inputs.clone()))  # it may write to its inputs
+
+    if output.weight.shape[1] != len(hidden.weight):
+        shapes = f"{tuple(hidden.weight.shape)} and {tuple(output.weight.shape)}"
+        raise ValueError(f"module has layers of shapes {shapes}, which do not fit together")
+    try:
+        # Weights that a hook computes, as in `torch.nn.utils.weight_norm`, are those of the last call.
+        function(np.zeros((1, hidden.weight.shape[1])))
+        arrays = *_weight_and_bias(hidden), *_weight_and_bias(output)
+    except Exception as error:  # of code that we do not know
+        raise ValueError(f"module cannot be evaluated: {error}") from error
+    weights = Weights(*arrays, negative_slope=getattr(middle, "negative_slope", 0.0))
+    check_agreement("module", function, weights, X, _precision(hidden.weight.dtype))
+    return weights
+
+
+def _precision(dtype: torch.dtype) -> Precision:
+    """Of products of matrices, as PyTorch computes them."""
+    numbers = torch.finfo(dtype)
+    # Half precision is summed in single precision, which may be told to multiply in half.
+    longer = torch.finfo(torch.float32) if numbers.bits < 32 else numbers
+    eps = numbers.eps
+    if numbers.bits == 32 and not _multiplies_in_single_precision():
+        eps = torch.finfo(torch.bfloat16).eps
+    smallest = max(longer.tiny, numbers.tiny * numbers.eps)
+    return Precision(eps, longer.eps, smallest, numbers.max)
+
+
+def _multiplies_in_single_precision() -> bool:
+    try:
+        return torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:  # it differs between devices
+        return False
+
+
+def _weight_and_bias(layer: nn.Linear) -> tuple[Array, Array]:
+    weight = _numbers(layer.weight)
+    return weight, np.zeros(len(weight)) if layer.bias is None else _numbers(layer.bias)
+
+
+def _numbers(tensor: torch.Tensor) -> Array:
+    """A copy in float64."""
+    if not tensor.is_floating_point():
+        raise ValueError(f"a tensor is of type {tensor.dtype}, expected real floating numbers")
+    return np.array(tensor.detach().to("cpu", torch.float64).numpy())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
 
-__all__ = ["HasWeights", "Weights", "weights_of"]
+__all__ = ["HasWeights", "Weights", "check_narrowing", "weights_of"]
 
 
 class Weights(NamedTuple):
@@ -79,3 +81,32 @@ def weights_of(network: HasWeights) -> Weights:
     if len(inner) == 0:
         inner, bias, outer = np.zeros((1, inner.shape[1])), np.zeros(1), np.zeros((len(outer), 1))
     return Weights(inner, bias, outer, network.output_bias, network.negative_slope)
+
+
+def check_narrowing(weights: Weights, narrowed: Weights, dtype: str) -> None:
+    """Raise an error where weights overflow in a shorter type, and warn where it rounds a whole neuron to zero.
+
+    Parameters
+    ----------
+    weights, narrowed : Weights
+        In float64, before and after rounding to the type.
+    dtype : str
+        Its name.
+    """
+    for name, before, after in zip(weights._fields[:4], weights[:4], narrowed[:4], strict=True):
+        if not np.isfinite(after).all():
+            raise ValueError(
+                f"{name} has entries up to {np.abs(before).max():.3g}, which overflow dtype {dtype}; use float64"
+            )
+    lost = int((_contributes(weights) & ~_contributes(narrowed)).sum())
+    if lost:
+        warnings.warn(
+            f"dtype {dtype} rounds the weights of {lost} of {len(weights.hidden_bias)} neurons to zero; use float64",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _contributes(weights: Weights) -> NDArray[np.bool_]:
+    inner = weights.hidden_weights.any(axis=1) | (weights.hidden_bias != 0)
+    return inner & weights.output_weights.any(axis=0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp, xlogy
 
+from convexrelu._utils.arguments import as_float, is_number
 from convexrelu._utils.typing import Array
 from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss, weights_like
 from convexrelu.losses.quantiles import weighted_quantile
@@ -181,7 +181,7 @@ class Huber(RealTargets, PiecewiseQuadraticLoss):
     has_square: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not _is_real(self.delta) or not 0 < self.delta < math.inf:
+        if not is_number(self.delta) or not 0 < as_float(self.delta) < math.inf:
             raise ValueError(f"delta={self.delta!r} is not a positive finite number")
 
     def domain(self, y: Array) -> tuple[Array, Array]:
@@ -255,7 +255,7 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
     degree: ClassVar[float | None] = 1.0
 
     def __post_init__(self) -> None:
-        if not _is_real(self.level) or not 0 < self.level < 1:
+        if not is_number(self.level) or not 0 < as_float(self.level) < 1:
             raise ValueError(f"level={self.level!r} is not a number between 0 and 1, exclusive")
 
     def domain(self, y: Array) -> tuple[Array, Array]:
@@ -382,7 +382,3 @@ def _poisson_terms(z: Array, y: Array) -> tuple[Array, Array]:
         ratio = np.log1p(np.divide(z, y, out=np.zeros_like(z), where=some))
     first = np.where(z + y > 0, (z + y) * np.where(np.isfinite(ratio), ratio, 0.0), 0.0)
     return np.where(some, first, xlogy(z, z)), xlogy(z, np.where(some, y, 1.0))
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,6 +37,8 @@ class GatedNetwork(NetworkOfGates):
     >>> net.predict(np.array([[1.0], [-1.0]]))  # 2x + 1 where x ≥ 0
     array([3., 0.])
     """
+
+    _weights_ndim: ClassVar[int] = 2
 
     def predict(self, X: ArrayLike) -> Array:
         """Outputs of shape (n,)."""

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import as_float, is_number
 from convexrelu._utils.typing import Array
+from convexrelu.networks.arrays import dense_inputs, weights
 
 __all__ = ["NetworkOfGates"]
+
+_FIELDS = ("gates", "weights", "intercept", "hidden_bias")
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkOfGates:
-    """Gates ``g_i`` of shape (P, d̃), weights for each, an intercept, and whether ``x̃ = (x, 1)``."""
+    """Gates ``g_i`` of shape (P, d̃), weights for each, an intercept, and whether ``x̃ = (x, 1)``.
+
+    The arrays are copied to float64 and made read-only.
+    """
 
     gates: Array
     weights: Array
     intercept: float
     hidden_bias: bool
+
+    _weights_ndim: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        gates = weights("gates", self.gates, 2)
+        values = weights("weights", self.weights, self._weights_ndim)
+        if values.shape != gates.shape[: self._weights_ndim]:
+            raise ValueError(
+                f"weights has shape {values.shape}, which does not fit gates of shape {gates.shape}"
+            )
+        if not is_number(self.intercept) or not math.isfinite(as_float(self.intercept)):
+            raise ValueError(f"intercept={self.intercept!r} is not a finite number")
+        if not isinstance(self.hidden_bias, bool | np.bool_):
+            raise ValueError(f"hidden_bias={self.hidden_bias!r} is not True or False")
+        if self.hidden_bias and gates.shape[1] == 0:
+            raise ValueError("gates has no column for the bias, but hidden_bias=True")
+        checked = gates, values, as_float(self.intercept), bool(self.hidden_bias)
+        for name, value in zip(_FIELDS, checked, strict=True):
+            object.__setattr__(self, name, value)
+
+    # Pickle and copy go through the constructor, so that the arrays stay read-only.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, name) for name in _FIELDS)
 
     @property
     def width(self) -> int:
@@ -32,7 +64,7 @@ class NetworkOfGates:
         return self.gates.shape[1] - int(self.hidden_bias)
 
     def _design(self, X: ArrayLike) -> Array:
-        X = np.asarray(X, dtype=np.float64)
+        X = dense_inputs(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"X has shape {X.shape}, expected (n, {self.n_features})")
         return np.column_stack([X, np.ones(len(X))]) if self.hidden_bias else X

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convexrelu._utils.typing import Array
+from convexrelu.networks.archive import read_archive, write_archive
 from convexrelu.networks.gates import NetworkOfGates
 
 __all__ = ["ThresholdNetwork"]
+
+# Shapes of the arrays in a file.
+_LAYOUT: dict[str, list[tuple[str | int, ...]]] = {
+    "gates": [("P", "d")],
+    "weights": [("P",)],
+    "intercept": [()],
+    "hidden_bias": [()],
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +33,7 @@ class ThresholdNetwork(NetworkOfGates):
         ``u_k``. The data determine them only up to their cells: all gates in a cell have the same units on
         and off on the training data, and others elsewhere. Training returns the deepest point of the cell, the one
         farthest from switching any sample.
+    weights : array of shape (P,)
         ``w_k``.
     intercept : float
         ``c``.
@@ -59,31 +67,25 @@ class ThresholdNetwork(NetworkOfGates):
         return float(np.abs(self.weights).sum())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
-        with open(path, "wb") as file:
-            np.savez(
-                file,
-                gates=self.gates,
-                weights=self.weights,
-                intercept=np.float64(self.intercept),
-                hidden_bias=np.bool_(self.hidden_bias),
-            )
+        """Write the network and its checksum to an ``.npz`` archive, which :meth:`load` reads."""
+        options = {
+            "intercept": np.float64(self.intercept),
+            "hidden_bias": np.float64(self.hidden_bias),
+        }
+        arrays = {"gates": self.gates, "weights": self.weights, **options}
+        write_archive(path, type(self).__name__, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ThresholdNetwork:
-        """Read an archive written by :meth:`save`. Pickled content is refused.
+        """Read an archive written by :meth:`save`. Nothing in it is executed.
 
         Raises
         ------
         ValueError
-            If the file is not such an archive, lacks an array, or holds pickled objects.
+            If the file is not such an archive, or is damaged.
+        FileNotFoundError
+            If there is no such file.
         """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                gates, weights = archive["gates"], archive["weights"]
-                intercept, hidden_bias = float(archive["intercept"]), bool(archive["hidden_bias"])
-        except (KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
-            raise ValueError(
-                f"path: {os.fspath(path)!r} is not a saved ThresholdNetwork"
-            ) from error
-        return cls(gates, weights, intercept, hidden_bias)
+        arrays = read_archive(path, cls.__name__, _LAYOUT)
+        intercept, hidden_bias = float(arrays["intercept"]), bool(arrays["hidden_bias"])
+        return cls(arrays["gates"], arrays["weights"], intercept, hidden_bias)

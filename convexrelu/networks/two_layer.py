@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
 
+from convexrelu._utils.arguments import float_array
 from convexrelu._utils.typing import Array
+from convexrelu.networks.archive import read_archive, write_archive
+from convexrelu.networks.arrays import checked_slope, inputs, weights
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,15 @@ __all__ = ["TwoLayerNetwork"]
 # Hidden outputs at a time, so that they stay in the cache: four times as fast as all at once for 100,000 samples.
 _CHUNK = 2**16
 _FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
+# Shapes of the arrays in a file.
+_LAYOUT: dict[str, list[tuple[str | int, ...]]] = {
+    "hidden_weights": [("m", "d")],
+    "hidden_bias": [("m",)],
+    "output_weights": [("K", "m")],
+    "output_bias": [("K",)],
+    "negative_slope": [()],
+    "skip_weights": [("K", "d"), (0,)],
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +56,14 @@ class TwoLayerNetwork:
     output_bias : array of shape (K,)
         Output intercept, never penalised.
     negative_slope : float
-        ``φ(t) = max(t, 0) + negative_slope · min(t, 0)``: 0 for ReLU, −1 for the absolute value.
+        ``φ(t) = max(t, 0) + negative_slope · min(t, 0)``, between −1 and 1: 0 for ReLU, −1 for the absolute value.
     skip_weights : array of shape (K, d), optional
         Linear connection from inputs to outputs.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit together or an entry is not finite; the message names the array.
+        If the shapes do not fit together, or an entry is not a finite real number; the message names the array.
 
     Examples
     --------
@@ -85,13 +94,13 @@ class TwoLayerNetwork:
         negative_slope: float = 0.0,
         skip_weights: ArrayLike | None = None,
     ) -> None:
-        object.__setattr__(self, "negative_slope", float(negative_slope))
+        object.__setattr__(self, "negative_slope", checked_slope(negative_slope))
         object.__setattr__(self, "skip_weights", None)
         given = (hidden_weights, hidden_bias, output_weights, output_bias)
         for name, value, ndim in zip(_FIELDS, given, (2, 1, 2, 1), strict=True):
-            object.__setattr__(self, name, _read_only(name, value, ndim))
+            object.__setattr__(self, name, weights(name, value, ndim))
         if skip_weights is not None:
-            skip = _read_only("skip_weights", skip_weights, 2)
+            skip = weights("skip_weights", skip_weights, 2)
             if skip.shape != (self.n_outputs, self.n_features):
                 raise ValueError(
                     f"skip_weights has shape {skip.shape}, expected (K, d), "
@@ -130,7 +139,7 @@ class TwoLayerNetwork:
         cls, n_features: int, value: ArrayLike = 0.0, *, negative_slope: float = 0.0
     ) -> TwoLayerNetwork:
         """Network without neurons that outputs ``value``."""
-        bias = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        bias = np.atleast_1d(float_array("value", value))
         parts = np.zeros((0, n_features)), np.zeros(0), np.zeros((bias.size, 0)), bias
         return cls(*parts, negative_slope=negative_slope)
 
@@ -192,7 +201,7 @@ class TwoLayerNetwork:
         return outputs
 
     def _checked(self, X: ArrayLike) -> Any:
-        rows = _inputs(X)
+        rows = inputs(X)
         if rows.ndim != 2 or rows.shape[1] != self.n_features:
             raise ValueError(f"X has shape {rows.shape}, expected (n, {self.n_features})")
         return rows
@@ -271,7 +280,7 @@ class TwoLayerNetwork:
 
     def with_output_bias(self, output_bias: ArrayLike) -> TwoLayerNetwork:
         """Same neurons, another intercept."""
-        bias = np.atleast_1d(np.asarray(output_bias, dtype=np.float64))
+        bias = np.atleast_1d(float_array("output_bias", output_bias))
         return self._with(output_bias=bias)
 
     def without_skip(self) -> TwoLayerNetwork:
@@ -298,31 +307,28 @@ class TwoLayerNetwork:
         ).prune()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the arrays to an ``.npz`` archive, which :meth:`load` reads without executing anything."""
-        with open(path, "wb") as file:
-            arrays = {name: getattr(self, name) for name in _FIELDS}
-            options = {name: value for name, value in self._options().items() if value is not None}
-            np.savez(file, **arrays, **options)
+        """Write the arrays and their checksum to an ``.npz`` archive, which :meth:`load` reads."""
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        # An empty list stands for no skip connection, so that a member that is missing is a damage.
+        skip = np.zeros(0) if self.skip_weights is None else self.skip_weights
+        options = {"negative_slope": np.float64(self.negative_slope), "skip_weights": skip}
+        write_archive(path, type(self).__name__, {**arrays, **options})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TwoLayerNetwork:
-        """Read an archive written by :meth:`save`. Pickled content is refused.
+        """Read an archive written by :meth:`save`. Nothing in it is executed.
 
         Raises
         ------
         ValueError
-            If the file is not such an archive, lacks an array, or holds pickled objects.
+            If the file is not such an archive, or is damaged.
+        FileNotFoundError
+            If there is no such file.
         """
-        try:
-            # Opened by us: on a file that is no archive, numpy would leave its own handle to the
-            # garbage collector.
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays: dict[str, Any] = {name: archive[name] for name in _FIELDS}
-                for name in ("negative_slope", "skip_weights"):
-                    if name in archive:
-                        arrays[name] = archive[name]
-        except (KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
-            raise ValueError(f"path: {os.fspath(path)!r} is not a saved TwoLayerNetwork") from error
+        arrays: dict[str, Any] = read_archive(path, cls.__name__, _LAYOUT)
+        arrays["negative_slope"] = float(arrays["negative_slope"])
+        if arrays["skip_weights"].ndim == 1:
+            del arrays["skip_weights"]
         return cls(**arrays)
 
     def to_torch(
@@ -334,18 +340,18 @@ class TwoLayerNetwork:
         return to_torch(self, dtype=dtype, device=device)
 
     @classmethod
-    def from_torch(cls, module: torch.nn.Module) -> TwoLayerNetwork:
+    def from_torch(cls, module: torch.nn.Module, X: ArrayLike | None = None) -> TwoLayerNetwork:
         """Inverse of :meth:`to_torch`; see :func:`convexrelu.interop.torch.from_torch`."""
         from convexrelu.interop.torch import from_torch
 
-        return cls(**from_torch(module)._asdict())
+        return cls(**from_torch(module, X)._asdict())
 
     @classmethod
-    def from_sklearn(cls, regressor: MLPRegressor) -> TwoLayerNetwork:
+    def from_sklearn(cls, regressor: MLPRegressor, X: ArrayLike | None = None) -> TwoLayerNetwork:
         """Weights of a fitted ``MLPRegressor``; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
         from convexrelu.interop.sklearn import from_sklearn
 
-        return cls(**from_sklearn(regressor)._asdict())
+        return cls(**from_sklearn(regressor, X)._asdict())
 
     def _options(self) -> dict[str, Any]:
         return {"negative_slope": self.negative_slope, "skip_weights": self.skip_weights}
@@ -371,25 +377,6 @@ class TwoLayerNetwork:
 
     def __repr__(self) -> str:
         return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"
-
-
-def _inputs(X: Any) -> Any:
-    """A dense array or a sparse matrix of float64."""
-    return X.astype(np.float64) if issparse(X) else np.asarray(X, dtype=np.float64)
-
-
-def _read_only(name: str, value: ArrayLike, ndim: int) -> Array:
-    """A copy in float64."""
-    try:
-        array = np.array(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
-    if array.ndim != ndim:
-        raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity; weights must be finite")
-    array.flags.writeable = False
-    return array
 
 
 def _norms(rows: Array) -> Array:

@@ -90,7 +90,10 @@ class Design:
     @cached_property
     def origin(self) -> Array:
         """Offset subtracted from the inputs, of shape (d,): their mean where biases are free, else zero."""
-        return self.weights @ self.inputs if self.free_bias else np.zeros(self.inputs.shape[1])
+        width = self.inputs.shape[1]
+        origin = self.weights @ self.inputs if self.free_bias else np.zeros(width)
+        origin.flags.writeable = False
+        return origin
 
     @cached_property
     def bias_column(self) -> float:

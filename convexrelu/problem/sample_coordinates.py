@@ -89,7 +89,9 @@ class SampleCoordinates:
         # Rows of zeros may have any coordinates that are small; those whose squares underflow need some.
         squares = np.maximum(squares, max(squares.min(initial=1.0, where=squares > 0), _UNDERFLOW))
         gram[np.diag_indices(n)] += 2 * n * (n + k + 2) * _EPS * squares
-        return cls(X, cholesky(gram, lower=True, overwrite_a=True))
+        rows = cholesky(gram, lower=True, overwrite_a=True)
+        rows.flags.writeable = False
+        return cls(X, rows)
 
     def of_weights(self, weights: Array) -> Array:
         """``z = L⁻¹Xw`` of rows ``w``, (m, d) to (m, n): ``Lz = Xw``, and ``‖z‖ ≤ ‖w‖``."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
 from convexrelu.problem.distinct_rows import distinct_rows
+from convexrelu.problem.units import Units
 from convexrelu.problem.validation import (
     ACTIVATIONS,
     checked_alpha,
@@ -28,9 +29,10 @@ from convexrelu.problem.validation import (
     checked_skip_alpha,
     checked_slope,
     checked_weights,
+    freeze,
 )
 
-__all__ = ["ACTIVATIONS", "TrainingProblem", "Units"]
+__all__ = ["ACTIVATIONS", "TrainingProblem"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -39,36 +41,13 @@ _AT_A_KINK = 1e-9
 # Cached properties of inputs, biases and weights: a path shares them.
 _OF_THE_INPUTS = ("_sample_coordinates", "design", "origin", "bias_column", "_alive")
 
+# For methods whose results say by themselves that they have overflowed.
+_overflowing = np.errstate(over="ignore", invalid="ignore")
+
 
 class _HasBound(Protocol):
     @property
     def bound(self) -> float: ...
-
-
-class Units(NamedTuple):
-    """Scales in which data and targets are about one: ``X̃/ρ`` and ``(y − c₀)/τ``.
-
-    Attributes
-    ----------
-    rho : float
-        ``√(Σ_i s_i ‖x̃_i‖²)``, or 1 if that is zero.
-    center : float or array of shape (K,)
-        ``c₀``, the best constant output; zero without an intercept, or where the loss is not homogeneous.
-    tau : float
-        ``√(Σ_i s_i ‖y_i − c₀‖²)``, or 1 if that is zero or the loss is not homogeneous.
-    value : float
-        ``τ^p``, the scale of objectives, with ``p`` the degree of the loss.
-    """
-
-    rho: float
-    center: Any
-    tau: float
-    value: float
-
-    @property
-    def alpha(self) -> float:
-        """Scale of penalties: ``F(f) + alpha Σ‖u‖`` is `value` times the same at ``alpha`` over this."""
-        return self.value * self.rho / self.tau
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,10 +177,7 @@ class TrainingProblem(Design):
             "weights": checked_weights(sample_weight, len(targets)),
             "n_outputs": function.n_outputs(targets),
         }
-        for name, value in values.items():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-            object.__setattr__(self, name, value)
+        self.__setstate__(values)
         if issparse(inputs) and activation in ("gated_relu", "threshold"):
             raise ValueError(
                 f"X is sparse with more features than samples, which activation={activation!r} does not support; "
@@ -213,6 +189,15 @@ class TrainingProblem(Design):
             )
         if self.free_skip:
             self._free_basis  # noqa: B018  raises where there is none
+
+    # Copies and pickles have the data alone; what is derived from them is computed again.
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            freeze(value)
+            object.__setattr__(self, name, value)
 
     # Primal
 
@@ -229,8 +214,12 @@ class TrainingProblem(Design):
         """``½ Σ_j (‖w̃_j‖² + ‖a_j‖²)`` of a network as it stands; without the biases where they are free."""
         return network.penalty(free_bias=self.free_bias)
 
+    @_overflowing
     def objective(self, network: TwoLayerNetwork) -> float:
-        """Regularised loss of a network as it stands, balanced or not; certificates are for this number."""
+        """Regularised loss of a network as it stands, balanced or not; certificates are for this number.
+
+        It is infinite or NaN where it overflows.
+        """
         value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
         if self.skip and network.skip_weights is not None:
             value += (
@@ -312,6 +301,7 @@ class TrainingProblem(Design):
             )
         return basis, float(singular[0] / singular[-1])
 
+    @_overflowing
     def rough_dual(self, v: Array) -> float:
         """``−F*(−v)`` without a bound on its rounding: much faster than `dual` on many samples, and no proof."""
         alive = self._alive
@@ -327,6 +317,7 @@ class TrainingProblem(Design):
         alive = self.weights > 0
         return slice(None) if alive.all() else alive
 
+    @_overflowing
     def dual(self, v: Array) -> float:
         """``−F*(−v)``, rounded down by a bound on the rounding error; the constraints on ``v`` are the caller's.
 
@@ -430,10 +421,7 @@ class TrainingProblem(Design):
 
     def _replace(self, **changes: object) -> TrainingProblem:
         other = object.__new__(TrainingProblem)
-        for field in fields(self):
-            object.__setattr__(
-                other, field.name, changes.get(field.name, getattr(self, field.name))
-            )
+        other.__setstate__({**self.__getstate__(), **changes})
         if "X" not in changes:
             kept = {name: self.__dict__[name] for name in _OF_THE_INPUTS if name in self.__dict__}
             other.__dict__.update(kept)

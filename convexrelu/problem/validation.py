@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import (
+    LARGEST_PENALTY,
+    as_float,
+    check_kind,
+    finite_array,
+    is_number,
+)
 from convexrelu._utils.typing import Array
 from convexrelu.losses import LOSSES, Loss
 
@@ -25,6 +30,7 @@ __all__ = [
     "checked_skip_alpha",
     "checked_slope",
     "checked_weights",
+    "freeze",
 ]
 
 
@@ -33,9 +39,9 @@ ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"
 
 def checked_alpha(alpha: float) -> float:
     """`alpha` as a float, or a ValueError."""
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < math.inf:
+    if not is_number(alpha) or not 0 < as_float(alpha) < math.inf:
         raise ValueError(f"alpha={alpha!r} is not a positive finite number")
-    return float(alpha)
+    return _no_larger("alpha", as_float(alpha))
 
 
 def checked_flag(name: str, value: bool) -> bool:
@@ -73,18 +79,22 @@ def checked_skip(skip: bool, activation: str) -> bool:
 
 def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
     """Penalty of the skip connection; zero only if a bound is known without it."""
-    if (
-        isinstance(skip_alpha, bool)
-        or not isinstance(skip_alpha, numbers.Real)
-        or not 0 <= skip_alpha < math.inf
-    ):
+    if not is_number(skip_alpha) or not 0 <= as_float(skip_alpha) < math.inf:
         raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
-    if skip and skip_alpha == 0 and not loss.is_least_squares:
+    if skip and as_float(skip_alpha) == 0 and not loss.is_least_squares:
         raise ValueError(
             f"skip_alpha=0 is not supported for loss={loss.name!r}, which has no known bound then; "
             "use skip_alpha > 0"
         )
-    return float(skip_alpha)
+    return _no_larger("skip_alpha", as_float(skip_alpha))
+
+
+def _no_larger(name: str, penalty: float) -> float:
+    if penalty > LARGEST_PENALTY:
+        raise ValueError(
+            f"{name}={penalty!r} is above {LARGEST_PENALTY:g}: objectives would overflow float64; rescale X or y"
+        )
+    return penalty
 
 
 def checked_slope(activation: str, negative_slope: float) -> float:
@@ -97,13 +107,9 @@ def checked_slope(activation: str, negative_slope: float) -> float:
         return -1.0
     if activation != "leaky_relu":
         return 0.0
-    if (
-        isinstance(negative_slope, bool)
-        or not isinstance(negative_slope, numbers.Real)
-        or not 0 < negative_slope < 1
-    ):
+    if not is_number(negative_slope) or not 0 < as_float(negative_slope) < 1:
         raise ValueError(f"negative_slope={negative_slope!r} is not a number between 0 and 1")
-    return float(negative_slope)
+    return as_float(negative_slope)
 
 
 def checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
@@ -124,6 +130,7 @@ def _checked_inputs(X: Any) -> Any:
     """A copy in float64: dense, or in canonical CSR if sparse with more features than samples."""
     if not issparse(X):
         return finite_array("X", X)
+    check_kind("X", X)
     if X.ndim != 2 or X.shape[1] <= X.shape[0]:
         return finite_array("X", X.toarray())
     rows = csr_array(X, copy=True)
@@ -154,3 +161,11 @@ def checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:
     if (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must be non-negative with at least one positive entry")
     return weights / weights.sum()
+
+
+def freeze(value: Any) -> None:
+    """Make an array read-only, or the arrays of a sparse matrix."""
+    parts = (value.data, value.indices, value.indptr) if issparse(value) else (value,)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            part.flags.writeable = False

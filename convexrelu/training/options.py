@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 
 import numpy as np
@@ -107,3 +108,5 @@ def check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) -
         )
     if start.skip_weights is not None and not problem.skip:
         raise ValueError("start has a skip connection, expected none")
+    if not math.isfinite(problem.objective(start)):
+        raise ValueError("start has weights so large that its objective overflows float64")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import float_array
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.for_problem import oracles_for
@@ -79,10 +80,7 @@ def regularization_path(
     >>> [result.certificate.relative_gap <= 1e-3 for result in path]
     [True, True, True]
     """
-    try:
-        penalties = np.asarray(alphas, dtype=np.float64).ravel()
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"alphas is not an array of numbers: {error}") from error
+    penalties = float_array("alphas", alphas).ravel()
     with one_blas_thread():
         start = options.pop("start", "descent")
         session = Session(problem, **options)

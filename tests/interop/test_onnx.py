@@ -50,3 +50,10 @@ def test_a_fitted_estimator():
     model = ConvexReLURegressor(random_state=0).fit(inputs, targets)
     outputs = run(to_onnx(model.network_), inputs)
     np.testing.assert_allclose(outputs[:, 0], model.predict(inputs), rtol=0, atol=1e-4)
+
+
+def test_weights_that_single_precision_cannot_hold():
+    with pytest.raises(ValueError, match=r"output_bias has entries up to 1e\+300, which overflow"):
+        to_onnx(TwoLayerNetwork.constant(2, 1e300))
+    with pytest.warns(UserWarning, match="float32 rounds the weights of 1 of 1 neurons to zero"):
+        to_onnx(TwoLayerNetwork([[1e-50, 0.0]], [0.0], [[1.0]], [0.0]))

@@ -11,6 +11,7 @@ from tests import reference
 from tests.honest import assert_same_network
 
 RNG = np.random.default_rng(0)
+PARTS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 INPUTS = RNG.standard_normal((50, 4))
 
 
@@ -88,6 +89,32 @@ def test_the_callers_generator_is_left_alone():
     torch.manual_seed(0)
     random_network().to_torch()
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hidden_weights", -1e300), ("output_weights", 1e39), ("output_bias", 1e300)],
+)
+def test_weights_that_overflow_a_shorter_type_are_refused(name, value):
+    arrays = {part: np.array(getattr(random_network(), part)) for part in PARTS}
+    arrays[name][..., 0] = value
+    network = TwoLayerNetwork(**arrays)
+    assert TwoLayerNetwork.from_torch(network.to_torch()).width == network.width
+    with pytest.raises(ValueError, match=f"{name} has entries up to .*, which overflow"):
+        network.to_torch(dtype=torch.float32)
+
+
+def test_neurons_that_a_shorter_type_rounds_to_zero():
+    network = TwoLayerNetwork([[1e-8, 0.0], [1.0, 0.0]], [0.0, 0.0], [[1.0, 1e-8]], [1e-9])
+    with pytest.warns(UserWarning, match="float16 rounds the weights of 2 of 2 neurons to zero"):
+        network.to_torch(dtype=torch.float16)
+    network.to_torch(dtype=torch.float32)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.complex64, torch.bool])
+def test_types_that_are_no_real_floats_are_refused(dtype):
+    with pytest.raises(ValueError, match="dtype=torch"):
+        random_network().to_torch(dtype=dtype)
 
 
 # And back

@@ -1,8 +1,12 @@
+import copy
+import pickle
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy import sparse
 
-from convexrelu import TrainingProblem, TwoLayerNetwork, train
+from convexrelu import TrainingProblem, TwoLayerNetwork, certify, train
 from convexrelu.oracles import CellOracle, RelaxationOracle
 from tests import reference
 
@@ -232,3 +236,86 @@ def test_nearly_dependent_columns_of_a_free_skip_connection_cost_part_of_the_bou
     assert value - near.dual(v) > np.finfo(float).eps * condition * np.linalg.norm(v)
     assert value - near.dual(v) < 1e-2 * value
     assert far.dual(far.dual_point(far.no_outputs())) > 0
+
+
+def arrays_of(problem):
+    """All arrays of a problem, those that are derived from the data too."""
+    inputs = problem.X
+    parts = [inputs.data, inputs.indices] if sparse.issparse(inputs) else [inputs]
+    return [*parts, problem.y, problem.weights, problem.inputs, problem.design, problem.origin]
+
+
+COPIES = {
+    "new": lambda problem: problem,
+    "pickled": lambda problem: pickle.loads(pickle.dumps(problem)),
+    "copied": copy.copy,
+    "copied deeply": copy.deepcopy,
+    "condensed": lambda problem: problem.condensed(),
+    "with alpha": lambda problem: problem.with_alpha(0.5),
+}
+KINDS = {
+    "plain": (X, {}),
+    "without bias": (X, {"hidden_bias": False}),
+    "free bias": (X, {"hidden_bias": "free"}),
+    "wide": (np.random.default_rng(0).standard_normal((8, 30)), {"hidden_bias": False}),
+    "sparse": (sparse.random_array((8, 30), density=0.3, rng=0), {}),
+}
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_are_read_only_and_equal(kind, duplicate):
+    inputs, options = KINDS[kind]
+    problem = TrainingProblem(inputs, Y, 0.3, **options)
+    before = [np.array(array) for array in arrays_of(problem)]
+    twin = COPIES[duplicate](problem)
+    assert not any(array.flags.writeable for array in arrays_of(twin))
+    for name in ("y", "weights", "design"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(twin, name)[0] = 1.0
+        with pytest.raises(AttributeError):
+            setattr(twin, name, None)
+    if duplicate not in ("condensed", "with alpha"):
+        for one, other in zip(arrays_of(twin), before, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert twin.objective(twin.zero_network()) == problem.objective(problem.zero_network())
+
+
+BAD_ALPHAS = [
+    0,
+    -1.0,
+    np.nan,
+    np.inf,
+    10**400,
+    1e308,
+    np.finfo(np.longdouble).max,
+    Fraction(1, 10**400),
+]
+
+
+@pytest.mark.parametrize("alpha", [*BAD_ALPHAS, np.timedelta64(1, "s"), True, "1", None, 1j])
+def test_penalties_that_are_no_positive_numbers_or_overflow(alpha):
+    with pytest.raises(ValueError, match=r"^alpha"):
+        TrainingProblem(X, Y, alpha)
+    with pytest.raises(ValueError, match=r"^alpha"):
+        TrainingProblem(X, Y, 0.1).with_alpha(alpha)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1.0])
+def test_large_penalties_have_certificates(scale):
+    """Up to 1e300, without a warning."""
+    problem = TrainingProblem(X, scale * Y, 1e300)
+    network = TwoLayerNetwork([[1.0, 0.0]], [0.0], [[1.0]], [0.0])
+    certificate = certify(network, X, scale * Y, alpha=1e300)
+    assert certificate.is_proof and certificate.objective == pytest.approx(1e300)
+    constant = problem.objective(problem.zero_network())
+    assert certificate.lower_bound <= constant * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(("weight", "alpha"), [(1e10, 1e300), (1e155, 1.0), (1e200, 1e-300)])
+def test_objectives_that_overflow_are_refused(weight, alpha):
+    network = TwoLayerNetwork([[weight, 0.0]], [0.0], [[weight]], [0.0])
+    with pytest.raises(ValueError, match="network_or_module has weights so large"):
+        certify(network, X, Y, alpha=alpha)
+    with pytest.raises(ValueError, match="start has weights so large"):
+        train(TrainingProblem(X, Y, alpha), start=network)

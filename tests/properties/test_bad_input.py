@@ -254,6 +254,18 @@ BAD_DATA = {
     "X of words": ("X", {"X": np.array([["a", "b"]] * 20)}),
     "X of objects": ("X", {"X": np.array([["a", 1.0]] * 20, dtype=object)}),
     "X too large": ("X", {"X": 1e200 * X}),
+    "X of dates": ("X", {"X": X.astype("M8[ns]")}),
+    "X with NaT": ("X", {"X": np.array([["2020", "NaT"]] * 20, dtype="M8[D]")}),
+    "X of records": ("X", {"X": np.zeros((20, 2), dtype=[("a", float), ("b", int)])}),
+    "X with a mask": ("X", {"X": np.ma.array(X, mask=X > 1)}),
+    "X of huge integers": ("X", {"X": np.full((20, 2), 10**400, dtype=object)}),
+    "y of time differences": ("y", {"y": Y.astype("m8[s]")}),
+    "y with a mask": ("y", {"y": np.ma.array(Y, mask=Y > 0)}),
+    "weights with a mask": (
+        "sample_weight",
+        {"sample_weight": np.ma.array(np.ones(20), mask=Y > 0)},
+    ),
+    "weights of dates": ("sample_weight", {"sample_weight": np.zeros(20, dtype="M8[s]")}),
     "y with NaN": ("y", {"y": with_entry(Y, np.nan)}),
     "y with infinity": ("y", {"y": with_entry(Y, -np.inf)}),
     "y of words": ("y", {"y": np.array(["a"] * 20)}),
@@ -269,6 +281,11 @@ BAD_DATA = {
     "weights of words": ("sample_weight", {"sample_weight": np.array(["a"] * 20)}),
     "weights two-dimensional": ("[Ss]ample weights", {"sample_weight": np.ones((20, 1))}),
 }
+
+
+def test_masks_without_an_entry_are_no_masks():
+    data = np.ma.array(X, mask=np.zeros(X.shape, dtype=bool)), np.ma.array(Y)
+    assert_same_network(regressor().fit(*data).network_, regressor().fit(X, Y).network_)
 
 
 @pytest.mark.parametrize("case", BAD_DATA)
@@ -312,12 +329,12 @@ def test_bad_inputs_of_predict(inputs, message):
 
 
 BAD_PARAMETERS = {
-    "alpha": [0, -1, np.nan, np.inf, "a", None, True],
+    "alpha": [0, -1, np.nan, np.inf, "a", None, True, 10**400, 1e308, np.timedelta64(1)],
     "alpha_scale": ["log", True, None],
     "hidden_bias": ["yes", 2, None],
     "fit_intercept": ["yes", 2, None],
     "skip": ["yes", 2, None],
-    "skip_alpha": [-1, np.nan, np.inf, "a", None],
+    "skip_alpha": [-1, np.nan, np.inf, "a", None, 1e308],
     "loss": ["cubic", "hinge", Logistic(), None],
     "activation": ["gelu", None],
     "negative_slope": [0, 1, -0.5, np.nan, "a", None],
@@ -326,9 +343,9 @@ BAD_PARAMETERS = {
     "solver": ["MOSEK", "cvxpy:MOSEK", None],
     "effort": ["much"],
     "oracle": ["oracle", None],
-    "tol": [-1, np.nan, np.inf, "a", None, True],
+    "tol": [-1, np.nan, np.inf, "a", None, True, 10**400, np.timedelta64(1)],
     "max_iter": [0, 1.5, True, np.inf, None],
-    "time_limit": [-1, np.nan, np.inf, "a", True],
+    "time_limit": [-1, np.nan, np.inf, "a", True, 10**400],
     "minimal": ["yes", None],
     "warm_start": ["yes", None],
     "device": ["abacus", None],

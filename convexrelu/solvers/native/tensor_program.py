@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.units import LARGEST_ALPHA
 from convexrelu.programs.blocks import Blocks, ProgramSolution
 from convexrelu.results.status import Status
 
@@ -143,7 +144,7 @@ class TensorProgram:
     def set_alpha(self, alpha: float) -> None:
         """Change the penalty, given in the units of the problem."""
         self.problem = self.problem.with_alpha(alpha)
-        self.alpha = alpha / (self._rho * self._tau)
+        self.alpha = min(alpha / (self._rho * self._tau), LARGEST_ALPHA)
 
     def in_single_precision(self) -> TensorProgram:
         """A copy in float32, for rough work."""

@@ -1,0 +1,123 @@
+"""Checks of the arrays that estimators are given; messages name the argument."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from convexrelu._utils.arguments import as_float, check_kind, float_array, is_number
+from convexrelu._utils.typing import Array
+
+__all__ = [
+    "check_parameters",
+    "checked_inputs",
+    "checked_weights",
+    "inputs_and_labels",
+    "inputs_and_targets",
+]
+
+
+def check_parameters(estimator: BaseEstimator) -> None:
+    """The checks of scikit-learn, and before those of numbers that these fail on: beyond float64, fractions, times."""
+    for name, value in estimator.get_params(deep=False).items():
+        if not isinstance(value, numbers.Real) or isinstance(value, bool):
+            continue
+        if not isinstance(value, int | float | np.integer | np.floating) or not is_number(value):
+            raise ValueError(f"{name}={value!r} is not an integer or a floating number")
+        if math.isinf(as_float(value)) and value not in (math.inf, -math.inf):
+            raise ValueError(f"{name} is too large for float64")
+    estimator._validate_params()
+
+
+def checked_inputs(
+    estimator: BaseEstimator, X: ArrayLike, *, reset: bool, accept_sparse: bool = True
+) -> Any:
+    """Dense or CSR inputs as floats; `reset` keeps their number and names of features."""
+    with _naming("X"):
+        check_kind("X", X)
+        return validate_data(
+            estimator, X, accept_sparse=_formats(accept_sparse), dtype=np.float64, reset=reset
+        )
+
+
+def inputs_and_targets(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, accept_sparse: bool = True
+) -> tuple[Any, Array]:
+    """Inputs, and targets that are numbers, of shape (n,) or (n, K)."""
+    if np.isscalar(y):
+        raise ValueError(f"y={y!r} is a scalar, expected an array of shape (n,) or (n, K)")
+    with _naming("X", "y"):
+        check_kind("X", X)
+        check_kind("y", y)
+        inputs, targets = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse=_formats(accept_sparse),
+            dtype=np.float64,
+            y_numeric=True,
+            multi_output=True,
+        )
+        targets = float_array("y", targets)
+        assert_all_finite(targets, input_name="y")
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = column_or_1d(targets, warn=True)
+    return inputs, targets
+
+
+def inputs_and_labels(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, accept_sparse: bool = True
+) -> tuple[Any, NDArray]:
+    """Inputs, and labels of classes, of shape (n,)."""
+    with _naming("X", "y"):
+        check_kind("X", X)
+        if any(np.ma.is_masked(part) for part in (y if isinstance(y, list) else [y])):
+            raise ValueError("y has masked entries, which are not supported; fill or drop them")
+        inputs, labels = validate_data(
+            estimator, X, y, accept_sparse=_formats(accept_sparse), dtype=np.float64
+        )
+        if labels.dtype.kind in "mM":  # which are names like others
+            if np.isnat(labels).any():
+                raise ValueError("y contains NaT")
+        elif labels.dtype.kind in "Vc":
+            check_kind("y", labels)
+        check_classification_targets(labels)
+    return inputs, labels
+
+
+def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:
+    """Weights as floats, one for each row of `X`."""
+    if sample_weight is None:
+        return None
+    with _naming("sample_weight"):
+        check_kind("sample_weight", sample_weight)
+        return _check_sample_weight(sample_weight, X, dtype=np.float64)
+
+
+def _formats(accept_sparse: bool) -> str | bool:
+    return "csr" if accept_sparse else False
+
+
+@contextmanager
+def _naming(*arguments: str) -> Iterator[None]:
+    """Name the argument in complaints of NumPy and scikit-learn that do not."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # of longer floats, refused below
+            yield
+    except (TypeError, ValueError, OverflowError) as error:
+        message = str(error)
+        if any(re.search(rf"(?<!\w){name}(?!\w)", message) for name in arguments):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{' or '.join(arguments)} is not what was expected: {message}") from error
