@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import checked_weights, naming
 from convexrelu.estimators.classifier import class_weights
+from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.kernels.ridge import kernel_ridge
 from convexrelu.kernels.tangent import tangent_kernel
 
@@ -109,6 +110,11 @@ class NTKRidge(RegressorMixin, BaseEstimator):
         NTKRidge
             The fitted estimator.
         """
+        with changed_at_once(self) as draft:
+            draft._train(X, y, sample_weight)
+        return self
+
+    def _train(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         self._validate_params()
         with naming("X or y"):
             inputs, targets = validate_data(
@@ -124,7 +130,6 @@ class NTKRidge(RegressorMixin, BaseEstimator):
             fit_intercept=self.fit_intercept,
         )
         self.X_fit_ = inputs
-        return self
 
     def predict(self, X: ArrayLike) -> Array:
         """Predictions of shape (n,) or (n, K)."""
@@ -242,6 +247,11 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
         NTKSVC
             The fitted estimator.
         """
+        with changed_at_once(self) as draft:
+            draft._train(X, y, sample_weight)
+        return self
+
+    def _train(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         self._validate_params()
         with naming("X"):
             inputs, labels = validate_data(self, X, y, dtype=np.float64)
@@ -259,7 +269,6 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
         ).fit(rows, classes[kinds], weights)
         self.classes_ = self.svc_.classes_
         self.n_iter_ = self.svc_.n_iter_
-        return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class labels of shape (n,)."""

@@ -90,13 +90,13 @@ def regularization_path(
         for alpha in penalties:
             try:
                 results.append(session.train(checked_alpha(float(alpha)), start))
+                if results[-1].status is Status.INTERRUPTED:
+                    break
+                start = start_after(results[-1])
             except KeyboardInterrupt:
                 if not results:
                     raise
                 break
-            if results[-1].status is Status.INTERRUPTED:
-                break
-            start = start_after(results[-1])
         return results
 
 

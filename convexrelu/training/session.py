@@ -173,7 +173,10 @@ class Session:
         assert isinstance(early.network, TwoLayerNetwork)
         if began < enough < time.perf_counter():
             return replace(early, status=Status.TIME_LIMIT)
-        result = self._cut(problem, oracles, early.network, seconds_before(deadline))
+        try:
+            result = self._cut(problem, oracles, early.network, seconds_before(deadline))
+        except KeyboardInterrupt:
+            return replace(early, status=Status.INTERRUPTED)
         return replace(result, certificate=_no_weaker(result.certificate, early.certificate))
 
     def _cut(
