@@ -348,12 +348,16 @@ def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) ->
 
 def _with_fewest_neurons(result: Result, problem: TrainingProblem, deadline: float) -> Result:
     """The result with a smallest network, of the same outputs on the training data; as it is, if interrupted."""
-    assert isinstance(result.network, TwoLayerNetwork)
     try:
         with one_blas_thread():
-            network = minimal(result.network, problem, deadline=deadline)
+            return _pruned(result, problem, deadline)
     except KeyboardInterrupt:
         return replace(result, status=Status.INTERRUPTED)
+
+
+def _pruned(result: Result, problem: TrainingProblem, deadline: float) -> Result:
+    assert isinstance(result.network, TwoLayerNetwork)
+    network = minimal(result.network, problem, deadline=deadline)
     certificate = replace(result.certificate, objective=problem.objective(network))
     last = replace(
         result.history[-1],

@@ -168,7 +168,7 @@ class Session:
         early = closed_form(
             tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
         )
-        if early.status is Status.CONVERGED:
+        if early.status in (Status.CONVERGED, Status.INTERRUPTED):
             return early
         assert isinstance(early.network, TwoLayerNetwork)
         if began < enough < time.perf_counter():
