@@ -43,7 +43,7 @@ from convexrelu import (
 from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
 from convexrelu.interpolation import minimum_norm
 
-__all__ = ["Finding", "attack"]
+__all__ = ["Case", "Finding", "attack", "estimator_case", "interrupted"]
 
 KEPT, NONE, IN_TIME = "network kept", "no network", "in time"
 # A second interruption follows the first one after at most this, in processor time.
@@ -95,7 +95,7 @@ def attack(
                 durations[chosen] = _seconds_of(MAKERS[chosen](rng).call)
             case, moment = MAKERS[chosen](rng), rng.uniform(0.0, durations[chosen])
             twice = rng.random() < 1 / 3
-            complaints, outcome = _interrupted(case, moment, twice)
+            complaints, outcome = interrupted(case, _interruption_after(moment, twice))
             if tally is not None:
                 tally[case.name, outcome] += 1
             for what in complaints:
@@ -115,14 +115,17 @@ def _seconds_of(call: Callable[[], Any]) -> float:
     return time.process_time() - began
 
 
-def _interrupted(case: Case, moment: float, twice: bool) -> tuple[list[str], str]:
+def interrupted(
+    case: Case, interruption: contextlib.AbstractContextManager[None]
+) -> tuple[list[str], str]:
+    """Complaints, and the outcome, of a call within a context that interrupts it."""
     surroundings, value, raised = _surroundings(), None, None
     with _quietly() as printed:
         try:
-            with _interruption_after(moment, twice):
+            with interruption:
                 value = case.call()
-        except KeyboardInterrupt as interruption:
-            raised = interruption
+        except KeyboardInterrupt as caught:
+            raised = caught
         # Tracebacks keep what a generator has to restore.
         raised = None if raised is None else raised.with_traceback(None)
         after = _surroundings()
@@ -295,18 +298,23 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 )
 
 
-def _estimator_case(
-    name: str, model: Any, X: Any, y: Any, rng: np.random.Generator, first: Any = None
-) -> Case:
-    """The fit of an estimator, which half the time has been fitted to data with another number of features."""
-    if rng.random() < 0.5:
-        with _quietly():
-            model.fit(*(first or _data(rng, 20, 2 if X.shape[1] != 2 else 3)))
-        name += ", again"
+def estimator_case(name: str, model: Any, X: Any, y: Any) -> Case:
+    """The fit of an estimator."""
     inner = getattr(model, "estimator", model)
     problem = inner._problem(X, y, None, 1.0) if hasattr(inner, "_problem") else None
     judge = _judge_fit(model, vars(model).copy(), X, problem, np.inf)
     return Case(name, lambda: model.fit(X, y), judge)
+
+
+def _new_or_fitted(
+    name: str, model: Any, X: Any, y: Any, rng: np.random.Generator, first: Any = None
+) -> Case:
+    """The fit of an estimator that half the time has been fitted to data with another number of features."""
+    if rng.random() < 0.5:
+        with _quietly():
+            model.fit(*(first or _data(rng, 20, 2 if X.shape[1] != 2 else 3)))
+        name += ", again"
+    return estimator_case(name, model, X, y)
 
 
 def _regressor(options: dict[str, Any], rng: np.random.Generator) -> Case:
@@ -314,26 +322,26 @@ def _regressor(options: dict[str, Any], rng: np.random.Generator) -> Case:
     model = ConvexReLURegressor(
         **{"alpha": 0.01, "random_state": 0, "verbose": 1, "max_iter": 8, **options}
     )
-    return _estimator_case(f"regressor {options}", model, X, y, rng)
+    return _new_or_fitted(f"regressor {options}", model, X, y, rng)
 
 
 def _line(rng: np.random.Generator) -> Case:
     X, y = _data(np.random.default_rng(1), 50, 1)
     model = ConvexReLURegressor(1e-3, hidden_bias="free", random_state=0, verbose=1)
-    return _estimator_case("regressor on a line", model, X, y, rng)
+    return _new_or_fitted("regressor on a line", model, X, y, rng)
 
 
 def _many(rng: np.random.Generator) -> Case:
     X, y = _data(np.random.default_rng(2), 6000, 5)
     options: dict[str, Any] = {"random_state": 0, "verbose": 1, "effort": "predict"}
-    return _estimator_case("many samples", ConvexReLURegressor(0.01, **options), X, y, rng)
+    return _new_or_fitted("many samples", ConvexReLURegressor(0.01, **options), X, y, rng)
 
 
 def _classifier(cuts: list[float], rng: np.random.Generator) -> Case:
     X, y = _data(np.random.default_rng(3), 50, 3)
     model = ConvexReLUClassifier(0.02, random_state=0, verbose=1, max_iter=5)
     name = f"classifier, {len(cuts) + 1} classes"
-    return _estimator_case(name, model, X, np.digitize(y, cuts), rng, _labelled(rng))
+    return _new_or_fitted(name, model, X, np.digitize(y, cuts), rng, _labelled(rng))
 
 
 def _labelled(rng: np.random.Generator) -> tuple[Any, Any]:
@@ -346,20 +354,20 @@ _CV: dict[str, Any] = {"alphas": [0.1, 0.03, 0.01], "cv": 3, "random_state": 0, 
 
 def _regressor_cv(rng: np.random.Generator) -> Case:
     X, y = _data(np.random.default_rng(4), 40, 3)
-    return _estimator_case("regressor, CV", ConvexReLURegressorCV(**_CV), X, y, rng)
+    return _new_or_fitted("regressor, CV", ConvexReLURegressorCV(**_CV), X, y, rng)
 
 
 def _classifier_cv(rng: np.random.Generator) -> Case:
     X, y = _data(np.random.default_rng(4), 40, 3)
     model = ConvexReLUClassifierCV(**_CV)
-    return _estimator_case("classifier, CV", model, X, y > 0, rng, _labelled(rng))
+    return _new_or_fitted("classifier, CV", model, X, y > 0, rng, _labelled(rng))
 
 
 def _kernel(rng: np.random.Generator) -> Case:
     X, y = _data(np.random.default_rng(5), 200, 3)
     if rng.random() < 0.5:
-        return _estimator_case("NTKRidge", NTKRidge(), X, y, rng)
-    return _estimator_case("NTKSVC", NTKSVC(), X, y > 0, rng, _labelled(rng))
+        return _new_or_fitted("NTKRidge", NTKRidge(), X, y, rng)
+    return _new_or_fitted("NTKSVC", NTKSVC(), X, y > 0, rng, _labelled(rng))
 
 
 def _features(rng: np.random.Generator) -> Case:

@@ -124,8 +124,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         Raises
         ------
         KeyboardInterrupt
-            If interrupted before the first certificate; later on, the result has
-            ``Status.INTERRUPTED``.
+            If interrupted before there is a network of descent, or else before the first certificate; later on, the
+            result has ``Status.INTERRUPTED``.
         """
         self._start = start
         return super().run()

@@ -67,7 +67,7 @@ def regularization_path(
     Raises
     ------
     KeyboardInterrupt
-        If interrupted before the first certificate of the first training.
+        If interrupted before there is a network.
 
     Examples
     --------
