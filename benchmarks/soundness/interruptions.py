@@ -5,7 +5,7 @@ agrees with an evaluation of its objective written down here, attributes that ag
 is true. Functions return such a result, or raise. Signal handlers and numbers of threads are as before.
 
 Moments are drawn in processor time, so a busy machine changes little. Every third interruption is followed by another
-one at once. Needs the timers of POSIX. ``python -m benchmarks.soundness.interruptions 60`` attacks for a minute.
+one at once. Needs the timers of POSIX.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import contextlib
 import io
 import pickle
 import signal
-import sys
 import threading
 import time
 import warnings
@@ -491,21 +490,3 @@ MAKERS: tuple[Callable[[np.random.Generator], Case], ...] = (
     _certified,
     _interpolation,
 )
-
-
-def main() -> None:
-    """Attack for as many seconds as the command line says, from as many as the seed, and print what was found."""
-    seconds, seed = (float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
-    tally: Counter[tuple[str, str]] = Counter()
-    kinds: Counter[tuple[str, str]] = Counter()
-    for finding in attack(seed, seconds, tally):
-        kinds[finding.case, finding.what[:60]] += 1
-        print(finding, flush=True)
-    for title, counts in (("outcomes", tally), ("findings", kinds)):
-        print(f"\n{title}: {sum(counts.values())}")
-        for key, count in sorted(counts.items()):
-            print(f"{count:6d}  {': '.join(key)}")
-
-
-if __name__ == "__main__":
-    main()
