@@ -14,7 +14,8 @@ from io import StringIO
 import numpy as np
 import pytest
 
-from benchmarks.soundness.interruptions import attack, estimator_case, interrupted
+from benchmarks.soundness.interruption_cases import estimator_case
+from benchmarks.soundness.interruptions import attack, interrupted
 from convexrelu import ConvexReLUClassifier, ConvexReLURegressor, ConvexReLURegressorCV
 
 X = np.linspace(-1, 1, 14)[:, None]
@@ -23,7 +24,7 @@ OTHER = np.hstack([X, X**2])
 
 MODELS = {
     "pruned": (ConvexReLURegressor, {"minimal": True}, Y),
-    "classes": (ConvexReLUClassifier, {"effort": "predict"}, np.digitize(X[:, 0], [-0.5, 0.5])),
+    "classes": (ConvexReLUClassifier, {"effort": "predict"}, Y > 0.5),
     "threshold": (ConvexReLURegressor, {"activation": "threshold"}, Y),
     "sampled": (ConvexReLURegressor, {"patterns": "sampled", "n_patterns": 5}, Y),
     "line": (ConvexReLURegressor, {"hidden_bias": "free"}, Y),
