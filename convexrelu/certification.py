@@ -185,6 +185,9 @@ def certify(
     ValueError
         For bad data, a network that does not fit them, one with a bias or intercept that the problem
         forbids, one that computes something else than its weights say, as with a hook, or an unknown option.
+    KeyboardInterrupt
+        If interrupted before `improve` has begun. Later on, `improved` has the best network so far, with
+        ``Status.INTERRUPTED``, and bounds are those that are known by then.
 
     Notes
     -----
@@ -271,17 +274,28 @@ def certify(
         if improve:
             options = {"oracle": oracle, "solver": solver, "random_state": random_state}
             training = part_before(deadline, _TIME_TO_IMPROVE)
-            improved = _improve(network, problem, exact, tol=tol, deadline=training, **options)
+            improved = _improve(
+                network, problem, exact, certificate, tol=tol, deadline=training, **options
+            )
             certificate = _sharpest(certificate, improved.certificate)
-        if arithmetic == "rational":
-            best = network if improved is None else improved.network
-            if improved is not None:
-                v = problem.dual_point(best.predict(problem.X))
-                pricing = part_before(deadline, _TIME_FOR_ONE_BOUND)
-                _, report = price_and_certify(problem, network, exact, v, deadline=pricing)
-            v = given.dual_point(best.predict(given.X))
-            certificate = verified(given, network, certificate, v, report.bound, deadline=deadline)
-        cell = _cell_lower_bound(problem, network, program_solver, deadline)
+            if improved.status is Status.INTERRUPTED:
+                deadline = time.perf_counter()  # what takes no time is still done
+        cell = -math.inf
+        try:
+            if arithmetic == "rational":
+                best = network if improved is None else improved.network
+                if improved is not None:
+                    v = problem.dual_point(best.predict(problem.X))
+                    pricing = part_before(deadline, _TIME_FOR_ONE_BOUND)
+                    _, report = price_and_certify(problem, network, exact, v, deadline=pricing)
+                v = given.dual_point(best.predict(given.X))
+                bound = report.bound
+                certificate = verified(given, network, certificate, v, bound, deadline=deadline)
+            cell = _cell_lower_bound(problem, network, program_solver, deadline)
+        except KeyboardInterrupt:
+            if improved is None:
+                raise
+            improved = replace(improved, status=Status.INTERRUPTED)
         n_dead, n_linear, n_mixed = _count_units(network, problem)
         return NetworkCertificate(
             **vars(certificate),
@@ -340,21 +354,30 @@ def _improve(
     network: TwoLayerNetwork,
     problem: TrainingProblem,
     exact: Oracle,
+    known: Certificate,
     *,
     tol: float,
     deadline: float,
     **options: Any,
 ) -> Result:
-    """Train further from the network; keep it if the result is no better, as after a time limit."""
+    """Train further from the network; keep it if the result is no better, as after a time limit or an interruption."""
     left = seconds_before(deadline, _TIME_TO_IMPROVE)
-    result = train(problem, start=network, tol=tol, time_limit=left, **options)
+    own = replace(known, objective=problem.objective(network))
+    try:
+        result = train(problem, start=network, tol=tol, time_limit=left, **options)
+    except KeyboardInterrupt:
+        return Result(network, own, Status.INTERRUPTED)
     assert isinstance(result.network, TwoLayerNetwork)
     best = min((result.network, problem.merged(network), network), key=problem.objective)
     if best is result.network:
         return result
-    own, _ = price_and_certify(problem, best, exact, deadline=deadline)
+    if result.status is Status.INTERRUPTED:
+        own = replace(own, objective=problem.objective(best))
+    else:
+        own, _ = price_and_certify(problem, best, exact, deadline=deadline)
     certificate = _sharpest(own, result.certificate)
-    status = Status.CONVERGED if certificate.relative_gap <= tol else result.status
+    ended = result.status is Status.INTERRUPTED or certificate.relative_gap > tol
+    status = result.status if ended else Status.CONVERGED
     return replace(result, network=best, certificate=certificate, status=status)
 
 

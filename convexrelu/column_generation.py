@@ -14,9 +14,11 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar
 
+from convexrelu._utils.interruptions import interruptions_held
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import Status
@@ -89,6 +91,8 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
         try:
             status = self._conclude(self._loop())
         except KeyboardInterrupt:
+            with suppress(KeyboardInterrupt):  # of someone impatient
+                self._rescue()
             if self._certified is None:
                 raise
             status = Status.INTERRUPTED
@@ -130,6 +134,9 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     def _conclude(self, status: Status) -> Status:
         """Last steps after the loop, which may change its status."""
         return status
+
+    def _rescue(self) -> None:
+        """After an interruption: certify a solution that has no certificate yet, where that takes no time."""
 
     def _shown(self, entry: Round) -> Round:
         """The round as `progress` sees it."""
@@ -182,8 +189,9 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
             violation=certificate.violation,
             solver_status=self._solver_status.name if self._solver_status else "",
         )
-        self._history.append(entry)
-        self._certified = (self._best, certificate)
+        with interruptions_held():  # both or neither
+            self._history.append(entry)
+            self._certified = (self._best, certificate)
         if self.progress is not None:
             self.progress(self._shown(entry))
 

@@ -31,9 +31,11 @@ def interruptions_held() -> Iterator[None]:
     ...     print("interrupted after the block:", done)
     interrupted after the block: True
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     handler = signal.getsignal(signal.SIGINT)
-    # A handler that Python does not know of is None and cannot be restored.
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+    if not callable(handler):  # ignored, or unknown to Python, which could not restore it
         yield
         return
     received: list[Any] = []

@@ -128,7 +128,10 @@ def one_blas_thread() -> Iterator[None]:
             _trainings.add(training)
         yield
     finally:
-        with interruptions_held():
+        try:
+            with interruptions_held():
+                _trainings.remove(training)
+        finally:  # of an interruption just before that
             _trainings.remove(training)
 
 
@@ -159,16 +162,24 @@ def torch_threads(n_entries: int) -> Iterator[None]:
     pools = _openmp_pools()
     before = [pool.num_threads for pool in pools]
     outside = getattr(_allowed, "threads", None)
-    _allowed.threads = _threads_of_this()
     wanted = max(1, min(n_entries // _ENTRIES, cpu_count() // max(1, _trainings.n_threads())))
+
+    def restore() -> None:
+        _allowed.threads = outside
+        for pool, n_threads in zip(pools, before, strict=True):
+            pool.set_num_threads(n_threads)
+
     try:
+        _allowed.threads = _threads_of_this()
         for pool, n_threads in zip(pools, before, strict=True):
             pool.set_num_threads(min(wanted, n_threads))
         yield
     finally:
-        _allowed.threads = outside
-        for pool, n_threads in zip(pools, before, strict=True):
-            pool.set_num_threads(n_threads)
+        try:
+            with interruptions_held():
+                restore()
+        finally:  # of an interruption just before that
+            restore()
 
 
 def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> list[Outcome]:
@@ -198,13 +209,15 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
         with torch_threads(0):
             return function(part)
 
+    # Only the wait can be interrupted: threads have begun before, and have ended afterwards.
     with ThreadPoolExecutor(n_threads) as pool:
-        futures = [pool.submit(alone, part) for part in parts]
         try:
+            with interruptions_held():
+                futures = [pool.submit(alone, part) for part in parts]
             return [future.result() for future in futures]
         finally:  # after an error or an interruption, parts that have not begun are left
-            for future in futures:
-                future.cancel()
+            with interruptions_held():
+                pool.shutdown(cancel_futures=True)
 
 
 def _free_cores() -> int:

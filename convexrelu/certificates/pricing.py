@@ -15,7 +15,7 @@ from convexrelu.oracles.reductions.free_bias import free_bias_factor
 from convexrelu.problem.dual import lower_bound
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["certificate_of", "price", "price_and_certify"]
+__all__ = ["certificate_in_closed_form", "certificate_of", "price", "price_and_certify"]
 
 
 def certificate_of(
@@ -61,6 +61,24 @@ def certificate_of(
     return Certificate(
         objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
     )
+
+
+def certificate_in_closed_form(
+    problem: TrainingProblem, network: TwoLayerNetwork, *, deadline: float = math.inf
+) -> Certificate:
+    """A proof that takes hardly more time than the objective, with a loose bound: that of the relaxation.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without samples of weight zero.
+    network : TwoLayerNetwork
+    deadline : float
+        Value of :func:`time.perf_counter` at which the relaxation should end.
+    """
+    v = problem.dual_point(network.predict(problem.X))
+    report = relaxation_for(problem)(v, deadline=deadline)
+    return certificate_of(problem, problem.objective(network), v, report)
 
 
 def price(

@@ -91,7 +91,11 @@ def train_on_line(
     program = SplineProgram(problem, line)
     deadline = math.inf if time_limit is None else started + time_limit
     status = program.solve(seconds_before(deadline, _TIME_FOR_SOLVER))
-    network = program.network(tol, deadline)
+    network, interrupted = program.network(tol), False
+    try:
+        network = minimal(network, problem, deadline=deadline)
+    except KeyboardInterrupt:
+        interrupted = True
     best = min((network, problem.zero_network()), key=problem.objective)
     oracle = LineOracle(problem.design, line)
     certificate, _ = price_and_certify(problem, best, oracle, program.dual())
@@ -103,6 +107,7 @@ def train_on_line(
         seconds=time.perf_counter() - started,
         n_blocks=2 * len(program.knots),
         progress=progress,
+        interrupted=interrupted,
     )
 
 
@@ -195,11 +200,8 @@ class SplineProgram:
         value = np.asarray(self._link.dual_value)
         return value if self._margins else self.problem.feasible(value * (units.value / units.tau))
 
-    def network(self, tol: float, deadline: float = math.inf) -> TwoLayerNetwork:
-        """The narrowest network that is as good, to a fraction of `tol`, as the solution with all its kinks.
-
-        After the deadline, it may have more neurons.
-        """
+    def network(self, tol: float) -> TwoLayerNetwork:
+        """The network of the fewest kinks that is as good, to a fraction of `tol`, as the solution with all of them."""
         if self._right.value is None:
             return self.problem.zero_network()
         changes = [np.asarray(part.value) for part in self._changes()]
@@ -211,7 +213,7 @@ class SplineProgram:
             network = self._of_kinks(changes, [size > part * largest for size in sizes])
             if self._worth(network) <= limit:
                 break
-        return minimal(network, self.problem, deadline=deadline)
+        return network
 
     def _worth(self, network: TwoLayerNetwork) -> float:
         """Objective of a network; for margins, its norm once the smallest margin is scaled to one."""

@@ -7,7 +7,6 @@ import numbers
 import time
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +22,7 @@ from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.data import check_parameters, checked_inputs
+from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses import Loss
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
@@ -137,9 +137,11 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
             "patterns n_patterns solver effort oracle tol max_iter time_limit device random_state"
         )
         options = {name: getattr(self, name) for name in names.split()}
-        if self.minimal and self.time_limit is not None:
-            options["time_limit"] = _TIME_TO_TRAIN * self.time_limit
         return options | {"progress": ProgressPrinter() if self.verbose else None}
+
+    def _seconds_to_train(self, deadline: float) -> float | None:
+        """Time limit of a training that ends before the deadline, and before neurons are dropped."""
+        return seconds_before(deadline, _TIME_TO_TRAIN if self.minimal else 1.0)
 
     def _deadline(self) -> float:
         """Time at which a training that starts now has to end."""
@@ -148,42 +150,66 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         check_number("time_limit", self.time_limit, numbers.Real, 0)
         return time.perf_counter() + self.time_limit
 
+    def _train(self, X: ArrayLike, y: ArrayLike, *args: Any, **kwargs: Any) -> list[str]:
+        """Train, and keep the fitted attributes; returns what a user is to be warned of."""
+        raise NotImplementedError
+
+    def _fit(self, *data: Any, **params: Any) -> Self:
+        """Let `_train` change the estimator, at once or not at all, and report; to be called by ``fit``."""
+        before, notes = vars(self), []
+        try:
+            with changed_at_once(self) as draft:
+                notes = draft._train(*data, **params)
+        except KeyboardInterrupt as interruption:
+            is_new = vars(self) is not before
+            raise KeyboardInterrupt(self._what_is_left(is_new)) from interruption
+        if self.status_ is Status.INTERRUPTED:
+            raise KeyboardInterrupt(
+                "fit was interrupted: "
+                + "; ".join(
+                    [f"the estimator keeps the best network so far ({self.certificate_})", *notes]
+                )
+            )
+        if self.status_ not in (Status.CONVERGED, Status.SETTLED):
+            gap = self.certificate_.relative_gap
+            notes = [*notes, f"{self.status_.value}: relative gap {gap:.1e}, tol={self.tol:.1e}"]
+        if notes:
+            warnings.warn("; ".join(notes), ConvergenceWarning, stacklevel=3)
+        return self
+
+    def _what_is_left(self, is_new: bool) -> str:
+        """What there is after an interruption that came too early for a network, or too late to matter."""
+        if not hasattr(self, "network_"):
+            return "fit was interrupted before the first certificate: there is no network"
+        if is_new:
+            return (
+                f"interrupted after the end of fit: the estimator is fitted ({self.certificate_})"
+            )
+        return (
+            "fit was interrupted before the first certificate: the estimator is as it was, with the network of "
+            f"an earlier fit ({self.certificate_})"
+        )
+
+    def _check_options(self) -> None:
+        """Check parameters, also those that only make sense together."""
+        check_parameters(self)
+        if self.minimal and self.activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"minimal=True is not supported for activation={self.activation!r}; use minimal=False"
+            )
+
     def _take(
         self, result: Result, problem: TrainingProblem, y: NDArray, deadline: float = math.inf
     ) -> Self:
-        """Keep a result as the fitted attributes; neurons are dropped until the deadline."""
-        if self.minimal:
-            with one_blas_thread():
-                result = _with_fewest_neurons(result, problem, deadline)
+        """Keep a result as the fitted attributes; neurons are dropped until the deadline, or an interruption."""
+        if self.minimal and result.status is not Status.INTERRUPTED:
+            result = _with_fewest_neurons(result, problem, deadline)
         self._describe(y)
         self.network_ = result.network
         self.certificate_ = result.certificate
         self.history_ = result.history
         self.status_ = result.status
         self.n_iter_ = result.n_iter
-        return self
-
-    def _conclude(
-        self,
-        result: Result,
-        problem: TrainingProblem,
-        y: NDArray,
-        deadline: float,
-        notes: Sequence[str] = (),
-    ) -> Self:
-        """Keep a result, and warn of what `notes` say and if training did not converge; to be called by ``fit``."""
-        self._take(result, problem, y, deadline)
-        if result.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt(
-                f"fit was interrupted: the estimator keeps the best network so far ({result.certificate})"
-            )
-        messages = list(notes)
-        if result.status not in (Status.CONVERGED, Status.SETTLED):
-            messages.append(
-                f"{result.status.value}: relative gap {result.certificate.relative_gap:.1e}, tol={self.tol:.1e}"
-            )
-        if messages:
-            warnings.warn("; ".join(messages), ConvergenceWarning, stacklevel=3)
         return self
 
     # Prediction
@@ -221,18 +247,24 @@ class FixedAlphaEstimator(NetworkEstimator):
         object
             The fitted estimator.
         """
-        check_parameters(self)
+        return self._fit(X, y, sample_weight)
+
+    def _train(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> list[str]:
+        self._check_options()
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
         problem = self._in_absolute_scale(problem)
         complaint = complaint_about(problem)
         if complaint:
-            warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=2)
+            warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=4)
         options = self._training_options()
-        options["time_limit"] = seconds_before(deadline, _TIME_TO_TRAIN if self.minimal else 1.0)
+        options["time_limit"] = self._seconds_to_train(deadline)
         result = train(problem, start=self._start(problem), **options)
-        return self._conclude(result, problem, targets, deadline)
+        self._take(result, problem, targets, deadline)
+        return []
 
     def _in_absolute_scale(self, problem: TrainingProblem) -> TrainingProblem:
         """The problem with the penalty that `alpha` stands for; keeps the unit, if it is one of the data."""
@@ -289,11 +321,16 @@ def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) ->
 
 
 def _with_fewest_neurons(result: Result, problem: TrainingProblem, deadline: float) -> Result:
-    """The result with a smallest network, of the same outputs on the training data."""
-    if not isinstance(result.network, TwoLayerNetwork):
-        raise ValueError(
-            f"minimal=True is not supported for activation={problem.activation!r}; use minimal=False"
-        )
+    """The result with a smallest network, of the same outputs on the training data; as it is, if interrupted."""
+    try:
+        with one_blas_thread():
+            return _pruned(result, problem, deadline)
+    except KeyboardInterrupt:
+        return replace(result, status=Status.INTERRUPTED)
+
+
+def _pruned(result: Result, problem: TrainingProblem, deadline: float) -> Result:
+    assert isinstance(result.network, TwoLayerNetwork)
     network = minimal(result.network, problem, deadline=deadline)
     certificate = replace(result.certificate, objective=problem.objective(network))
     last = replace(

@@ -29,9 +29,10 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from convexrelu._utils.arguments import float_array
+from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.typing import Array
+from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.estimators.base import NetworkEstimator
-from convexrelu.estimators.data import check_parameters
 from convexrelu.estimators.fold_training import (
     Fold,
     FoldScores,
@@ -39,9 +40,11 @@ from convexrelu.estimators.fold_training import (
     train_and_score,
 )
 from convexrelu.losses import Loss
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Result
-from convexrelu.results.status import SolverWarning
+from convexrelu.results.status import SolverWarning, Status
 from convexrelu.training.path import largest_penalty
 from convexrelu.training.train import train
 
@@ -80,9 +83,15 @@ class CrossValidated(NetworkEstimator):
         object
             The fitted estimator.
         """
-        began = time.perf_counter()
-        check_parameters(self)
         _raise_for_params(params, self, "fit")
+        return self._fit(X, y, sample_weight, **params)
+
+    def _train(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
+    ) -> list[str]:
+        began = time.perf_counter()
+        self._check_options()
+        deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         routed = self._routed(weights, params)
         splitter = check_cv(self.cv, targets, classifier=is_classifier(self))
@@ -95,13 +104,22 @@ class CrossValidated(NetworkEstimator):
             Fold(within, without, seed)
             for (within, without), seed in zip(splits, seeds, strict=True)
         ]
-        notes = self._search((inputs, targets, weights), folds, routed.scorer.score, began)
         options = self._training_options() | {"random_state": random}
-        if self.time_limit is not None:
-            options["time_limit"] = max(began + self.time_limit - time.perf_counter(), 0.0)
-        problem = problem.with_alpha(self.alpha_)
-        result = train(problem, **options)
-        return self._conclude(result, problem, targets, self._deadline(), notes)
+        networks: dict[float, TwoLayerNetwork] = {}
+        try:
+            notes = self._search(
+                (inputs, targets, weights), folds, routed.scorer.score, began, networks
+            )
+            options["time_limit"] = self._seconds_to_train(deadline)
+            result = train(problem.with_alpha(self.alpha_), **options)
+        except KeyboardInterrupt:
+            network = self._network_so_far(networks)
+            if network is None:
+                raise
+            result = _interrupted_with(network, problem.with_alpha(self.alpha_))
+            notes = [self._origin_of_network()]
+        self._take(result, problem.with_alpha(self.alpha_), targets, deadline)
+        return notes
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""
@@ -155,14 +173,14 @@ class CrossValidated(NetworkEstimator):
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 
     def _fitted_single(
-        self, result: Result, problem: TrainingProblem, y: NDArray
+        self, result: Result, problem: TrainingProblem, y: NDArray, deadline: float
     ) -> NetworkEstimator:
         """The estimator of one penalty, as scorers see it."""
         names = set(self._single._get_param_names()) & set(self._get_param_names())
         parameters = {name: getattr(self, name) for name in names}
         model = self._single(alpha=problem.alpha, **parameters)
         model.n_features_in_ = self.n_features_in_
-        return model._take(result, problem, y, self._deadline())
+        return model._take(result, problem, y, deadline)
 
     def _search(
         self,
@@ -170,8 +188,12 @@ class CrossValidated(NetworkEstimator):
         folds: list[Fold],
         score_params: dict[str, Any],
         began: float,
+        networks: dict[float, TwoLayerNetwork],
     ) -> list[str]:
-        """Try penalties in all folds, keep the scores and choose; returns what is to be warned of."""
+        """Try penalties in all folds, keep the scores and choose; returns what is to be warned of.
+
+        Networks of the first fold are put into `networks`, by their penalties: what there is after an interruption.
+        """
         deadline = (
             math.inf if self.time_limit is None else began + _TIME_FOR_FOLDS * self.time_limit
         )
@@ -187,16 +209,36 @@ class CrossValidated(NetworkEstimator):
             tried = self._try(block, data, folds, starts, score_params, deadline)
             if not all(fold.in_time for fold in tried) and block.start > 0:
                 break
-            self.cv_scores_[block] = np.column_stack([fold.scores for fold in tried])
-            losses[block] = np.column_stack([fold.losses for fold in tried])
-            self.cv_widths_[block] = np.column_stack([fold.widths for fold in tried])
             starts = [fold.last for fold in tried]
+            with interruptions_held():  # all of this or nothing
+                self.cv_scores_[block] = np.column_stack([fold.scores for fold in tried])
+                losses[block] = np.column_stack([fold.losses for fold in tried])
+                self.cv_widths_[block] = np.column_stack([fold.widths for fold in tried])
+                if isinstance(starts[0], TwoLayerNetwork):
+                    networks[float(self.alphas_[block][-1])] = starts[0]
             n_open += sum(fold.n_open for fold in tried)
             self._show(block, began)
+        self._choose()
+        return self._notes(n_open, time.perf_counter() > deadline)
+
+    def _choose(self) -> None:
+        """Choose among the penalties that were tried."""
         best = choose_penalty(self.cv_scores_, one_standard_error=self.one_standard_error)
         self.alpha_ = float(self.alphas_[best])
         self.best_score_ = float(self.cv_scores_[best].mean())
-        return self._notes(n_open, time.perf_counter() > deadline)
+
+    def _network_so_far(self, networks: dict[float, TwoLayerNetwork]) -> TwoLayerNetwork | None:
+        """Choose after an interruption: a network of the first fold with the best penalty so far, if there is one."""
+        if not networks or not np.isfinite(self.cv_scores_).all(axis=1).any():
+            return None
+        self._choose()
+        return networks.get(self.alpha_)
+
+    def _origin_of_network(self) -> str:
+        """What an interrupted fit has instead of a network that was trained on all data."""
+        n_tried = int((self.cv_widths_[:, 0] >= 0).sum())
+        of_all = f"{n_tried} of {len(self.alphas_)}"
+        return f"it is the network of one fold, with the best alpha of {of_all}, {self.alpha_:.3g}"
 
     def _blocks(self) -> list[slice]:
         """Penalties that a fold trains at once: one, or all where they share what is computed for given patterns."""
@@ -252,6 +294,21 @@ class CrossValidated(NetworkEstimator):
                 f"{left_out[0]:.3g} and smaller"
             )
         return notes
+
+
+def _interrupted_with(network: TwoLayerNetwork, problem: TrainingProblem) -> Result:
+    """Result of a training that was interrupted, of which there is this network."""
+    began, problem = time.perf_counter(), problem.condensed()
+    network = with_best_intercept(problem, network)
+    return Result.of_one_program(
+        network,
+        certificate_in_closed_form(problem, network),
+        Status.CONVERGED,
+        tol=0.0,
+        seconds=time.perf_counter() - began,
+        n_blocks=network.width,
+        interrupted=True,
+    )
 
 
 def is_past_its_best(scores: Array, losses: Array) -> bool:

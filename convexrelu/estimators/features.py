@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.data import check_parameters, checked_inputs
+from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["ConvexReLUFeatures"]
@@ -87,15 +88,25 @@ class ConvexReLUFeatures(
         ConvexReLUFeatures
             The fitted transformer.
         """
-        check_parameters(self)
-        checked_inputs(self, X, reset=True)
-        estimator = clone(self.estimator).fit(X, y, **fit_params)
-        if not isinstance(getattr(estimator, "network_", None), TwoLayerNetwork):
-            raise ValueError(
-                f"estimator={self.estimator!r} has no TwoLayerNetwork as its network_; take a regressor or "
-                "classifier of convexrelu with activation 'relu', 'leaky_relu' or 'absolute_value'"
-            )
-        self.estimator_ = estimator
+        interruption: KeyboardInterrupt | None = None
+        with changed_at_once(self) as draft:
+            check_parameters(draft)
+            checked_inputs(draft, X, reset=True)
+            estimator = clone(self.estimator)
+            try:
+                estimator.fit(X, y, **fit_params)
+            except KeyboardInterrupt as caught:
+                if not hasattr(estimator, "network_"):
+                    raise
+                interruption = caught
+            if not isinstance(getattr(estimator, "network_", None), TwoLayerNetwork):
+                raise ValueError(
+                    f"estimator={self.estimator!r} has no TwoLayerNetwork as its network_; take a regressor or "
+                    "classifier of convexrelu with activation 'relu', 'leaky_relu' or 'absolute_value'"
+                )
+            draft.estimator_ = estimator
+        if interruption is not None:  # its network is kept
+            raise interruption
         return self
 
     def transform(self, X: ArrayLike) -> Array:

@@ -120,9 +120,11 @@ def train_and_score(
         raise KeyboardInterrupt(_INTERRUPTED)
     scorer, params = model._scorer(), _check_method_params(X, score_params, without)
     models = [
-        model._fitted_single(result, problem.with_alpha(alpha), y[within])
+        model._fitted_single(result, problem.with_alpha(alpha), y[within], deadline)
         for result, alpha in zip(results, alphas, strict=True)
     ]
+    if any(one.status_ is Status.INTERRUPTED for one in models):  # while neurons were dropped
+        raise KeyboardInterrupt(_INTERRUPTED)
     rest = X[without], y[without]
     part = _part(weights, without)
     return FoldScores(

@@ -409,9 +409,9 @@ EXCEPTIONS = (
     Entry(
         "KeyboardInterrupt",
         "",
-        "If interrupted. The best network so far is kept, with its certificate, unless there was none; the "
-        "message says which.",
-        cv="There is none before the training on all data.",
+        "If interrupted. The best network so far is kept, with its certificate, from the first steps of descent on; "
+        "before that the estimator is as it was. The message says which.",
+        cv="In the folds, the best penalty so far is kept, with the network of a fold.",
     ),
 )
 

@@ -23,6 +23,7 @@ from convexrelu.estimators.data import (
     inputs_and_labels,
     inputs_and_targets,
 )
+from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.kernels.ridge import kernel_ridge
 from convexrelu.kernels.tangent import tangent_kernel
 
@@ -114,6 +115,11 @@ class NTKRidge(RegressorMixin, BaseEstimator):
         NTKRidge
             The fitted estimator.
         """
+        with changed_at_once(self) as draft:
+            draft._train(X, y, sample_weight)
+        return self
+
+    def _train(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         check_parameters(self)
         inputs, targets = inputs_and_targets(self, X, y, accept_sparse=False)
         self.dual_coef_, self.intercept_ = kernel_ridge(
@@ -124,7 +130,6 @@ class NTKRidge(RegressorMixin, BaseEstimator):
             fit_intercept=self.fit_intercept,
         )
         self.X_fit_ = inputs
-        return self
 
     def predict(self, X: ArrayLike) -> Array:
         """Predictions of shape (n,) or (n, K)."""
@@ -243,6 +248,11 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
         NTKSVC
             The fitted estimator.
         """
+        with changed_at_once(self) as draft:
+            draft._train(X, y, sample_weight)
+        return self
+
+    def _train(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         check_parameters(self)
         inputs, labels = inputs_and_labels(self, X, y, accept_sparse=False)
         weights = _weights(sample_weight, inputs)
@@ -258,7 +268,6 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
         ).fit(rows, classes[kinds], weights)
         self.classes_ = self.svc_.classes_
         self.n_iter_ = self.svc_.n_iter_
-        return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Class labels of shape (n,)."""

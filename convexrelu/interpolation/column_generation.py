@@ -20,6 +20,7 @@ from convexrelu.interpolation.norm_certificate import (
 )
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle
+from convexrelu.oracles.for_problem import relaxation_for
 from convexrelu.oracles.selection import OraclePair
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
@@ -66,6 +67,8 @@ class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _blocks: Blocks = field(init=False)
     _program: InterpolationProgram = field(init=False)
     _meets: bool = field(init=False)  # whether the program meets the targets
+    # The first network that meets the targets, with its dual point, until it is priced.
+    _uncertified: tuple[TwoLayerNetwork, Array] | None = field(default=None, init=False)
 
     def _begin(self) -> Status | None:
         self._blocks = Blocks.none(self.problem.n_samples)
@@ -85,6 +88,8 @@ class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
         """Heuristic pricing, or exact pricing where that finds no more cuts."""
         network = with_margin(self.problem, self._program.network())
         v = dual_feasible(self.problem, self._program.dual())
+        if self._certified is None and self._meets and miss(self.problem, network) <= MET:
+            self._uncertified = network, v
         heuristic, exact, _ = self.oracles
         certificate, cuts = self._ask(heuristic, network, v)
         if exact is not heuristic and (len(cuts) == 0 or certificate.relative_gap <= self.tol):
@@ -107,6 +112,17 @@ class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
             i for i, key in enumerate(found.keys()) if key not in known and report.values[i] > 0
         ]
         return certificate, found.select(fresh[: max(_MIN_CUTS, len(self._blocks))])
+
+    def _rescue(self) -> None:
+        """Bound the norm by the relaxation, where the first pricing of a network that interpolates was cut short."""
+        if self._certified is None and self._uncertified is not None:
+            network, v = self._uncertified
+            relaxation = relaxation_for(self.problem)
+            certificate, _ = norm_certificate(
+                self.problem, network, relaxation, v, self.tol, math.inf
+            )
+            self._best = network
+            self._record(certificate, 0)
 
     def _conclude(self, status: Status) -> Status:
         if self._certified is None:

@@ -16,6 +16,7 @@ from convexrelu.interpolation.norm_certificate import (
     with_margin,
 )
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.optimal_set import minimal
 from convexrelu.oracles import Line, LineOracle
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.status import Status
@@ -43,7 +44,8 @@ def _by_margin(problem: TrainingProblem, line: Line) -> tuple[TwoLayerNetwork, A
     v = program.dual()
     if v is None:
         raise ValueError(f"y: the solver found no network that meets it ({status.value})")
-    return with_margin(problem, program.network(1e-6)), v, status
+    network = minimal(program.network(1e-6), problem)
+    return with_margin(problem, network), v, status
 
 
 def _interpolant(problem: TrainingProblem, line: Line) -> tuple[TwoLayerNetwork, Array, Status]:

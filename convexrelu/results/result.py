@@ -91,6 +91,7 @@ class Result:
         seconds: float,
         n_blocks: int,
         progress: Callable[[Round], None] | None = None,
+        interrupted: bool = False,
     ) -> Self:
         """Result of training by one finite program; `progress` is called with its only round.
 
@@ -106,6 +107,8 @@ class Result:
             Blocks of the program.
         progress : callable, optional
             Called once, with the only round.
+        interrupted : bool
+            Whether training was interrupted after the program had been solved.
         """
         entry = Round(
             seconds=seconds,
@@ -124,4 +127,6 @@ class Result:
         # A solver that reports success although the gap is open was not accurate enough.
         reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
         status = Status.CONVERGED if certificate.relative_gap <= tol else reason
+        if interrupted:
+            status = Status.INTERRUPTED
         return cls(network, certificate, status, [entry], 1, solver_status)

@@ -9,6 +9,7 @@ import numpy as np
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.column_generation import ColumnGeneration
+from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.oracles.base import Oracle, OracleReport
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.patterns.activation import row_keys
@@ -109,7 +110,9 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
 
     def _result(self, best: Units, certificate: Certificate, status: Status) -> Result:
         """The network of the units, with the objective that it has in float64."""
-        network = best.network(self.problem)
+        network = self._network_of(best)
+        if network is None:
+            network, status = best.network(self.problem, centred=False), Status.INTERRUPTED
         # A gate that is not in a centre may be so close to a hyperplane that a sample is on the other side of it. The
         # network is then not one of the program's, which can only have better ones than the program's bound says.
         penalty = self.problem.alpha * network.penalty()
@@ -126,6 +129,13 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
             relative_gap=certificate.relative_gap,
         )
         return Result(network, certificate, status, self._history, self._n_iter)
+
+    def _network_of(self, units: Units) -> ThresholdNetwork | None:
+        """The network; None if the search for centres of cells is interrupted."""
+        try:
+            return units.network(self.problem)
+        except KeyboardInterrupt:
+            return None
 
     @property
     def _n_columns(self) -> int:

@@ -50,14 +50,16 @@ class Units:
         masks, gates = np.vstack([self.masks, masks]), np.vstack([self.gates, gates])
         return Units(masks, gates, weights, self.intercept)
 
-    def network(self, problem: TrainingProblem) -> ThresholdNetwork:
-        """The units with nonzero weights, every gate in the centre of its cell if that can be found."""
+    def network(self, problem: TrainingProblem, *, centred: bool = True) -> ThresholdNetwork:
+        """The units with nonzero weights, every gate in the centre of its cell if that is wanted and can be found."""
         used = np.flatnonzero(self.weights)
-        centres = [cell_centre(problem.design, self.masks[k]) for k in used]
-        gates = [
-            self.gates[k] if centre is None else centre
-            for k, centre in zip(used, centres, strict=True)
-        ]
+        gates = [self.gates[k] for k in used]
+        if centred:
+            centres = [cell_centre(problem.design, self.masks[k]) for k in used]
+            gates = [
+                gate if centre is None else centre
+                for gate, centre in zip(gates, centres, strict=True)
+            ]
         return ThresholdNetwork(
             np.array(gates).reshape(len(used), self.gates.shape[1]),
             self.weights[used],

@@ -39,6 +39,7 @@ from convexrelu.results.status import Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
+from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.stalling import will_not_close
 
@@ -115,6 +116,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _blocks: Blocks = field(init=False)
     _values: Array = field(init=False)  # of the blocks, in the last master problem
     _warming_up: bool = field(default=False, init=False)  # whether to warm up
+    _uncertified: TwoLayerNetwork | None = field(default=None, init=False)  # of descent
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
         """Run the loop, from the patterns of a network if one is given.
@@ -122,8 +124,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         Raises
         ------
         KeyboardInterrupt
-            If interrupted before the first certificate; later on, the result has
-            ``Status.INTERRUPTED``.
+            If interrupted before there is a network of descent, or else before the first certificate; later on, the
+            result has ``Status.INTERRUPTED``.
         """
         self._start = start
         return super().run()
@@ -136,13 +138,27 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
         start = self._start
-        starts: Iterable[TwoLayerNetwork] = [] if start is None else [start]
-        if start is None and self.descend is not None:
-            starts = self.descend(self._deadline(_TIME_FOR_DESCENT))
-        for network in starts:
-            self._begin_with(network)
-            if self.settles:  # the next ones hardly predict better
-                break
+        if start is not None:
+            self._begin_with(start)
+        elif self.descend is not None:
+            self._begin_with_descent(self.descend(self._deadline(_TIME_FOR_DESCENT)))
+
+    def _begin_with_descent(self, networks: Iterable[TwoLayerNetwork]) -> None:
+        try:
+            for network in networks:
+                self._uncertified = network
+                self._begin_with(network)
+                self._uncertified = None
+                if self.settles:  # the next ones hardly predict better
+                    break
+        except DescentInterrupted as early:
+            self._uncertified = early.network
+            raise
+
+    def _rescue(self) -> None:
+        """Certify the network of descent, which may be worth all the time until now."""
+        if self._uncertified is not None:
+            self._begin_with(self._uncertified)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.threads import one_blas_thread
-from convexrelu.certificates.pricing import certificate_of
+from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle
-from convexrelu.oracles.for_problem import brief_search_for, relaxation_for
+from convexrelu.oracles.for_problem import brief_search_for
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
 from convexrelu.programs.neuron_map import blocks_of, recover_relu
@@ -128,9 +128,7 @@ def _step(
 
 def _result(problem: TrainingProblem, network: TwoLayerNetwork, seconds: float) -> Result:
     """The network with the bound in closed form."""
-    v = problem.dual_point(network.predict(problem.X))
-    report = relaxation_for(problem)(v)
-    certificate = certificate_of(problem, problem.objective(network), v, report)
+    certificate = certificate_in_closed_form(problem, network)
     return Result.of_one_program(
         network, certificate, Status.CONVERGED, tol=0.0, seconds=seconds, n_blocks=network.width
     )

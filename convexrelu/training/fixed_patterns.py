@@ -11,7 +11,11 @@ import numpy as np
 
 from convexrelu._utils.deadlines import seconds_before
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.certificates.pricing import certificate_of, price_and_certify
+from convexrelu.certificates.pricing import (
+    certificate_in_closed_form,
+    certificate_of,
+    price_and_certify,
+)
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import CellOracle, Oracle, PatternOracle
@@ -62,7 +66,9 @@ def train_on_patterns(
     deadline = math.inf if time_limit is None else started + time_limit
     gated = problem.activation == "gated_relu"
     train = _train_gated if gated else partial(_train_relu, complete=complete)
-    network, certificate, solver_status = train(problem, patterns, solver, deadline=deadline)
+    network, certificate, solver_status, interrupted = train(
+        problem, patterns, solver, deadline=deadline
+    )
     return Result.of_one_program(
         network,
         certificate,
@@ -71,6 +77,7 @@ def train_on_patterns(
         seconds=time.perf_counter() - started,
         n_blocks=len(patterns) if gated else 2 * len(patterns),
         progress=progress,
+        interrupted=interrupted,
     )
 
 
@@ -81,7 +88,8 @@ def _train_relu(
     *,
     complete: bool,
     deadline: float,
-) -> tuple[TwoLayerNetwork, Certificate, Status]:
+) -> tuple[TwoLayerNetwork, Certificate, Status, bool]:
+    """The network, its certificate, the solver's status, and whether the certificate was interrupted."""
     blocks = Blocks.both_signs(patterns.masks)
     oracle = pattern_oracle(problem, patterns, complete)
     solution = solver.relu(problem, blocks, time_limit=seconds_before(deadline, _TIME_FOR_SOLVER))
@@ -91,10 +99,12 @@ def _train_relu(
         candidate = recover_relu(problem, solution, blocks)
         if problem.objective(candidate) < problem.objective(network):
             network = candidate
-    certificate, _ = price_and_certify(
-        problem, network, oracle, dual_of(problem, solution), deadline=deadline
-    )
-    return network, certificate, solution.status
+    try:
+        v = dual_of(problem, solution)
+        certificate, _ = price_and_certify(problem, network, oracle, v, deadline=deadline)
+    except KeyboardInterrupt:
+        return network, certificate_in_closed_form(problem, network), solution.status, True
+    return network, certificate, solution.status, False
 
 
 def pattern_oracle(
@@ -114,7 +124,7 @@ def _train_gated(
     solver: ProgramSolver,
     *,
     deadline: float,
-) -> tuple[GatedNetwork, Certificate, Status]:
+) -> tuple[GatedNetwork, Certificate, Status, bool]:
     blocks = Blocks(patterns.masks, np.ones(len(patterns)))
     solution = solver.gated(problem, blocks, time_limit=seconds_before(deadline, _TIME_FOR_SOLVER))
     network = recover_gated(problem, solution, patterns.gates)
@@ -123,4 +133,4 @@ def _train_gated(
     report = PatternOracle(problem.design, patterns.masks, cones=False, method="gates")(
         v, deadline=deadline
     )
-    return network, certificate_of(problem, objective, v, report), solution.status
+    return network, certificate_of(problem, objective, v, report), solution.status, False

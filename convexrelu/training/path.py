@@ -68,7 +68,7 @@ def regularization_path(
     Raises
     ------
     KeyboardInterrupt
-        If interrupted before the first certificate of the first training.
+        If interrupted before there is a network.
 
     Examples
     --------
@@ -88,13 +88,13 @@ def regularization_path(
         for alpha in penalties:
             try:
                 results.append(session.train(checked_alpha(float(alpha)), start))
+                if results[-1].status is Status.INTERRUPTED:
+                    break
+                start = start_after(results[-1])
             except KeyboardInterrupt:
                 if not results:
                     raise
                 break
-            if results[-1].status is Status.INTERRUPTED:
-                break
-            start = start_after(results[-1])
         return results
 
 

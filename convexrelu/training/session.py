@@ -168,12 +168,15 @@ class Session:
         early = closed_form(
             tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
         )
-        if early.status is Status.CONVERGED:
+        if early.status in (Status.CONVERGED, Status.INTERRUPTED):
             return early
         assert isinstance(early.network, TwoLayerNetwork)
         if began < enough < time.perf_counter():
             return replace(early, status=Status.TIME_LIMIT)
-        result = self._cut(problem, oracles, early.network, seconds_before(deadline))
+        try:
+            result = self._cut(problem, oracles, early.network, seconds_before(deadline))
+        except KeyboardInterrupt:
+            return replace(early, status=Status.INTERRUPTED)
         return replace(result, certificate=_no_weaker(result.certificate, early.certificate))
 
     def _cut(

@@ -94,8 +94,8 @@ def train(
     ValueError
         For an invalid argument; the message names it.
     KeyboardInterrupt
-        If interrupted before there is a certified network. Later on, cutting planes return the best network
-        so far, with ``Status.INTERRUPTED``.
+        If interrupted before there is a network. From the first steps of descent on, the best network so far is
+        returned, with ``Status.INTERRUPTED``.
 
     Notes
     -----

@@ -1,9 +1,12 @@
 """The thread policy: what training sets, what it puts back, and what other threads see of it."""
 
+import _thread
+import signal
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import joblib
 import numpy as np
@@ -245,6 +248,49 @@ def test_an_error_in_a_part_is_raised_and_later_parts_are_left(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         in_threads(work, list(range(1000)))
     assert len(done) < 900
+
+
+@pytest.fixture
+def keyboard():
+    """Interruptions as a terminal sends them; processes in the background ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_interruptions_end_all_threads(monkeypatch, keyboard, times):
+    """The second one comes while the threads are waited for."""
+    monkeypatch.setattr("convexrelu._utils.threads._free_cores", lambda: 2)
+    before, done = threading.active_count(), []
+
+    def work(part):
+        if part > 0:
+            time.sleep(0.01)
+        if part < times:
+            _thread.interrupt_main()
+        done.append(part)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_threads(work, list(range(1000)))
+    assert threading.active_count() == before
+    assert set(range(times)) <= set(done) and len(done) < 900
+    assert signal.getsignal(signal.SIGINT) is keyboard
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("context", [one_blas_thread, partial(torch_threads, 0)])
+def test_an_interruption_as_a_block_ends_leaves_the_users_settings(monkeypatch, context):
+    """Before interruptions can be held."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+        with context():
+            monkeypatch.setattr(module, "interruptions_held", interrupted)
+    assert torch.get_num_threads() == 2
+    assert blas() <= {2} and module._trainings.n_threads() == 0
 
 
 def test_one_torch_thread_leaves_all_cores_for_parts(monkeypatch):

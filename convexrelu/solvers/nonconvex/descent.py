@@ -25,6 +25,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
+from convexrelu.solvers.nonconvex.interrupted import Reached, handing_over
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
@@ -174,11 +175,12 @@ def _stages_for(problem: TrainingProblem) -> Stages:
 
 def _descended(objective: RoundedObjective, z: Array, stages: Stages, deadline: float) -> Array:
     """The point after L-BFGS at one width after the other, balanced."""
-    with one_blas_thread():
+    with handing_over(objective) as reached, one_blas_thread():
         for width, steps, drop in stages:
             if time.perf_counter() > deadline:
                 break
-            z = objective.balanced(_minimised(objective, z, width, steps, _stop_at(drop, deadline)))
+            stop = _stop_at(drop, deadline, reached)
+            z = objective.balanced(_minimised(objective, z, width, steps, stop))
     return z
 
 
@@ -203,12 +205,16 @@ def _minimised(
         ).x
 
 
-def _stop_at(drop: float, deadline: float) -> Callable[[OptimizeResult], None]:
-    """Callback that ends a minimisation in time, or when the relative drop of the value in ten steps is small."""
+def _stop_at(drop: float, deadline: float, reached: Reached) -> Callable[[OptimizeResult], None]:
+    """Callback that ends a minimisation in time, or when the relative drop of the value in ten steps is small.
+
+    It notes the points that are reached.
+    """
     values: deque[float] = deque(maxlen=_WINDOW + 1)
 
     def stop(intermediate_result: OptimizeResult) -> None:
         values.append(intermediate_result.fun)
+        reached.point = intermediate_result.x.copy()
         idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * abs(values[-1])
         if idle or time.perf_counter() > deadline:
             raise StopIteration

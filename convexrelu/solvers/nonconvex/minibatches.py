@@ -15,6 +15,7 @@ import numpy as np
 
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.solvers.nonconvex.interrupted import handing_over
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective, rounded_loss
 
 __all__ = ["minibatch_descent"]
@@ -55,7 +56,7 @@ def minibatch_descent(
     n_steps = max(_FEWEST_STEPS, _PASSES * n_samples // _BATCH)
     point: Any = z.astype(np.float32)
     mean, square = np.zeros_like(point), np.zeros_like(point)
-    with one_blas_thread():
+    with handing_over(objective) as reached, one_blas_thread():
         for step, batch in zip(range(n_steps), _batches(n_samples, random), strict=False):
             spent = (time.perf_counter() - began) / max(deadline - began, 1e-9)
             done = max(step / n_steps, spent)
@@ -68,6 +69,7 @@ def minibatch_descent(
             size = _FIRST_STEP * 0.5 * (1 + math.cos(math.pi * done)) / (1 - _DECAY ** (step + 1))
             scale = 1 / math.sqrt(1 - _DECAY_OF_SQUARES ** (step + 1))
             point -= size * mean / (scale * np.sqrt(square) + _TINY)
+            reached.point = point
     return objective.balanced(point.astype(np.float64))
 
 

@@ -1,0 +1,143 @@
+"""Ctrl-C at random moments of many small fits, and whatever is then not as it was, nor whole.
+
+After an interruption an estimator has either its old state, all of it, or a new one: a network whose certificate
+agrees with an evaluation of its objective written down here, attributes that agree with each other, and a message that
+is true. Functions return such a result, or raise. Signal handlers and numbers of threads are as before.
+
+Moments are drawn in processor time, so a busy machine changes little. Every third interruption is followed by another
+one at once. Needs the timers of POSIX.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from benchmarks.soundness.interruption_cases import MAKERS, Case, quietly
+
+__all__ = ["Finding", "attack", "interrupted"]
+
+# A second interruption follows the first one after at most this, in processor time.
+SOON = 2e-3
+
+
+class Finding(NamedTuple):
+    """What is wrong after an interruption."""
+
+    case: str
+    moment: float  # seconds of processor time
+    twice: bool
+    what: str
+
+
+def attack(
+    seed: int, seconds: float, tally: Counter[tuple[str, str]] | None = None
+) -> Iterator[Finding]:
+    """Interrupt random fits for some seconds.
+
+    Parameters
+    ----------
+    seed : int
+    seconds : float
+        The last fit may take a little longer.
+    tally : Counter, optional
+        Counts pairs of a case and its outcome.
+
+    Yields
+    ------
+    Finding
+    """
+    rng, began = np.random.default_rng(seed), time.perf_counter()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    durations: dict[int, float] = {}
+    try:
+        while time.perf_counter() < began + seconds:
+            chosen = int(rng.integers(len(MAKERS)))
+            if chosen not in durations:
+                durations[chosen] = _seconds_of(MAKERS[chosen](rng).call)
+            case, moment = MAKERS[chosen](rng), rng.uniform(0.0, durations[chosen])
+            twice = rng.random() < 1 / 3
+            complaints, outcome = interrupted(case, _interruption_after(moment, twice))
+            if tally is not None:
+                tally[case.name, outcome] += 1
+            for what in complaints:
+                yield Finding(case.name, round(moment, 4), twice, what)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# Interruptions
+
+
+def _seconds_of(call: Callable[[], Any]) -> float:
+    """Processor time of a call."""
+    began = time.process_time()
+    with quietly():
+        call()
+    return time.process_time() - began
+
+
+def interrupted(
+    case: Case, interruption: contextlib.AbstractContextManager[None]
+) -> tuple[list[str], str]:
+    """Complaints, and the outcome, of a call within a context that interrupts it."""
+    surroundings, value, raised = _surroundings(), None, None
+    with quietly() as printed:
+        try:
+            with interruption:
+                value = case.call()
+        except KeyboardInterrupt as caught:
+            raised = caught
+        # Tracebacks keep what a generator has to restore.
+        raised = None if raised is None else raised.with_traceback(None)
+        after = _surroundings()
+        complaints = [
+            f"{name} was {old} and is {after[name]}"
+            for name, old in surroundings.items()
+            if after[name] != old
+        ]
+        more, outcome = case.judge(value, raised, printed.getvalue())
+    return complaints + more, outcome
+
+
+@contextlib.contextmanager
+def _interruption_after(moment: float, twice: bool) -> Iterator[None]:
+    """Ctrl-C after some processor time; what comes after the block has ended is dropped."""
+    left = 2 if twice else 1
+
+    def interrupt(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            signal.setitimer(signal.ITIMER_PROF, SOON / 2)
+        if left >= 0:
+            signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGPROF, interrupt)
+    signal.setitimer(signal.ITIMER_PROF, max(moment, 1e-5))
+    try:
+        yield
+    finally:
+        left = 0
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+
+
+def _surroundings() -> dict[str, object]:
+    """What a training changes in its process for a while."""
+    import torch
+
+    return {
+        "the handler of SIGINT": signal.getsignal(signal.SIGINT),
+        "the number of threads": threading.active_count(),
+        "torch's threads": torch.get_num_threads(),
+        "BLAS's threads": [each["num_threads"] for each in threadpool_info()],
+        "NumPy's handling of errors": tuple(np.geterr().items()),
+    }
