@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 from convexrelu._utils.typing import Array
+from convexrelu.networks.same_neurons import Ball, same_neurons
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,7 @@ __all__ = ["TwoLayerNetwork"]
 
 # Hidden outputs at a time, so that they stay in the cache: four times as fast as all at once for 100,000 samples.
 _CHUNK = 2**16
+_EPS = float(np.finfo(np.float64).eps)
 _FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 
 
@@ -233,37 +235,54 @@ class TwoLayerNetwork:
             output_weights=net.output_weights / factor,
         )
 
-    def merge(self, tol: float = 1e-9, *, free_bias: bool = False) -> TwoLayerNetwork:
-        """Merge neurons whose ``w̃_j`` have the same direction, and balance; opposite ones too, for the absolute value.
+    def merge(
+        self, tol: float = 1e-9, *, free_bias: bool = False, X: ArrayLike | None = None
+    ) -> TwoLayerNetwork:
+        """Merge neurons that are one function up to a factor, and balance; ``u`` and ``−u``, for the absolute value.
 
-        The function is kept (to `tol`, a distance between unit vectors) and the penalty never
-        rises: neurons of opposite outer weights cancel.
+        The penalty never rises: neurons of opposite outer weights cancel. The function is kept: in a ball around the
+        samples of radius ``R``, outputs change by at most ``tol · R · Σ_j ‖w_j‖ ‖a_j‖``, or by rounding. Without `X`,
+        kinks move by at most `tol`, and by `tol` times their distance from the origin where that is below one.
 
         Parameters
         ----------
         tol : float
-            Directions closer than this count as equal.
+            Neurons that differ by less than this count as equal.
         free_bias : bool
             As for :meth:`balance`.
+        X : array or sparse matrix of shape (n, d), optional
+            Samples whose mean and spread say what is close. They matter if they are far from the origin, where more
+            neurons differ by rounding alone, or if their size is not about one.
+
+        Examples
+        --------
+        >>> network = TwoLayerNetwork([[1.0], [2.0]], [-1e5, -2e5], [[1.0, 1.0]], [0.0])
+        >>> network.merge().width  # one kink, at 1e5
+        1
+        >>> apart = TwoLayerNetwork([[1.0], [2.0]], [-1e5, -2.00001e5], [[1.0, 1.0]], [0.0])
+        >>> apart.merge().width  # kinks at 1e5 and at 1e5 + 0.5
+        2
         """
         net = self.balance(free_bias=free_bias)
         if net.width == 0:
             return net
-        augmented = net.augmented_weights()
-        scale = _norms(augmented)
-        units = augmented / scale[:, None]
+        ball = None if X is None else Ball.around(net._checked(X))
         even = self.negative_slope == -1.0  # u and −u are the same neuron
-        leader = _group_leaders(units, tol, either_way=even)
-        if even:
-            units = units * np.where((units * units[leader]).sum(axis=1) < 0, -1.0, 1.0)[:, None]
-        outer = net.output_weights * scale
+        leader, factors = same_neurons(
+            net.hidden_weights, net.hidden_bias, tol, even=even, ball=ball
+        )
+        units = net.augmented_weights() / factors[:, None]
+        outer = net.output_weights * np.abs(factors)
         kept, group = np.unique(leader, return_inverse=True)
         summed = np.zeros((len(outer), len(kept)))
         np.add.at(summed.T, group, outer.T)
-        # The direction of a group is the mean of its members, weighted by their contributions.
+        sizes = _norms(outer.T)
+        rounding = len(leader) * _EPS * np.bincount(group, weights=sizes)
+        summed[:, _norms(summed.T) <= rounding] = 0.0
+        # A group is the mean of its members, weighted by their contributions: the penalty does not rise.
         mean = np.zeros((len(kept), units.shape[1]))
-        np.add.at(mean, group, _norms(outer.T)[:, None] * units)
-        mean /= _norms(mean)[:, None]
+        np.add.at(mean, group, sizes[:, None] * (units - units[leader]))
+        mean = units[kept] + mean / np.bincount(group, weights=sizes)[:, None]
         merged = net._with(
             hidden_weights=mean[:, :-1], hidden_bias=mean[:, -1], output_weights=summed
         )
@@ -394,16 +413,3 @@ def _read_only(name: str, value: ArrayLike, ndim: int) -> Array:
 
 def _norms(rows: Array) -> Array:
     return np.linalg.norm(rows, axis=1)
-
-
-def _group_leaders(units: Array, tol: float, *, either_way: bool) -> NDArray[np.intp]:
-    """For every unit vector the index of the first one within `tol` of it, or of its opposite if `either_way`."""
-    leader = np.arange(len(units))
-    for j in range(1, len(units)):
-        distances = _norms(units[:j] - units[j])
-        if either_way:
-            distances = np.minimum(distances, _norms(units[:j] + units[j]))
-        near = np.flatnonzero(distances <= tol)
-        if near.size:
-            leader[j] = leader[near[0]]
-    return leader

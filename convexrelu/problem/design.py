@@ -170,5 +170,5 @@ class Design:
         return network.balance(free_bias=self.free_bias)
 
     def merged(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
-        """The same function with neurons of one direction joined, and balanced."""
-        return network.merge(free_bias=self.free_bias)
+        """The same function on the samples with equal neurons joined, and balanced."""
+        return network.merge(free_bias=self.free_bias, X=self.X)
