@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.evaluation import CentredInputs
 from convexrelu.problem.sample_coordinates import SampleCoordinates, has_low_rank
 
 __all__ = ["Design"]
@@ -86,6 +87,11 @@ class Design:
         design = np.column_stack([self.inputs - self.origin, column])
         design.flags.writeable = False
         return design
+
+    @cached_property
+    def centred_inputs(self) -> CentredInputs:
+        """``X`` less an offset, for the objective of networks."""
+        return CentredInputs.of(self.X)
 
     @cached_property
     def origin(self) -> Array:

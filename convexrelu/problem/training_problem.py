@@ -16,7 +16,8 @@ from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
-from convexrelu.problem.distinct_rows import distinct_rows
+from convexrelu.problem.distinct_rows import distinct_rows, places_of_sparse_rows
+from convexrelu.problem.evaluation import objective_above
 from convexrelu.problem.validation import (
     ACTIVATIONS,
     checked_alpha,
@@ -37,7 +38,14 @@ _EPS = float(np.finfo(np.float64).eps)
 # Outputs that are closer than this to a kink of the loss are on it.
 _AT_A_KINK = 1e-9
 # Cached properties of inputs, biases and weights: a path shares them.
-_OF_THE_INPUTS = ("_sample_coordinates", "design", "origin", "bias_column", "_alive")
+_OF_THE_INPUTS = (
+    "_sample_coordinates",
+    "design",
+    "origin",
+    "bias_column",
+    "_alive",
+    "centred_inputs",
+)
 
 
 class _HasBound(Protocol):
@@ -230,13 +238,11 @@ class TrainingProblem(Design):
         return network.penalty(free_bias=self.free_bias)
 
     def objective(self, network: TwoLayerNetwork) -> float:
-        """Regularised loss of a network as it stands, balanced or not; certificates are for this number."""
-        value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
-        if self.skip and network.skip_weights is not None:
-            value += (
-                0.5 * self.skip_alpha * float(np.vdot(network.skip_weights, network.skip_weights))
-            )
-        return value
+        """Regularised loss of a network as it stands, balanced or not; certificates are for this number.
+
+        It is rounded up by a bound on the rounding error, as lower bounds are rounded down.
+        """
+        return objective_above(self, network)
 
     def best_intercept(self, outputs: Array) -> Any:
         """The ``c``, a float or of shape (K,), that minimises ``F(outputs + c)``; zero without an intercept."""
@@ -316,7 +322,8 @@ class TrainingProblem(Design):
         """``−F*(−v)`` without a bound on its rounding: much faster than `dual` on many samples, and no proof."""
         alive = self._alive
         z = (-v[alive].T / self.weights[alive]).T
-        value = -float(self.weights[alive] @ self.loss.conjugate(z, self.y[alive]))
+        targets = self._targets_for(v)
+        value = -float(self.weights[alive] @ self.loss.conjugate(z, targets[alive]))
         if not math.isfinite(value):
             return -math.inf
         return value - self._skip_term(v) if self.skip else value
@@ -334,7 +341,7 @@ class TrainingProblem(Design):
         rounded, and ``v`` may be a product that was rounded.
         """
         alive = self._alive  # v is zero elsewhere
-        y, weights = self.y[alive], self.weights[alive]
+        y, weights = self._targets_for(v)[alive], self.weights[alive]
         z = (-v[alive].T / weights).T
         terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
         if not np.isfinite(terms).all():
@@ -343,6 +350,21 @@ class TrainingProblem(Design):
         total = float(np.abs(terms).sum()) * (1 + 2 * len(terms) * _EPS)
         value = 0.0 - math.fsum(terms) - 4 * _EPS * total
         return value - self._skip_term(v) if self.skip else value
+
+    def _targets_for(self, v: Array) -> Array:
+        """Targets, shifted where that leaves the dual objective as it is and reduces its rounding.
+
+        If only residuals count, ``F*(−v)`` is ``−Σ v_i y_i`` and a function of ``v``: a constant in ``y`` does not
+        matter where ``Σv = 0``. A multiple of such a point has a sum of rounding errors.
+        """
+        if not (self.fit_intercept and self.loss.of_residuals):
+            return self.y
+        sums, sizes = np.abs(v.sum(axis=0)), np.abs(v).sum(axis=0)
+        return self._centred_targets if (sums <= len(v) * _EPS * sizes).all() else self.y
+
+    @cached_property
+    def _centred_targets(self) -> Array:
+        return self.y - np.median(self.y, axis=0)
 
     def _skip_term(self, v: Array) -> float:
         """Term of a skip connection, subtracted from the dual objective; rounded up.
@@ -420,13 +442,7 @@ class TrainingProblem(Design):
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
         if not issparse(self.X):
             return self.X
-        bounds = zip(self.X.indptr[:-1], self.X.indptr[1:], strict=True)
-        rows = [
-            (tuple(self.X.indices[a:b].tolist()), tuple(self.X.data[a:b].tolist()))
-            for a, b in bounds
-        ]
-        places = {row: float(k) for k, row in enumerate(sorted(set(rows)))}
-        return np.array([places[row] for row in rows])
+        return places_of_sparse_rows(self.X)
 
     def _replace(self, **changes: object) -> TrainingProblem:
         other = object.__new__(TrainingProblem)
