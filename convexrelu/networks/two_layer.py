@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.same_neurons import Ball, same_neurons
 
@@ -159,15 +160,15 @@ class TwoLayerNetwork:
             With ``w̃_j = u_j / √‖u_j‖`` and ``a_j = sign_j √‖u_j‖``, so that its penalty is ``Σ_j
             ‖u_j‖`` (Pilanci & Ergen 2020, Theorem 1).
         """
-        norms = _norms(directions)
-        keep = norms > 0
-        directions, signs, norms = directions[keep], signs[keep], norms[keep]
-        scaled = directions / np.sqrt(norms)[:, None]
+        lengths = norms(directions)
+        keep = lengths > 0
+        directions, signs, lengths = directions[keep], signs[keep], lengths[keep]
+        scaled = directions / np.sqrt(lengths)[:, None]
         if hidden_bias:
             weights, bias = scaled[:, :-1], scaled[:, -1]
         else:
             weights, bias = scaled, np.zeros(len(scaled))
-        return cls(weights, bias, (signs * np.sqrt(norms))[None, :], [output_bias])
+        return cls(weights, bias, (signs * np.sqrt(lengths))[None, :], [output_bias])
 
     def hidden_features(self, X: ArrayLike) -> Array:
         """Outputs of the neurons, ``φ(X Wᵀ + b)``, of shape (n, m); `X` may be a sparse matrix."""
@@ -217,7 +218,7 @@ class TwoLayerNetwork:
 
     def prune(self) -> TwoLayerNetwork:
         """Remove neurons that cannot contribute: zero inner or zero outer weights."""
-        keep = (_norms(self.augmented_weights()) > 0) & (_norms(self.output_weights.T) > 0)
+        keep = (norms(self.augmented_weights()) > 0) & (norms(self.output_weights.T) > 0)
         return self._select(keep)
 
     def balance(self, *, free_bias: bool = False) -> TwoLayerNetwork:
@@ -228,7 +229,7 @@ class TwoLayerNetwork:
         net = self._without_constants() if free_bias else self
         net = net.prune()
         inner = net.hidden_weights if free_bias else net.augmented_weights()
-        factor = np.sqrt(_norms(net.output_weights.T) / _norms(inner))
+        factor = np.sqrt(norms(net.output_weights.T) / norms(inner))
         return net._with(
             hidden_weights=net.hidden_weights * factor[:, None],
             hidden_bias=net.hidden_bias * factor,
@@ -276,9 +277,9 @@ class TwoLayerNetwork:
         kept, group = np.unique(leader, return_inverse=True)
         summed = np.zeros((len(outer), len(kept)))
         np.add.at(summed.T, group, outer.T)
-        sizes = _norms(outer.T)
+        sizes = norms(outer.T)
         rounding = len(leader) * _EPS * np.bincount(group, weights=sizes)
-        summed[:, _norms(summed.T) <= rounding] = 0.0
+        summed[:, norms(summed.T) <= rounding] = 0.0
         # A group is the mean of its members, weighted by their contributions: the penalty does not rise.
         mean = np.zeros((len(kept), units.shape[1]))
         np.add.at(mean, group, sizes[:, None] * (units - units[leader]))
@@ -409,7 +410,3 @@ def _read_only(name: str, value: ArrayLike, ndim: int) -> Array:
         raise ValueError(f"{name} contains NaN or infinity; weights must be finite")
     array.flags.writeable = False
     return array
-
-
-def _norms(rows: Array) -> Array:
-    return np.linalg.norm(rows, axis=1)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import issparse
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
+from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
-
-if TYPE_CHECKING:
-    from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["CentredInputs", "exact_sums", "objective_above", "roundings"]
 
 _UNIT = 0.5 * float(np.finfo(np.float64).eps)
 # Roundings of a value of a loss, and of a product with a weight.
 _OF_A_TERM = 8
+_OF_FEW = 4  # roundings of few terms may all have one sign
 _SPLIT = 2.0**27 + 1  # Veltkamp's: splits 53 bits into 26 and 26
 
 
@@ -55,7 +54,29 @@ class CentredInputs(NamedTuple):
         return cls(X, origin, norms(X))
 
 
-def objective_above(problem: TrainingProblem, network: TwoLayerNetwork) -> float:
+class _Problem(Protocol):
+    """What an objective needs of a :class:`~convexrelu.TrainingProblem`."""
+
+    @property
+    def centred_inputs(self) -> CentredInputs: ...
+    @property
+    def y(self) -> Array: ...
+    @property
+    def weights(self) -> Array: ...
+    @property
+    def loss(self) -> Loss: ...
+    @property
+    def n_outputs(self) -> int: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def skip(self) -> bool: ...
+    @property
+    def skip_alpha(self) -> float: ...
+    def penalty(self, network: TwoLayerNetwork) -> float: ...
+
+
+def objective_above(problem: _Problem, network: TwoLayerNetwork) -> float:
     """Objective of a network, not below its exact value.
 
     Where data are far from the origin, inputs ``w·x + b`` and residuals are small differences of large numbers. With
@@ -84,17 +105,18 @@ def objective_above(problem: TrainingProblem, network: TwoLayerNetwork) -> float
 def roundings(n_terms: int) -> float:
     """Units of rounding in a sum of terms, relative to the sum of their absolute values.
 
-    At most one for each term; four times the root of their number for many, whose errors do not all have one sign.
+    At most one for each term; about the root of their number for many, whose errors do not all have one sign. Even for
+    terms of one sign, whose partial sums are large, that is three standard deviations.
 
     References
     ----------
     Higham, N. J. and Mary, T. (2019). A new approach to probabilistic rounding error analysis. *SIAM Journal on
     Scientific Computing* 41(5), A2815–A2835.
     """
-    return min(float(n_terms), 4 * math.sqrt(n_terms))
+    return min(float(n_terms), math.sqrt(n_terms) + _OF_FEW)
 
 
-def _outputs(problem: TrainingProblem, network: TwoLayerNetwork) -> tuple[Array, Array, Array]:
+def _outputs(problem: _Problem, network: TwoLayerNetwork) -> tuple[Array, Array, Array]:
     """Outputs, targets, and bounds on the errors of outputs; both shifted by a constant where only residuals count."""
     inputs = problem.centred_inputs
     bias, _ = exact_sums(network.hidden_weights, inputs.centre, network.hidden_bias)

@@ -6,18 +6,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
 from convexrelu.problem.distinct_rows import distinct_rows, places_of_sparse_rows
 from convexrelu.problem.evaluation import objective_above
+from convexrelu.problem.units import Units
 from convexrelu.problem.validation import (
     ACTIVATIONS,
     checked_alpha,
@@ -28,6 +30,7 @@ from convexrelu.problem.validation import (
     checked_skip,
     checked_skip_alpha,
     checked_slope,
+    checked_targets,
     checked_weights,
 )
 
@@ -51,32 +54,6 @@ _OF_THE_INPUTS = (
 class _HasBound(Protocol):
     @property
     def bound(self) -> float: ...
-
-
-class Units(NamedTuple):
-    """Scales in which data and targets are about one: ``X̃/ρ`` and ``(y − c₀)/τ``.
-
-    Attributes
-    ----------
-    rho : float
-        ``√(Σ_i s_i ‖x̃_i‖²)``, or 1 if that is zero.
-    center : float or array of shape (K,)
-        ``c₀``, the best constant output; zero without an intercept, or where the loss is not homogeneous.
-    tau : float
-        ``√(Σ_i s_i ‖y_i − c₀‖²)``, or 1 if that is zero or the loss is not homogeneous.
-    value : float
-        ``τ^p``, the scale of objectives, with ``p`` the degree of the loss.
-    """
-
-    rho: float
-    center: Any
-    tau: float
-    value: float
-
-    @property
-    def alpha(self) -> float:
-        """Scale of penalties: ``F(f) + alpha Σ‖u‖`` is `value` times the same at ``alpha`` over this."""
-        return self.value * self.rho / self.tau
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +168,7 @@ class TrainingProblem(Design):
     ) -> None:
         function = checked_loss(loss)
         inputs, targets = checked_data(X, y)
-        targets = function.checked_targets(targets)
+        targets = checked_targets(function, targets)
         values = {
             "X": inputs,
             "y": targets,
@@ -253,11 +230,11 @@ class TrainingProblem(Design):
     def units(self) -> Units:
         """Scales for solvers, see :class:`Units`."""
         root = np.sqrt(self.weights)
-        rho = float(np.linalg.norm(root[:, None] * self.design)) or 1.0
+        rho = float(norms((root[:, None] * self.design).ravel())) or 1.0
         if self.loss.degree is None:
             return Units(rho, self._no_intercept(), 1.0, 1.0)
         center = self.best_intercept(self.no_outputs())
-        tau = float(np.linalg.norm(root * np.transpose(self.y - center))) or 1.0
+        tau = float(norms((root * np.transpose(self.y - center)).ravel())) or 1.0
         return Units(rho, center, tau, tau**self.loss.degree)
 
     def _no_intercept(self) -> Any:
