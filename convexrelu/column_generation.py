@@ -173,7 +173,11 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
         self._n_iter += 1
         if found:
             return None
-        return Status.TIME_LIMIT if self._seconds_left() <= 0 else self._solver_status
+        if self._seconds_left() <= 0:
+            return Status.TIME_LIMIT
+        # A solver may take numbers that overflow outside of it for a solution.
+        failed = self._solver_status is Status.CONVERGED
+        return Status.FAILED if failed else self._solver_status
 
     def _record(self, certificate: Certificate, n_cuts: int) -> None:
         """Enter a certificate of the best solution in the history."""

@@ -117,6 +117,14 @@ def test_a_solver_that_fails_ends_it(clock, time_limit):
     assert result.certificate.objective == 8.0
 
 
+def test_a_program_without_a_solution_is_no_convergence():
+    class Lost(Countdown):
+        def _solve(self, columns):
+            return Status.CONVERGED, False
+
+    assert Lost([8.0, 7.0]).run().status is Status.FAILED
+
+
 def test_an_interruption_leaves_the_last_certificate():
     result = Countdown([8.0, 7.0, 6.0], interrupted=2).run()
     assert (result.status, result.n_iter) == (Status.INTERRUPTED, 2)

@@ -15,7 +15,13 @@ from convexrelu.oracles.reductions.free_bias import free_bias_factor
 from convexrelu.problem.dual import lower_bound
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["certificate_in_closed_form", "certificate_of", "price", "price_and_certify"]
+__all__ = [
+    "certificate_in_closed_form",
+    "certificate_of",
+    "no_finer",
+    "price",
+    "price_and_certify",
+]
 
 
 def certificate_of(
@@ -79,6 +85,13 @@ def certificate_in_closed_form(
     v = problem.dual_point(network.predict(problem.X))
     report = relaxation_for(problem)(v, deadline=deadline)
     return certificate_of(problem, problem.objective(network), v, report)
+
+
+def no_finer(certificate: Certificate, resolution: float) -> Certificate:
+    """The same with a relative gap of at least `resolution`, unless more is proved."""
+    highest = certificate.objective - resolution * abs(certificate.objective)
+    lower = max(min(certificate.lower_bound, highest), certificate.proved_lower_bound)
+    return replace(certificate, lower_bound=lower)
 
 
 def price(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.deadlines import seconds_before
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -205,7 +206,7 @@ class SplineProgram:
         if self._right.value is None:
             return self.problem.zero_network()
         changes = [np.asarray(part.value) for part in self._changes()]
-        sizes = [np.linalg.norm(part, axis=1) for part in changes]
+        sizes = [norms(part) for part in changes]
         largest = max(float(size.max()) for size in sizes)
         unit = 1.0 / self._span if self._margins else self._units.value
         limit = self._program.value * unit * (1 + _AS_GOOD * tol)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.column_generation import ColumnGeneration
@@ -198,7 +199,7 @@ class InterpolationProgram:
     def network(self) -> TwoLayerNetwork:
         """Neurons of the nonzero blocks."""
         values = np.asarray(self._u.value).T * self.size
-        sizes = np.linalg.norm(values, axis=1)
+        sizes = norms(values)
         kept = sizes > _NO_BLOCK * sizes.max()
         intercept = self.units.center + self.units.tau * np.asarray(self._c.value)
         network = self.problem.network(values[kept], self.blocks.signs[kept], intercept)

@@ -45,6 +45,9 @@ class Loss(ABC):
     takes_labels : bool
         Whether targets are classes: −1 and 1, or ``0 … K−1`` with one output each if `couples_outputs`. Classifiers
         accept such losses, regressors the others.
+    of_residuals : bool
+        Whether ``ℓ(f, y)`` is a function of ``f − y`` alone. Objective and bound are then computed from targets around
+        zero, which are not rounded as much.
     has_probabilities : bool
         Whether outputs are log-odds, or log-probabilities up to a constant.
     predicts_logarithms : bool
@@ -58,6 +61,7 @@ class Loss(ABC):
     is_hinge: ClassVar[bool] = False
     couples_outputs: ClassVar[bool] = False
     takes_labels: ClassVar[bool] = False
+    of_residuals: ClassVar[bool] = False
     has_probabilities: ClassVar[bool] = False
     predicts_logarithms: ClassVar[bool] = False
 

@@ -77,7 +77,8 @@ class Multinomial(Loss):
 
     def value(self, f: Array, y: Array) -> Array:
         """``log Σ_k exp(f_k) − f_y``."""
-        return logsumexp(f, axis=1) - f[np.arange(len(f)), _labels(y)]
+        # From the output of the label: where that is largest by far, the loss is a small difference of the two.
+        return logsumexp(f - f[np.arange(len(f)), _labels(y)][:, None], axis=1)
 
     def gradient(self, f: Array, y: Array) -> Array:
         """``softmax(f) − e_y``, with rows that sum to zero."""

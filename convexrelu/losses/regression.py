@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy.special import logsumexp, xlogy
+from scipy.special import hyp1f1, logsumexp, xlogy
 
 from convexrelu._utils.arguments import as_float, is_number
 from convexrelu._utils.typing import Array
@@ -68,6 +68,7 @@ class SquaredError(RealTargets, PiecewiseQuadraticLoss):
     """
 
     name: ClassVar[str] = "squared_error"
+    of_residuals: ClassVar[bool] = True
     is_least_squares: ClassVar[bool] = True
     has_square: ClassVar[bool] = True
     degree: ClassVar[float | None] = 2.0
@@ -116,6 +117,7 @@ class AbsoluteError(RealTargets, PiecewiseQuadraticLoss):
     """
 
     name: ClassVar[str] = "absolute_error"
+    of_residuals: ClassVar[bool] = True
     bends_at_target: ClassVar[bool] = True
     has_square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
@@ -178,6 +180,7 @@ class Huber(RealTargets, PiecewiseQuadraticLoss):
 
     delta: float = 1.0
     name: ClassVar[str] = "huber"
+    of_residuals: ClassVar[bool] = True
     has_square: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -249,6 +252,7 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
 
     level: float = 0.5
     name: ClassVar[str] = "quantile"
+    of_residuals: ClassVar[bool] = True
     bends_at_target: ClassVar[bool] = True
     has_square: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
@@ -318,11 +322,14 @@ class Poisson(RealTargets):
 
     def terms(self, f: Array, y: Array) -> Array:
         """``ℓ``, entry by entry."""
-        return _exp(f) - y * f + xlogy(y, y) - y
+        scale, d = _from_best(f, y)
+        return np.where(y > 0, scale * _exp_above_tangent(d), _exp(f))
 
     def gradient(self, f: Array, y: Array) -> Array:
         """``exp(f) − y``."""
-        return _exp(f) - y
+        scale, d = _from_best(f, y)
+        with np.errstate(over="ignore"):
+            return np.where(y > 0, scale * np.expm1(d), _exp(f))
 
     def curvature(self, f: Array, y: Array) -> Array:
         """``exp(f)``."""
@@ -373,6 +380,25 @@ class Poisson(RealTargets):
 def _exp(f: Array) -> Array:
     with np.errstate(over="ignore"):
         return np.exp(f)
+
+
+def _from_best(f: Array, y: Array) -> tuple[Array, Array]:
+    """``y`` and ``f − log y``, or one and `f` where ``y = 0``.
+
+    What is nearest to ``log y`` among floats counts as ``log y``: otherwise no output would fit.
+    """
+    scale = np.where(y > 0, y, 1.0)
+    d = f - np.log(scale)
+    return scale, np.where(np.abs(d) > 4 * EPS * np.abs(f), d, 0.0)
+
+
+def _exp_above_tangent(d: Array) -> Array:
+    """``exp(d) − 1 − d``; near zero, where the terms cancel, it is ``½ d²`` times a hypergeometric function."""
+    near = np.abs(d) < 1
+    inside = np.where(near, d, 0.0)
+    with np.errstate(over="ignore"):
+        far = np.expm1(d) - d
+    return np.where(near, 0.5 * np.square(inside) * hyp1f1(1, 3, inside), far)
 
 
 def _poisson_terms(z: Array, y: Array) -> tuple[Array, Array]:

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convexrelu._utils.arguments import float_array
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.archive import read_archive, write_archive
 from convexrelu.networks.arrays import checked_slope, inputs, weights
+from convexrelu.networks.same_neurons import Ball, same_neurons
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +26,7 @@ __all__ = ["TwoLayerNetwork"]
 
 # Hidden outputs at a time, so that they stay in the cache: four times as fast as all at once for 100,000 samples.
 _CHUNK = 2**16
+_EPS = float(np.finfo(np.float64).eps)
 _FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 # Shapes of the arrays in a file.
 _LAYOUT: dict[str, list[tuple[str | int, ...]]] = {
@@ -166,15 +169,15 @@ class TwoLayerNetwork:
             With ``w̃_j = u_j / √‖u_j‖`` and ``a_j = sign_j √‖u_j‖``, so that its penalty is ``Σ_j
             ‖u_j‖`` (Pilanci & Ergen 2020, Theorem 1).
         """
-        norms = _norms(directions)
-        keep = norms > 0
-        directions, signs, norms = directions[keep], signs[keep], norms[keep]
-        scaled = directions / np.sqrt(norms)[:, None]
+        lengths = norms(directions)
+        keep = lengths > 0
+        directions, signs, lengths = directions[keep], signs[keep], lengths[keep]
+        scaled = directions / np.sqrt(lengths)[:, None]
         if hidden_bias:
             weights, bias = scaled[:, :-1], scaled[:, -1]
         else:
             weights, bias = scaled, np.zeros(len(scaled))
-        return cls(weights, bias, (signs * np.sqrt(norms))[None, :], [output_bias])
+        return cls(weights, bias, (signs * np.sqrt(lengths))[None, :], [output_bias])
 
     def hidden_features(self, X: ArrayLike) -> Array:
         """Outputs of the neurons, ``φ(X Wᵀ + b)``, of shape (n, m); `X` may be a sparse matrix."""
@@ -224,7 +227,7 @@ class TwoLayerNetwork:
 
     def prune(self) -> TwoLayerNetwork:
         """Remove neurons that cannot contribute: zero inner or zero outer weights."""
-        keep = (_norms(self.augmented_weights()) > 0) & (_norms(self.output_weights.T) > 0)
+        keep = (norms(self.augmented_weights()) > 0) & (norms(self.output_weights.T) > 0)
         return self._select(keep)
 
     def balance(self, *, free_bias: bool = False) -> TwoLayerNetwork:
@@ -235,44 +238,61 @@ class TwoLayerNetwork:
         net = self._without_constants() if free_bias else self
         net = net.prune()
         inner = net.hidden_weights if free_bias else net.augmented_weights()
-        factor = np.sqrt(_norms(net.output_weights.T) / _norms(inner))
+        factor = np.sqrt(norms(net.output_weights.T) / norms(inner))
         return net._with(
             hidden_weights=net.hidden_weights * factor[:, None],
             hidden_bias=net.hidden_bias * factor,
             output_weights=net.output_weights / factor,
         )
 
-    def merge(self, tol: float = 1e-9, *, free_bias: bool = False) -> TwoLayerNetwork:
-        """Merge neurons whose ``w̃_j`` have the same direction, and balance; opposite ones too, for the absolute value.
+    def merge(
+        self, tol: float = 1e-9, *, free_bias: bool = False, X: ArrayLike | None = None
+    ) -> TwoLayerNetwork:
+        """Merge neurons that are one function up to a factor, and balance; ``u`` and ``−u``, for the absolute value.
 
-        The function is kept (to `tol`, a distance between unit vectors) and the penalty never
-        rises: neurons of opposite outer weights cancel.
+        The penalty never rises: neurons of opposite outer weights cancel. The function is kept: in a ball around the
+        samples of radius ``R``, outputs change by at most ``tol · R · Σ_j ‖w_j‖ ‖a_j‖``, or by rounding. Without `X`,
+        kinks move by at most `tol`, and by `tol` times their distance from the origin where that is below one.
 
         Parameters
         ----------
         tol : float
-            Directions closer than this count as equal.
+            Neurons that differ by less than this count as equal.
         free_bias : bool
             As for :meth:`balance`.
+        X : array or sparse matrix of shape (n, d), optional
+            Samples whose mean and spread say what is close. They matter if they are far from the origin, where more
+            neurons differ by rounding alone, or if their size is not about one.
+
+        Examples
+        --------
+        >>> network = TwoLayerNetwork([[1.0], [2.0]], [-1e5, -2e5], [[1.0, 1.0]], [0.0])
+        >>> network.merge().width  # one kink, at 1e5
+        1
+        >>> apart = TwoLayerNetwork([[1.0], [2.0]], [-1e5, -2.00001e5], [[1.0, 1.0]], [0.0])
+        >>> apart.merge().width  # kinks at 1e5 and at 1e5 + 0.5
+        2
         """
         net = self.balance(free_bias=free_bias)
         if net.width == 0:
             return net
-        augmented = net.augmented_weights()
-        scale = _norms(augmented)
-        units = augmented / scale[:, None]
+        ball = None if X is None else Ball.around(net._checked(X))
         even = self.negative_slope == -1.0  # u and −u are the same neuron
-        leader = _group_leaders(units, tol, either_way=even)
-        if even:
-            units = units * np.where((units * units[leader]).sum(axis=1) < 0, -1.0, 1.0)[:, None]
-        outer = net.output_weights * scale
+        leader, factors = same_neurons(
+            net.hidden_weights, net.hidden_bias, tol, even=even, ball=ball
+        )
+        units = net.augmented_weights() / factors[:, None]
+        outer = net.output_weights * np.abs(factors)
         kept, group = np.unique(leader, return_inverse=True)
         summed = np.zeros((len(outer), len(kept)))
         np.add.at(summed.T, group, outer.T)
-        # The direction of a group is the mean of its members, weighted by their contributions.
+        sizes = norms(outer.T)
+        rounding = len(leader) * _EPS * np.bincount(group, weights=sizes)
+        summed[:, norms(summed.T) <= rounding] = 0.0
+        # A group is the mean of its members, weighted by their contributions: the penalty does not rise.
         mean = np.zeros((len(kept), units.shape[1]))
-        np.add.at(mean, group, _norms(outer.T)[:, None] * units)
-        mean /= _norms(mean)[:, None]
+        np.add.at(mean, group, sizes[:, None] * (units - units[leader]))
+        mean = units[kept] + mean / np.bincount(group, weights=sizes)[:, None]
         merged = net._with(
             hidden_weights=mean[:, :-1], hidden_bias=mean[:, -1], output_weights=summed
         )
@@ -379,18 +399,3 @@ class TwoLayerNetwork:
         return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"
 
 
-def _norms(rows: Array) -> Array:
-    return np.linalg.norm(rows, axis=1)
-
-
-def _group_leaders(units: Array, tol: float, *, either_way: bool) -> NDArray[np.intp]:
-    """For every unit vector the index of the first one within `tol` of it, or of its opposite if `either_way`."""
-    leader = np.arange(len(units))
-    for j in range(1, len(units)):
-        distances = _norms(units[:j] - units[j])
-        if either_way:
-            distances = np.minimum(distances, _norms(units[:j] + units[j]))
-        near = np.flatnonzero(distances <= tol)
-        if near.size:
-            leader[j] = leader[near[0]]
-    return leader

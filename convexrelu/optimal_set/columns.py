@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
@@ -43,7 +44,7 @@ def columns_of(network: TwoLayerNetwork, problem: TrainingProblem, X: Array) -> 
 def penalties_of(network: TwoLayerNetwork, problem: TrainingProblem) -> Array:
     """``p_j`` of every neuron; without the biases where they are free."""
     inner = network.hidden_weights if problem.free_bias else network.augmented_weights()
-    return np.linalg.norm(inner, axis=1) * np.linalg.norm(network.output_weights, axis=0)
+    return np.asarray(norms(inner) * norms(network.output_weights.T))
 
 
 def rescaled(network: TwoLayerNetwork, scales: Array, shift: Array) -> TwoLayerNetwork:

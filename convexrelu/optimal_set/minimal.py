@@ -26,8 +26,8 @@ __all__ = ["minimal"]
 _EPS = float(np.finfo(np.float64).eps)
 # Entries of a unit null direction below this are rounding errors.
 _NOISE = 1e-11
-# Unit vectors this close count as the same direction: merging them keeps outputs up to rounding.
-SAME_DIRECTION = 1e-13
+# Neurons whose inputs differ by this fraction of the spread of the data are one: merging keeps outputs up to rounding.
+SAME_NEURON = 1e-13
 
 
 def minimal(
@@ -35,7 +35,7 @@ def minimal(
 ) -> TwoLayerNetwork:
     """Fewest neurons obtainable by rescaling and dropping neurons, with the same outputs on the training data.
 
-    Neurons of equal direction are merged. Then, while the columns ``vec(h_j)`` (with an intercept: these and the
+    Equal neurons are merged. Then, while the columns ``vec(h_j)`` (with an intercept: these and the
     constant ones) are linearly dependent, the scales move along a null direction, with the sign for which the
     penalty does not rise, until one of them is zero.
 
@@ -85,7 +85,9 @@ def minimal(
     check_fits(network, problem)
     limit = problem.objective(network) * (1 + ROUNDING)
     best = problem.balanced(network)
-    candidate: TwoLayerNetwork | None = best.merge(SAME_DIRECTION, free_bias=problem.free_bias)
+    candidate: TwoLayerNetwork | None = best.merge(
+        SAME_NEURON, free_bias=problem.free_bias, X=problem.X
+    )
     while candidate is not None and problem.objective(candidate) <= limit:
         best = candidate
         candidate = _with_fewer_neurons(best, problem, deadline)

@@ -10,7 +10,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.candidates import find_candidates, refitted
 from convexrelu.optimal_set.columns import check_fits, rescaled
-from convexrelu.optimal_set.minimal import SAME_DIRECTION
+from convexrelu.optimal_set.minimal import SAME_NEURON
 from convexrelu.optimal_set.polytope import OptimalPolytope
 from convexrelu.problem.training_problem import TrainingProblem
 
@@ -112,7 +112,7 @@ def optimal_polytope(
     array([0.   , 1.821])
     """
     _check(network, problem, rtol)
-    own = problem.balanced(network).merge(SAME_DIRECTION, free_bias=problem.free_bias)
+    own = problem.balanced(network).merge(SAME_NEURON, free_bias=problem.free_bias, X=problem.X)
     condensed = problem.condensed()
     found = find_candidates(own, condensed, rtol=rtol, oracle=oracle, random_state=random_state)
     neurons = condensed.network(*found.neurons, own.output_bias, own.skip_weights)

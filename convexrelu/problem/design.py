@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.evaluation import CentredInputs
 from convexrelu.problem.sample_coordinates import SampleCoordinates, has_low_rank
 
 __all__ = ["Design"]
@@ -86,6 +87,11 @@ class Design:
         design = np.column_stack([self.inputs - self.origin, column])
         design.flags.writeable = False
         return design
+
+    @cached_property
+    def centred_inputs(self) -> CentredInputs:
+        """``X`` less an offset, for the objective of networks."""
+        return CentredInputs.of(self.X)
 
     @cached_property
     def origin(self) -> Array:
@@ -173,5 +179,5 @@ class Design:
         return network.balance(free_bias=self.free_bias)
 
     def merged(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
-        """The same function with neurons of one direction joined, and balanced."""
-        return network.merge(free_bias=self.free_bias)
+        """The same function on the samples with equal neurons joined, and balanced."""
+        return network.merge(free_bias=self.free_bias, X=self.X)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
 
-__all__ = ["distinct_rows"]
+__all__ = ["distinct_rows", "places_of_sparse_rows"]
 
 _LEADING = 4  # columns that usually tell all rows apart
 
@@ -25,3 +27,11 @@ def distinct_rows(table: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         return order, inverse
     _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
     return first, inverse.ravel()
+
+
+def places_of_sparse_rows(X: Any) -> Array:
+    """A number for each row of a CSR array, equal for equal rows and in their order."""
+    bounds = zip(X.indptr[:-1], X.indptr[1:], strict=True)
+    rows = [(tuple(X.indices[a:b].tolist()), tuple(X.data[a:b].tolist())) for a, b in bounds]
+    places = {row: float(k) for k, row in enumerate(sorted(set(rows)))}
+    return np.array([places[row] for row in rows])

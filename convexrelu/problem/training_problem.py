@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
-from convexrelu.problem.distinct_rows import distinct_rows
+from convexrelu.problem.distinct_rows import distinct_rows, places_of_sparse_rows
+from convexrelu.problem.evaluation import objective_above
 from convexrelu.problem.units import Units
 from convexrelu.problem.validation import (
     ACTIVATIONS,
@@ -28,6 +30,7 @@ from convexrelu.problem.validation import (
     checked_skip,
     checked_skip_alpha,
     checked_slope,
+    checked_targets,
     checked_weights,
     freeze,
 )
@@ -39,7 +42,14 @@ _EPS = float(np.finfo(np.float64).eps)
 # Outputs that are closer than this to a kink of the loss are on it.
 _AT_A_KINK = 1e-9
 # Cached properties of inputs, biases and weights: a path shares them.
-_OF_THE_INPUTS = ("_sample_coordinates", "design", "origin", "bias_column", "_alive")
+_OF_THE_INPUTS = (
+    "_sample_coordinates",
+    "design",
+    "origin",
+    "bias_column",
+    "_alive",
+    "centred_inputs",
+)
 
 # For methods whose results say by themselves that they have overflowed.
 _overflowing = np.errstate(over="ignore", invalid="ignore")
@@ -162,7 +172,7 @@ class TrainingProblem(Design):
     ) -> None:
         function = checked_loss(loss)
         inputs, targets = checked_data(X, y)
-        targets = function.checked_targets(targets)
+        targets = checked_targets(function, targets)
         values = {
             "X": inputs,
             "y": targets,
@@ -218,14 +228,10 @@ class TrainingProblem(Design):
     def objective(self, network: TwoLayerNetwork) -> float:
         """Regularised loss of a network as it stands, balanced or not; certificates are for this number.
 
-        It is infinite or NaN where it overflows.
+        It is rounded up by a bound on the rounding error, as lower bounds are rounded down; infinite or NaN where it
+        overflows.
         """
-        value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
-        if self.skip and network.skip_weights is not None:
-            value += (
-                0.5 * self.skip_alpha * float(np.vdot(network.skip_weights, network.skip_weights))
-            )
-        return value
+        return objective_above(self, network)
 
     def best_intercept(self, outputs: Array) -> Any:
         """The ``c``, a float or of shape (K,), that minimises ``F(outputs + c)``; zero without an intercept."""
@@ -236,11 +242,11 @@ class TrainingProblem(Design):
     def units(self) -> Units:
         """Scales for solvers, see :class:`Units`."""
         root = np.sqrt(self.weights)
-        rho = float(np.linalg.norm(root[:, None] * self.design)) or 1.0
+        rho = float(norms((root[:, None] * self.design).ravel())) or 1.0
         if self.loss.degree is None:
             return Units(rho, self._no_intercept(), 1.0, 1.0)
         center = self.best_intercept(self.no_outputs())
-        tau = float(np.linalg.norm(root * np.transpose(self.y - center))) or 1.0
+        tau = float(norms((root * np.transpose(self.y - center)).ravel())) or 1.0
         return Units(rho, center, tau, tau**self.loss.degree)
 
     def _no_intercept(self) -> Any:
@@ -306,7 +312,8 @@ class TrainingProblem(Design):
         """``−F*(−v)`` without a bound on its rounding: much faster than `dual` on many samples, and no proof."""
         alive = self._alive
         z = (-v[alive].T / self.weights[alive]).T
-        value = -float(self.weights[alive] @ self.loss.conjugate(z, self.y[alive]))
+        targets = self._targets_for(v)
+        value = -float(self.weights[alive] @ self.loss.conjugate(z, targets[alive]))
         if not math.isfinite(value):
             return -math.inf
         return value - self._skip_term(v) if self.skip else value
@@ -325,7 +332,7 @@ class TrainingProblem(Design):
         rounded, and ``v`` may be a product that was rounded.
         """
         alive = self._alive  # v is zero elsewhere
-        y, weights = self.y[alive], self.weights[alive]
+        y, weights = self._targets_for(v)[alive], self.weights[alive]
         z = (-v[alive].T / weights).T
         terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
         if not np.isfinite(terms).all():
@@ -334,6 +341,21 @@ class TrainingProblem(Design):
         total = float(np.abs(terms).sum()) * (1 + 2 * len(terms) * _EPS)
         value = 0.0 - math.fsum(terms) - 4 * _EPS * total
         return value - self._skip_term(v) if self.skip else value
+
+    def _targets_for(self, v: Array) -> Array:
+        """Targets, shifted where that leaves the dual objective as it is and reduces its rounding.
+
+        If only residuals count, ``F*(−v)`` is ``−Σ v_i y_i`` and a function of ``v``: a constant in ``y`` does not
+        matter where ``Σv = 0``. A multiple of such a point has a sum of rounding errors.
+        """
+        if not (self.fit_intercept and self.loss.of_residuals):
+            return self.y
+        sums, sizes = np.abs(v.sum(axis=0)), np.abs(v).sum(axis=0)
+        return self._centred_targets if (sums <= len(v) * _EPS * sizes).all() else self.y
+
+    @cached_property
+    def _centred_targets(self) -> Array:
+        return self.y - np.median(self.y, axis=0)
 
     def _skip_term(self, v: Array) -> float:
         """Term of a skip connection, subtracted from the dual objective; rounded up.
@@ -411,13 +433,7 @@ class TrainingProblem(Design):
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
         if not issparse(self.X):
             return self.X
-        bounds = zip(self.X.indptr[:-1], self.X.indptr[1:], strict=True)
-        rows = [
-            (tuple(self.X.indices[a:b].tolist()), tuple(self.X.data[a:b].tolist()))
-            for a, b in bounds
-        ]
-        places = {row: float(k) for k, row in enumerate(sorted(set(rows)))}
-        return np.array([places[row] for row in rows])
+        return places_of_sparse_rows(self.X)
 
     def _replace(self, **changes: object) -> TrainingProblem:
         other = object.__new__(TrainingProblem)

@@ -29,10 +29,14 @@ __all__ = [
     "checked_skip",
     "checked_skip_alpha",
     "checked_slope",
+    "checked_targets",
     "checked_weights",
     "freeze",
 ]
 
+
+# Of these, gaps of a millionth still have all their digits.
+_SMALLEST_LOSS = 1e6 * float(np.finfo(np.float64).tiny)
 
 ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold")
 
@@ -149,6 +153,19 @@ def checked_loss(loss: str | Loss) -> Loss:
             f"loss={loss!r} is not known; available: {', '.join(map(repr, LOSSES))}, or a convexrelu.losses.Loss"
         )
     return loss
+
+
+def checked_targets(loss: Loss, y: Array) -> Array:
+    """Targets that the loss takes, if losses of their size are floats with all digits."""
+    y = loss.checked_targets(y)
+    if loss.of_residuals and y.any():
+        largest = float(np.max(loss.value(np.zeros_like(y), y)))
+        if largest < _SMALLEST_LOSS:
+            raise ValueError(
+                f"y has entries of at most {np.abs(y).max():.3g}, whose losses (loss={loss.name!r}) underflow float64; "
+                "rescale it"
+            )
+    return y
 
 
 def checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:

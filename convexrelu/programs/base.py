@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.cvxpy_import import cp
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import ProgramSolution
@@ -124,7 +125,7 @@ class FiniteProgram:
         if not problem.free_bias:
             return np.full(problem.design.shape[1], self._units.rho)
         inputs = np.sqrt(problem.weights)[:, None] * problem.design[:, :-1]
-        rho = float(np.linalg.norm(inputs)) or 1.0
+        rho = float(norms(inputs.ravel())) or 1.0
         return np.append(np.full(inputs.shape[1], rho), problem.bias_column)
 
     def _targets(self) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -28,8 +29,8 @@ def active_blocks(solution: ProgramSolution) -> NDArray[np.bool_]:
     dual constraint has a relative slack of ``s``; blocks count as zero from a slack of
     one in a thousand.
     """
-    norms = np.linalg.norm(solution.blocks, axis=1)
-    return norms > 1e3 * solution.accuracy * norms.max(initial=0.0)
+    lengths = norms(solution.blocks)
+    return lengths > 1e3 * solution.accuracy * lengths.max(initial=0.0)
 
 
 def recover_relu(
@@ -82,7 +83,7 @@ def blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[Block
         ``Σ_j w̃_j ‖a_j‖`` over the neurons of a block.
     """
     network = network.prune()
-    sizes = np.linalg.norm(network.output_weights, axis=0)
+    sizes = norms(network.output_weights.T)
     values = problem.directions(network) * sizes[:, None]
     signs = network.output_weights.T / sizes[:, None]
     masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0

@@ -11,6 +11,7 @@ violated ones: cutting planes. In the primal it is column generation, whose loop
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -57,6 +58,11 @@ _SETTLED = 0.01
 _AS_GOOD = 1e-3
 # Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
+# Fraction of the tolerance that an estimate claims at least. At the default, one search falls short by up to a tenth of
+# it (`benchmarks.pricing.bench_estimates`).
+_CLAIMED_SHARE = 0.2
+# Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
+_ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
 
@@ -134,7 +140,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._best = self.problem.zero_network()
         self._objective = self.problem.objective(self._best)
         self._v = self.problem.dual_point(self.problem.no_outputs())
-        self._dual = DualState(self.problem, self._deadline(1.0))
+        self._dual = DualState(self.problem, self._deadline(1.0), _CLAIMED_SHARE * self.tol)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
         start = self._start
@@ -184,12 +190,34 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             for point in [best] if len(cuts) or best is v else [best, v]:
                 if self._is_small(certificate) and self._dual.best.verified:
                     break
-                found = self._ask(self.oracles.exact, point)
+                found = self._ask_exactly(point)
                 cuts = found if len(found) and self.oracles.exact_cuts else cuts
                 certificate = self._dual.certify(self._objective)
         if self._is_settled(certificate) or len(cuts) == 0:
             self._warming_up = False
         return certificate, cuts
+
+    def _ask_exactly(self, v: Array, *, sharply: bool = False) -> Blocks:
+        """Exact pricing; where that is a search and the gap is small, as many searches as the tolerance needs."""
+        cuts = self._ask(self.oracles.exact, v, sharply=sharply)
+        if self.settles:  # only predictions matter
+            return cuts
+        for _ in range(self._n_searches() - 1):
+            best = self._dual.best
+            assert best is not None
+            certificate = self._dual.certify(self._objective)
+            if best.v is not v or certificate.is_proof or not self._is_small(certificate):
+                break
+            # A proof that was tried in vain is not tried again.
+            tried = math.isfinite(best.report.proved_bound)
+            searched = self.oracles.heuristic if tried else self.oracles.exact
+            found = self._ask(searched, v, sharply=sharply)
+            cuts = found if len(found) else cuts
+        return cuts
+
+    def _n_searches(self) -> int:
+        wanted = (_ONE_SEARCH / self.tol) ** (1 / 3) if self.tol > 0 else math.inf
+        return math.ceil(min(wanted * (1 - 1e-9), _MOST_SEARCHES))
 
     def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""
@@ -238,7 +266,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         """Price the best dual point exactly, whatever ended the loop."""
         assert self._dual.best is not None
         if not self._dual.best.verified:
-            self._ask(self.oracles.exact, self._dual.best.v, sharply=True)
+            self._ask_exactly(self._dual.best.v, sharply=True)
             self._record(self._dual.certify(self._objective), 0)
         assert self._certificate is not None
         small = self._certificate.relative_gap <= self.tol

@@ -10,7 +10,7 @@ import numpy as np
 
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.certificates.pricing import certificate_of
+from convexrelu.certificates.pricing import certificate_of, no_finer
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import OracleReport
 from convexrelu.oracles.base import largest_value
@@ -41,6 +41,23 @@ class DualPoint:
             return self
         return replace(self, report=replace(self.report, bound=value))
 
+    def after(self, earlier: DualPoint) -> DualPoint:
+        """The same, with what an earlier search at this point has found; their starts are counted together."""
+        report, before = self.report, earlier.report
+        if report.is_proof:
+            return self
+        if before.is_proof:  # such as a relaxation, where there was no time for a search
+            return replace(
+                self, report=replace(report, proved_bound=min(report.proved_bound, before.bound))
+            )
+        report = replace(
+            report,
+            bound=max(report.bound, before.bound),
+            proved_bound=min(report.proved_bound, before.proved_bound),
+            n_starts=report.n_starts + before.n_starts,
+        )
+        return replace(self, report=report, verified=self.verified or earlier.verified)
+
 
 @dataclass(eq=False)
 class DualState:
@@ -52,10 +69,13 @@ class DualState:
         Without samples of weight zero.
     deadline : float
         Value of :func:`time.perf_counter` at which closed-form bounds should end.
+    resolution : float
+        Relative gap below which estimates claim nothing: searches are as deep as that needs, no deeper.
     """
 
     problem: TrainingProblem
     deadline: float = math.inf
+    resolution: float = 0.0
     best: DualPoint | None = field(default=None, init=False)
     _proof: Certificate | None = field(default=None, init=False)
     _proved: float = field(default=0.0, init=False)
@@ -74,7 +94,7 @@ class DualState:
         if best is None:
             self.best = found
         elif best.v is found.v:
-            self.best = found.at_least(best.report.bound)
+            self.best = found.after(best)
         else:
             problem = self.problem
             own = problem.directions(network.prune())
@@ -86,6 +106,8 @@ class DualState:
         """Certificate of an objective at the best dual point."""
         assert self.best is not None
         certificate = replace(self.best.bounds, objective=objective)
+        if not certificate.is_proof:
+            certificate = no_finer(certificate, self.resolution)
         self._proved = max(self._proved, certificate.proved_lower_bound)
         best = self._proof
         if certificate.is_proof and (best is None or certificate.lower_bound > best.lower_bound):

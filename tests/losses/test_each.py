@@ -1,9 +1,12 @@
 """What holds for one loss or another."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from convexrelu import Status, TrainingProblem, train
 from convexrelu.losses import LOSSES, Huber, Quantile
 from convexrelu.losses.quantiles import weighted_quantile
 
@@ -114,3 +117,35 @@ def test_medians_turn_with_the_sign():
     rng = np.random.default_rng(1)
     values, weights = rng.standard_normal(6), np.ones(6)
     assert weighted_quantile(-values, weights, 0.5) == -weighted_quantile(values, weights, 0.5)
+
+
+@pytest.mark.parametrize("count", [1e-3, 1.0, 1e3, 1e9])
+def test_poisson_is_as_exact_as_its_outputs(count):
+    loss, rng = LOSSES["poisson"](), np.random.default_rng(0)
+    d = np.concatenate([sign * 10 ** rng.uniform(-12, 1, 20) for sign in (-1, 1)])
+    f, y = np.log(count) + d, np.full(40, count)
+    values = loss.value(f, y)
+    assert (values >= 0).all()
+    with localcontext(prec=60):
+        z = Decimal(count)
+        outputs = [Decimal(x) for x in f.tolist()]
+        exact = np.array([float(x.exp() - z * x + z * z.ln() - z) for x in outputs])
+    # An output is off by a rounding of it and of the logarithm, which is subtracted.
+    rounding = 4e-16 * (np.abs(f) + np.abs(np.log(count)))
+    slope = np.maximum(*(np.abs(loss.gradient(f + s * rounding, y)) for s in (-1, 1)))
+    assert (
+        np.abs(values - exact) <= 1e-15 * exact + 2 * rounding * slope + count * rounding**2
+    ).all()
+
+
+def test_objectives_of_large_counts_are_not_negative():
+    y = np.full(6, 1e3)
+    problem = TrainingProblem(np.arange(6.0)[:, None], y, 1.0, loss="poisson")
+    result = train(problem)
+    assert result.status is Status.CONVERGED
+    assert 0.0 == result.certificate.lower_bound == result.certificate.objective
+
+
+def test_multinomial_of_a_sure_output():
+    value = LOSSES["multinomial"]().value(np.array([[0.0, 100.0]]), np.array([1.0]))
+    assert value[0] == pytest.approx(np.exp(-100.0), rel=1e-12)

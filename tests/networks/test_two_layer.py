@@ -227,3 +227,44 @@ def test_shapes_must_fit(name):
 def test_inputs_must_fit(X):
     with pytest.raises(ValueError, match="X has shape"):
         random_network().predict(X)
+
+
+@pytest.mark.parametrize("free_bias", [True, False])
+@pytest.mark.parametrize("offset", [0.0, 1e5, 1e8])
+def test_merge_keeps_the_function_far_from_the_origin(offset, free_bias):
+    x = np.linspace(-1, 1, 41)
+    kinks = np.repeat([-0.75, 0.125, 0.5], 2)
+    slopes = np.array([1.0, 2.0, -1.0, -0.5, 1.0, 1.0])
+    outer = np.array([[1.0, 1.0, 2.0, 0.5, -1.0, -1.0]])
+    net = TwoLayerNetwork(slopes[:, None], -slopes * (offset + kinks), outer, [0.0])
+    exact = np.maximum(slopes * (x[:, None] - kinks), 0.0) @ outer[0]
+    X = offset + x[:, None]
+    for merged in (net.merge(free_bias=free_bias), net.merge(free_bias=free_bias, X=X)):
+        assert merged.width == 3  # pairs of one kink
+        # An input is rounded in units of the offset, a few times for each of the six neurons.
+        np.testing.assert_allclose(merged.predict(X), exact, atol=1e-13 + 1e-14 * offset)
+        before, after = (
+            n.balance(free_bias=free_bias).penalty(free_bias=free_bias) for n in (net, merged)
+        )
+        assert after <= before * (1 + 1e-14)
+
+
+def test_merge_measures_in_units_of_the_samples():
+    net = TwoLayerNetwork([[1.0], [1.0]], [-1e-4, -1.001e-4], [[1.0, 1.0]], [0.0])
+    small, large = np.array([[0.0], [2e-4]]), np.array([[0.0], [2e4]])
+    assert net.merge(X=small).width == 2
+    assert net.merge(X=large).width == 1
+
+
+def test_merge_of_the_absolute_value_joins_opposite_neurons_far_from_the_origin():
+    net = TwoLayerNetwork(
+        [[1.0], [-2.0], [1.0]],
+        [-1e6, 2e6, -1e6 - 0.5],
+        [[1.0, 1.0, 1.0]],
+        [0.0],
+        negative_slope=-1.0,
+    )
+    X = 1e6 + np.linspace(-1, 1, 9)[:, None]
+    for merged in (net.merge(), net.merge(X=X)):
+        assert merged.width == 2
+        np.testing.assert_allclose(merged.predict(X), net.predict(X), atol=1e-8)

@@ -180,6 +180,7 @@ def test_problem_is_immutable():
         ("y", Y[:, None]),
         ("y", np.append(Y[:-1], np.nan)),
         ("y", Y * 1e200),
+        ("y", Y * 1e-160),
         ("y", ["a"] * 8),
         ("y", Y + 1j),
         ("alpha", 0.0),
@@ -205,6 +206,20 @@ def test_bad_input_is_a_value_error_that_names_the_argument(argument, value):
     arguments = {"X": X, "y": Y, "alpha": 0.1} | {argument: value}
     with pytest.raises(ValueError, match=rf"^{argument}\b"):
         TrainingProblem(**arguments)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
+def test_targets_whose_losses_underflow_are_refused(loss):
+    smallest = 1e-310 if loss == "absolute_error" else 1e-153
+    with pytest.raises(ValueError, match=r"^y has entries of at most .* underflow"):
+        TrainingProblem(X, np.full(8, smallest), 0.1, loss=loss)
+    TrainingProblem(X, 1e-150 * Y, 0.1, loss=loss)
+    TrainingProblem(X, np.zeros(8), 0.1, loss=loss)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+def test_small_labels_and_counts_are_no_underflow(loss):
+    TrainingProblem(X, np.where(Y > 0, 1.0, -1.0 if loss == "logistic" else 1e-200), 0.1, loss=loss)
 
 
 def test_with_alpha_checks():

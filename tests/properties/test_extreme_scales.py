@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from convexrelu import Status, TrainingProblem, train
 from convexrelu.oracles import (
     BranchAndBoundOracle,
     CellOracle,
@@ -42,3 +43,17 @@ def test_short_rows_count_with_large_values(make):
 def test_values_without_all_their_digits(v):
     report = BranchAndBoundOracle(np.eye(2))(np.array([v, -v]))
     assert report.bound >= v
+
+
+def test_rows_whose_squares_underflow_are_trained():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 2)), rng.standard_normal(6)
+    units = 1e-160, 1.0  # of the inputs, and so of the penalty
+    small, usual = (
+        train(TrainingProblem(unit * X, y, unit * 1e-3, hidden_bias="free"), random_state=0)
+        for unit in units
+    )
+    assert small.status is usual.status is Status.CONVERGED
+    assert small.certificate.objective == pytest.approx(usual.certificate.objective, rel=2e-3)
+    assert small.certificate.lower_bound <= usual.certificate.objective
+    assert usual.certificate.lower_bound <= small.certificate.objective

@@ -1,6 +1,9 @@
 """The dual side of the loop."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from convexrelu import TrainingProblem
 from convexrelu.certificates import certificate_of, pricing
@@ -43,3 +46,39 @@ def test_a_point_is_replaced_only_where_more_is_known():
     assert point.at_least(np.nan) is point
     assert point.at_least(2 * bound).report.bound == 2 * bound
     assert point.at_least(2 * bound).bounds.lower_bound < point.bounds.lower_bound
+
+
+def test_an_estimate_claims_no_less_than_its_resolution():
+    network = PROBLEM.zero_network()
+    objective = PROBLEM.objective(network)
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    report = SearchOracle(PROBLEM.design, random_state=0)(v)
+    state = DualState(PROBLEM, resolution=0.1)
+    state.consider(DualPoint(PROBLEM, v, report, True), network)
+    computed = state.best.bounds.lower_bound
+    close = computed * (1 + 1e-3)  # an objective that is as near as this to the estimate
+    certificate = state.certify(close)
+    assert not certificate.is_proof
+    assert certificate.relative_gap == pytest.approx(0.1, rel=1e-9)
+    assert state.certify(2 * computed).lower_bound == computed  # the computed gap is larger
+    assert objective > computed
+
+
+def test_a_proof_claims_what_it_shows():
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    report = replace(SearchOracle(PROBLEM.design, random_state=0)(v), is_proof=True)
+    state = DualState(PROBLEM, resolution=0.1)
+    state.consider(DualPoint(PROBLEM, v, report, True), PROBLEM.zero_network())
+    assert state.certify(state.best.bounds.lower_bound * (1 + 1e-3)).relative_gap < 2e-3
+
+
+def test_searches_at_one_point_count_together():
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    report = SearchOracle(PROBLEM.design, random_state=0)(v)
+    low = replace(report, bound=0.5 * report.bound, proved_bound=9.0, n_starts=5)
+    state = DualState(PROBLEM)
+    for found, verified in ((report, False), (low, True), (low, False)):
+        state.consider(DualPoint(PROBLEM, v, found, verified), PROBLEM.zero_network())
+    best = state.best
+    assert (best.report.bound, best.report.proved_bound) == (report.bound, 9.0)
+    assert (best.report.n_starts, best.verified) == (report.n_starts + 10, True)

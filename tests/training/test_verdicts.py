@@ -127,6 +127,19 @@ def test_no_round_is_worse_than_the_one_before_and_no_estimate_above_it():
 # Estimates
 
 
+@pytest.mark.parametrize(("tol", "n_searches"), [(1e-2, 1), (1e-3, 1), (1e-4, 3), (1e-6, 10)])
+def test_a_finer_verdict_takes_more_searches(tol, n_searches):
+    """And claims no less than a fifth of the tolerance."""
+    exact = Recorder(SearchOracle(PROBLEM.design, n_starts=64, n_polish=16, random_state=1))
+    heuristic = SearchOracle(PROBLEM.design, n_starts=32, n_polish=8, random_state=0)
+    result = run(PROBLEM, heuristic, exact, tol=tol)
+    assert result.status is Status.CONVERGED and not result.certificate.is_proof
+    last = exact.calls[-1][0]
+    assert sum(v is last for v, *_ in exact.calls) == n_searches
+    assert result.certificate.n_starts >= 64 * n_searches
+    assert result.certificate.relative_gap >= 0.2 * tol * (1 - 1e-9)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_an_estimate_is_verified_before_it_ends_the_loop(share):
     sweep = SweepOracle(PROBLEM.design)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
@@ -118,7 +119,7 @@ class TensorProgram:
         self._rho, center, self._tau, _ = problem.units()
         root = np.sqrt(problem.weights)
         if problem.free_bias:  # the last column is large, but what matters are the others
-            self._rho = float(np.linalg.norm(root[:, None] * problem.design[:, :-1])) or 1.0
+            self._rho = float(norms((root[:, None] * problem.design[:, :-1]).ravel())) or 1.0
         rows = root[:, None] * problem.design / self._rho
         target = (root * (problem.y - center).T).T / self._tau
 
@@ -181,7 +182,7 @@ class TensorProgram:
         slopes = np.where(self.blocks.masks[active].T, 1.0, problem.slope)
         hidden = (slopes * (problem.design @ u[active].T)) @ self.blocks.signs[active]
         intercept = problem.best_intercept(hidden)
-        penalty = problem.alpha * float(np.linalg.norm(u, axis=1).sum())
+        penalty = problem.alpha * float(norms(u).sum())
         dual = end.v.to("cpu", torch.float64).numpy().reshape(problem.y.shape)
         return ProgramSolution(
             blocks=u,

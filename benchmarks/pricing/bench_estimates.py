@@ -1,0 +1,118 @@
+"""How often estimated gaps are refuted: by a far deeper search at the same dual point, and by longer training."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from unittest import mock
+
+import numpy as np
+
+from benchmarks.common import quick_asked, report
+from convexrelu import TrainingProblem, train
+from convexrelu.oracles import SearchOracle
+from convexrelu.problem.dual import lower_bound
+from convexrelu.training.cutting_plane import CuttingPlane
+
+# More than this fraction of the objective above the claim counts: less is rounding.
+_ROUNDING = 1e-11
+
+
+def main() -> None:
+    """Claims of searches at rank nine and more, where no proof is tried."""
+    quick = quick_asked(main.__doc__)
+    rows: list[dict[str, object]] = []
+    for kind, (n, d, correlation) in list(
+        {
+            "independent": (60, 8, 0.0),
+            "correlated": (60, 8, 0.95),
+            "correlated, more": (347, 9, 0.95),
+        }.items()
+    )[: 1 if quick else None]:
+        for tol in (1e-3,) if quick else (1e-3, 1e-6):
+            seeds = range(1 if quick else 4 if n > 100 else 12)
+            found = list(_claims(n, d, correlation, tol, seeds, quick))
+            if found:
+                claimed, by_search, by_training, seconds = np.array(found).T
+                rows.append(
+                    {
+                        "data": f"{kind}, {n} x {d}",
+                        "tol": f"{tol:g}",
+                        "estimates": len(found),
+                        "refuted by search": int((by_search > claimed + _ROUNDING).sum()),
+                        "refuted by training": int((by_training > claimed + _ROUNDING).sum()),
+                        "largest excess": f"{max(0.0, (by_search - claimed).max()):.1e}",
+                        "median claim": f"{np.median(claimed):.1e}",
+                        "median seconds": f"{np.median(seconds):.1f}",
+                    }
+                )
+    report("estimates", rows, write=not quick)
+
+
+def _claims(
+    n: int, d: int, correlation: float, tol: float, seeds: range, quick: bool = False
+) -> Iterator[tuple[float, float, float, float]]:
+    """Claimed gap; gap at the same dual point after a deep search; what longer training gains; seconds."""
+    deep, limit = (256, 1.0) if quick else (8192, 20.0)
+    for seed in seeds:
+        problem = _problem(n, d, correlation, seed)
+        ends: list[CuttingPlane] = []
+        with (
+            mock.patch.object(CuttingPlane, "_conclude", _recorded(ends)),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            started = time.process_time()
+            result = train(problem, tol=tol, random_state=seed, max_iter=60)
+            seconds = time.process_time() - started
+            longer = train(
+                problem,
+                tol=1e-8,
+                start=result.network,
+                random_state=seed + 1000,
+                max_iter=30,
+                time_limit=limit,
+            )
+        certificate = result.certificate
+        if certificate.is_proof:
+            continue
+        point = ends[0]._dual.best
+        assert point is not None
+        search = SearchOracle(
+            point.problem.design,
+            n_starts=deep,
+            n_polish=deep // 4,
+            first_step=0.1,
+            random_state=seed + 1,
+        )
+        largest = max(search(point.v).bound for _ in range(4))
+        below = lower_bound(point.problem, point.v, max(largest, point.report.bound))
+        objective = certificate.objective
+        gained = (objective - longer.certificate.objective) / objective
+        yield certificate.relative_gap, (objective - below) / objective, gained, seconds
+
+
+def _recorded(ends: list[CuttingPlane]):  # type: ignore[no-untyped-def]
+    """The end of a training, which also keeps its dual point."""
+    conclude = CuttingPlane._conclude
+
+    def recorded(self: CuttingPlane, status):  # type: ignore[no-untyped-def]
+        ends.append(self)
+        return conclude(self, status)
+
+    return recorded
+
+
+def _problem(n: int, d: int, correlation: float, seed: int) -> TrainingProblem:
+    """A teacher with noise, on features with one common factor."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    X = np.sqrt(1 - correlation) * X + np.sqrt(correlation) * rng.standard_normal((n, 1))
+    y = np.maximum(X @ rng.standard_normal((d, 5)), 0) @ rng.standard_normal(5)
+    y = y / y.std() + 0.3 * rng.standard_normal(n)
+    return TrainingProblem(X, y, 3e-3)
+
+
+if __name__ == "__main__":
+    main()
