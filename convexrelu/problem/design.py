@@ -82,10 +82,22 @@ class Design:
         """``X̃``: the inputs, with a last column of ones if neurons have a bias."""
         if not self.hidden_bias:
             return self.inputs
-        column = np.full(self.n_samples, self.bias_column)
-        design = np.column_stack([self.inputs - self.origin, column])
+        n, d = self.inputs.shape
+        design = np.empty((n, d + 1))
+        if self.free_bias:
+            np.subtract(self.inputs, self.origin, out=design[:, :-1])
+        else:
+            design[:, :-1] = self.inputs
+        design[:, -1] = self.bias_column
         design.flags.writeable = False
         return design
+
+    @cached_property
+    def lengths(self) -> Array:
+        """``‖x̃_i‖``, the norms of the rows of the design."""
+        lengths = np.asarray(norms(self.design))
+        lengths.flags.writeable = False
+        return lengths
 
     @cached_property
     def origin(self) -> Array:

@@ -9,7 +9,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.activation import activate
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["at_least_largest_penalty"]
+__all__ = ["at_least_largest_penalty", "work_of_largest_penalty"]
 
 # Directions for this many outputs, random directions, and steps from each: some products with X, which no fit notices.
 # On 45 random problems (n = 30 to 300, d = 1 to 10, K = 1 to 3) the result was at least three quarters of what a search
@@ -49,6 +49,11 @@ def at_least_largest_penalty(problem: TrainingProblem) -> float:
         directions = X.T @ moments
         biases = _biases(problem, directions, moments)
     return best
+
+
+def work_of_largest_penalty(problem: TrainingProblem) -> float:
+    """Multiplications of :func:`at_least_largest_penalty`."""
+    return (2 * _STEPS + 1) * (2 * _OUTPUTS + _RANDOM) * float(problem.X.size)
 
 
 def _first_directions(problem: TrainingProblem, v: Array) -> tuple[Array, Array]:

@@ -37,7 +37,7 @@ _EPS = float(np.finfo(np.float64).eps)
 # Outputs that are closer than this to a kink of the loss are on it.
 _AT_A_KINK = 1e-9
 # Cached properties of inputs, biases and weights: a path shares them.
-_OF_THE_INPUTS = ("_sample_coordinates", "design", "origin", "bias_column", "_alive")
+_OF_THE_INPUTS = ("_sample_coordinates", "design", "lengths", "origin", "bias_column", "_alive")
 
 
 class _HasBound(Protocol):
@@ -231,7 +231,11 @@ class TrainingProblem(Design):
 
     def objective(self, network: TwoLayerNetwork) -> float:
         """Regularised loss of a network as it stands, balanced or not; certificates are for this number."""
-        value = self.data_fit(network.predict(self.X)) + self.alpha * self.penalty(network)
+        return self.objective_with(network, network.predict(self.X))
+
+    def objective_with(self, network: TwoLayerNetwork, outputs: Array) -> float:
+        """The objective of a network whose outputs on the samples are known."""
+        value = self.data_fit(outputs) + self.alpha * self.penalty(network)
         if self.skip and network.skip_weights is not None:
             value += (
                 0.5 * self.skip_alpha * float(np.vdot(network.skip_weights, network.skip_weights))
@@ -247,7 +251,7 @@ class TrainingProblem(Design):
     def units(self) -> Units:
         """Scales for solvers, see :class:`Units`."""
         root = np.sqrt(self.weights)
-        rho = float(np.linalg.norm(root[:, None] * self.design)) or 1.0
+        rho = float(np.linalg.norm(root * self.lengths)) or 1.0
         if self.loss.degree is None:
             return Units(rho, self._no_intercept(), 1.0, 1.0)
         center = self.best_intercept(self.no_outputs())
@@ -408,13 +412,13 @@ class TrainingProblem(Design):
         The objective of every network is kept, while the result no longer depends on how the same
         weighted sample was written down (order of rows, repetitions instead of weights).
         """
-        alive = np.flatnonzero(self.weights > 0)
-        table = np.column_stack([self.row_keys(), self.y])[alive] + 0.0  # turns -0.0 into 0.0
-        first, inverse = distinct_rows(table)
+        alive = self._alive
+        first, inverse = distinct_rows(self.row_keys()[alive], self.y[alive])
         weights = np.bincount(inverse, weights=self.weights[alive], minlength=len(first))
-        kept = alive[first]
-        X = self.X[kept]
-        return self._replace(X=X, y=self.y[kept], weights=weights)
+        kept = np.arange(self.n_samples)[alive][first]
+        if np.array_equal(kept, np.arange(self.n_samples)):
+            return self
+        return self._replace(X=self.X[kept], y=self.y[kept], weights=weights)
 
     def row_keys(self) -> Array:
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""

@@ -11,12 +11,14 @@ violated ones: cutting planes. In the primal it is column generation, whose loop
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 
+from convexrelu._utils.deadlines import latest_start, product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price
@@ -32,7 +34,7 @@ from convexrelu.programs.neuron_map import (
     blocks_of,
     dual_of,
     recover_relu,
-    with_best_intercept,
+    with_best_intercept_and_outputs,
 )
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import Status
@@ -58,6 +60,9 @@ _AS_GOOD = 1e-3
 _SHARE_OF_TOL = 0.95
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
+# Work before and after descent, which is not interrupted: passes over the design, in multiplications for an entry, and
+# evaluations of a network of so many neurons, whose activations cost as much as so many multiplications.
+_PASSES, _EVALUATIONS, _NEURONS, _ACTIVATION = 100, 4, 100, 30
 
 
 @dataclass(eq=False)
@@ -110,6 +115,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     _start: TwoLayerNetwork | None = field(default=None, init=False)
     _objective: float = field(init=False)  # of the best network
+    _outputs: Array = field(init=False)  # of the best network, but for a constant
     _v: Array = field(init=False)  # dual point of the last master problem
     _dual: DualState = field(init=False)
     _blocks: Blocks = field(init=False)
@@ -128,21 +134,34 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._start = start
         return super().run()
 
-    def _begin(self) -> None:
+    def _begin(self) -> Status | None:
         self._best = self.problem.zero_network()
+        self._outputs = self.problem.no_outputs()  # a constant's dual point is that of any other
         self._objective = self.problem.objective(self._best)
-        self._v = self.problem.dual_point(self.problem.no_outputs())
+        self._v = self.problem.dual_point(self._outputs)
         self._dual = DualState(self.problem, self._deadline(1.0))
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
-        start = self._start
-        starts: Iterable[TwoLayerNetwork] = [] if start is None else [start]
-        if start is None and self.descend is not None:
-            starts = self.descend(self._deadline(_TIME_FOR_DESCENT))
-        for network in starts:
+        for network in self._starts():
             self._begin_with(network)
             if self.settles:  # the next ones hardly predict better
                 break
+        if self._seconds_left() > 0:
+            return None
+        if self._certified is None:
+            self._record(self._dual.begin(self._objective, self._v), 0)
+        return Status.TIME_LIMIT
+
+    def _starts(self) -> Iterable[TwoLayerNetwork]:
+        """Networks to begin with; none by descent without the time to evaluate them."""
+        if self._start is not None:
+            return [self._start]
+        if self.descend is None:
+            return []
+        n, dim = self.problem.design.shape
+        work = _EVALUATIONS * n * (dim + _ACTIVATION) * _NEURONS
+        end = min(self._deadline(_TIME_FOR_DESCENT), latest_start(work, self._deadline(1.0)))
+        return self.descend(end) if product_fits(_PASSES * n * dim, end) else []
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED
@@ -201,8 +220,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _is_certain(self, certificate: Certificate) -> bool:
         """Whether more than heuristic pricing supports the gap."""
-        assert self._dual.best is not None
-        return certificate.is_proof or self._dual.best.verified
+        best = self._dual.best
+        return certificate.is_proof or (best is not None and best.verified)
 
     def _is_settled(self, certificate: Certificate) -> bool:
         return self._is_small(certificate) and self._is_certain(certificate)
@@ -219,10 +238,12 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         return reason
 
     def _conclude(self, status: Status) -> Status:
-        """Price the best dual point exactly, whatever ended the loop."""
-        assert self._dual.best is not None
-        if not self._dual.best.verified:
-            self._ask(self.oracles.exact, self._dual.best.v, sharply=True)
+        """Price the best dual point exactly, whatever ended the loop; none was priced if time ended before it."""
+        best = self._dual.best
+        late = best is None and time.perf_counter() > self._deadline(1.0)
+        if not late and (best is None or not best.verified):
+            v = self._v if best is None else best.v
+            self._ask(self.oracles.exact, v, sharply=True)
             self._record(self._dual.certify(self._objective), 0)
         assert self._certificate is not None
         small = self._certificate.relative_gap <= self.tol
@@ -250,7 +271,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         # The optimum of a program has far fewer neurons than the result of descent.
         self._is_solved = len(self._blocks) == 0
         problem = self.problem
-        self._v = problem.dual_point(self._best.predict(problem.X))
+        self._v = problem.dual_point(self._outputs)
         self._record(self._dual.begin(self._objective, self._v), 0)
 
     def _take(self, network: TwoLayerNetwork) -> None:
@@ -262,11 +283,13 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         problem = self.problem
         self._blocks, self._values = blocks_of(network, problem)
         if problem.hidden_bias or not network.hidden_bias.any():
-            joined = problem.network(
-                self._values, self._blocks.signs, network.output_bias, network.skip_weights
-            )
-            for candidate in (problem.merged(network), joined):
-                self._keep(with_best_intercept(problem, candidate))
+            merged = problem.merged(network)
+            self._keep(*with_best_intercept_and_outputs(problem, merged))
+            if len(self._blocks) < merged.width:  # otherwise the neurons are the same
+                joined = problem.network(
+                    self._values, self._blocks.signs, network.output_bias, network.skip_weights
+                )
+                self._keep(*with_best_intercept_and_outputs(problem, joined))
 
     def _add(self, columns: Blocks) -> Status | None:
         before = self._objective
@@ -314,13 +337,14 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
         return solution.status, True
 
-    def _keep(self, candidate: TwoLayerNetwork) -> bool:
+    def _keep(self, candidate: TwoLayerNetwork, outputs: Array | None = None) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""
-        before, now = self._objective, self.problem.objective(candidate)
+        outputs = candidate.predict(self.problem.X) if outputs is None else outputs
+        before, now = self._objective, self.problem.objective_with(candidate, outputs)
         better = now < before * (1 - 1e-12)
         narrower = candidate.width < self._best.width
         if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):
-            self._best, self._objective = candidate, now
+            self._best, self._outputs, self._objective = candidate, outputs, now
         return better
 
 

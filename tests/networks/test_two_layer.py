@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convexrelu import TwoLayerNetwork
+from convexrelu.networks import two_layer
 from tests import reference
 
 FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
@@ -227,3 +228,32 @@ def test_shapes_must_fit(name):
 def test_inputs_must_fit(X):
     with pytest.raises(ValueError, match="X has shape"):
         random_network().predict(X)
+
+
+@pytest.mark.parametrize("either_way", [False, True])
+def test_neurons_are_merged_as_by_comparing_all_pairs(either_way):
+    rng = np.random.default_rng(0)
+    tol = 1e-6
+    centres = rng.standard_normal((12, 4))
+    rows = centres[rng.integers(0, 12, 60)] + 1e-7 * rng.standard_normal((60, 4))
+    rows *= np.where(rng.uniform(size=60) < 0.5, -1.0, 1.0)[:, None]
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    leaders = two_layer._group_leaders(units, tol, either_way=either_way)
+    for j, unit in enumerate(units):
+        distances = np.linalg.norm(units[:j] - unit, axis=1)
+        if either_way:
+            distances = np.minimum(distances, np.linalg.norm(units[:j] + unit, axis=1))
+        near = np.flatnonzero(distances <= tol)
+        assert leaders[j] == (leaders[near[0]] if near.size else j)
+    assert (len(np.unique(leaders)) == 12) == either_way
+
+
+def test_neurons_that_are_far_from_each_other_are_not_compared(monkeypatch):
+    rows = np.random.default_rng(0).standard_normal((300, 5))
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    compared = []
+    monkeypatch.setattr(two_layer, "_norms", lambda differences: compared.append(len(differences)))
+    np.testing.assert_array_equal(
+        two_layer._group_leaders(units, 1e-9, either_way=False), np.arange(300)
+    )
+    assert compared == []

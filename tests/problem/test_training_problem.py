@@ -232,3 +232,9 @@ def test_nearly_dependent_columns_of_a_free_skip_connection_cost_part_of_the_bou
     assert value - near.dual(v) > np.finfo(float).eps * condition * np.linalg.norm(v)
     assert value - near.dual(v) < 1e-2 * value
     assert far.dual(far.dual_point(far.no_outputs())) > 0
+
+
+def test_condensed_samples_are_not_copied_again():
+    X, y = reference.teacher(12, 3, 2, 0.1, 0)
+    condensed = TrainingProblem(X, y, 0.1).condensed()
+    assert condensed.condensed() is condensed

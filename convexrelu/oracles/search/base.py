@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,9 +85,15 @@ class Search:
         self.device = device
         self.most_climbed = MOST_CLIMBED if climbs else 0
         self._random = check_random_state(random_state)
-        self._lengths = np.asarray(norms(design))
-        # In these units no square overflows or underflows, even in single precision.
-        self._rows = design / (float(self._lengths.max(initial=0.0)) or 1.0)
+
+    @cached_property
+    def _lengths(self) -> Array:
+        return np.asarray(norms(self.design))
+
+    @cached_property
+    def _rows(self) -> Array:
+        """The rows in units in which no square overflows or underflows, even in single precision; made when needed."""
+        return self.design / (float(self._lengths.max(initial=0.0)) or 1.0)
 
     def _begin(self) -> None:
         """Set the numbers of starts and of candidates to polish in this call."""
@@ -176,5 +183,5 @@ class Search:
     def _tensor(self, array: Array, *, single: bool = False) -> Tensor:
         from convexrelu._utils.torch_import import torch
 
-        dtype = torch.float32 if single else torch.float64
-        return torch.as_tensor(np.array(array), dtype=dtype, device=self.device)
+        copy = np.array(array, dtype=np.float32 if single else np.float64)
+        return torch.as_tensor(copy, device=self.device)
