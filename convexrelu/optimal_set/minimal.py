@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from convexrelu._utils.deadlines import svd_fits
+from convexrelu._utils.deadlines import product_fits, svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import (
@@ -26,6 +26,8 @@ __all__ = ["minimal"]
 _EPS = float(np.finfo(np.float64).eps)
 # Entries of a unit null direction below this are rounding errors.
 _NOISE = 1e-11
+# Evaluations of the network before the first walk.
+_EVALUATIONS = 3
 # Unit vectors this close count as the same direction: merging them keeps outputs up to rounding.
 SAME_DIRECTION = 1e-13
 
@@ -83,6 +85,8 @@ def minimal(
     (1, True)
     """
     check_fits(network, problem)
+    if not product_fits(_EVALUATIONS * problem.work_of_outputs(network.width), deadline):
+        return network
     limit = problem.objective(network) * (1 + ROUNDING)
     best = problem.balanced(network)
     candidate: TwoLayerNetwork | None = best.merge(SAME_DIRECTION, free_bias=problem.free_bias)

@@ -20,6 +20,8 @@ __all__ = ["Design"]
 # Column of the design that stands for free hidden biases, in units of the largest sample: the error is 6e-6, see
 # `TrainingProblem`. A larger column would reduce it, but make programs worse conditioned.
 _FREE_BIAS = 300.0
+# An activation takes as long as so many multiplications.
+_ACTIVATION = 30
 # Activations of networks with gates.
 _GATED = ("gated_relu", "threshold")
 
@@ -110,6 +112,11 @@ class Design:
         if not self.free_bias:
             return 1.0
         return _FREE_BIAS * float(norms(self.inputs - self.origin).max()) or 1.0
+
+    def work_of_outputs(self, width: int) -> float:
+        """Multiplications that take as long as the outputs of a network of this width on the samples."""
+        entries = float(self.X.size)
+        return width * (entries + _ACTIVATION * self.n_samples)
 
     def directions(self, network: TwoLayerNetwork) -> Array:
         """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is the input of neuron ``j``."""

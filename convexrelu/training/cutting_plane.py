@@ -11,7 +11,6 @@ violated ones: cutting planes. In the primal it is column generation, whose loop
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -60,9 +59,9 @@ _AS_GOOD = 1e-3
 _SHARE_OF_TOL = 0.95
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
-# Work before and after descent, which is not interrupted: passes over the design, in multiplications for an entry, and
-# evaluations of a network of so many neurons, whose activations cost as much as so many multiplications.
-_PASSES, _EVALUATIONS, _NEURONS, _ACTIVATION = 100, 4, 100, 30
+# Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
+# and evaluations of a network of so many neurons after descent.
+_PASSES, _EVALUATIONS, _NEURONS = 100, 4, 100
 
 
 @dataclass(eq=False)
@@ -146,7 +145,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             self._begin_with(network)
             if self.settles:  # the next ones hardly predict better
                 break
-        if self._seconds_left() > 0:
+        if self._has_time_to_price():
             return None
         if self._certified is None:
             self._record(self._dual.begin(self._objective, self._v), 0)
@@ -158,10 +157,16 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             return [self._start]
         if self.descend is None:
             return []
-        n, dim = self.problem.design.shape
-        work = _EVALUATIONS * n * (dim + _ACTIVATION) * _NEURONS
+        work = _EVALUATIONS * self.problem.work_of_outputs(_NEURONS)
         end = min(self._deadline(_TIME_FOR_DESCENT), latest_start(work, self._deadline(1.0)))
-        return self.descend(end) if product_fits(_PASSES * n * dim, end) else []
+        return self.descend(end) if product_fits(self._work_of_passes(), end) else []
+
+    def _has_time_to_price(self) -> bool:
+        """Whether rounds may go on, or a pricing takes hardly any time."""
+        return self._seconds_left() > 0 or product_fits(self._work_of_passes(), self._deadline(1.0))
+
+    def _work_of_passes(self) -> float:
+        return _PASSES * float(self.problem.design.size)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED
@@ -240,8 +245,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _conclude(self, status: Status) -> Status:
         """Price the best dual point exactly, whatever ended the loop; none was priced if time ended before it."""
         best = self._dual.best
-        late = best is None and time.perf_counter() > self._deadline(1.0)
-        if not late and (best is None or not best.verified):
+        if self._has_time_to_price() if best is None else not best.verified:
             v = self._v if best is None else best.v
             self._ask(self.oracles.exact, v, sharply=True)
             self._record(self._dual.certify(self._objective), 0)

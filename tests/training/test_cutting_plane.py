@@ -372,7 +372,8 @@ def no_oracle(v, **options):
     raise AssertionError("there is no time for pricing")
 
 
-def late(problem, **options):
+def late(monkeypatch, problem, **options):
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.0)
     return CuttingPlane(
         problem,
         NativeSolver(),
@@ -382,15 +383,15 @@ def late(problem, **options):
     )
 
 
-def test_no_time_for_pricing_leaves_the_bound_in_closed_form(clock):
+def test_no_time_for_pricing_leaves_the_bound_in_closed_form(clock, monkeypatch):
     problem = TrainingProblem(WIDE_X, WIDE_Y, 0.01).condensed()
     clock.step = 1e-3
-    result = late(problem).run()
+    result = late(monkeypatch, problem).run()
     assert result.status is Status.TIME_LIMIT
     assert result.certificate.method == "relaxation" and result.certificate.is_proof
     assert_certifies(result.certificate, result.network, problem.X, problem.y, problem.alpha)
     start = descend(problem, np.random.RandomState(0))
-    result = late(problem).run(start)
+    result = late(monkeypatch, problem).run(start)
     assert result.status is Status.TIME_LIMIT and result.network.width > 0
     assert_certifies(result.certificate, result.network, problem.X, problem.y, problem.alpha)
 
@@ -399,7 +400,7 @@ def test_descent_does_not_begin_without_the_time_to_evaluate_its_network(clock, 
     problem = TrainingProblem(WIDE_X, WIDE_Y, 0.01).condensed()
     monkeypatch.setattr("convexrelu._utils.deadlines._PRODUCT", 1.0)  # seconds: nothing fits
     clock.step = 1e-3
-    result = late(problem, descend=lambda deadline: no_oracle(None)).run()
+    result = late(monkeypatch, problem, descend=lambda deadline: no_oracle(None)).run()
     assert result.status is Status.TIME_LIMIT
     assert result.network.width == 0
 
@@ -413,6 +414,6 @@ def test_a_start_is_evaluated_once_as_it_is_and_once_with_joined_neurons(monkeyp
         "predict",
         lambda self, X: predicted.append(self.width) or original(self, X),
     )
-    late(problem).run(start)
+    late(monkeypatch, problem).run(start)
     widths = [width for width in predicted if width]
     assert widths[0] == start.width and len(widths) == 2 and widths[1] < start.width
