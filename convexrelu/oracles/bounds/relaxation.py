@@ -98,7 +98,8 @@ class RelaxationOracle:
         spectral = self._spectral(positive, deadline)
         whole = spectral if self.slope <= 0 else self._spectral(counted, deadline)
         halved = self._halved(norms(v @ self.design), spectral)
-        return float(min(counted @ self._norms, whole, halved)) + self._rounding(v)
+        separate = float(counted @ self._norms)
+        return float(min(separate, whole, halved)) + self._rounding(v)
 
     def _several(self, v: Array, deadline: float) -> float:
         p = sizes(v)
