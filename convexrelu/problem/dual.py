@@ -78,15 +78,16 @@ def _largest_in_domain(problem: TrainingProblem, v: Array, largest: float) -> fl
 def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
     """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 if none does, infinity if all do.
 
-    A proof has to decide whether ``M(v)`` is at most this.
+    A proof has to decide whether ``M(v)`` is at most this. Roundings of the dual value are left out: the bound that
+    follows from a proof has them.
     """
-    if wanted <= problem.dual(np.zeros_like(v)):
+    if wanted <= problem.rough_dual(np.zeros_like(v)):
         return math.inf
     span = 1.0
-    while problem.dual(2 * span * v) > problem.dual(span * v) and span < 1e9:
+    while problem.rough_dual(2 * span * v) > problem.rough_dual(span * v) and span < 1e9:
         span *= 2
     top = best_scale(problem, v, 2 * span)
-    if problem.dual(top * v) <= wanted:
+    if problem.rough_dual(top * v) <= wanted:
         return 0.0
-    part = float(brentq(lambda t: problem.dual(t * top * v) - wanted, 0.0, 1.0))
+    part = float(brentq(lambda t: problem.rough_dual(t * top * v) - wanted, 0.0, 1.0))
     return problem.alpha / (part * top) if part > 0 else math.inf

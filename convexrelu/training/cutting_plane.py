@@ -61,7 +61,7 @@ _SHARE_OF_TOL = 0.95
 _TIME_FOR_DESCENT = 0.5
 # Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
 # and evaluations of a network of so many neurons after descent.
-_PASSES, _EVALUATIONS, _NEURONS = 100, 4, 100
+_PASSES, _EVALUATIONS, _NEURONS = 300, 4, 100
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils import check_random_state
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import lipschitz_constant, norms, sizes
 from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
@@ -36,6 +37,8 @@ MOST_IN_DOUBLE = 2_000
 # Candidates that ascend, and that are polished, together: enough for efficient products, few enough for several cores.
 # Of few samples, as many candidates as have so many entries, an array that stays in the cache.
 _TOGETHER, _ENTRIES = 64, 2**18
+# Copies of the rows and first steps that do not look at the time, in multiplications for an entry.
+_PASSES = 300
 _POLISHED_TOGETHER, _POLISHED_ENTRIES = 16, 2**16
 
 
@@ -100,6 +103,11 @@ class Search:
         self._n_starts, self._next = self._next, min(4 * self._next, self.n_starts)
         wanted = math.ceil(self.n_polish * self._n_starts / self.n_starts)
         self._n_polished = min(wanted, most_polished(self.design))
+
+    def _is_late(self, deadline: float) -> bool:
+        """Whether there is no time to begin."""
+        fits = product_fits(_PASSES * float(self.design.size), deadline)
+        return time.perf_counter() > deadline or not fits
 
     def _nothing(self, v: Array) -> OracleReport:
         """The report of a search for which there is no time."""
