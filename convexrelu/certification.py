@@ -41,9 +41,9 @@ ARITHMETICS = ("float64", "rational")
 
 # Parts of the time left after which the choice of oracles, one bound, and training from the network end.
 _TIME_TO_PREPARE, _TIME_FOR_ONE_BOUND, _TIME_TO_IMPROVE = 0.25, 0.5, 0.75
-# Sweeps over all samples in one projection on cones, which does not look at time; each costs about a hundred
-# multiplications for a sample and block besides the product. A guess from one certificate of 20,000 samples.
-_SWEEPS = 50
+# Products with all blocks that a solver makes before it looks at time.
+_PASSES = 10
+_CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,14 +323,14 @@ def _cell_lower_bound(
 ) -> float:
     """Bound for networks with the patterns and signs of this one, at its own dual point or the solver's.
 
-    Without the time for the solver's projections on the cones, at its own dual point only.
+    Without the time for a solver to begin, at its own dual point only.
     """
     blocks, values = blocks_of(network, problem)
     if problem.slope == 0.0:  # otherwise units that are inactive on all samples have outputs, too
         alive = np.flatnonzero(blocks.masks.any(axis=1))
         blocks, values = blocks.select(alive), values[alive]
     points = [problem.dual_point(network.predict(problem.X))]
-    if product_fits(_SWEEPS * blocks.masks.size * (values.shape[1] + 100), deadline):
+    if product_fits(_PASSES * blocks.masks.size * values.shape[1], deadline):
         left = seconds_before(deadline, _TIME_FOR_ONE_BOUND)
         solution = program_solver.relu(problem, blocks, start=values, time_limit=left)
         points.append(dual_of(problem, solution))
@@ -340,10 +340,15 @@ def _cell_lower_bound(
 
 def _count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
     """Numbers of dead, linear and mixed units on the samples; outputs within rounding of zero count as zero."""
-    values = problem.X @ network.hidden_weights.T + network.hidden_bias
-    sizes = abs(problem.X) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
-    rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
-    left, right = (values <= rounding).all(axis=0), (values >= -rounding).all(axis=0)
+    left, right = np.ones((2, network.width), dtype=bool)
+    step = max(1, _CHUNK // max(1, network.width))
+    for start in range(0, problem.n_samples, step):
+        rows = problem.X[start : start + step]
+        values = rows @ network.hidden_weights.T + network.hidden_bias
+        sizes = abs(rows) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
+        rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
+        left &= (values <= rounding).all(axis=0)
+        right &= (values >= -rounding).all(axis=0)
     dead = left if problem.slope == 0.0 else left & right
     linear = (left | right) & ~dead
     mixed = ~(dead | linear)

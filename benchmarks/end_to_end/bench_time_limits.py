@@ -13,6 +13,7 @@ from typing import Any
 import cvxpy  # noqa: F401  loaded before the time is taken
 import numpy as np
 import torch  # noqa: F401  loaded before the time is taken
+from scipy.sparse import random_array
 
 from benchmarks.common import quick_asked, report, teacher
 from convexrelu import ConvexReLURegressor, TrainingProblem, TwoLayerNetwork, certify, train
@@ -26,13 +27,30 @@ def training(n: int, d: int, alpha: float = 0.01, n_outputs: int = 1, **options:
     return _of(X, y, alpha, **options)
 
 
+def fitting(n: int, d: int, **options: Any) -> Timed:
+    """An estimator on the data of a teacher: checks of parameters, arrays and penalty count as well."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+
+    def timed(limit: float) -> Any:
+        model = ConvexReLURegressor(time_limit=limit, random_state=0, **options)
+        return model.fit(X, y).certificate_
+
+    return timed
+
+
+def sparse(n: int, d: int) -> Timed:
+    """Training on a sparse matrix with more features than samples."""
+    X = random_array((n, d), density=0.01, format="csr", rng=np.random.default_rng(0))
+    return _of(X, np.abs(X.sum(axis=1)), 1e-4)
+
+
 def orthogonal(n: int) -> Timed:
     """Training on unit vectors."""
     return _of(np.eye(n), np.random.default_rng(0).standard_normal(n), 1e-4)
 
 
-def _of(X: np.ndarray, y: np.ndarray, alpha: float, **options: Any) -> Timed:
-    names = ("hidden_bias", "loss")
+def _of(X: Any, y: np.ndarray, alpha: float, **options: Any) -> Timed:
+    names = ("activation", "hidden_bias", "loss")
     kind = {name: options.pop(name) for name in names if name in options}
     problem = TrainingProblem(X, y, alpha, **kind)
 
@@ -82,7 +100,24 @@ ROWS: list[tuple[str, float, Callable[[], Timed]]] = [
     ("enumerated, 22 x 8", 1, lambda: training(22, 8, patterns="enumerated")),
     ("cells, 20 x 4, two outputs", 2, lambda: training(20, 4, n_outputs=2, oracle="cells")),
     ("one feature, n = 3000, pruned", 2, lambda: on_a_line(3000)),
+    ("one feature, n = 20,000, pruned", 2, lambda: on_a_line(20_000)),
+    ("estimator, 20,000 x 10", 3, lambda: fitting(20_000, 10)),
+    ("estimator, 300 x 2000", 3, lambda: fitting(300, 2000)),
+    ("estimator, 1000 x 20, pruned", 2, lambda: fitting(1000, 20, alpha=1e-4, minimal=True)),
+    ("sparse, 2000 x 20,000", 1, lambda: sparse(2000, 20_000)),
+    ("threshold, 2000 x 2", 1, lambda: training(2000, 2, activation="threshold")),
     ("certify, 20,000 x 20", 1, lambda: certifying(20_000, 20)),
+    ("certify, 100,000 x 20", 1, lambda: certifying(100_000, 20)),
+    (
+        "1000 sampled patterns, Newton",
+        1,
+        lambda: training(2000, 20, patterns="sampled", n_patterns=1000),
+    ),
+    (
+        "300 sampled patterns, three outputs",
+        1,
+        lambda: training(1000, 20, n_outputs=3, patterns="sampled", n_patterns=300),
+    ),
     (
         "1000 sampled patterns, CLARABEL",
         2,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 
-__all__ = ["part_before", "product_fits", "seconds_before", "svd_fits"]
+__all__ = ["latest_start", "part_before", "product_fits", "seconds_before", "svd_fits"]
 
 # Seconds for each multiplication, at one thread beside other work: three times the fastest ones measured on two cores
 # (products 4e-11, singular vectors 5e-10 for square matrices and 1.6e-9 for tall ones).
@@ -26,6 +26,17 @@ def product_fits(n_products: float, deadline: float) -> bool:
     (True, False)
     """
     return _fits(_PRODUCT * n_products, deadline)
+
+
+def latest_start(n_products: float, deadline: float) -> float:
+    """Time at which products of so many multiplications have to begin, to end before the deadline.
+
+    Examples
+    --------
+    >>> latest_start(1e30, math.inf), latest_start(1e10, 5.0)
+    (inf, 4.0)
+    """
+    return deadline - _PRODUCT * n_products
 
 
 def svd_fits(shape: tuple[int, ...], deadline: float) -> bool:

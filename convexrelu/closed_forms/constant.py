@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.oracles.for_problem import relaxation_for
-from convexrelu.problem.largest_penalty import at_least_largest_penalty
+from convexrelu.problem.largest_penalty import at_least_largest_penalty, work_of_largest_penalty
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import Status
@@ -20,7 +21,8 @@ __all__ = ["is_proved_constant", "train_constant"]
 def is_proved_constant(problem: TrainingProblem, deadline: float = math.inf) -> bool:
     """Whether :class:`~convexrelu.oracles.RelaxationOracle` proves that the best constant is optimal.
 
-    A few directions are tried before: for most penalties one of them shows at once that it is not.
+    A few directions are tried before: for most penalties one of them shows at once that it is not. Without the time
+    for that before the deadline, nothing is proved.
 
     Examples
     --------
@@ -28,7 +30,9 @@ def is_proved_constant(problem: TrainingProblem, deadline: float = math.inf) -> 
     >>> is_proved_constant(problem), is_proved_constant(problem.with_alpha(0.1))
     (True, False)
     """
-    if problem.skip or problem.alpha < at_least_largest_penalty(problem):
+    if problem.skip or not product_fits(work_of_largest_penalty(problem), deadline):
+        return False
+    if problem.alpha < at_least_largest_penalty(problem):
         return False
     relaxation = partial(relaxation_for(problem), deadline=deadline)
     return problem.alpha_max(relaxation) <= problem.alpha

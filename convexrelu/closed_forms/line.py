@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._utils.deadlines import seconds_before
+from convexrelu._utils.deadlines import product_fits, seconds_before
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
-from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.certificates.pricing import certificate_of, price
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set import minimal
 from convexrelu.oracles import Line, LineOracle
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.programs.neuron_map import with_best_intercept
+from convexrelu.programs.neuron_map import with_best_intercept_and_outputs
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import Status
 
@@ -92,16 +92,21 @@ def train_on_line(
     program = SplineProgram(problem, line)
     deadline = math.inf if time_limit is None else started + time_limit
     status = program.solve(seconds_before(deadline, _TIME_FOR_SOLVER))
-    network, interrupted = program.network(tol), False
+    network, interrupted = program.network(tol, deadline), False
     try:
         network = minimal(network, problem, deadline=deadline)
     except KeyboardInterrupt:
         interrupted = True
-    best = min((network, problem.zero_network()), key=problem.objective)
-    oracle = LineOracle(problem.design, line)
-    certificate, _ = price_and_certify(problem, best, oracle, program.dual())
+    constant = problem.zero_network()
+    objective, at_constant = problem.objective(network), problem.objective(constant)
+    if at_constant < objective:
+        network, objective = constant, at_constant
+    v = program.dual()
+    v = problem.dual_point(network.predict(problem.X)) if v is None else v
+    report = price(problem, network, LineOracle(problem.design, line), v)
+    certificate = certificate_of(problem, objective, v, report)
     return Result.of_one_program(
-        best,
+        network,
         certificate,
         status,
         tol=tol,
@@ -201,8 +206,11 @@ class SplineProgram:
         value = np.asarray(self._link.dual_value)
         return value if self._margins else self.problem.feasible(value * (units.value / units.tau))
 
-    def network(self, tol: float) -> TwoLayerNetwork:
-        """The network of the fewest kinks that is as good, to a fraction of `tol`, as the solution with all of them."""
+    def network(self, tol: float, deadline: float = math.inf) -> TwoLayerNetwork:
+        """The network of the fewest kinks that is as good, to a fraction of `tol`, as the solution with all of them.
+
+        After the deadline, it may be worse or have more neurons: without the time to evaluate one it is a constant.
+        """
         if self._right.value is None:
             return self.problem.zero_network()
         changes = [np.asarray(part.value) for part in self._changes()]
@@ -210,18 +218,23 @@ class SplineProgram:
         largest = max(float(size.max()) for size in sizes)
         unit = 1.0 / self._span if self._margins else self._units.value
         limit = self._program.value * unit * (1 + _AS_GOOD * tol)
+        network = self.problem.zero_network()
         for part in _NEGLIGIBLE:
-            network = self._of_kinks(changes, [size > part * largest for size in sizes])
-            if self._worth(network) <= limit:
+            kept = [size > part * largest for size in sizes]
+            width = sum(int(keep.sum()) for keep in kept)
+            if not product_fits(self.problem.work_of_outputs(width), deadline):
+                break
+            network, outputs = self._of_kinks(changes, kept)
+            if self._worth(network, outputs) <= limit:
                 break
         return network
 
-    def _worth(self, network: TwoLayerNetwork) -> float:
+    def _worth(self, network: TwoLayerNetwork, outputs: Array) -> float:
         """Objective of a network; for margins, its norm once the smallest margin is scaled to one."""
         problem = self.problem
         if not self._margins:
             return problem.objective(network)
-        margin = float((problem.y * network.predict(problem.X)).min())
+        margin = float((problem.y * outputs).min())
         return network.penalty(free_bias=True) / margin if margin > 0 else math.inf
 
     def _changes(self) -> tuple[cp.Expression, cp.Expression]:
@@ -246,8 +259,10 @@ class SplineProgram:
             return self.problem.y
         return (self.problem.y - self._units.center) / self._units.tau
 
-    def _of_kinks(self, changes: list[Array], kept: list[NDArray[np.bool_]]) -> TwoLayerNetwork:
-        """Neurons ``z relu(±(aᵀ(x − origin) − t_k))`` at the kinks to keep."""
+    def _of_kinks(
+        self, changes: list[Array], kept: list[NDArray[np.bool_]]
+    ) -> tuple[TwoLayerNetwork, Array]:
+        """Neurons ``z relu(±(aᵀ(x − origin) − t_k))`` at the kinks to keep, and the outputs of this network."""
         problem = self.problem
         outer = np.vstack([part[keep] for part, keep in zip(changes, kept, strict=True)])
         outer *= self._units.tau / self._span
@@ -260,7 +275,7 @@ class SplineProgram:
             outer.T,
             np.zeros(problem.n_outputs),
         )
-        return with_best_intercept(problem, problem.balanced(network.prune()))
+        return with_best_intercept_and_outputs(problem, problem.balanced(network.prune()))
 
 
 def _length(rows: cp.Expression) -> cp.Expression:

@@ -18,7 +18,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import check_number
-from convexrelu._utils.deadlines import seconds_before
+from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.data import check_parameters, checked_inputs
@@ -45,7 +45,8 @@ __all__ = ["FixedAlphaEstimator", "NetworkEstimator"]
 _TIME_TO_TRAIN = 0.9
 
 
-# Fraction of the time in which the unit of a relative `alpha` is searched for; it is rarely needed.
+# Fraction of the time in which the unit of a relative `alpha` is searched for, and `alpha` compared
+# with what is useful; the former is rarely needed.
 _TIME_FOR_UNIT = 0.1
 # Targets whose deviation is within a factor of this from one need no scaling.
 _STANDARD = 10.0
@@ -257,7 +258,7 @@ class FixedAlphaEstimator(NetworkEstimator):
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
         problem = self._in_absolute_scale(problem)
-        complaint = complaint_about(problem)
+        complaint = complaint_about(problem, part_before(deadline, _TIME_FOR_UNIT))
         if complaint:
             warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=4)
         options = self._training_options()

@@ -76,16 +76,28 @@ def same_neurons(
         reach = np.full(len(kinks), ball.radius)
         shift = tol * reach
     shift = np.maximum(shift, _ROUNDING * (offset + np.abs(kinks)))
+    # Neurons that are equal have close keys: only those are compared.
+    keys = kinks if ball is None else kinks + ball.radius * (units @ _axis(units.shape[1]))
+    keys = np.abs(keys) if even else keys
+    with np.errstate(invalid="ignore"):
+        slack = 2 * shift + _ROUNDING * (len(units.T) + 1) * (np.abs(keys) + reach)
+    order = np.argsort(keys, kind="stable")
+    first = np.searchsorted(keys[order], keys - slack, side="left")
+    end = np.searchsorted(keys[order], keys + slack, side="right")
     leader, sides = np.arange(len(kinks)), np.ones(len(kinks))
-    leaders: list[int] = []
-    for j in range(len(kinks)):
+    for j in np.flatnonzero(end - first > 1):
+        others = np.sort(order[first[j] : end[j]])
+        others = others[(others < j) & (leader[others] == others)]
         for side in (1.0, -1.0) if even else (1.0,):
             with np.errstate(invalid="ignore"):  # infinite kinks are not near each other
-                apart = norms(units[leaders] - side * units[j]) * reach[j]
-                near = apart + np.abs(kinks[leaders] - side * kinks[j]) <= shift[j]
+                apart = norms(units[others] - side * units[j]) * reach[j]
+                near = apart + np.abs(kinks[others] - side * kinks[j]) <= shift[j]
             if near.any():
-                leader[j], sides[j] = leaders[int(near.argmax())], side
+                leader[j], sides[j] = others[int(near.argmax())], side
                 break
-        else:
-            leaders.append(j)
     return leader, sides * scale
+
+
+def _axis(d: int) -> Array:
+    axis = np.random.default_rng(0).standard_normal(d)
+    return axis / norms(axis)

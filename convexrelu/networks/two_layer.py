@@ -397,5 +397,3 @@ class TwoLayerNetwork:
 
     def __repr__(self) -> str:
         return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"
-
-

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from convexrelu._utils.deadlines import svd_fits
+from convexrelu._utils.deadlines import product_fits, svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import (
@@ -26,6 +26,8 @@ __all__ = ["minimal"]
 _EPS = float(np.finfo(np.float64).eps)
 # Entries of a unit null direction below this are rounding errors.
 _NOISE = 1e-11
+# Evaluations of the network before the first walk.
+_EVALUATIONS = 3
 # Neurons whose inputs differ by this fraction of the spread of the data are one: merging keeps outputs up to rounding.
 SAME_NEURON = 1e-13
 
@@ -83,6 +85,8 @@ def minimal(
     (1, True)
     """
     check_fits(network, problem)
+    if not product_fits(_EVALUATIONS * problem.work_of_outputs(network.width), deadline):
+        return network
     limit = problem.objective(network) * (1 + ROUNDING)
     best = problem.balanced(network)
     candidate: TwoLayerNetwork | None = best.merge(

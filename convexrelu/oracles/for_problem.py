@@ -95,7 +95,8 @@ def brief_search_for(
 
 def relaxation_for(problem: TrainingProblem) -> Oracle:
     """The closed-form bound, see :class:`~convexrelu.oracles.RelaxationOracle`."""
-    return _for_biases(problem, RelaxationOracle(problem.design, problem.slope))
+    relaxation = RelaxationOracle(problem.design, problem.slope, lengths=problem.lengths)
+    return _for_biases(problem, relaxation)
 
 
 def _for_biases(problem: TrainingProblem, oracle: Oracle) -> Oracle:

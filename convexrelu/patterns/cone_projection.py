@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 from convexrelu._utils.torch_import import Tensor, torch
@@ -74,11 +76,22 @@ class ConeProjector:
         self.multipliers = torch.zeros(shape, dtype=design.dtype, device=design.device)
         self._corrections = torch.zeros_like(self.multipliers)
 
-    def project(self, points: Tensor, index: Tensor, level: float | Tensor) -> Tensor:
+    def project(
+        self,
+        points: Tensor,
+        index: Tensor,
+        level: float | Tensor,
+        deadline: float = math.inf,
+    ) -> Tensor:
         """Project points of shape (k, d̃) on the cones of the blocks in `index`.
 
         Where the result is not longer than `level`, one for all or one each, it may not be the projection: it is
         ``z + Nᵀμ`` for some ``μ ≥ 0``, no shorter than the projection.
+
+        Raises
+        ------
+        TimeoutError
+            If the projections are not found by the deadline, a value of :func:`time.perf_counter`.
         """
         result = self._guess(points, index)
         levels = torch.as_tensor(level, dtype=points.dtype, device=points.device).expand(
@@ -87,7 +100,7 @@ class ConeProjector:
         far = (result.norm(dim=1) > levels).nonzero()[:, 0]
         if len(far) and len(self.normals_of_rows):
             search = _Search(self, points[far], index[far])
-            result[far] = search.run(levels[far])
+            result[far] = search.run(levels[far], deadline)
             self._corrections[index[far]] = result[far] - points[far]
         return result
 
@@ -143,7 +156,7 @@ class _Search:
         # Rounding of a sweep, which must not count as a violation.
         self.noise = 1e2 * torch.finfo(points.dtype).eps * points.norm(dim=1)
 
-    def run(self, levels: Tensor) -> Tensor:
+    def run(self, levels: Tensor, deadline: float) -> Tensor:
         self._start()
         alive = torch.arange(len(self.points), device=self.points.device)
         for _ in range(_SWEEPS_PER_FEATURE * self.points.shape[1] + 100):
@@ -151,6 +164,8 @@ class _Search:
             alive, slot = self._add_worst_rows(alive)
             if len(alive) == 0:
                 break
+            if time.perf_counter() > deadline:
+                raise TimeoutError("projections on cones take longer than there is time")
             self._settle(alive, slot)
             # A row that was released again was violated by rounding only: its block is done.
             alive = alive[self.held[alive, slot]]

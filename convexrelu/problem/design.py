@@ -21,6 +21,8 @@ __all__ = ["Design"]
 # Column of the design that stands for free hidden biases, in units of the largest sample: the error is 6e-6, see
 # `TrainingProblem`. A larger column would reduce it, but make programs worse conditioned.
 _FREE_BIAS = 300.0
+# An activation takes as long as so many multiplications.
+_ACTIVATION = 30
 # Activations of networks with gates.
 _GATED = ("gated_relu", "threshold")
 
@@ -83,8 +85,13 @@ class Design:
         """``X̃``: the inputs, with a last column of ones if neurons have a bias."""
         if not self.hidden_bias:
             return self.inputs
-        column = np.full(self.n_samples, self.bias_column)
-        design = np.column_stack([self.inputs - self.origin, column])
+        n, d = self.inputs.shape
+        design = np.empty((n, d + 1))
+        if self.free_bias:
+            np.subtract(self.inputs, self.origin, out=design[:, :-1])
+        else:
+            design[:, :-1] = self.inputs
+        design[:, -1] = self.bias_column
         design.flags.writeable = False
         return design
 
@@ -92,6 +99,13 @@ class Design:
     def centred_inputs(self) -> CentredInputs:
         """``X`` less an offset, for the objective of networks."""
         return CentredInputs.of(self.X)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """``‖x̃_i‖``, the norms of the rows of the design."""
+        lengths = np.asarray(norms(self.design))
+        lengths.flags.writeable = False
+        return lengths
 
     @cached_property
     def origin(self) -> Array:
@@ -107,6 +121,11 @@ class Design:
         if not self.free_bias:
             return 1.0
         return _FREE_BIAS * float(norms(self.inputs - self.origin).max()) or 1.0
+
+    def work_of_outputs(self, width: int) -> float:
+        """Multiplications that take as long as the outputs of a network of this width on the samples."""
+        entries = float(self.X.size)
+        return width * (entries + _ACTIVATION * self.n_samples)
 
     def directions(self, network: TwoLayerNetwork) -> Array:
         """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is the input of neuron ``j``."""

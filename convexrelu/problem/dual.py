@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from convexrelu._utils.norms import lipschitz_constant
+from convexrelu._utils.norms import sizes
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
 
@@ -34,7 +34,7 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
     """
     with np.errstate(over="ignore"):
         # Every product of a pricing is below this: if it is finite, none of them has overflowed.
-        largest_product = np.square(lipschitz_constant(problem.design, v))
+        largest_product = np.square(sizes(v) @ problem.lengths)
     if not (math.isfinite(bound) and math.isfinite(largest_product)):
         return problem.dual(np.zeros_like(v))  # t = 0, which needs no bound
     largest = problem.alpha / bound if bound > problem.alpha * 1e-9 else 1e9
@@ -46,7 +46,9 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
 def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
     """The ``t`` in ``[0, largest]`` with the best ``−F*(−tv)``."""
     largest = _largest_in_domain(problem, v, largest)
-    unit = abs(problem.dual(largest * v)) or 1.0  # SciPy multiplies values, which must not overflow
+    unit = (
+        abs(problem.rough_dual(largest * v)) or 1.0
+    )  # SciPy multiplies values, which must not overflow
     inside = minimize_scalar(
         lambda t: -problem.rough_dual(t * v) / unit,
         bounds=(0.0, largest),
@@ -55,7 +57,7 @@ def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
     ).x
     return max(
         (float(t) for t in (0.0, inside, largest, min(largest, 1.0))),
-        key=lambda t: problem.dual(t * v),
+        key=lambda t: problem.rough_dual(t * v),
     )
 
 
@@ -76,15 +78,16 @@ def _largest_in_domain(problem: TrainingProblem, v: Array, largest: float) -> fl
 def level_for(problem: TrainingProblem, v: Array, wanted: float) -> float:
     """Largest ``M̂`` with which ``v`` gives a lower bound of `wanted`; 0 if none does, infinity if all do.
 
-    A proof has to decide whether ``M(v)`` is at most this.
+    A proof has to decide whether ``M(v)`` is at most this. Roundings of the dual value are left out: the bound that
+    follows from a proof has them.
     """
-    if wanted <= problem.dual(np.zeros_like(v)):
+    if wanted <= problem.rough_dual(np.zeros_like(v)):
         return math.inf
     span = 1.0
-    while problem.dual(2 * span * v) > problem.dual(span * v) and span < 1e9:
+    while problem.rough_dual(2 * span * v) > problem.rough_dual(span * v) and span < 1e9:
         span *= 2
     top = best_scale(problem, v, 2 * span)
-    if problem.dual(top * v) <= wanted:
+    if problem.rough_dual(top * v) <= wanted:
         return 0.0
-    part = float(brentq(lambda t: problem.dual(t * top * v) - wanted, 0.0, 1.0))
+    part = float(brentq(lambda t: problem.rough_dual(t * top * v) - wanted, 0.0, 1.0))
     return problem.alpha / (part * top) if part > 0 else math.inf

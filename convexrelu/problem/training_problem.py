@@ -45,6 +45,7 @@ _AT_A_KINK = 1e-9
 _OF_THE_INPUTS = (
     "_sample_coordinates",
     "design",
+    "lengths",
     "origin",
     "bias_column",
     "_alive",
@@ -242,7 +243,7 @@ class TrainingProblem(Design):
     def units(self) -> Units:
         """Scales for solvers, see :class:`Units`."""
         root = np.sqrt(self.weights)
-        rho = float(norms((root[:, None] * self.design).ravel())) or 1.0
+        rho = float(np.linalg.norm(root * self.lengths)) or 1.0
         if self.loss.degree is None:
             return Units(rho, self._no_intercept(), 1.0, 1.0)
         center = self.best_intercept(self.no_outputs())
@@ -421,13 +422,13 @@ class TrainingProblem(Design):
         The objective of every network is kept, while the result no longer depends on how the same
         weighted sample was written down (order of rows, repetitions instead of weights).
         """
-        alive = np.flatnonzero(self.weights > 0)
-        table = np.column_stack([self.row_keys(), self.y])[alive] + 0.0  # turns -0.0 into 0.0
-        first, inverse = distinct_rows(table)
+        alive = self._alive
+        first, inverse = distinct_rows(self.row_keys()[alive], self.y[alive])
         weights = np.bincount(inverse, weights=self.weights[alive], minlength=len(first))
-        kept = alive[first]
-        X = self.X[kept]
-        return self._replace(X=X, y=self.y[kept], weights=weights)
+        kept = np.arange(self.n_samples)[alive][first]
+        if np.array_equal(kept, np.arange(self.n_samples)):
+            return self
+        return self._replace(X=self.X[kept], y=self.y[kept], weights=weights)
 
     def row_keys(self) -> Array:
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""

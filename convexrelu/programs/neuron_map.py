@@ -19,7 +19,10 @@ __all__ = [
     "recover_gated",
     "recover_relu",
     "with_best_intercept",
+    "with_best_intercept_and_outputs",
 ]
+
+_CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
 
 
 def active_blocks(solution: ProgramSolution) -> NDArray[np.bool_]:
@@ -46,8 +49,16 @@ def recover_relu(
 
 def with_best_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
     """The same neurons with the intercept that minimises the loss: zero if there must be none."""
+    return with_best_intercept_and_outputs(problem, network)[0]
+
+
+def with_best_intercept_and_outputs(
+    problem: TrainingProblem, network: TwoLayerNetwork
+) -> tuple[TwoLayerNetwork, Array]:
+    """The same neurons with the best intercept, and the outputs of this network on the samples."""
     hidden = network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
-    return network.with_output_bias(problem.best_intercept(hidden))
+    intercept = problem.best_intercept(hidden)
+    return network.with_output_bias(intercept), hidden + intercept
 
 
 def dual_of(problem: TrainingProblem, solution: ProgramSolution) -> Array:
@@ -86,9 +97,19 @@ def blocks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[Block
     sizes = norms(network.output_weights.T)
     values = problem.directions(network) * sizes[:, None]
     signs = network.output_weights.T / sizes[:, None]
-    masks = problem.X @ network.hidden_weights.T + network.hidden_bias >= 0
-    blocks = Blocks(masks.T, signs[:, 0] if problem.n_outputs == 1 else signs)
+    blocks = Blocks(_masks_of(network, problem), signs[:, 0] if problem.n_outputs == 1 else signs)
     _, first, block = np.unique(blocks.keys(), return_index=True, return_inverse=True)
     joint = np.zeros((len(first), values.shape[1]))
     np.add.at(joint, block, values)
     return blocks.select(first), joint
+
+
+def _masks_of(network: TwoLayerNetwork, problem: TrainingProblem) -> NDArray[np.bool_]:
+    """Where neurons are active, (m, n), some samples at a time."""
+    masks = np.empty((network.width, problem.n_samples), dtype=bool)
+    step = max(1, _CHUNK // max(1, network.width))
+    for start in range(0, problem.n_samples, step):
+        rows = slice(start, start + step)
+        seen = problem.X[rows] @ network.hidden_weights.T + network.hidden_bias
+        masks[:, rows] = (seen >= 0).T
+    return masks

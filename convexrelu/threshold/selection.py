@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu.oracles.base import Oracle
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns
 from convexrelu.patterns.complete import has_every_pattern
@@ -20,6 +23,8 @@ __all__ = ["choose_threshold_oracle"]
 _LIST_BYTES = {"planar": 2**28, "more": 2**21}
 # Largest number of samples for which half-planes are swept.
 _SWEPT_SAMPLES = 2000
+# What preparing and making a sweep costs for each pair of samples, in multiplications.
+_SWEEPING = 6000
 
 
 def choose_threshold_oracle(
@@ -27,14 +32,18 @@ def choose_threshold_oracle(
     patterns: ActivationPatterns | None,
     complete: bool,
     random: np.random.RandomState,
+    deadline: float = math.inf,
 ) -> Oracle:
-    """The given patterns; or a proof from all of them where that is cheap, and a search otherwise."""
+    """The given patterns; or a proof from all of them where that is cheap and in time, and a search otherwise."""
     design = problem.design
     if patterns is None:
         rank = RowSpace.of(design).rank
         n_bytes = count_patterns(len(design), rank) * len(design)
         if n_bytes > _LIST_BYTES["planar" if rank <= 2 else "more"]:
-            if problem.n_features == 2 and problem.hidden_bias and len(design) <= _SWEPT_SAMPLES:
+            swept = len(design) <= _SWEPT_SAMPLES and product_fits(
+                _SWEEPING * len(design) ** 2, deadline
+            )
+            if problem.n_features == 2 and problem.hidden_bias and swept:
                 return ThresholdSweepOracle(problem.X)
             return ThresholdSearchOracle(design, random, remembers=True)
         patterns, complete = enumerate_patterns(design), True

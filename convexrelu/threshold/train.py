@@ -17,6 +17,7 @@ Functions".
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -98,7 +99,8 @@ def train_threshold(
     _check(problem)
     started = time.perf_counter()
     random = np.random.RandomState() if random is None else random
-    oracle = choose_threshold_oracle(problem, patterns, complete, random)
+    deadline = math.inf if time_limit is None else started + time_limit
+    oracle = choose_threshold_oracle(problem, patterns, complete, random, deadline)
     searched = isinstance(oracle, ThresholdSearchOracle)
     thorough = ThresholdSearchOracle(problem.design, random, n_starts=_STARTS_FOR_A_VERDICT)
     return LassoByPatterns(

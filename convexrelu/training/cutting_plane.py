@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from convexrelu._utils.deadlines import latest_start, product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price
@@ -33,7 +34,7 @@ from convexrelu.programs.neuron_map import (
     blocks_of,
     dual_of,
     recover_relu,
-    with_best_intercept,
+    with_best_intercept_and_outputs,
 )
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import Status
@@ -65,6 +66,9 @@ _CLAIMED_SHARE = 0.2
 _ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
+# Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
+# and evaluations of a network of so many neurons after descent.
+_PASSES, _EVALUATIONS, _NEURONS = 300, 4, 100
 
 
 @dataclass(eq=False)
@@ -117,6 +121,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     _start: TwoLayerNetwork | None = field(default=None, init=False)
     _objective: float = field(init=False)  # of the best network
+    _outputs: Array = field(init=False)  # of the best network, but for a constant
     _v: Array = field(init=False)  # dual point of the last master problem
     _dual: DualState = field(init=False)
     _blocks: Blocks = field(init=False)
@@ -136,20 +141,32 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._start = start
         return super().run()
 
-    def _begin(self) -> None:
+    def _begin(self) -> Status | None:
         self._best = self.problem.zero_network()
+        self._outputs = self.problem.no_outputs()  # a constant's dual point is that of any other
         self._objective = self.problem.objective(self._best)
-        self._v = self.problem.dual_point(self.problem.no_outputs())
+        self._v = self.problem.dual_point(self._outputs)
         self._dual = DualState(self.problem, self._deadline(1.0), _CLAIMED_SHARE * self.tol)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
-        start = self._start
-        if start is not None:
-            self._begin_with(start)
-        elif self.descend is not None:
-            self._begin_with_descent(self.descend(self._deadline(_TIME_FOR_DESCENT)))
+        self._begin_with_all(self._starts())
+        if self._has_time_to_price():
+            return None
+        if self._certified is None:
+            self._record(self._dual.begin(self._objective, self._v), 0)
+        return Status.TIME_LIMIT
 
-    def _begin_with_descent(self, networks: Iterable[TwoLayerNetwork]) -> None:
+    def _starts(self) -> Iterable[TwoLayerNetwork]:
+        """Networks to begin with; none by descent without the time to evaluate them."""
+        if self._start is not None:
+            return [self._start]
+        if self.descend is None:
+            return []
+        work = _EVALUATIONS * self.problem.work_of_outputs(_NEURONS)
+        end = min(self._deadline(_TIME_FOR_DESCENT), latest_start(work, self._deadline(1.0)))
+        return self.descend(end) if product_fits(self._work_of_passes(), end) else []
+
+    def _begin_with_all(self, networks: Iterable[TwoLayerNetwork]) -> None:
         try:
             for network in networks:
                 self._uncertified = network
@@ -165,6 +182,13 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         """Certify the network of descent, which may be worth all the time until now."""
         if self._uncertified is not None:
             self._begin_with(self._uncertified)
+
+    def _has_time_to_price(self) -> bool:
+        """Whether rounds may go on, or a pricing takes hardly any time."""
+        return self._seconds_left() > 0 or product_fits(self._work_of_passes(), self._deadline(1.0))
+
+    def _work_of_passes(self) -> float:
+        return _PASSES * float(self.problem.design.size)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED
@@ -245,8 +269,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _is_certain(self, certificate: Certificate) -> bool:
         """Whether more than heuristic pricing supports the gap."""
-        assert self._dual.best is not None
-        return certificate.is_proof or self._dual.best.verified
+        best = self._dual.best
+        return certificate.is_proof or (best is not None and best.verified)
 
     def _is_settled(self, certificate: Certificate) -> bool:
         return self._is_small(certificate) and self._is_certain(certificate)
@@ -263,10 +287,10 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         return reason
 
     def _conclude(self, status: Status) -> Status:
-        """Price the best dual point exactly, whatever ended the loop."""
-        assert self._dual.best is not None
-        if not self._dual.best.verified:
-            self._ask_exactly(self._dual.best.v, sharply=True)
+        """Price the best dual point exactly, whatever ended the loop; none was priced if time ended before it."""
+        best = self._dual.best
+        if self._has_time_to_price() if best is None else not best.verified:
+            self._ask_exactly(self._v if best is None else best.v, sharply=True)
             self._record(self._dual.certify(self._objective), 0)
         assert self._certificate is not None
         small = self._certificate.relative_gap <= self.tol
@@ -294,7 +318,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         # The optimum of a program has far fewer neurons than the result of descent.
         self._is_solved = len(self._blocks) == 0
         problem = self.problem
-        self._v = problem.dual_point(self._best.predict(problem.X))
+        self._v = problem.dual_point(self._outputs)
         self._record(self._dual.begin(self._objective, self._v), 0)
 
     def _take(self, network: TwoLayerNetwork) -> None:
@@ -306,11 +330,13 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         problem = self.problem
         self._blocks, self._values = blocks_of(network, problem)
         if problem.hidden_bias or not network.hidden_bias.any():
-            joined = problem.network(
-                self._values, self._blocks.signs, network.output_bias, network.skip_weights
-            )
-            for candidate in (problem.merged(network), joined):
-                self._keep(with_best_intercept(problem, candidate))
+            merged = problem.merged(network)
+            self._keep(*with_best_intercept_and_outputs(problem, merged))
+            if len(self._blocks) < merged.width:  # otherwise the neurons are the same
+                joined = problem.network(
+                    self._values, self._blocks.signs, network.output_bias, network.skip_weights
+                )
+                self._keep(*with_best_intercept_and_outputs(problem, joined))
 
     def _add(self, columns: Blocks) -> Status | None:
         before = self._objective
@@ -358,13 +384,14 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
         return solution.status, True
 
-    def _keep(self, candidate: TwoLayerNetwork) -> bool:
+    def _keep(self, candidate: TwoLayerNetwork, outputs: Array | None = None) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""
+        outputs = candidate.predict(self.problem.X) if outputs is None else outputs
         before, now = self._objective, self.problem.objective(candidate)
         better = now < before * (1 - 1e-12)
         narrower = candidate.width < self._best.width
         if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):
-            self._best, self._objective = candidate, now
+            self._best, self._outputs, self._objective = candidate, outputs, now
         return better
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
+from convexrelu._utils.deadlines import product_fits
 from convexrelu.oracles.for_problem import relaxation_for
-from convexrelu.problem.largest_penalty import at_least_largest_penalty
+from convexrelu.problem.largest_penalty import at_least_largest_penalty, work_of_largest_penalty
 from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["complaint_about"]
@@ -16,11 +20,11 @@ _TOO_LARGE = 2.0
 _TOO_SMALL, _SMALL, _STANDARD = 1e-6, 1e-3, 10.0
 
 
-def complaint_about(problem: TrainingProblem) -> str:
+def complaint_about(problem: TrainingProblem, deadline: float = math.inf) -> str:
     """What to say of a penalty that is far outside the useful range; empty for others.
 
     Nothing is said of constant targets, for which all penalties are the same, nor of threshold and gated networks,
-    which are penalised in another way.
+    which are penalised in another way, nor where finding out would take until the deadline.
 
     Examples
     --------
@@ -35,9 +39,11 @@ def complaint_about(problem: TrainingProblem) -> str:
     """
     if problem.activation in ("threshold", "gated_relu") or _is_constant(problem):
         return ""
+    if not product_fits(work_of_largest_penalty(problem), deadline):
+        return ""
     alpha, largest = problem.alpha, at_least_largest_penalty(problem)
     if alpha >= _TOO_LARGE * largest:
-        proved = problem.alpha_max(relaxation_for(problem))
+        proved = problem.alpha_max(partial(relaxation_for(problem), deadline=deadline))
         if alpha < _TOO_LARGE * proved or not largest:
             return ""
         return (

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from convexrelu._utils.deadlines import part_before, product_fits, seconds_before, svd_fits
+from convexrelu._utils.deadlines import (
+    latest_start,
+    part_before,
+    product_fits,
+    seconds_before,
+    svd_fits,
+)
 from convexrelu._utils.norms import norms
 
 
@@ -40,3 +46,11 @@ def test_norms_in_one_pass_and_by_scaled_rows(scale, monkeypatch):
     mixed = np.vstack([scale * rows, rows, np.zeros((1, 5))])
     lengths = np.linalg.norm(rows, axis=1)
     assert_allclose(norms(mixed), [*(scale * lengths), *lengths, 0.0], rtol=1e-14)
+
+
+def test_the_latest_start_leaves_the_time_that_is_needed(clock):
+    deadline = clock.now + 10.0
+    clock.now = latest_start(3e10, deadline)
+    assert clock.now < deadline
+    assert product_fits(2.9e10, deadline)
+    assert not product_fits(3.1e10, deadline)

@@ -50,3 +50,11 @@ def test_training_takes_it_and_shows_its_round():
     result = train(TrainingProblem(X, Y, 1e3), progress=rounds.append)
     assert [one.width for one in rounds] == [0] and rounds[0].network is result.network
     assert len(result.history) == 1 and result.status.name == "CONVERGED"
+
+
+def test_directions_are_not_tried_without_the_time(clock, monkeypatch):
+    problem = TrainingProblem([[0.0], [1.0], [2.0]], [0.0, 0.0, 1.0], alpha=1.0)
+    assert is_proved_constant(problem, clock.now + 60.0)
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.0)
+    monkeypatch.setattr("convexrelu.closed_forms.constant.at_least_largest_penalty", None)
+    assert not is_proved_constant(problem, clock.now - 1.0)

@@ -6,6 +6,7 @@ import pytest
 
 from convexrelu import ConvexReLURegressor, Status, TrainingProblem, train
 from convexrelu.closed_forms import closed_form_for, train_on_line
+from convexrelu.closed_forms.line import SplineProgram
 from convexrelu.losses import LOSSES
 from convexrelu.programs import base
 from tests import reference
@@ -164,3 +165,15 @@ def test_one_feature_with_penalised_biases_equals_enumeration(seed):
     exact = reference.train_exactly(X, y, alpha)
     assert certificate.objective == pytest.approx(exact, rel=1e-6)
     assert certificate.lower_bound <= exact * (1 + 1e-12)
+
+
+def test_no_network_is_evaluated_without_the_time_for_it(clock, monkeypatch):
+    x = np.linspace(-1, 1, 20)[:, None]
+    problem = TrainingProblem(x, np.sin(5 * x[:, 0]), 1e-4, hidden_bias="free")
+    monkeypatch.setattr("convexrelu._utils.deadlines._PRODUCT", 1.0)  # seconds: nothing fits
+    monkeypatch.setattr(SplineProgram, "_of_kinks", None)
+    result = train_on_line(problem, time_limit=30.0)
+    assert result.network.width == 0
+    certificate = result.certificate
+    assert certificate.is_proof and 0 < certificate.lower_bound < certificate.objective
+    assert certificate.objective == problem.objective(result.network)

@@ -222,3 +222,15 @@ def test_single_precision_is_good_to_single_precision():
     found = cones.project(torch.tensor(points, dtype=torch.float32), torch.arange(COUNT), 0.0)
     assert found.dtype is torch.float32
     np.testing.assert_allclose(found.numpy(), exact(GAUSSIAN, masks, points), atol=1e-4)
+
+
+def test_projections_end_at_the_deadline(clock):
+    cones = ConeProjector(torch.eye(2, dtype=torch.float64), torch.tensor([[True, True]]))
+    inside = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+    outside = torch.tensor([[1.0, -2.0]], dtype=torch.float64)
+    block, late = torch.tensor([0]), clock.now - 1.0
+    assert torch.equal(cones.project(inside, block, 0.0, late), inside)  # which needs no row
+    with pytest.raises(TimeoutError, match="time"):
+        cones.project(outside, block, 0.0, late)
+    found = cones.project(outside, block, 0.0, clock.now + 1.0)
+    assert torch.allclose(found, torch.tensor([[1.0, 0.0]], dtype=torch.float64))

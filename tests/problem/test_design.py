@@ -41,3 +41,11 @@ def test_a_network_does_what_its_directions_do(hidden_bias, n_outputs):
         np.linalg.norm(back, axis=1) * np.linalg.norm(directions, axis=1)
     )
     np.testing.assert_allclose(cosines, 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden_bias", [False, True, "free"])
+def test_lengths_of_rows_are_shared_along_a_path(hidden_bias):
+    problem = TrainingProblem(X, Y, 0.1, hidden_bias=hidden_bias)
+    np.testing.assert_allclose(problem.lengths, np.linalg.norm(problem.design, axis=1), rtol=1e-14)
+    assert problem.with_alpha(0.2).lengths is problem.lengths
+    assert not problem.lengths.flags.writeable

@@ -82,3 +82,16 @@ def test_every_level_gives_a_bound_of_zero(wanted):
     problem = TrainingProblem(X, Y, ALPHA)
     v = problem.dual_point(np.zeros(problem.n_samples))
     assert level_for(problem, v, wanted) == np.inf
+
+
+def test_only_the_bound_itself_is_computed_with_its_rounding(monkeypatch):
+    X, y = reference.teacher(20, 2, 2, 0.1, 0)
+    problem = TrainingProblem(X, y, 0.01).condensed()
+    v = problem.dual_point(problem.no_outputs())
+    proofs, original = [], TrainingProblem.dual
+    monkeypatch.setattr(
+        TrainingProblem, "dual", lambda self, v: proofs.append(1) or original(self, v)
+    )
+    bound = lower_bound(problem, v, CellOracle(problem.design)(v).bound)
+    assert 0 < bound < problem.objective(problem.zero_network())
+    assert len(proofs) <= 2  # one of them to see where the domain ends

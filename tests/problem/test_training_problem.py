@@ -334,3 +334,9 @@ def test_objectives_that_overflow_are_refused(weight, alpha):
         certify(network, X, Y, alpha=alpha)
     with pytest.raises(ValueError, match="start has weights so large"):
         train(TrainingProblem(X, Y, alpha), start=network)
+
+
+def test_condensed_samples_are_not_copied_again():
+    X, y = reference.teacher(12, 3, 2, 0.1, 0)
+    condensed = TrainingProblem(X, y, 0.1).condensed()
+    assert condensed.condensed() is condensed

@@ -5,8 +5,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from convexrelu import TrainingProblem
 from convexrelu.patterns import enumerate_patterns
 from convexrelu.patterns.complete import has_every_pattern
+from convexrelu.threshold import selection
+from convexrelu.threshold.oracles import ThresholdSearchOracle
 from convexrelu.threshold.sweep import ThresholdSweepOracle
 
 
@@ -106,3 +109,26 @@ def test_witnesses_are_few():
     X, v = rng.standard_normal((50, 2)), rng.standard_normal(50)
     report = ThresholdSweepOracle(X, n_witnesses=3)(v)
     assert len(report.masks) <= 6
+
+
+def test_after_the_deadline_the_bound_is_a_looser_proof(clock):
+    rng = np.random.default_rng(0)
+    X, v = rng.standard_normal((12, 2)), rng.standard_normal(12)
+    oracle = ThresholdSweepOracle(X)
+    exact, late = oracle(v), oracle(v, deadline=clock.now - 1.0)
+    assert late.is_proof and late.bound >= exact.bound
+    assert late.bound <= np.abs(v).sum() * (1 + 1e-9)
+    assert len(late.values) == 0
+
+
+def test_no_sweep_is_prepared_without_the_time_for_it(clock, monkeypatch):
+    monkeypatch.setattr(selection, "_LIST_BYTES", {"planar": 0, "more": 0})
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.0)
+    X = np.random.default_rng(0).standard_normal((12, 2))
+    problem = TrainingProblem(X, X[:, 0], 0.1, activation="threshold")
+    random = np.random.RandomState(0)
+    chosen = [
+        type(selection.choose_threshold_oracle(problem, None, False, random, clock.now + seconds))
+        for seconds in (60.0, -1.0)
+    ]
+    assert chosen == [ThresholdSweepOracle, ThresholdSearchOracle]

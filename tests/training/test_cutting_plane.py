@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from convexrelu import SolverWarning, Status, TrainingProblem, TwoLayerNetwork, train
+from convexrelu.oracles.selection import OraclePair
 from convexrelu.programs import ReLUProgram
 from convexrelu.solvers.native.solver import NativeSolver
+from convexrelu.solvers.nonconvex.descent import descend
 from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
+from convexrelu.training.cutting_plane import CuttingPlane
 from tests import reference
 from tests.honest import assert_certifies
 
@@ -360,3 +363,57 @@ def test_nothing_is_said_when_all_is_well():
         warnings.simplefilter("error")
         result = train(small(), random_state=0)
     assert result.solver_status is result.status is Status.CONVERGED
+
+
+# Without time
+
+
+def no_oracle(v, **options):
+    raise AssertionError("there is no time for pricing")
+
+
+def late(monkeypatch, problem, **options):
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.0)
+    return CuttingPlane(
+        problem,
+        NativeSolver(),
+        OraclePair(no_oracle, no_oracle, exact_cuts=True),
+        time_limit=0.0,
+        **options,
+    )
+
+
+def test_no_time_for_pricing_leaves_the_bound_in_closed_form(clock, monkeypatch):
+    problem = TrainingProblem(WIDE_X, WIDE_Y, 0.01).condensed()
+    clock.step = 1e-3
+    result = late(monkeypatch, problem).run()
+    assert result.status is Status.TIME_LIMIT
+    assert result.certificate.method == "relaxation" and result.certificate.is_proof
+    assert_certifies(result.certificate, result.network, problem.X, problem.y, problem.alpha)
+    start = descend(problem, np.random.RandomState(0))
+    result = late(monkeypatch, problem).run(start)
+    assert result.status is Status.TIME_LIMIT and result.network.width > 0
+    assert_certifies(result.certificate, result.network, problem.X, problem.y, problem.alpha)
+
+
+def test_descent_does_not_begin_without_the_time_to_evaluate_its_network(clock, monkeypatch):
+    problem = TrainingProblem(WIDE_X, WIDE_Y, 0.01).condensed()
+    monkeypatch.setattr("convexrelu._utils.deadlines._PRODUCT", 1.0)  # seconds: nothing fits
+    clock.step = 1e-3
+    result = late(monkeypatch, problem, descend=lambda deadline: no_oracle(None)).run()
+    assert result.status is Status.TIME_LIMIT
+    assert result.network.width == 0
+
+
+def test_a_start_is_evaluated_once_as_it_is_and_once_with_joined_neurons(monkeypatch):
+    problem = TrainingProblem(WIDE_X, WIDE_Y, 0.01).condensed()
+    start = problem.merged(descend(problem, np.random.RandomState(0)))
+    predicted, original = [], TwoLayerNetwork.predict
+    monkeypatch.setattr(
+        TwoLayerNetwork,
+        "predict",
+        lambda self, X: predicted.append(self.width) or original(self, X),
+    )
+    late(monkeypatch, problem).run(start)
+    widths = [width for width in predicted if width]
+    assert widths[0] == start.width and len(widths) == 2 and widths[1] < start.width

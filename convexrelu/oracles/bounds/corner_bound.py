@@ -6,9 +6,8 @@ r"""Bounds on boxes with the convex part exact at the corners, in NumPy.
     p = Σ_{v_i<0} |v_i| m_i x̃_i + T û        satisfies        pᵀu ≤ N(u) + T‖u‖   for all u.
 
 Hence ``h(u) − T‖u‖ ≤ P(u) − pᵀu``, which is convex and largest at a corner ``s`` of the box: the box is closed if
-``φ(p) = max_s P(s) − pᵀs ≤ 0``. ``P`` is tabulated once per box; every further ``p`` costs a number of operations of the
-order of the number of corners. As ``‖u‖ ≥ 1`` on the faces of the cube, ``h(u)/‖u‖ ≤ T + φ(p)`` on a box that stays
-open.
+``φ(p) = max_s P(s) − pᵀs ≤ 0``. ``P`` is tabulated once per box; every further ``p`` costs about as many operations as
+there are corners. As ``‖u‖ ≥ 1`` on the faces of the cube, ``h(u)/‖u‖ ≤ T + φ(p)`` on a box that stays open.
 
 **Steps.** (1) Chords above the kinks of ``P`` give a linear bound for few operations, and a first ``p``. (2) ``p`` is
 moved towards its response to the mean ``z`` of the corners where ``P(s) − pᵀs`` is large: slopes as at ``z``, and ``û =
@@ -25,13 +24,13 @@ others, ``t_i`` differs from its value in the middle by at most ``b_i``, and wit
 
 as the left side is convex in ``δ``.
 
-**Rounding.** All steps are valid for boxes, slopes and ``û`` as they are stored, whatever their own errors: clipped ends
-are rounded outwards, slopes are in ``[0, 1]``, and ``û`` is a unit vector up to ``3ε``. What is left are the errors of
-the tables, of ``p``, and of the intervals by which kinks are decided. Each is a sum of at most ``n + r`` terms, each a
-product with at most ``r + 3`` roundings, and all points have ``‖u‖ ≤ √r``: together less than ``16 (n + r) √r ε
-L`` with ``L = Σ|v_i|‖x̃_i‖ ≥ T``. Tables are made by doubling, with at most ``r`` additions to each entry, so that no
-error grows with the number of corners. The oracle adds this number to its bound: a box that was closed by mistake has
-``h(u) ≤ (T + 16 (n + r) √r ε L)‖u‖``. Comparisons with values that are not numbers are false and leave boxes open.
+**Rounding.** All steps are valid for boxes, slopes and ``û`` as they are stored, whatever their own errors: clipped
+ends are rounded outwards, slopes are in ``[0, 1]``, and ``û`` is a unit vector up to ``3ε``. What is left are the errors
+of the tables, of ``p``, and of the intervals by which kinks are decided. Each is a sum of at most ``n + r`` terms, each a
+product with at most ``r + 3`` roundings, and all points have ``‖u‖ ≤ √r``: together less than ``16 (n + r) √r ε L`` with
+``L = Σ|v_i|‖x̃_i‖ ≥ T``. Tables are made by doubling, with at most ``r`` additions to each entry, so that no error grows
+with the number of corners. The oracle adds this number to its bound: a box that was closed by mistake has ``h(u) ≤ (T +
+16 (n + r) √r ε L)‖u‖``. Comparisons with values that are not numbers are false and leave boxes open.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ _SHRINK = 1 - 2.0**-44  # of unit vectors, so that none is longer than one
 def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float = 4e8) -> bool:
     r"""Whether ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ level`` can be proved without rounding.
 
-    Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`, but only halved, not
-    clipped. The slopes, the ``û`` and the side to halve are chosen in floating point; the resulting bound on a box is
-    checked in integers, to which all data are scaled: floats are fractions with powers of two as denominators.
+    Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`, but only halved,
+    not clipped. The slopes, the ``û`` and the side to halve are chosen in floating point; the resulting bound on a box
+    is checked in integers, to which all data are scaled: floats are fractions with powers of two as denominators.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 
 from convexrelu._utils.deadlines import product_fits
-from convexrelu._utils.norms import lipschitz_constant, norms, sizes
+from convexrelu._utils.norms import norms, sizes
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import OracleReport
 
@@ -54,6 +54,8 @@ class RelaxationOracle:
         The rows ``x̃_i``.
     slope : float
         Negative slope of ``φ``, in ``[−1, 1]``.
+    lengths : array of shape (n,), optional
+        ``‖x̃_i‖``, if known.
 
     Examples
     --------
@@ -65,10 +67,10 @@ class RelaxationOracle:
     4.0
     """
 
-    def __init__(self, design: Array, slope: float = 0.0) -> None:
+    def __init__(self, design: Array, slope: float = 0.0, *, lengths: Array | None = None) -> None:
         self.design = design
         self.slope = slope
-        self._norms = norms(design)
+        self._norms = norms(design) if lengths is None else lengths
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Bound ``M(v)`` at the dual point ``v`` of shape (n,) or (n, K)."""
@@ -96,7 +98,8 @@ class RelaxationOracle:
         spectral = self._spectral(positive, deadline)
         whole = spectral if self.slope <= 0 else self._spectral(counted, deadline)
         halved = self._halved(norms(v @ self.design), spectral)
-        return float(min(counted @ self._norms, whole, halved)) + self._rounding(v)
+        separate = float(counted @ self._norms)
+        return float(min(separate, whole, halved)) + self._rounding(v)
 
     def _several(self, v: Array, deadline: float) -> float:
         p = sizes(v)
@@ -137,4 +140,4 @@ class RelaxationOracle:
 
     def _rounding(self, v: Array) -> float:
         size = sum(self.design.shape) + sum(v.shape[1:])
-        return 8 * size * _EPS * lipschitz_constant(self.design, v)
+        return 8 * size * _EPS * float(sizes(v) @ self._norms)

@@ -182,8 +182,8 @@ def proved_length(design: Array, deadline: float = math.inf) -> float:
     >>> bool(proved_length(np.eye(3)) < 1 + 1e-9)
     True
     """
-    if not _may_be_independent(design):
-        return math.inf
+    if not _may_be_independent(design) or _cosines_with_first(design).min() < -_CLEARLY:
+        return math.inf  # as for most data: neither orthogonal nor spike-free
     units = _units(design)
     error = orthogonality_error(units, deadline)
     if (
@@ -203,12 +203,12 @@ def orthogonality_error(X: Array, deadline: float = math.inf) -> float:
     Infinite where rows are zero, outnumber the columns, or are clearly not orthogonal, or where the product would not
     end before the deadline.
     """
-    if not _may_be_independent(X):
+    if not _may_be_independent(X) or not product_fits(len(X) * X.size, deadline):
+        return math.inf
+    if np.abs(_cosines_with_first(X)[1:]).max(initial=0.0) > _CLEARLY:  # rejects most data
         return math.inf
     units = _units(X)
-    if len(units) < len(X) or not product_fits(len(X) * X.size, deadline):
-        return math.inf
-    if np.abs(units[1:] @ units[0]).max(initial=0.0) > _CLEARLY:  # rejects most data
+    if len(units) < len(X):
         return math.inf
     cosines = units @ units.T - np.eye(len(X))
     return float(np.linalg.norm(cosines)) + 2 * _EPS * len(X) * (X.shape[1] + 8)
@@ -217,6 +217,14 @@ def orthogonality_error(X: Array, deadline: float = math.inf) -> float:
 def _may_be_independent(rows: Array) -> bool:
     """Whether some rows are nonzero, and no more than there are columns."""
     return 0 < np.count_nonzero(rows.any(axis=1)) <= rows.shape[1]
+
+
+def _cosines_with_first(rows: Array) -> Array:
+    """Of the nonzero rows with the first of them, without a copy of all rows."""
+    lengths = np.asarray(norms(rows))
+    alive = lengths > 0
+    first = int(np.argmax(alive))
+    return (rows @ (rows[first] / lengths[first]))[alive] / lengths[alive]
 
 
 def _may_be_spike_free(units: Array) -> bool:

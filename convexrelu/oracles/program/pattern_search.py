@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.threads import torch_threads
 from convexrelu._utils.typing import Array
@@ -79,6 +80,10 @@ class PatternSearch:
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``V`` of shape (n, K)."""
+        n_blocks, dim = 2 * len(self.masks), self.design.shape[1]
+        if not product_fits(n_blocks * dim * v.size, deadline):
+            nothing = _Found(np.zeros((0, dim)), np.zeros((0, v.shape[1])), np.zeros(0), False)
+            return self._report(np.zeros(0, dtype=np.intp), nothing)
         maps = self._list.maps(v)
         _, singular, right = np.linalg.svd(maps, full_matrices=False)
         index = np.flatnonzero(singular.max(axis=1, initial=0.0) > level)
@@ -103,8 +108,11 @@ class PatternSearch:
             if time.perf_counter() > deadline:
                 return replace(found, finished=False)
             points = np.einsum("pdk,pk->pd", maps, found.g)
-            with torch_threads(len(points) * len(self.design)):
-                u = self._cones.project(torch.from_numpy(points), blocks, 0.0).numpy()
+            try:
+                with torch_threads(len(points) * len(self.design)):
+                    u = self._cones.project(torch.from_numpy(points), blocks, 0.0, deadline).numpy()
+            except TimeoutError:
+                return replace(found, finished=False)
             u = unit_rows(np.where((norms(u) > _NOTHING * norms(points))[:, None], u, 0.0))
             moments = np.einsum("pdk,pd->pk", maps, u)
             values = np.asarray(norms(moments))

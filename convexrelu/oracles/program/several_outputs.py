@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -64,12 +65,12 @@ class SeveralPatternsOracle:
         """Price the dual point ``V`` of shape (n, K)."""
         if RowSpace.of(v).rank > MAX_PROVED_OUTPUTS:
             found = self._all_at_once(v, level=level, deadline=deadline)
-            proof = self._spectral(v)
+            proof = self._spectral(v, deadline=deadline)
             return replace(found, bound=proof.bound, is_proof=True, method=proof.method)
         report = self._several(v, level=level, deadline=deadline)
         # On a boundary a direction does not determine its pattern: the list does.
-        bound = min(report.bound, self._scalar(v).bound)
-        return replace(self._priced(v, report.signs[:_N_DIRECTIONS]), bound=bound)
+        bound = min(report.bound, self._spectral(v, deadline=deadline).bound)
+        return replace(self._priced(v, report.signs[:_N_DIRECTIONS], deadline), bound=bound)
 
     @cached_property
     def _all_at_once(self) -> PatternSearch:
@@ -81,16 +82,18 @@ class SeveralPatternsOracle:
         """Alternate between the best ``u`` for some ``g`` and the best ``g`` for these ``u``."""
         directions: Iterable[Array] = np.linalg.svd(v, full_matrices=False)[2]
         for _ in range(_STEPS):
-            found = self._priced(v, directions)
+            found = self._priced(v, directions, deadline)
             moments = self._moments(v, found)[:_N_DIRECTIONS]
             lengths = np.linalg.norm(moments, axis=1, keepdims=True)
             directions = (moments / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
+            if time.perf_counter() > deadline:
+                break
         return replace(found, is_proof=False)
 
-    def _priced(self, v: Array, directions: Iterable[Array]) -> OracleReport:
+    def _priced(self, v: Array, directions: Iterable[Array], deadline: float) -> OracleReport:
         """Report of the list at some output directions."""
-        reports = [(self._scalar(v @ g), g) for g in directions]
-        first = reports[0][0] if reports else self._scalar(v[:, 0] * 0.0)
+        reports = [(self._scalar(v @ g, deadline=deadline), g) for g in directions]
+        first = reports[0][0] if reports else self._scalar(v[:, 0] * 0.0, deadline=deadline)
         pairs = reports or [(first, np.eye(v.shape[1])[0])]
         values = np.concatenate([report.values for report, _ in pairs])
         order = strongest_first(values)

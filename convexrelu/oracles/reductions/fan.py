@@ -109,7 +109,10 @@ class FanOracle:
         """Price the dual point ``V`` of shape (n, R). With a `level`, a witness above it ends the proof as well."""
         found = self.search(v, level=level, deadline=deadline)
         rays = _Rays(self, v, level, found)
-        largest = min(self._relaxation(v).bound, found.bound if found.is_proof else math.inf)
+        largest = min(
+            self._relaxation(v, deadline=deadline).bound,
+            found.bound if found.is_proof else math.inf,
+        )
         cones = [_Cone(np.eye(v.shape[1]), largest)]
         if v.shape[1] <= self.max_outputs:
             cones = [_Cone(np.eye(v.shape[1]) * signs, largest) for signs in _half_of_orthants(v)]

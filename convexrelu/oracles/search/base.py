@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import lipschitz_constant, norms, sizes
 from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
@@ -35,6 +37,8 @@ MOST_IN_DOUBLE = 2_000
 # Candidates that ascend, and that are polished, together: enough for efficient products, few enough for several cores.
 # Of few samples, as many candidates as have so many entries, an array that stays in the cache.
 _TOGETHER, _ENTRIES = 64, 2**18
+# Copies of the rows and first steps that do not look at the time, in multiplications for an entry.
+_PASSES = 300
 _POLISHED_TOGETHER, _POLISHED_ENTRIES = 16, 2**16
 
 
@@ -84,15 +88,26 @@ class Search:
         self.device = device
         self.most_climbed = MOST_CLIMBED if climbs else 0
         self._random = check_random_state(random_state)
-        self._lengths = np.asarray(norms(design))
-        # In these units no square overflows or underflows, even in single precision.
-        self._rows = design / (float(self._lengths.max(initial=0.0)) or 1.0)
+
+    @cached_property
+    def _lengths(self) -> Array:
+        return np.asarray(norms(self.design))
+
+    @cached_property
+    def _rows(self) -> Array:
+        """The rows in units in which no square overflows or underflows, even in single precision; made when needed."""
+        return self.design / (float(self._lengths.max(initial=0.0)) or 1.0)
 
     def _begin(self) -> None:
         """Set the numbers of starts and of candidates to polish in this call."""
         self._n_starts, self._next = self._next, min(4 * self._next, self.n_starts)
         wanted = math.ceil(self.n_polish * self._n_starts / self.n_starts)
         self._n_polished = min(wanted, most_polished(self.design))
+
+    def _is_late(self, deadline: float) -> bool:
+        """Whether there is no time to begin."""
+        fits = product_fits(_PASSES * float(self.design.size), deadline)
+        return time.perf_counter() > deadline or not fits
 
     def _nothing(self, v: Array) -> OracleReport:
         """The report of a search for which there is no time."""
@@ -176,5 +191,5 @@ class Search:
     def _tensor(self, array: Array, *, single: bool = False) -> Tensor:
         from convexrelu._utils.torch_import import torch
 
-        dtype = torch.float32 if single else torch.float64
-        return torch.as_tensor(np.array(array), dtype=dtype, device=self.device)
+        copy = np.array(array, dtype=np.float32 if single else np.float64)
+        return torch.as_tensor(copy, device=self.device)

@@ -109,10 +109,10 @@ class GeneralSearchOracle(Search):
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,) or (n, K)."""
         matrix = v[:, None] if v.ndim == 1 else v
-        scaled = self._scaled(matrix)
         self._begin()
-        if time.perf_counter() > deadline:
+        if self._is_late(deadline):
             return self._nothing(v)
+        scaled = self._scaled(matrix)
         with torch_threads(0):
             starts = self._candidates(scaled, deadline)
             masks, directions, signs = self._polish(scaled, starts, deadline)

@@ -87,10 +87,10 @@ class SearchOracle(Search):
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
-        scaled = self._scaled(v)
         self._begin()
-        if time.perf_counter() > deadline:
+        if self._is_late(deadline):
             return self._nothing(v)
+        scaled = self._scaled(v)
         with torch_threads(0):
             starts, signs = self._candidates(scaled, deadline)
             masks, signs, directions = self._polish(scaled, starts, signs, deadline)

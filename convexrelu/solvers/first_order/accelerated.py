@@ -37,7 +37,7 @@ def accelerated(
     fit : callable
         Value and gradient of ``F``.
     prox : callable
-        ``argmin_x P(x) + (L/2) ‖x − z‖²`` as a function of ``z`` and ``L``.
+        ``argmin_x P(x) + (L/2) ‖x − z‖²`` as a function of ``z`` and ``L``. A TimeoutError of it ends the steps.
     start : array
     curvature : float
         The first ``L``, positive.
@@ -66,7 +66,10 @@ def accelerated(
     """
     x, y, t = start, start, 1.0
     for _ in range(max_steps):
-        following, curvature = _step(fit, prox, y, curvature)
+        try:
+            following, curvature = _step(fit, prox, y, curvature)
+        except TimeoutError:
+            break
         if np.vdot(y - following, following - x) > 0:
             t = 1.0
         t_next = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t))

@@ -61,7 +61,8 @@ class ConeGradientSolver(ProgramSolver):
         """Solve the ReLU program on `blocks`, each with a direction of outer weights."""
         check_support(self, problem)
         began = time.perf_counter()
-        program = _Program(problem, blocks)
+        deadline = math.inf if time_limit is None else began + time_limit
+        program = _Program(problem, blocks, deadline)
         first = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
         found, settled = accelerated(
             program.fit,
@@ -70,7 +71,7 @@ class ConeGradientSolver(ProgramSolver):
             program.curvature(),
             max_steps=_MAX_STEPS,
             accuracy=_ACCURACY,
-            deadline=math.inf if time_limit is None else began + time_limit,
+            deadline=deadline,
         )
         outputs = program.outputs(found)
         intercept = problem.best_intercept(outputs)
@@ -92,8 +93,9 @@ class ConeGradientSolver(ProgramSolver):
 class _Program:
     """Data fit and proximal map as functions of the blocks, of shape (B, d̃)."""
 
-    def __init__(self, problem: TrainingProblem, blocks: Blocks) -> None:
+    def __init__(self, problem: TrainingProblem, blocks: Blocks, deadline: float) -> None:
         self.problem = problem
+        self.deadline = deadline
         self.signs = blocks.signs
         self.slopes = np.where(blocks.masks, 1.0, problem.slope).T
         self._cones = ConeProjector(torch.tensor(problem.design), torch.tensor(blocks.masks))
@@ -120,5 +122,5 @@ class _Program:
         """Proximal map: project on the cones, then shorten by ``alpha/curvature``."""
         level = self.problem.alpha / curvature
         with torch_threads(len(z) * self.problem.n_samples):
-            p = self._cones.project(torch.from_numpy(z), self._all, level).numpy()
+            p = self._cones.project(torch.from_numpy(z), self._all, level, self.deadline).numpy()
         return shrunk(p, level)

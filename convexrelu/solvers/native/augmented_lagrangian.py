@@ -84,6 +84,7 @@ class AugmentedLagrangian:
         self.program = program
         self._everything = torch.arange(len(program.slopes), device=program.rows.device)
         self._last_tau = 0.0
+        self._deadline = math.inf  # of the solve in progress
         self._cones: ConeProjector | None = None
         self._system: NewtonSystem
         if program.cones:
@@ -131,9 +132,14 @@ class AugmentedLagrangian:
             tau = max(tau, _RESUMED * self._last_tau)
         best = Iterate(centre, v, math.inf, Status.INACCURATE)
         idle = total = 0
+        self._deadline = deadline
         for _ in range(_MAX_OUTER):
             allowed = _MAX_NEWTON if max_steps is None else min(_MAX_NEWTON, max_steps - total)
-            point, n_steps = self._minimise(v, centre, tau, allowed, deadline)
+            try:
+                point, n_steps = self._minimise(v, centre, tau, allowed, deadline)
+            except TimeoutError:
+                best = best if best.gap < math.inf else self._unprojected(best)
+                return replace(best, status=Status.USER_LIMIT)
             v, self._last_tau, total = point.v, tau, total + n_steps
             now = self._iterate(point, centre, tau)
             idle = 0 if now.gap < 0.99 * best.gap else idle + 1
@@ -153,14 +159,18 @@ class AugmentedLagrangian:
     ) -> tuple[_Point, int]:
         """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration.
 
-        Also returns the number of steps, the largest if that was not reached.
+        Also returns the number of steps, the largest if that was not reached. Raises a TimeoutError if time ends in the
+        first evaluation.
         """
         point = self._evaluate(v, centre, tau)
         for n_steps in range(allowed):
             if self._is_minimal(point, centre, tau) or time.perf_counter() > deadline:
                 return point, n_steps
             step = self._system.direction(point.gradient, point.active, tau)
-            following = self._line_search(point, step, centre, tau)
+            try:
+                following = self._line_search(point, step, centre, tau)
+            except TimeoutError:
+                return point, n_steps
             if following is None:
                 return point, _MAX_NEWTON
             point = following
@@ -191,7 +201,7 @@ class AugmentedLagrangian:
         level = tau * program.alpha
         moved = torch.add(centre, program.pull(v), alpha=tau)
         if self._cones is not None:
-            moved = self._cones.project(moved, self._everything, level)
+            moved = self._cones.project(moved, self._everything, level, self._deadline)
         lengths = moved.norm(dim=1)
         index = (lengths > level).nonzero()[:, 0]
         shrink = 1 - level / lengths[index]
@@ -200,6 +210,15 @@ class AugmentedLagrangian:
         gradient = v - program.target + program.push(blocks, index)
         value = float(0.5 * v @ v - program.target @ v + 0.5 / tau * blocks.square().sum())
         return _Point(v, value, gradient, moved, blocks, active)
+
+    def _unprojected(self, start: Iterate) -> Iterate:
+        """The start with the gap that a bound without cones gives, which takes no projections."""
+        program = self.program
+        index = start.blocks.any(dim=1).nonzero()[:, 0]
+        blocks = start.blocks[index]
+        bound = float(program.pull(start.v).norm(dim=1).max())
+        residual = program.target - program.push(blocks, index)
+        return replace(start, gap=program.gap(blocks, index, residual, start.v, bound))
 
     def _iterate(self, point: _Point, centre: Tensor, tau: float) -> Iterate:
         bound = float((point.projections - centre).norm(dim=1).max()) / tau if len(centre) else 0.0

@@ -83,7 +83,8 @@ class RoundedObjective:
         self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
         self.n_neurons = n_neurons or self._enough_neurons(len(design))
         dtype = np.float32 if len(design) * self.n_neurons > _LARGE else np.float64
-        self.rows = (design / self.columns).astype(dtype)
+        self.rows = np.empty(design.shape, dtype)
+        np.divide(design, self.columns, out=self.rows, casting="same_kind")
 
     def _enough_neurons(self, n_samples: int) -> int:
         """Number of neurons: more for smaller penalties, but no more than can be useful."""

@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from convexrelu.oracles import (
-    CellOracle,
-    SpikeFreeOracle,
-    spike_free_margin,
-)
+from convexrelu.oracles import CellOracle, SpikeFreeOracle, proved_length, spike_free_margin
+from convexrelu.oracles.exact.spike_free import orthogonality_error
 from tests import reference
 from tests.oracles.data import GAUSSIAN, dual_points
 
@@ -159,3 +156,9 @@ def test_fixed_by_its_seed():
     design = RNG.standard_normal((6, 8))
     first, second = (spike_free_margin(design, random_state=3) for _ in range(2))
     assert first.largest == second.largest
+
+
+def test_most_data_are_refused_without_a_copy(monkeypatch):
+    monkeypatch.setattr("convexrelu.oracles.exact.spike_free._units", None)
+    assert np.isinf(proved_length(np.random.default_rng(0).standard_normal((20, 30))))
+    assert np.isinf(orthogonality_error(np.random.default_rng(0).standard_normal((20, 30))))

@@ -89,3 +89,20 @@ def test_nothing_to_price():
     design, masks, V = instance(3)
     report = PatternSearch(design, masks)(0 * V)
     assert report.bound == 0.0 and not report.directions.any()
+
+
+def test_without_time_nothing_is_searched(clock, monkeypatch):
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.0)
+    design, masks, V = instance(0)
+    search = PatternSearch(design, masks)
+    monkeypatch.setattr(PatternOracle, "maps", None)
+    report = search(V, deadline=clock.now - 1.0)
+    assert not report.finished and not report.is_proof
+    assert report.bound == 0.0 and len(report.values) == 0
+
+
+def test_a_search_ends_in_its_projections(clock):
+    design, masks, V = instance(0)
+    clock.step = 1.0
+    report = PatternSearch(design, masks)(V, deadline=clock.now + 3.5)
+    assert not report.finished

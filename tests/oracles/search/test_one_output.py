@@ -126,3 +126,11 @@ def test_many_samples_are_searched_in_single_precision_and_valued_in_double(monk
     np.testing.assert_allclose(report.values, values, rtol=1e-12)
     monkeypatch.setattr(base, "MOST_IN_DOUBLE", 10_000)
     assert report.bound == pytest.approx(SearchOracle(X, random_state=0)(v).bound, rel=1e-3)
+
+
+def test_a_search_without_time_does_not_touch_the_rows(clock, monkeypatch):
+    design = GAUSSIAN
+    monkeypatch.setattr(base.Search, "_rows", property(lambda self: pytest.fail("rows are copied")))
+    for search in (SearchOracle(design), GeneralSearchOracle(design)):
+        report = search(np.ones(len(design)), deadline=clock.now - 1.0)
+        assert not report.finished

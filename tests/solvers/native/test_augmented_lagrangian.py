@@ -6,6 +6,7 @@ import torch
 
 from convexrelu import Status, TrainingProblem
 from convexrelu.oracles import PatternOracle
+from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.problem.dual import lower_bound
 from convexrelu.programs import GatedProgram, ReLUProgram
 from convexrelu.programs.blocks import Blocks
@@ -236,3 +237,28 @@ def test_other_losses_are_refused_by_name():
     problem = problem_of(loss="huber")
     with pytest.raises(ValueError, match="loss='huber'"):
         program_of(problem, True)
+
+
+def test_projections_that_take_too_long_leave_the_point_before(clock, monkeypatch):
+    program = program_of(problem_of(), True)
+    calls, original = [], ConeProjector.project
+
+    def slow(self, *arguments):
+        calls.append(len(calls))
+        if len(calls) > 3:
+            raise TimeoutError
+        return original(self, *arguments)
+
+    monkeypatch.setattr(ConeProjector, "project", slow)
+    end = AugmentedLagrangian(program).solve(deadline=clock.now + 1.0)
+    assert len(calls) > 3
+    assert_honest_gap(program, end)
+
+
+def test_a_solve_without_time_projects_nothing(clock, monkeypatch):
+    program = program_of(problem_of(), True)
+    monkeypatch.setattr("convexrelu.patterns.cone_projection._Search._settle", None)
+    end = AugmentedLagrangian(program).solve(deadline=clock.now - 1.0)
+    assert end.status is Status.USER_LIMIT
+    assert not end.blocks.any()
+    assert_honest_gap(program, end)
