@@ -2,10 +2,10 @@
 
     python -m benchmarks.soundness [--seeds FIRST:LAST | --seed S] [--minutes M] [--quick]
 
-from the root of the repository. Each seed is a random problem with a call of the package (`cases.py`); an evaluator and a
-refuter that share no code with the package judge what comes back (`judge.py`). Damaged files and interruptions follow.
-Findings are shrunk and written as scripts to a folder. The exit code is 1 if anything is wrong but an estimate or a time
-limit.
+from the root of the repository. Each seed is a random problem with a call of the package (`cases.py`); an evaluator
+and a refuter that share no code with the package judge what comes back (`judge.py`). Damaged files and interruptions
+follow. Findings are shrunk and written as scripts to a folder. The exit code is 1 if anything is wrong but an estimate
+or a time limit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Objectives in extended precision, by formulas of their own: what every claim is judged by.
 
-Nothing here comes from the package. A network is a dictionary of its arrays, a task (see `cases.py`) a dictionary of data
-and penalties.
+Nothing here comes from the package. A network is a dictionary of its arrays, a task (see `cases.py`) a dictionary of
+data and penalties.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ DAMAGES = 25  # of each file
 
 
 def attack(seed: int, seconds: float) -> Iterator[Finding | None]:
-    """Damage files of random networks; what is yielded for each is None, or a finding where its trouble is a new one."""
+    """Damage files of random networks; for each, yield None, or a finding if its trouble is a new one."""
     end, rng = time.process_time() + seconds, np.random.default_rng([seed, 4])
     known: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +39,7 @@ def attack(seed: int, seconds: float) -> Iterator[Finding | None]:
                 name = type(network).__name__
                 code = f"from convexrelu.networks import {name}\ncontent = {content!r}\n"
                 code += f"open('network.npz', 'wb').write(content)\nprint(vars({name}.load('network.npz')))\n"
-                                yield Finding("file", seed, f"{name}, {how}: {text}", code=code)
+                yield Finding("file", seed, f"{name}, {how}: {text}", code=code)
 
 
 def _network(rng: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Search for networks below a claimed bound: descent from many starts, and convex programs over complete lists of cells.
+"""Search for networks below a claimed bound: descent from many starts, and convex programs over lists of cells.
 
 Nothing here comes from the package. Descent works in units in which data and targets are about one, on the rows
 ``x̃_i``; what it finds is evaluated in extended precision, so that any network refutes a bound that is above it.
@@ -110,7 +110,7 @@ def _n_outputs(task: Arrays) -> int:
 
 
 def candidates(task: Arrays, found: list[Arrays], seed: int, effort: float = 1.0) -> list[Arrays]:
-    """Networks that may be below what is claimed: from those found, from random ones, and by programs if they are short."""
+    """Networks that may be below what is claimed: from those found, from random ones, and by short programs."""
     rng, scaled = np.random.default_rng([seed, 2]), Scaled(task)
     with np.errstate(all="ignore"):
         starts = [_widened(scaled, scaled.parameters(one), rng, 6) for one in found]

@@ -198,9 +198,9 @@ def _contradictions_of_certificate(certificate: Any) -> Iterator[str]:
     low, objective = certificate.lower_bound, certificate.objective
     if not (np.isfinite(objective) and np.isfinite(low)):
         yield f"numbers that are not finite: {certificate}"
-    if certificate.is_proof and certificate.scope == "global":
-        if certificate.proved_lower_bound > low:
-            yield f"a proof of {low!r}, and of more: {certificate.proved_lower_bound!r}"
+    is_global = certificate.is_proof and certificate.scope == "global"
+    if is_global and certificate.proved_lower_bound > low:
+        yield f"a proof of {low!r}, and of more: {certificate.proved_lower_bound!r}"
     gap = max(objective - low, 0.0)
     if abs(certificate.relative_gap * abs(objective) - gap) > 1e-12 * gap:
         yield f"a relative gap of {certificate.relative_gap!r} that is not that of its numbers"
