@@ -100,8 +100,8 @@ def _better(
 ) -> list[Arrays]:
     if found[0]["kind"] != "two_layer":
         if found[0]["kind"] == "threshold" or case.call == "train":
-            only = all(kind == "program" for c in claims for kind, bound in c.bounds if bound != 0)
-            return better_networks(task, found[0], case.seed, all_gates=not only)
+            is_program = any(kind == "program" for claim in claims for kind, _ in claim.bounds)
+            return better_networks(task, found[0], case.seed, all_gates=not is_program)
         return []
     distinct = {id(one): one for one in found}
     return candidates(task, list(distinct.values())[:3], case.seed, effort)
