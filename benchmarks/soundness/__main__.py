@@ -29,7 +29,16 @@ from benchmarks.soundness.judge import FATAL, KINDS, Finding, judged
 from benchmarks.soundness.shrink import shrunk, write_script
 
 NAME = "soundness"
-COUNTED = ("problems", "refused", "trainings", "certificates", "proofs", "files", "interruptions")
+COUNTED = (
+    "problems",
+    "refused",
+    "trainings",
+    "certificates",
+    "proofs",
+    "bounds",
+    "files",
+    "interruptions",
+)
 QUICK = {"seeds": "0:100", "minutes": 3.0}
 SEEDS = "1000:1000000000"
 # Part of the time for damaged files, and for interruptions; processor time to shrink a finding.

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.soundness.cases import Case
-from benchmarks.soundness.evaluator import EPS, LONG_EPS, Arrays, evaluate
+from benchmarks.soundness.evaluator import EPS, LONG_EPS, Arrays, Evaluated, evaluate
 from benchmarks.soundness.gates import better_networks, networks_of_gates
+from benchmarks.soundness.oracles import wrong_bounds
 from benchmarks.soundness.refuter import candidates
 from benchmarks.soundness.trainings import Answer, Claim, answer
 
@@ -49,6 +50,10 @@ def judged(case: Case, effort: float = 1.0) -> tuple[list[Finding], Counter[str]
     counts["trainings"] += got.n_trainings
     counts["certificates"] += got.n_certificates
     findings = [*_overruns(case, got)]
+    if "certify" in case.follow and case.task()["activation"] not in ("gated_relu", "threshold"):
+        n_proofs, texts = wrong_bounds(case)
+        counts["bounds"] += n_proofs
+        findings += [Finding("refuted proof", case.seed, text, case) for text in texts[:1]]
     for alpha in dict.fromkeys(claim.alpha for claim in got.claims):
         claims = [claim for claim in got.claims if claim.alpha == alpha]
         findings += _judge(case, case.task(alpha), claims, effort, counts)
@@ -67,7 +72,7 @@ def _overruns(case: Case, got: Answer) -> list[Finding]:
 def _judge(
     case: Case, task: Arrays, claims: list[Claim], effort: float, counts: Counter[str]
 ) -> list[Finding]:
-    findings, best = [], (np.longdouble(np.inf), None)
+    findings, best = [], (np.longdouble(np.inf), None, 0.0)
     for claim in claims:
         findings += [
             Finding("inconsistent", case.seed, f"{claim.where}: {text}", case)
@@ -75,9 +80,9 @@ def _judge(
         ]
         evaluated = evaluate(claim.network, task)
         if np.isfinite(evaluated.rounding) and evaluated.objective < best[0]:
-            best = evaluated.objective, claim.network
+            best = evaluated.objective, claim.network, evaluated.rounding
         findings += _mismatches(case, task, claim, evaluated)
-        findings += _above_own(case, task, claim, evaluated.objective)
+        findings += _above_own(case, task, claim, evaluated)
     kinds = [kind for claim in claims for kind, _ in claim.bounds]
     counts["proofs"] += sum(kind != "estimate" for kind in kinds)
     if not kinds:
@@ -86,11 +91,11 @@ def _judge(
     for network in _better(case, task, claims, found, effort):
         value = evaluate(network, task)
         if value.objective < best[0] and np.isfinite(value.rounding):
-            best = value.objective, network
-    slack = _slack(task, best)
+            best = value.objective, network, value.rounding
+    slack = _slack(task, best[0], best[2])
     for claim in claims:
         for kind, bound in claim.bounds:
-            finding = _refuted(case, task, claim, kind, bound, best, slack)
+            finding = _refuted(case, task, claim, kind, bound, best[:2], slack)
             findings += [finding] if finding else []
     return _first_of_each(findings)
 
@@ -107,10 +112,10 @@ def _better(
     return candidates(task, list(distinct.values())[:3], case.seed, effort)
 
 
-def _slack(task: Arrays, best: tuple[Any, Any]) -> float:
+def _slack(task: Arrays, objective: Any, rounding: float) -> float:
     """Rounding of the weights of samples, which are data in float64, and of the evaluator."""
-    rounding = evaluate(best[1], task).rounding * LONG_EPS / EPS if best[1] is not None else 0.0
-    return float(abs(best[0])) * 4 * (len(task["y"]) + 8) * EPS + rounding
+    own = rounding * LONG_EPS / EPS if np.isfinite(rounding) else 0.0
+    return float(abs(objective)) * 4 * (len(task["y"]) + 8) * EPS + own
 
 
 def _refuted(
@@ -141,9 +146,10 @@ def _refuted(
     return Finding(name, case.seed, text, case, network)
 
 
-def _above_own(case: Case, task: Arrays, claim: Claim, objective: Any) -> list[Finding]:
+def _above_own(case: Case, task: Arrays, claim: Claim, evaluated: Evaluated) -> list[Finding]:
     """Bounds of any scope that are above the network itself."""
-    slack = float(abs(objective)) * 4 * (len(task["y"]) + 8) * EPS
+    objective = evaluated.objective
+    slack = _slack(task, objective, evaluated.rounding)
     texts = [
         f"{claim.where}: {kind} bound {bound!r} above {float(objective)!r} of the network itself"
         for kind, bound in claim.bounds
@@ -152,7 +158,7 @@ def _above_own(case: Case, task: Arrays, claim: Claim, objective: Any) -> list[F
     return [Finding("refuted proof", case.seed, text, case) for text in texts[:1]]
 
 
-def _mismatches(case: Case, task: Arrays, claim: Claim, evaluated: Any) -> list[Finding]:
+def _mismatches(case: Case, task: Arrays, claim: Claim, evaluated: Evaluated) -> list[Finding]:
     texts = []
     off = abs(claim.objective - evaluated.objective)
     if off > evaluated.rounding:
