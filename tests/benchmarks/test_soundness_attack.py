@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.soundness import trainings
+from benchmarks.soundness import oracles, trainings
 from benchmarks.soundness.cases import DATA, LOSSES, Case, draw
 from benchmarks.soundness.evaluator import evaluate
 from benchmarks.soundness.files import attack
 from benchmarks.soundness.gates import better_networks
 from benchmarks.soundness.judge import Finding, judged
+from benchmarks.soundness.oracles import wrong_bounds
 from benchmarks.soundness.refuter import Scaled, all_masks, candidates
 from benchmarks.soundness.shrink import script, shrunk
 from convexrelu import Certificate, Result, Status, TrainingProblem, TwoLayerNetwork
@@ -152,6 +153,21 @@ def test_findings_are_made_smaller_and_their_scripts_run(monkeypatch, capsys):
 
 def test_right_answers_pass():
     assert judged(CASE)[0] == []
+
+
+@pytest.mark.parametrize("hidden_bias", [True, "free"])
+def test_proofs_of_oracles_that_are_too_small_are_found(monkeypatch, hidden_bias):
+    case = replace(CASE, options={"hidden_bias": hidden_bias})
+    n_bounds, texts = wrong_bounds(case)
+    assert n_bounds > 0 and texts == []
+    exact = oracles.oracles_for(TrainingProblem(CASE.X, CASE.y, 1.0, **case.options), "auto").exact
+
+    def lowered(v, **_):
+        report = exact(v)
+        return replace(report, bound=report.bound * (1 - 1e-9))
+
+    monkeypatch.setattr(oracles, "_reports", lambda problem, v, rng: [("lowered", lowered(v))])
+    assert len(wrong_bounds(case)[1]) == 1
 
 
 def test_files_that_are_read_as_other_networks_are_found(monkeypatch):
