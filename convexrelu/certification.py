@@ -394,7 +394,7 @@ def _sharpest(own: Certificate, other: Certificate) -> Certificate:
     reached = min(own.objective, other.objective)
     best = max(own, other, key=lambda c: (c.is_proof, c.lower_bound <= reached, c.lower_bound))
     proved = max(own.proved_lower_bound, other.proved_lower_bound)
-    return replace(best, objective=own.objective, proved_lower_bound=proved)
+    return replace(best, objective=own.objective).strengthened(proved)
 
 
 def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:

@@ -302,6 +302,20 @@ def test_an_estimate_that_training_refutes_is_given_up(monkeypatch):
     assert after.lower_bound == after.improved.certificate.lower_bound
 
 
+def test_a_proof_is_as_strong_as_the_best_that_is_proved(monkeypatch):
+    """Training may estimate a bound and prove less, but more than the proof for the given network."""
+    network = random_network(np.random.default_rng(0))
+    weak = Certificate(
+        TrainingProblem(X, Y, ALPHA).objective(network), 0.0, "global", "relaxation", True, 0.0
+    )
+    monkeypatch.setattr("convexrelu.certification.price_and_certify", lambda *_, **__: (weak, None))
+    options = {"alpha": ALPHA, "oracle": "search", "random_state": 0}
+    after = certify(network, X, Y, improve=True, **options)
+    assert not after.improved.certificate.is_proof
+    assert 0 < after.improved.certificate.proved_lower_bound <= after.proved_lower_bound
+    assert after.is_proof and after.lower_bound == after.proved_lower_bound
+
+
 # What it prints
 
 

@@ -8,7 +8,8 @@ see :mod:`convexrelu.oracles`. :mod:`convexrelu.certificates.rational` does the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 __all__ = ["Certificate"]
 
@@ -69,6 +70,15 @@ class Certificate:
     def relative_gap(self) -> float:
         """``(objective − lower_bound) / |objective|``; 0 where both are zero."""
         return self.gap / abs(self.objective) if self.gap > 0 else 0.0
+
+    def strengthened(self, proved: float) -> Self:
+        """The same with another proved bound on the global optimum, if that is larger."""
+        if proved <= self.proved_lower_bound:
+            return self
+        lower = self.lower_bound
+        if self.is_proof and self.scope == "global":
+            lower = max(lower, proved)
+        return replace(self, lower_bound=lower, proved_lower_bound=proved)
 
     def __str__(self) -> str:
         numbers = f"objective {self.objective:.6g}, {{}} {self.lower_bound:.6g}, relative gap {self.relative_gap:.1e}"

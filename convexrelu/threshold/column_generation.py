@@ -106,7 +106,7 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
         proved = max(before.proved_lower_bound, certificate.proved_lower_bound)
         if before.is_proof and before.lower_bound > certificate.lower_bound:
             certificate = replace(before, objective=certificate.objective)
-        return replace(certificate, proved_lower_bound=proved)
+        return certificate.strengthened(proved)
 
     def _result(self, best: Units, certificate: Certificate, status: Status) -> Result:
         """The network of the units, with the objective that it has in float64."""

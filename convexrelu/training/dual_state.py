@@ -114,4 +114,4 @@ class DualState:
             best = self._proof = certificate
         if best and (certificate.is_proof or best.lower_bound >= certificate.lower_bound):
             certificate = replace(best, objective=objective)
-        return replace(certificate, proved_lower_bound=self._proved)
+        return certificate.strengthened(self._proved)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.deadlines import part_before, seconds_before
-from convexrelu.certificates.certificate import Certificate
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
@@ -177,7 +176,8 @@ class Session:
             result = self._cut(problem, oracles, early.network, seconds_before(deadline))
         except KeyboardInterrupt:
             return replace(early, status=Status.INTERRUPTED)
-        return replace(result, certificate=_no_weaker(result.certificate, early.certificate))
+        certificate = result.certificate.strengthened(early.certificate.proved_lower_bound)
+        return replace(result, certificate=certificate)
 
     def _cut(
         self,
@@ -219,17 +219,6 @@ class Session:
                 SolverWarning,
                 stacklevel=4,
             )
-
-
-def _no_weaker(certificate: Certificate, earlier: Certificate) -> Certificate:
-    """The certificate, with the proved bound of an earlier one for the same problem if that is larger."""
-    proved = earlier.proved_lower_bound
-    if proved <= certificate.proved_lower_bound:
-        return certificate
-    lower = (
-        max(proved, certificate.lower_bound) if certificate.is_proof else certificate.lower_bound
-    )
-    return replace(certificate, lower_bound=lower, proved_lower_bound=proved)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def written(row):
 
 def test_every_script_has_a_row():
     found = {
-        ".".join(path.relative_to(BENCHMARKS).with_suffix("").parts)
+        ".".join(path.relative_to(BENCHMARKS).with_suffix("").parts).removesuffix(".__main__")
         for path in BENCHMARKS.rglob("*.py")
         if '__name__ == "__main__"' in read(path)
     }
@@ -54,7 +54,8 @@ def test_rows_are_filled():
 
 def test_scripts_and_suites_know_quick():
     for name, row in rows().items():
-        text = read(BENCHMARKS / f"{name.replace('.', '/')}.py")
+        path = BENCHMARKS / name.replace(".", "/")
+        text = read(path / "__main__.py" if path.is_dir() else path.with_suffix(".py"))
         assert ("--quick" in text or "quick_asked" in text) == (row[3] != "none"), name
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from convexrelu import TrainingProblem
 from convexrelu.certificates import certificate_of, pricing
-from convexrelu.oracles import SearchOracle
+from convexrelu.oracles import OracleReport, RelaxationOracle, SearchOracle
 from convexrelu.problem.dual import lower_bound
 from convexrelu.training.dual_state import DualPoint, DualState
 from tests import reference
@@ -82,3 +82,19 @@ def test_searches_at_one_point_count_together():
     best = state.best
     assert (best.report.bound, best.report.proved_bound) == (report.bound, 9.0)
     assert (best.report.n_starts, best.verified) == (report.n_starts + 10, True)
+
+
+def test_a_proof_is_as_strong_as_the_best_that_was_proved():
+    """An estimate comes with something proved; a later proof, at a deadline say, may be weaker."""
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    weak, network = RelaxationOracle(PROBLEM.design)(v), PROBLEM.zero_network()
+    values = vars(weak) | {"is_proof": False, "method": "search", "bound": 0.5 * weak.bound}
+    estimate = OracleReport(**values | {"proved_bound": 0.75 * weak.bound})
+    state = DualState(PROBLEM)
+    state.consider(DualPoint(PROBLEM, v, estimate, False), network)
+    proved = state.certify(1.0).proved_lower_bound
+    state.consider(DualPoint(PROBLEM, v, weak, True), network)
+    certificate = state.certify(1.0)
+    assert lower_bound(PROBLEM, v, weak.bound) < proved
+    assert certificate.is_proof and certificate.scope == "global"
+    assert certificate.lower_bound == certificate.proved_lower_bound == proved
