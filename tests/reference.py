@@ -12,7 +12,7 @@ from itertools import combinations
 
 import cvxpy as cp
 import numpy as np
-from scipy.optimize import linprog, minimize
+from scipy.optimize import linprog, minimize, nnls
 
 
 def teacher(n, d, k, noise, seed):
@@ -141,8 +141,20 @@ def all_masks(design):
 
 
 def _interior_point(rows):
-    """A point with ``rows u > 0``, as deep as it can be in the unit cube, or None."""
+    """A point with ``rows u > 0``, or None; a linear program decides only what is not clear without it.
+
+    For ``λ ≥ 0`` the least of ``rows u`` over unit vectors is at most ``‖rowsᵀλ‖ / Σλ``. The smallest of these bounds
+    is attained along ``rowsᵀλ``.
+    """
     d = rows.shape[1]
+    system = np.vstack([rows.T, np.ones(len(rows))])
+    multipliers = nnls(system, np.append(np.zeros(d), 1.0))[0]
+    nearest = rows.T @ multipliers
+    length = np.linalg.norm(nearest)
+    if length <= 1e-12 * multipliers.sum():
+        return None
+    if (rows @ nearest).min() > 1e-6 * length:
+        return nearest / length
     answer = linprog(
         np.append(np.zeros(d), -1.0),
         A_ub=np.hstack([-rows, np.ones((len(rows), 1))]),

@@ -44,7 +44,7 @@ def three():
 CHECKED = [
     ConvexReLUClassifier(alpha=0.1, max_iter=1, oracle="quick"),
     ConvexReLUClassifierCV(
-        alphas=[0.1, 0.03], cv=2, patterns="sampled", n_patterns=3, tol=0.1, cv_tol=0.2
+        alphas=[0.03, 0.02], cv=2, patterns="sampled", n_patterns=3, tol=0.1, cv_tol=0.9
     ),
 ]
 

@@ -71,8 +71,8 @@ def test_best_intercept_of_rare_classes_takes_few_steps(monkeypatch):
     """For outputs of zero it is the logarithm of the shares."""
     calls = []
     monkeypatch.setattr(
-        "convexrelu.losses.multinomial.logsumexp",
-        lambda *args, **options: calls.append(1) or logsumexp(*args, **options),
+        "convexrelu.losses.multinomial._log_sum_exp",
+        lambda f: calls.append(1) or logsumexp(f, axis=1),
     )
     for rare in (1e-3, 1e-5, 1e-7, 1e-9):
         shares = np.array([1 - 3 * rare, rare, 2 * rare])
@@ -80,6 +80,18 @@ def test_best_intercept_of_rare_classes_takes_few_steps(monkeypatch):
         expected = np.log(shares) - np.log(shares).mean()
         np.testing.assert_allclose(c, expected, rtol=0, atol=1e-15 / rare)
     assert len(calls) < 200
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 30.0, 1e4])
+def test_the_cross_entropy_is_accurate_for_outputs_of_any_size(scale):
+    """As SciPy's, also for equal outputs and for labels that are nearly certain."""
+    f = scale * np.random.default_rng(0).standard_normal((200, 3))
+    f[:10, 1] = f[:10, 0]
+    labels = f.argmax(axis=1)
+    own = f - f.max(axis=1, keepdims=True)
+    expected = logsumexp(own, axis=1)
+    value = LOSSES["multinomial"]().value(own, labels.astype(float))
+    np.testing.assert_allclose(value, expected, rtol=1e-14, atol=0)
 
 
 def test_large_outputs_do_not_overflow():

@@ -8,6 +8,7 @@ from convexrelu.training.descent_path import descent_path
 from tests import reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["squared_error", "logistic", "multinomial"])
 @pytest.mark.parametrize("hidden_bias", [True, "free"])
 def test_objectives_are_within_a_few_hundredths_of_the_optimum(loss, hidden_bias):

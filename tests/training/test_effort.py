@@ -19,6 +19,7 @@ def result_of(effort, X=X, y=Y, alpha=3e-3, **options):
     return train(TrainingProblem(X, y, alpha), effort=effort, random_state=0, **options)
 
 
+@pytest.mark.slow
 def test_predictions_take_few_rounds_and_a_true_certificate():
     quick, full = result_of("predict"), result_of("certify")
     assert quick.status in (Status.SETTLED, Status.CONVERGED)
@@ -81,6 +82,7 @@ def test_unknown_efforts_are_refused_by_name(effort):
         result_of(effort)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [ConvexReLURegressor, ConvexReLURegressorCV])
 def test_estimators_take_an_effort(make):
     own = {"cv": 3, "n_alphas": 3} if make is ConvexReLURegressorCV else {"alpha": 3e-3}
@@ -92,6 +94,7 @@ def test_estimators_take_an_effort(make):
         make(effort="much").fit(X, Y)
 
 
+@pytest.mark.slow
 def test_predictions_of_many_samples_take_one_descent(monkeypatch):
     monkeypatch.setattr("convexrelu.training.cutting_plane.FEW_SAMPLES", 500)
     monkeypatch.setattr("convexrelu.solvers.nonconvex.descent.FEW_SAMPLES", 500)

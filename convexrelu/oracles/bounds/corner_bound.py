@@ -25,12 +25,13 @@ others, ``t_i`` differs from its value in the middle by at most ``b_i``, and wit
 as the left side is convex in ``δ``.
 
 **Rounding.** All steps are valid for boxes, slopes and ``û`` as they are stored, whatever their own errors: clipped
-ends are rounded outwards, slopes are in ``[0, 1]``, and ``û`` is a unit vector up to ``3ε``. What is left are the errors
-of the tables, of ``p``, and of the intervals by which kinks are decided. Each is a sum of at most ``n + r`` terms, each a
-product with at most ``r + 3`` roundings, and all points have ``‖u‖ ≤ √r``: together less than ``16 (n + r) √r ε L`` with
-``L = Σ|v_i|‖x̃_i‖ ≥ T``. Tables are made by doubling, with at most ``r`` additions to each entry, so that no error grows
-with the number of corners. The oracle adds this number to its bound: a box that was closed by mistake has ``h(u) ≤ (T +
-16 (n + r) √r ε L)‖u‖``. Comparisons with values that are not numbers are false and leave boxes open.
+ends are rounded outwards, slopes are in ``[0, 1]``, and ``û`` is a unit vector up to ``3ε``. What is left are the
+errors of the tables, of ``p``, and of the intervals by which kinks are decided. Each is a sum of at most ``n + r``
+terms, each a product with at most ``r + 3`` roundings, and all points have ``‖u‖ ≤ √r``: together less than ``16 (n
++ r) √r ε L`` with ``L = Σ|v_i|‖x̃_i‖ ≥ T``. Tables are made by doubling, with at most ``r`` additions to each entry,
+so that no error grows with the number of corners. The oracle adds this number to its bound: a box that was closed by
+mistake has ``h(u) ≤ (T + 16 (n + r) √r ε L)‖u‖``. Comparisons with values that are not numbers are false and leave
+boxes open.
 """
 
 from __future__ import annotations

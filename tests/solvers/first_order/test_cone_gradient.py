@@ -75,7 +75,7 @@ def test_blocks_of_no_use_are_zero():
 
 @pytest.mark.slow
 def test_a_start_is_not_lost_when_there_is_no_time():
-    problem, blocks = program()
+    problem, blocks = program("squared_error")
     good = solved(problem, blocks)
     solution = ConeGradientSolver().relu(problem, blocks, start=good.blocks, time_limit=0.0)
     assert solution.status in (Status.TIME_LIMIT, Status.CONVERGED)

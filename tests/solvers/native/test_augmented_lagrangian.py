@@ -164,6 +164,7 @@ def test_any_start_ends_at_the_optimum(size, cones):
         assert found == pytest.approx(objective, rel=2e-9)
 
 
+@pytest.mark.slow
 @BOTH
 def test_one_solver_follows_a_path(cones):
     program = program_of(problem_of(), cones)
@@ -201,6 +202,7 @@ def test_no_time_is_a_usable_point(cones):
     assert_honest_gap(program, end)
 
 
+@pytest.mark.slow
 @BOTH
 def test_what_cannot_be_reached_ends_inaccurate_and_near(cones):
     program = program_of(problem_of(), cones)
