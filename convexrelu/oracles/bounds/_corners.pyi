@@ -1,13 +1,13 @@
-from collections.abc import Buffer
+from numpy.typing import NDArray
 
 MAX_RANK: int
 MAX_OPEN: int
 
 def explore(
-    up: Buffer,
-    up_sizes: Buffer,
-    down: Buffer,
-    down_sizes: Buffer,
+    up: NDArray,
+    up_sizes: NDArray,
+    down: NDArray,
+    down_sizes: NDArray,
     n_up: int,
     n_down: int,
     rank: int,
@@ -16,7 +16,7 @@ def explore(
     target: float,
     narrowest: float,
     max_work: float,
-    boxes: Buffer,
-    outcome: Buffer,
+    boxes: NDArray,
+    outcome: NDArray,
     /,
 ) -> None: ...

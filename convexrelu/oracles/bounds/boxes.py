@@ -43,7 +43,7 @@ class Boxes(NamedTuple):
 
     def select(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Boxes:
         """The boxes at these positions."""
-        return Boxes(*(part[index] for part in self))
+        return Boxes(self.lower[index], self.upper[index], self.faces[index], self.bounds[index])
 
     @classmethod
     def join(cls, parts: list[Boxes]) -> Boxes:

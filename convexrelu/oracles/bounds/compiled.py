@@ -12,7 +12,7 @@ from convexrelu.oracles.bounds.corner_bound import N_FREE, CornerBound, Explored
 try:
     from convexrelu.oracles.bounds import _corners
 except ImportError:  # installed without a compiler
-    _corners = None
+    _corners = None  # type: ignore[assignment]
 
 __all__ = ["CompiledBound", "corner_bound", "is_compiled"]
 
@@ -49,7 +49,7 @@ class CompiledBound:
         self._n_free = min(n_free, self._rank - 1)
         self._counts = int((v > 0).sum()), int((v < 0).sum())
         up, down = v > 0, v < 0
-        self._samples = tuple(map(_padded, (rows[up], v[up], rows[down], -v[down])))
+        self._samples = _padded(rows[up]), _padded(v[up]), _padded(rows[down]), _padded(-v[down])
 
     def explore(self, boxes: Boxes, target: float, max_work: float) -> Explored:
         """Branch on each of these boxes until it is closed, or its share of the work is done."""
@@ -73,8 +73,18 @@ class CompiledBound:
         rank, face = self._rank, int(box.faces[0])
         rows, outcome = np.zeros((_corners.MAX_OPEN, 2 * rank + 1)), np.zeros(5 + rank)
         rows[0] = np.concatenate([box.lower[0], box.upper[0], box.bounds])
-        options = face, self._n_free, target, NARROWEST, max_work
-        _corners.explore(*self._samples, *self._counts, rank, *options, rows, outcome)
+        _corners.explore(
+            *self._samples,
+            *self._counts,
+            rank,
+            face,
+            self._n_free,
+            target,
+            NARROWEST,
+            max_work,
+            rows,
+            outcome,
+        )
         rows = rows[: int(outcome[0])]
         left = Boxes(rows[:, :rank], rows[:, rank:-1], np.full(len(rows), face), rows[:, -1].copy())
         n_boxes, work, stuck, value = outcome[1:5].tolist()

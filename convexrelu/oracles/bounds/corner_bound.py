@@ -130,7 +130,7 @@ class CornerBound:
         """Bound the boxes, and clip those that stay open."""
         k, rank = boxes.lower.shape
         value, witness = 0.0, np.zeros(rank)
-        closed, boxes = np.zeros(k, dtype=bool), Boxes(*(part.copy() for part in boxes))
+        closed, boxes = np.zeros(k, dtype=bool), boxes.select(np.arange(k))
         errors, units = np.zeros((2, k, rank))
         slopes = np.zeros((k, len(self.concave.sizes)))
         left = np.arange(k)

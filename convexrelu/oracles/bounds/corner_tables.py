@@ -53,8 +53,8 @@ class CornerTables:
         # The face's own coordinate is last.
         errors[np.arange(k), boxes.faces] = -np.inf
         if rank - 1 <= n_free:
-            errors = np.where(errors > -np.inf, 0.0, errors)
-        order = np.argsort(-errors, axis=1, kind="stable")
+            errors[errors > -np.inf] = 0.0
+        order: NDArray[np.intp] = np.argsort(-errors, axis=1, kind="stable")
         self._free, self._rest = order[:, :n_free], order[:, n_free : rank - 1]
         self._signs = np.where(np.arange(2**n_free)[:, None] >> np.arange(n_free) & 1, 1.0, -1.0)
         self._free_halves = _along(self._halves, self._free)
@@ -102,7 +102,7 @@ class CornerTables:
     @property
     def empty(self) -> NDArray[np.bool_]:
         """Whether nothing is left of a box after clipping."""
-        return (self._from > self._to).any(axis=1)
+        return np.any(self._from > self._to, axis=1)
 
     @property
     def gained(self) -> Array:
@@ -120,9 +120,10 @@ class CornerTables:
 
     def _tabulate(self) -> None:
         """``P`` without its decided part at all corners, for boxes with about equally many kinks at a time."""
-        counts = self._up.crosses.sum(axis=1)
+        counts: NDArray[np.intp] = np.sum(self._up.crosses, axis=1)
         kinks = np.argsort(~self._up.crosses, axis=1, kind="stable")
-        by_count, start = np.argsort(counts), 0
+        by_count = np.argsort(counts)
+        start = 0
         while start < len(counts):
             entries = max(1, int(counts[by_count[start]])) * self._table.shape[1]
             part = by_count[start : start + max(1, _CHUNK // entries)]

@@ -57,4 +57,4 @@ class Crossings(NamedTuple):
 
     def select(self, index: NDArray[np.intp]) -> Crossings:
         """Those of some boxes."""
-        return Crossings(*(part[index] for part in self))
+        return Crossings(self.low[index], self.high[index], self.crosses[index])
