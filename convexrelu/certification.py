@@ -183,11 +183,10 @@ def certify(
     Raises
     ------
     ValueError
-        For bad data, a network that does not fit them, one with a bias or intercept that the problem
-        forbids, one that computes something else than its weights say, as with a hook, or an unknown option.
+        For bad data, a network that does not fit them or has a bias or intercept that the problem forbids, one that
+        computes something else than its weights say, as with a hook, or an unknown option.
     KeyboardInterrupt
-        If interrupted before `improve` has begun. Later on, `improved` has the best network so far, with
-        ``Status.INTERRUPTED``, and bounds are those that are known by then.
+        Before `improve` has begun; later, `improved` has the best network so far, with ``Status.INTERRUPTED``.
 
     Notes
     -----

@@ -80,7 +80,8 @@ class CornerTables:
             u, mean = self._mean_corner(p, current, step, left)
             t, hopeful = self._judge(u, mean, left)
             self._clip(p[~hopeful], current[~hopeful], left[~hopeful])
-            left, p, current, u, t = (part[hopeful] for part in (left, p, current, u, t))
+            left, p, current = left[hopeful], p[hopeful], current[hopeful]
+            u, t = u[hopeful], t[hopeful]
             steep = _STEEPNESS * t / self._down.widths[left]
             slopes = np.clip(0.5 + steep, 0.0, 1.0) * self._down.crosses[left]
             units = u / norms(u)[:, None]
