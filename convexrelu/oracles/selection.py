@@ -16,6 +16,7 @@ from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import Oracle
 from convexrelu.oracles.bounds.branch_and_bound import BranchAndBoundOracle
+from convexrelu.oracles.bounds.compiled import is_compiled
 from convexrelu.oracles.bounds.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.exact.cells import CellOracle
 from convexrelu.oracles.exact.line import Line, LineOracle
@@ -32,7 +33,7 @@ from convexrelu.oracles.reductions.output_rank import OutputRankOracle
 from convexrelu.oracles.search.general import GeneralSearchOracle
 from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.patterns.enumerate import RowSpace
-from convexrelu.problem.sample_coordinates import LOW_RANK, has_low_rank
+from convexrelu.problem.sample_coordinates import has_low_rank
 
 __all__ = ["ORACLES", "OraclePair", "check_oracle", "choose_oracles", "program_oracle"]
 
@@ -55,9 +56,10 @@ _LIMITED = ("auto", "quick", "spike_free")
 _AUTO_ARCS = 4_500_000
 # Sweeps of at most this many arcs also find the cuts.
 _HEURISTIC_ARCS = 100_000
-# "auto" tries branch and bound up to this rank, for about ten seconds per dual point.
-_AUTO_RANK = LOW_RANK
-_AUTO_WORK = 2e8
+# "auto" tries branch and bound up to this rank, for about ten seconds per dual point, or half a second where that is
+# predicted not to suffice.
+_AUTO_RANK = 12
+_AUTO_WORK = 2e10 if is_compiled() else 2e9
 # Starts of the first search for cuts. From 512 on, the first bound follows the first network after 0.3 to 0.5 s instead
 # of 0.1 to 0.2 s, and a gap of 1e-2 takes 1.4 times as long in the median; of 1e-3, as long (concrete, energy, housing
 # and two teachers of 300 and 1000 samples).
@@ -122,8 +124,8 @@ def choose_oracles(
         short sweep.
 
         ``"auto"``: two cones on spike-free data; a sweep at ranks up to 3 (at rank 3 up to about 1500 samples); branch
-        and bound at ranks up to 8, for about ten seconds, and an estimate by search if its bound is not tight enough;
-        search at higher ranks.
+        and bound at ranks up to 12, for about ten seconds where random dives predict that these may suffice, and an
+        estimate by search if its bound is not tight enough; search at higher ranks.
         ``"sweep"``, ``"cells"``: exact, by a sweep (rank 3) or a list of all cells. ``"branch_and_bound"``: a
         proof, without a limit on time. ``"semidefinite"``: a proof by relaxation, for few samples.
         ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which also finds the cuts (or by a
@@ -338,8 +340,7 @@ class _Selector:
         if self.method == "sweep":
             work, outputs = float(_AUTO_PROOFS * _AUTO_ARCS), _SWEPT_OUTPUTS
         else:
-            rows = len(self.design) * (1 if self.slope == 0.0 else 2)
-            work, outputs = _AUTO_WORK / rows, _AUTO_OUTPUTS
+            work, outputs = _AUTO_WORK, _AUTO_OUTPUTS
         prover = self._ray_prover(scalar, _AUTO_WORK / _AUTO_PROOFS)
         return HybridOracle(self._fan(prover, work, outputs))
 

@@ -9,7 +9,7 @@ from tests.oracles.data import GAUSSIAN
 
 RNG = np.random.default_rng(0)
 PLANE, SPACE, MANY = (RNG.standard_normal(shape) for shape in ((8, 2), (8, 3), (500, 3)))
-TOO_MANY, FOUR, NINE = (RNG.standard_normal(shape) for shape in ((1600, 3), (10, 4), (10, 9)))
+TOO_MANY, FOUR, HIGH = (RNG.standard_normal(shape) for shape in ((1600, 3), (10, 4), (20, 13)))
 SPIKE_FREE = np.eye(4)
 ON_LINE = np.column_stack([np.linspace(-1.0, 1.0, 7), np.full(7, 300.0)])
 TWO_FEATURES = np.column_stack([PLANE - PLANE.mean(axis=0), np.full(8, 300.0)])
@@ -34,12 +34,12 @@ def structure(oracle):
         ("auto", MANY, {}, "Sweep", "Search"),
         ("auto", TOO_MANY, {}, "Hybrid(BranchAndBound)", "Search"),
         ("auto", FOUR, {}, "Hybrid(BranchAndBound)", "Search"),
-        ("auto", NINE, {}, "Search", "Search"),
+        ("auto", HIGH, {}, "Search", "Search"),
         ("auto", SPIKE_FREE, {}, "SpikeFree", "same"),
         ("auto", SPIKE_FREE, LEAKY, "Hybrid(Mirrored(BranchAndBound))", "GeneralSearch"),
         ("auto", SPACE, LEAKY, "Mirrored(Sweep)", "same"),
         ("auto", MANY, LEAKY, "Mirrored(Sweep)", "GeneralSearch"),
-        ("auto", NINE, LEAKY, "GeneralSearch", "GeneralSearch"),
+        ("auto", HIGH, LEAKY, "GeneralSearch", "GeneralSearch"),
         ("auto", PLANE, TWO, "OutputRank(Sweep, Planar)", "same"),
         ("auto", SPACE, TWO, SEVERAL_BY_FAN, "GeneralSearch"),
         (
@@ -49,7 +49,7 @@ def structure(oracle):
             "OutputRank(Hybrid(BranchAndBound), Hybrid(Fan(BranchAndBound)))",
             "GeneralSearch",
         ),
-        ("auto", NINE, TWO, "OutputRank(GeneralSearch, GeneralSearch)", "GeneralSearch"),
+        ("auto", HIGH, TWO, "OutputRank(GeneralSearch, GeneralSearch)", "GeneralSearch"),
         ("auto", ON_LINE, FREE, "Line", "same"),
         ("auto", ON_LINE, FREE | TWO | LEAKY, "Line", "same"),
         ("auto", ON_LINE, {}, "Sweep", "same"),
@@ -120,7 +120,7 @@ def test_one_sweep_is_built(monkeypatch, design, options):
         ("auto", 500, 3, "sweep", "search"),
         ("auto", 10, 4, "branch_and_bound", "search"),
         ("auto", 300, 8, "search", "search"),  # not settled in time
-        ("auto", 10, 9, "search", "search"),
+        ("auto", 20, 13, "search", "search"),
         ("sweep", 8, 3, "sweep", "sweep"),
         ("cells", 8, 3, "cells", "search"),
         ("branch_and_bound", 8, 3, "branch_and_bound", "search"),

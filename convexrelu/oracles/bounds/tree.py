@@ -11,7 +11,8 @@ from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.bounds.boxes import Boxes
 from convexrelu.oracles.bounds.compiled import CompiledBound, corner_bound
-from convexrelu.oracles.bounds.corner_bound import ABOVE
+from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
+from convexrelu.oracles.bounds.dives import predicted_boxes
 
 __all__ = ["Goal", "Tree", "rounding_of"]
 
@@ -64,7 +65,8 @@ class Tree:
         self._units = _power_of_two(rows), _power_of_two(v)
         rows, v = rows / self._units[0], v / self._units[1]
         self._axes = np.linalg.eigh((rows * np.abs(v)[:, None]).T @ rows)[1]
-        self._bound = corner_bound(rows @ self._axes, v)
+        self._samples = rows @ self._axes, v
+        self._bound = corner_bound(*self._samples)
         self._turn = _TURN_COMPILED if isinstance(self._bound, CompiledBound) else _TURN_NUMPY
         # Boxes are closed a little above the target, so that rounding keeps none open.
         self._rounding = rounding_of(rows.shape) * lipschitz_constant(rows, v)
@@ -85,7 +87,7 @@ class Tree:
 
     def grow(self, max_work: float = math.inf) -> float:
         """Explore the boxes with the largest bounds for a while; return the work done."""
-        target = self._scaled(self._goal.target) + self._rounding
+        target = self._target
         order = np.argsort(-self._open.bounds, kind="stable")
         taken, rest = self._open.select(order[:_AT_ONCE]), self._open.select(order[_AT_ONCE:])
         found = self._bound.explore(taken, target, min(max_work, self._turn))
@@ -99,6 +101,16 @@ class Tree:
             self._goal.found = value
             self.witnesses.append(self._axes @ found.witness)
         return found.work
+
+    def predicted_work(self) -> float:
+        """Estimate of the work that is left, if boxes are about as expensive as those before."""
+        bound = CornerBound(*self._samples)
+        left = predicted_boxes(bound, self._open, self._target)
+        return left * self.work / max(1, self.n_boxes)
+
+    @property
+    def _target(self) -> float:
+        return self._scaled(self._goal.target) + self._rounding
 
     def _scaled(self, value: float) -> float:
         return value / self._units[0] / self._units[1]

@@ -1,0 +1,41 @@
+"""Predictions of the work that branch and bound takes."""
+
+import math
+
+import numpy as np
+
+from convexrelu.oracles import BranchAndBoundOracle
+from convexrelu.oracles.bounds.boxes import Boxes
+from convexrelu.oracles.bounds.corner_bound import CornerBound
+from convexrelu.oracles.bounds.dives import predicted_boxes
+
+
+def gaussian(n, rank, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, rank)), rng.standard_normal(n)
+
+
+def test_predictions_are_right_on_average():
+    rows, v = gaussian(40, 4)
+    bound = CornerBound(rows, v)
+    cube = Boxes.of_cube(4, math.inf)
+    target = 1.001 * BranchAndBoundOracle(rows, random_state=0)(v).bound
+    whole = bound.explore(cube, target, math.inf)
+    assert len(whole.left.faces) == 0 and whole.n_boxes > 100
+    predictions = [predicted_boxes(bound, cube, target, seed) for seed in range(40)]
+    # The standard error of the mean of 40 is below a tenth.
+    assert 0.7 * whole.n_boxes < np.mean(predictions) < 1.4 * whole.n_boxes
+
+
+def test_nothing_is_left_without_boxes():
+    rows, v = gaussian(10, 3)
+    none = Boxes.of_cube(3, math.inf).select(np.zeros(6, dtype=bool))
+    assert predicted_boxes(CornerBound(rows, v), none, 1.0) == 0.0
+
+
+def test_hopeless_proofs_are_given_up_early():
+    rows, v = gaussian(100, 10)
+    max_work = 1e8
+    report = BranchAndBoundOracle(rows, max_work=max_work, random_state=0)(v)
+    assert report.is_proof and report.bound > 1.01 * report.values[0]
+    assert report.work < 0.7 * max_work
