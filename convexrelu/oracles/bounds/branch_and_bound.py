@@ -21,8 +21,7 @@ __all__ = ["BranchAndBoundOracle"]
 _TINY = float(np.finfo(np.float64).tiny)
 
 _N_WITNESSES = 64  # as for sweeps
-# Part of the work after which it is predicted whether the rest suffices, and how far beyond it a prediction is believed.
-_TRIAL, _TOO_MUCH = 0.05, 3.0
+_TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
 
 
 class BranchAndBoundOracle:
@@ -48,7 +47,7 @@ class BranchAndBoundOracle:
         Stop where the bound is below ``1 + rtol`` times the largest value found, unless a level is given.
     max_work : float
         Work after which to stop, about the number of additions; compiled code does some 10⁹ in a second, NumPy a tenth.
-        Where random dives predict that three times as much would not suffice, it stops after a twentieth.
+        Where random dives predict that it does not suffice, it stops after a twentieth.
     random_state : int, RandomState or None
         Seed of the default search.
 
@@ -109,10 +108,11 @@ class BranchAndBoundOracle:
             tree = max(trees, key=lambda tree: tree.bound)
             if tree.bound <= goal.target or not tree.can_improve:
                 break
-            left -= tree.grow(left)
+            left -= tree.grow(_TRIAL * left if undecided else left)
             if undecided and left < (1 - _TRIAL) * self.max_work:
                 undecided = False
-                if sum(tree.predicted_work() for tree in trees) > _TOO_MUCH * left:
+                n_boxes = sum(tree.predicted_boxes() for tree in trees)
+                if n_boxes * tree.work > left * tree.n_boxes:  # most predictions are too low
                     break
         return self._report(v, found, trees)
 

@@ -102,11 +102,9 @@ class Tree:
             self.witnesses.append(self._axes @ found.witness)
         return found.work
 
-    def predicted_work(self) -> float:
-        """Estimate of the work that is left, if boxes are about as expensive as those before."""
-        bound = CornerBound(*self._samples)
-        left = predicted_boxes(bound, self._open, self._target)
-        return left * self.work / max(1, self.n_boxes)
+    def predicted_boxes(self) -> float:
+        """Estimate of the number of boxes that are left to examine."""
+        return predicted_boxes(CornerBound(*self._samples), self._open, self._target)
 
     @property
     def _target(self) -> float:

@@ -16,15 +16,15 @@ def gaussian(n, rank, seed=0):
 
 
 def test_predictions_are_right_on_average():
-    rows, v = gaussian(40, 4)
-    bound = CornerBound(rows, v)
-    cube = Boxes.of_cube(4, math.inf)
-    target = 1.001 * BranchAndBoundOracle(rows, random_state=0)(v).bound
+    rows, v = gaussian(60, 5)
+    report = BranchAndBoundOracle(rows, random_state=0)(v)
+    bound, cube = CornerBound(rows, report.signs[0] * v), Boxes.of_cube(5, math.inf)
+    target = 1.001 * report.bound
     whole = bound.explore(cube, target, math.inf)
-    assert len(whole.left.faces) == 0 and whole.n_boxes > 100
-    predictions = [predicted_boxes(bound, cube, target, seed) for seed in range(40)]
-    # The standard error of the mean of 40 is below a tenth.
-    assert 0.7 * whole.n_boxes < np.mean(predictions) < 1.4 * whole.n_boxes
+    assert len(whole.left.faces) == 0 and whole.n_boxes > 40
+    predictions = [predicted_boxes(bound, cube, target, seed) for seed in range(12)]
+    error = np.std(predictions) / 12**0.5
+    assert abs(np.mean(predictions) - whole.n_boxes) < 0.05 * whole.n_boxes + 4 * error
 
 
 def test_nothing_is_left_without_boxes():
@@ -34,7 +34,7 @@ def test_nothing_is_left_without_boxes():
 
 
 def test_hopeless_proofs_are_given_up_early():
-    rows, v = gaussian(100, 10)
+    rows, v = gaussian(60, 12)
     max_work = 1e8
     report = BranchAndBoundOracle(rows, max_work=max_work, random_state=0)(v)
     assert report.is_proof and report.bound > 1.01 * report.values[0]
