@@ -16,15 +16,15 @@ def gaussian(n, rank, seed=0):
 
 
 def test_predictions_are_right_on_average():
-    rows, v = gaussian(60, 5)
+    rows, v = gaussian(40, 4)
     report = BranchAndBoundOracle(rows, random_state=0)(v)
-    bound, cube = CornerBound(rows, report.signs[0] * v), Boxes.of_cube(5, math.inf)
+    bound, cube = CornerBound(rows, report.signs[0] * v), Boxes.of_cube(4, math.inf)
     target = 1.001 * report.bound
     whole = bound.explore(cube, target, math.inf)
     assert len(whole.left.faces) == 0 and whole.n_boxes > 40
     predictions = [predicted_boxes(bound, cube, target, seed) for seed in range(12)]
     error = np.std(predictions) / 12**0.5
-    assert abs(np.mean(predictions) - whole.n_boxes) < 0.05 * whole.n_boxes + 4 * error
+    assert abs(np.mean(predictions) - whole.n_boxes) < 0.05 * whole.n_boxes + 5 * error
 
 
 def test_nothing_is_left_without_boxes():
