@@ -49,7 +49,7 @@ from convexrelu.oracles.bounds.kinks import Kinks
 
 __all__ = ["ABOVE", "N_FREE", "CornerBound", "Examined", "Explored"]
 
-# Measured on recorded dual points (benchmarks/pricing/bench_corner_bound.py); bounds hold for any numbers.
+# Measured on recorded dual points (`benchmarks.pricing.bench_real_proofs`); bounds hold for any numbers.
 N_FREE = 9  # coordinates whose ends are enumerated
 _CHORD_STEPS = 2
 _POINT_STEPS = 3
