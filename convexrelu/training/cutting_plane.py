@@ -169,7 +169,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _begin_with_all(self, networks: Iterable[TwoLayerNetwork]) -> None:
         try:
             for network in networks:
-                self._uncertified = network
+                self._uncertified = network if self._start is None else None
                 self._begin_with(network)
                 self._uncertified = None
                 if self.settles:  # the next ones hardly predict better
@@ -387,7 +387,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _keep(self, candidate: TwoLayerNetwork, outputs: Array | None = None) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""
         outputs = candidate.predict(self.problem.X) if outputs is None else outputs
-        before, now = self._objective, self.problem.objective(candidate)
+        before, now = self._objective, self.problem.objective_with(candidate, outputs)
         better = now < before * (1 - 1e-12)
         narrower = candidate.width < self._best.width
         if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):

@@ -179,6 +179,7 @@ def test_an_interruption_leaves_the_best_network(monkeypatch, call):
         return
     result = minimum_norm(X, y, random_state=0)
     assert result.status.name == "INTERRUPTED"
-    assert result.n_iter == len(result.history) == 2
+    # A program whose solution misses the targets has no certificate.
+    assert 1 <= len(result.history) <= result.n_iter == 2
     np.testing.assert_allclose(result.network.predict(X), y, atol=1e-5)
     assert result.certificate.lower_bound <= result.certificate.objective

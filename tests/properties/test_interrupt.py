@@ -163,7 +163,7 @@ def test_an_interruption_of_the_first_pricing_leaves_the_start(monkeypatch):
 @pytest.mark.parametrize("call", [1, 2])
 def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, whole, call):
     """The estimate of the rounds is what is left."""
-    interrupt(monkeypatch, Tree, "sweep", call)
+    interrupt(monkeypatch, Tree, "grow", call)
     result = train(SMALL, **FROM_NOTHING, max_iter=1)
     assert (result.status, result.n_iter) == (Status.INTERRUPTED, 1)
     assert result.certificate.objective == whole.history[1].objective

@@ -152,7 +152,7 @@ def test_pruning_stops_with_a_network_of_the_same_outputs(clock):
 def test_an_estimator_prunes_in_its_time(clock, monkeypatch):
     X, y, _ = data(12, 2)
     model = ConvexReLURegressor(0.01, minimal=True, time_limit=10.0, random_state=0)
-    assert model._training_options()["time_limit"] == 9.0
+    assert model._seconds_to_train(clock.now + 10.0) == 9.0
     clock.charge(ConvexReLURegressor, "_checked", 20.0)
     left = []
 

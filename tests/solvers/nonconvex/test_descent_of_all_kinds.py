@@ -234,7 +234,8 @@ def test_polishing_goes_on_from_a_network(activation, hidden_bias):
     )
     network = polish(problem, start)
     assert problem.objective(network) < problem.objective(start)
-    assert problem.objective(polish(problem, network)) <= problem.objective(network)
+    again = problem.objective(polish(problem, network))
+    assert again <= problem.objective(network) * (1 + 1e-14)  # objectives are rounded
     assert network.width <= 10
 
 
