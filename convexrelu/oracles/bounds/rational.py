@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes
-from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound, Examined
+from convexrelu.oracles.bounds.corner_bound import CornerBound, Examined
 
 __all__ = ["fractions", "shows_bound"]
 
 _CHUNK = 512  # boxes
 _BOX_BITS = 41  # corners are multiples of 2^-41, the limit for halving sides
 _BITS = 50  # of slopes and of unit vectors
+_TOO_NEAR = 1 - 1e-14  # of the level: where floats find this value, boxes shrink to nothing
 _SHRINK = 1 - 2.0**-44  # of unit vectors, so that none is longer than one
 
 
@@ -119,7 +120,7 @@ class _Cover:
             self.n_boxes += len(last.faces)
             with np.errstate(all="ignore"):
                 found = self._bound.examine(last, self._target)
-            if found.value > ABOVE * self._target or self.n_boxes > max_boxes:
+            if found.value > _TOO_NEAR * self._target or self.n_boxes > max_boxes:
                 return False
             left = self._left(found)
             last, across = last.select(left), found.errors[left].argmax(axis=1)
