@@ -249,7 +249,7 @@ PARAMETERS = (
         f"{_one_of(ORACLES)}, Oracle or OracleFactory",
         'Oracle that certifies ``patterns="cutting_plane"``. ``"auto"`` is the one of `effort`: for ``"certify"``, one '
         "that proves where this takes seconds (with a hidden bias: one feature, and two up to about 1500 samples, by a "
-        "sweep; up to seven features by branch and bound, if that is tight enough in time), and estimates by search "
+        "sweep; up to eleven features by branch and bound, if that is tight enough in time), and estimates by search "
         "otherwise. For the other names see :func:`~convexrelu.oracles.selection.choose_oracles`; for a custom oracle "
         "see :doc:`/guides/write_an_oracle`.",
         default="auto",

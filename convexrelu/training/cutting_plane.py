@@ -59,8 +59,8 @@ _SETTLED = 0.01
 _AS_GOOD = 1e-3
 # Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
-# Fraction of the tolerance that an estimate claims at least. At the default, one search falls short by up to a tenth of
-# it (`benchmarks.pricing.bench_estimates`).
+# Fraction of the tolerance that an estimate claims at least: a search knows no more. No measurement decides between
+# such fractions; `benchmarks.pricing.bench_estimates` counts what is refuted.
 _CLAIMED_SHARE = 0.2
 # Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
 _ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
