@@ -32,6 +32,7 @@ _HOME = {
     "TwoLayerNetwork": "networks",
     "certify": "certification",
     "regularization_path": "training",
+    "show_versions": "_utils.versions",
     "train": "training",
 }
 
@@ -55,10 +56,12 @@ __all__ = [
     "__version__",
     "certify",
     "regularization_path",
+    "show_versions",
     "train",
 ]
 
 if TYPE_CHECKING:
+    from convexrelu._utils.versions import show_versions
     from convexrelu.certificates.certificate import Certificate
     from convexrelu.certification import NetworkCertificate, certify
     from convexrelu.estimators.classifier import ConvexReLUClassifier
