@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from convexrelu._utils.deadlines import part_before, product_fits, seconds_befor
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.certificates.proof_file import gap_to_prove, save_proof
 from convexrelu.certificates.rational import verified
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -65,6 +67,8 @@ class NetworkCertificate(Certificate):
     improved : Result or None
         Result of training from this network, if requested. The global bound is then the better one of the
         two.
+    network, problem : TwoLayerNetwork, TrainingProblem
+        What was certified, for which problem.
 
     See Also
     --------
@@ -94,12 +98,24 @@ class NetworkCertificate(Certificate):
     n_linear: int
     n_mixed: int
     improved: Result | None = field(default=None, repr=False)
+    network: TwoLayerNetwork | None = field(default=None, repr=False, compare=False)
+    problem: TrainingProblem | None = field(default=None, repr=False, compare=False)
 
     @property
     def cell_gap(self) -> float:
         """``(objective − cell_lower_bound) / |objective|``, but at least zero: relative, like `relative_gap`."""
         gap = self.objective - self.cell_lower_bound
         return gap / abs(self.objective) if gap > 0 else 0.0
+
+    def save_proof(self, path: str | os.PathLike[str], **options: Any) -> float:
+        """Write a proof of the global gap to a file, and return that gap; see :meth:`Result.save_proof`."""
+        if self.problem is None:
+            raise ValueError(
+                "this certificate does not know its problem; use certificates.save_proof"
+            )
+        options.setdefault("relative_gap", gap_to_prove(self))
+        dual = None if self.improved is None else self.improved.dual
+        return save_proof(path, self.problem, self.network, dual=dual, **options)
 
     def __str__(self) -> str:
         lines = [
@@ -304,6 +320,8 @@ def certify(
             n_linear=n_linear,
             n_mixed=n_mixed,
             improved=improved,
+            network=network,
+            problem=given,
         )
 
 

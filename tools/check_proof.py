@@ -3,120 +3,93 @@
 
     python check_proof.py PROOF X Y [WEIGHTS]
 
-PROOF is a file written by `save_proof` of convexrelu; X, Y and WEIGHTS are the training data, `.npy` or text with commas.
-The format, and what is proved, is on the page "Proofs in files" of the documentation. This program shares no code with the
-library and needs Python's standard library only. It prints what is proved and exits with 0, or says what is wrong and
-exits with 1.
+PROOF is a file that `save_proof` of convexrelu wrote; X, Y and WEIGHTS are the training data, as `.npy` or as text with
+commas. The page "Proofs in files" of the documentation has the format and what is proved. This program shares no code
+with the library and needs only Python's standard library. It exits with 0 if it has proved what it prints, else with 1.
 """
 
 import hashlib
+import io
 import json
 import math
 import re
 import struct
 import sys
-from array import array
 from fractions import Fraction
+from itertools import product
 from operator import mul
+from pathlib import Path
 
 MAGIC = b"convexrelu proof 1\n"
-LEAF_1, LEAF_2, CUT_1, CUT_2 = 252, 253, 254, 255  # slopes of one or two bytes
-UNIT = 2**15 - 1  # length of the unit vectors of records
+LEAF, CUT = 252, 254  # first byte of records with slopes of one byte; one more: of two bytes
+UNIT = 2**15 - 1  # length of the unit vectors in records
 GRID = 2**1200  # terms of the lower bound are multiples of its inverse
-LOSSES = "squared_error absolute_error quantile huber hinge squared_hinge".split()
-KEYS = "alpha basis bits bound data dual hidden_bias intercept loss lower_bound network objective parameter".split()
-
-
-class Refused(Exception):
-    """The proof, or the data, are not as they should be."""
+# Of each loss: the value by f - y, the margin and the parameter; the domain of the conjugate; whether it has a square.
+LOSSES = {
+    "squared_error": (lambda r, m, c: r * r / 2, lambda y, c: (-math.inf, math.inf), True),
+    "absolute_error": (lambda r, m, c: abs(r), lambda y, c: (-1, 1), False),
+    "quantile": (lambda r, m, c: max(-c * r, (1 - c) * r), lambda y, c: (-c, 1 - c), False),
+    "huber": (lambda r, m, c: r * r / 2 if abs(r) <= c else c * (abs(r) - c / 2), lambda y, c: (-c, c), True),
+    "hinge": (lambda r, m, c: m, lambda y, c: (min(-y, 0), max(-y, 0)), False),
+    "squared_hinge": (lambda r, m, c: m * m / 2, lambda y, c: (-math.inf, 0) if y > 0 else (0, math.inf), True),
+}
 
 
 def require(condition, message):
     if not condition:
-        raise Refused(message)
-
-
-# ---- Data -----------------------------------------------------------------------------------------
-
-
-def read_array(path):
-    """Shape and entries, by rows, of an array of one or two dimensions, as floats."""
-    with open(path, "rb") as file:
-        content = file.read()
-    shape, values = (read_npy if content[:6] == b"\x93NUMPY" else read_text)(content)
-    require(len(shape) in (1, 2) and len(values) == math.prod(shape), f"{path}: wrong size")
-    require(all(map(math.isfinite, values)), f"{path}: an entry is not finite")
-    return shape, values
+        raise ValueError(message)
 
 
 def read_npy(content):
+    """Shape of an array, and its entries row by row."""
     start, code = (10, "<H") if content[6] == 1 else (12, "<I")
     end = start + struct.unpack(code, content[8:start])[0]
     header = content[start:end].decode("latin1")
-    kind = re.search(r"'descr': '([<|])([fiub])([1248])'", header)
-    require(kind, "X, Y and WEIGHTS must be arrays of numbers, in little-endian order")
-    code = {"f4": "f", "f8": "d", "b1": "?"}.get(kind[2] + kind[3])
-    code = code or {"1": "b", "2": "h", "4": "i", "8": "q"}[kind[3]]
-    code = code.upper() if kind[2] == "u" else code
+    kind = re.search(r"'descr': '[<|]([fiu][1248])'", header)
+    require(kind, "an array is not of little-endian numbers")
+    code = "fdbhiqBHIQ"["f4f8i1i2i4i8u1u2u4u8".index(kind[1]) // 2]
     shape = tuple(map(int, re.findall(r"\d+", re.search(r"'shape': \(([^)]*)\)", header)[1])))
-    size = len(content[end:]) // int(kind[3])
-    values = [float(x) for x in struct.unpack(f"<{size}{code}", content[end:])]
+    values = struct.unpack(f"<{math.prod(shape)}{code}", content[end:])
     if "'fortran_order': True" in header and len(shape) == 2:
         values = [x for i in range(shape[0]) for x in values[i :: shape[0]]]
-    return shape, values
+    return shape, list(map(float, values))
 
 
 def read_text(content):
-    """Lines of numbers with commas or spaces between them; a first line of names is left out."""
-    lines = [line.replace(",", " ").split() for line in content.decode("utf-8-sig").splitlines()]
-    lines = [line for line in lines if line]
-    try:
-        [float(word) for word in lines[0]]
-    except ValueError:
-        del lines[0]
-    rows = [[float(word) for word in line] for line in lines]
-    require(len({len(row) for row in rows}) == 1, "lines of a text file have unequal lengths")
-    shape = (len(rows),) if len(rows[0]) == 1 else (len(rows), len(rows[0]))
-    return shape, [x for row in rows for x in row]
+    """Lines of numbers; a first line of names is left out."""
+    lines = [line.split() for line in content.decode("utf-8-sig").replace(",", " ").splitlines() if line.strip()]
+    lines = lines[1:] if re.search("[A-Za-z_]{2}", lines[0][0]) else lines
+    require(len(set(map(len, lines))) == 1, "lines of a text file have unequal lengths")
+    return (len(lines), len(lines[0])), [float(word) for line in lines for word in line]
 
 
-def checked_data(header, name, path, columns=None):
-    """The entries of a file, if it is the one that the proof is about."""
-    shape, values = read_array(path)
-    checksum, expected = header["data"][name]
-    if len(expected) == 2 == len(shape) + 1:  # a text file of a single feature
-        shape = (shape[0], 1)
-    if len(expected) == 1 and shape[1:] == (1,):
-        shape = shape[:1]
-    require(list(shape) == expected, f"{name} has shape {shape}, the proof is for {expected}")
-    packed = array("d", values)
-    if sys.byteorder == "big":
-        packed.byteswap()
-    found = hashlib.sha256(packed.tobytes()).hexdigest()
-    require(found == checksum, f"{name}: SHA-256 of the entries is {found}, not {checksum}")
-    return values
-
-
-# ---- Numbers of the header ------------------------------------------------------------------------
+def entries(header, name, path):
+    """The entries of a file of data as fractions, if it is the one that the proof is about."""
+    content, (checksum, expected) = Path(path).read_bytes(), header["data"][name]
+    shape, values = (read_npy if content[:6] == b"\x93NUMPY" else read_text)(content)
+    found, wanted = (list(s[:1] if list(s[1:]) == [1] else s) for s in (shape, expected))  # (n, 1) is (n,)
+    require(found == wanted and all(map(math.isfinite, values)), f"{name} has shape {shape}, not {expected}, or nan")
+    found = hashlib.sha256(struct.pack(f"<{len(values)}d", *values)).hexdigest()
+    require(found == checksum, f"SHA-256 of {name} is {found}, but the proof is for {checksum}")
+    return list(map(Fraction, values))
 
 
 def exact(text):
-    """A hexadecimal float as a Fraction."""
+    """A hexadecimal float as a fraction."""
     value = float.fromhex(text)
     require(math.isfinite(value) and value.hex() == text, f"{text} is no hexadecimal float")
     return Fraction(value)
 
 
 def ratio(text):
-    above, below = text.split("/")
-    value = Fraction(int(above, 16), int(below, 16))
+    value = Fraction(*(int(part, 16) for part in text.split("/")))
     require(f"{value.numerator:x}/{value.denominator:x}" == text, "a fraction is not reduced")
     return value
 
 
 def integers(values):
     """Fractions times their common denominator, and that."""
-    scale = math.lcm(*(value.denominator for value in values)) if values else 1
+    scale = math.lcm(*(value.denominator for value in values))
     return [value.numerator * (scale // value.denominator) for value in values], scale
 
 
@@ -124,296 +97,201 @@ def dot(a, b):
     return sum(map(mul, a, b))
 
 
-# ---- Losses: value, conjugate, and domain of the conjugate -----------------------------------------
-
-
-def loss_value(name, c, f, y):
-    r = f - y
-    if name == "squared_error":
-        return r * r / 2
-    if name == "absolute_error":
-        return abs(r)
-    if name == "quantile":
-        return max(-c * r, (1 - c) * r)
-    if name == "huber":
-        return min(abs(r), c) * (abs(r) - min(abs(r), c) / 2)
-    margin = max(0, 1 - y * f)
-    return margin if name == "hinge" else margin * margin / 2
-
-
-def conjugate(name, c, z, y):
-    """The conjugate at z, or None outside its domain."""
-    low, high = {
-        "squared_error": (z, z),
-        "absolute_error": (-1, 1),
-        "quantile": (-c, 1 - c),
-        "huber": (-c, c),
-        "hinge": (min(-y, 0), max(-y, 0)),
-        "squared_hinge": (z if y > 0 else 0, z if y < 0 else 0),
-    }[name]
-    if not low <= z <= high:
-        return None
-    square = z * z / 2 if name in ("squared_error", "huber", "squared_hinge") else 0
-    return square + z * y
-
-
-# ---- The two sides of the gap -----------------------------------------------------------------------
-
-
 def objective(header, rows, y, weights):
-    """The objective of the network: fit plus half of alpha times the sum of squares."""
-    net = header["network"]
-    inner = [[exact(t) for t in row] for row in net["hidden_weights"]]
-    bias, outer = ([exact(t) for t in net[name]] for name in ("hidden_bias", "output_weights"))
-    intercept, width = exact(net["output_bias"]), len(outer)
-    require(len(inner) == len(bias) == width, "the network has parts of unequal length")
-    require(all(len(row) == len(rows[0]) for row in inner), "the network has other inputs")
-    require(header["hidden_bias"] or not any(bias), "the network has a bias, the problem has none")
+    """Weighted losses plus alpha/2 times the sum of squares of all weights and hidden biases."""
+    parts, d = header["network"], len(rows[0])
+    inner = [list(map(exact, row)) for row in parts["hidden_weights"]]
+    bias, outer = list(map(exact, parts["hidden_bias"])), list(map(exact, parts["output_weights"]))
+    intercept, width = exact(parts["output_bias"]), len(outer)
+    require(len(inner) == len(bias) == width and {d} >= set(map(len, inner)), "the network has wrong shapes")
+    require(header["hidden_bias"] or not any(bias), "the network has hidden biases")
     require(header["intercept"] or not intercept, "the network has an intercept")
-    flat_x, x_scale = integers([x for row in rows for x in row])
-    flat, scale = integers([w for row in inner for w in row] + bias)
-    d = len(rows[0])
-    units = [flat[j * d : (j + 1) * d] for j in range(width)]
-    biases = [b * x_scale for b in flat[width * d :]]
+    X, x_scale = integers([x for row in rows for x in row])
+    W, scale = integers([w for row in inner for w in row] + bias)
     a, a_scale = integers(outer)
-    fit = Fraction(0)
+    units = [(W[j * d : j * d + d], W[width * d + j] * x_scale) for j in range(width)]
+    total, value = Fraction(0), LOSSES[header["loss"]][0]
     for i, (target, weight) in enumerate(zip(y, weights)):
-        x = flat_x[i * d : (i + 1) * d]
-        hidden = [max(0, dot(unit, x) + b) for unit, b in zip(units, biases)]
+        hidden = [max(0, dot(w, X[i * d : i * d + d]) + b) for w, b in units]
         f = Fraction(dot(a, hidden), scale * x_scale * a_scale) + intercept
-        fit += weight * loss_value(header["loss"], header["c"], f, target)
-    penalty = sum(w * w for part in (*inner, bias, outer) for w in part)
-    return fit + exact(header["alpha"]) * penalty / 2
+        total += weight * value(f - target, max(Fraction(0), 1 - target * f), header["c"])
+    squares = sum(w * w for part in (*inner, bias, outer) for w in part)
+    return total + exact(header["alpha"]) * squares / 2
 
 
 def dual_objective(header, v, y, weights):
-    """The dual objective, each of its terms rounded down; for v in the domain and, with an intercept, of sum zero."""
-    require(not header["intercept"] or sum(v) == 0, "the dual point does not have sum zero")
-    total = 0
+    """A lower bound on all objectives if M(v) <= alpha; terms are rounded down."""
+    require(not header["intercept"] or sum(v) == 0, "the sum of the dual point is not zero")
+    total, (_, domain, square) = 0, LOSSES[header["loss"]]
     for value, target, weight in zip(v, y, weights):
-        if weight == 0:
-            require(value == 0, "the dual point is not zero at a sample without weight")
-            continue
-        term = conjugate(header["loss"], header["c"], -value / weight, target)
-        require(term is not None, "the dual point is outside the domain")
-        total += math.floor(-weight * term * GRID)
+        require(weight or not value, "the dual point is not zero at a sample without weight")
+        if weight:
+            z, (low, high) = -value / weight, domain(target, header["c"])
+            require(low <= z <= high, "the dual point is outside the domain")
+            total -= math.ceil(weight * (z * target + (z * z / 2 if square else 0)) * GRID)
     return Fraction(total, GRID)
 
 
-# ---- M(v) ≤ bound: a cover of the sphere by boxes ----------------------------------------------------
+def check_cover(header, rows, v, read):
+    """Whether M(v) <= bound: |sum_i v_i relu(x_i.u)| <= bound |u| for all u = Aw. Returns the number of boxes.
+
+    A is the basis, and w is on a face of the cube, which boxes cover. Rows are x_i A |v_i| as integers.
+    """
+    d, side, columns = len(rows[0]), 2 ** header["bits"], list(zip(*header["basis"]))
+    require(len(columns) == d == len(header["basis"]), "the basis has another shape")
+    require(all(type(x) is int for a in columns for x in a), "the basis is not of integers")
+    for a in columns:  # then the diagonal of A'A dominates, and A is regular
+        require(2 * dot(a, a) > sum(abs(dot(a, b)) for b in columns), "the basis is not a basis")
+    joined = {}
+    for row, value in zip(rows, v):
+        joined[row] = joined.get(row, 0) + value
+    numbers = [abs(value) * x for row, value in joined.items() for x in row]
+    numbers, _ = integers([*numbers, ratio(header["bound"])])
+    samples, count = ([], []), 0
+    for k, value in enumerate(joined.values()):
+        c = [dot(numbers[k * d : k * d + d], a) for a in columns]
+        samples[value < 0].append((c, list(map(abs, c))))
+    bounds = [[numbers[-1] * x for x in a] for a in columns]
+    for positive, negative in (samples, samples[::-1]):
+        for face, end in product(range(d), (side, -side)):
+            lower, upper = [-side] * d, [side] * d
+            lower[face] = upper[face] = end
+            boxes = [(lower, upper, [0] * d, positive, negative)]
+            while boxes:
+                boxes += check_box(*boxes.pop(), bounds, read)
+                count += 1
+    return count
 
 
-class Tree:
-    """Reads the records of one face of the cube after the other, and checks that every box is closed."""
+def check_box(lower, upper, g, positive, negative, bounds, read):
+    """The boxes that are left of a box after its record.
 
-    def __init__(self, header, rows, v, file, left):
-        self.file, self.left, self.n_boxes = file, left, 0
-        basis = header["basis"]
-        d = len(rows[0])
-        require(len(basis) == d and all(len(row) == d for row in basis), "basis: wrong shape")
-        require(all(type(x) is int for row in basis for x in row), "basis: not integers")
-        self.columns = list(zip(*basis))
-        for a in self.columns:  # a matrix with a dominant diagonal is regular
-            products = [abs(dot(a, b)) for b in self.columns]
-            require(2 * dot(a, a) > sum(products), "basis: not nearly orthogonal")
-        joined = {}
-        for row, value in zip(rows, v):
-            joined[row] = joined.get(row, 0) + value
-        # Rows times |v|, in the basis, and the bound, all as integers.
-        weighted = [[abs(value) * x for x in row] for row, value in joined.items()]
-        flat, _ = integers([x for row in weighted for x in row] + [ratio(header["bound"])])
-        self.bound = flat.pop()
-        self.parts = [], []
-        for k, value in enumerate(joined.values()):
-            c = [dot(flat[k * d : (k + 1) * d], column) for column in self.columns]
-            if any(c):
-                self.parts[value < 0].append((c, [abs(x) for x in c]))
-        self.side = 2 ** header["bits"]
-
-    def read(self, size):
-        self.left -= size
-        require(self.left >= 0, "the records end too early")
-        return self.file.read(size)
-
-    def check(self):
-        d = len(self.columns)
-        for up, down in (self.parts, self.parts[::-1]):
-            for face in range(d):
-                for end in (self.side, -self.side):
-                    lower, upper = [-self.side] * d, [self.side] * d
-                    lower[face] = upper[face] = end
-                    self.check_face(lower, upper, up, down)
-        require(self.left == 0, "there are records after the last one")
-
-    def check_face(self, lower, upper, up, down):
-        boxes = [(lower, upper, [0] * len(lower), up, down)]
-        while boxes:
-            self.n_boxes += 1
-            lower, upper, g, up, down = boxes.pop()
-            # Samples without a kink in the box enter the linear function gᵀu, or vanish.
-            middle = [a + b for a, b in zip(lower, upper)]
-            sides = [b - a for a, b in zip(lower, upper)]
-            up, active = kinks(up, middle, sides)
-            down, negative = kinks(down, middle, sides)
-            g = [sum(column) for column in zip(g, *active)]
-            g = [2 * x - sum(column) for x, column in zip(g, zip(g, *negative))]
-            tag = self.read(1)[0]
-            if tag < LEAF_1:
-                require(tag < len(sides) and sides[tag] > 1, "a box is halved that cannot be")
-                cut = (lower[tag] + upper[tag]) // 2
-                above, below = lower.copy(), upper.copy()
-                above[tag] = below[tag] = cut
-                boxes.append((above, upper, g, up, down))
-                boxes.append((lower, below, g, up, down))
-                continue
-            table = self.table(1 + tag % 2, lower, sides, g, up, down)
-            if tag in (LEAF_1, LEAF_2):
-                require(max(table) <= 0, "a leaf is not closed")
-                continue
-            lower, upper = self.clipped(lower, upper, table)
-            if all(a < b or not s for a, b, s in zip(lower, upper, sides)):
-                boxes.append((lower, upper, g, up, down))
-
-    def table(self, size, lower, sides, g, up, down):
-        """P(s) − pᵀs at all corners s, times `one` and UNIT."""
-        one = 256**size - 1
-        slopes = struct.unpack(f"<{len(down)}{'BH'[size - 1]}", self.read(size * len(down)))
-        unit = struct.unpack(f"<{len(g)}h", self.read(2 * len(g)))
-        require(dot(unit, unit) <= UNIT * UNIT, "a vector is longer than one")
-        p = [one * (self.bound * dot(unit, column) - UNIT * x) for column, x in zip(self.columns, g)]
-        for slope, (c, _) in zip(slopes, down):
-            if slope:
-                slope *= UNIT
-                p = [x + slope * y for x, y in zip(p, c)]
-        convex = [0] * 2 ** sum(map(bool, sides))
-        for c, _ in up:
-            convex = [x + t if t > 0 else x for x, t in zip(convex, corners(c, lower, sides))]
-        one *= UNIT
-        return [one * x - t for x, t in zip(convex, corners(p, lower, sides))]
-
-    def clipped(self, lower, upper, table):
-        """The box without strips in which the convex function of the table is at most zero."""
-        lower, upper, bit = lower.copy(), upper.copy(), 1
-        for j, (a, b) in enumerate(zip(lower, upper)):
-            if a == b:
-                continue
-            first = max(x for k, x in enumerate(table) if not k & bit)
-            last = max(x for k, x in enumerate(table) if k & bit)
-            bit *= 2
-            side = b - a
-            from_lower, from_upper = (side * part // 256 for part in self.read(2))
-            if from_lower:
-                require(first <= 0 and (side - from_lower) * first + from_lower * last <= 0, "a cut")
-                lower[j] += from_lower
-            if from_upper:
-                require(last <= 0 and (side - from_upper) * last + from_upper * first <= 0, "a cut")
-                upper[j] -= from_upper
-        return lower, upper
+    Samples without a kink in the box enter g.w, or vanish. The others make P - N, of positive and negative v_i.
+    """
+    middle, sides = [a + b for a, b in zip(lower, upper)], [b - a for a, b in zip(lower, upper)]
+    positive, g = undecided(positive, middle, sides, g, 1)
+    negative, g = undecided(negative, middle, sides, g, -1)
+    tag = read(1)[0]
+    if tag < LEAF:
+        require(tag < len(sides) and sides[tag] > 1, "a box is halved that cannot be")
+        first, second = upper.copy(), lower.copy()
+        first[tag] = second[tag] = (lower[tag] + upper[tag]) // 2
+        return [(a, b, g, positive, negative) for a, b in ((second, upper), (lower, first))]
+    table = corner_table(1 + tag % 2, lower, sides, g, positive, negative, bounds, read)
+    if tag < CUT:
+        require(max(table) <= 0, "a leaf is not closed")
+        return []
+    lower, upper = without_strips(lower, upper, table, read)
+    closed = any(a >= b and side for a, b, side in zip(lower, upper, sides))
+    return [] if closed else [(lower, upper, g, positive, negative)]
 
 
-def kinks(samples, middle, sides):
-    """Samples with a kink in the box, and the rows of those that are positive on all of it."""
-    inside, active = [], []
-    for sample in samples:
-        value, reach = dot(sample[0], middle), dot(sample[1], sides)
+def undecided(samples, middle, sides, g, sign):
+    """Samples with a kink inside a box; the others are added to g where they are positive."""
+    inside = []
+    for c, sizes in samples:
+        value, reach = dot(c, middle), dot(sizes, sides)
         if -reach < value < reach:
-            inside.append(sample)
+            inside.append((c, sizes))
         elif value > 0:
-            active.append(sample[0])
-    return inside, active
+            g = [x + sign * y for x, y in zip(g, c)]
+    return inside, g
+
+
+def corner_table(size, lower, sides, g, positive, negative, bounds, read):
+    """A multiple of P(w) - p.w at the corners w, where p.w <= N(w) + bound |Aw| - g.w for all w.
+
+    p has slopes m from 0 to 1 for the samples of N, and a vector no longer than 1 for the length.
+    """
+    one = 256**size - 1
+    slopes = struct.unpack(f"<{len(negative)}{' BH'[size]}", read(size * len(negative)))
+    unit = struct.unpack(f"<{len(g)}h", read(2 * len(g)))
+    require(dot(unit, unit) <= UNIT * UNIT, "a vector is longer than one")
+    p = [one * (dot(unit, a) - UNIT * x) for a, x in zip(bounds, g)]
+    for m, (c, _) in zip(slopes, negative):
+        p = [x + UNIT * m * y for x, y in zip(p, c)] if m else p
+    linear = corners(p, lower, sides)
+    convex = [0] * len(linear)
+    for c, _ in positive:
+        convex = [x + t if t > 0 else x for x, t in zip(convex, corners(c, lower, sides))]
+    return [one * UNIT * x - t for x, t in zip(convex, linear)]
 
 
 def corners(c, lower, sides):
-    """cᵀs at all corners s of a box."""
+    """c.w at all corners w of a box."""
     values = [dot(c, lower)]
     for x, side in zip(c, sides):
-        if side:
-            x *= side
-            values += [value + x for value in values]
+        values += [value + x * side for value in values] if side else []
     return values
 
 
-# ---- All together ---------------------------------------------------------------------------------
+def without_strips(lower, upper, table, read):
+    """The box without strips at its ends on which a convex function is at most zero, by its values at the corners."""
+    lower, upper, bit = lower.copy(), upper.copy(), 1
+    for j, side in enumerate([b - a for a, b in zip(lower, upper)]):
+        if side:
+            ends = [max(x for k, x in enumerate(table) if bool(k & bit) == up) for up in (0, 1)]
+            widths = [side * part // 256 for part in read(2)]
+            for width, near, far in zip(widths, ends, ends[::-1]):
+                require(not width or near <= 0 >= (side - width) * near + width * far, "a strip is not closed")
+            lower[j], upper[j] = lower[j] + widths[0], upper[j] - widths[1]
+            bit *= 2
+    return lower, upper
 
 
 def read_header(file):
     require(file.readline() == MAGIC, "this is no proof of format 1")
-    line = file.readline()
-    header = json.loads(line)
+    header = json.loads(line := file.readline())
     canonical = json.dumps(header, sort_keys=True, separators=(",", ":")) + "\n"
-    require(canonical.encode("ascii") == line, "the header is not in canonical form")
-    require(sorted(header) == KEYS, "the header has other keys")
-    require(type(header["bits"]) is int and 0 < header["bits"] < 64, "bits")
-    for name in ("hidden_bias", "intercept"):
-        require(type(header[name]) is bool, name)
-    alpha, loss, parameter = exact(header["alpha"]), header["loss"], header["parameter"]
-    require(0 < ratio(header["bound"]) <= alpha, "the bound on M(v) is above alpha")
-    require(loss in LOSSES, f"the loss {loss!r} is not known")
-    c = Fraction(0) if parameter is None else exact(parameter)
-    fits = {"huber": c > 0, "quantile": 0 < c < 1}.get(loss, parameter is None)
-    require(fits, "the parameter of the loss")
+    require(canonical.encode() == line, "the header is not in canonical form")
+    require(type(header["bits"]) is int and 0 < header["bits"] < 64, "bits is wrong")
+    require({type(header[name]) for name in ("hidden_bias", "intercept")} == {bool}, "no bool")
+    require(0 < ratio(header["bound"]) <= exact(header["alpha"]), "the bound is not below alpha")
+    c = Fraction(0) if header["parameter"] is None else exact(header["parameter"])
+    fits = {"huber": c > 0, "quantile": 0 < c < 1}.get(header["loss"], header["parameter"] is None)
+    require(header["loss"] in LOSSES and fits, "the loss or its parameter is not known")
     return {**header, "c": c}
 
 
 def check(proof, x_path, y_path, weights_path=None):
-    """What is proved, as numbers; Refused, or another exception, where nothing is."""
-    with open(proof, "rb") as file:
-        size = file.seek(0, 2) - 32
-        file.seek(0)
-        digest = hashlib.sha256()
-        for start in range(0, size, 2**20):
-            digest.update(file.read(min(2**20, size - start)))
-        require(size > 0 and digest.digest() == file.read(), "the checksum of the proof is wrong")
-        file.seek(0)
-        header = read_header(file)
-        flat = list(map(Fraction, checked_data(header, "X", x_path)))
-        y = list(map(Fraction, checked_data(header, "y", y_path)))
-        n, d = header["data"]["X"][1]
-        require(header["data"]["y"][1] == [n] and n > 0 < d, "X and y have unequal lengths")
-        require("hinge" not in header["loss"] or all(abs(t) == 1 for t in y), "y: not -1 or 1")
-        weights = [Fraction(1, n)] * n
-        if header["data"]["weights"] is None:
-            require(weights_path is None, "the proof is for equal weights")
-        else:
-            require(weights_path is not None, "the proof needs the file of weights")
-            weights = list(map(Fraction, checked_data(header, "weights", weights_path)))
-        require(len(weights) == n and min(weights) >= 0, "weights: wrong length, or negative")
-        rows = [tuple(flat[i * d : (i + 1) * d]) for i in range(n)]
-        v = [exact(t) for t in header["dual"]]
-        require(len(v) == n, "the dual point has another length")
-        above = objective(header, rows, y, weights)
-        require(above == ratio(header["objective"]), "the objective is another")
-        below = dual_objective(header, v, y, weights)
-        require(below == ratio(header["lower_bound"]), "the lower bound is another")
-        if header["hidden_bias"]:
-            rows = [(*row, Fraction(1)) for row in rows]
-        tree = Tree(header, rows, v, file, size - file.tell())
-        tree.check()
-    return header, above, below, tree.n_boxes
+    """The problem, the objective of the network, the lower bound and the number of boxes, or an exception."""
+    content = Path(proof).read_bytes()
+    require(hashlib.sha256(content[:-32]).digest() == content[-32:], "the checksum is wrong")
+    file = io.BytesIO(content[:-32])
+    header = read_header(file)
+    (n, d), values = header["data"]["X"][1], entries(header, "X", x_path)
+    y, v = entries(header, "y", y_path), list(map(exact, header["dual"]))
+    rows, weights = [tuple(values[i * d : i * d + d]) for i in range(n)], [Fraction(1, n)] * n
+    if header["data"]["weights"] or weights_path:
+        weights = entries(header, "weights", weights_path)
+    require(len(y) == len(v) == len(weights) == n and min(weights) >= 0, "wrong lengths")
+    require("hinge" not in header["loss"] or set(y) <= {-1, 1}, "y is not of -1 and 1")
+    above, below = objective(header, rows, y, weights), dual_objective(header, v, y, weights)
+    claims = ratio(header["objective"]), ratio(header["lower_bound"])
+    require(claims == (above, below), "the objective or the lower bound is another")
+    rows = [(*row, Fraction(1)) for row in rows] if header["hidden_bias"] else rows
+    count = check_cover(header, rows, v, file.read)
+    require(not file.read(), "there are records after the last one")
+    return header, above, below, count
 
 
 def main(arguments):
-    if len(arguments) not in (3, 4):
-        print(__doc__)
-        return 2
     try:
-        header, above, below, n_boxes = check(*arguments)
+        require(len(arguments) in (3, 4), __doc__)
+        header, above, below, count = check(*arguments)
     except Exception as error:
-        print(f"NOT PROVED: {type(error).__name__}: {error}")
+        print(f"NOT PROVED. {type(error).__name__}: {error}")
         return 1
     (n, d), width = header["data"]["X"][1], len(header["network"]["output_weights"])
-    gap = float((above - below) / above) if above else 0.0
-    print(f"""PROVED, in exact arithmetic, with {n_boxes} boxes.
-Data: {n} samples, {d} features, {"equal" if header["data"]["weights"] is None else "given"} weights s_i.
-Problem: minimise sum_i s_i loss(f(x_i), y_i) + alpha/2 (sum of squares of hidden weights, hidden biases and output weights)
-  over networks f with one hidden layer of ReLU units, of every width, with one output;
-  loss {header["loss"]}{"" if not header["c"] else f" with parameter {float(header['c'])!r}"}, \
-alpha = {float.fromhex(header["alpha"])!r},
-  hidden biases: {"penalised" if header["hidden_bias"] else "none"}, \
-output intercept: {"not penalised" if header["intercept"] else "none"}.
-The network of the file has {width} hidden units and the objective {float(above)!r}.
-No network has an objective below {float(below)!r}.
-Relative gap: {gap:.3e}. Decimal numbers are rounded here; the file has fractions.""")
+    print(f"""PROVED, in exact arithmetic, with {count} boxes.
+Data: {n} samples with {d} features; weights s_i {"as given" if header["data"]["weights"] else "1/n"}.
+Problem: minimise sum_i s_i loss(f(x_i), y_i) + alpha/2 (sum of squares of w_j, b_j and a_j)
+  over f(x) = sum_j a_j relu(w_j.x + b_j) + c with any number of hidden units;
+  loss {header["loss"]} ({float(header["c"]) or "no"} parameter), alpha {float.fromhex(header["alpha"])};
+  all b_j {"arbitrary" if header["hidden_bias"] else "zero"}, c {"arbitrary" if header["intercept"] else "zero"}.
+The network of the file has {width} units and the objective {float(above)}.
+No network has an objective below {float(below)}.
+Relative gap: {float((above - below) / above) if above else 0.0:.3e} (numbers are rounded here only).""")
     return 0
 
 

@@ -2,5 +2,6 @@
 
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import certificate_of, price, price_and_certify
+from convexrelu.certificates.proof_file import save_proof
 
-__all__ = ["Certificate", "certificate_of", "price", "price_and_certify"]
+__all__ = ["Certificate", "certificate_of", "price", "price_and_certify", "save_proof"]

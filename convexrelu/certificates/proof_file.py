@@ -15,15 +15,17 @@ from scipy.sparse import issparse
 
 from convexrelu._utils.arguments import check_number
 from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.exact_losses import ExactLoss, exact_loss
 from convexrelu.certificates.proof_tree import Refuted, TooManyBoxes, Tree, proof_tree
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.bounds.rational import fractions
 from convexrelu.oracles.search.one_output import SearchOracle
+from convexrelu.problem.distinct_rows import distinct_rows
 from convexrelu.problem.dual import best_scale, level_for
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["MAX_BOXES", "save_proof"]
+__all__ = ["MAX_BOXES", "gap_to_prove", "save_proof"]
 
 MAX_BOXES = 200_000
 _MAGIC = b"convexrelu proof 1\n"
@@ -39,6 +41,7 @@ def save_proof(
     problem: TrainingProblem,
     network: Any,
     *,
+    dual: Array | None = None,
     relative_gap: float = _SMALLEST_GAP,
     max_boxes: int = MAX_BOXES,
 ) -> float:
@@ -52,13 +55,17 @@ def save_proof(
     path : str or path
         File to write. It is left alone where there is no proof.
     problem : TrainingProblem
-        With one output, ReLU, hidden biases that are penalised or absent, no skip connection, and the squared, absolute,
-        quantile, Huber, hinge or squared hinge loss.
+        With one output, ReLU, hidden biases that are penalised or absent, no skip connection, and the squared,
+        absolute, quantile, Huber, hinge or squared hinge loss.
     network : TwoLayerNetwork
         Network of the problem.
+    dual : array, optional
+        A dual point on the samples of ``problem.condensed()``, such as the attribute `dual` of a
+        :class:`~convexrelu.Result`. It is used if it is better than that of the network's outputs, as it often is for
+        losses with kinks.
     relative_gap : float
-        Gap to prove, if the network's dual point allows it; otherwise the proof is of a gap a little above what it
-        allows. Smaller gaps need more boxes.
+        Gap to prove, if the dual point allows it; otherwise the proof is of a gap a little above what it allows.
+        Smaller gaps need more boxes.
     max_boxes : int
         Number of boxes after which to give up.
 
@@ -91,7 +98,10 @@ def save_proof(
     X = problem.X.toarray() if issparse(problem.X) else problem.X
     weights = _weights(problem)
     objective = _objective(problem, loss, network, X, weights)
-    v, tree = _feasible(problem, loss, network, weights, X, relative_gap, max_boxes)
+    wanted = float(objective) * (1 - relative_gap)
+    v, level = _best_point(problem, network, dual, wanted)
+    rows = fractions(np.hstack([X, np.ones((len(X), 1))]) if problem.hidden_bias else X)
+    v, tree = _feasible(problem, loss, rows, weights, v, level, max_boxes)
     lower = _lower_bound(loss, v, problem.y, weights)
     head = {
         "alpha": float(problem.alpha).hex(),
@@ -113,6 +123,11 @@ def save_proof(
     with open(path, "wb") as file:
         file.write(content + hashlib.sha256(content).digest())
     return float((objective - lower) / objective) if objective else 0.0
+
+
+def gap_to_prove(certificate: Certificate) -> float:
+    """A little more than the gap of a certificate: with no room at all, a proof needs too many boxes."""
+    return max(1.2 * certificate.relative_gap, _SMALLEST_GAP)
 
 
 def _checked(problem: TrainingProblem, network: Any) -> ExactLoss:
@@ -179,36 +194,68 @@ def _lower_bound(loss: ExactLoss, v: Array, y: Array, weights: Any) -> Fraction:
     return Fraction(total, _GRID)
 
 
+def _best_point(
+    problem: TrainingProblem, network: TwoLayerNetwork, dual: Array | None, wanted: float
+) -> tuple[Array, float]:
+    """The dual point with the best bound, and a level for ``M(v)`` that may be proved.
+
+    The level is the one that the wanted bound needs, or what a search finds with a little more.
+    """
+    points = [problem.dual_point(network.predict(problem.X))]
+    if dual is not None:
+        points.append(_of_all_samples(problem, np.asarray(dual, dtype=np.float64)))
+    search = SearchOracle(problem.design, random_state=0)
+    best, best_value, best_level = points[0], -math.inf, math.inf
+    for v in points:
+        v = np.where(problem.weights > 0, v, 0.0)
+        least = float(search(v).values.max(initial=0.0)) * (1 + _ROOM)
+        largest = _largest_scale(problem, least)
+        value = problem.rough_dual(best_scale(problem, v, largest) * v)
+        if value > best_value:
+            level = max(min(level_for(problem, v, wanted), 1e9 * problem.alpha), least)
+            best, best_value, best_level = v, value, level
+    return best, best_level
+
+
+def _largest_scale(problem: TrainingProblem, level: float) -> float:
+    return problem.alpha / level if level > 1e-9 * problem.alpha else 1e9
+
+
+def _of_all_samples(problem: TrainingProblem, dual: Array) -> Array:
+    """A dual point of the condensed problem; equal samples share its entries in the ratio of their weights."""
+    alive = problem.weights > 0
+    first, place = distinct_rows(problem.row_keys()[alive], problem.y[alive])
+    if dual.shape == (problem.n_samples,) and problem.condensed() is problem:
+        return dual
+    if dual.shape != (len(first),):
+        raise ValueError(f"dual has shape {dual.shape}, expected ({len(first)},)")
+    out, weights = np.zeros(problem.n_samples), problem.weights[alive]
+    out[alive] = dual[place] * (weights / np.bincount(place, weights=weights)[place])
+    return out
+
+
 def _feasible(
     problem: TrainingProblem,
     loss: ExactLoss,
-    network: TwoLayerNetwork,
+    rows: Any,
     weights: Any,
-    X: Array,
-    relative_gap: float,
+    v: Array,
+    level: float,
     max_boxes: int,
 ) -> tuple[Array, Tree]:
-    """A dual point with ``M(v) ≤ alpha``, and the proof of that."""
-    v = problem.dual_point(network.predict(problem.X))
-    v = np.where(problem.weights > 0, v, 0.0)
-    rows = fractions(np.hstack([X, np.ones((len(X), 1))]) if problem.hidden_bias else X)
-    alpha = Fraction(problem.alpha)
-    wanted = problem.objective(network) * (1 - relative_gap)
-    found = SearchOracle(problem.design, random_state=0)(v)
-    least = float(found.values.max(initial=0.0)) * (1 + _ROOM)
-    level = max(min(level_for(problem, v, wanted), 1e9 * problem.alpha), least)
+    """A multiple of the dual point with ``M(v) ≤ alpha``, and the proof of that."""
     for _ in range(_ATTEMPTS):
-        largest = problem.alpha / level if level > 0 else 1e9
-        scaled = _on_grid(loss, best_scale(problem, v, largest) * v, problem, weights)
+        scale = best_scale(problem, v, _largest_scale(problem, level))
+        scaled = _on_grid(loss, scale * v, problem, weights)
         try:
+            alpha = Fraction(problem.alpha)
             return scaled, proof_tree(rows, fractions(scaled), alpha, max_boxes=max_boxes)
         except Refuted as witness:  # the search had missed it
-            level *= witness.ratio * (1 + _ROOM)
+            level = max(level, problem.alpha / scale) * witness.ratio * (1 + _ROOM)
         except TooManyBoxes:
             break
     raise RuntimeError(
-        f"no proof of a relative gap of {relative_gap:g} within max_boxes={max_boxes}, so that no file was written; "
-        "allow more boxes or a larger relative_gap"
+        f"no proof within max_boxes={max_boxes}, so that no file was written; allow more boxes or a larger relative_gap"
     )
 
 

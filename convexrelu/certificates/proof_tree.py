@@ -1,8 +1,8 @@
 """Trees of boxes that prove ``M(v) ≤ bound``, as the records of a proof file.
 
 The derivation is that of :mod:`convexrelu.oracles.bounds.corner_bound`, and the format is described in
-``docs/proofs.rst``. Floating point proposes slopes and unit vectors; they are rounded to a few bits, and what is written has
-been checked in integers.
+``docs/proofs.rst``. Floating point proposes slopes and unit vectors; they are rounded to a few bits, and what is
+written has been checked in integers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LEAF, _CUT = 252, 254  # first byte of the records with slopes of one byte; one
 
 
 class Refuted(Exception):
-    """``M(v)`` is above the bound: at least `value`."""
+    """``M(v)`` is above the bound, at least `ratio` times it."""
 
     def __init__(self, ratio: float) -> None:
         super().__init__(ratio)
@@ -239,7 +239,7 @@ def _strips(box: Open, table: list[int]) -> tuple[list[tuple[int, int]], list[in
 
 
 def _part(near: int, far: int) -> int:
-    """Largest number of parts that can be cut off at the near end."""
-    if near > 0 or near == far:
+    """Largest number of parts that can be cut off at the near end; one of the two values is positive."""
+    if near > 0:
         return 0
-    return min(_PARTS - 1, _PARTS * -near // (far - near)) if far > near else _PARTS - 1
+    return min(_PARTS - 1, _PARTS * -near // (far - near))

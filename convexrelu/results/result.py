@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
+from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.proof_file import gap_to_prove, save_proof
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.status import Status
 
 __all__ = ["Result", "Round"]
@@ -71,6 +75,10 @@ class Result:
         Number of finite programs solved.
     solver_status : Status
         Status of the last one; ``CONVERGED`` if none was needed.
+    problem : TrainingProblem or None
+        What was trained, with its data.
+    dual : array or None
+        The best dual point that cutting planes met, on the samples of ``problem.condensed()``.
     """
 
     network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
@@ -79,6 +87,40 @@ class Result:
     history: list[Round] = field(default_factory=list)
     n_iter: int = 0
     solver_status: Status = Status.CONVERGED
+    problem: TrainingProblem | None = field(default=None, repr=False)
+    dual: Array | None = field(default=None, repr=False)
+
+    def save_proof(self, path: str | os.PathLike[str], **options: Any) -> float:
+        """Write a proof of the gap to a file, which can be checked without this library.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write.
+        **options
+            `relative_gap` and `max_boxes`, as for :func:`~convexrelu.certificates.save_proof`, which says what is
+            covered. The default of `relative_gap` is a little more than the gap of the certificate.
+
+        Returns
+        -------
+        float
+            The relative gap that is proved.
+
+        Examples
+        --------
+        >>> import numpy as np, os, tempfile
+        >>> from convexrelu import TrainingProblem, train
+        >>> problem = TrainingProblem(np.array([[-1.0], [0.0], [1.0]]), np.array([1.0, 0.0, 1.0]), alpha=0.01)
+        >>> result = train(problem, random_state=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     gap = result.save_proof(os.path.join(folder, "tent.proof"))
+        >>> gap < 2e-3
+        True
+        """
+        if self.problem is None:
+            raise ValueError("this result does not know its problem; use certificates.save_proof")
+        options.setdefault("relative_gap", gap_to_prove(self.certificate))
+        return save_proof(path, self.problem, self.network, dual=self.dual, **options)
 
     @classmethod
     def of_one_program(

@@ -192,7 +192,16 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED
-        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
+        point = self._dual.best
+        return Result(
+            best,
+            certificate,
+            status,
+            self._history,
+            self._n_iter,
+            solver_status,
+            dual=None if point is None else point.v,
+        )
 
     def _shown(self, entry: Round) -> Round:
         return replace(entry, network=self._best)

@@ -78,7 +78,7 @@ class Session:
             check_support(self.program_solver, problem, gated=gated, fixed_patterns=fixed)
         self.random = random = checked_random_state(random_state)
         deadline = math.inf if time_limit is None else started + _TIME_TO_PREPARE * time_limit
-        self.problem = problem.condensed()
+        self.given, self.problem = problem, problem.condensed()
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
         self.chooses_freely = (
             not fixed and solver == "auto" and oracle in ("auto", "quick", "prove")
@@ -120,7 +120,7 @@ class Session:
                 assert self.patterns is not None
                 result = self._train_on_patterns(problem, self.patterns, left)
         self._warn(result)
-        return result
+        return replace(result, problem=self.given.with_alpha(alpha))
 
     def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
         from convexrelu.threshold.train import train_threshold
