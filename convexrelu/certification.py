@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from convexrelu._utils.deadlines import part_before, product_fits, seconds_befor
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price_and_certify
-from convexrelu.certificates.proof_file import gap_to_prove, save_proof
 from convexrelu.certificates.rational import verified
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -27,6 +25,7 @@ from convexrelu.oracles.for_problem import oracles_for, program_oracle_for
 from convexrelu.problem.dual import lower_bound
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import blocks_of, dual_of
+from convexrelu.results.network_certificate import NetworkCertificate
 from convexrelu.results.result import Result
 from convexrelu.results.status import Status
 from convexrelu.solvers.base import ProgramSolver
@@ -46,87 +45,6 @@ _TIME_TO_PREPARE, _TIME_FOR_ONE_BOUND, _TIME_TO_IMPROVE = 0.25, 0.5, 0.75
 # Products with all blocks that a solver makes before it looks at time.
 _PASSES = 10
 _CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkCertificate(Certificate):
-    """A certificate of global scope, with further findings about the network.
-
-    The signs of the outer weights and the activation patterns (the samples on which each neuron is active) place a
-    network in a cell of parameter space in which training is a convex problem. A local optimum has no gap within
-    its cell; the rest of its global gap can be closed only by other patterns.
-
-    Attributes
-    ----------
-    cell_lower_bound : float
-        Lower bound on the objective of every network whose neurons have the patterns and signs of this network's
-        neurons. Always proved.
-    n_dead, n_linear, n_mixed : int
-        Units that are zero on all training samples; units that are not, but are linear on all; all others.
-        Samples of weight zero do not count.
-    improved : Result or None
-        Result of training from this network, if requested. The global bound is then the better one of the
-        two.
-    network, problem : TwoLayerNetwork, TrainingProblem
-        What was certified, for which problem.
-
-    See Also
-    --------
-    certify : Computes this certificate.
-    Certificate : Attributes for the distance of the network from the global optimum.
-
-    References
-    ----------
-    He, Wang & Tao 2020, "Piecewise linear activations substantially shape the loss surfaces of neural
-    networks", ICLR.
-
-    Examples
-    --------
-    >>> certificate = NetworkCertificate(
-    ...     2.0, 1.5, "global", "cells", True, cell_lower_bound=1.998, n_dead=1, n_linear=0, n_mixed=4
-    ... )
-    >>> round(certificate.relative_gap, 6), round(certificate.cell_gap, 6)
-    (0.25, 0.001)
-    >>> print(certificate)
-    certified: objective 2, lower bound 1.5, relative gap 2.5e-01 (global optimum, by cells)
-    within its activation cell: lower bound 1.998 (proved), relative gap 1.0e-03
-    units: 1 dead, 0 linear, 4 mixed
-    """
-
-    cell_lower_bound: float
-    n_dead: int
-    n_linear: int
-    n_mixed: int
-    improved: Result | None = field(default=None, repr=False)
-    network: TwoLayerNetwork | None = field(default=None, repr=False, compare=False)
-    problem: TrainingProblem | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def cell_gap(self) -> float:
-        """``(objective − cell_lower_bound) / |objective|``, but at least zero: relative, like `relative_gap`."""
-        gap = self.objective - self.cell_lower_bound
-        return gap / abs(self.objective) if gap > 0 else 0.0
-
-    def save_proof(self, path: str | os.PathLike[str], **options: Any) -> float:
-        """Write a proof of the global gap to a file, and return that gap; see :meth:`Result.save_proof`."""
-        if self.problem is None:
-            raise ValueError(
-                "this certificate does not know its problem; use certificates.save_proof"
-            )
-        options.setdefault("relative_gap", gap_to_prove(self))
-        dual = None if self.improved is None else self.improved.dual
-        return save_proof(path, self.problem, self.network, dual=dual, **options)
-
-    def __str__(self) -> str:
-        lines = [
-            super().__str__(),
-            f"within its activation cell: lower bound {self.cell_lower_bound:.6g} (proved), "
-            f"relative gap {self.cell_gap:.1e}",
-            f"units: {self.n_dead} dead, {self.n_linear} linear, {self.n_mixed} mixed",
-        ]
-        if self.improved is not None:
-            lines.append(f"improved: {self.improved.certificate}")
-        return "\n".join(lines)
 
 
 def certify(

@@ -34,6 +34,7 @@ _ROOM = 2e-4  # between M(v) and the bound, relative: the smaller, the more boxe
 _DUAL_BITS = 40
 _GRID = 2**1200  # terms of the lower bound are multiples of its inverse
 _ATTEMPTS = 20
+_MOST_COLUMNS = 14  # a box has half of 2^14 corners
 
 
 def save_proof(
@@ -56,7 +57,7 @@ def save_proof(
         File to write. It is left alone where there is no proof.
     problem : TrainingProblem
         With one output, ReLU, hidden biases that are penalised or absent, no skip connection, and the squared,
-        absolute, quantile, Huber, hinge or squared hinge loss.
+        absolute, quantile, Huber, hinge or squared hinge loss; for up to 14 features, counting the hidden bias.
     network : TwoLayerNetwork
         Network of the problem.
     dual : array, optional
@@ -143,6 +144,11 @@ def _checked(problem: TrainingProblem, network: Any) -> ExactLoss:
         (f"activation={problem.activation!r}", problem.activation == "relu", "'relu'"),
         ("hidden_bias='free'", not problem.free_bias, "True or False"),
         ("skip=True", not problem.skip, "skip=False"),
+        (
+            f"rows of {problem.n_features + bool(problem.hidden_bias)} entries with the bias",
+            problem.n_features + bool(problem.hidden_bias) <= _MOST_COLUMNS,
+            f"up to {_MOST_COLUMNS}",
+        ),
     ):
         if not covered:
             raise ValueError(f"problem has {given}, which proof files do not cover; only {what}")

@@ -172,7 +172,8 @@ class _Cover:
                 node.record = bytes([_LEAF + size - 1]) + self.exact.packed(multipliers, size)
                 return
             tables.append((table, multipliers))
-        self._cut(node, box, *tables[0]) or self._halve(node, box, order)
+        if not self._cut(node, box, *tables[0]):
+            self._halve(node, box, order)
 
     def _cut(self, node: _Node, box: Open, table: list[int], multipliers: Any) -> bool:
         """Cut strips off, if that makes the box much smaller."""
@@ -215,9 +216,9 @@ class _Cover:
 
 def _floats(lower: Any, upper: Any) -> Boxes:
     """The boxes in floats, without rounding."""
-    ends = [np.ldexp(np.array(end, dtype=np.float64), -CORNER_BITS) for end in (lower, upper)]
-    faces = (ends[0] == ends[1]).argmax(axis=1)
-    return Boxes(*ends, faces, np.full(len(faces), np.inf))
+    low, high = (np.ldexp(np.array(end, dtype=np.float64), -CORNER_BITS) for end in (lower, upper))
+    faces = (low == high).argmax(axis=1)
+    return Boxes(low, high, faces, np.full(len(faces), np.inf))
 
 
 def _strips(box: Open, table: list[int]) -> tuple[list[tuple[int, int]], list[int], list[int]]:

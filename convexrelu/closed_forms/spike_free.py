@@ -81,9 +81,8 @@ def train_spike_free(
     if solution.usable:
         found = recover_relu(problem, solution, blocks)
         network = min((found, network), key=problem.objective)
-    certificate, _ = price_and_certify(
-        problem, network, oracle, dual_of(problem, solution), deadline=deadline
-    )
+    v = dual_of(problem, solution)
+    certificate, _ = price_and_certify(problem, network, oracle, v, deadline=deadline)
     return Result.of_one_program(
         network,
         certificate,
@@ -92,6 +91,7 @@ def train_spike_free(
         seconds=time.perf_counter() - started,
         n_blocks=len(blocks),
         progress=progress,
+        dual=v,
     )
 
 

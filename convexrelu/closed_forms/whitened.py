@@ -107,6 +107,7 @@ def train_whitened(
         seconds=time.perf_counter() - started,
         n_blocks=len(parts),
         progress=progress,
+        dual=v,
     )
 
 

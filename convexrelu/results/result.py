@@ -78,7 +78,7 @@ class Result:
     problem : TrainingProblem or None
         What was trained, with its data.
     dual : array or None
-        The best dual point that cutting planes met, on the samples of ``problem.condensed()``.
+        The best dual point that training met, on the samples of ``problem.condensed()``, where it has kept one.
     """
 
     network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
@@ -134,6 +134,7 @@ class Result:
         n_blocks: int,
         progress: Callable[[Round], None] | None = None,
         interrupted: bool = False,
+        dual: Array | None = None,
     ) -> Self:
         """Result of training by one finite program; `progress` is called with its only round.
 
@@ -151,6 +152,8 @@ class Result:
             Called once, with the only round.
         interrupted : bool
             Whether training was interrupted after the program had been solved.
+        dual : array, optional
+            The dual point behind the certificate.
         """
         entry = Round(
             seconds=seconds,
@@ -171,4 +174,4 @@ class Result:
         status = Status.CONVERGED if certificate.relative_gap <= tol else reason
         if interrupted:
             status = Status.INTERRUPTED
-        return cls(network, certificate, status, [entry], 1, solver_status)
+        return cls(network, certificate, status, [entry], 1, solver_status, dual=dual)

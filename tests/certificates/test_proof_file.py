@@ -245,10 +245,12 @@ def test_other_files_of_the_same_data(how, tmp_path):
         (Y, {"activation": "leaky_relu"}, "leaky_relu"),
         (Y, {"hidden_bias": "free"}, "free"),
         (Y, {"skip": True, "skip_alpha": 1.0}, "skip"),
+        (Y, {"inputs": np.eye(7, 14)}, "rows of 15 entries"),
     ],
 )
 def test_problems_that_are_not_covered(targets, options, word, tmp_path):
-    problem = TrainingProblem(X, targets, 0.1, **options)
+    options = {"inputs": X, **options}
+    problem = TrainingProblem(options.pop("inputs"), targets, 0.1, **options)
     with pytest.raises(ValueError, match=rf"{word}.* not cover"):
         save_proof(tmp_path / "net.proof", problem, NETWORK)
     assert not (tmp_path / "net.proof").exists()
@@ -317,6 +319,16 @@ def test_results_and_certificates_write_proofs(tmp_path):
     for name in ("result", "network"):
         paths = written(tmp_path, problem)
         assert checker.main([tmp_path / f"{name}.proof", *paths]) == 0
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_error"])
+def test_closed_forms_keep_their_dual_point(loss, tmp_path):
+    inputs = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
+    problem = TrainingProblem(inputs, [1.0, 1.0, -1.0], 0.05, loss=loss, hidden_bias=False)
+    result = train(problem, random_state=0)
+    assert result.certificate.method == "spike_free"
+    assert result.save_proof(tmp_path / "a.proof") < result.certificate.relative_gap + 1e-3
+    assert checker.main([tmp_path / "a.proof", *written(tmp_path, problem)]) == 0
 
 
 def test_a_result_without_a_problem_says_so(tmp_path):

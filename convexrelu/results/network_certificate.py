@@ -1,0 +1,121 @@
+"""Certificates of networks trained elsewhere, with findings about them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.proof_file import gap_to_prove, save_proof
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result
+
+__all__ = ["NetworkCertificate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCertificate(Certificate):
+    """A certificate of global scope, with further findings about the network.
+
+    The signs of the outer weights and the activation patterns (the samples on which each neuron is active) place a
+    network in a cell of parameter space in which training is a convex problem. A local optimum has no gap within
+    its cell; the rest of its global gap can be closed only by other patterns.
+
+    Attributes
+    ----------
+    cell_lower_bound : float
+        Lower bound on the objective of every network whose neurons have the patterns and signs of this network's
+        neurons. Always proved.
+    n_dead, n_linear, n_mixed : int
+        Units that are zero on all training samples; units that are not, but are linear on all; all others.
+        Samples of weight zero do not count.
+    improved : Result or None
+        Result of training from this network, if requested. The global bound is then the better one of the
+        two.
+    network, problem : TwoLayerNetwork, TrainingProblem
+        What was certified, for which problem.
+
+    See Also
+    --------
+    certify : Computes this certificate.
+    Certificate : Attributes for the distance of the network from the global optimum.
+
+    References
+    ----------
+    He, Wang & Tao 2020, "Piecewise linear activations substantially shape the loss surfaces of neural
+    networks", ICLR.
+
+    Examples
+    --------
+    >>> certificate = NetworkCertificate(
+    ...     2.0, 1.5, "global", "cells", True, cell_lower_bound=1.998, n_dead=1, n_linear=0, n_mixed=4
+    ... )
+    >>> round(certificate.relative_gap, 6), round(certificate.cell_gap, 6)
+    (0.25, 0.001)
+    >>> print(certificate)
+    certified: objective 2, lower bound 1.5, relative gap 2.5e-01 (global optimum, by cells)
+    within its activation cell: lower bound 1.998 (proved), relative gap 1.0e-03
+    units: 1 dead, 0 linear, 4 mixed
+    """
+
+    cell_lower_bound: float
+    n_dead: int
+    n_linear: int
+    n_mixed: int
+    improved: Result | None = field(default=None, repr=False)
+    network: TwoLayerNetwork | None = field(default=None, repr=False, compare=False)
+    problem: TrainingProblem | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def cell_gap(self) -> float:
+        """``(objective − cell_lower_bound) / |objective|``, but at least zero: relative, like `relative_gap`."""
+        gap = self.objective - self.cell_lower_bound
+        return gap / abs(self.objective) if gap > 0 else 0.0
+
+    def save_proof(self, path: str | os.PathLike[str], **options: Any) -> float:
+        """Write a proof of the global gap to a file.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write.
+        **options
+            As for :meth:`~convexrelu.Result.save_proof`.
+
+        Returns
+        -------
+        float
+            The relative gap that is proved.
+
+        Examples
+        --------
+        >>> import numpy as np, os, tempfile
+        >>> from convexrelu import TwoLayerNetwork, certify
+        >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([0.0, 0.0, 1.0])
+        >>> by_hand = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
+        >>> certificate = certify(by_hand, X, y, alpha=0.01, random_state=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     gap = certificate.save_proof(os.path.join(folder, "by_hand.proof"))
+        >>> certificate.relative_gap < gap < 1.3 * certificate.relative_gap
+        True
+        """
+        if self.problem is None:
+            raise ValueError(
+                "this certificate does not know its problem; use certificates.save_proof"
+            )
+        options.setdefault("relative_gap", gap_to_prove(self))
+        dual = None if self.improved is None else self.improved.dual
+        return save_proof(path, self.problem, self.network, dual=dual, **options)
+
+    def __str__(self) -> str:
+        lines = [
+            super().__str__(),
+            f"within its activation cell: lower bound {self.cell_lower_bound:.6g} (proved), "
+            f"relative gap {self.cell_gap:.1e}",
+            f"units: {self.n_dead} dead, {self.n_linear} linear, {self.n_mixed} mixed",
+        ]
+        if self.improved is not None:
+            lines.append(f"improved: {self.improved.certificate}")
+        return "\n".join(lines)
