@@ -19,7 +19,7 @@ from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.exact_losses import ExactLoss, exact_loss
 from convexrelu.certificates.proof_tree import Refuted, TooManyBoxes, Tree, proof_tree
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.oracles.bounds.rational import fractions
+from convexrelu.oracles.bounds.rational import fractions, to_integers
 from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.problem.distinct_rows import distinct_rows
 from convexrelu.problem.dual import best_scale, level_for
@@ -29,7 +29,7 @@ __all__ = ["MAX_BOXES", "gap_to_prove", "save_proof"]
 
 MAX_BOXES = 200_000
 _MAGIC = b"convexrelu proof 1\n"
-_SMALLEST_GAP = 2e-4  # that is tried without a request for less
+_SMALLEST_GAP = 2e-4  # above that of a certificate, that is tried without a request for less
 _ROOM = 2e-4  # between M(v) and the bound, relative: the smaller, the more boxes
 _DUAL_BITS = 40
 _GRID = 2**1200  # terms of the lower bound are multiples of its inverse
@@ -84,12 +84,12 @@ def save_proof(
 
     Examples
     --------
-    >>> import numpy as np, tempfile
+    >>> import numpy as np, os, tempfile
     >>> from convexrelu import TrainingProblem, train
     >>> problem = TrainingProblem(np.array([[-1.0], [0.0], [1.0]]), np.array([1.0, 0.0, 1.0]), alpha=0.01)
     >>> network = train(problem, tol=1e-5, random_state=0).network
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     gap = save_proof(file.name, problem, network)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     gap = save_proof(os.path.join(folder, "tent.proof"), problem, network)
     >>> gap < 5e-4
     True
     """
@@ -101,7 +101,7 @@ def save_proof(
     objective = _objective(problem, loss, network, X, weights)
     wanted = float(objective) * (1 - relative_gap)
     v, level = _best_point(problem, network, dual, wanted)
-    rows = fractions(np.hstack([X, np.ones((len(X), 1))]) if problem.hidden_bias else X)
+    rows = fractions(_with_ones(X) if problem.hidden_bias else X)
     v, tree = _feasible(problem, loss, rows, weights, v, level, max_boxes)
     lower = _lower_bound(loss, v, problem.y, weights)
     head = {
@@ -128,7 +128,7 @@ def save_proof(
 
 def gap_to_prove(certificate: Certificate) -> float:
     """A little more than the gap of a certificate: with no room at all, a proof needs too many boxes."""
-    return max(1.2 * certificate.relative_gap, _SMALLEST_GAP)
+    return certificate.relative_gap + _SMALLEST_GAP
 
 
 def _checked(problem: TrainingProblem, network: Any) -> ExactLoss:
@@ -180,14 +180,23 @@ def _objective(
     problem: TrainingProblem, loss: ExactLoss, network: TwoLayerNetwork, X: Array, weights: Any
 ) -> Fraction:
     """The objective of the network, exactly."""
-    inner, bias = fractions(network.hidden_weights), fractions(network.hidden_bias)
-    outer, intercept = fractions(network.output_weights[0]), Fraction(network.output_bias[0])
+    weighted = np.column_stack([network.hidden_weights, network.hidden_bias])
+    rows, row_scale = to_integers(fractions(_with_ones(X)))
+    inner, scale = to_integers(fractions(weighted))
+    outer, outer_scale = to_integers(fractions(network.output_weights[0]))
+    outputs = np.maximum(rows @ inner.T, 0) @ outer
+    intercept = Fraction(network.output_bias[0])
     fit = Fraction(0)
-    for x, y, weight in zip(fractions(X), problem.y, weights, strict=True):
-        f = np.maximum(inner @ x + bias, 0) @ outer + intercept
-        fit += weight * loss.value(Fraction(f), Fraction(y))
-    squares = sum((x**2 for part in (inner, bias, outer) for x in part.flat), Fraction(0))
+    for output, y, weight in zip(outputs, problem.y, weights, strict=True):
+        f = Fraction(int(output), row_scale * scale * outer_scale) + intercept
+        fit += weight * loss.value(f, Fraction(y))
+    parts = fractions(np.append(weighted, network.output_weights))
+    squares = sum((x**2 for x in parts), Fraction(0))
     return fit + Fraction(problem.alpha) * squares / 2
+
+
+def _with_ones(X: Array) -> Array:
+    return np.column_stack([X, np.ones(len(X))])
 
 
 def _lower_bound(loss: ExactLoss, v: Array, y: Array, weights: Any) -> Fraction:

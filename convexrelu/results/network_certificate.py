@@ -95,11 +95,11 @@ class NetworkCertificate(Certificate):
         >>> from convexrelu import TwoLayerNetwork, certify
         >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([0.0, 0.0, 1.0])
         >>> by_hand = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
-        >>> certificate = certify(by_hand, X, y, alpha=0.01, random_state=0)
+        >>> certificate = certify(by_hand, X, y, alpha=0.01, improve=True, random_state=0)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     gap = certificate.save_proof(os.path.join(folder, "by_hand.proof"))
-        >>> certificate.relative_gap < gap < 1.3 * certificate.relative_gap
-        True
+        >>> round(certificate.relative_gap, 3), round(gap, 3)
+        (0.03, 0.03)
         """
         if self.problem is None:
             raise ValueError(

@@ -86,6 +86,32 @@ def test_what_is_written_is_accepted(loss, weights, bias, intercept, tmp_path):
     assert below <= min(map(problem.objective, tried))
 
 
+@pytest.mark.parametrize("alpha", [10.0, 0.05])
+def test_a_network_without_units(alpha, tmp_path):
+    """It is optimal for a large penalty; one that is far from optimal has a proof as well."""
+    problem = TrainingProblem(X, Y, alpha)
+    gap = save_proof(tmp_path / "net.proof", problem, problem.zero_network())
+    assert (gap < 1e-3) == (alpha == 10.0)
+    assert checker.main([tmp_path / "net.proof", *written(tmp_path, problem)]) == 0
+
+
+def test_nothing_to_fit(tmp_path):
+    """Targets of zero: objective, dual point and gap are zero."""
+    problem = TrainingProblem(X, 0 * Y, 0.1)
+    assert save_proof(tmp_path / "net.proof", problem, problem.zero_network()) == 0
+    assert checker.main([tmp_path / "net.proof", *written(tmp_path, problem)]) == 0
+
+
+@pytest.mark.parametrize(
+    "x_size, y_size", [(1e150, 1.0), (1e-150, 1.0), (1.0, 1e100), (1.0, 1e-100)]
+)
+def test_numbers_of_any_size(x_size, y_size, tmp_path):
+    problem = TrainingProblem(x_size * X, y_size * Y, 0.05 * x_size * y_size, hidden_bias=False)
+    network = problem.zero_network()
+    assert save_proof(tmp_path / "net.proof", problem, network, relative_gap=0.5) <= 1
+    assert checker.main([tmp_path / "net.proof", *written(tmp_path, problem)]) == 0
+
+
 def test_flipped_bytes_are_refused(example, tmp_path):
     path, data, _ = example
     content = path.read_bytes()

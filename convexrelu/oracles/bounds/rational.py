@@ -12,7 +12,7 @@ import numpy as np
 from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes
 from convexrelu.oracles.bounds.corner_bound import CornerBound, Examined
 
-__all__ = ["fractions", "shows_bound"]
+__all__ = ["fractions", "shows_bound", "to_integers"]
 
 _CHUNK = 512  # boxes
 _BOX_BITS = 41  # corners are multiples of 2^-41, the limit for halving sides
@@ -87,13 +87,19 @@ def _integers(design: Any, v: Any, level: Fraction) -> tuple[Any, Any, int]:
     joined: dict[tuple[Fraction, ...], Fraction] = {}
     for row, value in zip(map(tuple, design), v, strict=True):
         joined[row] = joined.get(row, Fraction(0)) + value
-    rows, row_scale = _to_integers(np.array(list(joined)))
-    values, _ = _to_integers(np.array([*joined.values(), level]))
+    rows, row_scale = to_integers(np.array(list(joined)))
+    values, _ = to_integers(np.array([*joined.values(), level]))
     return rows, values[:-1], values[-1] * row_scale
 
 
-def _to_integers(values: Any) -> tuple[Any, int]:
-    """Fractions times their common denominator, and the denominator."""
+def to_integers(values: Any) -> tuple[Any, int]:
+    """Fractions times their common denominator, and the denominator.
+
+    Examples
+    --------
+    >>> to_integers(np.array([Fraction(1, 2), Fraction(1, 3)]))
+    (array([3, 2], dtype=object), 6)
+    """
     scale = math.lcm(*(value.denominator for value in values.flat))
     return np.vectorize(int, otypes=[object])(values * scale), scale
 
