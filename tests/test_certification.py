@@ -293,7 +293,7 @@ def test_an_estimate_that_training_refutes_is_given_up(monkeypatch):
     before = certify(network, X, Y, alpha=ALPHA, oracle="search", random_state=0)
     blind = Certificate(before.objective, before.objective, "global", "search", False)
     monkeypatch.setattr(
-        "convexrelu.certification.price_and_certify", lambda *_, **__: (blind, None)
+        "convexrelu.certification.certify_network.price_and_certify", lambda *_, **__: (blind, None)
     )
     after = certify(
         network, X, Y, alpha=ALPHA, oracle="search", improve=True, tol=1e-4, random_state=0
@@ -308,7 +308,9 @@ def test_a_proof_is_as_strong_as_the_best_that_is_proved(monkeypatch):
     weak = Certificate(
         TrainingProblem(X, Y, ALPHA).objective(network), 0.0, "global", "relaxation", True, 0.0
     )
-    monkeypatch.setattr("convexrelu.certification.price_and_certify", lambda *_, **__: (weak, None))
+    monkeypatch.setattr(
+        "convexrelu.certification.certify_network.price_and_certify", lambda *_, **__: (weak, None)
+    )
     options = {"alpha": ALPHA, "oracle": "search", "random_state": 0}
     after = certify(network, X, Y, improve=True, **options)
     assert not after.improved.certificate.is_proof
@@ -326,10 +328,12 @@ def test_str_says_what_is_proved(is_proof):
     text = str(NetworkCertificate(**vars(certificate), **found))
     first, cell, units = text.split("\n")
     assert first == str(certificate)
-    assert "cell" in cell and "1.5 (proved)" in cell and "2.5e-01" in cell
+    assert cell == "within its activation cell, the bound allows 25 %: lower bound 1.5"
     assert units == "units: 3 dead, 2 linear, 7 mixed"
-    if not is_proof:
-        assert not re.search("certified|exact|global optimum|optimal", text)
+    assert not re.search("certified|exact|global optimum|optimal|proved by", text)
+    at_its_best = NetworkCertificate(**vars(certificate), **found | {"cell_lower_bound": 1.9999})
+    assert "within 0.005 % of the optimum of its activation cell (proved)" in str(at_its_best)
+    assert "activation cell" in at_its_best._repr_html_() and "3 dead" in at_its_best._repr_html_()
 
 
 def test_str_says_what_became_of_it():

@@ -8,8 +8,12 @@ see :mod:`convexrelu.oracles`. :mod:`convexrelu.certificates.rational` does the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
+
+from convexrelu.certificates.html import certificate_html
+from convexrelu.certificates.words import details, headline
 
 __all__ = ["Certificate"]
 
@@ -17,6 +21,9 @@ __all__ = ["Certificate"]
 @dataclass(frozen=True)
 class Certificate:
     """Distance of an objective from the optimum, and the evidence for it.
+
+    Printed, it begins with the relative gap in percent of the objective, rounded up. It speaks of the global optimum,
+    and of a proof, only where `is_proof` is true and the relative gap is at most 1 %. Notebooks show a bar as well.
 
     Attributes
     ----------
@@ -48,7 +55,7 @@ class Certificate:
     >>> round(certificate.relative_gap, 6)
     0.001
     >>> print(certificate)
-    certified: objective 2, lower bound 1.998, relative gap 1.0e-03 (global optimum, by cells)
+    within 0.1 % of the global optimum (proved by cells): objective 2, lower bound 1.998
     """
 
     objective: float
@@ -69,7 +76,12 @@ class Certificate:
     @property
     def relative_gap(self) -> float:
         """``(objective − lower_bound) / |objective|``; 0 where both are zero."""
-        return self.gap / abs(self.objective) if self.gap > 0 else 0.0
+        return _relative(self.gap, self.objective)
+
+    @property
+    def proved_gap(self) -> float:
+        """``(objective − proved_lower_bound) / |objective|``, or zero if that is negative."""
+        return _relative(self.objective - self.proved_lower_bound, self.objective)
 
     def strengthened(self, proved: float) -> Self:
         """The same with another proved bound on the global optimum, if that is larger."""
@@ -81,22 +93,14 @@ class Certificate:
         return replace(self, lower_bound=lower, proved_lower_bound=proved)
 
     def __str__(self) -> str:
-        numbers = f"objective {self.objective:.6g}, {{}} {self.lower_bound:.6g}, relative gap {self.relative_gap:.1e}"
-        if not self.is_proof:
-            return self._estimate(numbers.format("estimated lower bound"))
-        of = (
-            "global optimum"
-            if self.scope == "global"
-            else "optimum over the program's patterns only"
-        )
-        how = ", verified in rational arithmetic" if self.arithmetic == "rational" else ""
-        return f"certified: {numbers.format('lower bound')} ({of}, by {self.method}{how})"
+        return f"{headline(self)}: {details(self)}"
 
-    def _estimate(self, numbers: str) -> str:
-        text = f"estimated, not proved: {numbers} (by {self.method}; proved: at least {self.proved_lower_bound:.6g})"
-        if self.n_starts and self.violation < 0.1:
-            text += (
-                f"; {self.n_starts} random starts found no violation above {self.violation:.1e}, so one more "
-                f"start does with probability at most {min(1.0, 3 / self.n_starts):.1%} (95 % confidence)"
-            )
-        return text
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the sentence, and a bar of objective and bounds."""
+        return certificate_html(self)
+
+
+def _relative(gap: float, objective: float) -> float:
+    if gap <= 0:
+        return 0.0
+    return gap / abs(objective) if objective else math.inf

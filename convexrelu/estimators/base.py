@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import check_number
@@ -88,6 +88,12 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
                 + ("; use network_.to_relu(X).to_torch()" if gated else "")
             )
         return self.network_.to_torch(dtype=dtype, device=device)
+
+    def _html_repr(self) -> str:
+        """HTML for notebooks: the representation of scikit-learn, and the certificate of a fitted estimator."""
+        html = estimator_html_repr(self)
+        certificate = getattr(self, "certificate_", None)
+        return html if certificate is None else html + certificate._repr_html_()
 
     def _keep(self, parameters: dict[str, Any]) -> None:
         """Keep the parameters as they are; `__init__` hands over its ``locals()``."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.html import certificate_html
 from convexrelu.certificates.proof_file import gap_to_prove, save_proof
+from convexrelu.certificates.words import SMALL_GAP, percent
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result
@@ -55,8 +57,8 @@ class NetworkCertificate(Certificate):
     >>> round(certificate.relative_gap, 6), round(certificate.cell_gap, 6)
     (0.25, 0.001)
     >>> print(certificate)
-    certified: objective 2, lower bound 1.5, relative gap 2.5e-01 (global optimum, by cells)
-    within its activation cell: lower bound 1.998 (proved), relative gap 1.0e-03
+    far from a proof: the bound allows 25 % (by cells): objective 2, lower bound 1.5
+    within 0.1 % of the optimum of its activation cell (proved): lower bound 1.998
     units: 1 dead, 0 linear, 4 mixed
     """
 
@@ -110,12 +112,22 @@ class NetworkCertificate(Certificate):
         return save_proof(path, self.problem, self.network, dual=dual, **options)
 
     def __str__(self) -> str:
+        return "\n".join([super().__str__(), *self._findings()])
+
+    def _repr_html_(self) -> str:
+        return certificate_html(self, *self._findings())
+
+    def _findings(self) -> list[str]:
+        """Lines about the cell, the units, and the network that training found."""
         lines = [
-            super().__str__(),
-            f"within its activation cell: lower bound {self.cell_lower_bound:.6g} (proved), "
-            f"relative gap {self.cell_gap:.1e}",
+            f"{self._cell()}: lower bound {self.cell_lower_bound:.6g}",
             f"units: {self.n_dead} dead, {self.n_linear} linear, {self.n_mixed} mixed",
         ]
         if self.improved is not None:
             lines.append(f"improved: {self.improved.certificate}")
-        return "\n".join(lines)
+        return lines
+
+    def _cell(self) -> str:
+        if self.cell_gap <= SMALL_GAP:
+            return f"within {percent(self.cell_gap)} of the optimum of its activation cell (proved)"
+        return f"within its activation cell, the bound allows {percent(self.cell_gap)}"

@@ -84,7 +84,7 @@ class Result:
     network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
     certificate: Certificate
     status: Status
-    history: list[Round] = field(default_factory=list)
+    history: list[Round] = field(default_factory=list, repr=False)
     n_iter: int = 0
     solver_status: Status = Status.CONVERGED
     problem: TrainingProblem | None = field(default=None, repr=False)
@@ -121,6 +121,9 @@ class Result:
             raise ValueError("this result does not know its problem; use certificates.save_proof")
         options.setdefault("relative_gap", gap_to_prove(self.certificate))
         return save_proof(path, self.problem, self.network, dual=self.dual, **options)
+
+    def __str__(self) -> str:
+        return f"{self.certificate}\n{self.network}\n{self.status.name}: {self.status.value}"
 
     @classmethod
     def of_one_program(

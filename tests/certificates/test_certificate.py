@@ -1,10 +1,19 @@
 import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from convexrelu import Certificate, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu import (
+    Certificate,
+    ConvexReLURegressor,
+    TrainingProblem,
+    TwoLayerNetwork,
+    certify,
+    train,
+)
 from convexrelu.certificates.pricing import certificate_of, price, price_and_certify
+from convexrelu.certificates.words import percent
 from convexrelu.oracles import CellOracle, OracleReport, RelaxationOracle, SearchOracle
 from tests import reference
 
@@ -64,17 +73,94 @@ def test_relative_gap(objective, bound, expected):
 @pytest.mark.parametrize("method", ["cells", "search", "relaxation", "spike_free", "patterns"])
 @pytest.mark.parametrize("n_starts", [0, 128])
 @pytest.mark.parametrize("is_proof", [True, False])
-def test_str_says_what_it_is(scope, method, n_starts, is_proof):
-    text = str(Certificate(2.0, 1.0, scope, method, is_proof, 0.5, n_starts, 1e-3))
-    assert method in text and "relative gap 5.0e-01" in text
+@pytest.mark.parametrize("gap", [1e-4, 0.05, 0.97])
+def test_str_says_what_it_is(scope, method, n_starts, is_proof, gap):
+    bound = 2.0 * (1 - gap)
+    text = str(Certificate(2.0, bound, scope, method, is_proof, 0.01, n_starts, 1e-3))
+    assert method.replace("_", " ") in text
+    expected = {1e-4: "0.01 %", 0.05: "5 %", 0.97: "97 %"}[gap]
+    assert expected in text[: text.index("(")]
+    assert text.startswith("far from") is (gap > 0.1)
     assert ("estimated" in text) is not is_proof
-    if is_proof:
-        assert text.startswith("certified")
-        assert ("global optimum" in text) is (scope == "global")
-    else:
-        assert not re.search("certified|exact|global optimum|optimal", text)
-        assert "not proved" in text and "proved: at least 0.5" in text
+    small_and_proved = is_proof and gap < 0.01
+    assert ("global optimum" in text) is (small_and_proved and scope == "global")
+    assert ("(proved by" in text) is small_and_proved
+    assert ("the program's patterns only" in text) is (scope == "program")
+    if not small_and_proved:
+        assert not re.search("certified|exact|global optimum|optimal|proved by", text)
+    if not is_proof:
+        assert "proved: within 100 %" in text
         assert (f"{n_starts} random starts" in text and "2.3%" in text) is (n_starts == 128)
+
+
+def test_nothing_proved_is_said():
+    assert "nothing is proved" in str(Certificate(2.0, 1.999, "global", "search", False))
+    assert "nothing is proved" in str(Certificate(2.0, 1.999, "global", "search", False, -1.0))
+
+
+@pytest.mark.parametrize(
+    "gap", [9.0e-4, 9.001e-4, 0.01, 0.0100001, 0.9601, 3.01e-9, 1e-3, 0.1 + 1e-9]
+)
+def test_percentages_are_rounded_up(gap):
+    """A proved gap is never printed as a smaller one, but for the rounding of the conversion."""
+    number, unit = percent(gap).split()
+    assert unit == "%"
+    assert gap * (1 - 1e-6) <= float(number) / 100 <= gap * 1.12
+
+
+def test_zero_and_infinite_gaps():
+    assert percent(0.0) == "0 %" and percent(np.inf) == "inf %"
+    below_zero = Certificate(0.0, -1.0, "global", "relaxation", True)
+    assert below_zero.relative_gap == np.inf and str(below_zero).startswith("far from a proof")
+
+
+class Page(HTMLParser):
+    """Tags, styles and text of a piece of HTML; an unbalanced one is an error."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.styles, self.text = [], [], [], ""
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        self.tags.append(tag)
+        self.styles.append(dict(attributes).get("style", ""))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("is_proof", [True, False])
+@pytest.mark.parametrize(("objective", "bound"), [(2.0, 1.5), (1.0, 1.0), (0.0, 0.0), (1.0, -3.0)])
+def test_html_shows_the_sentence_and_a_full_bar(objective, bound, is_proof):
+    certificate = Certificate(objective, bound, "global", "<b>mine", is_proof, 0.25 * bound, 9)
+    page = Page(certificate._repr_html_())
+    assert set(page.tags) == {"div", "span", "strong"}  # what is given is escaped
+    first, _, rest = str(certificate).partition(": objective")
+    assert first in page.text and f"objective{rest}" in page.text
+    widths = [float(width) for width in re.findall(r"width:([0-9.]+)%", " ".join(page.styles))]
+    assert sum(widths) == pytest.approx(100, abs=0.02)
+    if (objective, bound) == (2.0, 1.5):
+        assert widths == ([75, 25] if is_proof else [18.75, 56.25, 25])
+    for style in page.styles:  # text has the colour of the page, whatever its theme
+        assert "color:inherit" in style or not re.search(r"(?<!-)color:", style)
+
+
+def test_fitted_estimators_show_their_certificate():
+    model = ConvexReLURegressor(alpha=ALPHA, random_state=0)
+    assert "convexrelu-certificate" not in model._repr_html_()
+    model.fit(X, Y)
+    shown = model.certificate_._repr_html_()
+    assert model._repr_html_().endswith(shown)
+    assert model._repr_mimebundle_()["text/html"].endswith(shown)
+    result = train(TrainingProblem(X, Y, ALPHA), random_state=0)
+    assert str(result).startswith(str(result.certificate)) and "CONVERGED" in str(result)
+    assert "Round(" not in repr(result)
 
 
 def test_a_searched_certificate_is_an_estimate_with_a_proved_bound():

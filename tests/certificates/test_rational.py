@@ -55,7 +55,7 @@ def test_lower_bound_is_just_below_that_of_floats(options, network):
     assert float64.lower_bound * (1 - 1e-5) <= exact.lower_bound <= optimum
     assert exact.lower_bound == exact.proved_lower_bound <= exact.objective
     assert exact.relative_gap < 2e-4
-    assert "by branch_and_bound, verified in rational arithmetic)" in str(exact)
+    assert "proved by branch and bound, verified in rational arithmetic)" in str(exact)
     assert "rational" not in str(float64)
 
 

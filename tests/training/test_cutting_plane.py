@@ -111,7 +111,7 @@ def test_searched_certificates_are_estimates(d):
     assert (certificate.method, certificate.scope) == ("search", "global")
     assert certificate.n_starts > 0
     assert certificate.proved_lower_bound <= certificate.lower_bound
-    assert "estimated, not proved" in str(certificate)
+    assert "(estimated by search" in str(certificate)
     assert_result(problem, result)
 
 

@@ -1,4 +1,4 @@
-"""Certify networks trained elsewhere: their gaps, their units, and further training from them."""
+"""Certify networks trained elsewhere, and train further from them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from convexrelu._utils.arguments import check_number
-from convexrelu._utils.deadlines import part_before, product_fits, seconds_before
+from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.certificates.rational import verified
+from convexrelu.certification.cell import cell_lower_bound, count_units
+from convexrelu.certification.conversion import as_network
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
-from convexrelu.oracles.for_problem import oracles_for, program_oracle_for
-from convexrelu.problem.dual import lower_bound
+from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.programs.neuron_map import blocks_of, dual_of
 from convexrelu.results.network_certificate import NetworkCertificate
 from convexrelu.results.result import Result
 from convexrelu.results.status import Status
@@ -36,15 +36,12 @@ from convexrelu.training.train import train
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NetworkCertificate", "certify"]
+__all__ = ["certify"]
 
 ARITHMETICS = ("float64", "rational")
 
 # Parts of the time left after which the choice of oracles, one bound, and training from the network end.
 _TIME_TO_PREPARE, _TIME_FOR_ONE_BOUND, _TIME_TO_IMPROVE = 0.25, 0.5, 0.75
-# Products with all blocks that a solver makes before it looks at time.
-_PASSES = 10
-_CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
 
 
 def certify(
@@ -174,7 +171,7 @@ def certify(
         skip_alpha=skip_alpha,
         sample_weight=sample_weight,
     )
-    network = _as_network(network_or_module, problem)
+    network = as_network(network_or_module, problem)
     if oracle == "spike_free":
         raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another oracle")
     if arithmetic not in ARITHMETICS:
@@ -224,12 +221,12 @@ def certify(
                 v = given.dual_point(best.predict(given.X))
                 bound = report.bound
                 certificate = verified(given, network, certificate, v, bound, deadline=deadline)
-            cell = _cell_lower_bound(problem, network, program_solver, deadline)
+            cell = cell_lower_bound(problem, network, program_solver, deadline)
         except KeyboardInterrupt:
             if improved is None:
                 raise
             improved = replace(improved, status=Status.INTERRUPTED)
-        n_dead, n_linear, n_mixed = _count_units(network, problem)
+        n_dead, n_linear, n_mixed = count_units(network, problem)
         return NetworkCertificate(
             **vars(certificate),
             # A bound below every network is below those of the cell.
@@ -248,46 +245,6 @@ def _is_plain(problem: TrainingProblem) -> bool:
     squared = problem.loss.is_least_squares
     plain = problem.n_outputs == 1 and problem.slope == 0
     return squared and plain and not problem.free_bias and not problem.skip
-
-
-def _cell_lower_bound(
-    problem: TrainingProblem,
-    network: TwoLayerNetwork,
-    program_solver: ProgramSolver,
-    deadline: float,
-) -> float:
-    """Bound for networks with the patterns and signs of this one, at its own dual point or the solver's.
-
-    Without the time for a solver to begin, at its own dual point only.
-    """
-    blocks, values = blocks_of(network, problem)
-    if problem.slope == 0.0:  # otherwise units that are inactive on all samples have outputs, too
-        alive = np.flatnonzero(blocks.masks.any(axis=1))
-        blocks, values = blocks.select(alive), values[alive]
-    points = [problem.dual_point(network.predict(problem.X))]
-    if product_fits(_PASSES * blocks.masks.size * values.shape[1], deadline):
-        left = seconds_before(deadline, _TIME_FOR_ONE_BOUND)
-        solution = program_solver.relu(problem, blocks, start=values, time_limit=left)
-        points.append(dual_of(problem, solution))
-    oracle = program_oracle_for(problem, blocks.masks, blocks.signs)
-    return max(lower_bound(problem, v, oracle(v, deadline=deadline).bound) for v in points)
-
-
-def _count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
-    """Numbers of dead, linear and mixed units on the samples; outputs within rounding of zero count as zero."""
-    left, right = np.ones((2, network.width), dtype=bool)
-    step = max(1, _CHUNK // max(1, network.width))
-    for start in range(0, problem.n_samples, step):
-        rows = problem.X[start : start + step]
-        values = rows @ network.hidden_weights.T + network.hidden_bias
-        sizes = abs(rows) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
-        rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
-        left &= (values <= rounding).all(axis=0)
-        right &= (values >= -rounding).all(axis=0)
-    dead = left if problem.slope == 0.0 else left & right
-    linear = (left | right) & ~dead
-    mixed = ~(dead | linear)
-    return int(dead.sum()), int(linear.sum()), int(mixed.sum())
 
 
 def _improve(
@@ -330,58 +287,3 @@ def _sharpest(own: Certificate, other: Certificate) -> Certificate:
     best = max(own, other, key=lambda c: (c.is_proof, c.lower_bound <= reached, c.lower_bound))
     proved = max(own.proved_lower_bound, other.proved_lower_bound)
     return replace(best, objective=own.objective).strengthened(proved)
-
-
-def _as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
-    try:
-        network = _converted(given, problem.X)
-    except ValueError as error:
-        raise ValueError(f"network_or_module is no two-layer ReLU network: {error}") from error
-    if network.n_features != problem.n_features:
-        raise ValueError(
-            f"network_or_module takes {network.n_features} features, but X has {problem.n_features}"
-        )
-    if network.n_outputs != problem.n_outputs:
-        raise ValueError(
-            f"network_or_module has {network.n_outputs} outputs, expected {problem.n_outputs}"
-        )
-    if network.negative_slope != problem.slope:
-        raise ValueError(
-            f"network_or_module has a slope of {network.negative_slope} on the left, but "
-            f"activation={problem.activation!r} has {problem.slope}"
-        )
-    if network.skip_weights is not None and not problem.skip:
-        raise ValueError("network_or_module has a skip connection, but skip=False")
-    if not problem.hidden_bias and network.hidden_bias.any():
-        raise ValueError("network_or_module has hidden biases, but hidden_bias=False")
-    if not problem.fit_intercept and network.output_bias.any():
-        raise ValueError("network_or_module has an output intercept, but fit_intercept=False")
-    return network
-
-
-def _converted(given: Any, X: Any) -> TwoLayerNetwork:
-    """The network; what comes from elsewhere must have the network's outputs on the samples."""
-    if isinstance(given, BaseEstimator):
-        given = getattr(given, "network_", given)
-    if isinstance(given, TwoLayerNetwork):
-        return _plain(given, X)
-    if isinstance(given, BaseEstimator):
-        return TwoLayerNetwork.from_sklearn(given, X)
-    return TwoLayerNetwork.from_torch(given, X)
-
-
-def _plain(network: TwoLayerNetwork, X: Any) -> TwoLayerNetwork:
-    """The network without what a subclass may have changed."""
-    if type(network) is TwoLayerNetwork:
-        return network
-    plain = TwoLayerNetwork(
-        network.hidden_weights,
-        network.hidden_bias,
-        network.output_weights,
-        network.output_bias,
-        negative_slope=network.negative_slope,
-        skip_weights=network.skip_weights,
-    )
-    if not np.array_equal(network.predict(X), plain.predict(X)):
-        raise ValueError(f"a {type(network).__name__} predicts other outputs than its weights have")
-    return plain

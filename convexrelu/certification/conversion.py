@@ -1,0 +1,69 @@
+"""Networks from elsewhere as two-layer networks that fit a problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["as_network"]
+
+
+def as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
+    """The network of an estimator or module, if it has the form that the problem asks for."""
+    try:
+        network = _converted(given, problem.X)
+    except ValueError as error:
+        raise ValueError(f"network_or_module is no two-layer ReLU network: {error}") from error
+    if network.n_features != problem.n_features:
+        raise ValueError(
+            f"network_or_module takes {network.n_features} features, but X has {problem.n_features}"
+        )
+    if network.n_outputs != problem.n_outputs:
+        raise ValueError(
+            f"network_or_module has {network.n_outputs} outputs, expected {problem.n_outputs}"
+        )
+    if network.negative_slope != problem.slope:
+        raise ValueError(
+            f"network_or_module has a slope of {network.negative_slope} on the left, but "
+            f"activation={problem.activation!r} has {problem.slope}"
+        )
+    if network.skip_weights is not None and not problem.skip:
+        raise ValueError("network_or_module has a skip connection, but skip=False")
+    if not problem.hidden_bias and network.hidden_bias.any():
+        raise ValueError("network_or_module has hidden biases, but hidden_bias=False")
+    if not problem.fit_intercept and network.output_bias.any():
+        raise ValueError("network_or_module has an output intercept, but fit_intercept=False")
+    return network
+
+
+def _converted(given: Any, X: Any) -> TwoLayerNetwork:
+    """The network; what comes from elsewhere must have the network's outputs on the samples."""
+    if isinstance(given, BaseEstimator):
+        given = getattr(given, "network_", given)
+    if isinstance(given, TwoLayerNetwork):
+        return _plain(given, X)
+    if isinstance(given, BaseEstimator):
+        return TwoLayerNetwork.from_sklearn(given, X)
+    return TwoLayerNetwork.from_torch(given, X)
+
+
+def _plain(network: TwoLayerNetwork, X: Any) -> TwoLayerNetwork:
+    """The network without what a subclass may have changed."""
+    if type(network) is TwoLayerNetwork:
+        return network
+    plain = TwoLayerNetwork(
+        network.hidden_weights,
+        network.hidden_bias,
+        network.output_weights,
+        network.output_bias,
+        negative_slope=network.negative_slope,
+        skip_weights=network.skip_weights,
+    )
+    if not np.array_equal(network.predict(X), plain.predict(X)):
+        raise ValueError(f"a {type(network).__name__} predicts other outputs than its weights have")
+    return plain
