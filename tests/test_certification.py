@@ -1,6 +1,7 @@
 """What certify says of networks from anywhere."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -20,6 +21,7 @@ from convexrelu import (
     certify,
     train,
 )
+from convexrelu.certification.training import sharpest
 from tests import reference
 from tests.honest import assert_certifies
 
@@ -115,7 +117,10 @@ def test_a_local_optimum_has_a_gap_but_none_within_its_cell(width, seed):
     optimum = cell_optimum(network, inputs, targets, alpha)
     assert certificate.objective == pytest.approx(optimum, rel=1e-4)
     assert certificate.is_proof
-    assert certificate.cell_gap < 1e-3 < 0.1 < certificate.relative_gap
+    best = train(TrainingProblem(inputs, targets, alpha), tol=1e-8, random_state=0).certificate
+    gap = 1 - best.objective / certificate.objective  # the true one, within 1e-8
+    assert certificate.cell_gap < 1e-3 < 0.01 < gap
+    assert gap - 1e-12 <= certificate.relative_gap <= gap + 1e-3
     assert certificate.cell_lower_bound <= optimum * (1 + 1e-9)
 
 
@@ -125,7 +130,7 @@ def test_units_that_are_all_active_are_no_better_than_least_squares():
     W, shift = np.vstack([weights[:2], -weights[:2]]), 10.0
     network = TwoLayerNetwork(W, [shift, shift], [[0.5, -0.5]], weights[2:])
     np.testing.assert_allclose(network.predict(X), reference.augment(X, True) @ weights)
-    certificate = certify(network, X, Y, alpha=1e-9)
+    certificate = certify(network, X, Y, alpha=1e-9, bound="residual")
     residual = network.predict(X) - Y
     assert (certificate.n_dead, certificate.n_linear, certificate.n_mixed) == (0, 2, 0)
     assert certificate.cell_lower_bound == pytest.approx(0.5 * np.mean(residual**2), rel=1e-4)
@@ -302,7 +307,7 @@ def test_an_estimate_that_training_refutes_is_given_up(monkeypatch):
     assert after.lower_bound == after.improved.certificate.lower_bound
 
 
-def test_a_proof_is_as_strong_as_the_best_that_is_proved(monkeypatch):
+def test_an_estimate_is_said_where_the_proof_is_far_below(monkeypatch):
     """Training may estimate a bound and prove less, but more than the proof for the given network."""
     network = random_network(np.random.default_rng(0))
     weak = Certificate(
@@ -313,9 +318,65 @@ def test_a_proof_is_as_strong_as_the_best_that_is_proved(monkeypatch):
     )
     options = {"alpha": ALPHA, "oracle": "search", "random_state": 0}
     after = certify(network, X, Y, improve=True, **options)
-    assert not after.improved.certificate.is_proof
-    assert 0 < after.improved.certificate.proved_lower_bound <= after.proved_lower_bound
-    assert after.is_proof and after.lower_bound == after.proved_lower_bound
+    trained = after.improved.certificate
+    assert not trained.is_proof and not after.is_proof
+    assert after.lower_bound == trained.lower_bound
+    assert 0 < trained.proved_lower_bound <= after.proved_lower_bound < after.lower_bound
+
+
+@pytest.mark.parametrize(("proved", "is_proof"), [(0.5, False), (0.8985, True), (0.95, True)])
+def test_a_proof_is_preferred_to_an_estimate_that_is_hardly_larger(proved, is_proof):
+    own = Certificate(1.0, 0.2, "global", "relaxation", True, 0.2)
+    trained = Certificate(0.9, 0.899, "global", "search", False, proved)
+    for one, other in [
+        (own, trained),
+        (replace(trained, objective=1.0), replace(own, objective=0.9)),
+    ]:
+        best = sharpest(one, other, 1e-3)
+        assert (best.objective, best.is_proof, best.proved_lower_bound) == (1.0, is_proof, proved)
+        assert best.lower_bound == (proved if is_proof else 0.899)
+
+
+# The dual point
+
+
+def nearly_optimal():
+    """A network of slightly too large an objective, by noise on the weights of the best one."""
+    inputs, targets = reference.teacher(40, 3, 3, 0.2, 1)
+    best = train(TrainingProblem(inputs, targets, 0.01), tol=1e-5, random_state=0)
+    noise = np.random.default_rng(0)
+    shaken = replace(
+        best.network,
+        hidden_weights=best.network.hidden_weights
+        + 0.03 * noise.standard_normal(best.network.hidden_weights.shape),
+    )
+    return inputs, targets, best.certificate, shaken
+
+
+def test_the_gap_is_the_distance_to_the_optimum_not_the_quality_of_the_residual():
+    inputs, targets, best, network = nearly_optimal()
+    options = {"alpha": 0.01, "random_state": 0}
+    trained = certify(network, inputs, targets, **options)
+    own = certify(network, inputs, targets, bound="residual", **options)
+    expected = TrainingProblem(inputs, targets, 0.01).objective(network)
+    assert trained.objective == own.objective == pytest.approx(expected, rel=1e-12)
+    gap = 1 - best.objective / trained.objective  # true, within 1e-5
+    assert 0 < gap < 0.1 and own.relative_gap > 2 * gap  # the residual says little
+    assert gap - 1e-12 <= trained.relative_gap <= gap + 1e-3
+    assert trained.lower_bound <= best.objective
+    assert trained.improved is None and own.improved is None
+    improved = certify(network, inputs, targets, improve=True, **options)
+    assert improved == replace(trained, improved=improved.improved)
+    exact = certify(network, inputs, targets, arithmetic="rational", **options)
+    assert exact.arithmetic == "rational" and exact.lower_bound <= best.objective
+    assert exact.relative_gap <= gap + 2e-3  # of a network that is within 1e-3 of the optimum
+
+
+def test_without_time_the_bound_is_that_of_the_residual():
+    inputs, targets, best, network = nearly_optimal()
+    for bound in ("trained", "residual"):
+        certificate = certify(network, inputs, targets, alpha=0.01, bound=bound, time_limit=0)
+        assert certificate.is_proof and 0 < certificate.lower_bound <= best.objective
 
 
 # What it prints
@@ -392,6 +453,7 @@ def test_bad_arguments_are_named():
         ({"solver": "guess"}, "solver"),
         ({"solver": None}, "solver"),
         ({"solver": "fista"}, "solver"),
+        ({"bound": "guess"}, "bound"),
         ({"tol": -1.0}, "tol"),
         ({"tol": "1"}, "tol"),
         ({"time_limit": -1.0}, "time_limit"),

@@ -255,7 +255,9 @@ def _keywords(case: Case, rng: Rng) -> dict[str, Any]:
         asked["time_limit"] = 3.0
     if case.call == "certify":
         asked |= {"network": str(rng.choice(["drawn", "constant", "drawn"]))}
-        asked |= {"improve": True} if rng.random() < 0.4 else {}
+        choice = rng.random()
+        asked |= {"improve": True} if choice < 0.4 else {}
+        asked |= {"bound": "residual"} if choice > 0.7 else {}
         asked |= {"arithmetic": "rational", "time_limit": 3.0} if rng.random() < 0.15 else {}
         return asked
     if rng.random() < 0.3:

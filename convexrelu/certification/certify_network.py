@@ -5,33 +5,32 @@ from __future__ import annotations
 import math
 import numbers
 import time
+import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from convexrelu._utils.arguments import check_number
-from convexrelu._utils.deadlines import part_before, seconds_before
+from convexrelu._utils.deadlines import part_before
 from convexrelu._utils.threads import one_blas_thread
-from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.certificates.rational import verified
 from convexrelu.certification.cell import cell_lower_bound, count_units
 from convexrelu.certification.conversion import as_network
+from convexrelu.certification.training import sharpest, trained_from
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.network_certificate import NetworkCertificate
-from convexrelu.results.result import Result
-from convexrelu.results.status import Status
+from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.registry import master_of
 from convexrelu.solvers.support import check_support
-from convexrelu.training.train import train
 
 if TYPE_CHECKING:
     import torch
@@ -39,9 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["certify"]
 
 ARITHMETICS = ("float64", "rational")
+BOUNDS = ("trained", "residual")
 
-# Parts of the time left after which the choice of oracles, one bound, and training from the network end.
-_TIME_TO_PREPARE, _TIME_FOR_ONE_BOUND, _TIME_TO_IMPROVE = 0.25, 0.5, 0.75
+# Parts of the time left after which the choice of oracles, one bound, the same if training follows, and training end.
+_TIME_TO_PREPARE, _TIME_FOR_ONE_BOUND, _TIME_BEFORE_TRAINING, _TIME_TO_TRAIN = 0.25, 0.5, 0.25, 0.75
 
 
 def certify(
@@ -60,6 +60,7 @@ def certify(
     sample_weight: ArrayLike | None = None,
     oracle: str | Oracle | OracleFactory = "auto",
     solver: str | ProgramSolver = "auto",
+    bound: str = "trained",
     improve: bool = False,
     tol: float = 1e-3,
     time_limit: float | None = None,
@@ -89,13 +90,18 @@ def certify(
         see :func:`~convexrelu.oracles.selection.choose_oracles`.
     solver : str or ProgramSolver
         Solver of the cell's program, and of the programs of `improve`, as for :func:`~convexrelu.train`.
+    bound : {"trained", "residual"}
+        Source of the dual point of the global bound. ``"trained"``: training by cutting planes, which starts at the
+        network and stops at a relative gap of `tol`, so that the gap is the distance to the optimum. ``"residual"``:
+        the network's own residual. That takes one pricing instead of a training, but the bound is loose unless the
+        network is trained to the end. The certificate is that of the given network in either case.
     improve : bool
-        Whether to train from the network by cutting planes, to a relative gap of `tol`. The result is in
-        the attribute `improved`; its objective never exceeds that of the network or of ``network.merge()``.
+        Whether to keep the network that training finds. The result is in the attribute `improved`; its objective never
+        exceeds that of the given network or of ``network.merge()``. This implies ``bound="trained"``.
     tol : float
-        Relative gap at which `improve` stops; the cell's program is solved to the same accuracy.
+        Relative gap at which training stops; the cell's program is solved to the same accuracy.
     time_limit : float, optional
-        Seconds for everything. The bounds hold wherever it stops, but are weaker.
+        Seconds for everything. The bounds hold wherever it stops, but are weaker. With 0 the bound is a relaxation's.
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
         exact fractions, where the problem is small enough; see the notes.
@@ -117,7 +123,8 @@ def certify(
         For bad data, a network that does not fit them or has a bias or intercept that the problem forbids, one that
         computes something else than its weights say, as with a hook, or an unknown option.
     KeyboardInterrupt
-        Before `improve` has begun; later, `improved` has the best network so far, with ``Status.INTERRUPTED``.
+        If interrupted. With ``improve=True`` only before training has begun; later, `improved` has the best network so
+        far, with ``Status.INTERRUPTED``.
 
     Notes
     -----
@@ -183,6 +190,8 @@ def certify(
             "arithmetic='rational' supports one output, loss='squared_error', activation='relu', penalised "
             "biases and no skip connection only; use arithmetic='float64'"
         )
+    if bound not in BOUNDS:
+        raise ValueError(f"bound={bound!r} is not known; available: {', '.join(map(repr, BOUNDS))}")
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
@@ -198,34 +207,42 @@ def certify(
         preparing = part_before(deadline, _TIME_TO_PREPARE)
         exact = oracles_for(problem, oracle, random_state, deadline=preparing).exact
 
-        pricing = part_before(deadline, _TIME_FOR_ONE_BOUND)
+        trains = improve or bound == "trained"
+        share = _TIME_BEFORE_TRAINING if trains else _TIME_FOR_ONE_BOUND
+        pricing = part_before(deadline, share)
         certificate, report = price_and_certify(problem, network, exact, deadline=pricing)
-        improved = None
-        if improve:
+        trained = None
+        if trains:
             options = {"oracle": oracle, "solver": solver, "random_state": random_state}
-            training = part_before(deadline, _TIME_TO_IMPROVE)
-            improved = _improve(
-                network, problem, exact, certificate, tol=tol, deadline=training, **options
-            )
-            certificate = _sharpest(certificate, improved.certificate)
-            if improved.status is Status.INTERRUPTED:
+            training = part_before(deadline, _TIME_TO_TRAIN)
+            with warnings.catch_warnings():
+                if not improve:  # whatever the solver did, the bound holds
+                    warnings.simplefilter("ignore", SolverWarning)
+                trained = trained_from(
+                    network, problem, exact, certificate, tol=tol, deadline=training, **options
+                )
+            certificate = sharpest(certificate, trained.certificate, tol)
+            if trained.status is Status.INTERRUPTED:
+                if not improve:
+                    raise KeyboardInterrupt(f"certify was interrupted; until then: {certificate}")
                 deadline = time.perf_counter()  # what takes no time is still done
         cell = -math.inf
         try:
             if arithmetic == "rational":
-                best = network if improved is None else improved.network
-                if improved is not None:
+                best = network if trained is None else trained.network
+                if trained is not None:
                     v = problem.dual_point(best.predict(problem.X))
                     pricing = part_before(deadline, _TIME_FOR_ONE_BOUND)
                     _, report = price_and_certify(problem, network, exact, v, deadline=pricing)
                 v = given.dual_point(best.predict(given.X))
-                bound = report.bound
-                certificate = verified(given, network, certificate, v, bound, deadline=deadline)
+                certificate = verified(
+                    given, network, certificate, v, report.bound, deadline=deadline
+                )
             cell = cell_lower_bound(problem, network, program_solver, deadline)
         except KeyboardInterrupt:
-            if improved is None:
+            if trained is None or not improve:
                 raise
-            improved = replace(improved, status=Status.INTERRUPTED)
+            trained = replace(trained, status=Status.INTERRUPTED)
         n_dead, n_linear, n_mixed = count_units(network, problem)
         return NetworkCertificate(
             **vars(certificate),
@@ -234,9 +251,10 @@ def certify(
             n_dead=n_dead,
             n_linear=n_linear,
             n_mixed=n_mixed,
-            improved=improved,
+            improved=trained if improve else None,
             network=network,
             problem=given,
+            dual=None if trained is None else trained.dual,
         )
 
 
@@ -245,45 +263,3 @@ def _is_plain(problem: TrainingProblem) -> bool:
     squared = problem.loss.is_least_squares
     plain = problem.n_outputs == 1 and problem.slope == 0
     return squared and plain and not problem.free_bias and not problem.skip
-
-
-def _improve(
-    network: TwoLayerNetwork,
-    problem: TrainingProblem,
-    exact: Oracle,
-    known: Certificate,
-    *,
-    tol: float,
-    deadline: float,
-    **options: Any,
-) -> Result:
-    """Train further from the network; keep it if the result is no better, as after a time limit or an interruption."""
-    left = seconds_before(deadline, _TIME_TO_IMPROVE)
-    own = replace(known, objective=problem.objective(network))
-    try:
-        result = train(problem, start=network, tol=tol, time_limit=left, **options)
-    except KeyboardInterrupt:
-        return Result(network, own, Status.INTERRUPTED)
-    assert isinstance(result.network, TwoLayerNetwork)
-    best = min((result.network, problem.merged(network), network), key=problem.objective)
-    if best is result.network:
-        return result
-    if result.status is Status.INTERRUPTED:
-        own = replace(own, objective=problem.objective(best))
-    else:
-        own, _ = price_and_certify(problem, best, exact, deadline=deadline)
-    certificate = _sharpest(own, result.certificate)
-    ended = result.status is Status.INTERRUPTED or certificate.relative_gap > tol
-    status = result.status if ended else Status.CONVERGED
-    return replace(result, network=best, certificate=certificate, status=status)
-
-
-def _sharpest(own: Certificate, other: Certificate) -> Certificate:
-    """The objective of the network with the better of two global bounds: a proof before an estimate, then the larger.
-
-    An estimate that is above what one of the networks reaches is refuted.
-    """
-    reached = min(own.objective, other.objective)
-    best = max(own, other, key=lambda c: (c.is_proof, c.lower_bound <= reached, c.lower_bound))
-    proved = max(own.proved_lower_bound, other.proved_lower_bound)
-    return replace(best, objective=own.objective).strengthened(proved)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.html import certificate_html
 from convexrelu.certificates.proof_file import gap_to_prove, save_proof
@@ -34,10 +35,11 @@ class NetworkCertificate(Certificate):
         Units that are zero on all training samples; units that are not, but are linear on all; all others.
         Samples of weight zero do not count.
     improved : Result or None
-        Result of training from this network, if requested. The global bound is then the better one of the
-        two.
+        Result of training from this network, if requested.
     network, problem : TwoLayerNetwork, TrainingProblem
         What was certified, for which problem.
+    dual : array or None
+        The best dual point that training met, on the samples of ``problem.condensed()``.
 
     See Also
     --------
@@ -69,6 +71,7 @@ class NetworkCertificate(Certificate):
     improved: Result | None = field(default=None, repr=False)
     network: TwoLayerNetwork | None = field(default=None, repr=False, compare=False)
     problem: TrainingProblem | None = field(default=None, repr=False, compare=False)
+    dual: Array | None = field(default=None, repr=False, compare=False)
 
     @property
     def cell_gap(self) -> float:
@@ -108,8 +111,7 @@ class NetworkCertificate(Certificate):
                 "this certificate does not know its problem; use certificates.save_proof"
             )
         options.setdefault("relative_gap", gap_to_prove(self))
-        dual = None if self.improved is None else self.improved.dual
-        return save_proof(path, self.problem, self.network, dual=dual, **options)
+        return save_proof(path, self.problem, self.network, dual=self.dual, **options)
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *self._findings()])

@@ -12,6 +12,7 @@ from convexrelu import (
     regularization_path,
     train,
 )
+from convexrelu.certification import certify_network
 from convexrelu.closed_forms import line
 from convexrelu.interpolation import column_generation as interpolation
 from convexrelu.interpolation import minimum_norm
@@ -167,9 +168,16 @@ def test_certify_returns_what_it_knows(monkeypatch, owner, name):
     )
 
 
-def test_certify_keeps_what_was_improved(monkeypatch):
-    from convexrelu.certification import certify_network
+@pytest.mark.parametrize("owner", [CuttingPlane, certify_network])
+def test_certify_without_improving_ends(monkeypatch, owner):
+    """No certificate says that it was interrupted; the message has what was known after training."""
+    interrupt(monkeypatch, owner, "_price" if owner is CuttingPlane else "cell_lower_bound", 1)
+    with pytest.raises(KeyboardInterrupt) as interruption:
+        certify(WIDE, X, Y, alpha=0.01, random_state=0)
+    assert ("certify was interrupted" in str(interruption.value)) is (owner is CuttingPlane)
 
+
+def test_certify_keeps_what_was_improved(monkeypatch):
     interrupt(monkeypatch, certify_network, "cell_lower_bound", 1)
     certificate = certify(WIDE, X, Y, alpha=0.01, improve=True, random_state=0)
     assert certificate.improved.status is Status.INTERRUPTED
