@@ -19,7 +19,7 @@ from convexrelu._utils.threads import one_blas_thread
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.certificates.rational import verified
 from convexrelu.certification.cell import cell_lower_bound, count_units
-from convexrelu.certification.conversion import as_network
+from convexrelu.certification.conversion import as_network, as_targets, unwrapped
 from convexrelu.certification.training import sharpest, trained_from
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -71,16 +71,19 @@ def certify(
 
     Parameters
     ----------
-    network_or_module : TwoLayerNetwork, torch.nn.Module or scikit-learn estimator
-        A network with one output; ``Sequential(Linear, ReLU, Linear)``; a fitted
-        :class:`sklearn.neural_network.MLPRegressor` with one hidden layer of ReLU units; or an estimator whose
-        `network_` is a :class:`~convexrelu.TwoLayerNetwork`. The objective is computed from the weights as they
-        are; ``network.merge()`` gives the same function at its smallest penalty. What a module computes in evaluation
-        mode, or a regressor predicts, is compared with the outputs of these weights on `X`.
+    network_or_module : TwoLayerNetwork, torch.nn.Module, scikit-learn estimator or skorch net
+        A network; a module with two linear layers and a ReLU between them, see
+        :func:`~convexrelu.interop.torch.from_torch`, or a fitted skorch net of one; a fitted
+        :class:`sklearn.neural_network.MLPRegressor` or ``MLPClassifier`` with one hidden layer of ReLU units; an
+        estimator whose `network_` is a :class:`~convexrelu.TwoLayerNetwork`; or a :class:`sklearn.pipeline.Pipeline`
+        that ends with one of these. The objective is computed from the weights as they are; ``network.merge()`` gives
+        the same function at its smallest penalty. What a module computes in evaluation mode, or an estimator predicts,
+        is compared with the outputs of these weights on `X`.
     X : array of shape (n, d)
-        Training inputs.
+        Training inputs; for a pipeline, as they are before its first step.
     y : array of shape (n,) or (n, K)
-        Training targets.
+        Training targets. For a classifier, with ``loss="logistic"``, ``"multinomial"`` or another loss of classes, they
+        may be its labels.
     alpha : float
         Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
     loss, activation, negative_slope, hidden_bias, fit_intercept, skip, skip_alpha, sample_weight
@@ -101,7 +104,7 @@ def certify(
     tol : float
         Relative gap at which training stops; the cell's program is solved to the same accuracy.
     time_limit : float, optional
-        Seconds for everything. The bounds hold wherever it stops, but are weaker. With 0 the bound is a relaxation's.
+        Seconds for everything. The bounds hold wherever it stops, but are weaker; with 0 there may be none but zero.
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
         exact fractions, where the problem is small enough; see the notes.
@@ -121,7 +124,8 @@ def certify(
     ------
     ValueError
         For bad data, a network that does not fit them or has a bias or intercept that the problem forbids, one that
-        computes something else than its weights say, as with a hook, or an unknown option.
+        computes something else than its weights say, as with a hook, or an unknown option. As
+        :class:`sklearn.exceptions.NotFittedError`, for an estimator that is not fitted.
     KeyboardInterrupt
         If interrupted. With ``improve=True`` only before training has begun; later, `improved` has the best network so
         far, with ``Status.INTERRUPTED``.
@@ -165,9 +169,10 @@ def certify(
     True
     """
     started = time.perf_counter()
+    given, X = unwrapped(network_or_module, X)
     problem = TrainingProblem(
         X,
-        y,
+        as_targets(given, y, loss),
         alpha,
         loss=loss,
         activation=activation,
@@ -178,7 +183,7 @@ def certify(
         skip_alpha=skip_alpha,
         sample_weight=sample_weight,
     )
-    network = as_network(network_or_module, problem)
+    network = as_network(given, problem)
     if oracle == "spike_free":
         raise ValueError("oracle='spike_free' finds cuts but certifies nothing; use another oracle")
     if arithmetic not in ARITHMETICS:
@@ -203,7 +208,7 @@ def certify(
             )
         program_solver = master_of(solver, tol)
         check_support(program_solver, problem)
-        given, problem = problem, problem.condensed()
+        posed, problem = problem, problem.condensed()
         preparing = part_before(deadline, _TIME_TO_PREPARE)
         exact = oracles_for(problem, oracle, random_state, deadline=preparing).exact
 
@@ -234,9 +239,9 @@ def certify(
                     v = problem.dual_point(best.predict(problem.X))
                     pricing = part_before(deadline, _TIME_FOR_ONE_BOUND)
                     _, report = price_and_certify(problem, network, exact, v, deadline=pricing)
-                v = given.dual_point(best.predict(given.X))
+                v = posed.dual_point(best.predict(posed.X))
                 certificate = verified(
-                    given, network, certificate, v, report.bound, deadline=deadline
+                    posed, network, certificate, v, report.bound, deadline=deadline
                 )
             cell = cell_lower_bound(problem, network, program_solver, deadline)
         except KeyboardInterrupt:
@@ -253,7 +258,7 @@ def certify(
             n_mixed=n_mixed,
             improved=trained if improve else None,
             network=network,
-            problem=given,
+            problem=posed,
             dual=None if trained is None else trained.dual,
         )
 

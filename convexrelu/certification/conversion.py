@@ -5,16 +5,68 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
+from convexrelu.losses import LOSSES, Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["as_network"]
+__all__ = ["as_network", "as_targets", "unwrapped"]
+
+
+def unwrapped(given: Any, X: ArrayLike) -> tuple[Any, ArrayLike]:
+    """The network in a pipeline or a skorch net, and the inputs as it sees them.
+
+    Raises
+    ------
+    NotFittedError
+        For an estimator or net that is not fitted; the message names it.
+    """
+    if isinstance(given, Pipeline):
+        last = given.steps[-1][1]
+        if isinstance(last, str) or last is None:
+            raise ValueError("network_or_module is a Pipeline that ends with no estimator")
+        _check_fitted(last)
+        return unwrapped(last, given[:-1].transform(X) if len(given.steps) > 1 else X)
+    if hasattr(given, "module") and hasattr(given, "get_params"):  # of skorch
+        if not hasattr(given, "module_"):
+            raise NotFittedError(f"network_or_module: {type(given).__name__} is not fitted")
+        return given.module_, X
+    if isinstance(given, BaseEstimator):
+        _check_fitted(given)
+    return given, X
+
+
+def _check_fitted(estimator: Any) -> None:
+    if not isinstance(estimator, BaseEstimator) or hasattr(estimator, "network_"):
+        return
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError) as error:
+        raise NotFittedError(
+            f"network_or_module: {type(estimator).__name__} is not fitted"
+        ) from error
+
+
+def as_targets(given: Any, y: ArrayLike, loss: str | Loss) -> ArrayLike:
+    """Targets of a loss for the labels of a fitted classifier; other targets unchanged."""
+    classes = getattr(given, "classes_", None)
+    kind = LOSSES.get(loss) if isinstance(loss, str) else type(loss)
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1 or kind is None:
+        return y
+    labels = np.asarray(y)
+    if not kind.takes_labels or labels.ndim != 1 or not np.isin(labels, classes).all():
+        return y
+    index = np.searchsorted(classes, labels)
+    return index if kind.couples_outputs else 2 * index - 1
 
 
 def as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
-    """The network of an estimator or module, if it has the form that the problem asks for."""
+    """The network of what is given, if it has the form that the problem asks for."""
     try:
         network = _converted(given, problem.X)
     except ValueError as error:

@@ -13,9 +13,11 @@ from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.interop.weights import Weights
 
-__all__ = ["Precision", "check_agreement"]
+__all__ = ["Link", "Precision", "check_agreement"]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Relative error of exponentials and their sums and quotients: a few roundings.
+_LINK_ROUNDING = 64 * _EPS
 # Hidden outputs and inputs at a time.
 _CHUNK = 2**22
 # Probes at which a network is compared where no inputs are given: so many of each length.
@@ -43,12 +45,28 @@ class Precision(NamedTuple):
     largest: float = float(np.finfo(np.float64).max)
 
 
+class Link(NamedTuple):
+    """What a function does to the outputs of the network.
+
+    Attributes
+    ----------
+    function : callable
+        Of outputs of shape (n, K).
+    slope : callable
+        Of the results: a bound on the derivative.
+    """
+
+    function: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+
+
 def check_agreement(
     name: str,
     function: Callable[[Array], tuple[Array, Array]],
     weights: Weights,
     X: ArrayLike | None,
     precision: Precision,
+    link: Link | None = None,
 ) -> None:
     """Raise a ValueError if a function and a network of these weights differ by more than rounding.
 
@@ -68,6 +86,8 @@ def check_agreement(
         Where they are compared; by default at random points of several lengths, whose outputs do not overflow.
     precision : Precision
         Of the function.
+    link : Link, optional
+        What follows the outputs in the function.
     """
     for field, array in zip(weights._fields[:4], weights[:4], strict=True):
         if not np.isfinite(array).all():
@@ -79,7 +99,8 @@ def check_agreement(
     step = max(1, _CHUNK // max(1, d, len(weights.hidden_bias)))
     for start in range(0, rows.shape[0], step):
         part = rows[start : start + step]
-        _compare(name, function, weights, part.toarray() if issparse(part) else part, precision)
+        part = part.toarray() if issparse(part) else part
+        _compare(name, function, weights, part, precision, link)
 
 
 def _compare(
@@ -88,6 +109,7 @@ def _compare(
     weights: Weights,
     rows: Array,
     precision: Precision,
+    link: Link | None,
 ) -> None:
     try:
         rows, outputs = function(rows)
@@ -101,8 +123,12 @@ def _compare(
             raise ValueError(
                 f"{name} has outputs of shape {np.shape(outputs)}, expected {expected.shape}"
             )
+        tolerance = _tolerance(weights, rows, precision)
+        if link is not None:
+            expected = link.function(expected)
+            tolerance = (tolerance + _LINK_ROUNDING) * link.slope(expected)
         errors = np.abs(outputs - expected)
-        agrees = errors <= _tolerance(weights, rows, precision)  # which NaN is not
+        agrees = errors <= tolerance  # which NaN is not
     if not agrees.all():
         raise ValueError(
             f"{name} is another function than the network of its weights: outputs differ by up to {errors.max():.3g}, "

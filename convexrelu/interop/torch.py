@@ -15,6 +15,8 @@ from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, wei
 
 __all__ = ["from_torch", "to_torch"]
 
+_OTHERS = {"torch.nn.modules.activation", "torch.nn.modules.dropout"}
+
 
 def to_torch(
     network: HasWeights, *, dtype: torch.dtype | None = None, device: str = "cpu"
@@ -77,9 +79,11 @@ def to_torch(
 
 
 def from_torch(module: nn.Module, X: ArrayLike | None = None) -> Weights:
-    """Read the weights of ``Sequential(Linear, ReLU or LeakyReLU, Linear)``; missing biases are zero.
+    """Read the weights of a module of two linear layers with a ReLU or LeakyReLU between them; missing biases are zero.
 
-    The layers may have parametrisations, such as weight normalisation, and hooks. The function is that of evaluation
+    The module is ``Sequential(Linear, ReLU, Linear)``, or any other with exactly two linear layers, in any order and
+    depth, and no activation but one: a module for it, or a ReLU in its ``forward``. The layers may have
+    parametrisations, such as weight normalisation, and hooks. The function is that of evaluation
     mode. Its outputs are compared with those of the network, and must agree up to rounding in the module's type.
 
     Parameters
@@ -106,17 +110,49 @@ def from_torch(module: nn.Module, X: ArrayLike | None = None) -> Weights:
     >>> TwoLayerNetwork.from_torch(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)))
     TwoLayerNetwork(width=8, n_features=3, n_outputs=1)
     """
-    layers = list(module) if isinstance(module, nn.Sequential) else [module]
-    match layers:
-        case [nn.Linear() as hidden, nn.ReLU() | nn.LeakyReLU() as middle, nn.Linear() as output]:
-            _check_parameters(module)
-            with _evaluating(module):
-                return _weights_of(module, hidden, middle, output, X)
-        case _:
-            form = ", ".join(type(layer).__name__ for layer in layers)
-            raise ValueError(
-                f"module is made of ({form}), expected Sequential(Linear, ReLU, Linear)"
-            )
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"module is a {type(module).__name__}, expected a torch.nn.Module")
+    layers = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    others = [part for part in module.modules() if _is_other(part)]
+    slopes = {
+        float(getattr(part, "negative_slope", 0.0))
+        for part in module.modules()
+        if isinstance(part, nn.ReLU | nn.LeakyReLU)
+    } or {0.0}
+    if len(layers) != 2 or len(slopes) != 1 or others:
+        parts = list(module.children()) if isinstance(module, nn.Sequential) else [module]
+        form = ", ".join(type(part).__name__ for part in parts)
+        raise ValueError(
+            f"module is made of ({form}), expected Sequential(Linear, ReLU, Linear), or another module with exactly "
+            "two Linear layers and no activation but one kind of ReLU or LeakyReLU"
+        )
+    _check_parameters(module)
+    with _evaluating(module):
+        return _in_order(module, layers, slopes.pop(), X)
+
+
+def _is_other(part: nn.Module) -> bool:
+    """Whether a module is an activation of another kind, or dropout."""
+    kinds = {kind.__module__ for kind in type(part).__mro__}
+    return not isinstance(part, nn.ReLU | nn.LeakyReLU) and not kinds.isdisjoint(_OTHERS)
+
+
+def _in_order(
+    module: nn.Module, layers: list[nn.Linear], slope: float, X: ArrayLike | None
+) -> Weights:
+    """Weights with the layers in the order in which the module has its function: they may be registered in another."""
+    orders = [layers, layers[::-1]]
+    fitting = [(one, two) for one, two in orders if two.weight.shape[1] == len(one.weight)]
+    if not fitting:
+        shapes = " and ".join(str(tuple(layer.weight.shape)) for layer in layers)
+        raise ValueError(f"module has layers of shapes {shapes}, which do not fit together")
+    try:
+        return _weights_of(module, *fitting[0], slope, X)
+    except ValueError as error:
+        try:
+            return _weights_of(module, *fitting[-1], slope, X)
+        except ValueError:
+            raise error from None
 
 
 def _check_parameters(module: nn.Module) -> None:
@@ -145,22 +181,19 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def _weights_of(
-    module: nn.Module, hidden: nn.Linear, middle: nn.Module, output: nn.Linear, X: ArrayLike | None
+    module: nn.Module, hidden: nn.Linear, output: nn.Linear, slope: float, X: ArrayLike | None
 ) -> Weights:
     def function(rows: Array) -> tuple[Array, Array]:
         inputs = torch.tensor(rows, dtype=hidden.weight.dtype, device=hidden.weight.device)
         return _numbers(inputs), _numbers(module(inputs.clone()))  # it may write to its inputs
 
-    if output.weight.shape[1] != len(hidden.weight):
-        shapes = f"{tuple(hidden.weight.shape)} and {tuple(output.weight.shape)}"
-        raise ValueError(f"module has layers of shapes {shapes}, which do not fit together")
     try:
         # Weights that a hook computes, as in `torch.nn.utils.weight_norm`, are those of the last call.
         function(np.zeros((1, hidden.weight.shape[1])))
         arrays = *_weight_and_bias(hidden), *_weight_and_bias(output)
     except Exception as error:  # of code that we do not know
         raise ValueError(f"module cannot be evaluated: {error}") from error
-    weights = Weights(*arrays, negative_slope=getattr(middle, "negative_slope", 0.0))
+    weights = Weights(*arrays, negative_slope=slope)
     check_agreement("module", function, weights, X, _precision(hidden.weight.dtype))
     return weights
 

@@ -179,6 +179,49 @@ def test_other_modules_are_refused(form):
         TwoLayerNetwork.from_torch(OTHER_MODULES[form])
 
 
+class Functional(nn.Module):
+    """Layers in the other order, a ReLU that is no module, a loss, and outputs of shape (n,)."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(4, 1)
+        self.loss = nn.MSELoss()
+        self.first = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.first(x))).squeeze(-1)
+
+
+class Nested(nn.Module):
+    def __init__(self, slope):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(4, 5), nn.LeakyReLU(slope))
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+@pytest.mark.parametrize(
+    "module", [Functional(), Nested(0.0), Nested(0.25)], ids=["functional", "nested", "leaky"]
+)
+def test_layers_are_found_in_other_modules(module):
+    network = TwoLayerNetwork.from_torch(module.double())
+    X = torch.randn(20, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        np.testing.assert_allclose(network.predict(X.numpy()), module(X), rtol=0, atol=1e-12)
+
+
+class Tanh(Functional):
+    def forward(self, x):
+        return self.last(torch.tanh(self.first(x)))
+
+
+def test_functions_of_another_kind_are_seen():
+    with pytest.raises(ValueError, match="another function than the network"):
+        TwoLayerNetwork.from_torch(Tanh())
+
+
 def test_layers_that_do_not_fit_together_are_refused():
     with pytest.raises(ValueError, match="do not fit together"):
         TwoLayerNetwork.from_torch(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(5, 1)))
