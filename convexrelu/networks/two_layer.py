@@ -19,7 +19,7 @@ from convexrelu.networks.same_neurons import Ball, same_neurons
 
 if TYPE_CHECKING:
     import torch
-    from sklearn.neural_network import MLPRegressor
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 __all__ = ["TwoLayerNetwork"]
 
@@ -367,8 +367,10 @@ class TwoLayerNetwork:
         return cls(**from_torch(module, X)._asdict())
 
     @classmethod
-    def from_sklearn(cls, regressor: MLPRegressor, X: ArrayLike | None = None) -> TwoLayerNetwork:
-        """Weights of a fitted ``MLPRegressor``; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
+    def from_sklearn(
+        cls, regressor: MLPRegressor | MLPClassifier, X: ArrayLike | None = None
+    ) -> TwoLayerNetwork:
+        """Weights of a fitted ``MLPRegressor`` or ``MLPClassifier``; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
         from convexrelu.interop.sklearn import from_sklearn
 
         return cls(**from_sklearn(regressor, X)._asdict())
