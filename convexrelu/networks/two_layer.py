@@ -370,7 +370,7 @@ class TwoLayerNetwork:
     def from_sklearn(
         cls, regressor: MLPRegressor | MLPClassifier, X: ArrayLike | None = None
     ) -> TwoLayerNetwork:
-        """Weights of a fitted ``MLPRegressor`` or ``MLPClassifier``; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
+        """Weights of a fitted MLP of scikit-learn; see :func:`convexrelu.interop.sklearn.from_sklearn`."""
         from convexrelu.interop.sklearn import from_sklearn
 
         return cls(**from_sklearn(regressor, X)._asdict())
