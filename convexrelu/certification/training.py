@@ -54,8 +54,8 @@ def trained_from(
     except KeyboardInterrupt:
         return Result(network, own, Status.INTERRUPTED)
     assert isinstance(result.network, TwoLayerNetwork)
-    best = min((result.network, problem.merged(network), network), key=problem.objective)
-    if best is result.network:
+    best = min((problem.merged(network), network), key=problem.objective)
+    if result.certificate.objective <= problem.objective(best):
         return result
     if result.status is Status.INTERRUPTED:
         own = replace(own, objective=problem.objective(best))

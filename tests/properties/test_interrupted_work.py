@@ -152,7 +152,7 @@ WIDE = TwoLayerNetwork(np.eye(3), np.zeros(3), np.ones((1, 3)), np.zeros(1))
 @pytest.mark.parametrize(("owner", "name"), [(CuttingPlane, "_begin_with"), (NativeSolver, "relu")])
 def test_certify_returns_what_it_knows(monkeypatch, owner, name):
     options = {"alpha": 0.01, "oracle": "search", "solver": "newton", "random_state": 0}
-    before = certify(WIDE, X, Y, **options)
+    before = certify(WIDE, X, Y, bound="residual", **options)
     interrupt(monkeypatch, owner, name, 1)
     after = certify(WIDE, X, Y, improve=True, **options)
     improved = after.improved
