@@ -69,8 +69,9 @@ def test_proved_bounds_are_below_the_best_objective(seed):
     assert best == pytest.approx(expected, rel=1e-10)
     assert result.certificate.lower_bound <= best * (1 + 1e-12)
     bounds = [entry.lower_bound for entry in result.history if entry.is_proof]
-    for _ in range(3):
-        certificate = certify(random_network(problem, rng), X, y, alpha=alpha, **options)
+    for bound in ("residual", "trained", "residual"):
+        network = random_network(problem, rng)
+        certificate = certify(network, X, y, alpha=alpha, bound=bound, **options)
         bounds += [certificate.proved_lower_bound]
         assert certificate.cell_lower_bound <= certificate.objective * (1 + 1e-12)
         if certificate.is_proof:
