@@ -3,16 +3,15 @@
     python -m benchmarks.soundness [--seeds FIRST:LAST | --seed S] [--minutes M] [--quick]
 
 from the root of the repository. Each seed is a random problem with a call of the package (`cases.py`); an evaluator
-and a refuter that share no code with the package judge what comes back (`judge.py`). Damaged files and interruptions
-follow. Findings are shrunk and written as scripts to a folder. The exit code is 1 if anything is wrong but an estimate
-or a time limit.
+and a refuter that share no code with the package judge what comes back (`judge.py`). Branch and bound on small
+adversarial instances, damaged files and interruptions follow. Findings are shrunk and written as scripts to a folder.
+The exit code is 1 if anything is wrong but an estimate or a time limit.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
 import time
 from collections import Counter
@@ -36,13 +35,15 @@ COUNTED = (
     "certificates",
     "proofs",
     "bounds",
+    "boxes",
     "files",
     "interruptions",
 )
 QUICK = {"seeds": "0:100", "minutes": 3.0}
 SEEDS = "1000:1000000000"
-# Part of the time for damaged files, and for interruptions; processor time to shrink a finding.
-PART, SHRINKING = 0.03, 40.0
+# What follows the problems, with its part of the time; processor time to shrink a finding.
+FOLLOWING = {"boxes": 0.15, "files": 0.03, "interruptions": 0.05}
+SHRINKING = 40.0
 
 
 def main() -> None:
@@ -79,26 +80,25 @@ def _arguments() -> Any:
 
 
 def _findings(asked: Any, counts: Counter[str]) -> Iterator[Finding]:
-    """Findings about problems, files and interruptions in turn."""
+    """Findings about problems, boxes, files and interruptions in turn."""
     one = asked.seed is not None
     first, last = (int(end) for end in asked.seeds.split(":"))
     seeds = range(asked.seed, asked.seed + 1) if one else range(first, last)
     judged(draw(0))  # first calls take longer, which must not count for time limits
     seconds = 60.0 * asked.minutes
-    end = time.process_time() + (1 - 2 * PART) * seconds
+    end = time.process_time() + (1 - sum(FOLLOWING.values())) * seconds
     for seed in seeds:
         if time.process_time() > end and not one:
             break
         findings, looked_at = judged(draw(seed), asked.effort)
         counts.update(looked_at)
         yield from findings
-    for name in () if one else ("files", "interruptions"):
-        module = f"benchmarks.soundness.{name}"
-        if importlib.util.find_spec(module):
-            for found in importlib.import_module(module).attack(first, PART * seconds):
-                counts[name] += 1
-                if found is not None:
-                    yield found
+    for name, part in ({} if one else FOLLOWING).items():
+        module = importlib.import_module(f"benchmarks.soundness.{name}")
+        for found in module.attack(first, part * seconds):
+            counts[name] += 1
+            if found is not None:
+                yield found
 
 
 if __name__ == "__main__":

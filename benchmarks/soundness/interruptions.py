@@ -16,32 +16,24 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
 
 from benchmarks.soundness.interruption_cases import MAKERS, Case, quietly
+from benchmarks.soundness.judge import Finding
 
-__all__ = ["Finding", "attack", "interrupted"]
+__all__ = ["attack", "interrupted"]
 
 # A second interruption follows the first one after at most this, in processor time.
 SOON = 2e-3
 
 
-class Finding(NamedTuple):
-    """What is wrong after an interruption."""
-
-    case: str
-    moment: float  # seconds of processor time
-    twice: bool
-    what: str
-
-
 def attack(
     seed: int, seconds: float, tally: Counter[tuple[str, str]] | None = None
-) -> Iterator[Finding]:
-    """Interrupt random fits for some seconds.
+) -> Iterator[Finding | None]:
+    """Interrupt random fits for some seconds of processor time.
 
     Parameters
     ----------
@@ -53,13 +45,16 @@ def attack(
 
     Yields
     ------
-    Finding
+    Finding or None
+        For each interruption what is wrong, or nothing.
     """
-    rng, began = np.random.default_rng(seed), time.perf_counter()
+    if not hasattr(signal, "setitimer"):
+        return
+    rng, end = np.random.default_rng(seed), time.process_time() + seconds
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     durations: dict[int, float] = {}
     try:
-        while time.perf_counter() < began + seconds:
+        while time.process_time() < end:
             chosen = int(rng.integers(len(MAKERS)))
             if chosen not in durations:
                 durations[chosen] = _seconds_of(MAKERS[chosen](rng).call)
@@ -68,10 +63,16 @@ def attack(
             complaints, outcome = interrupted(case, _interruption_after(moment, twice))
             if tally is not None:
                 tally[case.name, outcome] += 1
-            for what in complaints:
-                yield Finding(case.name, round(moment, 4), twice, what)
+            yield _finding(seed, case, moment, twice, complaints) if complaints else None
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _finding(seed: int, case: Case, moment: float, twice: bool, complaints: list[str]) -> Finding:
+    how = f"{case.name}, {'twice ' if twice else ''}after {moment:.4f} s of processor time"
+    code = "from benchmarks.soundness.interruptions import attack\n"
+    code += f"print([found for found in attack({seed}, 60.0) if found])\n"
+    return Finding("interruption", seed, "; ".join([how, *complaints]), code=code)
 
 
 # Interruptions

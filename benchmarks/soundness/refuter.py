@@ -233,7 +233,7 @@ def solve_program(scaled: Scaled, masks: Any, *, polish: bool = True) -> Any:
         warnings.simplefilter("ignore")
         try:
             cp.Problem(cp.Minimize(objective), cones).solve(cp.CLARABEL, accept_unknown=True)
-        except cp.SolverError:
+        except (cp.SolverError, np.exceptions.AxisError):  # of cvxpy, for what has not been solved
             return None
     if plus.value is None or not np.isfinite(plus.value).all():
         return None

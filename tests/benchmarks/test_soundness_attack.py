@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.soundness import oracles, trainings
+from benchmarks.soundness import boxes, oracles, trainings
 from benchmarks.soundness.cases import DATA, LOSSES, Case, draw
 from benchmarks.soundness.evaluator import evaluate
 from benchmarks.soundness.files import attack
@@ -16,6 +16,7 @@ from benchmarks.soundness.refuter import Scaled, all_masks, candidates
 from benchmarks.soundness.shrink import script, shrunk
 from convexrelu import Certificate, Result, Status, TrainingProblem, TwoLayerNetwork
 from convexrelu.networks import GatedNetwork
+from convexrelu.oracles.bounds.corner_bound import CornerBound
 from tests import reference
 
 CASE = Case(
@@ -187,3 +188,18 @@ def test_cases_have_everything():
     assert len(DATA) == len(set(DATA))
     twice = draw(7), draw(7)
     assert np.array_equal(twice[0].X, twice[1].X) and twice[0].keywords == twice[1].keywords
+
+
+def test_boxes_that_are_closed_by_mistake_are_found(monkeypatch):
+    rows, v = np.array([[3.0, 4.0], [1.0, 0.0]]), np.array([1.0, -1.0])
+    rng = np.random.default_rng(0)
+    assert boxes.trouble(rows, v, rng) == ""
+    monkeypatch.setattr(boxes, "CompiledBound", ClosedByMistake)
+    monkeypatch.setattr(boxes, "CornerBound", ClosedByMistake)
+    assert "is reached" in boxes.trouble(rows, v, rng)
+
+
+class ClosedByMistake(CornerBound):
+    def explore(self, boxes, target, max_work):
+        found = super().explore(boxes, 1.0001 * target, max_work)
+        return found._replace(left=found.left.select(slice(0)), value=0.0)

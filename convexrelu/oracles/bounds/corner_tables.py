@@ -182,7 +182,8 @@ class CornerTables:
         if self._rest.shape[1]:
             slopes = _along(self._decided[left] - p, self._rest[left]) + self._rest_slopes[left]
             halves = self._rest_halves[left]
-            moved = np.clip(2 * slopes * halves / spread[:, None], -1, 1) * halves
+            with np.errstate(divide="ignore", invalid="ignore"):  # all corners alike
+                moved = np.clip(2 * slopes * halves / spread[:, None], -1, 1) * halves
             np.put_along_axis(u, self._rest[left], _along(u, self._rest[left]) + moved, axis=1)
             mean += (slopes * moved - np.abs(slopes) * halves).sum(axis=1)
         return u, mean + (p * u).sum(axis=1)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
@@ -45,7 +46,7 @@ class Goal:
 class Tree:
     """Open boxes for one sign, on ``h(u) = vᵀ relu(X̃u)`` in coordinates of the row space.
 
-    Boxes are bounded in principal axes of ``Σ |v_i| x̃_i x̃_iᵀ``, and in units in which all numbers are at most one.
+    Boxes are bounded in principal axes of ``Σ |v_i| x̃_i x̃_iᵀ``, with rows of about length one.
 
     Attributes
     ----------
@@ -62,9 +63,8 @@ class Tree:
         self.n_boxes, self.work = 0, 0.0
         self.witnesses: list[Array] = []
         self._goal = goal
-        self._units = _power_of_two(rows), _power_of_two(v)
-        rows, v = rows / self._units[0], v / self._units[1]
-        self._axes = np.linalg.eigh((rows * np.abs(v)[:, None]).T @ rows)[1]
+        rows, v, self._unit, weights = _in_units(rows, v)
+        self._axes = np.linalg.eigh((rows * weights[:, None]).T @ rows)[1]
         self._samples = rows @ self._axes, v
         self._bound = corner_bound(*self._samples)
         self._turn = _TURN_COMPILED if isinstance(self._bound, CompiledBound) else _TURN_NUMPY
@@ -77,7 +77,7 @@ class Tree:
     def bound(self) -> float:
         """Bound on ``h`` over the sphere."""
         largest = max(self._closed, float(self._open.bounds.max(initial=0.0)))
-        return largest * self._units[0] * self._units[1]
+        return self._unscaled(largest)
 
     @property
     def can_improve(self) -> bool:
@@ -96,7 +96,7 @@ class Tree:
         self._open = Boxes.join([rest, found.left.select(above)])
         self.n_boxes += found.n_boxes
         self.work += found.work
-        value = found.value * self._units[0] * self._units[1]
+        value = self._unscaled(found.value)
         if value > self._goal.found:
             self._goal.found = value
             self.witnesses.append(self._axes @ found.witness)
@@ -111,7 +111,10 @@ class Tree:
         return self._scaled(self._goal.target) + self._rounding
 
     def _scaled(self, value: float) -> float:
-        return value / self._units[0] / self._units[1]
+        return _shifted(value, -self._unit)
+
+    def _unscaled(self, value: float) -> float:
+        return _shifted(value, self._unit)
 
 
 def rounding_of(shape: tuple[int, ...]) -> float:
@@ -120,7 +123,24 @@ def rounding_of(shape: tuple[int, ...]) -> float:
     return 16 * (n + rank) * max(rank, 1) ** 0.5 * _EPS
 
 
-def _power_of_two(values: Array) -> float:
-    """About the largest size, so that dividing by it is exact; 1 for zeros."""
-    largest = float(np.abs(values).max(initial=0.0))
-    return 2.0 ** math.frexp(largest)[1] if largest else 1.0
+def _in_units(rows: Array, v: Array) -> tuple[Array, Array, int, Array]:
+    """Rows of about length one and a dual point below one, by powers of two, so that nothing underflows that counts.
+
+    ``v_i relu(x̃_iᵀu)`` keeps its value if a factor moves from ``x̃_i`` to ``v_i``. Returned are also the exponent of the
+    common unit, and the weights of the rows in ``Σ |v_i| x̃_i x̃_iᵀ``, up to a factor.
+    """
+    lengths: NDArray[np.intp] = np.frexp(np.abs(rows).max(axis=1, initial=0.0))[1].astype(np.intp)
+    mantissas, exponents = np.frexp(v)
+    alive = (v != 0) & rows.any(axis=1)
+    sizes = lengths + exponents
+    unit = int(max(sizes[alive], default=0))
+    scaled = np.where(alive, np.ldexp(mantissas, np.where(alive, sizes - unit, 0)), 0.0)
+    longest = int(max(lengths[alive], default=0))
+    weights = np.abs(scaled) * np.ldexp(1.0, np.where(alive, lengths - longest, 0))
+    return np.ldexp(rows, -lengths[:, None]), scaled, unit, weights
+
+
+def _shifted(value: float, exponent: int) -> float:
+    """``2^exponent value``, infinite where that overflows."""
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(value, exponent))
