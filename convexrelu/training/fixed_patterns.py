@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -104,6 +105,10 @@ def _train_relu(
         certificate, _ = price_and_certify(problem, network, oracle, v, deadline=deadline)
     except KeyboardInterrupt:
         return network, certificate_in_closed_form(problem, network), solution.status, True
+    if certificate.scope == "program":
+        # Blocks of an inexact solution may be outside their cones, and the network then below the program's optimum.
+        lower = min(certificate.lower_bound, certificate.objective)
+        certificate = replace(certificate, lower_bound=lower)
     return network, certificate, solution.status, False
 
 

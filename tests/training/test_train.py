@@ -1,10 +1,14 @@
 """Options of train."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from convexrelu.problem.training_problem import ACTIVATIONS
+from convexrelu.solvers.base import ProgramSolver
+from convexrelu.solvers.registry import make_solver
 from convexrelu.training.options import PATTERNS
 from tests import reference
 from tests.honest import assert_certifies, assert_same_network
@@ -99,3 +103,23 @@ def test_a_solver_that_is_no_program_solver_is_refused():
     X, y = reference.teacher(10, 2, 2, 0.1, 0)
     with pytest.raises(ValueError, match="solver=3"):
         train(TrainingProblem(X, y, 0.1), solver=3)
+
+
+class OutsideTheCones(ProgramSolver):
+    """A program solver whose blocks are outside of their cones, as those of an inexact one may be."""
+
+    def relu(self, problem, blocks, *, start=None, time_limit=None):
+        exact = make_solver("auto").relu(problem, blocks)
+        moved = np.zeros_like(exact.blocks)
+        moved[blocks.signs > 0] = [4.0, 0.0]
+        return replace(exact, blocks=moved)
+
+
+def test_no_bound_of_a_program_is_above_the_network_that_comes_back():
+    """The best linear fit to relu(x), whose pattern the program has, is worse than relu(x)."""
+    X = np.linspace(-1, 1, 9)[:, None]
+    problem = TrainingProblem(X, 4 * np.maximum(X[:, 0], 0.0), 1e-3)
+    linear = train(problem, patterns=[[0.0, 1.0]])
+    result = train(problem, patterns=[[0.0, 1.0]], solver=OutsideTheCones())
+    assert result.certificate.objective < 0.5 * linear.certificate.lower_bound
+    assert result.certificate.lower_bound <= result.certificate.objective
