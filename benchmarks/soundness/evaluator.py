@@ -17,27 +17,29 @@ LABELS = ("logistic", "hinge", "squared_hinge")
 
 
 class Evaluated(NamedTuple):
-    """Outputs and objective of a network, and how far float64 arithmetic may be off."""
+    """Outputs and objective of a network, how far float64 arithmetic may be off, and how far it may be rounded up."""
 
     outputs: Any
     outputs_rounding: Any
     objective: np.longdouble
     rounding: float
+    rounding_up: float
 
 
 def evaluate(network: Arrays, task: Arrays) -> Evaluated:
     """The objective of a network as it stands; samples of weight zero do not count."""
-    outputs, sizes, is_clear = _outputs(network, task["X"])
+    outputs, sizes, lengths, is_clear = _outputs(network, task["X"])
     n_terms = task["X"].shape[1] + sum(np.shape(network["output_weights"])) + 8
-    rounding = np.asarray(2 * n_terms * EPS * sizes, dtype=float)
     weights = normalised(task)
     counts = weights > 0
     f, y, s = outputs[counts], np.asarray(task["y"])[counts], weights[counts]
-    errors = _loss_errors(f, rounding[counts], y, task)
     fit, penalty = s @ loss_values(f, y, task), penalty_of(network, task)
-    total = fit + penalty
-    within = float(s @ errors) + 4 * (len(y) + n_terms) * EPS * float(abs(fit) + penalty)
-    return Evaluated(outputs, rounding, total, within if is_clear else np.inf)
+    rest = 4 * (len(y) + n_terms) * EPS * float(abs(fit) + penalty)
+    # The package may know only lengths: its bound on the sum of |x_i w_i| is then the product of two.
+    errors = [np.asarray(2 * n_terms * EPS * size, dtype=float) for size in (sizes, lengths)]
+    off = [float(s @ _loss_errors(f, error[counts], y, task)) + rest for error in errors]
+    within = off if is_clear else [np.inf, np.inf]
+    return Evaluated(outputs, errors[0], fit + penalty, *within)
 
 
 def normalised(task: Arrays) -> Any:
@@ -68,8 +70,8 @@ def _square(array: Any) -> Any:
     return np.square(np.asarray(array, dtype=np.longdouble)).sum()
 
 
-def _outputs(network: Arrays, X: Any) -> tuple[Any, Any, bool]:
-    """Outputs of shape (n, K), sums of absolute values, and whether all gates are clear."""
+def _outputs(network: Arrays, X: Any) -> tuple[Any, Any, Any, bool]:
+    """Outputs of shape (n, K), sums of absolute values, bounds on them by lengths, and whether all gates are clear."""
     X, arrays = (
         X.astype(np.longdouble),
         {
@@ -81,6 +83,7 @@ def _outputs(network: Arrays, X: Any) -> tuple[Any, Any, bool]:
     W, b, A = arrays["hidden_weights"], arrays["hidden_bias"], arrays["output_weights"]
     c, is_clear = arrays["output_bias"], True
     seen, sizes = X @ W.T + b, abs(X) @ abs(W).T + abs(b)
+    lengths = np.outer(_lengths(X), _lengths(W)) + abs(b)
     if network["kind"] == "two_layer":
         hidden = np.where(seen > 0, seen, arrays["slope"] * seen)
     else:
@@ -91,11 +94,21 @@ def _outputs(network: Arrays, X: Any) -> tuple[Any, Any, bool]:
         on = at >= 0
         hidden = on * seen if network["kind"] == "gated" else on.astype(np.longdouble)
         sizes = sizes if network["kind"] == "gated" else on.astype(np.longdouble)
-    outputs, total = hidden @ A.T + c, sizes @ abs(A).T + abs(c)
+        lengths = lengths if network["kind"] == "gated" else sizes
+    outputs, total, longest = (
+        hidden @ A.T + c,
+        sizes @ abs(A).T + abs(c),
+        lengths @ abs(A).T + abs(c),
+    )
     if "skip_weights" in arrays:
         outputs = outputs + X @ arrays["skip_weights"].T
         total = total + abs(X) @ abs(arrays["skip_weights"]).T
-    return outputs, total, is_clear
+        longest = longest + np.outer(_lengths(X), _lengths(arrays["skip_weights"]))
+    return outputs, total, longest, is_clear
+
+
+def _lengths(rows: Any) -> Any:
+    return np.sqrt(np.square(rows).sum(axis=1))
 
 
 def loss_values(f: Any, y: Any, task: Arrays) -> Any:

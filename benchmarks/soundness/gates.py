@@ -24,6 +24,8 @@ def better_networks(
         gates = np.vstack([gates, more])
         more_biases = rng.standard_normal(200) * (task["hidden_bias"] is True)
         biases = np.append(biases, more_biases)
+    if not len(gates):
+        return []
     X, s = task["X"], normalised(task).astype(float)
     on = X @ gates.T + biases >= 0
     _, first = np.unique(on, axis=1, return_index=True)

@@ -160,11 +160,12 @@ def _above_own(case: Case, task: Arrays, claim: Claim, evaluated: Evaluated) -> 
 
 def _mismatches(case: Case, task: Arrays, claim: Claim, evaluated: Evaluated) -> list[Finding]:
     texts = []
-    off = abs(claim.objective - evaluated.objective)
-    if off > evaluated.rounding:
+    off = claim.objective - evaluated.objective
+    allowed = evaluated.rounding_up if off > 0 else evaluated.rounding
+    if abs(off) > allowed:
         texts.append(
             f"objective {claim.objective!r} is {float(evaluated.objective)!r}, off by {float(off):.2g}; "
-            f"rounding explains {evaluated.rounding:.2g}"
+            f"rounding explains {allowed:.2g}"
         )
     if np.isfinite(evaluated.rounding) and claim.predicted is not None:
         predicted = np.reshape(claim.predicted.predict(task["X"]), evaluated.outputs.shape)

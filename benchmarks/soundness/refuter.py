@@ -215,6 +215,8 @@ def program_networks(scaled: Scaled, best: list[Any], rng: Any) -> list[Arrays]:
 
 def solve_program(scaled: Scaled, masks: Any, *, polish: bool = True) -> Any:
     """Neurons of the ReLU program over these patterns, with both signs; None where the solver fails."""
+    if not len(masks):
+        return None
     A, d = scaled.A, scaled.A.shape[1]
     D = np.where(masks.T, 1.0, scaled.slope)
     plus, minus = cp.Variable((len(masks), d)), cp.Variable((len(masks), d))
@@ -233,7 +235,7 @@ def solve_program(scaled: Scaled, masks: Any, *, polish: bool = True) -> Any:
         warnings.simplefilter("ignore")
         try:
             cp.Problem(cp.Minimize(objective), cones).solve(cp.CLARABEL, accept_unknown=True)
-        except (cp.SolverError, np.exceptions.AxisError):  # of cvxpy, for what has not been solved
+        except cp.SolverError:
             return None
     if plus.value is None or not np.isfinite(plus.value).all():
         return None

@@ -12,7 +12,7 @@ from benchmarks.soundness.files import attack
 from benchmarks.soundness.gates import better_networks
 from benchmarks.soundness.judge import Finding, judged
 from benchmarks.soundness.oracles import wrong_bounds
-from benchmarks.soundness.refuter import Scaled, all_masks, candidates
+from benchmarks.soundness.refuter import Scaled, all_masks, candidates, solve_program
 from benchmarks.soundness.shrink import script, shrunk
 from convexrelu import Certificate, Result, Status, TrainingProblem, TwoLayerNetwork
 from convexrelu.networks import GatedNetwork
@@ -203,3 +203,19 @@ class ClosedByMistake(CornerBound):
     def explore(self, boxes, target, max_work):
         found = super().explore(boxes, 1.0001 * target, max_work)
         return found._replace(left=found.left.select(slice(0)), value=0.0)
+
+
+def test_networks_without_neurons_have_no_better_ones_over_their_gates():
+    gated = GatedNetwork(np.zeros((0, 2)), np.zeros((0, 2)), 0.5, hidden_bias=True)
+    task = replace(CASE, options={"activation": "gated_relu"}).task()
+    assert better_networks(task, trainings.arrays_of(gated), 0) == []
+    assert solve_program(Scaled(CASE.task()), np.zeros((0, 5), dtype=bool)) is None
+
+
+def test_objectives_may_be_rounded_up_by_lengths():
+    """The package bounds a sum of |x_i w_i| by the product of two lengths."""
+    network = TwoLayerNetwork([[1e-3, 0.0]], [0.0], [[1.0]], [0.0])
+    case = replace(CASE, X=np.array([[1.0, 1e6], [2.0, -1e6]]), y=np.ones(2), options={})
+    found = evaluate(trainings.arrays_of(network), case.task())
+    above = TrainingProblem(case.X, case.y, case.alpha).objective(network) - found.objective
+    assert found.rounding < above < found.rounding_up
