@@ -21,6 +21,7 @@ from benchmarks.soundness.cases import Rng
 from benchmarks.soundness.judge import Finding
 from convexrelu.oracles import BranchAndBoundOracle
 from convexrelu.oracles.base import OracleReport
+from convexrelu.oracles.bounds import tree
 from convexrelu.oracles.bounds.compiled import CompiledBound, is_compiled
 from convexrelu.oracles.bounds.corner_bound import CornerBound
 from convexrelu.oracles.bounds.rational import shows_bound
@@ -137,13 +138,19 @@ def _asked(value: float, rng: Rng) -> Iterator[tuple[str, int | None, float, flo
 
 @contextlib.contextmanager
 def version(name: str, n_free: int | None = None) -> Iterator[None]:
-    """Bounds in compiled code or in NumPy, whatever has been built, with fewer coordinates if asked."""
+    """Bounds in compiled code or in NumPy, whatever has been built, with fewer coordinates if asked.
+
+    Searches go on however little hope there is.
+    """
     made = {"compiled": CompiledBound, "NumPy": CornerBound}[name]
 
     def corner_bound(rows: Any, v: Any) -> Any:
         return made(rows, v) if n_free is None else made(rows, v, n_free=n_free)
 
-    with mock.patch("convexrelu.oracles.bounds.tree.corner_bound", corner_bound):
+    with (
+        mock.patch.object(tree, "corner_bound", corner_bound),
+        mock.patch.object(tree.Tree, "predicted_boxes", lambda _: 0.0),
+    ):
         yield
 
 
