@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -21,8 +20,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["rational_lower_bound", "rational_objective", "verified"]
 
 _SLACK = 1e-6  # added to a bound, so that branch and bound can prove it with boxes of finite size
-# Work of a proof, as in `shows_bound`: about a minute, and about half of that of a second.
-_MAX_WORK, _WORK_PER_SECOND = 4e8, 3e6
+_MAX_WORK = 4e8  # of a proof, as in `shows_bound`: about a minute
 
 
 def verified(
@@ -48,12 +46,10 @@ def verified(
     bound : float
         Bound on ``M(v)``, proved or estimated; a bound larger by a millionth is proved.
     deadline : float
-        Value of :func:`time.perf_counter`, which limits the work of the proof.
+        Value of :func:`time.perf_counter` at which to give up.
     """
     level = max(bound * (1 + _SLACK), 1e-9 * problem.alpha)
-    left = seconds_before(deadline)
-    work = _MAX_WORK if left is None else min(_MAX_WORK, _WORK_PER_SECOND * left)
-    lower = rational_lower_bound(problem, v, level, max_work=work)
+    lower = rational_lower_bound(problem, v, level, deadline=deadline)
     if lower is None:
         return certificate
     return replace(
@@ -69,7 +65,12 @@ def verified(
 
 
 def rational_lower_bound(
-    problem: TrainingProblem, v: Array, level: float, *, max_work: float = _MAX_WORK
+    problem: TrainingProblem,
+    v: Array,
+    level: float,
+    *,
+    max_work: float = _MAX_WORK,
+    deadline: float = math.inf,
 ) -> float | None:
     """Lower bound on the optimum, if ``M(v) ≤ level`` can be proved in rational arithmetic.
 
@@ -84,7 +85,7 @@ def rational_lower_bound(
         sum becomes zero.
     level : float
         Positive.
-    max_work : float
+    max_work, deadline : float
         As for :func:`~convexrelu.oracles.bounds.rational.shows_bound`.
 
     Returns
@@ -106,7 +107,7 @@ def rational_lower_bound(
     exact, y, weights = map(fractions, (v[alive], problem.y[alive], problem.weights[alive]))
     if problem.fit_intercept:
         exact[weights.argmax()] -= exact.sum()
-    if not shows_bound(problem.design[alive], exact, level, max_work=max_work):
+    if not shows_bound(problem.design[alive], exact, level, max_work=max_work, deadline=deadline):
         return None
     largest = Fraction(problem.alpha) / Fraction(level)
     t = min(Fraction(best_scale(problem, v, float(largest))), largest)

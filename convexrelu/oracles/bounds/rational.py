@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -21,7 +22,14 @@ _TOO_NEAR = 1 - 1e-14  # of the level: where floats find this value, boxes shrin
 _SHRINK = 1 - 2.0**-44  # of unit vectors, so that none is longer than one
 
 
-def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float = 4e8) -> bool:
+def shows_bound(
+    design: Any,
+    v: Any,
+    level: float | Fraction,
+    *,
+    max_work: float = 4e8,
+    deadline: float = math.inf,
+) -> bool:
     r"""Whether ``M(v) = max_{‖u‖ ≤ 1} |vᵀ relu(X̃u)| ≤ level`` can be proved without rounding.
 
     Boxes that cover the sphere are bounded as by :class:`~convexrelu.oracles.BranchAndBoundOracle`, but only halved,
@@ -37,7 +45,10 @@ def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float
     level : float or Fraction
         Bound to prove.
     max_work : float
-        Boxes times entries of the design after which to give up; the default takes about a minute.
+        Boxes times entries of the design after which to give up; the default takes about a minute, and longer for few
+        entries.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to give up, once what has been begun is done: some hundred boxes.
 
     Returns
     -------
@@ -64,7 +75,7 @@ def shows_bound(design: Any, v: Any, level: float | Fraction, *, max_work: float
     left = max_work / rows.size
     for sign in (1, -1):
         cover = _Cover(rows, sign * values, top)
-        if not cover.shows(left):
+        if not cover.shows(left, deadline):
             return False
         left -= cover.n_boxes
     return True
@@ -118,10 +129,12 @@ class _Cover:
         self._bound = CornerBound(*floats, n_free=rows.shape[1], clips=False)
         self._down = floats[1] < 0
 
-    def shows(self, max_boxes: float) -> bool:
+    def shows(self, max_boxes: float, deadline: float) -> bool:
         """Halve boxes, the last ones first, until all are closed or one cannot be."""
         boxes = Boxes.of_cube(self.rows.shape[1], math.inf)
         while len(boxes.faces):
+            if time.perf_counter() >= deadline:
+                return False
             last, boxes = boxes.select(slice(-_CHUNK, None)), boxes.select(slice(None, -_CHUNK))
             self.n_boxes += len(last.faces)
             with np.errstate(all="ignore"):

@@ -8,6 +8,7 @@ import pytest
 
 from convexrelu.oracles.bounds import rational
 from convexrelu.oracles.bounds.boxes import Boxes
+from convexrelu.oracles.bounds.corner_bound import CornerBound
 from convexrelu.oracles.bounds.rational import fractions, shows_bound
 from tests import reference
 
@@ -96,6 +97,17 @@ def test_gives_up():
     level = 1.1 * reference.max_rectified(design, v, reference.all_masks(design))
     assert shows_bound(design, v, level)
     assert not shows_bound(design, v, level, max_work=100)
+
+
+def test_gives_up_at_the_deadline(clock):
+    """However many boxes its work would pay for."""
+    rng = np.random.default_rng(1)
+    design, v = rng.standard_normal((12, 3)), rng.standard_normal(12)
+    level = 1.0001 * reference.max_rectified(design, v, reference.all_masks(design))
+    clock.charge(CornerBound, "examine", 0.1)
+    deadline = clock.now + 0.35
+    assert not shows_bound(design, v, level, deadline=deadline)
+    assert deadline <= clock.now < deadline + 0.1
 
 
 @pytest.mark.parametrize("seed", range(30))
