@@ -130,7 +130,9 @@ def _calls(case: Case, keywords: dict[str, Any]) -> list[str]:
         "merge": "print(problem.objective(network.merge(free_bias=problem.free_bias)))",
         "prune": "print(problem.objective(network.prune()))",
     }
-    return [*lines, "network = results[-1].network", *(follow[name] for name in case.follow)]
+    has_gates = case.options.get("activation") in ("gated_relu", "threshold")
+    followed = [] if has_gates else [follow[name] for name in case.follow]
+    return [*lines, "network = results[-1].network", *followed]
 
 
 def written(value: Any) -> str:
