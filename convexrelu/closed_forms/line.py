@@ -233,7 +233,7 @@ class SplineProgram:
         """Objective of a network; for margins, its norm once the smallest margin is scaled to one."""
         problem = self.problem
         if not self._margins:
-            return problem.objective_with(network, outputs)
+            return problem.objective(network)
         margin = float((problem.y * outputs).min())
         return network.penalty(free_bias=True) / margin if margin > 0 else math.inf
 

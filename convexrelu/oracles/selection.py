@@ -59,7 +59,7 @@ _HEURISTIC_ARCS = 100_000
 # "auto" tries branch and bound up to this rank, for about ten seconds per dual point, or half a second where that is
 # predicted not to suffice.
 _AUTO_RANK = 12
-_AUTO_WORK = 2e10 if is_compiled() else 2e9
+_AUTO_WORK = 1.5e10 if is_compiled() else 1.5e9
 # Starts of the first search for cuts. From 512 on, the first bound follows the first network after 0.3 to 0.5 s instead
 # of 0.1 to 0.2 s, and a gap of 1e-2 takes 1.4 times as long in the median; of 1e-3, as long (concrete, energy, housing
 # and two teachers of 300 and 1000 samples).

@@ -76,9 +76,7 @@ class _Problem(Protocol):
     def penalty(self, network: TwoLayerNetwork) -> float: ...
 
 
-def objective_above(
-    problem: _Problem, network: TwoLayerNetwork, known: Array | None = None
-) -> float:
+def objective_above(problem: _Problem, network: TwoLayerNetwork) -> float:
     """Objective of a network, not below its exact value.
 
     Where data are far from the origin, inputs ``w·x + b`` and residuals are small differences of large numbers. With
@@ -87,7 +85,7 @@ def objective_above(
     ``u · (Σ_j |a_j| (‖w_j‖ ‖x − c‖ + |b_j + w_j·c|) + …)`` for each output, with ``u`` for many operations as in
     :func:`roundings`, and by convexity changes the loss by at most that times the larger slope on either side.
     """
-    outputs, targets, error = _outputs(problem, network, known)
+    outputs, targets, error = _outputs(problem, network)
     weights, loss = problem.weights, problem.loss
     with np.errstate(over="ignore", invalid="ignore"):
         fit = float(weights @ loss.value(outputs, targets))
@@ -118,20 +116,9 @@ def roundings(n_terms: int) -> float:
     return min(float(n_terms), math.sqrt(n_terms) + _OF_FEW)
 
 
-def _outputs(
-    problem: _Problem, network: TwoLayerNetwork, known: Array | None
-) -> tuple[Array, Array, Array]:
-    """Outputs, targets, and bounds on the errors of outputs; both shifted by a constant where only residuals count.
-
-    Known outputs are used where neither the inputs nor the outputs are far from the origin.
-    """
+def _outputs(problem: _Problem, network: TwoLayerNetwork) -> tuple[Array, Array, Array]:
+    """Outputs, targets, and bounds on the errors of outputs; both shifted by a constant where only residuals count."""
     inputs = problem.centred_inputs
-    if known is not None and not inputs.centre.any():
-        offset = np.abs(network.output_bias).max(initial=0.0)
-        if offset <= np.ptp(known) if known.size else True:
-            size = _sizes(network, inputs.lengths).reshape(known.shape) + offset
-            error = _UNIT * roundings(network.n_features + network.width + 4) * size
-            return known, problem.y, error
     bias, _ = exact_sums(network.hidden_weights, inputs.centre, network.hidden_bias)
     constant, rest = network.output_bias, np.zeros(network.n_outputs)
     if network.skip_weights is not None:

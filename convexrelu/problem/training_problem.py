@@ -234,11 +234,6 @@ class TrainingProblem(Design):
         """
         return objective_above(self, network)
 
-    @_overflowing
-    def objective_with(self, network: TwoLayerNetwork, outputs: Array) -> float:
-        """The objective of a network whose outputs on the samples are known, and used unless offsets are large."""
-        return objective_above(self, network, outputs)
-
     def best_intercept(self, outputs: Array) -> Any:
         """The ``c``, a float or of shape (K,), that minimises ``F(outputs + c)``; zero without an intercept."""
         if not self.fit_intercept:

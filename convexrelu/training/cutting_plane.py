@@ -396,7 +396,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _keep(self, candidate: TwoLayerNetwork, outputs: Array | None = None) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""
         outputs = candidate.predict(self.problem.X) if outputs is None else outputs
-        before, now = self._objective, self.problem.objective_with(candidate, outputs)
+        before, now = self._objective, self.problem.objective(candidate)
         better = now < before * (1 - 1e-12)
         narrower = candidate.width < self._best.width
         if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):

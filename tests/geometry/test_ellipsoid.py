@@ -126,9 +126,9 @@ def test_spike_free_data_are_proved_at_any_rank():
 
 def test_searched_support_is_an_estimate_between_bounds():
     rng = np.random.default_rng(22)
-    X, v = rng.standard_normal((40, 12)), rng.standard_normal(40)
+    X, v = rng.standard_normal((40, 14)), rng.standard_normal(40)
     farthest = RectifiedEllipsoid(X).support(v)
-    u = rng.standard_normal((100_000, 12))
+    u = rng.standard_normal((100_000, 14))
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     assert_consistent(X, v, farthest)
     assert not farthest.is_proof
@@ -158,7 +158,7 @@ def test_polar(X):
 
 def test_polar_of_high_rank_knows_what_it_does_not_know():
     rng = np.random.default_rng(24)
-    X, v = rng.standard_normal((40, 12)), rng.standard_normal(40)
+    X, v = rng.standard_normal((40, 14)), rng.standard_normal(40)
     ellipsoid = RectifiedEllipsoid(X)
     radius = ellipsoid.polar_radius(v)
     assert not radius.is_proof and 0 < radius.lower < radius.upper

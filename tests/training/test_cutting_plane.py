@@ -416,4 +416,6 @@ def test_a_start_is_evaluated_once_as_it_is_and_once_with_joined_neurons(monkeyp
     )
     late(monkeypatch, problem).run(start)
     widths = [width for width in predicted if width]
-    assert widths[0] == start.width and len(widths) == 2 and widths[1] < start.width
+    # For its outputs, and around the centre of the data for its objective.
+    assert widths[:2] == [start.width] * 2
+    assert len(widths) == 4 and widths[2] == widths[3] < start.width
