@@ -39,7 +39,7 @@ def attack(
     ----------
     seed : int
     seconds : float
-        The last fit may take a little longer.
+        At least one fit is interrupted, and the last one may take a little longer.
     tally : Counter, optional
         Counts pairs of a case and its outcome.
 
@@ -54,7 +54,7 @@ def attack(
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     durations: dict[int, float] = {}
     try:
-        while time.process_time() < end:
+        while not durations or time.process_time() < end:
             chosen = int(rng.integers(len(MAKERS)))
             if chosen not in durations:
                 durations[chosen] = _seconds_of(MAKERS[chosen](rng).call)
@@ -91,6 +91,7 @@ def interrupted(
 ) -> tuple[list[str], str]:
     """Complaints, and the outcome, of a call within a context that interrupts it."""
     surroundings, value, raised = _surroundings(), None, None
+    n_threads = threading.active_count()
     with quietly() as printed:
         try:
             with interruption:
@@ -99,12 +100,9 @@ def interrupted(
             raised = caught
         # Tracebacks keep what a generator has to restore.
         raised = None if raised is None else raised.with_traceback(None)
-        after = _surroundings()
-        complaints = [
-            f"{name} was {old} and is {after[name]}"
-            for name, old in surroundings.items()
-            if after[name] != old
-        ]
+        complaints = _changes(surroundings, _surroundings())
+        if threads := _new_threads(n_threads):
+            complaints.append(f"threads are left: {threads}")
         more, outcome = case.judge(value, raised, printed.getvalue())
     return complaints + more, outcome
 
@@ -137,8 +135,24 @@ def _surroundings() -> dict[str, object]:
 
     return {
         "the handler of SIGINT": signal.getsignal(signal.SIGINT),
-        "the number of threads": threading.active_count(),
         "torch's threads": torch.get_num_threads(),
-        "BLAS's threads": [each["num_threads"] for each in threadpool_info()],
         "NumPy's handling of errors": tuple(np.geterr().items()),
+        **{f"the threads of {each['filepath']}": each["num_threads"] for each in threadpool_info()},
     }
+
+
+def _changes(before: dict[str, object], after: dict[str, object]) -> list[str]:
+    """What is not as before; libraries that have been loaded in the meantime do not count."""
+    return [
+        f"{name} was {old} and is {after[name]}"
+        for name, old in before.items()
+        if name in after and after[name] != old
+    ]
+
+
+def _new_threads(before: int) -> int:
+    """Number of threads that are still there after a second, which those that are ending may take."""
+    end = time.perf_counter() + 1.0
+    while threading.active_count() > before and time.perf_counter() < end:
+        time.sleep(0.01)
+    return max(0, threading.active_count() - before)
