@@ -98,6 +98,10 @@ def interrupted(
                 value = case.call()
         except KeyboardInterrupt as caught:
             raised = caught
+        except Exception as error:  # NumPy makes a TypeError of one amid a comparison of records
+            if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                raise
+            raised = KeyboardInterrupt("interrupted")
         # Tracebacks keep what a generator has to restore.
         raised = None if raised is None else raised.with_traceback(None)
         complaints = _changes(surroundings, _surroundings())

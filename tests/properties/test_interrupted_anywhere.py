@@ -4,6 +4,7 @@ Moments are numbers of function calls, so that they are the same on every machin
 `benchmarks/soundness/interruptions.py`, whose judgements these are, draws them in time.
 """
 
+import gc
 import signal
 import sys
 from collections import Counter
@@ -35,7 +36,9 @@ MODELS = {
 @pytest.fixture(autouse=True)
 def _keyboard():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # callbacks of others would swallow an interruption
     yield
+    gc.enable()
     signal.signal(signal.SIGINT, before)
 
 
