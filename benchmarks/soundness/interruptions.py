@@ -98,8 +98,8 @@ def interrupted(
                 value = case.call()
         except KeyboardInterrupt as caught:
             raised = caught
-        except Exception as error:  # NumPy makes a TypeError of one amid a comparison of records
-            if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        except TypeError as error:  # which NumPy makes of an interruption amid a comparison of rows
+            if "Cannot compare structured arrays" not in str(error):
                 raise
             raised = KeyboardInterrupt("interrupted")
         # Tracebacks keep what a generator has to restore.
