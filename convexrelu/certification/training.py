@@ -48,17 +48,20 @@ def trained_from(
         For :func:`~convexrelu.train`.
     """
     left = seconds_before(deadline, _TIME_TO_TRAIN)
-    own = replace(known, objective=problem.objective(network))
     try:
         result = train(problem, start=network, tol=tol, time_limit=left, **options)
     except KeyboardInterrupt:
-        return Result(network, own, Status.INTERRUPTED)
+        return Result(network, known, Status.INTERRUPTED)
     assert isinstance(result.network, TwoLayerNetwork)
-    best = min((problem.merged(network), network), key=problem.objective)
-    if result.certificate.objective <= problem.objective(best):
+    best, objective = network, known.objective
+    merged = problem.merged(network)
+    of_merged = problem.objective(merged)
+    if of_merged <= objective:
+        best, objective = merged, of_merged
+    if result.certificate.objective <= objective:
         return result
     if result.status is Status.INTERRUPTED:
-        own = replace(own, objective=problem.objective(best))
+        own = replace(known, objective=objective)
     else:
         own, _ = price_and_certify(problem, best, exact, deadline=deadline)
     certificate = sharpest(own, result.certificate, tol)

@@ -50,6 +50,7 @@ class CornerTables:
         self._convex, self._concave, self._boxes = convex, concave, boxes
         self._up, self._down, self._decided, self._target = up, down, decided, target
         self._centres, self._halves = boxes.centres, boxes.halves
+        self._widths = down.widths
         # The face's own coordinate is last.
         errors[np.arange(k), boxes.faces] = -np.inf
         if rank - 1 <= n_free:
@@ -82,7 +83,7 @@ class CornerTables:
             self._clip(p[~hopeful], current[~hopeful], left[~hopeful])
             left, p, current = left[hopeful], p[hopeful], current[hopeful]
             u, t = u[hopeful], t[hopeful]
-            steep = _STEEPNESS * t / self._down.widths[left]
+            steep = _STEEPNESS * t / self._widths[left]
             slopes = np.clip(0.5 + steep, 0.0, 1.0) * self._down.crosses[left]
             units = u / norms(u)[:, None]
             other = slopes @ self._concave.weighted + self._target * units
