@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AlphaWarning": "results",
     "Certificate": "certificates",
+    "ChunkedProblem": "chunked",
     "ConvexReLUClassifier": "estimators.classifier",
     "ConvexReLUClassifierCV": "estimators.classifier_cv",
     "ConvexReLUFeatures": "estimators.features",
@@ -34,12 +35,14 @@ _HOME = {
     "regularization_path": "training",
     "show_versions": "_utils.versions",
     "train": "training",
+    "train_in_chunks": "chunked",
 }
 
 __all__ = [
     "NTKSVC",
     "AlphaWarning",
     "Certificate",
+    "ChunkedProblem",
     "ConvexReLUClassifier",
     "ConvexReLUClassifierCV",
     "ConvexReLUFeatures",
@@ -58,12 +61,15 @@ __all__ = [
     "regularization_path",
     "show_versions",
     "train",
+    "train_in_chunks",
 ]
 
 if TYPE_CHECKING:
     from convexrelu._utils.versions import show_versions
     from convexrelu.certificates.certificate import Certificate
     from convexrelu.certification import NetworkCertificate, certify
+    from convexrelu.chunked.problem import ChunkedProblem
+    from convexrelu.chunked.train import train_in_chunks
     from convexrelu.estimators.classifier import ConvexReLUClassifier
     from convexrelu.estimators.classifier_cv import ConvexReLUClassifierCV
     from convexrelu.estimators.features import ConvexReLUFeatures

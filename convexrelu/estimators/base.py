@@ -211,6 +211,10 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         """Keep a result as the fitted attributes; neurons are dropped until the deadline, or an interruption."""
         if self.minimal and result.status is not Status.INTERRUPTED:
             result = _with_fewest_neurons(result, problem, deadline)
+        return self.keep_result(result, y)
+
+    def keep_result(self, result: Result, y: NDArray) -> Self:
+        """Keep a result as the fitted attributes, for targets or labels `y`."""
         self._describe(y)
         self.network_ = result.network
         self.certificate_ = result.certificate

@@ -88,15 +88,20 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         """Labels become -1 and 1, or 0 ... K−1; samples without weight do not count."""
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         classes, index = np.unique(y, return_inverse=True)
-        loss = self._loss_for(classes)
+        loss = self.loss_for(classes)
         weights = weights * class_weights(self.class_weight, classes, index, weights)[index]
+        return self._problem_of(X, self.targets_of(index, loss), weights, alpha, loss)
+
+    @staticmethod
+    def targets_of(index: NDArray[np.intp], loss: str | Loss) -> Array:
+        """Targets of a loss for numbers of classes: the numbers, or −1 and 1."""
         targets = index if _kind_of(loss).couples_outputs else 2 * index - 1
-        return self._problem_of(X, targets.astype(np.float64), weights, alpha, loss)
+        return targets.astype(np.float64)
 
     def _describe(self, y: NDArray) -> None:
         self.classes_ = np.unique(y)
 
-    def _loss_for(self, classes: NDArray) -> str | Loss:
+    def loss_for(self, classes: NDArray) -> str | Loss:
         """The loss, or a ValueError if it does not support these classes."""
         if len(classes) < 2:
             raise ValueError(f"y has one class, {classes[0]!r}; a classifier needs samples of two")

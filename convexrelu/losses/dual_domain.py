@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from convexrelu._utils.typing import Array
 from convexrelu.losses.roots import increasing_root
 
-__all__ = ["class_dual_point", "separable_dual_point"]
+__all__ = ["class_dual_point", "flow_to_take", "on_grid", "separable_dual_point", "taken"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -94,9 +94,9 @@ def _shifted(v: Array, weights: Array, lower: Array, upper: Array) -> Array:
 
 def _without_sum(v: Array) -> Array:
     """``v`` with entries moved towards zero and a sum that is zero."""
-    v = _on_grid(v)
+    v = on_grid(v)
     excess = float(v.sum())
-    return v - math.copysign(1.0, excess) * _taken(np.maximum(v * np.sign(excess), 0), abs(excess))
+    return v - math.copysign(1.0, excess) * taken(np.maximum(v * np.sign(excess), 0), abs(excess))
 
 
 # Cross-entropy over classes
@@ -143,7 +143,7 @@ def class_dual_point(v: Array, labels: NDArray[np.int64], weights: Array, balanc
     room = weights * (1 - 2 * (v.shape[1] + 2) * _EPS)
     totals = given.sum(axis=1)
     given *= np.divide(room, totals, out=np.ones_like(totals), where=totals > room)[:, None]
-    given = _on_grid(given)
+    given = on_grid(given)
     if balanced:
         _balance(given, labels)
     result = -given
@@ -156,13 +156,13 @@ def _balance(given: Array, labels: NDArray[np.int64]) -> None:
     n_classes = given.shape[1]
     flow = np.zeros((n_classes, n_classes))
     np.add.at(flow, labels, given)
-    reduction = _reduction(flow)
+    reduction = flow_to_take(flow)
     for source, target in np.argwhere(reduction > 0):
         members = labels == source
-        given[members, target] -= _taken(given[members, target], reduction[source, target])
+        given[members, target] -= taken(given[members, target], reduction[source, target])
 
 
-def _reduction(flow: Array) -> Array:
+def flow_to_take(flow: Array) -> Array:
     """``R`` with ``0 ≤ R ≤ flow`` whose row sums minus column sums are those of `flow`, by shortest paths.
 
     Maximum flow by Edmonds and Karp from the classes that give too much to those that get too much. It routes all
@@ -202,9 +202,12 @@ def _shortest_path(rest: Array, excess: Array) -> list[int]:
 # Sums without rounding
 
 
-def _on_grid(v: Array) -> Array:
-    """Entries rounded towards zero to multiples of a power of two, ``2⁻⁵² Σ|v|`` at least: no sum is rounded."""
-    total = float(np.abs(v).sum())
+def on_grid(v: Array, total: float | None = None) -> Array:
+    """Entries rounded towards zero to multiples of a power of two, ``2⁻⁵² Σ|v|`` at least: no sum is rounded.
+
+    The `total` is ``Σ|v|``, for entries that are a part of ``v``.
+    """
+    total = float(np.abs(v).sum()) if total is None else total
     if total == 0:
         return np.zeros_like(v)
     # Σ|v| ≤ 2^exponent whatever was rounded in `total`, and every sum is at most 2⁵² multiples.
@@ -213,7 +216,7 @@ def _on_grid(v: Array) -> Array:
     return np.ldexp(np.trunc(np.ldexp(v, -step)), step)
 
 
-def _taken(amounts: Array, total: float) -> Array:
+def taken(amounts: Array, total: float) -> Array:
     """Amounts to take from nonnegative amounts, the largest first, with sum `total`; multiples of one grid."""
     order = np.argsort(-amounts, kind="stable")
     before = np.cumsum(amounts[order]) - amounts[order]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
@@ -11,7 +12,7 @@ from convexrelu._utils.norms import sizes
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["best_scale", "level_for", "lower_bound"]
+__all__ = ["best_on_ray", "best_scale", "level_for", "lower_bound"]
 
 # Error of the best scale, which is about one: at its maximum, the value changes by the square of this.
 _WITHIN = 1e-8
@@ -46,19 +47,19 @@ def lower_bound(problem: TrainingProblem, v: Array, bound: float) -> float:
 def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
     """The ``t`` in ``[0, largest]`` with the best ``−F*(−tv)``."""
     largest = _largest_in_domain(problem, v, largest)
-    unit = (
-        abs(problem.rough_dual(largest * v)) or 1.0
-    )  # SciPy multiplies values, which must not overflow
+    return best_on_ray(lambda t: problem.rough_dual(t * v), largest)
+
+
+def best_on_ray(dual: Callable[[float], float], largest: float) -> float:
+    """The ``t`` in ``[0, largest]`` with the largest value of a concave function, the dual along a ray."""
+    unit = abs(dual(largest)) or 1.0  # SciPy multiplies values, which must not overflow
     inside = minimize_scalar(
-        lambda t: -problem.rough_dual(t * v) / unit,
+        lambda t: -dual(t) / unit,
         bounds=(0.0, largest),
         method="bounded",
         options={"xatol": _WITHIN * min(largest, 1.0)},
     ).x
-    return max(
-        (float(t) for t in (0.0, inside, largest, min(largest, 1.0))),
-        key=lambda t: problem.rough_dual(t * v),
-    )
+    return max((float(t) for t in (0.0, inside, largest, min(largest, 1.0))), key=dual)
 
 
 def _largest_in_domain(problem: TrainingProblem, v: Array, largest: float) -> float:

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -27,7 +28,6 @@ from convexrelu.results.result import Result
 from convexrelu.results.status import Status
 from convexrelu.solvers.nonconvex.descent import descend
 from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
-from convexrelu.training.options import checked_random_state
 
 __all__ = ["descent_path"]
 

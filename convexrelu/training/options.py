@@ -7,7 +7,6 @@ import numbers
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_random_state
 
 from convexrelu._utils.arguments import check_choice, check_number, finite_array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -21,7 +20,6 @@ __all__ = [
     "PATTERNS",
     "check_options",
     "check_start",
-    "checked_random_state",
     "oracle_of",
     "patterns_of",
 ]
@@ -61,18 +59,6 @@ def oracle_of(effort: str, oracle: str | Oracle | OracleFactory) -> str | Oracle
     """The given oracle, or for ``"auto"`` that of the effort."""
     check_choice("effort", effort, EFFORTS)
     return _ORACLES[effort] if isinstance(oracle, str) and oracle == "auto" else oracle
-
-
-def checked_random_state(
-    random_state: int | np.random.RandomState | None,
-) -> np.random.RandomState:
-    """The generator of a seed, or a ValueError."""
-    try:
-        return check_random_state(random_state)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"random_state={random_state!r} is not a seed, a RandomState or None: {error}"
-        ) from error
 
 
 def patterns_of(

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import checked_random_state
 from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -33,7 +34,6 @@ from convexrelu.training.fixed_patterns import pattern_oracle, train_on_patterns
 from convexrelu.training.options import (
     check_options,
     check_start,
-    checked_random_state,
     oracle_of,
     patterns_of,
 )

@@ -29,7 +29,7 @@ from convexrelu.solvers.nonconvex.interrupted import Reached, handing_over
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
-__all__ = ["FEW_SAMPLES", "descend", "descents", "polish"]
+__all__ = ["FEW_SAMPLES", "continued", "descend", "descents", "polish"]
 
 Stages = tuple[tuple[float, int, float], ...]
 
@@ -155,10 +155,20 @@ def polish(
     """
     objective = RoundedObjective(problem, network.width)
     start = with_best_intercept(problem, problem.balanced(network))
-    stages = tuple((width, _LAST_STEPS, drop) for width in _LAST_WIDTHS)
-    z = _descended(objective, objective.point(start), stages, deadline)
-    found = with_best_intercept(problem, objective.network(z))
+    found = with_best_intercept(problem, continued(objective, start, deadline, drop=drop))
     return min(found, start, key=problem.objective)
+
+
+def continued(
+    objective: RoundedObjective,
+    network: TwoLayerNetwork,
+    deadline: float = math.inf,
+    *,
+    drop: float = 1e-5,
+) -> TwoLayerNetwork:
+    """The end of descent from a network, with kinks that are hardly smoothed."""
+    stages = tuple((width, _LAST_STEPS, drop) for width in _LAST_WIDTHS)
+    return objective.network(_descended(objective, objective.point(network), stages, deadline))
 
 
 def _is_constant(problem: TrainingProblem) -> bool:
@@ -177,9 +187,9 @@ def _descended(objective: RoundedObjective, z: Array, stages: Stages, deadline: 
     """The point after L-BFGS at one width after the other, balanced."""
     with handing_over(objective) as reached, one_blas_thread():
         for width, steps, drop in stages:
-            if time.perf_counter() > deadline:
+            if objective.now() > deadline:
                 break
-            stop = _stop_at(drop, deadline, reached)
+            stop = _stop_at(objective, drop, deadline, reached)
             z = objective.balanced(_minimised(objective, z, width, steps, stop))
     return z
 
@@ -205,7 +215,9 @@ def _minimised(
         ).x
 
 
-def _stop_at(drop: float, deadline: float, reached: Reached) -> Callable[[OptimizeResult], None]:
+def _stop_at(
+    objective: RoundedObjective, drop: float, deadline: float, reached: Reached
+) -> Callable[[OptimizeResult], None]:
     """Callback that ends a minimisation in time, or when the relative drop of the value in ten steps is small.
 
     It notes the points that are reached.
@@ -216,7 +228,7 @@ def _stop_at(drop: float, deadline: float, reached: Reached) -> Callable[[Optimi
         values.append(intermediate_result.fun)
         reached.point = intermediate_result.x.copy()
         idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * abs(values[-1])
-        if idle or time.perf_counter() > deadline:
+        if idle or objective.now() > deadline:
             raise StopIteration
 
     return stop

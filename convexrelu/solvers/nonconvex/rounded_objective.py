@@ -10,6 +10,7 @@ Losses with kinks are smoothed likewise, see :func:`rounded_loss`.
 
 from __future__ import annotations
 
+import time
 from itertools import chain
 from typing import Any
 
@@ -21,6 +22,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss, SeparableLoss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.units import Units
 
 __all__ = ["RoundedObjective", "rounded_loss"]
 
@@ -64,14 +66,16 @@ class RoundedObjective:
     """The training objective with smoothed kinks and its gradient, in units in which data and targets have size one.
 
     A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
-    a column of ones here, and are not penalised.
+    a column of ones here, and are not penalised. The units are those of the problem, unless given.
     """
 
-    def __init__(self, problem: TrainingProblem, n_neurons: int | None = None) -> None:
+    def __init__(
+        self, problem: TrainingProblem, n_neurons: int | None = None, units: Units | None = None
+    ) -> None:
         design, y, weights = problem.design, problem.y, problem.weights
         self.problem = problem
         self.weights = weights / weights.sum()
-        self.units = problem.units()
+        self.units = problem.units() if units is None else units
         scaled = problem.loss.degree is not None
         self.target = (y - self.units.center) / self.units.tau if scaled else y
         self.columns = np.full(design.shape[1], self.units.rho)  # their units
@@ -111,7 +115,15 @@ class RoundedObjective:
 
     def __call__(self, z: Array, width: float) -> tuple[float, Array]:
         """Value and gradient."""
-        inner, outer, _ = self.parts(z)
+        return self.with_penalty(z, width, self.sums(z, width))
+
+    def now(self) -> float:
+        """The time that deadlines are compared with."""
+        return time.perf_counter()
+
+    def sums(self, z: Array, width: float) -> tuple[Any, ...]:
+        """Loss of the samples, and its gradients in inner weights, outer weights, ``s``, and intercepts."""
+        inner, _, _ = self.parts(z)
         sizes = norms(inner) + 1e-300
         n, rows = len(self.rows), max(1, _CHUNK // max(1, len(inner)))
         chunks = [slice(start, start + rows) for start in range(0, n, rows)]
@@ -125,10 +137,13 @@ class RoundedObjective:
             starts = range(0, len(chunks), _CHUNKS_OF_A_PART)
             parts = [chunks[start : start + _CHUNKS_OF_A_PART] for start in starts]
             terms = list(chain.from_iterable(in_threads(terms_of, parts)))
-        value, by_inner, by_outer, by_width, by_intercept = (
-            sum(part[1:], part[0]) for part in zip(*terms, strict=True)
-        )
+        return tuple(sum(part[1:], part[0]) for part in zip(*terms, strict=True))
 
+    def with_penalty(self, z: Array, width: float, sums: tuple[Any, ...]) -> tuple[float, Array]:
+        """Value and gradient of the objective, from those of the loss."""
+        inner, outer, _ = self.parts(z)
+        sizes = norms(inner) + 1e-300
+        value, by_inner, by_outer, by_width, by_intercept = sums
         decayed = inner * self.penalised
         penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
         by_inner += self.alpha * decayed + (by_width * width / sizes)[:, None] * inner

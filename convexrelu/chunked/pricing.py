@@ -1,0 +1,174 @@
+"""The search for neurons that lower the objective, on the rows of all chunks.
+
+Candidates are local maxima of ``‖Vᵀ φ(X̃u)‖`` on a sample of rows, drawn with probabilities proportional to
+``‖v_i‖ ‖x̃_i‖`` and weighted such that its mean is the function. They ascend on all rows, by conditional gradient steps
+(:mod:`convexrelu.oracles.search.ascents`), and their values are computed on all rows in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convexrelu._utils.norms import norms, sizes, unit_rows
+from convexrelu._utils.typing import Array
+from convexrelu.chunked.dual import DualPoint
+from convexrelu.chunked.rows import Rows
+from convexrelu.oracles.base import moments
+from convexrelu.oracles.for_problem import oracles_for
+from convexrelu.oracles.search.starts import apart
+
+__all__ = ["Candidates", "Search"]
+
+# Rows of the sample: as many as searches on one machine use.
+_DRAWN = 2**14
+# Candidates that ascend on all rows, and their steps. On a million rows a step of sixteen takes as long as two passes
+# of a network of a hundred neurons would, so that the search costs about as much as the descent that follows it.
+_CANDIDATES, _STEPS = 16, np.geomspace(0.1, 0.01, 20).tolist()
+_SAME = 1 - 1e-6  # cosine of directions that count as equal
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Directions of neurons, strongest first.
+
+    Attributes
+    ----------
+    directions : array of shape (k, d̃)
+        Unit vectors, for the design.
+    outer : array of shape (k, K)
+        Unit vectors: the directions of the outer weights.
+    values : array of shape (k,)
+        ``‖Vᵀ φ(X̃u)‖``.
+    n_starts : int
+        Independent starts of the search.
+    """
+
+    directions: Array
+    outer: Array
+    values: Array
+    n_starts: int
+
+    @property
+    def bound(self) -> float:
+        """The largest value found, a lower bound on ``M(v)``."""
+        return float(self.values.max(initial=0.0))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def above(self, level: float, own: Array) -> Candidates:
+        """Those with larger values that are not among a network's own neurons, given as rows."""
+        known = (self.directions @ unit_rows(own[norms(own) > 0]).T).max(axis=1, initial=-1.0)
+        kept = (self.values > level) & (known < _SAME)
+        return Candidates(self.directions[kept], self.outer[kept], self.values[kept], self.n_starts)
+
+
+class Search:
+    """Searches of one training; the maxima of the last one are among the candidates of the next.
+
+    Parameters
+    ----------
+    rows : Rows
+    random : RandomState
+        The same on all processes.
+    device : str
+        Torch device of the searches on a sample.
+    """
+
+    def __init__(self, rows: Rows, random: np.random.RandomState, device: str = "cpu") -> None:
+        self._rows = rows
+        self._random = random
+        self._device = device
+        self._last = np.zeros((0, rows.template.design.shape[1]))
+
+    def __call__(self, v: DualPoint, own: Array) -> Candidates:
+        """Search at a dual point; `own` are directions of the network's neurons, whose values count, too."""
+        found, n_starts = self._on_a_sample(v)
+        starts = np.concatenate([self._last, found])
+        ends = self._ascended(v, starts) if len(starts) else starts
+        directions = unit_rows(np.concatenate([ends, own[norms(own) > 0]]))
+        sums = self._moments(v, directions)
+        values = sizes(sums)
+        outer = sums / np.where(values > 0, values, 1.0)[:, None]
+        order = np.argsort(-values[: len(ends)], kind="stable")
+        chosen = order[apart(directions[order])]
+        rest = np.setdiff1d(np.arange(len(values)), chosen)
+        best = np.concatenate([chosen, rest])
+        self._last = directions[chosen]
+        return Candidates(directions[best], outer[best], values[best], n_starts)
+
+    def largest(self, v: DualPoint, directions: Array) -> float:
+        """The largest value at some directions."""
+        return float(sizes(self._moments(v, directions)).max(initial=0.0))
+
+    def _on_a_sample(self, v: DualPoint) -> tuple[Array, int]:
+        """Local maxima on a sample, and the number of starts; found by process 0."""
+        rows = self._rows
+        X, y, own = self._drawn(v)
+        found = None
+        if rows.group.rank == 0 and len(X):
+            problem = rows.template._replace(X=X, y=y, weights=np.full(len(X), 1.0 / len(X)))
+            oracle = oracles_for(problem, "search", self._random, self._device).heuristic
+            report = oracle(own)
+            found = report.directions[:_CANDIDATES], report.n_starts
+        none = np.zeros((0, rows.template.design.shape[1])), 0
+        return rows.group.of_first(found) or none
+
+    def _drawn(self, v: DualPoint) -> tuple[Array, Array, Array]:
+        """Inputs, targets and dual entries of the sample."""
+        rows = self._rows
+        sizes_of = rows.each(lambda k, own: sizes(own) * rows.chunk(k).problem.lengths, v)
+        totals = rows.numbers(lambda k, size: size.sum(), sizes_of)
+        total = float(totals.sum())
+        seed = self._random.randint(2**31)
+        shares = totals / (total or 1.0)
+        counts = np.random.RandomState(seed).multinomial(_DRAWN if total else 0, shares)
+
+        def drawn(k: int, size: Array, own: Array) -> tuple[Array, Array, Array]:
+            problem = rows.chunk(k).problem
+            random = np.random.RandomState((seed + 1 + k) % 2**32)
+            index: Array = np.zeros(0, dtype=np.intp)
+            if counts[k]:
+                index = random.choice(len(size), counts[k], p=size / size.sum())
+            index, count = np.unique(index, return_counts=True)
+            share = count * total / (_DRAWN * size[index])
+            return problem.X[index], problem.y[index], (share * own[index].T).T
+
+        X, y, own = rows.collected(drawn, sizes_of, v)
+        return X, y, own
+
+    def _ascended(self, v: DualPoint, u: Array) -> Array:
+        """The best points of conditional gradient ascents on all rows."""
+        best, values = u, np.full(len(u), -np.inf)
+        for step in _STEPS:
+            gradient = self._gradients(v, u)
+            now = np.einsum("ij,ij->i", u, gradient)
+            best = np.where((now > values)[:, None], u, best)
+            values = np.maximum(now, values)
+            u = unit_rows((1 - step) * u + step * unit_rows(gradient))
+        return best
+
+    def _gradients(self, v: DualPoint, u: Array) -> Array:
+        """``X̃ᵀ D(u) V g`` with ``g`` along ``Vᵀ φ(X̃u)``, of shape (k, d̃)."""
+        towards = unit_rows(self._moments(v, u))
+        rows, slope = self._rows, self._rows.template.slope
+
+        def part(k: int, own: Array) -> list[Array]:
+            design = rows.chunk(k).problem.design
+            slopes = np.where(u @ design.T > 0, 1.0, slope)
+            slopes *= towards @ own.reshape(len(own), -1).T
+            return [slopes @ design]
+
+        return rows.total(part, u.shape, arrays=[v])[0]
+
+    def _moments(self, v: DualPoint, u: Array) -> Array:
+        """``Vᵀ φ(X̃u)``, of shape (k, K)."""
+        rows = self._rows
+
+        def part(k: int, own: Array) -> list[Array]:
+            problem = rows.chunk(k).problem
+            return [moments(problem.design, own.reshape(len(own), -1), u, problem.slope)]
+
+        return rows.total(part, (len(u), rows.template.n_outputs), arrays=[v])[0]

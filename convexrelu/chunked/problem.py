@@ -1,0 +1,163 @@
+"""A training problem whose rows are read in slices, and never all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
+from convexrelu.losses import Loss
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.validation import checked_loss
+
+__all__ = ["ChunkedProblem", "rows_of"]
+
+
+class ChunkedProblem:
+    """The problem of :class:`~convexrelu.TrainingProblem`, on inputs that are read some rows at a time.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Inputs: an array, a memory-mapped one (``np.load(file, mmap_mode="r")``), or any object with a `shape` whose
+        slices of rows ``X[a:b]`` become arrays, such as a dataset of HDF5 or zarr. For an Arrow table, a Parquet file
+        or a list of arrays, see :class:`~convexrelu.chunked.sources.Pieces`.
+    y : array of shape (n,) or (n, K)
+        Targets; these are held in memory.
+    alpha : float
+        Strength of the weight decay.
+    loss : str or Loss
+        A smooth loss, or its name.
+    activation : {"relu", "leaky_relu", "absolute_value"}
+    negative_slope : float
+        Of ``"leaky_relu"``.
+    hidden_bias, fit_intercept : bool
+    sample_weight : array of shape (n,), optional
+        Non-negative.
+
+    Raises
+    ------
+    ValueError
+        For arguments that are not as described; the message names them. Values of `X` are checked when they are read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.linspace(-1, 1, 2000, dtype=np.float32)[:, None]
+    >>> problem = ChunkedProblem(X, np.abs(X[:, 0]), alpha=1e-2)
+    >>> problem.n_samples, problem.n_features
+    (2000, 1)
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: ArrayLike,
+        alpha: float,
+        *,
+        loss: str | Loss = "squared_error",
+        activation: str = "relu",
+        negative_slope: float = 0.01,
+        hidden_bias: bool | str = True,
+        fit_intercept: bool = True,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
+        self.X = _sliceable(X)
+        self.y = finite_array("y", y)
+        self.loss = checked_loss(loss)
+        if self.y.ndim not in (1, 2) or len(self.y) != self.n_samples:
+            raise ValueError(f"y has shape {self.y.shape}, X has {self.n_samples} rows")
+        if not self.loss.smooth:
+            raise ValueError(
+                f"loss={self.loss.name!r} has kinks, which training in chunks does not support; use convexrelu.train"
+            )
+        if activation in ("gated_relu", "threshold"):
+            raise ValueError(
+                f"activation={activation!r} is not supported in chunks; use 'relu', 'leaky_relu' or 'absolute_value'"
+            )
+        if isinstance(hidden_bias, str):
+            raise ValueError(
+                f"hidden_bias={hidden_bias!r} is not supported in chunks; use True or False"
+            )
+        self.sample_weight = _checked_weights(sample_weight, self.n_samples)
+        self.options: dict[str, Any] = {
+            "activation": activation,
+            "negative_slope": negative_slope,
+            "hidden_bias": hidden_bias,
+            "fit_intercept": fit_intercept,
+        }
+        self.alpha = alpha
+
+    @classmethod
+    def of(cls, problem: TrainingProblem, sample_weight: Array | None = None) -> ChunkedProblem:
+        """The same problem, with inputs that are in memory; other weights may be given."""
+        if problem.skip:
+            raise ValueError("skip=True is not supported in chunks; use convexrelu.train")
+        return cls(
+            problem.X,
+            problem.y,
+            problem.alpha,
+            loss=problem.loss,
+            activation=problem.activation,
+            negative_slope=problem.slope,
+            hidden_bias=problem.hidden_bias,
+            fit_intercept=problem.fit_intercept,
+            sample_weight=problem.weights if sample_weight is None else sample_weight,
+        )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return int(self.X.shape[1])
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether reading rows again costs nothing."""
+        return isinstance(self.X, np.ndarray) and not isinstance(self.X, np.memmap)
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Some of the inputs in float64, if they are finite."""
+        return rows_of(self.X, start, stop)
+
+
+def rows_of(X: Any, start: int, stop: int) -> Array:
+    """Rows ``start … stop − 1`` in float64; a ValueError where they are not finite numbers."""
+    rows = np.asarray(X[start:stop])
+    if rows.dtype.kind not in "fiub":
+        raise ValueError(f"X has dtype {rows.dtype}, expected numbers")
+    rows = np.asarray(rows, dtype=np.float64)
+    if rows.shape != (stop - start, X.shape[1]):
+        raise ValueError(
+            f"X[{start}:{stop}] has shape {rows.shape}, expected {(stop - start, X.shape[1])}"
+        )
+    if not np.isfinite(rows).all():
+        raise ValueError(f"X contains NaN or infinity in rows {start} to {stop - 1}")
+    return rows
+
+
+def _sliceable(X: Any) -> Any:
+    """`X` itself if it has rows that can be sliced, an array of it otherwise."""
+    if not hasattr(X, "shape"):
+        X = finite_array("X", X)
+    if len(X.shape) != 2 or 0 in X.shape:
+        raise ValueError(f"X has shape {tuple(X.shape)}, expected (n, d) with n and d at least 1")
+    return X
+
+
+def _checked_weights(sample_weight: ArrayLike | None, n_samples: int) -> Array:
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weights = finite_array("sample_weight", sample_weight)
+    if weights.shape != (n_samples,):
+        raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n_samples},)")
+    if (weights < 0).any():
+        raise ValueError("sample_weight has negative entries")
+    return weights

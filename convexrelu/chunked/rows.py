@@ -1,0 +1,265 @@
+"""Rows of a problem as chunks that several processes share, and sums over all of them.
+
+Chunks are runs of rows of one length, numbered through all processes: process 0 has the first rows, process 1 the next
+ones, and so on. A chunk that begins in one process and ends in the next belongs to the former, which is sent the rest
+of it. Chunks thus depend on all rows together, not on how many processes share them, and neither do sums, which are
+made in the order of a tree (:mod:`~convexrelu.chunked.ordered_sums`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convexrelu._utils.threads import in_threads
+from convexrelu._utils.typing import Array
+from convexrelu.chunked.group import Group
+from convexrelu.chunked.ordered_sums import subtrees, sum_of_subtrees, tree_sum
+from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["Chunk", "Rows"]
+
+# Chunks are numerous enough for the cores of a few machines, and so short that a copy of one takes some ten megabytes.
+_CHUNKS, _FEWEST_ROWS, _MOST_ROWS = 64, 256, 2**17
+# Rows with which training begins; they are held in memory by every process. Descent on them costs about as much as
+# ten passes of a network of a hundred neurons over a million rows.
+_SAMPLE = 2**16
+_KEPT = 2**28  # entries of the inputs up to which chunks that are in memory are prepared once
+
+Shape = tuple[int, ...]
+
+
+class Chunk(NamedTuple):
+    """One chunk.
+
+    Attributes
+    ----------
+    problem : TrainingProblem
+        Its rows, with weights that sum to one.
+    share : float
+        Its part of all weight.
+    """
+
+    problem: TrainingProblem
+    share: float
+
+
+class Rows:
+    """The chunks of this process, and sums over those of all.
+
+    Every process calls the same methods in the same order.
+
+    Parameters
+    ----------
+    problem : ChunkedProblem
+        The rows of this process.
+    group : Group
+    seed : int
+        Of the rows with which training begins; the same on all processes.
+
+    Attributes
+    ----------
+    n_samples, n_chunks : int
+        Rows and chunks of all processes.
+    keeps : bool
+        Whether chunks are prepared once, and not anew at every pass.
+    template : TrainingProblem
+        A sample of all rows.
+    seconds : float
+        Time since the beginning, as all processes agreed on it at their last meeting.
+    """
+
+    def __init__(self, problem: ChunkedProblem, group: Group, seed: int = 0) -> None:
+        self._began = time.perf_counter()
+        self.seconds = 0.0
+        self.group = group
+        self.problem = problem
+        counts = self._agreed_counts()
+        self.n_samples = sum(counts)
+        length = math.ceil(self.n_samples / _CHUNKS)
+        self._length = min(max(length, _FEWEST_ROWS), _MOST_ROWS)
+        starts = [sum(counts[:rank]) for rank in range(group.size + 1)]
+        self.n_chunks = math.ceil(self.n_samples / self._length)
+        self._owned = [math.ceil(start / self._length) for start in starts]  # first chunks
+        self._take_rests(starts)
+        self._kept: dict[int, Chunk] = {}
+        self.keeps = problem.is_in_memory and self._size() <= _KEPT
+        self._weight = float(self.total(lambda k: [self._weights_of(k).sum()], ())[0])
+        if not 0 < self._weight < math.inf:
+            raise ValueError("sample_weight must have a positive entry")
+        self.template = self._sampled(seed)
+
+    # Chunks
+
+    @property
+    def own(self) -> range:
+        """The chunks of this process."""
+        return range(self._owned[self.group.rank], self._owned[self.group.rank + 1])
+
+    def chunk(self, k: int) -> Chunk:
+        """A chunk of this process; without weight, all of its rows count alike, and it has no share."""
+        if k in self._kept:
+            return self._kept[k]
+        weights = self._weights_of(k)
+        total = float(weights.sum())
+        problem = self.template._replace(  # whose settings have been checked
+            X=self._inputs_of(k),
+            y=self._y[self._places(k)],
+            weights=weights / total if total > 0 else np.full(len(weights), 1.0 / len(weights)),
+        )
+        chunk = Chunk(problem, total / self._weight)
+        if self.keeps:
+            self._kept[k] = chunk
+        return chunk
+
+    def each(self, function: Callable[..., Any], *arrays: Sequence[Any]) -> list[Any]:
+        """``function(k, …)`` of the own chunks, with one entry of each list for a chunk."""
+        parts = list(zip(self.own, *arrays, strict=True))
+        return in_threads(lambda part: function(*part), parts)
+
+    # Meetings
+
+    def meet(self) -> float:
+        """The time that all processes agree on."""
+        self.seconds = float(self.group.gather(np.array([time.perf_counter() - self._began]))[0][0])
+        return self.seconds
+
+    def total(
+        self, function: Callable[..., Sequence[Any]], *shapes: Shape, arrays: Sequence[Any] = ()
+    ) -> list[Array]:
+        """Sums over all chunks of what the function returns: arrays of these shapes.
+
+        Parameters
+        ----------
+        function : callable
+            Is called with the number of a chunk, and one entry of each list of `arrays`.
+        shapes : tuples
+            Shapes of the arrays that it returns.
+        arrays : lists
+            One entry for every chunk of this process.
+        """
+        terms = self.each(lambda k, *parts: _packed(function(k, *parts)), *arrays)
+        nodes = [subtrees(a, b) for a, b in zip(self._owned, self._owned[1:], strict=False)]
+        first = self.own.start
+        sums = [tree_sum(terms[s - first : s - first + n]) for s, n in nodes[self.group.rank]]
+        now = np.array([time.perf_counter() - self._began])
+        gathered = self.group.gather(np.concatenate([now, *sums]))
+        self.seconds = float(gathered[0][0])
+        size = sum(math.prod(shape) for shape in shapes)
+        found: dict[tuple[int, int], Array] = {}
+        for each, vector in zip(nodes, gathered, strict=True):
+            found.update(zip(each, vector[1:].reshape(-1, size), strict=True))
+        return _unpacked(sum_of_subtrees(found), shapes)
+
+    def numbers(self, function: Callable[..., float], *arrays: Sequence[Any]) -> Array:
+        """One number for every chunk of all processes."""
+        own = self.each(lambda *parts: float(function(*parts)), *arrays)
+        return np.concatenate(self.group.gather(np.array(own)))
+
+    def collected(
+        self, function: Callable[..., tuple[Array, ...]], *arrays: Sequence[Any]
+    ) -> list[Array]:
+        """Rows of all chunks one below the other, for each of the arrays that the function returns."""
+        own = self.each(function, *arrays)
+        parts = [part for found in self.group.gather_objects(own) for part in found]
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    # Preparation
+
+    def _agreed_counts(self) -> list[int]:
+        """Numbers of rows; all other properties must be the same on all processes."""
+        problem = self.problem
+        shown = {
+            "X": f"{problem.n_features} features",
+            "y": "one target" if problem.y.ndim == 1 else f"{problem.y.shape[1]} targets",
+            "alpha": repr(problem.alpha),
+            "loss": repr(problem.loss),
+            **{name: repr(value) for name, value in problem.options.items()},
+        }
+        found = self.group.gather_objects((problem.n_samples, shown))
+        for rank, (_, other) in enumerate(found):
+            for name, value in found[0][1].items():
+                if other[name] != value:
+                    raise ValueError(
+                        f"{name}: process {rank} has {other[name]}, process 0 has {value}"
+                    )
+        return [count for count, _ in found]
+
+    def _take_rests(self, starts: list[int]) -> None:
+        """Send the rows before the first own chunk to the process that has their chunk, and receive its like."""
+        problem, rank = self.problem, self.group.rank
+        n = problem.n_samples
+        self._lead = min(self._owned[rank] * self._length - starts[rank], n)
+        lead = slice(0, self._lead)
+        rest = problem.rows(0, self._lead), problem.y[lead], problem.sample_weight[lead]
+        found = self.group.gather_objects(rest)
+        taken = []
+        for other in range(rank + 1, self.group.size):
+            if len(self.own) == 0:
+                break
+            taken.append(found[other])
+            if self._owned[other + 1] > self._owned[other]:  # which has a chunk, and what follows
+                break
+        self._more = np.concatenate(
+            [np.zeros((0, problem.n_features)), *(part[0] for part in taken)]
+        )
+        self._y = np.concatenate([problem.y[self._lead :], *(part[1] for part in taken)])
+        self._weights = np.concatenate(
+            [problem.sample_weight[self._lead :], *(part[2] for part in taken)]
+        )
+
+    def _places(self, k: int) -> slice:
+        """Own rows of a chunk."""
+        start = (k - self.own.start) * self._length
+        return slice(start, min(start + self._length, len(self._y)))
+
+    def _weights_of(self, k: int) -> Array:
+        return self._weights[self._places(k)]
+
+    def _inputs_of(self, k: int) -> Array:
+        places, n_own = self._places(k), self.problem.n_samples - self._lead
+        parts = []
+        if places.start < n_own:
+            parts.append(
+                self.problem.rows(self._lead + places.start, self._lead + min(places.stop, n_own))
+            )
+        if places.stop > n_own:
+            parts.append(self._more[max(places.start - n_own, 0) : places.stop - n_own])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _size(self) -> int:
+        return len(self._y) * self.problem.n_features
+
+    def _sampled(self, seed: int) -> TrainingProblem:
+        """A problem of rows from all chunks, with all classes; one pass over the data, which checks them."""
+        share = min(1.0, _SAMPLE / self.n_samples)
+
+        def rows(k: int) -> tuple[Array, Array, Array]:
+            X, y, weights = self._inputs_of(k), self._y[self._places(k)], self._weights_of(k)
+            random = np.random.RandomState((seed + k) % 2**32)
+            drawn = random.permutation(len(y))[: math.ceil(share * len(y))]
+            if self.problem.loss.couples_outputs:  # which has an output for each class
+                drawn = np.union1d(drawn, np.unique(y, return_index=True)[1])
+            drawn = np.sort(drawn)
+            return X[drawn], y[drawn], weights[drawn]
+
+        X, y, weights = self.collected(rows)
+        problem = self.problem
+        return TrainingProblem(
+            X, y, problem.alpha, loss=problem.loss, sample_weight=weights, **problem.options
+        )
+
+
+def _packed(arrays: Sequence[Any]) -> Array:
+    return np.concatenate([np.ravel(np.asarray(array, dtype=np.float64)) for array in arrays])
+
+
+def _unpacked(vector: Array, shapes: Sequence[Shape]) -> list[Array]:
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(vector.copy(), ends[:-1])  # messages cannot be changed
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

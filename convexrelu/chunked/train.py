@@ -1,0 +1,290 @@
+"""Training on the rows of all chunks: descent on a sample, then on all rows, then neurons that a search finds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from convexrelu._utils.arguments import checked_random_state
+from convexrelu._utils.norms import norms
+from convexrelu._utils.threads import one_blas_thread
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.chunked.dual import DualPoint, closed_form_bound, dual_point, lower_bound
+from convexrelu.chunked.group import Alone, Group
+from convexrelu.chunked.objective import (
+    ChunkedObjective,
+    objective_above,
+    outputs_of,
+    with_best_intercept,
+)
+from convexrelu.chunked.pricing import Candidates, Search
+from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.chunked.rows import Rows
+from convexrelu.column_generation import ColumnGeneration
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.results.result import Result, Round
+from convexrelu.results.status import Status
+from convexrelu.solvers.nonconvex.descent import continued, descents
+
+__all__ = ["train_in_chunks"]
+
+# Neurons added in a round, and those that vanish in descent: with less than this part of the largest one's weight.
+_MOST_NEW, _VANISHED = 16, 1e-4
+_FIRST_LENGTH = 0.1  # of a new neuron, as a part of the mean of the others
+# Relative drop of the objective in ten steps that ends descent: it is divided by ten where only the network's own
+# neurons violate the dual constraint, which ends with descent.
+_FIRST_DROP, _LAST_DROP = 1e-5, 1e-8
+
+
+def train_in_chunks(
+    problem: ChunkedProblem,
+    *,
+    group: Group | None = None,
+    tol: float = 1e-2,
+    max_iter: int = 30,
+    time_limit: float | None = None,
+    start: TwoLayerNetwork | None = None,
+    device: str = "cpu",
+    random_state: int | np.random.RandomState | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """Train on rows that are read chunk by chunk, by one process or by all of a group.
+
+    1. Descent on a sample of up to 65,536 rows.
+    2. L-BFGS on all rows. A step is a pass over them, and a sum of gradients of the network.
+    3. A dual point, and a search for violations of its constraint: candidates are found on a sample of rows and ascend
+       on all. Their number times a pass is what this costs. The largest violation gives an estimate of the gap.
+    4. The violating neurons are added, and 2 follows again, until the gap is small.
+
+    Parameters
+    ----------
+    problem : ChunkedProblem
+        The rows of this process.
+    group : Group, optional
+        Processes that train together, see :mod:`convexrelu.distributed`. They call this with the same options.
+    tol : float
+        Relative gap to reach.
+    max_iter : int
+        Largest number of times that neurons are added.
+    time_limit : float, optional
+        Seconds; the clock of process 0 decides. A pass over the rows is not interrupted.
+    start : TwoLayerNetwork, optional
+        Instead of descent on a sample.
+    device : str
+        Torch device of searches on a sample.
+    random_state : int, RandomState or None
+        Seed. Processes use that of process 0.
+    progress : callable, optional
+        Called with a :class:`~convexrelu.results.Round` after every round, on every process.
+
+    Returns
+    -------
+    Result
+        The same network and certificate on all processes. The certificate is an estimate, by search, beside a loose
+        proved bound; both are of all rows.
+
+    Raises
+    ------
+    ValueError
+        For an invalid argument, or data that are not finite.
+    GroupError
+        If another process failed; it names the process and the cause.
+
+    Notes
+    -----
+    **Memory**, in bytes: ``24 + 24 K`` a row for targets, weights, outputs and dual points of ``K`` outputs; the
+    sample, ``32 d`` for each of its rows; and for each core a chunk of at most 131,072 rows, ``32 d`` a row. Inputs
+    that are arrays in memory, up to 2·10⁸ entries, are prepared once, for another ``20 d`` a row.
+
+    **Reproducibility.** Sums run over 64 chunks, or more where these are long, in a fixed order, and random numbers
+    depend on chunks, too. On machines of one kind the result is the same to the last bit for any number of processes
+    and threads, but for time limits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.linspace(-1, 1, 2000, dtype=np.float32)[:, None]
+    >>> problem = ChunkedProblem(X, np.abs(X[:, 0]), alpha=1e-2)
+    >>> result = train_in_chunks(problem, random_state=0)
+    >>> result.certificate.relative_gap < 0.02
+    True
+    """
+    group = Alone() if group is None else group
+    random = checked_random_state(random_state)
+    with group.failing_together(), one_blas_thread():
+        seed = int(group.of_first(int(random.randint(2**31))))
+        rows = Rows(problem, group, seed)
+        training = _Training(
+            rows,
+            Search(rows, np.random.RandomState(seed), device),
+            first=start,
+            seed=seed,
+            tol=tol,
+            max_iter=max_iter,
+            time_limit=time_limit,
+            progress=progress,
+        )
+        result = training.run()
+        if result.status is Status.INTERRUPTED:
+            group.fail("it was interrupted")
+        return result
+
+
+class _DualPoint(NamedTuple):
+    """A dual point, the largest value that a search found there, and the lower bound if there is none larger."""
+
+    v: DualPoint
+    bound: float
+    lower: float
+
+
+@dataclass(eq=False)
+class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
+    """The loop, run by all processes in step."""
+
+    rows: Rows
+    search: Search
+    first: TwoLayerNetwork | None = field(kw_only=True)
+    seed: int = field(kw_only=True)
+
+    _smooth: ChunkedObjective = field(init=False)
+    _hidden: list[Array] = field(init=False)  # outputs of the best network, less the intercept
+    _objective: float = field(default=math.inf, init=False)
+    _point: _DualPoint = field(init=False)  # the best one
+    _proved: float = field(default=0.0, init=False)  # the best proved bound
+    _n_starts: int = field(default=0, init=False)
+    _drop: float = field(default=_FIRST_DROP, init=False)
+
+    def _seconds_left(self) -> float:
+        if self.time_limit is None:
+            return math.inf
+        return self.time_limit - self.rows.meet()
+
+    def _end(self) -> float:
+        """The time limit, on the clock that processes agree on."""
+        return math.inf if self.time_limit is None else self.time_limit
+
+    def _begin(self) -> Status | None:
+        self._smooth = ChunkedObjective(self.rows)
+        self._point = _DualPoint([], 0.0, -math.inf)
+        self._is_solved = False
+        for network in self._first_networks():
+            self._take(network)
+            self._record(self._first_certificate(), 0)
+            if self._seconds_left() <= 0:
+                return Status.TIME_LIMIT
+        self._descend_from(self._best)
+        return None
+
+    def _first_networks(self) -> Iterator[TwoLayerNetwork]:
+        """Networks of descent on the sample, made by process 0."""
+        group, sample = self.rows.group, self.rows.template.condensed()
+        if self.first is not None:
+            yield self.first
+            return
+        end = time.perf_counter() + self._end() - self.rows.seconds
+        made = descents(sample, np.random.RandomState(self.seed), end) if group.rank == 0 else None
+        while (network := group.of_first(next(made, None) if made else None)) is not None:
+            yield network
+
+    # Dual side
+
+    def _first_certificate(self) -> Certificate:
+        """Certificate with the closed-form bound alone, which needs no search."""
+        v = dual_point(self.rows, self._best, self._hidden)
+        self._proved = max(self._proved, lower_bound(self.rows, v, closed_form_bound(self.rows, v)))
+        return Certificate(
+            self._objective, self._proved, "global", "relaxation", True, self._proved
+        )
+
+    def _price(self) -> tuple[Certificate, Candidates]:
+        rows, alpha = self.rows, self.rows.template.alpha
+        v = dual_point(rows, self._best, self._hidden)
+        own = rows.template.directions(self._best)
+        found = self.search(v, own)
+        self._proved = max(self._proved, lower_bound(rows, v, closed_form_bound(rows, v)))
+        point = _DualPoint(v, found.bound, lower_bound(rows, v, found.bound))
+        self._point = max(point, self._last_point(found), key=lambda each: each.lower)
+        self._n_starts += found.n_starts
+        certificate = Certificate(
+            self._objective,
+            max(self._point.lower, self._proved),
+            "global",
+            "search",
+            False,
+            self._proved,
+            self._n_starts,
+            max(self._point.bound / alpha - 1.0, 0.0),
+        )
+        return certificate, found.above(alpha * (1 + 1e-9), own)
+
+    def _reason_to_stop(self, n_new: int) -> Status | None:
+        return Status.CONVERGED if self._is_closed() else super()._reason_to_stop(n_new)
+
+    def _last_point(self, found: Candidates) -> _DualPoint:
+        """The best dual point until now, with what the new directions say about it."""
+        last = self._point
+        reached = self.search.largest(last.v, found.directions) if last.v else 0.0
+        if not reached > last.bound:
+            return last
+        return _DualPoint(last.v, reached, lower_bound(self.rows, last.v, reached))
+
+    # Primal side
+
+    @property
+    def _n_columns(self) -> int:
+        return self._best.width
+
+    def _solve(self, columns: Candidates) -> tuple[Status, bool]:
+        problem, network = self.rows.template, self._best
+        if len(columns) == 0:
+            self._drop /= 10
+            self._is_solved = self._drop <= _LAST_DROP
+        sizes = norms(network.output_weights.T)
+        lengths = sizes * norms(problem.directions(network))
+        units = self._smooth.units
+        mean = float(lengths.mean()) if len(lengths) else units.tau / units.rho
+        new = columns.directions[:_MOST_NEW], columns.outer[:_MOST_NEW]
+        directions = np.vstack(
+            [problem.directions(network) * sizes[:, None], _FIRST_LENGTH * mean * new[0]]
+        )
+        outer = np.vstack([network.output_weights.T / sizes[:, None], new[1]])
+        self._descend_from(problem.network(directions, outer, network.output_bias))
+        return Status.CONVERGED, True
+
+    def _descend_from(self, network: TwoLayerNetwork) -> None:
+        """Descent on all rows; keeps the end if it is better."""
+        self._take(continued(self._smooth, network, self._end(), drop=self._drop))
+
+    def _take(self, network: TwoLayerNetwork) -> None:
+        """Keep a network with the best intercept, and without neurons that have vanished, if it is better."""
+        candidate = _without_vanished(self.rows.template.balanced(network))
+        hidden = outputs_of(self.rows, candidate)
+        candidate = with_best_intercept(self.rows, candidate, hidden)
+        objective = objective_above(self.rows, candidate)
+        if objective < self._objective:
+            self._best, self._hidden, self._objective = candidate, hidden, objective
+
+    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
+        return Result(best, certificate, status, self._history, self._n_iter)
+
+    def _shown(self, entry: Round) -> Round:
+        return replace(entry, network=self._best)
+
+
+def _without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
+    """The network without neurons that are nearly zero."""
+    sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
+    kept = sizes > _VANISHED * sizes.max(initial=0.0)
+    return replace(
+        network,
+        hidden_weights=network.hidden_weights[kept],
+        hidden_bias=network.hidden_bias[kept],
+        output_weights=network.output_weights[:, kept],
+    )

@@ -1,0 +1,194 @@
+"""Training by several processes, each of which has some of the rows: :func:`train` and :func:`fit`.
+
+Under ``torchrun``, or in any process group of :mod:`torch.distributed`, every process calls the same function with its
+own rows, and all of them return the same network and certificate. What travels are sums over rows: gradients of the
+network, values and gradients of the search, and at the beginning a sample of rows. See
+:func:`~convexrelu.chunked.train_in_chunks` for the algorithm.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convexrelu.chunked.group import Alone, Group, GroupError
+from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.chunked.train import train_in_chunks
+from convexrelu.estimators.base import FixedAlphaEstimator
+from convexrelu.estimators.sharded import fit_on_shards
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result, Round
+
+__all__ = ["GroupError", "fit", "process_group", "train"]
+
+Estimator = TypeVar("Estimator", bound=FixedAlphaEstimator)
+
+
+def train(
+    problem: ChunkedProblem | TrainingProblem,
+    *,
+    group: Group | None = None,
+    tol: float = 1e-2,
+    max_iter: int = 30,
+    time_limit: float | None = None,
+    start: TwoLayerNetwork | None = None,
+    device: str = "cpu",
+    random_state: int | np.random.RandomState | None = None,
+    progress: Callable[[Round], None] | None = None,
+) -> Result:
+    """Train on the rows of all processes.
+
+    Parameters
+    ----------
+    problem : ChunkedProblem or TrainingProblem
+        The rows of this process, at least one. Everything else is the same on all processes; sample weights are on one
+        scale. A :class:`~convexrelu.chunked.ChunkedProblem` reads its inputs in slices and does not copy them.
+    group : Group, optional
+        By default that of :func:`process_group`.
+    tol, max_iter, time_limit, start, device, random_state, progress
+        As for :func:`~convexrelu.chunked.train_in_chunks`.
+
+    Returns
+    -------
+    Result
+        The same on all processes.
+
+    Raises
+    ------
+    ValueError
+        For an invalid argument of this process.
+    GroupError
+        If another process has failed, or ended; it names the process and the cause.
+
+    Examples
+    --------
+    A script for ``torchrun --nproc-per-node 4 script.py``, which works alone, too:
+
+    >>> import numpy as np
+    >>> from convexrelu import ChunkedProblem, distributed
+    >>> X = np.linspace(-1, 1, 2000, dtype=np.float32)[:, None]  # its own rows
+    >>> result = distributed.train(ChunkedProblem(X, np.abs(X[:, 0]), alpha=1e-2), random_state=0)
+    >>> result.certificate.relative_gap < 0.02
+    True
+    """
+    with _in_group(group) as together:
+        if isinstance(problem, TrainingProblem):
+            weights = problem.weights * problem.n_samples  # of shards without weights: ones
+            problem = ChunkedProblem.of(problem, weights)
+        return train_in_chunks(
+            problem,
+            group=together,
+            tol=tol,
+            max_iter=max_iter,
+            time_limit=time_limit,
+            start=start,
+            device=device,
+            random_state=random_state,
+            progress=progress,
+        )
+
+
+def fit(
+    estimator: Estimator,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    group: Group | None = None,
+) -> Estimator:
+    """Fit an estimator on the rows of all processes.
+
+    Parameters
+    ----------
+    estimator : ConvexReLURegressor or ConvexReLUClassifier
+        With the same parameters on all processes. Those that choose patterns, solvers and oracles are at their
+        defaults, and there are no skip connections.
+    X : array-like of shape (n, d)
+        The rows of this process; a memory-mapped array is read in slices.
+    y : array-like of shape (n,) or (n, K)
+        Their targets or labels. Not every process needs to have all of the labels.
+    sample_weight : array-like of shape (n,), optional
+    group : Group, optional
+        By default that of :func:`process_group`.
+
+    Returns
+    -------
+    estimator
+        The fitted estimator, the same on all processes.
+
+    Raises
+    ------
+    ValueError
+        For parameters that are not supported, and invalid data.
+    GroupError
+        If another process has failed, or ended.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import ConvexReLURegressor, distributed
+    >>> X = np.linspace(-1, 1, 2000)[:, None]
+    >>> model = distributed.fit(ConvexReLURegressor(alpha=1e-2, tol=1e-2, random_state=0), X, np.abs(X[:, 0]))
+    >>> model.certificate_.relative_gap < 0.02
+    True
+    """
+    with _in_group(group) as together:
+        return fit_on_shards(estimator, X, y, sample_weight, together)
+
+
+def process_group(*, timeout: float = 1800.0, to_meet: float = 60.0) -> Group:
+    """The processes of :mod:`torch.distributed`, connected by gloo for this library's messages; or this one alone.
+
+    If there is no default group, but the environment of ``torchrun``, this makes one.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds for which one process may compute while others wait.
+    to_meet : float
+        Seconds until all processes must have connected.
+    """
+    import torch.distributed as dist
+
+    if not dist.is_available():
+        return Alone()
+    if not dist.is_initialized():
+        if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
+            return Alone()
+        dist.init_process_group("gloo")
+    if dist.get_world_size() == 1:
+        return Alone()
+    from convexrelu.chunked.process_group import ProcessGroup
+
+    meeting = dist.new_group(backend="gloo")  # the default group may be on devices
+
+    def announce(address: tuple[str, int] | None) -> tuple[str, int]:
+        known = [address]
+        dist.broadcast_object_list(known, src=0, group=meeting)
+        assert known[0] is not None
+        return known[0]
+
+    host = os.environ.get("MASTER_ADDR") or socket.gethostname()
+    return ProcessGroup.connected(
+        dist.get_rank(),
+        dist.get_world_size(),
+        announce,
+        host=host,
+        timeout=timeout,
+        to_meet=to_meet,
+    )
+
+
+@contextmanager
+def _in_group(group: Group | None) -> Iterator[Group]:
+    """A group in which errors of one process end all."""
+    together = process_group() if group is None else group
+    with together.failing_together():
+        yield together

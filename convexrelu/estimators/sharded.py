@@ -1,0 +1,110 @@
+"""Fit an estimator whose rows several processes have, or which are read chunk by chunk."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _check_feature_names, _check_n_features
+
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.typing import Array
+from convexrelu.chunked.group import Group
+from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.chunked.train import train_in_chunks
+from convexrelu.estimators.base import FixedAlphaEstimator
+from convexrelu.estimators.classifier import Classifier, class_weights
+from convexrelu.estimators.data import check_parameters, checked_inputs
+from convexrelu.estimators.whole_state import changed_at_once
+from convexrelu.losses import Loss
+from convexrelu.results.progress import ProgressPrinter
+
+__all__ = ["fit_on_shards"]
+
+Estimator = TypeVar("Estimator", bound=FixedAlphaEstimator)
+
+# Parameters that have no meaning here, with the only values they may have.
+_FIXED = {
+    "alpha_scale": "absolute",
+    "skip": False,
+    "patterns": "cutting_plane",
+    "solver": "auto",
+    "oracle": "auto",
+    "minimal": False,
+    "warm_start": False,
+}
+
+
+def fit_on_shards(
+    estimator: Estimator, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, group: Group
+) -> Estimator:
+    """Fit on the rows of all processes of a group; every process gets the same estimator."""
+    check_parameters(estimator)
+    for name, value in _FIXED.items():
+        if getattr(estimator, name) != value:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} is not supported with rows in several processes or chunks; "
+                f"use {name}={value!r}"
+            )
+    with changed_at_once(estimator) as draft:
+        inputs = _inputs(draft, X)
+        weights = (
+            np.ones(len(inputs))
+            if sample_weight is None
+            else finite_array("sample_weight", sample_weight)
+        )
+        known, targets, loss = np.asarray(y), y, draft.loss
+        if isinstance(draft, Classifier):
+            known = _labels(known, group)
+            targets, loss, weights = _of_classes(draft, np.asarray(y), known, weights, group)
+        problem = ChunkedProblem(
+            inputs,
+            targets,
+            draft.alpha,
+            loss=loss,
+            activation=draft.activation,
+            negative_slope=draft.negative_slope,
+            hidden_bias=draft.hidden_bias,
+            fit_intercept=draft.fit_intercept,
+            sample_weight=weights,
+        )
+        result = train_in_chunks(
+            problem,
+            group=group,
+            tol=draft.tol,
+            max_iter=draft.max_iter,
+            time_limit=draft.time_limit,
+            device=draft.device,
+            random_state=draft.random_state,
+            progress=ProgressPrinter() if draft.verbose and group.rank == 0 else None,
+        )
+        draft.keep_result(result, known)
+    return estimator
+
+
+def _inputs(estimator: FixedAlphaEstimator, X: Any) -> Any:
+    """Inputs that can be sliced; numbers and names of features are kept."""
+    if (isinstance(X, np.ndarray) and X.dtype.kind == "f") or hasattr(X, "rows_in_slices"):
+        _check_feature_names(estimator, X, reset=True)
+        _check_n_features(estimator, X, reset=True)
+        return X
+    return checked_inputs(estimator, X, reset=True, accept_sparse=False)
+
+
+def _labels(y: NDArray[Any], group: Group) -> NDArray[Any]:
+    """The labels of all processes."""
+    return np.unique(np.concatenate(group.gather_objects(np.unique(y))))
+
+
+def _of_classes(
+    estimator: Classifier, y: NDArray[Any], classes: NDArray[Any], weights: Array, group: Group
+) -> tuple[Array, str | Loss, Array]:
+    """Targets, loss, and weights with those of classes; as of a classifier on all rows."""
+    index = np.searchsorted(classes, y)
+    totals = np.sum(
+        group.gather(np.bincount(index, weights, minlength=len(classes)).astype(np.float64)), axis=0
+    )
+    factors = class_weights(estimator.class_weight, classes, np.arange(len(classes)), totals)
+    loss = estimator.loss_for(classes)
+    return estimator.targets_of(index, loss), loss, weights * factors[index]

@@ -1,0 +1,122 @@
+"""Chunks of rows that several processes share."""
+
+import numpy as np
+import pytest
+
+from convexrelu.chunked import Alone, ChunkedProblem
+from convexrelu.chunked.rows import Rows
+from tests.chunked.together import together
+
+RANDOM = np.random.RandomState(0)
+N = 1100  # four chunks of 256 rows, and a short one
+X, Y = RANDOM.standard_normal((N, 3)), RANDOM.standard_normal(N)
+WEIGHTS = RANDOM.uniform(0, 2, N)
+
+
+def rows_of(group, start, stop):
+    problem = ChunkedProblem(
+        X[start:stop], Y[start:stop], alpha=0.1, sample_weight=WEIGHTS[start:stop]
+    )
+    return Rows(problem, group, seed=0)
+
+
+@pytest.mark.parametrize("ends", [[500], [256, 512], [3, 4], [1, 700, 701]])
+def test_chunks_do_not_depend_on_the_shards(ends):
+    ends = [0, *ends, N]
+
+    def chunks(group):
+        rows = rows_of(group, ends[group.rank], ends[group.rank + 1])
+        return {k: rows.chunk(k) for k in rows.own}, rows.template
+
+    alone = chunks_alone()
+    found = together(len(ends) - 1, chunks)
+    assert sorted(k for own, _ in found for k in own) == list(range(5))
+    for own, template in found:
+        assert np.array_equal(template.X, alone[1].X)
+        for k, (problem, share) in own.items():
+            expected = alone[0][k]
+            assert np.array_equal(problem.X, expected.problem.X)
+            assert np.array_equal(problem.y, expected.problem.y)
+            assert np.array_equal(problem.weights, expected.problem.weights)
+            assert share == expected.share
+
+
+def chunks_alone():
+    rows = rows_of(Alone(), 0, N)
+    return {k: rows.chunk(k) for k in rows.own}, rows.template
+
+
+def test_totals_are_sums_over_all_rows():
+    def totals(group):
+        start, stop = [(0, 300), (300, 301), (301, N)][group.rank]
+        rows = rows_of(group, start, stop)
+
+        def terms(k):
+            problem, share = rows.chunk(k)
+            return [share, share * problem.weights @ problem.X]
+
+        return rows.total(terms, (), (3,))
+
+    found = together(3, totals)
+    for share, mean in found:
+        assert share == pytest.approx(1.0, abs=1e-14)
+        assert mean == pytest.approx(WEIGHTS @ X / WEIGHTS.sum(), abs=1e-14)
+        assert np.array_equal(mean, found[0][1])
+
+
+def test_rows_are_read_in_slices_only():
+    class Sliced:
+        shape = X.shape
+
+        def __getitem__(self, key):
+            assert isinstance(key, slice)
+            self.longest = max(getattr(self, "longest", 0), key.stop - key.start)
+            return X[key].astype(np.float32)
+
+    sliced = Sliced()
+    rows = Rows(ChunkedProblem(sliced, Y, alpha=0.1), Alone())
+    assert not rows.keeps
+    assert np.array_equal(rows.chunk(1).problem.X, X[256:512].astype(np.float32))
+    assert sliced.longest <= 256
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"X": np.zeros(N)}, r"X has shape \(1100,\)"),
+        ({"y": Y[1:]}, r"y has shape \(1099,\), X has 1100 rows"),
+        ({"y": np.full(N, np.nan)}, "y"),
+        ({"X": np.where(X > 2.5, np.nan, X)}, "X contains NaN or infinity in rows"),
+        ({"X": X.astype(str)}, "X has dtype"),
+        ({"loss": "absolute_error"}, "loss='absolute_error' has kinks"),
+        ({"activation": "threshold"}, "activation='threshold' is not supported"),
+        ({"hidden_bias": "free"}, "hidden_bias='free' is not supported"),
+        ({"alpha": -1.0}, "alpha=-1.0"),
+        ({"sample_weight": -WEIGHTS}, "sample_weight has negative entries"),
+        ({"sample_weight": 0 * WEIGHTS}, "sample_weight must have a positive entry"),
+        ({"sample_weight": WEIGHTS[1:]}, "sample_weight has shape"),
+    ],
+)
+def test_wrong_arguments_are_named(changes, message):
+    arguments = {"X": X, "y": Y, "alpha": 0.1} | changes
+    with pytest.raises(ValueError, match=message):
+        Rows(ChunkedProblem(**arguments), Alone())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"X": X[:, :2]}, "X: process 1 has 2 features, process 0 has 3 features"),
+        ({"alpha": 0.2}, "alpha: process 1 has 0.2, process 0 has 0.1"),
+        ({"loss": "huber"}, "loss: process 1 has"),
+        ({"fit_intercept": False}, "fit_intercept: process 1 has False, process 0 has True"),
+    ],
+)
+def test_processes_that_differ_are_told_how(changes, message):
+    def made(group):
+        arguments = {"X": X, "y": Y, "alpha": 0.1} | (changes if group.rank == 1 else {})
+        return Rows(ChunkedProblem(**arguments), group)
+
+    for error in together(2, made):
+        assert isinstance(error, ValueError)
+        assert message in str(error)

@@ -1,0 +1,114 @@
+"""Training in chunks."""
+
+import numpy as np
+import pytest
+
+from convexrelu import ChunkedProblem, TrainingProblem, train, train_in_chunks
+from convexrelu.chunked import GroupError
+from convexrelu.results.status import Status
+from tests.chunked.together import together
+
+RANDOM = np.random.RandomState(2)
+N = 600
+X = RANDOM.standard_normal((N, 3))
+SIGNAL = np.abs(X[:, 0]) - 0.5 * X[:, 1]
+NOISY = SIGNAL + 0.1 * RANDOM.standard_normal(N)
+TARGETS = {
+    "squared_error": NOISY,
+    "logistic": np.where(NOISY > 0.5, 1.0, -1.0),
+    "multinomial": np.digitize(NOISY, [0.0, 1.0]).astype(float),
+}
+
+
+@pytest.mark.parametrize("loss", TARGETS)
+def test_the_result_is_that_of_training_at_once(loss):
+    y = TARGETS[loss]
+    problem = TrainingProblem(X, y, 0.01, loss=loss)
+    whole = train(problem, tol=1e-2, oracle="quick", random_state=0)
+    chunks = ChunkedProblem(X.astype(np.float32).astype(np.float64), y, 0.01, loss=loss)
+    result = train_in_chunks(chunks, tol=1e-2, random_state=0)
+    certificate = result.certificate
+    assert result.status is Status.CONVERGED
+    assert not certificate.is_proof
+    assert certificate.objective == pytest.approx(whole.certificate.objective, rel=2e-2)
+    assert certificate.objective >= whole.certificate.proved_lower_bound * (1 - 1e-6)
+    assert certificate.proved_lower_bound <= whole.certificate.objective * (1 + 1e-6)
+    independent = 0.01 * result.network.penalty() + TrainingProblem(
+        chunks.X, y, 0.01, loss=loss
+    ).data_fit(result.network.predict(chunks.X))
+    assert certificate.objective == pytest.approx(independent, rel=1e-10)
+
+
+@pytest.mark.parametrize("activation", ["leaky_relu", "absolute_value"])
+def test_other_activations(activation):
+    options = {"activation": activation, "hidden_bias": False, "fit_intercept": False}
+    result = train_in_chunks(ChunkedProblem(X, NOISY, 0.02, **options), random_state=0)
+    whole = train(
+        TrainingProblem(X, NOISY, 0.02, **options), tol=1e-2, oracle="quick", random_state=0
+    )
+    assert result.certificate.relative_gap <= 1e-2
+    assert result.certificate.objective == pytest.approx(whole.certificate.objective, rel=2e-2)
+
+
+@pytest.mark.parametrize("ends", [[300], [17, 420]])
+def test_shards_give_the_same_network(ends):
+    ends = [0, *ends, N]
+
+    def trained(group):
+        own = slice(ends[group.rank], ends[group.rank + 1])
+        problem = ChunkedProblem(X[own], NOISY[own], 0.02)
+        return train_in_chunks(problem, group=group, random_state=0, tol=0.03)
+
+    alone = train_in_chunks(ChunkedProblem(X, NOISY, 0.02), random_state=0, tol=0.03)
+    for result in together(len(ends) - 1, trained):
+        assert np.array_equal(result.network.hidden_weights, alone.network.hidden_weights)
+        assert result.certificate == alone.certificate
+        assert result.status is alone.status
+
+
+def test_a_memory_mapped_array_gives_what_the_array_gives(tmp_path):
+    single = X.astype(np.float32)
+    np.save(tmp_path / "X.npy", single)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    found = [
+        train_in_chunks(ChunkedProblem(rows, NOISY, 0.05), random_state=0, tol=0.05)
+        for rows in (single, mapped)
+    ]
+    assert found[0].certificate == found[1].certificate
+
+
+def test_a_failing_process_ends_all():
+    bad = X.copy()
+    bad[450, 1] = np.nan
+
+    def trained(group):
+        own = slice(300 * group.rank, 300 * (group.rank + 1))
+        return train_in_chunks(ChunkedProblem(bad[own], NOISY[own], 0.02), group=group)
+
+    first, second = together(2, trained)
+    assert isinstance(second, ValueError)
+    assert "X contains NaN" in str(second)
+    assert isinstance(first, GroupError)
+    assert "process 1: ValueError: X contains NaN" in str(first)
+
+
+def test_a_constant_is_found_at_a_large_penalty():
+    result = train_in_chunks(ChunkedProblem(X, NOISY, 1e3), random_state=0)
+    assert result.network.width == 0
+    assert result.certificate.relative_gap <= 1e-2
+
+
+def test_time_limits_end_training(clock):
+    clock.step = 0.01
+    result = train_in_chunks(ChunkedProblem(X, NOISY, 1e-3), random_state=0, time_limit=0.5, tol=0)
+    assert result.status is Status.TIME_LIMIT
+    assert result.certificate.lower_bound <= result.certificate.objective
+
+
+def test_progress_sees_networks():
+    seen = []
+    problem = ChunkedProblem(X, NOISY, 0.02)
+    result = train_in_chunks(problem, random_state=0, tol=0.05, progress=seen.append)
+    assert [entry.objective for entry in seen] == [entry.objective for entry in result.history]
+    assert all(entry.network is not None for entry in seen)
+    assert (np.diff([entry.objective for entry in seen]) <= 0).all()
