@@ -10,8 +10,10 @@ from convexrelu import Status, TrainingProblem
 from convexrelu.losses import LOSSES, Huber, Quantile
 from convexrelu.programs import GatedProgram, ReLUProgram
 from convexrelu.programs.blocks import Blocks
+from convexrelu.programs.neuron_map import blocks_of as network_blocks
 from convexrelu.solvers.native import loss_interior_point as module
 from convexrelu.solvers.native.loss_interior_point import loss_interior_point
+from convexrelu.solvers.nonconvex.descent import descend
 
 REAL = ("squared_error", "absolute_error", "huber", "quantile")
 MARGINS = ("logistic", "hinge", "squared_hinge")
@@ -240,3 +242,18 @@ def test_uneven_weights_do_not_shorten_the_steps(monkeypatch, seed):
     monkeypatch.setattr(module, "_advance", lambda *args: steps.append(0) or advance(*args))
     solution = loss_interior_point(problem, blocks, cones=True, gap=1e-5)
     assert solution.status is Status.CONVERGED and len(steps) <= 19
+
+
+def test_certain_samples_do_not_shorten_the_steps_of_a_softmax(monkeypatch):
+    """Patterns that fit the classes: 29 steps, not the 59 of one length for all."""
+    random = np.random.RandomState(3)
+    X = random.standard_normal((240, 3))
+    score = np.abs(X[:, 0]) - 0.5 * X[:, 1] + 0.1 * random.standard_normal(240)
+    y = np.digitize(score, [0.0, 1.0]).astype(float)
+    problem = TrainingProblem(X, y, 0.01, loss="multinomial")
+    blocks, _ = network_blocks(descend(problem, np.random.RandomState(0)), problem)
+    steps, advance = [], module._advance
+    monkeypatch.setattr(module, "_advance", lambda *args: steps.append(0) or advance(*args))
+    solution = loss_interior_point(problem, blocks, cones=True, gap=1e-4)
+    assert solution.status is Status.CONVERGED
+    assert len(steps) <= 40
