@@ -8,8 +8,6 @@ network, values and gradients of the search, and at the beginning a sample of ro
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu.chunked.group import Alone, Group, GroupError
+from convexrelu.chunked.group import Group, GroupError
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.estimators.base import FixedAlphaEstimator
@@ -155,35 +153,9 @@ def process_group(*, timeout: float = 1800.0, to_meet: float = 60.0) -> Group:
     to_meet : float
         Seconds until all processes must have connected.
     """
-    import torch.distributed as dist
+    from convexrelu.chunked.process_group import group_of_torch
 
-    if not dist.is_available():
-        return Alone()
-    if not dist.is_initialized():
-        if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
-            return Alone()
-        dist.init_process_group("gloo")
-    if dist.get_world_size() == 1:
-        return Alone()
-    from convexrelu.chunked.process_group import ProcessGroup
-
-    meeting = dist.new_group(backend="gloo")  # the default group may be on devices
-
-    def announce(address: tuple[str, int] | None) -> tuple[str, int]:
-        known = [address]
-        dist.broadcast_object_list(known, src=0, group=meeting)
-        assert known[0] is not None
-        return known[0]
-
-    host = os.environ.get("MASTER_ADDR") or socket.gethostname()
-    return ProcessGroup.connected(
-        dist.get_rank(),
-        dist.get_world_size(),
-        announce,
-        host=host,
-        timeout=timeout,
-        to_meet=to_meet,
-    )
+    return group_of_torch(timeout=timeout, to_meet=to_meet)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
-from sklearn.utils import check_random_state
 
 from convexrelu._utils.typing import Array
 
@@ -19,7 +18,6 @@ __all__ = [
     "check_choice",
     "check_kind",
     "check_number",
-    "checked_random_state",
     "finite_array",
     "float_array",
     "is_number",
@@ -154,15 +152,3 @@ def _fits(given: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
         size > 0 if isinstance(wanted, str) else size == wanted
         for size, wanted in zip(given, expected, strict=True)
     )
-
-
-def checked_random_state(
-    random_state: int | np.random.RandomState | None,
-) -> np.random.RandomState:
-    """The generator of a seed, or a ValueError."""
-    try:
-        return check_random_state(random_state)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"random_state={random_state!r} is not a seed, a RandomState or None: {error}"
-        ) from error

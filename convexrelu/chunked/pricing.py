@@ -110,6 +110,7 @@ class Search:
         found = None
         if rows.group.rank == 0 and len(X):
             problem = rows.template._replace(X=X, y=y, weights=np.full(len(X), 1.0 / len(X)))
+            problem = problem.in_features()
             oracle = oracles_for(problem, "search", self._random, self._device).heuristic
             report = oracle(own)
             found = report.directions[:_CANDIDATES], report.n_starts

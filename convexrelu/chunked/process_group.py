@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,13 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-import torch
-import torch.distributed as dist
 
+from convexrelu._utils.torch_import import torch
 from convexrelu._utils.typing import Array
-from convexrelu.chunked.group import Group, GroupError
+from convexrelu.chunked.group import Alone, Group, GroupError
 
-__all__ = ["ProcessGroup"]
+__all__ = ["ProcessGroup", "group_of_torch"]
+
+dist = torch.distributed
 
 _GOOD, _FAILED = 0, 1
 _HEADER = 2  # numbers: whether the process has failed, and the length of its message
@@ -39,7 +42,9 @@ class ProcessGroup(Group):
         New for each training.
     """
 
-    def __init__(self, group: Any, store: dist.Store, prefix: str = "convexrelu") -> None:
+    def __init__(
+        self, group: Any, store: torch.distributed.Store, prefix: str = "convexrelu"
+    ) -> None:
         self.rank, self.size = group.rank(), group.size()
         self._group = group
         self._store = dist.PrefixStore(prefix, store)
@@ -152,3 +157,25 @@ def _waited_for(rest: Callable[[], list[int]]) -> list[int]:
     while (left := rest()) and time.monotonic() < end:
         time.sleep(0.05)
     return left
+
+
+def group_of_torch(*, timeout: float, to_meet: float) -> Group:
+    """The processes of :mod:`torch.distributed`, see :func:`convexrelu.distributed.process_group`."""
+    if not dist.is_available():
+        return Alone()
+    if not dist.is_initialized():
+        if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
+            return Alone()
+        dist.init_process_group("gloo")
+    rank, size = dist.get_rank(), dist.get_world_size()
+    if size == 1:
+        return Alone()
+    meeting = dist.new_group(backend="gloo")  # the default group may be on devices
+
+    def announce(address: tuple[str, int] | None) -> tuple[str, int]:
+        known: list[Any] = [address]
+        dist.broadcast_object_list(known, src=0, group=meeting)
+        return known[0]
+
+    host = os.environ.get("MASTER_ADDR") or socket.gethostname()
+    return ProcessGroup.connected(rank, size, announce, host=host, timeout=timeout, to_meet=to_meet)

@@ -111,7 +111,7 @@ class Rows:
             X=self._inputs_of(k),
             y=self._y[self._places(k)],
             weights=weights / total if total > 0 else np.full(len(weights), 1.0 / len(weights)),
-        )
+        ).in_features()
         chunk = Chunk(problem, total / self._weight)
         if self.keeps:
             self._kept[k] = chunk
@@ -250,9 +250,10 @@ class Rows:
 
         X, y, weights = self.collected(rows)
         problem = self.problem
-        return TrainingProblem(
+        sample = TrainingProblem(
             X, y, problem.alpha, loss=problem.loss, sample_weight=weights, **problem.options
         )
+        return sample.in_features()
 
 
 def _packed(arrays: Sequence[Any]) -> Array:

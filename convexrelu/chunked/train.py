@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convexrelu._utils.arguments import checked_random_state
 from convexrelu._utils.norms import norms
+from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
@@ -31,6 +31,7 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import Status
 from convexrelu.solvers.nonconvex.descent import continued, descents
+from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 
 __all__ = ["train_in_chunks"]
 
@@ -160,6 +161,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
     _proved: float = field(default=0.0, init=False)  # the best proved bound
     _n_starts: int = field(default=0, init=False)
     _drop: float = field(default=_FIRST_DROP, init=False)
+    _interrupted: TwoLayerNetwork | None = field(default=None, init=False)
 
     def _seconds_left(self) -> float:
         if self.time_limit is None:
@@ -174,12 +176,16 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         self._smooth = ChunkedObjective(self.rows)
         self._point = _DualPoint([], 0.0, -math.inf)
         self._is_solved = False
-        for network in self._first_networks():
-            self._take(network)
-            self._record(self._first_certificate(), 0)
-            if self._seconds_left() <= 0:
-                return Status.TIME_LIMIT
-        self._descend_from(self._best)
+        try:
+            for network in self._first_networks():
+                self._take(network)
+                self._record(self._first_certificate(), 0)
+                if self._seconds_left() <= 0:
+                    return Status.TIME_LIMIT
+            self._descend_from(self._best)
+        except DescentInterrupted as early:
+            self._interrupted = early.network
+            raise
         return None
 
     def _first_networks(self) -> Iterator[TwoLayerNetwork]:
@@ -272,7 +278,16 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
             self._best, self._hidden, self._objective = candidate, hidden, objective
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
-        return Result(best, certificate, status, self._history, self._n_iter)
+        # Other processes have their own parts of the dual point.
+        whole = self._point.v and self.rows.group.size == 1
+        dual = np.concatenate(self._point.v) if whole else None
+        return Result(best, certificate, status, self._history, self._n_iter, dual=dual)
+
+    def _rescue(self) -> None:
+        """Certify the network of descent that an interruption has brought."""
+        if self._interrupted is not None and self.rows.group.size == 1:
+            self._take(self._interrupted)
+            self._record(self._first_certificate(), 0)
 
     def _shown(self, entry: Round) -> Round:
         return replace(entry, network=self._best)

@@ -35,7 +35,14 @@ from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.patterns.enumerate import RowSpace
 from convexrelu.problem.sample_coordinates import has_low_rank
 
-__all__ = ["ORACLES", "OraclePair", "check_oracle", "choose_oracles", "program_oracle"]
+__all__ = [
+    "MOST_PROVED",
+    "ORACLES",
+    "OraclePair",
+    "check_oracle",
+    "choose_oracles",
+    "program_oracle",
+]
 
 ORACLES = (
     "auto",
@@ -58,7 +65,7 @@ _AUTO_ARCS = 4_500_000
 _HEURISTIC_ARCS = 100_000
 # "auto" tries branch and bound up to this rank, for about ten seconds per dual point, or half a second where that is
 # predicted not to suffice.
-_AUTO_RANK = 12
+MOST_PROVED = 12
 _AUTO_WORK = 1.5e10 if is_compiled() else 1.5e9
 # Starts of the first search for cuts. From 512 on, the first bound follows the first network after 0.3 to 0.5 s instead
 # of 0.1 to 0.2 s, and a gap of 1e-2 takes 1.4 times as long in the median; of 1e-3, as long (concrete, energy, housing
@@ -239,7 +246,7 @@ class _Selector:
             return "spike_free"
         if self._has_sweep(_AUTO_ARCS):
             return "sweep"
-        low = self._may_have_low_rank and self._space.rank <= _AUTO_RANK
+        low = self._may_have_low_rank and self._space.rank <= MOST_PROVED
         return "branch_and_bound" if low or self.name == "prove" else "search"
 
     def pair(self) -> OraclePair:
@@ -280,8 +287,8 @@ class _Selector:
 
     @cached_property
     def _may_have_low_rank(self) -> bool:
-        """Whether the rank may be at most that of `_AUTO_RANK`: then it is computed, which takes longer."""
-        few = min(self.design.shape) <= _AUTO_RANK
+        """Whether the rank may be at most that of `MOST_PROVED`: then it is computed, which takes longer."""
+        few = min(self.design.shape) <= MOST_PROVED
         return few or (has_low_rank(self.design) and svd_fits(self.design.shape, self.deadline))
 
     @property

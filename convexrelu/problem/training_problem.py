@@ -430,6 +430,13 @@ class TrainingProblem(Design):
             return self
         return self._replace(X=self.X[kept], y=self.y[kept], weights=weights)
 
+    def in_features(self) -> TrainingProblem:
+        """Same problem with `inputs` that are ``X`` also where there are more features than samples."""
+        other = self._replace()
+        other.__dict__["_sample_coordinates"] = None
+        other.__dict__.pop("design", None)
+        return other
+
     def row_keys(self) -> Array:
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
         if not issparse(self.X):

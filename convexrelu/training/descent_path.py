@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import checked_random_state
+from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.networks.two_layer import TwoLayerNetwork

@@ -13,20 +13,23 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import checked_random_state
-from convexrelu._utils.deadlines import part_before, seconds_before
+from convexrelu._utils.deadlines import part_before, product_fits, seconds_before
+from convexrelu._utils.random import checked_random_state
+from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.chunked.train import train_in_chunks
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.for_problem import oracles_for, pattern_search_for
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
-from convexrelu.oracles.selection import OraclePair
+from convexrelu.oracles.selection import MOST_PROVED, OraclePair
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result, Round
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
-from convexrelu.solvers.nonconvex.descent import descents
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, descents
 from convexrelu.solvers.registry import make_solver, master_of
 from convexrelu.solvers.support import check_support
 from convexrelu.training.cutting_plane import CuttingPlane
@@ -44,6 +47,13 @@ __all__ = ["Session"]
 _TIME_TO_PREPARE = 0.4
 # Fraction of the time after which cutting planes do not take over from a closed form.
 _TIME_FOR_CLOSED_FORM = 0.8
+# Fraction of the time for training in chunks, before a proof is tried.
+_TIME_IN_CHUNKS = 0.9
+# Columns of the design up to which pricing by sweeps is a proof.
+_SWEPT = 4
+# Training in chunks needs the time for so many passes of a network of so many neurons. From 10,000 samples on, it
+# takes a third to a twentieth of the time of cutting planes (`python -m benchmarks.scaling.bench_chunks`).
+_PASSES, _NEURONS = 120, 100
 
 
 class Session:
@@ -97,6 +107,7 @@ class Session:
                     if problem.n_outputs > MAX_PROVED_OUTPUTS:  # where exact pricing is not sharp
                         heuristic = pattern_search_for(self.problem, self.patterns.masks)
                     self.oracles = OraclePair(heuristic, exact, exact_cuts=True)
+        self.oracle, self.device = oracle, device
         self.settles = effort == "predict"
         self.tol = tol
         self.max_iter = max_iter
@@ -163,7 +174,7 @@ class Session:
         if self.chooses_freely:
             closed_form = closed_form_for(problem, part_before(deadline, _TIME_TO_PREPARE))
         if closed_form is None:
-            return self._cut(problem, oracles, start, seconds_before(deadline))
+            return self._generate(problem, oracles, start, deadline)
         early = closed_form(
             tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
         )
@@ -173,11 +184,57 @@ class Session:
         if began < enough < time.perf_counter():
             return replace(early, status=Status.TIME_LIMIT)
         try:
-            result = self._cut(problem, oracles, early.network, seconds_before(deadline))
+            result = self._generate(problem, oracles, early.network, deadline)
         except KeyboardInterrupt:
             return replace(early, status=Status.INTERRUPTED)
         certificate = result.certificate.strengthened(early.certificate.proved_lower_bound)
         return replace(result, certificate=certificate)
+
+    def _generate(
+        self,
+        problem: TrainingProblem,
+        oracles: OraclePair,
+        start: TwoLayerNetwork | str | None,
+        deadline: float,
+    ) -> Result:
+        """Generate neurons: in chunks of many samples, or by cutting planes."""
+        if not self._suits_chunks(problem, deadline):
+            return self._cut(problem, oracles, start, seconds_before(deadline))
+        result = train_in_chunks(
+            ChunkedProblem.of(problem),
+            tol=self.tol,
+            max_iter=self.max_iter,
+            time_limit=seconds_before(deadline, _TIME_IN_CHUNKS),
+            start=start if isinstance(start, TwoLayerNetwork) else None,
+            device=self.device,
+            random_state=self.random,
+            progress=self.progress,
+        )
+        return self._proved(result, problem, oracles, deadline)
+
+    def _suits_chunks(self, problem: TrainingProblem, deadline: float) -> bool:
+        """Whether there are many samples, of which no sweep is a proof, and the time for passes over them."""
+        free = self.chooses_freely and self.oracle == "auto" and not self.settles
+        plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
+        many = problem.n_samples > FEW_SAMPLES and problem.design.shape[1] > _SWEPT
+        passes = _PASSES * _NEURONS * float(problem.design.size)
+        return free and plain and many and product_fits(passes, deadline)
+
+    def _proved(
+        self, result: Result, problem: TrainingProblem, oracles: OraclePair, deadline: float
+    ) -> Result:
+        """The result with a proof of its gap, where an oracle for few features finds one."""
+        few = problem.design.shape[1] <= MOST_PROVED
+        ended = result.status in (Status.INTERRUPTED, Status.TIME_LIMIT)
+        if ended or not few or result.dual is None or result.certificate.is_proof:
+            return result
+        network = result.network
+        assert isinstance(network, TwoLayerNetwork)
+        proved, _ = price_and_certify(
+            problem, network, oracles.exact, result.dual, deadline=deadline
+        )
+        better = proved.is_proof and proved.relative_gap <= self.tol
+        return replace(result, certificate=proved) if better else result
 
     def _cut(
         self,

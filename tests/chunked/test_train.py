@@ -112,3 +112,14 @@ def test_progress_sees_networks():
     assert [entry.objective for entry in seen] == [entry.objective for entry in result.history]
     assert all(entry.network is not None for entry in seen)
     assert (np.diff([entry.objective for entry in seen]) <= 0).all()
+
+
+def test_more_features_than_rows_in_a_chunk():
+    wide = RANDOM.standard_normal((520, 300))  # the last chunk has eight rows
+    y = np.abs(wide[:, 0])
+    result = train_in_chunks(ChunkedProblem(wide, y, 0.1), random_state=0, tol=0.05)
+    problem = TrainingProblem(wide, y, 0.1)
+    assert result.certificate.objective == pytest.approx(
+        problem.objective(result.network), rel=1e-10
+    )
+    assert result.certificate.relative_gap <= 0.05
