@@ -1,4 +1,4 @@
-"""Linear regions of networks: exact numbers, bounds, lists, and what becomes of them in training."""
+"""Linear regions of networks: exact numbers, bounds, lists, pieces on segments and planes, and training runs."""
 
 from convexrelu.regions.bounds import region_bound
 from convexrelu.regions.cells import Region, list_regions
@@ -8,16 +8,32 @@ from convexrelu.regions.counting import (
     count_regions_in_ball,
     count_regions_in_box,
 )
+from convexrelu.regions.history import RegionHistory, boundary_distances, region_history
+from convexrelu.regions.layers import widths_of
+from convexrelu.regions.pieces import (
+    PlanePieces,
+    SegmentPieces,
+    pieces_on_plane,
+    pieces_on_segment,
+)
 from convexrelu.regions.sampling import sample_regions_in_ball, sample_regions_in_box
 
 __all__ = [
+    "PlanePieces",
     "Region",
+    "RegionHistory",
+    "SegmentPieces",
     "ball_region_bound",
+    "boundary_distances",
     "count_regions",
     "count_regions_in_ball",
     "count_regions_in_box",
     "list_regions",
+    "pieces_on_plane",
+    "pieces_on_segment",
     "region_bound",
+    "region_history",
     "sample_regions_in_ball",
     "sample_regions_in_box",
+    "widths_of",
 ]

@@ -238,9 +238,7 @@ def _lifted(point: Point, row: Row, pivot: int) -> Point:
     return primitive(scaled)
 
 
-def _beside(
-    point: Point, row: Row, side: int, others: list[Row], domain: DomainOfPoints
-) -> Point:
+def _beside(point: Point, row: Row, side: int, others: list[Row], domain: DomainOfPoints) -> Point:
     """A point near one on a hyperplane, on the given side of it, and on the same sides of the others."""
     pivot = pivot_of(row)
     step = Fraction(1)

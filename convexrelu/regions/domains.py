@@ -11,7 +11,19 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import Protocol
 
-__all__ = ["Domain", "DomainOfPoints", "Ellipsoid", "Everywhere", "Point", "Polytope", "Row", "pivot_of", "primitive", "restricted", "value"]
+__all__ = [
+    "Domain",
+    "DomainOfPoints",
+    "Ellipsoid",
+    "Everywhere",
+    "Point",
+    "Polytope",
+    "Row",
+    "pivot_of",
+    "primitive",
+    "restricted",
+    "value",
+]
 
 Row = tuple[int, ...]
 # Homogeneous coordinates (x_1, …, x_k, t), with t > 0, of the point x / t.
@@ -101,9 +113,7 @@ class Ellipsoid:
         ``ρ``.
     """
 
-    def __init__(
-        self, centre: Point, matrix: list[list[int]], scale: int, level: Fraction
-    ) -> None:
+    def __init__(self, centre: Point, matrix: list[list[int]], scale: int, level: Fraction) -> None:
         self._centre, self._matrix, self._scale, self.level = centre, matrix, scale, level
 
     @classmethod
@@ -137,7 +147,9 @@ class Ellipsoid:
         s, t, p = value(row, self._centre), self._centre[-1], pivot_of(row)
         level = self.level - Fraction(s * s * self._scale, t * t * square)
         centre = [
-            x * square - u * s for k, (x, u) in enumerate(zip(self._centre[:-1], image, strict=True)) if k != p
+            x * square - u * s
+            for k, (x, u) in enumerate(zip(self._centre[:-1], image, strict=True))
+            if k != p
         ]
         kept = [k for k in range(len(image)) if k != p]
         matrix = [[self._matrix[i][j] * square - image[i] * image[j] for j in kept] for i in kept]

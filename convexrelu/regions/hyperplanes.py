@@ -152,9 +152,7 @@ class Hyperplanes:
         centre = [Fraction(x) for x in origin.tolist()]
         scales = _scales(self.weights, self.bias, reach)
         rows = _rows(self.weights, self.bias, scales, centre)
-        return Hyperplanes(
-            self.weights, self.bias, rows, scales, centre, self.neurons, self.signs
-        )
+        return Hyperplanes(self.weights, self.bias, rows, scales, centre, self.neurons, self.signs)
 
 
 def as_two_layer(network: Any) -> TwoLayerNetwork:
