@@ -4,6 +4,8 @@ from convexrelu.displays.convergence import ConvergenceDisplay
 from convexrelu.displays.decision_regions import DecisionRegionsDisplay
 from convexrelu.displays.optimal_set import OptimalSetDisplay
 from convexrelu.displays.rectified_ellipsoid import RectifiedEllipsoidDisplay
+from convexrelu.displays.region_history import RegionHistoryDisplay
+from convexrelu.displays.regions import RegionsDisplay
 from convexrelu.displays.regularization_path import RegularizationPathDisplay
 from convexrelu.displays.spline import SplineDisplay
 from convexrelu.results.progress import ProgressPrinter
@@ -14,6 +16,8 @@ __all__ = [
     "OptimalSetDisplay",
     "ProgressPrinter",
     "RectifiedEllipsoidDisplay",
+    "RegionHistoryDisplay",
+    "RegionsDisplay",
     "RegularizationPathDisplay",
     "SplineDisplay",
 ]

@@ -11,12 +11,12 @@ arrangement that the earlier hyperplanes have on ``H_j ∩ K``; and every cell t
 ``H_j``, are left out, and those that are the same there are merged. On a line, ``k = 1``, cells are gaps between
 points: ``1 +`` their number. In general position this is ``Σ_{i≤k} C(n, i)``, for ``K`` the whole space.
 
-**Arithmetic.** Floats are integers times powers of two. So a hyperplane is a row of integers, its restriction to another
-one is a row of integers, over their greatest common divisor, and all signs are those of exact numbers. There is
-no rounding that could make or hide an intersection.
+**Arithmetic.** Floats are integers times powers of two. So a hyperplane is a row of integers, its restriction to
+another one is a row of integers, over their greatest common divisor, and all signs are those of exact numbers.
+There is no rounding that could make or hide an intersection.
 
-**Tolerance.** Weights themselves may be rounded: the neurons ``w`` and ``0.3 w``, in floats, are not quite parallel, and
-three lines through a point do not quite meet. Exactly, that makes cells of the width of a rounding error. With
+**Tolerance.** Weights themselves may be rounded: the neurons ``w`` and ``0.3 w``, in floats, are not quite parallel,
+and three lines through a point do not quite meet. Exactly, that makes cells of the width of a rounding error. With
 ``tol > 0``, rows that differ by at most ``tol``, as points of projective space, up to sign and with their largest entry
 scaled to one, count as equal at every level of the recursion; and so do a row and the hyperplane at infinity, ``(0, …,
 0, 1)``, which is how parallels look. The units are those of :class:`~convexrelu.regions.hyperplanes.Hyperplanes`, so
@@ -31,7 +31,6 @@ from __future__ import annotations
 
 from functools import cache
 from math import cos
-
 
 from convexrelu.regions.domains import Domain, Everywhere, Row, pivot_of, restricted
 
@@ -66,7 +65,7 @@ def meets_in(row: Row, domain: Domain, tol: float) -> bool:
 
 
 def distinct_rows(rows: list[Row], tol: float) -> list[tuple[int, int]]:
-    """For every row the index of the first one that is the same hyperplane, and 1 or -1: whether it points the same way."""
+    """For every row the index of the first one with the same hyperplane, and 1 or -1: whether both point one way."""
     if tol == 0 or len(rows) < 2:
         return _equal_rows(rows)
     units, keys, signs = _normalised(rows)
@@ -112,7 +111,7 @@ def _normalised(rows: list[Row]) -> tuple[list[list[float]], list[float], list[i
 
 @cache
 def _directions(length: int) -> tuple[float, ...]:
-    """A vector in general position to the rows: cosines of integers are algebraically independent enough."""
+    """A vector in general position to the rows: no simple rational numbers."""
     return tuple(cos(1.0 + 3 * k) for k in range(length))
 
 

@@ -13,13 +13,12 @@ with all entries above ``d`` added to that at ``d``. Then no network has more re
 * ``"naive"``: ``2^m x^m``;
 * ``"montufar"`` (Montúfar 2017): ``Σ_{j≤d} C(m, j) x^m``, as many pieces as hyperplanes in general position have cells;
 * ``"serra"`` (Serra, Tjandraatmadja & Ramalingam 2018): ``Σ_{j≤d} C(m, j) x^{m−j}``;
-* ``"hinz"`` (Hinz 2021): the recursion ``h_{d,m} = x h_{d,m−1} + h_{d−1,m−1}``, which deletes one unit and restricts to
-  its hyperplane. Serra's bound begins it at ``d = 0``. This one begins at ``d = 2``, where at most ``1 + jm`` cells have at
-  most ``j < m/2`` inactive units, out of ``1 + m + C(m, 2)``. Opposite unbounded cells have complementary units.
+* ``"hinz"`` (Hinz 2021): the recursion ``h_{d,m} = x h_{d,m−1} + h_{d−1,m−1}``, which deletes one unit and restricts
+  to its hyperplane. Serra's bound begins it at ``d = 0``, with ``x^m``. This one begins at ``d = 2``, where at most ``1 +
+  jm`` cells have at most ``j < m/2`` inactive units; for ``d = 1`` these are at most ``1 + 2j`` cells.
 
-For ``d = 1`` the ``m`` points on a line have at most ``1 + 2j`` cells with at most ``j < m/2`` inactive units, for the same
-reason. With one hidden layer all but the first are Zaslavsky's sum, which is attained. None of the bounds is smaller
-for wider layers or more inputs, and from the first to the last they do not increase.
+With one hidden layer all but the first are Zaslavsky's sum, which is attained. No bound falls when a layer is widened
+or an input is added, and none is above the one before it in this list.
 
 References
 ----------
@@ -144,7 +143,7 @@ def _next(rows: list[int], d: int, width: int, bits: int) -> int:
 
 
 def _by_inactive(d: int, m: int) -> Histogram:
-    """One cell with all units active, and at most 2 or `m` more with each further inactive one, until all are placed."""
+    """One cell with all units active, and 2 or `m` more with each further inactive one, until all are placed."""
     left, step = zaslavsky(m, d) - 1, (1, 2, m)[d]
     counts = [1]
     while left > 0:

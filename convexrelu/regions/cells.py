@@ -70,9 +70,9 @@ def list_regions(
 ) -> list[Region]:
     """All linear regions of a two-layer network, or those that meet the interior of a box.
 
-    Hyperplanes are inserted one after the other. The cells that a new one cuts in two are those that the earlier ones cut
-    on it, see :mod:`convexrelu.regions.arrangement`; a point on it, moved to either side, is in each half. All in
-    integers.
+    Hyperplanes are inserted one after the other. The cells that a new one cuts in two are those that the earlier ones
+    cut on it, see :mod:`convexrelu.regions.arrangement`; a point on it, moved to either side, is in each half.
+    All in integers.
 
     Parameters
     ----------

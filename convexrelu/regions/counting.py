@@ -44,8 +44,8 @@ def count_regions(network: Any, *, of: str = "neurons", tol: float = TOL) -> int
     ----------
     network : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
         Or a fitted estimator, whose ``network_`` is taken, a torch module or an MLP of scikit-learn that
-        :class:`~convexrelu.TwoLayerNetwork` can be made from. With any slope of the activation; with a slope of 1 nothing
-        bends.
+        :class:`~convexrelu.TwoLayerNetwork` can be made from. With any slope of the activation; with a slope of 1
+        nothing bends.
     of : {"neurons", "function"}
         Regions of constant activation, or the fewer ones on which the function is affine, where neurons without
         outer weight, or whose effects cancel, make no boundary.
@@ -91,8 +91,8 @@ def count_regions_in_ball(
 ) -> int:
     """Exact number of linear regions of a two-layer network that meet the open ball around a point.
 
-    The recursion of :func:`count_regions`, with the ball cut to the radius ``√(R² − dist²)`` on each hyperplane. Whether a
-    hyperplane meets the ball is decided exactly; one that only touches it does not.
+    The recursion of :func:`count_regions`, with the ball cut to the radius ``√(R² − dist²)`` on each hyperplane.
+    Whether a hyperplane meets the ball is decided exactly; one that only touches it does not.
 
     Parameters
     ----------
@@ -185,7 +185,8 @@ def ball_region_bound(
 
     References
     ----------
-    Zhu, Lin & Tang 2020, "On the number of linear regions of deep neural networks near training data".
+    Zhu, Lin & Tang 2020, "Bounding the number of linear regions in local area for neural networks with ReLU
+    activations".
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Regions around training samples over a training run: numbers in balls, and distances to the nearest boundary.
 
-Zhu, Lin & Tang 2020 report that training moves boundaries away from the samples: there are fewer regions near them, and the
-nearest boundary is farther away. This is measured here, for the run at hand; it need not be so.
+Zhu, Lin & Tang 2020 report that training moves boundaries away from the samples: there are fewer regions near them,
+and the nearest boundary is farther away. This is measured here, for the run at hand; it need not be so.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def region_history(
 
     References
     ----------
-    Zhu, Lin & Tang 2020, "On the number of linear regions of deep neural networks near training data".
+    Zhu, Lin & Tang 2020, "Bounding the number of linear regions in local area for neural networks with ReLU
+    activations".
 
     Examples
     --------

@@ -30,8 +30,8 @@ KINDS = ("neurons", "function")
 class Hyperplanes:
     """Distinct hyperplanes ``{x : w·x + b = 0}`` of neurons.
 
-    In the coordinates ``ξ`` of `rows`, ``x = origin + 2^scales ξ``, the entries of a row are about as large as each other:
-    the units are those of the distances between hyperplanes, or smaller ones that are asked for. They are
+    In the coordinates ``ξ`` of `rows`, ``x = origin + 2^scales ξ``, the entries of a row are about as large as each
+    other: the units are those of the distances between hyperplanes, or smaller ones that are asked for. They are
     powers of two, so that the rows are exact.
 
     Attributes
@@ -127,7 +127,8 @@ class Hyperplanes:
             sizes = [Fraction(abs(w)) for w in network.hidden_weights[members, pivot].tolist()]
             for outer in network.output_weights[:, members].tolist():
                 terms = [size * Fraction(a) for size, a in zip(sizes, outer, strict=True)]
-                jumps[index] |= abs(sum(terms)) > Fraction(tol) * sum(map(abs, terms))
+                most = Fraction(tol) * sum(map(abs, terms), Fraction(0))
+                jumps[index] |= abs(sum(terms, Fraction(0))) > most
         return self._select(np.flatnonzero(jumps))
 
     def _select(self, kept: NDArray[np.intp]) -> Hyperplanes:
@@ -180,8 +181,8 @@ def checked_tol(tol: Any) -> float:
 def _scales(weights: Array, bias: Array, reach: float = math.inf) -> Array:
     """Powers of two for the features that make weights and biases of the neurons about one.
 
-    Logarithms of the entries that are not zero are fitted by the sum of one number a neuron and one a column, by least squares:
-    scaling a neuron or a column only shifts them.
+    Logarithms of the entries that are not zero are fitted by the sum of one number a neuron and one a column, by least
+    squares: scaling a neuron or a column only shifts them.
     """
     m, d = weights.shape
     if not m or not d:

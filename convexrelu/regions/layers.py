@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
-from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.regions.hyperplanes import as_two_layer
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _of_sequential(network: nn.Sequential) -> Layers:
             )
     if not layers:
         raise ValueError("network has no Linear, expected a Sequential of Linear and ReLU")
-    for before, after in zip(layers, layers[1:], strict=False):
+    for before, after in pairwise(layers):
         if len(before.bias) != after.weights.shape[1]:
             raise ValueError(
                 f"network has a Linear of {after.weights.shape[1]} inputs after one of {len(before.bias)} outputs"
@@ -111,12 +111,12 @@ def _of_sequential(network: nn.Sequential) -> Layers:
     return Layers(layers)
 
 
-def _parts(network: nn.Sequential) -> list[nn.Module]:
+def _parts(network: nn.Module) -> list[nn.Module]:
     """Modules in their order; a Sequential in a Sequential is taken apart."""
     if type(network).__name__ != "Sequential":
         raise ValueError(f"network is a {type(network).__name__}, expected a torch.nn.Sequential")
     parts: list[nn.Module] = []
-    for part in network:
+    for part in network.children():
         parts.extend(_parts(part) if type(part).__name__ == "Sequential" else [part])
     return parts
 
