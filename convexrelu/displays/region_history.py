@@ -19,7 +19,8 @@ __all__ = ["RegionHistoryDisplay"]
 class RegionHistoryDisplay:
     """Distances to the nearest boundary, and regions in balls, over a training run.
 
-    Matplotlib is imported when it is drawn. The line is the median over the samples, and the band goes from the first to the third quartile.
+    Matplotlib is imported when it is drawn. The line is the median over the samples, and the band goes from the first
+    to the third quartile.
 
     Parameters
     ----------

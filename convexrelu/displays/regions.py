@@ -138,7 +138,8 @@ class RegionsDisplay:
         ax.add_collection(polygons)
         ax.figure.colorbar(polygons, ax=ax, label="length of the gradient")
         if self.X is not None:
-            ax.scatter(*np.asarray(self.X).T, s=12, color="white", edgecolor="black", label="data")
+            x, y = np.asarray(self.X).T
+            ax.scatter(x, y, s=12, color="white", edgecolor="black", label="data")
         if self.center is not None and self.radius is not None:
             middle = tuple(np.asarray(self.center, dtype=np.float64))
             ball = Circle(middle, self.radius, fill=False, ls="--", lw=2, color="C1", label="ball")

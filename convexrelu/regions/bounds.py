@@ -14,8 +14,8 @@ with all entries above ``d`` added to that at ``d``. Then no network has more re
 * ``"montufar"`` (Montúfar 2017): ``Σ_{j≤d} C(m, j) x^m``, as many pieces as hyperplanes in general position have cells;
 * ``"serra"`` (Serra, Tjandraatmadja & Ramalingam 2018): ``Σ_{j≤d} C(m, j) x^{m−j}``;
 * ``"hinz"`` (Hinz 2021): the recursion ``h_{d,m} = x h_{d,m−1} + h_{d−1,m−1}``, which deletes one unit and restricts
-  to its hyperplane. Serra's bound begins it at ``d = 0``, with ``x^m``. This one begins at ``d = 2``, where at most ``1 +
-  jm`` cells have at most ``j < m/2`` inactive units; for ``d = 1`` these are at most ``1 + 2j`` cells.
+  to its hyperplane. Serra's bound begins it at ``d = 0``, with ``x^m``. This one begins at ``d = 2``, where at most
+  ``1 + jm`` cells have at most ``j < m/2`` inactive units; for ``d = 1`` these are at most ``1 + 2j`` cells.
 
 With one hidden layer all but the first are Zaslavsky's sum, which is attained. No bound falls when a layer is widened
 or an input is added, and none is above the one before it in this list.

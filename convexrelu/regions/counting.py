@@ -17,17 +17,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import as_float, finite_array, is_number
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.regions.arrangement import count_cells, meets_in
 from convexrelu.regions.bounds import zaslavsky
-from convexrelu.regions.domains import Ellipsoid, Everywhere, Polytope
+from convexrelu.regions.domains import Domain, Ellipsoid, Everywhere, Polytope
 from convexrelu.regions.hyperplanes import TOL, Hyperplanes, checked_tol
 
 __all__ = [
+    "ball_of",
     "ball_region_bound",
+    "bound_in",
     "box_of",
     "checked_ball",
     "checked_box",
+    "count_in",
     "count_regions",
     "count_regions_in_ball",
     "count_regions_in_box",
@@ -83,7 +87,7 @@ def count_regions(network: Any, *, of: str = "neurons", tol: float = TOL) -> int
     (2, 1)
     """
     planes = Hyperplanes.of(network, of=of, tol=tol)
-    return _count(planes, Everywhere(), tol)
+    return count_in(planes, Everywhere(), tol)
 
 
 def count_regions_in_ball(
@@ -123,8 +127,8 @@ def count_regions_in_ball(
     [1, 2, 3, 3, 4]
     """
     planes = Hyperplanes.of(network, of=of, tol=tol)
-    planes, ball = _ball_of(planes, *checked_ball(center, radius, planes.n_features))
-    return _count(planes, ball, tol)
+    planes, ball = ball_of(planes, *checked_ball(center, radius, planes.n_features))
+    return count_in(planes, ball, tol)
 
 
 def count_regions_in_box(
@@ -164,7 +168,7 @@ def count_regions_in_box(
     """
     planes = Hyperplanes.of(network, of=of, tol=tol)
     planes, box = box_of(planes, *checked_box(lower, upper, planes.n_features))
-    return _count(planes, box, tol)
+    return count_in(planes, box, tol)
 
 
 def ball_region_bound(
@@ -197,17 +201,26 @@ def ball_region_bound(
     4
     """
     planes = Hyperplanes.of(network, of=of, tol=tol)
-    planes, ball = _ball_of(planes, *checked_ball(center, radius, planes.n_features))
-    return zaslavsky(sum(meets_in(row, ball, 0.0) for row in planes.rows), planes.n_features)
+    return bound_in(*ball_of(planes, *checked_ball(center, radius, planes.n_features)))
 
 
-def _count(planes: Hyperplanes, domain: Any, tol: float) -> int:
+def count_in(planes: Hyperplanes, domain: Domain, tol: float) -> int:
+    """Number of cells of the hyperplanes in a set."""
     return count_cells(planes.rows, domain, checked_tol(tol)) if len(planes) else 1
 
 
-def _ball_of(planes: Hyperplanes, center: Array, radius: float) -> tuple[Hyperplanes, Ellipsoid]:
-    """Hyperplanes in coordinates around the centre, and the ball in these."""
-    planes = planes.around(center, radius)
+def bound_in(planes: Hyperplanes, domain: Domain) -> int:
+    """As many cells as the hyperplanes that meet a set have in general position."""
+    return zaslavsky(sum(meets_in(row, domain, 0.0) for row in planes.rows), planes.n_features)
+
+
+def ball_of(planes: Hyperplanes, center: Array, radius: float) -> tuple[Hyperplanes, Ellipsoid]:
+    """Hyperplanes near a ball, in coordinates around its centre, and the ball in these."""
+    sides = np.abs(planes.weights @ center + planes.bias)
+    sizes = np.abs(planes.weights) @ np.abs(center) + np.abs(planes.bias)
+    # Generous, as those that are kept are examined exactly.
+    reach = 1.001 * radius * norms(planes.weights) + 1e-9 * sizes
+    planes = planes.select(np.flatnonzero(sides <= reach)).around(center, radius)
     return planes, Ellipsoid.ball([Fraction(radius) / scale for scale in planes.powers()])
 
 

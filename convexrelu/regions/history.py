@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from convexrelu._utils.arguments import as_float, finite_array, is_number
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
-from convexrelu.regions.counting import ball_region_bound, count_regions_in_ball
+from convexrelu.regions.counting import ball_of, bound_in, count_in
+from convexrelu.regions.hyperplanes import TOL, Hyperplanes
 from convexrelu.regions.layers import Layers, layers_of
 
 __all__ = ["RegionHistory", "boundary_distances", "region_history"]
@@ -121,9 +122,11 @@ def region_history(
     for network in networks:
         layers = layers_of(network)
         distances.append(_distances(layers, _fitting(samples, layers)))
-        if len(layers.layers) == 2:
-            counts.append([count_regions_in_ball(network, x, radius) for x in samples])
-            bounds.append([ball_region_bound(network, x, radius) for x in samples])
+        if len(layers.layers) == 2 and layers.layers[1].slope == 1.0:
+            planes = Hyperplanes.of(network)
+            balls = [ball_of(planes, x, as_float(radius)) for x in samples]
+            counts.append([count_in(*ball, TOL) for ball in balls])
+            bounds.append([bound_in(*ball) for ball in balls])
     if not distances:
         raise ValueError("networks is empty, expected at least one network")
     times = (

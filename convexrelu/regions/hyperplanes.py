@@ -129,9 +129,10 @@ class Hyperplanes:
                 terms = [size * Fraction(a) for size, a in zip(sizes, outer, strict=True)]
                 most = Fraction(tol) * sum(map(abs, terms), Fraction(0))
                 jumps[index] |= abs(sum(terms, Fraction(0))) > most
-        return self._select(np.flatnonzero(jumps))
+        return self.select(np.flatnonzero(jumps))
 
-    def _select(self, kept: NDArray[np.intp]) -> Hyperplanes:
+    def select(self, kept: NDArray[np.intp]) -> Hyperplanes:
+        """Some of the hyperplanes."""
         places = np.full(len(self) + 1, -1)
         places[kept] = np.arange(len(kept))
         return Hyperplanes(
