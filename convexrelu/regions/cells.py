@@ -109,6 +109,7 @@ def list_regions(
     network = as_two_layer(network)
     check_number("max_regions", max_regions, numbers.Integral, 1)
     tol = checked_tol(tol)
+    every = Hyperplanes.of(network, tol=tol)
     planes = Hyperplanes.of(network, of=of, tol=tol)
     domain: DomainOfPoints = Everywhere()
     faces = np.zeros((0, network.n_features)), np.zeros(0)
@@ -120,12 +121,13 @@ def list_regions(
         identity = np.eye(network.n_features)
         faces = np.vstack([identity, -identity]), np.append(high, -low)
     cells = _Cells(tol, max_regions).of(planes.rows, domain, planes.n_features)
-    regions = [_region(network, planes, signs, cells, faces) for signs in cells]
+    regions = [_region(network, every, planes, signs, cells, faces) for signs in cells]
     return sorted(regions, key=lambda region: tuple(-region.signs))
 
 
 def _region(
     network: TwoLayerNetwork,
+    every: Hyperplanes,
     planes: Hyperplanes,
     signs: Signs,
     cells: Cells,
@@ -143,7 +145,7 @@ def _region(
         float(start + Fraction(entry, t) * power)
         for start, entry, power in zip(planes.origin, x, planes.powers(), strict=True)
     ]
-    active = _neuron_signs(network, planes, signs, np.array(point))
+    active = _neuron_signs(every, planes, network.hidden_bias, signs, np.array(point))
     factors = np.where(active > 0, 1.0, network.negative_slope)
     slope = (network.output_weights * factors) @ network.hidden_weights
     intercept = (network.output_weights * factors) @ network.hidden_bias + network.output_bias
@@ -160,14 +162,18 @@ def _region(
 
 
 def _neuron_signs(
-    network: TwoLayerNetwork, planes: Hyperplanes, signs: Signs, point: Array
+    every: Hyperplanes, planes: Hyperplanes, bias: Array, signs: Signs, point: Array
 ) -> NDArray[np.int8]:
-    """Signs of all neurons; of those without a hyperplane in the list, the signs at the point."""
-    known = planes.neurons >= 0
-    at_point = np.sign(network.hidden_weights @ point + network.hidden_bias)
-    found = at_point.astype(np.int8)
-    of_planes = np.array(signs, dtype=np.int8)
-    found[known] = of_planes[planes.neurons[known]] * planes.signs[known]
+    """Signs of all neurons.
+
+    Those without a hyperplane in the list have the side of the point. All neurons of one are on the same side of it,
+    also where the point is on it: their jumps cancel, so that both sides have the same affine piece.
+    """
+    found = np.sign(bias).astype(np.int8)
+    sides = np.where(every.weights @ point + every.bias >= 0, 1, -1)
+    for one, of_planes in ((every, sides), (planes, np.array(signs, dtype=np.int64))):
+        known = one.neurons >= 0
+        found[known] = of_planes[one.neurons[known]] * one.signs[known]
     return found
 
 
