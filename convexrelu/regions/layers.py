@@ -111,13 +111,15 @@ def _of_sequential(network: nn.Sequential) -> Layers:
     return Layers(layers)
 
 
-def _parts(network: nn.Module) -> list[nn.Module]:
-    """Modules in their order; a Sequential in a Sequential is taken apart."""
-    if type(network).__name__ != "Sequential":
+def _parts(network: nn.Sequential) -> list[nn.Module]:
+    """Modules in their order, also those that are used again; a Sequential in a Sequential is taken apart."""
+    from convexrelu._utils.torch_import import nn
+
+    if type(network) is not nn.Sequential:
         raise ValueError(f"network is a {type(network).__name__}, expected a torch.nn.Sequential")
     parts: list[nn.Module] = []
-    for part in network.children():
-        parts.extend(_parts(part) if type(part).__name__ == "Sequential" else [part])
+    for part in network:
+        parts.extend(_parts(part) if isinstance(part, nn.Sequential) else [part])
     return parts
 
 

@@ -34,27 +34,14 @@ def outputs(module, points):
         return module(torch.tensor(points)).numpy()
 
 
-def tent():
-    """``2 min(t, 1 − t)`` on the unit interval, in three layers: eight pieces."""
-    parts = []
-    for k in range(3):
-        hidden, output = nn.Linear(1 if k == 0 else 2, 2), nn.Linear(2, 1)
-        with torch.no_grad():
-            first = torch.ones(2, 1) if k == 0 else torch.tensor([[2.0, -4.0], [2.0, -4.0]])
-            hidden.weight.copy_(first)
-            hidden.bias.copy_(torch.tensor([0.0, -0.5]))
-            output.weight.copy_(torch.tensor([[2.0, -4.0]]))
-            output.bias.zero_()
-        parts += [hidden, nn.ReLU()]
-    return nn.Sequential(*parts, output)
-
-
-def test_sawtooth():
-    pieces = pieces_on_segment(tent(), [0.0], [1.0], of="function")
+def test_a_module_that_is_used_three_times():
+    """The tent ``2 min(t, 1 − t)``, composed with itself: eight pieces."""
+    tent = network(np.ones((2, 1)), np.array([0.0, -0.5]), np.array([[2.0, -4.0]])).to_torch()
+    pieces = pieces_on_segment(nn.Sequential(tent, tent, tent), [0.0], [1.0], of="function")
     assert pieces.breakpoints.tolist() == [k / 8 for k in range(9)]
     assert pieces.slopes[:, 0].tolist() == [8.0, -8.0] * 4
-    assert widths_of(tent()) == [1, 2, 2, 2]
-    assert region_bound([1, 2, 2, 2], "hinz") >= 8
+    assert widths_of(nn.Sequential(tent, tent, tent)) == [1, 2, 2, 2]
+    assert region_bound([1, 2, 2, 2]) >= 8
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, lambda: nn.LeakyReLU(-0.3)])
