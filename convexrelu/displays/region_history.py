@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from convexrelu.displays.common import BELOW
 from convexrelu.regions.history import RegionHistory
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class RegionHistoryDisplay:
         """
         import matplotlib.pyplot as plt
 
-        rows: list[tuple[str, Any]] = [("distance to the nearest boundary", self.history.distances)]
+        rows: list[tuple[str, Any]] = [("distance to boundary", self.history.distances)]
         if self.history.counts is not None:
             rows.append((f"regions within {self.history.radius:g}", self.history.counts))
         if axes is None:
@@ -80,11 +79,11 @@ class RegionHistoryDisplay:
             self._draw(ax, label, values, kwargs)
         axes[0].axhline(self.history.radius, color="0.4", ls=":", lw=1, label="radius of the balls")
         axes[-1].set_xlabel("step")
-        axes[0].legend(frameon=False)
         if self.history.bounds is not None:
             bound = np.median(self.history.bounds.astype(np.float64), axis=1)
             axes[-1].plot(self.history.steps, bound, color="C1", ls="--", label="bound (median)")
-            axes[-1].legend(**BELOW, ncols=3)
+        for ax in axes:
+            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
         self.axes_ = axes
         self.figure_ = axes[0].figure
         return self

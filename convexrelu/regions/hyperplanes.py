@@ -19,8 +19,8 @@ from convexrelu.regions.domains import Row, primitive
 
 __all__ = ["TOL", "Hyperplanes", "as_two_layer", "checked_tol"]
 
-# Differences of rows that count as rounding: four thousand times that of one number, for what inversions of small
-# matrices make of it. Gaussian networks with sixty thousand regions have no gap below a millionth.
+# Differences of rows that count as rounding: four thousand times that of one number, for what intersections of several
+# hyperplanes make of it. In twelve Gaussian networks of up to sixty thousand regions, nothing else merges below 1e-7.
 TOL = 1e-12
 _SWEEPS = 20  # of the fit of scales: one is enough where no weight is zero
 KINDS = ("neurons", "function")

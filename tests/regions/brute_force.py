@@ -44,6 +44,8 @@ def _radius(signs, weights, bias, lower, upper):
 
 def distance(signs, weights, bias):
     """From the origin to a cell: a least distance program, by non-negative least squares (Lawson & Hanson)."""
+    if not signs:
+        return 0.0
     alive = weights.any(axis=1)
     normals, offsets = np.array(signs)[:, None] * weights[alive], -np.array(signs) * bias[alive]
     target = np.append(np.zeros(weights.shape[1]), 1.0)
