@@ -39,10 +39,17 @@ __all__ = ["count_cells", "distinct_rows", "meets_in"]
 
 def count_cells(rows: list[Row], domain: Domain, tol: float) -> int:
     """Number of cells of the hyperplanes of `rows` in `domain`; of coordinates there is at least one."""
-    rows = [row for row in rows if meets_in(row, domain, tol)]
-    if not rows:
+    return _count(list(range(len(rows))), rows, domain, tol)
+
+
+def _count(indices: list[int], rows: list[Row], domain: Domain, tol: float) -> int:
+    """The same for sections of the hyperplanes of some indices."""
+    crossing = [place for place, i in enumerate(indices) if meets_in(rows[place], domain, tol, i)]
+    if not crossing:
         return 1
-    rows = [rows[i] for i in sorted({first for first, _ in distinct_rows(rows, tol)})]
+    rows = [rows[place] for place in crossing]
+    kept = sorted({first for first, _ in distinct_rows(rows, tol)})
+    rows, indices = [rows[place] for place in kept], [indices[crossing[place]] for place in kept]
     dimension = len(rows[0]) - 1
     if dimension == 1:
         return 1 + len(rows)
@@ -52,16 +59,17 @@ def count_cells(rows: list[Row], domain: Domain, tol: float) -> int:
     for j, row in enumerate(rows[1:], 1):
         pivot = pivot_of(row)
         earlier = [restricted(other, row, pivot) for other in rows[:j]]
-        count += count_cells(earlier, domain.section(row), tol)
+        section = domain.section(row, indices[j], indices[:j])
+        count += _count(indices[:j], earlier, section, tol)
     return count
 
 
-def meets_in(row: Row, domain: Domain, tol: float) -> bool:
+def meets_in(row: Row, domain: Domain, tol: float, index: int = 0) -> bool:
     """Whether a row is a hyperplane, and not that at infinity, and meets the domain."""
     largest, offset = max(map(abs, row[:-1])), abs(row[-1])
     # The quotient of two integers is rounded once, however long they are.
     is_far = largest < offset and largest / offset <= tol
-    return largest > 0 and not is_far and domain.meets(row)
+    return largest > 0 and not is_far and domain.meets(row, index)
 
 
 def distinct_rows(rows: list[Row], tol: float) -> list[tuple[int, int]]:

@@ -117,7 +117,7 @@ def list_regions(
         if lower is None or upper is None:
             raise ValueError("lower and upper are given together or not at all")
         low, high = checked_box(lower, upper, network.n_features)
-        planes, domain = box_of(planes, low, high)
+        domain = box_of(planes, low, high)
         identity = np.eye(network.n_features)
         faces = np.vstack([identity, -identity]), np.append(high, -low)
     cells = _Cells(tol, max_regions).of(planes.rows, domain, planes.n_features)
@@ -142,8 +142,7 @@ def _region(
     sides = np.array(signs, dtype=np.float64)[across]
     *x, t = cells[signs]
     point = [
-        float(start + Fraction(entry, t) * power)
-        for start, entry, power in zip(planes.origin, x, planes.powers(), strict=True)
+        float(Fraction(entry, t) * power) for entry, power in zip(x, planes.powers(), strict=True)
     ]
     active = _neuron_signs(every, planes, network.hidden_bias, signs, np.array(point))
     factors = np.where(active > 0, 1.0, network.negative_slope)

@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 from convexrelu._utils.arguments import as_float, finite_array, is_number
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
-from convexrelu.regions.arrangement import count_cells, meets_in
+from convexrelu.regions.arrangement import count_cells
 from convexrelu.regions.bounds import zaslavsky
-from convexrelu.regions.domains import Domain, Ellipsoid, Everywhere, Polytope
+from convexrelu.regions.domains import Ball, Domain, Everywhere, Polytope
 from convexrelu.regions.hyperplanes import TOL, Hyperplanes, checked_tol
 
 __all__ = [
@@ -55,8 +55,9 @@ def count_regions(network: Any, *, of: str = "neurons", tol: float = TOL) -> int
         outer weight, or whose effects cancel, make no boundary.
     tol : float
         Relative difference up to which hyperplanes, and their intersections, count as the same, and as parallel: that
-        of their rows ``(w, b)``, with units in which these are about one. The default is for rounded weights. It
-        does not depend on the scales of neurons, features and inputs. With 0, the floats are taken as they are.
+        of their rows ``(w, b)``, with units in which these are about one. The default is for rounded weights; for
+        networks that were trained to an accuracy, take that. It does not depend on the scales of neurons, features
+        and inputs. With 0, the floats are taken as they are.
 
     Returns
     -------
@@ -96,7 +97,8 @@ def count_regions_in_ball(
     """Exact number of linear regions of a two-layer network that meet the open ball around a point.
 
     The recursion of :func:`count_regions`, with the ball cut to the radius ``√(R² − dist²)`` on each hyperplane.
-    Whether a hyperplane meets the ball is decided exactly; one that only touches it does not.
+    Whether a hyperplane meets the ball is decided exactly; one that only touches it does not. What counts as the same
+    is as for all regions.
 
     Parameters
     ----------
@@ -156,7 +158,8 @@ def count_regions_in_box(
 
     Notes
     -----
-    The recursion keeps the vertices of the box and of its sections: ``2^d`` of them, at first.
+    The recursion keeps the vertices of the box and of its sections: ``2^d`` of them, at first. With ten features this
+    takes about ten seconds for ten neurons; a ball has no such limit.
 
     Examples
     --------
@@ -167,7 +170,7 @@ def count_regions_in_box(
     (4, 2)
     """
     planes = Hyperplanes.of(network, of=of, tol=tol)
-    planes, box = box_of(planes, *checked_box(lower, upper, planes.n_features))
+    box = box_of(planes, *checked_box(lower, upper, planes.n_features))
     return count_in(planes, box, tol)
 
 
@@ -209,33 +212,30 @@ def count_in(planes: Hyperplanes, domain: Domain, tol: float) -> int:
     return count_cells(planes.rows, domain, checked_tol(tol)) if len(planes) else 1
 
 
-def bound_in(planes: Hyperplanes, domain: Domain) -> int:
-    """As many cells as the hyperplanes that meet a set have in general position."""
-    return zaslavsky(sum(meets_in(row, domain, 0.0) for row in planes.rows), planes.n_features)
+def bound_in(planes: Hyperplanes, ball: Ball) -> int:
+    """As many cells as the hyperplanes that meet a ball have in general position."""
+    crossing = sum(ball.meets(row, index) for index, row in enumerate(planes.rows))
+    return zaslavsky(crossing, planes.n_features)
 
 
-def ball_of(planes: Hyperplanes, center: Array, radius: float) -> tuple[Hyperplanes, Ellipsoid]:
-    """Hyperplanes near a ball, in coordinates around its centre, and the ball in these."""
+def ball_of(planes: Hyperplanes, center: Array, radius: float) -> tuple[Hyperplanes, Ball]:
+    """Hyperplanes near a ball, and the ball."""
     sides = np.abs(planes.weights @ center + planes.bias)
     sizes = np.abs(planes.weights) @ np.abs(center) + np.abs(planes.bias)
     # Generous, as those that are kept are examined exactly.
     reach = 1.001 * radius * norms(planes.weights) + 1e-9 * sizes
-    planes = planes.select(np.flatnonzero(sides <= reach)).around(center, radius)
-    return planes, Ellipsoid.ball([Fraction(radius) / scale for scale in planes.powers()])
+    planes = planes.select(np.flatnonzero(sides <= reach))
+    middle = [Fraction(x) for x in center.tolist()]
+    return planes, Ball.around(middle, Fraction(radius), planes.unscaled_rows())
 
 
-def box_of(planes: Hyperplanes, lower: Array, upper: Array) -> tuple[Hyperplanes, Polytope]:
-    """Hyperplanes in coordinates around the middle of a box, and the box in these."""
-    middle = lower + (upper - lower) / 2
-    planes = planes.around(middle, float((upper - lower).max()) / 2)
+def box_of(planes: Hyperplanes, lower: Array, upper: Array) -> Polytope:
+    """A box in the coordinates of the rows."""
     corners = [
-        [
-            (Fraction(end) - x) / scale
-            for end, x, scale in zip(ends.tolist(), planes.origin, planes.powers(), strict=True)
-        ]
+        [Fraction(end) / scale for end, scale in zip(ends.tolist(), planes.powers(), strict=True)]
         for ends in (lower, upper)
     ]
-    return planes, Polytope.box(*corners)
+    return Polytope.box(*corners)
 
 
 def checked_ball(center: ArrayLike, radius: float, d: int) -> tuple[Array, float]:

@@ -7,14 +7,15 @@ rounded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Protocol
 
 __all__ = [
+    "Ball",
     "Domain",
     "DomainOfPoints",
-    "Ellipsoid",
     "Everywhere",
     "Point",
     "Polytope",
@@ -33,17 +34,23 @@ Point = tuple[int, ...]
 class Domain(Protocol):
     """An open convex set that is not empty."""
 
-    def meets(self, row: Row) -> bool:
-        """Whether the hyperplane of `row` has points in this set; its weights are not all zero."""
+    def meets(self, row: Row, index: int = 0) -> bool:
+        """Whether the hyperplane of `row` has points in this set; its weights are not all zero.
 
-    def section(self, row: Row) -> Domain:
-        """Intersection with the hyperplane of `row`, which meets this set, in the coordinates without the pivot."""
+        The index is that of the hyperplane that this is a section of, in the list that the set was made with.
+        """
+
+    def section(self, row: Row, index: int = 0, others: Sequence[int] = ()) -> Domain:
+        """Intersection with the hyperplane of `row`, which meets this set, in the coordinates without the pivot.
+
+        Later it is asked about sections of the hyperplanes `others` only.
+        """
 
 
 class DomainOfPoints(Domain, Protocol):
     """A set that points can be asked of, too."""
 
-    def section(self, row: Row) -> DomainOfPoints:
+    def section(self, row: Row, index: int = 0, others: Sequence[int] = ()) -> DomainOfPoints:
         """As for every domain."""
 
     def contains(self, point: Point) -> bool:
@@ -81,11 +88,11 @@ def primitive(numbers: list[int]) -> tuple[int, ...]:
 class Everywhere:
     """The whole space."""
 
-    def meets(self, row: Row) -> bool:
+    def meets(self, row: Row, index: int = 0) -> bool:
         """Whether the hyperplane has points: always."""
         return True
 
-    def section(self, row: Row) -> Everywhere:
+    def section(self, row: Row, index: int = 0, others: Sequence[int] = ()) -> Everywhere:
         """A space of one dimension less."""
         return self
 
@@ -98,65 +105,70 @@ class Everywhere:
         return (0,) * n_coordinates + (1,)
 
 
-class Ellipsoid:
-    """``{x : (x − c)ᵀ P⁻¹ (x − c) < ρ}``.
+class Ball:
+    """``{x : ‖x − c‖² < ρ}``, by the products ``G_ij = w_i·w_j`` of hyperplanes and ``s_i = w_i·c + b_i``.
 
-    A hyperplane at ``s = w·c + b`` meets it iff ``s² < ρ wᵀPw``. The section has the centre ``c − Pw s / wᵀPw``, the
-    matrix ``P − Pw wᵀP / wᵀPw`` and the level ``ρ − s² / wᵀPw``; for a ball, the last one is ``R² − dist²``.
+    A hyperplane meets it iff ``s_i² < ρ G_ii``. The section by hyperplane ``j`` is a ball in that hyperplane, with the
+    level ``ρ − s_j² / G_jj``, that is ``R² − dist²``. The projections of the others on it have the products ``G_ik −
+    G_ij G_jk / G_jj``, and at its centre the values ``s_i − s_j G_ij / G_jj``.
 
     Parameters
     ----------
-    centre : homogeneous coordinates of ``c``
-    matrix : rows of ``P``, times the positive number `scale`
-    scale : int
+    products : dict of (i, k), with i ≤ k, to int
+        ``G``, times a positive integer, `scale`.
+    values : dict of i to int
+        ``s``, times a positive integer, `unit`.
     level : Fraction
         ``ρ``.
+    scale, unit : int
     """
 
-    def __init__(self, centre: Point, matrix: list[list[int]], scale: int, level: Fraction) -> None:
-        self._centre, self._matrix, self._scale, self.level = centre, matrix, scale, level
+    def __init__(
+        self,
+        products: dict[tuple[int, int], int],
+        values: dict[int, int],
+        level: Fraction,
+        scale: int = 1,
+        unit: int = 1,
+    ) -> None:
+        self._products, self._values, self._level = products, values, level
+        self._scale, self._unit = scale, unit
 
     @classmethod
-    def ball(cls, radii: list[Fraction]) -> Ellipsoid:
-        """The ball ``Σ_k (x_k / radii_k)² < 1`` around the origin, in coordinates with units of their own."""
-        squares = [radius**2 for radius in radii]
-        scale = lcm(*(square.denominator for square in squares))
-        size = len(radii)
-        matrix = [
-            [int(squares[i] * scale) if i == j else 0 for j in range(size)] for i in range(size)
-        ]
-        return cls((0,) * size + (1,), matrix, scale, Fraction(1))
+    def around(cls, centre: list[Fraction], radius: Fraction, rows: list[Row]) -> Ball:
+        """The ball around a point, and rows in the coordinates of the inputs."""
+        unit = lcm(*(x.denominator for x in centre))
+        point = (*(int(x * unit) for x in centre), unit)
+        size = range(len(rows))
+        products = {
+            (i, k): sum(map(int.__mul__, rows[i][:-1], rows[k][:-1]))
+            for k in size
+            for i in range(k + 1)
+        }
+        return cls(products, {i: value(rows[i], point) for i in size}, radius**2, 1, unit)
 
-    def _image(self, row: Row) -> tuple[list[int], int]:
-        """``Pw`` and ``wᵀPw``, both times the scale."""
-        weights = row[:-1]
-        image = [sum(map(int.__mul__, line, weights)) for line in self._matrix]
-        return image, sum(map(int.__mul__, image, weights))
+    def meets(self, row: Row, index: int = 0) -> bool:
+        """Whether ``s_i² < ρ G_ii``; only the index matters."""
+        s, square, level = self._values[index], self._products[index, index], self._level
+        reach = level.numerator * square * self._unit**2
+        return s * s * self._scale * level.denominator < reach
 
-    def meets(self, row: Row) -> bool:
-        """Whether ``s² < ρ wᵀPw``."""
-        s, t, level = value(row, self._centre), self._centre[-1], self.level
-        if s == 0:
-            return True
-        square = self._image(row)[1]
-        return s * s * self._scale * level.denominator < level.numerator * square * t * t
-
-    def section(self, row: Row) -> Ellipsoid:
-        """Section, in the coordinates without the pivot."""
-        image, square = self._image(row)
-        s, t, p = value(row, self._centre), self._centre[-1], pivot_of(row)
-        level = self.level - Fraction(s * s * self._scale, t * t * square)
-        centre = [
-            x * square - u * s
-            for k, (x, u) in enumerate(zip(self._centre[:-1], image, strict=True))
-            if k != p
-        ]
-        kept = [k for k in range(len(image)) if k != p]
-        matrix = [[self._matrix[i][j] * square - image[i] * image[j] for j in kept] for i in kept]
-        scale = self._scale * square
-        divisor = gcd(scale, *(entry for line in matrix for entry in line))
-        matrix = [[entry // divisor for entry in line] for line in matrix]
-        return Ellipsoid(primitive([*centre, t * square]), matrix, scale // divisor, level)
+    def section(self, row: Row, index: int = 0, others: Sequence[int] = ()) -> Ball:
+        """Section, for hyperplanes before this one."""
+        G, s, square = self._products, self._values[index], self._products[index, index]
+        level = self._level - Fraction(s * s * self._scale, self._unit**2 * square)
+        along = {i: G[i, index] for i in others}
+        products = {
+            (i, k): G[i, k] * square - along[i] * along[k]
+            for place, k in enumerate(others)
+            for i in others[: place + 1]
+        }
+        values = {i: self._values[i] * square - s * along[i] for i in others}
+        scale, unit = self._scale * square, self._unit * square
+        divisor, common = gcd(scale, *products.values()), gcd(unit, *values.values())
+        products = {pair: product // divisor for pair, product in products.items()}
+        values = {i: s // common for i, s in values.items()}
+        return Ball(products, values, level, scale // divisor, unit // common)
 
 
 class Polytope:
@@ -193,7 +205,7 @@ class Polytope:
                 sides.append((*weights, -sign * end.numerator))
         return cls([_homogeneous(vertex) for vertex in vertices], facets, sides)
 
-    def meets(self, row: Row) -> bool:
+    def meets(self, row: Row, index: int = 0) -> bool:
         """Whether there are vertices strictly on both sides."""
         below = above = False
         for vertex in self.vertices:
@@ -203,7 +215,7 @@ class Polytope:
                 return True
         return False
 
-    def section(self, row: Row) -> Polytope:
+    def section(self, row: Row, index: int = 0, others: Sequence[int] = ()) -> Polytope:
         """Section, in the coordinates without the pivot."""
         p, dimension = pivot_of(row), len(row) - 1
         sides = [value(row, vertex) for vertex in self.vertices]

@@ -30,9 +30,8 @@ KINDS = ("neurons", "function")
 class Hyperplanes:
     """Distinct hyperplanes ``{x : w·x + b = 0}`` of neurons.
 
-    In the coordinates ``ξ`` of `rows`, ``x = origin + 2^scales ξ``, the entries of a row are about as large as each
-    other: the units are those of the distances between hyperplanes, or smaller ones that are asked for. They are
-    powers of two, so that the rows are exact.
+    In the coordinates ``ξ`` of `rows`, ``x = 2^scales ξ``, the entries of a row are about as large as each other: the
+    unit of length is about the distance of hyperplanes from the origin. The rows are exact.
 
     Attributes
     ----------
@@ -41,7 +40,6 @@ class Hyperplanes:
     rows : list of h tuples of d + 1 integers
     scales : array of shape (d,)
         Logarithms to base 2 of the units of the coordinates.
-    origin : list of d Fractions
     neurons : array of shape (m,)
         Hyperplane of each neuron; −1 for neurons without one: those without weights, and those that do not bend.
     signs : array of shape (m,)
@@ -52,7 +50,6 @@ class Hyperplanes:
     bias: Array
     rows: list[Row]
     scales: Array
-    origin: list[Fraction]
     neurons: NDArray[np.intp]
     signs: NDArray[np.intp]
 
@@ -103,11 +100,10 @@ class Hyperplanes:
         cls, weights: Array, bias: Array, bends: NDArray[np.bool_], tol: float
     ) -> Hyperplanes:
         """One hyperplane for all neurons that have the same."""
-        m, d = weights.shape
+        m = len(weights)
         alive = np.flatnonzero(weights.any(axis=1) & bends)
         scales = _scales(weights[alive], bias[alive])
-        origin = [Fraction(0)] * d
-        rows = _rows(weights[alive], bias[alive], scales, origin)
+        rows = _rows(weights[alive], bias[alive], scales)
         found = distinct_rows(rows, tol)
         first = sorted({leader for leader, _ in found})
         place = {leader: index for index, leader in enumerate(first)}
@@ -116,7 +112,7 @@ class Hyperplanes:
         signs[alive] = [sign for _, sign in found]
         kept = alive[first]
         rows = [rows[leader] for leader in first]
-        return cls(weights[kept], bias[kept], rows, scales, origin, neurons, signs)
+        return cls(weights[kept], bias[kept], rows, scales, neurons, signs)
 
     def _where_gradients_jump(self, network: TwoLayerNetwork, tol: float) -> Hyperplanes:
         """Those with ``Σ |w_j| a_j ≠ 0``, summed over their neurons; up to ``tol Σ |w_j| |a_j|``."""
@@ -140,7 +136,6 @@ class Hyperplanes:
             self.bias[kept],
             [self.rows[index] for index in kept],
             self.scales,
-            self.origin,
             places[self.neurons],
             self.signs,
         )
@@ -149,12 +144,9 @@ class Hyperplanes:
         """Lengths of the units of the coordinates, in those of the inputs."""
         return [Fraction(2) ** int(scale) for scale in self.scales]
 
-    def around(self, origin: Array, reach: float) -> Hyperplanes:
-        """The same hyperplanes in coordinates around a point, with a unit of length of at most `reach`, about."""
-        centre = [Fraction(x) for x in origin.tolist()]
-        scales = _scales(self.weights, self.bias, reach)
-        rows = _rows(self.weights, self.bias, scales, centre)
-        return Hyperplanes(self.weights, self.bias, rows, scales, centre, self.neurons, self.signs)
+    def unscaled_rows(self) -> list[Row]:
+        """Integer rows in the coordinates of the inputs."""
+        return _rows(self.weights, self.bias, np.zeros(self.n_features))
 
 
 def as_two_layer(network: Any) -> TwoLayerNetwork:
@@ -179,7 +171,7 @@ def checked_tol(tol: Any) -> float:
     return as_float(tol)
 
 
-def _scales(weights: Array, bias: Array, reach: float = math.inf) -> Array:
+def _scales(weights: Array, bias: Array) -> Array:
     """Powers of two for the features that make weights and biases of the neurons about one.
 
     Logarithms of the entries that are not zero are fitted by the sum of one number a neuron and one a column, by least
@@ -197,20 +189,16 @@ def _scales(weights: Array, bias: Array, reach: float = math.inf) -> Array:
     for _ in range(_SWEEPS):
         rows = (sizes - known * columns).sum(axis=1) / in_row
         columns = (sizes - known * rows[:, None]).sum(axis=0) / in_column
-    scales = columns[-1] - columns[:-1]
-    if reach < math.inf:
-        scales = scales + min(0.0, math.log2(reach) - scales.max())
-    return np.round(scales)
+    return np.round(columns[-1] - columns[:-1])
 
 
-def _rows(weights: Array, bias: Array, scales: Array, origin: list[Fraction]) -> list[Row]:
-    """Integer rows of ``w·(origin + 2^scales ξ) + b = 0``."""
+def _rows(weights: Array, bias: Array, scales: Array) -> list[Row]:
+    """Integer rows of ``w·(2^scales ξ) + b = 0``."""
     powers = [Fraction(2) ** int(scale) for scale in scales]
     rows = []
-    for inner, constant in zip(weights.tolist(), bias.tolist(), strict=True):
-        exact = [Fraction(w) for w in inner]
-        offset = sum((w * x for w, x in zip(exact, origin, strict=True)), Fraction(constant))
-        entries = [*(w * power for w, power in zip(exact, powers, strict=True)), offset]
+    for inner, offset in zip(weights.tolist(), bias.tolist(), strict=True):
+        entries = [Fraction(w) * power for w, power in zip(inner, powers, strict=True)]
+        entries.append(Fraction(offset))
         scale = math.lcm(*(entry.denominator for entry in entries))
         rows.append(primitive([int(entry * scale) for entry in entries]))
     return rows

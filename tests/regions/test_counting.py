@@ -164,6 +164,13 @@ def test_balls():
         assert sampled <= counts[2] <= ball_region_bound(net, center, 1.0)
 
 
+def test_a_large_ball_far_from_the_origin_has_all_regions():
+    net = gaussian(3, 10)
+    for radius in (1e6, 1e30, 1e300):
+        assert count_regions_in_ball(net, [1e5, 0.0, 0.0], radius) == count_regions(net) == 176
+    assert count_regions_in_box(net, [-1e150] * 3, [1e150] * 3) == 176
+
+
 def test_a_ball_by_hand():
     """Three lines that meet outside the ball cut it into four pieces; the bound is seven."""
     triangle = network(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([-0.9, -0.9, 0.9]))
