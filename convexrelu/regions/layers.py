@@ -13,7 +13,7 @@ from convexrelu.regions.hyperplanes import as_two_layer
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Layer", "Layers", "layers_of", "widths_of"]
+__all__ = ["Layer", "Layers", "layers_of", "linear_layer", "modules_of", "widths_of"]
 
 
 class Layer(NamedTuple):
@@ -87,9 +87,9 @@ def _of_sequential(network: nn.Sequential) -> Layers:
     from convexrelu._utils.torch_import import nn
 
     layers: list[Layer] = []
-    for part in _parts(network):
+    for part in modules_of(network):
         if isinstance(part, nn.Linear):
-            layers.append(_linear(part))
+            layers.append(linear_layer(part))
         elif isinstance(part, nn.ReLU | nn.LeakyReLU):
             if not layers or layers[-1].slope != 1.0:
                 raise ValueError(
@@ -111,7 +111,7 @@ def _of_sequential(network: nn.Sequential) -> Layers:
     return Layers(layers)
 
 
-def _parts(network: nn.Sequential) -> list[nn.Module]:
+def modules_of(network: nn.Sequential) -> list[nn.Module]:
     """Modules in their order, also those that are used again; a Sequential in a Sequential is taken apart."""
     from convexrelu._utils.torch_import import nn
 
@@ -119,11 +119,12 @@ def _parts(network: nn.Sequential) -> list[nn.Module]:
         raise ValueError(f"network is a {type(network).__name__}, expected a torch.nn.Sequential")
     parts: list[nn.Module] = []
     for part in network:
-        parts.extend(_parts(part) if isinstance(part, nn.Sequential) else [part])
+        parts.extend(modules_of(part) if isinstance(part, nn.Sequential) else [part])
     return parts
 
 
-def _linear(part: nn.Linear) -> Layer:
+def linear_layer(part: nn.Linear) -> Layer:
+    """Weights and bias of a module; zero where it has none."""
     weights = np.array(part.weight.detach().cpu().double().numpy())
     bias = (
         np.zeros(len(weights))
