@@ -19,9 +19,9 @@ def variation_norm(network: Any, *, tol: float = TOL) -> float:
 
     On the hyperplane of ``w/‖w‖`` and ``b/‖w‖`` the gradient jumps by ``(1 − s) Σ_j ‖w_j‖ a_j``, summed over the
     neurons that have this hyperplane, and the norm is the sum of the lengths of the jumps. No two-layer network with
-    the same function and activation has a smaller ``(1 − s) Σ_j ‖w_j‖ ‖a_j‖``, which is ``1 − s`` times its penalty with
-    free hidden biases after :meth:`~convexrelu.TwoLayerNetwork.balance`. It is zero for affine functions; with one
-    feature it is the total variation of the slope.
+    the same function and activation has a smaller ``(1 − s) Σ_j ‖w_j‖ ‖a_j‖``, which is ``1 − s`` times its penalty
+    with free hidden biases after :meth:`~convexrelu.TwoLayerNetwork.balance`. It is zero for affine functions; with
+    one feature it is the total variation of the slope.
 
     Parameters
     ----------
