@@ -70,7 +70,7 @@ def count_regions(network: Any, *, of: str = "neurons", tol: float = TOL) -> int
 
     Notes
     -----
-    Takes about ten microseconds a region; there are at most ``Σ_{i≤d} C(m, i)``, by
+    Takes ten to thirty microseconds a region; there are at most ``Σ_{i≤d} C(m, i)``, by
     ``region_bound([d, m])``.
 
     Examples
