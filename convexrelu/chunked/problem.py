@@ -23,8 +23,8 @@ class ChunkedProblem:
     ----------
     X : array-like of shape (n, d)
         Inputs: an array, a memory-mapped one (``np.load(file, mmap_mode="r")``), or any object with a `shape` whose
-        slices of rows ``X[a:b]`` become arrays, such as a dataset of HDF5 or zarr. For an Arrow table, a Parquet file
-        or a list of arrays, see :class:`~convexrelu.chunked.sources.Pieces`.
+        slices of rows ``X[a:b]`` become arrays, such as a dataset of HDF5 or zarr. For arrays in several pieces,
+        Parquet files and streams see :mod:`convexrelu.chunked.sources`.
     y : array of shape (n,) or (n, K)
         Targets; these are held in memory.
     alpha : float

@@ -85,7 +85,8 @@ def fit_on_shards(
 
 def _inputs(estimator: FixedAlphaEstimator, X: Any) -> Any:
     """Inputs that can be sliced; numbers and names of features are kept."""
-    if (isinstance(X, np.ndarray) and X.dtype.kind == "f") or hasattr(X, "rows_in_slices"):
+    is_array = isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f"
+    if is_array or isinstance(X, Pieces):
         _check_feature_names(estimator, X, reset=True)
         _check_n_features(estimator, X, reset=True)
         return X
