@@ -106,6 +106,13 @@ ROWS: list[tuple[str, float, Callable[[], Timed]]] = [
     ("estimator, 1000 x 20, pruned", 2, lambda: fitting(1000, 20, alpha=1e-4, minimal=True)),
     ("sparse, 2000 x 20,000", 1, lambda: sparse(2000, 20_000)),
     ("threshold, 2000 x 2", 1, lambda: training(2000, 2, activation="threshold")),
+    ("threshold, 14 x 16", 3, lambda: training(14, 16, activation="threshold")),
+    ("threshold, 1000 x 20", 2, lambda: training(1000, 20, activation="threshold")),
+    (
+        "threshold, 22 x 6, enumerated",
+        2,
+        lambda: training(22, 6, activation="threshold", patterns="enumerated"),
+    ),
     ("certify, 20,000 x 20", 1, lambda: certifying(20_000, 20)),
     ("certify, 100,000 x 20", 1, lambda: certifying(100_000, 20)),
     (

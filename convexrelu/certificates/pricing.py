@@ -102,6 +102,7 @@ def price(
     *,
     level: float = 0.0,
     deadline: float = math.inf,
+    relaxation: Oracle | None = None,
 ) -> OracleReport:
     """Price a dual point with an oracle, for the certificate of a network.
 
@@ -118,12 +119,15 @@ def price(
     v : array of shape (n,)
     level, deadline : float
         As for :class:`~convexrelu.oracles.Oracle`.
+    relaxation : Oracle, optional
+        That of the problem, if there is one already: it remembers its last answer.
     """
     report = oracle(v, level=level, deadline=deadline)
     if report.is_proof:
         return report
     if not report.finished:
-        return replace(relaxation_for(problem)(v, deadline=deadline), finished=False)
+        relaxation = relaxation_for(problem) if relaxation is None else relaxation
+        return replace(relaxation(v, deadline=deadline), finished=False)
     own = problem.directions(network.prune())
     reached = largest_value(problem.design, v, own, problem.slope)
     if problem.free_bias:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from math import gcd
 
 import numpy as np
@@ -19,7 +21,9 @@ Line = tuple[int, ...]
 _CHUNK_BYTES = 2**26  # memory of a float copy of some patterns: 64 MB
 
 
-def has_every_pattern(design: Array, patterns: ActivationPatterns) -> bool:
+def has_every_pattern(
+    design: Array, patterns: ActivationPatterns, *, deadline: float = math.inf
+) -> bool:
     """Whether `patterns` are proved to be all ``1{X̃u ≥ 0}``, over every ``u``.
 
     Three facts prove it. Every gate has its pattern beyond rounding, so that distinct patterns are distinct cells.
@@ -31,6 +35,8 @@ def has_every_pattern(design: Array, patterns: ActivationPatterns) -> bool:
     ----------
     design : array of shape (n, d̃)
     patterns : ActivationPatterns
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop counting: then nothing is proved.
 
     Examples
     --------
@@ -55,10 +61,15 @@ def has_every_pattern(design: Array, patterns: ActivationPatterns) -> bool:
             return False
     n_found = len(first_of_each(patterns.masks))
     n_rows, rank = int(alive.sum()), min(int(alive.sum()), design.shape[1])
-    return n_found == count_patterns(n_rows, rank) or n_found == count_cells(design)
+    if n_found == count_patterns(n_rows, rank):
+        return True
+    try:
+        return n_found == count_cells(design, deadline=deadline)
+    except TimeoutError:
+        return False
 
 
-def count_cells(design: Array) -> int:
+def count_cells(design: Array, *, deadline: float = math.inf) -> int:
     """Number of cells of the hyperplanes ``{g : x̃_iᵀ g = 0}``, in integers: no rounding.
 
     Every hyperplane adds as many cells as the earlier ones cut on it (Zaslavsky 1975). About ``C(n, r−1)``
@@ -68,6 +79,13 @@ def count_cells(design: Array) -> int:
     ----------
     design : array of shape (n, d̃)
         The rows ``x̃_i``, of any position.
+    deadline : float
+        Value of :func:`time.perf_counter` at which to stop.
+
+    Raises
+    ------
+    TimeoutError
+        At the deadline.
 
     Examples
     --------
@@ -76,7 +94,8 @@ def count_cells(design: Array) -> int:
     >>> count_cells(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0], [0.1, 0.1]]))
     6
     """
-    return _count(_distinct_lines([_integers(row) for row in design]), design.shape[1])
+    lines = _distinct_lines([_integers(row) for row in design])
+    return _count(lines, design.shape[1], deadline)
 
 
 def _integers(row: Array) -> Line:
@@ -98,11 +117,13 @@ def _distinct_lines(rows: list[Line]) -> list[Line]:
     return list(lines)
 
 
-def _count(lines: list[Line], dimension: int) -> int:
+def _count(lines: list[Line], dimension: int, deadline: float) -> int:
     if not lines or dimension <= 2:
         return 2 * len(lines) or 1  # in the plane, and on a line, where there is one at most
     total = 1
     for j, line in enumerate(lines):
+        if time.perf_counter() > deadline:
+            raise TimeoutError("cells are still being counted")
         pivot = next(i for i, entry in enumerate(line) if entry)
         others = [i for i in range(dimension) if i != pivot]
         # The lines that the earlier hyperplanes cut on this one, in all coordinates but the pivot.
@@ -110,5 +131,5 @@ def _count(lines: list[Line], dimension: int) -> int:
             tuple(other[i] * line[pivot] - other[pivot] * line[i] for i in others)
             for other in lines[:j]
         ]
-        total += _count(_distinct_lines(restricted), dimension - 1)
+        total += _count(_distinct_lines(restricted), dimension - 1, deadline)
     return total

@@ -23,6 +23,8 @@ __all__ = ["Design"]
 _FREE_BIAS = 300.0
 # An activation takes as long as so many multiplications.
 _ACTIVATION = 30
+# So do passes over a weight, in transformations of a network: copies, checks, norms and sums that are rounded once.
+_WEIGHT = 1000
 # Activations of networks with gates.
 _GATED = ("gated_relu", "threshold")
 
@@ -123,9 +125,11 @@ class Design:
         return _FREE_BIAS * float(norms(self.inputs - self.origin).max()) or 1.0
 
     def work_of_outputs(self, width: int) -> float:
-        """Multiplications that take as long as the outputs of a network of this width on the samples."""
-        entries = float(self.X.size)
-        return width * (entries + _ACTIVATION * self.n_samples)
+        """Multiplications that take as long as a network of this width, its weights and its outputs on the samples."""
+        entries = float(self.X.size) + _ACTIVATION * self.n_samples + _WEIGHT * self.n_features
+        if self._sample_coordinates is not None:
+            entries += 2.0 * self.n_samples**2  # weights in coordinates, and back
+        return width * entries
 
     def directions(self, network: TwoLayerNetwork) -> Array:
         """Inner weights as rows ``w̃_j`` for the design, of shape (m, d̃): ``X̃w̃_j`` is the input of neuron ``j``."""

@@ -20,6 +20,7 @@ _UNIT = 0.5 * float(np.finfo(np.float64).eps)
 # Roundings of a value of a loss, and of a product with a weight.
 _OF_A_TERM = 8
 _OF_FEW = 4  # roundings of few terms may all have one sign
+_PART = 2**20  # entries of inputs at a time: they stay in the cache
 _SPLIT = 2.0**27 + 1  # Veltkamp's: splits 53 bits into 26 and 26
 
 
@@ -47,10 +48,11 @@ class CentredInputs(NamedTuple):
         if issparse(X):
             return cls(X, origin, np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).ravel()))
         centre = X.mean(axis=0)
-        rows = X - centre
-        lengths = norms(rows)
+        step = max(1, _PART // X.shape[1])
+        starts = range(0, len(X), step)
+        lengths = np.concatenate([norms(X[i : i + step] - centre) for i in starts])
         if norms(centre) > lengths.max():
-            return cls(rows, centre, lengths)
+            return cls(X - centre, centre, lengths)
         return cls(X, origin, norms(X))
 
 

@@ -133,7 +133,7 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
     def _network_of(self, units: Units) -> ThresholdNetwork | None:
         """The network; None if the search for centres of cells is interrupted."""
         try:
-            return units.network(self.problem)
+            return units.network(self.problem, deadline=self._deadline())
         except KeyboardInterrupt:
             return None
 

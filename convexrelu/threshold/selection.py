@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 
-from convexrelu._utils.deadlines import product_fits
+from convexrelu._utils.deadlines import part_before, product_fits
 from convexrelu.oracles.base import Oracle
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns
 from convexrelu.patterns.complete import has_every_pattern
@@ -23,6 +24,8 @@ __all__ = ["choose_threshold_oracle"]
 _LIST_BYTES = {"planar": 2**28, "more": 2**21}
 # Largest number of samples for which half-planes are swept.
 _SWEPT_SAMPLES = 2000
+# Fraction of the time in which cells may be listed: a list is of use only with time to price it.
+_TIME_TO_LIST = 0.4
 # What preparing and making a sweep costs for each pair of samples, in multiplications.
 _SWEEPING = 6000
 
@@ -35,6 +38,7 @@ def choose_threshold_oracle(
     deadline: float = math.inf,
 ) -> Oracle:
     """The given patterns; or a proof from all of them where that is cheap and in time, and a search otherwise."""
+    enough = part_before(deadline, _TIME_TO_LIST)
     design = problem.design
     if patterns is None:
         rank = RowSpace.of(design).rank
@@ -46,8 +50,10 @@ def choose_threshold_oracle(
             if problem.n_features == 2 and problem.hidden_bias and swept:
                 return ThresholdSweepOracle(problem.X)
             return ThresholdSearchOracle(design, random, remembers=True)
-        patterns, complete = enumerate_patterns(design), True
-    complete = complete and has_every_pattern(design, patterns)
+        patterns, complete = enumerate_patterns(design, deadline=enough), True
+        if time.perf_counter() > enough:  # the list is cut off
+            return ThresholdSearchOracle(design, random, remembers=True)
+    complete = complete and has_every_pattern(design, patterns, deadline=enough)
     if not complete:
         # The patterns of the gates in float64 may differ from the intended ones.
         patterns = ActivationPatterns.of_gates(design, patterns.gates)

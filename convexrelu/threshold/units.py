@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,12 +52,19 @@ class Units:
         masks, gates = np.vstack([self.masks, masks]), np.vstack([self.gates, gates])
         return Units(masks, gates, weights, self.intercept)
 
-    def network(self, problem: TrainingProblem, *, centred: bool = True) -> ThresholdNetwork:
-        """The units with nonzero weights, every gate in the centre of its cell if that is wanted and can be found."""
+    def network(
+        self, problem: TrainingProblem, *, centred: bool = True, deadline: float = math.inf
+    ) -> ThresholdNetwork:
+        """The units with nonzero weights, every gate in the centre of its cell if that is wanted and found in time."""
         used = np.flatnonzero(self.weights)
         gates = [self.gates[k] for k in used]
         if centred:
-            centres = [cell_centre(problem.design, self.masks[k]) for k in used]
+            centres = [
+                cell_centre(problem.design, self.masks[k])
+                if k == used[0] or time.perf_counter() < deadline
+                else None
+                for k in used
+            ]
             gates = [
                 gate if centre is None else centre
                 for gate, centre in zip(gates, centres, strict=True)

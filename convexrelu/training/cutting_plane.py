@@ -266,6 +266,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             v,
             level=level,
             deadline=self._deadline(1.0 if sharply else None),
+            relaxation=self._dual.relaxation,
         )
         if report.finished or self._dual.best is None:
             self._dual.consider(DualPoint(problem, v, report, verified), self._best)

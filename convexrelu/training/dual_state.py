@@ -12,7 +12,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import certificate_of, no_finer
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.oracles import OracleReport
+from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.base import largest_value
 from convexrelu.oracles.for_problem import relaxation_for
 from convexrelu.problem.training_problem import TrainingProblem
@@ -77,13 +77,17 @@ class DualState:
     deadline: float = math.inf
     resolution: float = 0.0
     best: DualPoint | None = field(default=None, init=False)
+    relaxation: Oracle = field(init=False)
     _proof: Certificate | None = field(default=None, init=False)
     _proved: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self.relaxation = relaxation_for(self.problem)
 
     def begin(self, objective: float, v: Array) -> Certificate:
         """Certificate of an objective with the closed-form bound, before any pricing."""
         problem = self.problem
-        report = relaxation_for(problem)(v, deadline=self.deadline)
+        report = self.relaxation(v, deadline=self.deadline)
         self._proof = certificate_of(problem, objective, v, report)
         self._proved = self._proof.proved_lower_bound
         return self._proof

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from convexrelu import ConvexReLURegressor, TrainingProblem, TwoLayerNetwork, certify, train
@@ -13,6 +14,7 @@ from convexrelu.optimal_set import minimal
 from convexrelu.oracles import CellOracle, PatternOracle, RelaxationOracle, proved_length
 from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.patterns import enumerate_patterns
+from convexrelu.patterns.complete import has_every_pattern
 from convexrelu.patterns.enumerate import RowSpace
 from convexrelu.problem.distinct_rows import distinct_rows
 from convexrelu.programs import ReLUProgram
@@ -60,6 +62,32 @@ def test_largest_singular_values_are_rounded_up():
             found = oracle._largest_singular_value(np.sqrt(weights)[:, None], math.inf)
             exact = np.linalg.norm(np.sqrt(weights)[:, None] * design / scale, 2) * scale
             assert exact <= found <= exact * (1 + 1e-11)
+
+
+@pytest.mark.parametrize("shape", [(40, 3), (3, 40)])
+def test_relaxations_in_parts_are_those_in_one(monkeypatch, clock, shape):
+    design = np.random.default_rng(0).standard_normal(shape)
+    v = np.random.default_rng(1).standard_normal(len(design))
+    whole = RelaxationOracle(design)(v)
+    monkeypatch.setattr("convexrelu.oracles.bounds.relaxation._PART", 12)
+    assert_allclose(RelaxationOracle(design)(v).bound, whole.bound, rtol=1e-12)
+    clock.step = 1.0
+    oracle = RelaxationOracle(design)
+    cut = oracle(v, deadline=clock.now + 4.0)
+    clock.step = 0.0
+    assert cut.is_proof
+    assert whole.bound <= cut.bound < math.inf
+    assert_allclose(oracle(v).bound, whole.bound, rtol=1e-12)  # asked again, with time
+
+
+def test_a_relaxation_is_not_computed_twice(monkeypatch):
+    design, v, _ = data(20, 4)
+    oracle = RelaxationOracle(design)
+    first = oracle(v)
+    monkeypatch.setattr(RelaxationOracle, "_largest_singular_value", None)
+    assert oracle(v.copy()) is first
+    with pytest.raises(TypeError):
+        oracle(2 * v)
 
 
 def test_cells_after_a_deadline_prove_the_relaxation(clock):
@@ -214,6 +242,45 @@ def test_certificates_in_no_time_hold(clock, improve):
     assert certificate.objective == exact.objective
     assert certificate.proved_lower_bound <= exact.improved.certificate.objective
     assert certificate.cell_lower_bound <= certificate.objective
+
+
+@pytest.mark.parametrize("patterns", ["cutting_plane", "enumerated"])
+def test_threshold_networks_list_no_cells_beyond_their_time(clock, patterns):
+    X, y, _ = data(12, 4)
+    problem = TrainingProblem(X, y, 0.01, activation="threshold")
+    clock.step = 1e-3
+    began = clock.now
+    result = train(problem, patterns=patterns, time_limit=0.2, random_state=0)
+    elapsed = clock.now - began
+    clock.step = 0.0
+    assert (
+        elapsed < 0.4
+    )  # with every look at the clock a thousandth; all cells take ten times as long
+    best = train(problem, random_state=0).certificate
+    assert best.is_proof
+    assert result.certificate.proved_lower_bound <= best.objective
+    assert (
+        result.certificate.scope == "program"
+        or not result.certificate.is_proof
+        or (result.certificate.lower_bound <= best.objective)
+    )
+
+
+def test_cells_are_counted_in_time(clock):
+    design = np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 1.0], [2.0, 1.0, 1.0], [3.0, 1.0, 1.0]])
+    patterns = enumerate_patterns(design)
+    assert has_every_pattern(design, patterns)
+    clock.step = 1.0
+    assert not has_every_pattern(design, patterns, deadline=clock.now + 0.5)
+
+
+def test_the_work_of_a_network_counts_its_weights():
+    X = np.random.default_rng(0).standard_normal((5, 4000))
+    X[:, 20:] = 0.0
+    few = TrainingProblem(csr_array(X[:, :20]), np.arange(5.0), 0.1)
+    many = TrainingProblem(csr_array(X), np.arange(5.0), 0.1)
+    assert many.X.nnz == few.X.nnz
+    assert many.work_of_outputs(10) > 100 * few.work_of_outputs(10)
 
 
 def test_rational_arithmetic_has_a_time_limit(clock):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from scipy.linalg import eigvalsh
@@ -16,6 +17,7 @@ __all__ = ["RelaxationOracle"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
+_PART = 2**20  # entries of the design at a time: they stay in the cache
 
 
 class RelaxationOracle:
@@ -71,9 +73,19 @@ class RelaxationOracle:
         self.design = design
         self.slope = slope
         self._norms = norms(design) if lengths is None else lengths
+        self._last: tuple[Array, OracleReport] | None = None  # a question and its answer
+        self._is_complete = True  # whether there was time for every bound
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Bound ``M(v)`` at the dual point ``v`` of shape (n,) or (n, K)."""
+        """Bound ``M(v)`` at the dual point ``v`` of shape (n,) or (n, K); the last answer is remembered."""
+        if self._last is not None and np.array_equal(self._last[0], v):
+            return self._last[1]
+        self._is_complete = True
+        report = self._bound(v, deadline)
+        self._last = (v.copy(), report) if self._is_complete else None
+        return report
+
+    def _bound(self, v: Array, deadline: float) -> OracleReport:
         n, dim = self.design.shape
         one = v.ndim == 1
         bound = self._one_output(v, deadline) if one else self._several(v, deadline)
@@ -123,17 +135,37 @@ class RelaxationOracle:
         roundings of ``‖·‖_F²`` as its products have terms, and that of the eigenvalue as it has rows.
         """
         few = min(self.design.shape)
-        if not product_fits(few * self.design.size + 2 * few**3, deadline):
-            return math.inf
-        scaled = factors * self.design
-        unit = float(np.abs(scaled).max(initial=0.0))
+        with np.errstate(over="ignore"):
+            unit = float((factors[:, 0] * self._norms).max(initial=0.0))
         if unit == 0:
             return 0.0
-        scaled /= unit
-        gram = scaled @ scaled.T if len(scaled) == few else scaled.T @ scaled
-        rounding = 4 * sum(scaled.shape) * _EPS * float(np.trace(gram))
+        if not math.isfinite(unit):
+            return math.inf
+        fits = product_fits(few * self.design.size + 2 * few**3, deadline)
+        gram = self._gram(factors, unit, deadline) if fits else None
+        if gram is None:
+            self._is_complete = False
+            return math.inf
+        rounding = 4 * sum(self.design.shape) * _EPS * float(np.trace(gram))
         largest = eigvalsh(gram, subset_by_index=[few - 1, few - 1], overwrite_a=True)[0]
         return unit * math.sqrt(largest + rounding)
+
+    def _gram(self, factors: Array, unit: float, deadline: float) -> Array | None:
+        """The smaller Gram matrix of the rows times ``factors / unit``, in parts; None where time ends."""
+        n, dim = self.design.shape
+        gram = np.zeros((min(n, dim),) * 2)
+        by_rows = dim <= n
+        step = max(1, _PART // len(gram))
+        for i in range(0, max(n, dim), step):
+            if time.perf_counter() > deadline:
+                return None
+            part = slice(i, i + step)
+            scaled = (
+                factors[part] * self.design[part] if by_rows else factors * self.design[:, part]
+            )
+            scaled /= unit
+            gram += scaled.T @ scaled if by_rows else scaled @ scaled.T
+        return gram
 
     def _halved(self, linear: float, absolute: float) -> float:
         return 0.5 * (1 + self.slope) * linear + 0.5 * (1 - self.slope) * absolute
