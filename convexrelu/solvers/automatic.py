@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 
+import numpy as np
+
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
+from convexrelu.programs.neuron_map import with_best_intercept
+from convexrelu.results.status import Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.support import NATIVE_SUPPORT
 
@@ -20,6 +27,9 @@ _LARGEST_SYSTEM = 4000
 _LARGEST_LEAST_SQUARES = 2e7
 # Operations per interior-point iteration for a loss of several outputs: some tenths of a second.
 _SLOW_ITERATION = 2e8
+# Entries of the columns of programs that are worth a second solver where the first fails: those that fail are tiny, with
+# free biases and penalties of a millionth.
+_SMALL = 1e5
 
 
 class AutomaticSolver:
@@ -30,6 +40,7 @@ class AutomaticSolver:
     :class:`~convexrelu.solvers.nonconvex.network_solver.NetworkSolver` takes over, if the loss has a gradient.
     If patterns must not move, there are five or more outputs and an iteration takes more than 2·10⁸ operations, ``nK
     B d̃ min(nK, B d̃)``, :class:`~convexrelu.solvers.first_order.cone_gradient.ConeGradientSolver` does.
+    Where a small program has not been solved and the end is above the start, the reference is asked as well.
 
     Parameters
     ----------
@@ -65,8 +76,17 @@ class AutomaticSolver:
         time_limit: float | None = None,
     ) -> ProgramSolution:
         """Solve the ReLU program on `blocks`."""
+        deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
         program_solver = self._for_relu(problem, blocks)
-        return program_solver.relu(problem, blocks, start=start, time_limit=time_limit)
+        found = program_solver.relu(problem, blocks, start=start, time_limit=time_limit)
+        if found.status is not Status.INACCURATE or not _is_small(problem, blocks):
+            return found
+        if start is None or not _is_worse(problem, blocks, start, found.objective):
+            return found
+        other = self._get(self._make_reference).relu(
+            problem, blocks, start=start, time_limit=seconds_before(deadline)
+        )
+        return other if other.usable and other.objective < found.objective else found
 
     def gated(
         self,
@@ -96,6 +116,18 @@ class AutomaticSolver:
         if make not in self._made:
             self._made[make] = make()
         return self._made[make]
+
+
+def _is_small(problem: TrainingProblem, blocks: Blocks) -> bool:
+    """Whether the reference solves the program in tenths of a second."""
+    return problem.n_outputs * len(blocks) * problem.design.size <= _SMALL
+
+
+def _is_worse(problem: TrainingProblem, blocks: Blocks, start: Array, objective: float) -> bool:
+    """Whether this is above the objective of the start: a solver that ends there has failed."""
+    none = np.zeros(problem.n_outputs)
+    network = with_best_intercept(problem, problem.network(start, blocks.signs, none))
+    return not objective <= problem.objective(network)
 
 
 def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:

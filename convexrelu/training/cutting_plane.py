@@ -55,6 +55,8 @@ _MOST_OUTPUTS = 10_000
 _WARM_UP_PROGRESS = 0.01
 # Relative progress of a round below which the objective has settled.
 _SETTLED = 0.01
+# Part of the gap that best outer weights have to close: a program over their neurons alone does not see the cuts.
+_MUCH_OF_GAP = 0.1
 # Loss in objective, as a fraction of tol, accepted for fewer neurons.
 _AS_GOOD = 1e-3
 # Fraction of the tolerance that a proof must reach.
@@ -365,10 +367,22 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             candidate = with_best_outer_weights(
                 problem, self._best, cuts.directions, self._deadline()
             )
+            before = self._objective
             if self._keep(candidate):
-                return self._solve_program(*blocks_of(candidate, problem))
+                blocks, values = blocks_of(candidate, problem)
+                if self._closes_much(before):
+                    return self._solve_program(blocks, values)
+                self._blocks, self._values = blocks, values
+                known = set(blocks.keys())
+                cuts = cuts.select([i for i, key in enumerate(cuts.keys()) if key not in known])
         zeros = np.zeros((len(cuts), self._values.shape[1]))
         return self._solve_program(self._blocks.join(cuts), np.vstack([self._values, zeros]))
+
+    def _closes_much(self, before: float) -> bool:
+        """Whether the objective has fallen by a tenth of the gap: otherwise the program needs the cuts themselves."""
+        assert self._certificate is not None
+        gap = before - self._certificate.lower_bound
+        return before - self._objective >= _MUCH_OF_GAP * gap
 
     def _has_outer_step(self) -> bool:
         """Whether to optimise outer weights in a separate step: if solvers are slower, and cannot do the same."""

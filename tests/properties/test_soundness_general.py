@@ -79,3 +79,21 @@ def test_proved_bounds_are_below_the_best_objective(seed):
     assert max(bounds) <= best * (1 + 1e-9)
     if result.certificate.is_proof:  # otherwise the test would say nothing
         assert result.certificate.relative_gap <= 2e-2
+
+
+@pytest.mark.parametrize("seed", [3004, 910087, 920163])
+@pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
+def test_cuts_reach_the_program_of_several_outputs(seed):
+    """Best outer weights of the neurons that are there gained next to nothing, and left the cuts out."""
+    X, y, alpha, options, _ = random_case(seed)
+    problem = TrainingProblem(X, y, alpha, **options)
+    result = train(problem, tol=1e-2, max_iter=8, random_state=0)
+    assert result.certificate.relative_gap <= 1e-2
+
+
+@pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
+def test_a_solver_that_ends_above_its_start_is_not_the_last():
+    X, y, alpha, options, _ = random_case(3019)
+    problem = TrainingProblem(X, y, alpha, **options)
+    result = train(problem, tol=3e-2, max_iter=6, random_state=0)
+    assert result.certificate.relative_gap <= 3e-2

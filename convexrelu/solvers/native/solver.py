@@ -29,8 +29,9 @@ CHEAP_ITERATION = 3e8
 _INTERIOR_GAP = 1e-4
 # Gap of the float32 steps that find active blocks before Newton steps; no measurement is recorded.
 _ROUGH_GAP = 1e-2
-# Newton steps from a warm start before interior points are called.
-_TRY = 30
+# Newton steps from a warm start before interior points are called, and after interior points have failed: programs that
+# are solved take tens, and those that are not would take thousands.
+_TRY, _AFTERWARDS = 30, 100
 
 
 class NativeSolver:
@@ -176,7 +177,10 @@ class NativeSolver:
                 if best.gap <= self.gap or best.status is Status.USER_LIMIT:
                     break
                 start = best.blocks
-            end = self._run(method, program, start, deadline)
+            if best is not None and method == "newton":
+                end = self._take_newton(program, start, deadline, max_steps=_AFTERWARDS)
+            else:
+                end = self._run(method, program, start, deadline)
             if best is None or end.gap < best.gap:
                 best = end
         assert best is not None
