@@ -27,8 +27,8 @@ _LARGEST_SYSTEM = 4000
 _LARGEST_LEAST_SQUARES = 2e7
 # Operations per interior-point iteration for a loss of several outputs: some tenths of a second.
 _SLOW_ITERATION = 2e8
-# Entries of the columns of programs that are worth a second solver where the first fails: those that fail are tiny, with
-# free biases and penalties of a millionth.
+# Entries of the columns of programs that are worth a second solver where the first fails: those that fail are tiny,
+# with free biases and penalties of a millionth.
 _SMALL = 1e5
 
 
