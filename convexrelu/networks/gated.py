@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 
 from convexrelu._utils.typing import Array
 from convexrelu.networks.gates import NetworkOfGates
@@ -41,7 +42,7 @@ class GatedNetwork(NetworkOfGates):
     _weights_ndim: ClassVar[int] = 2
 
     def predict(self, X: ArrayLike) -> Array:
-        """Outputs of shape (n,)."""
+        """Outputs of shape (n,); `X` may be a sparse matrix."""
         design = self._design(X)
         active = design @ self.gates.T >= 0
         return (active * (design @ self.weights.T)).sum(axis=1) + self.intercept
@@ -73,7 +74,7 @@ class GatedNetwork(NetworkOfGates):
         """
         from convexrelu.patterns.cone_decomposition import cone_decomposition
 
-        design = self._design(X)
+        design = self._design(X.toarray() if issparse(X) else X)
         masks = design @ self.gates.T >= 0
         pairs = [
             cone_decomposition(block, mask, design, gate, solver=solver)

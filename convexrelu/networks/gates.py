@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from scipy.sparse import hstack, issparse
 
 from convexrelu._utils.arguments import as_float, is_number
 from convexrelu._utils.typing import Array
-from convexrelu.networks.arrays import dense_inputs, weights
+from convexrelu.networks.arrays import inputs, weights
 
 __all__ = ["NetworkOfGates"]
 
@@ -63,8 +63,12 @@ class NetworkOfGates:
         """Number of inputs ``d``."""
         return self.gates.shape[1] - int(self.hidden_bias)
 
-    def _design(self, X: ArrayLike) -> Array:
-        X = dense_inputs(X)
+    def _design(self, X: Any) -> Any:
+        """Inputs with a column for the bias, a sparse matrix if they are one."""
+        X = inputs(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"X has shape {X.shape}, expected (n, {self.n_features})")
-        return np.column_stack([X, np.ones(len(X))]) if self.hidden_bias else X
+        if not self.hidden_bias:
+            return X
+        ones = np.ones((X.shape[0], 1))
+        return hstack([X, ones], format="csr") if issparse(X) else np.column_stack([X, ones])

@@ -15,6 +15,7 @@ from convexrelu import (
     certify,
     train,
 )
+from convexrelu.networks import GatedNetwork, ThresholdNetwork
 from convexrelu.optimal_set import minimal
 from convexrelu.problem.sample_coordinates import SampleCoordinates
 from tests.reference import network_objective
@@ -222,3 +223,28 @@ def test_cross_validation(model, never_dense):
     model.fit(X, y)
     assert model.network_.n_features == 200
     assert np.isfinite(model.cv_scores_).all()
+
+
+@pytest.mark.parametrize("hidden_bias", [True, False])
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+def test_networks_of_gates_take_sparse_inputs(kind, hidden_bias):
+    rng = np.random.default_rng(0)
+    dense = np.where(rng.random((9, 4)) < 0.5, rng.standard_normal((9, 4)), 0.0)
+    gates = rng.standard_normal((5, 4 + hidden_bias))
+    gated = GatedNetwork(gates, rng.standard_normal(gates.shape), 0.3, hidden_bias)
+    steps = ThresholdNetwork(gates, rng.standard_normal(5), 0.3, hidden_bias)
+    for network in (gated, steps):
+        expected = network.predict(dense)
+        np.testing.assert_allclose(network.predict(kind(dense)), expected, rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="X has shape"):
+        gated.predict(kind(dense[:, :3]))
+
+
+@pytest.mark.parametrize("activation", ["gated_relu", "threshold"])
+def test_estimators_of_gates_predict_sparse_inputs(activation):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((12, 3)) < 0.5, rng.standard_normal((12, 3)), 0.0)
+    options = {"activation": activation, "patterns": "sampled", "n_patterns": 4}
+    model = ConvexReLURegressor(0.05, tol=0.9, random_state=0, **options)
+    model.fit(sparse.csr_array(X), X[:, 0])
+    np.testing.assert_allclose(model.predict(sparse.csr_array(X)), model.predict(X), atol=1e-12)
