@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,7 +51,7 @@ class GatedNetwork(NetworkOfGates):
         """``Σ_i ‖u_i‖``, the group penalty of the gated program."""
         return float(np.linalg.norm(self.weights, axis=1).sum())
 
-    def to_relu(self, X: ArrayLike, *, solver: str = "CLARABEL") -> TwoLayerNetwork:
+    def to_relu(self, X: Any, *, solver: str = "CLARABEL") -> TwoLayerNetwork:
         """ReLU network with the same outputs on the rows of `X`, by cone decompositions of smallest norm.
 
         Parameters
