@@ -12,6 +12,7 @@ from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.chunked.sources import Pieces
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.classifier import Classifier, class_weights
