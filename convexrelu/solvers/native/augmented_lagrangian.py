@@ -49,6 +49,8 @@ _INEXACTNESS = 1.0  # of a subproblem: largest ‖∇φ‖ in units of ‖Δu‖
 _MAX_OUTER = 60
 _MAX_NEWTON = 60  # for each subproblem
 _MAX_HALVINGS = 30  # of a step: 2⁻³⁰ is about 1e-9
+# Trial points for each subproblem, 4 a step: where rounding leaves only tiny steps, one after the other leads nowhere.
+_MAX_TRIALS = 4 * _MAX_NEWTON
 _SUFFICIENT = 1e-4  # part of the predicted decrease in Armijo's rule, a convention
 # Number of consecutive outer iterations without a smaller gap after which the solver gives up.
 _PATIENCE = 8
@@ -163,17 +165,20 @@ class AugmentedLagrangian:
         first evaluation.
         """
         point = self._evaluate(v, centre, tau)
+        total = 0
         for n_steps in range(allowed):
             if self._is_minimal(point, centre, tau) or time.perf_counter() > deadline:
                 return point, n_steps
             step = self._system.direction(point.gradient, point.active, tau)
             try:
-                following = self._line_search(point, step, centre, tau)
+                following, trials = self._line_search(point, step, centre, tau)
             except TimeoutError:
                 return point, n_steps
             if following is None:
                 return point, _MAX_NEWTON
-            point = following
+            point, total = following, total + trials
+            if total >= _MAX_TRIALS:
+                break
         return point, _MAX_NEWTON
 
     def _is_minimal(self, point: _Point, centre: Tensor, tau: float) -> bool:
@@ -185,16 +190,17 @@ class AugmentedLagrangian:
 
     def _line_search(
         self, point: _Point, step: Tensor, centre: Tensor, tau: float
-    ) -> _Point | None:
+    ) -> tuple[_Point | None, int]:
+        """The first point of Armijo's rule, None if there is none, and the number of points that were tried."""
         slope = float(point.gradient @ step)
         length = 1.0
         rounding = 4 * torch.finfo(step.dtype).eps * abs(point.value)
-        for _ in range(_MAX_HALVINGS):
+        for trials in range(1, _MAX_HALVINGS + 1):
             candidate = self._evaluate(point.v + length * step, centre, tau)
             if candidate.value <= point.value + _SUFFICIENT * length * slope + rounding:
-                return candidate
+                return candidate, trials
             length *= 0.5
-        return None
+        return None, _MAX_HALVINGS
 
     def _evaluate(self, v: Tensor, centre: Tensor, tau: float) -> _Point:
         program = self.program

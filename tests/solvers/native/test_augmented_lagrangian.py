@@ -10,7 +10,12 @@ from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.problem.dual import lower_bound
 from convexrelu.programs import GatedProgram, ReLUProgram
 from convexrelu.programs.blocks import Blocks
-from convexrelu.solvers.native.augmented_lagrangian import AugmentedLagrangian
+from convexrelu.solvers.native.augmented_lagrangian import (
+    _MAX_HALVINGS,
+    _MAX_NEWTON,
+    _MAX_TRIALS,
+    AugmentedLagrangian,
+)
 from convexrelu.solvers.native.tensor_program import TensorProgram
 from tests import reference
 
@@ -264,3 +269,15 @@ def test_a_solve_without_time_projects_nothing(clock, monkeypatch):
     assert end.status is Status.USER_LIMIT
     assert not end.blocks.any()
     assert_honest_gap(program, end)
+
+
+def test_tiny_steps_end_a_subproblem_soon(monkeypatch):
+    """Steepest descent in steps that are much too long stands in for directions that rounding has spoilt."""
+    program = program_of(problem_of(), True)
+    solver, points = AugmentedLagrangian(program), []
+    evaluate = solver._evaluate
+    monkeypatch.setattr(solver, "_evaluate", lambda *args: points.append(args) or evaluate(*args))
+    monkeypatch.setattr(solver._system, "direction", lambda gradient, *_: -(2.0**8) * gradient)
+    _, n_steps = solver._minimise(program.target, program.no_blocks(), 1e5, _MAX_NEWTON, np.inf)
+    assert n_steps == _MAX_NEWTON  # not solved: the next subproblem is an easier one
+    assert _MAX_TRIALS < len(points) <= _MAX_TRIALS + _MAX_HALVINGS + 1
