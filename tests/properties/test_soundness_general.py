@@ -6,7 +6,7 @@ import pytest
 from convexrelu import TrainingProblem, TwoLayerNetwork, certify, train
 from tests import reference
 
-CASES = 45
+CASES = 30
 
 
 def random_case(seed):
