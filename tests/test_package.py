@@ -35,38 +35,39 @@ def test_importing_is_cheap():
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("[]", "", 0)
 
 
+ABSENT = {  # after each statement, in this order: what is absent then was absent before
+    "convexrelu.TwoLayerNetwork": {"torch", "cvxpy", "sklearn", "matplotlib"},
+    "convexrelu.TrainingProblem": {"torch", "cvxpy", "sklearn", "matplotlib"},
+    "convexrelu.certify": {"torch", "matplotlib"},
+    "convexrelu.ConvexReLURegressor": {"torch", "matplotlib"},
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("statement", "absent"),
-    [
-        ("convexrelu.TwoLayerNetwork", {"torch", "cvxpy", "sklearn", "matplotlib"}),
-        ("convexrelu.TrainingProblem", {"torch", "cvxpy", "sklearn", "matplotlib"}),
-        ("convexrelu.ConvexReLURegressor", {"torch", "matplotlib"}),
-        ("convexrelu.certify", {"torch", "matplotlib"}),
-    ],
-)
-def test_parts_load_what_they_need(statement, absent):
-    done = python("-c", f"import sys, convexrelu; {statement}; print(*sys.modules)")
+def test_parts_load_what_they_need():
+    code = "import sys, convexrelu\n"
+    code += "".join(f"{statement}; print(*sys.modules)\n" for statement in ABSENT)
+    done = python("-c", code)
     assert done.returncode == 0, done.stderr
-    assert not absent & set(done.stdout.split())
+    for absent, loaded in zip(ABSENT.values(), done.stdout.splitlines(), strict=True):
+        assert not absent & set(loaded.split())
+
+
+FITS_WITHOUT_TORCH = {
+    "line": "ConvexReLURegressor(hidden_bias='free').fit(X[:, :1], y)",
+    "relative": "ConvexReLURegressor(hidden_bias='free', alpha_scale='relative').fit(X[:, :1], y)",
+    "whitened": "ConvexReLURegressor(hidden_bias=False, fit_intercept=False).fit(np.eye(6), y[:6])",
+    "constant": "ConvexReLURegressor(alpha=1.9).fit(X, y)",
+    "relative constant": "ConvexReLURegressor(alpha=10, alpha_scale='relative').fit(X[:, :2], y)",
+    "equal": "ConvexReLURegressor().fit(X, np.ones(40))",
+    "labels": "ConvexReLUClassifier(alpha=0.9).fit(X, y > 0)",
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "fit",
-    [
-        "ConvexReLURegressor(hidden_bias='free').fit(X[:, :1], y)",
-        "ConvexReLURegressor(hidden_bias='free', alpha_scale='relative').fit(X[:, :1], y)",
-        "ConvexReLURegressor(hidden_bias=False, fit_intercept=False).fit(np.eye(6), y[:6])",
-        "ConvexReLURegressor(alpha=1.9).fit(X, y)",
-        "ConvexReLURegressor(alpha=10, alpha_scale='relative').fit(X[:, :2], y)",
-        "ConvexReLURegressor().fit(X, np.ones(40))",
-        "ConvexReLUClassifier(alpha=0.9).fit(X, y > 0)",
-    ],
-    ids=["line", "relative", "whitened", "constant", "relative constant", "equal", "labels"],
-)
-def test_fits_that_need_no_torch_do_not_import_it(fit):
-    code = f"""
+def test_fits_that_need_no_torch_do_not_import_it():
+    """One process for all: the first fit that imports torch is the first one that says so."""
+    code = """
 import sys, warnings
 import numpy as np
 from convexrelu import AlphaWarning, ConvexReLUClassifier, ConvexReLURegressor
@@ -74,11 +75,14 @@ from convexrelu import AlphaWarning, ConvexReLUClassifier, ConvexReLURegressor
 warnings.simplefilter("ignore", AlphaWarning)
 X = np.random.default_rng(0).standard_normal((40, 12))
 y = X[:, 0] + np.abs(X[:, 1])
-model = {fit}
-print(model.certificate_.is_proof, "torch" in sys.modules)
 """
+    for name, fit in FITS_WITHOUT_TORCH.items():
+        code += f"model = {fit}\n"
+        code += f"print({name!r}, model.certificate_.is_proof, 'torch' in sys.modules)\n"
     done = python("-c", code)
-    assert done.stdout.split() == ["True", "False"], done.stderr
+    assert done.stdout.splitlines() == [f"{name} True False" for name in FITS_WITHOUT_TORCH], (
+        done.stderr
+    )
 
 
 def test_everything_in_all_is_there():
