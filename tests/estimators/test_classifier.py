@@ -42,9 +42,15 @@ def three():
 
 
 CHECKED = [
-    ConvexReLUClassifier(alpha=0.1, max_iter=1, oracle="quick"),
+    ConvexReLUClassifier(alpha=0.1, max_iter=1, oracle="quick", random_state=0),
     ConvexReLUClassifierCV(
-        alphas=[0.03, 0.02], cv=2, patterns="sampled", n_patterns=3, tol=0.1, cv_tol=0.9
+        alphas=[0.03, 0.02],
+        cv=2,
+        patterns="sampled",
+        n_patterns=3,
+        tol=0.1,
+        cv_tol=0.9,
+        random_state=0,
     ),
 ]
 
