@@ -1,5 +1,7 @@
 """Ctrl-C: the best network so far, with its certificate, or none, and the message says which."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -14,7 +16,7 @@ from convexrelu.training.cutting_plane import CuttingPlane
 from tests import reference
 from tests.honest import assert_certifies, assert_honest, assert_same_network
 
-X, Y = reference.teacher(60, 8, 3, 0.1, 0)
+X, Y = reference.teacher(40, 6, 3, 0.1, 0)
 ALPHA = 0.002
 
 
@@ -91,8 +93,8 @@ def test_a_single_program_leaves_no_network(monkeypatch, patterns):
 
 
 @pytest.mark.slow
-def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch):
-    model = regressor(warm_start=True).fit(X, Y)
+def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch, undisturbed):
+    model = deepcopy(undisturbed).set_params(warm_start=True)
     network, certificate = model.network_, model.certificate_
     interrupt(monkeypatch, CuttingPlane, "_begin_with", 1)
     with pytest.raises(KeyboardInterrupt, match="interrupted"):
