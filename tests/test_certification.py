@@ -115,7 +115,7 @@ def test_cell_bounds_are_below_the_cells_optimum_and_sharp(options, alpha):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "seed"), [(2, 1), (3, 1)])
+@pytest.mark.parametrize(("width", "seed"), [(2, 1)])
 def test_a_local_optimum_has_a_gap_but_none_within_its_cell(width, seed):
     inputs, targets, alpha, network = adam(seed, width)
     certificate = certify(network, inputs, targets, alpha=alpha)

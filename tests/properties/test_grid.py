@@ -48,7 +48,8 @@ def outcome(make, solver, tol=1e-4):
     """The result, or what is missing."""
     try:
         problem = make()
-        gates = GATES if problem.hidden_bias else GATES[:, :2]
+        gates = GATES if problem.n_outputs == 1 else GATES[:3]  # which have directions, too
+        gates = gates if problem.hidden_bias else gates[:, :2]
         return problem, train(problem, patterns=gates, solver=solver, tol=tol, random_state=0)
     except ValueError as error:
         assert "not support" in str(error), error

@@ -73,7 +73,7 @@ def projections_of(problem, blocks, v):
 @pytest.mark.parametrize("options", list(settings()))
 def test_every_kind_of_problem_is_solved_to_the_optimum_of_cvxpy(options, activation, n_outputs):
     problem = problem_of(n_outputs, activation=activation, **options)
-    blocks = blocks_of(problem)
+    blocks = blocks_of(problem, count=6)
     accuracy = 1e-8 if problem.free_bias else 1e-10  # where biases are free, CLARABEL fails at less
     expected = ReLUProgram(problem, blocks.masks, blocks.signs).solve(accuracy=accuracy)
     for method, gap in REACHED.items():
