@@ -1,0 +1,222 @@
+r"""Maxima over a network's inputs and outputs, as linear programs with undecided rectifiers.
+
+Variables are ``v = (x, r, e)``: inputs, rectifiers, and what a question adds. Where ``z`` is between ``l < 0 < u``,
+
+.. math::  r \ge 0, \qquad r \ge z, \qquad r \le \frac{u (z - l)}{u - l},
+
+contain the graph of the rectifier. A rectifier that is decided has ``z ≥ 0, r = z`` or ``z ≤ 0, r = 0``. So the program of
+a node of the tree contains all points of the network with these decisions, and its bound holds for them.
+
+Rectifiers that the question only pushes down need no decision: ``r ≥ 0, r ≥ z`` alone attain ``max(z, 0)``. Those are, for one
+output of a two-layer network to be maximised, all with negative outer weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from convexrelu._utils.typing import Array
+from convexrelu.reach.polytope import Polytope
+from convexrelu.reach.rectifiers import EPS, Rectifiers
+from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram
+
+__all__ = ["Domain", "Extra", "NetworkProgram"]
+
+_EXACT = 1e-9  # a rectifier is exact at a point if it is to this fraction of its largest argument
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """A network over a polytope of its inputs.
+
+    Attributes
+    ----------
+    network, polytope : Rectifiers, Polytope
+        Both as they were given.
+    lower, upper : arrays of shape (d,)
+        A box around all inputs that matter.
+    low, high : arrays of shape (m,)
+        Bounds on the arguments of the rectifiers at these inputs.
+    """
+
+    network: Rectifiers
+    polytope: Polytope
+    lower: Array
+    upper: Array
+    low: Array
+    high: Array
+
+    @cached_property
+    def rounding(self) -> Array:
+        """What the arrays of the network, composed in float64, may change in each output."""
+        net = self.network
+        terms = net.n_features + net.n_units + 4
+        return 4 * terms * EPS * net.sizes(self.lower, self.upper)
+
+    @property
+    def undecided(self) -> Array:
+        """Rectifiers whose argument may have both signs."""
+        return (self.low < 0) & (self.high > 0)
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Variables that a question adds, with their bounds, and its constraints ``G (x, r, e) ≤ g``."""
+
+    lower: Sequence[float]
+    upper: Sequence[float]
+    G: Array
+    g: Array
+
+
+class NetworkProgram:
+    """``max objective · (x, r, e) + constant`` over the inputs of a domain and the network's rectifiers at them.
+
+    Parameters
+    ----------
+    domain : Domain
+        Network and polytope.
+    objective : array of shape (d + m + number of extra variables,)
+        Coefficients.
+    constant : float
+        Added to the objective.
+    extra : Extra, optional
+        Further variables and constraints.
+    value : callable, optional
+        Objective at an input, −∞ where it violates the constraints.
+    error : float
+        What the arrays of the network may be wrong by, added to all bounds.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        objective: Array,
+        constant: float = 0.0,
+        *,
+        extra: Extra | None = None,
+        value: Callable[[Array], float] | None = None,
+        error: float = 0.0,
+    ) -> None:
+        self.domain, self.objective, self.constant = domain, objective, constant
+        self.error = error
+        net = domain.network
+        self.d, self.m = net.n_features, net.n_units
+        size = self.d + self.m
+        self.extra = extra or Extra([], [], np.zeros((0, size)), np.zeros(0))
+        self.value = value or (lambda x: -np.inf)
+        self._find_sides()
+
+    def _find_sides(self) -> None:
+        """Which rectifiers need their upper and lower sides, and how much each of them matters."""
+        net = self.domain.network
+        units = slice(self.d, self.d + self.m)
+        direct, rows = self.objective[units], self.extra.G[:, units]
+        feeds = net.Q.any(axis=0)
+        self.needs_upper = feeds | (direct > 0) | (rows < 0).any(axis=0)
+        self.needs_lower = feeds | (direct < 0) | (rows > 0).any(axis=0)
+        weight = np.abs(direct) + np.abs(rows).sum(axis=0)
+        for layer in reversed(list(net.layers())):
+            weight = weight + np.abs(net.Q[layer]).T @ weight[layer]
+        self.weight = weight
+        self.decides = self.domain.undecided & self.needs_upper
+
+    @cached_property
+    def linear(self) -> LinearProgram:
+        """Rows: polytope, extra, ``r ≤`` chord, ``r − z ≤ 0`` of active ones, ``r − z ≥ 0``, and ``z`` itself."""
+        A, more = self.domain.polytope.A, len(self.extra.lower)
+        polytope = np.column_stack([A, np.zeros((len(A), self.m + more))])
+        z, r = self._arguments, np.eye(self.m, self.d + self.m + more, self.d)
+        chords = r - self._slopes[:, None] * z
+        up, down, decides = self.needs_upper, self.needs_lower, self.decides
+        differences = r - z
+        rows = [polytope, self.extra.G, chords[decides], differences[up], differences[down]]
+        return LinearProgram(np.vstack([*rows, z[decides]]))
+
+    @cached_property
+    def _arguments(self) -> Array:
+        """``z − p`` as rows of all variables."""
+        net = self.domain.network
+        return np.column_stack([net.P, net.Q, np.zeros((self.m, len(self.extra.lower)))])
+
+    @cached_property
+    def _slopes(self) -> Array:
+        """``u / (u − l)``."""
+        low, high = self.domain.low, self.domain.high
+        return np.where(self.decides, high / np.where(high > low, high - low, 1.0), 1.0)
+
+    @cached_property
+    def _chord_ends(self) -> Array:
+        """Right sides of ``r − s (z − p) ≤ s (p − l)``, widened by the rounding errors of these rows."""
+        domain, net = self.domain, self.domain.network
+        reach = np.maximum(np.abs(domain.lower), np.abs(domain.upper))
+        sizes = np.abs(net.P) @ reach + np.abs(net.Q) @ np.maximum(domain.high, 0.0)
+        sizes += np.abs(net.p) + np.abs(domain.low) + np.abs(domain.high)
+        return self._slopes * (net.p - domain.low) + 8 * (self.d + self.m) * EPS * sizes
+
+    def over(self, domain: Domain) -> NetworkProgram:
+        """The same question over another domain."""
+        return NetworkProgram(
+            domain,
+            self.objective,
+            self.constant,
+            extra=self.extra,
+            value=self.value,
+            error=self.error,
+        )
+
+    def solve(self, signs: Array) -> Answer:
+        """The program of a node: 1 for active rectifiers, −1 for inactive ones, 0 for undecided ones."""
+        answer = self.linear.maximise(self.objective, self.bounds(signs))
+        return Answer(answer.point, answer.bound + self.constant + self.error)
+
+    def bounds(self, signs: Array) -> Bounds:
+        """Bounds of the rows and variables of a node."""
+        domain, p = self.domain, self.domain.network.p
+        on = (signs > 0) | (domain.low >= 0)
+        off = ~on & ((signs < 0) | (domain.high <= 0))
+        up, down, decides = self.needs_upper, self.needs_lower, self.decides
+        polytope, extra = domain.polytope.b, self.extra.g
+        decided = signs[decides]
+        row_upper = [
+            polytope,
+            extra,
+            self._chord_ends[decides],
+            np.where(on, p, np.inf)[up],
+            np.full(down.sum(), np.inf),
+            np.where(decided < 0, -p[decides], np.inf),
+        ]
+        row_lower = [
+            np.full(len(polytope) + len(extra) + decides.sum() + up.sum(), -np.inf),
+            np.where(off, -np.inf, p)[down],
+            np.where(decided > 0, -p[decides], -np.inf),
+        ]
+        return Bounds(
+            np.concatenate(row_lower),
+            np.concatenate(row_upper),
+            np.concatenate([domain.lower, np.where(off, 0.0, np.maximum(domain.low, 0.0)), self.extra.lower]),
+            np.concatenate([domain.upper, np.where(off, 0.0, np.maximum(domain.high, 0.0)), self.extra.upper]),
+        )
+
+    def branch(self, point: Array, signs: Array) -> int:
+        """The undecided rectifier of the widest relaxation among those that the point violates.
+
+        The width is the largest distance ``−l u / (u − l)`` of the chord, times how much the rectifier matters. It takes
+        two thirds of the nodes that the violation itself takes.
+        """
+        net = self.domain.network
+        x, r = point[: self.d], point[self.d : self.d + self.m]
+        violation = np.abs(r - np.maximum(net.P @ x + net.Q @ r + net.p, 0.0))
+        open_ = self.decides & (signs == 0)
+        size = np.maximum(self.domain.high, -self.domain.low)
+        violated = open_ & (violation > _EXACT * size)
+        candidates = violated if violated.any() else open_
+        return int(np.where(candidates, self._widths, -1.0).argmax())
+
+    @cached_property
+    def _widths(self) -> Array:
+        return self.weight * self._slopes * -self.domain.low
