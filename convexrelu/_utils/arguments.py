@@ -50,7 +50,7 @@ def as_float(value: Any) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def check_number(name: str, value: Any, kind: type, least: int) -> None:
+def check_number(name: str, value: Any, kind: type, least: float) -> None:
     """Raise an error if a value is not a finite number of this kind, or is below `least`."""
     most = sys.maxsize if kind is numbers.Integral else sys.float_info.max
     if not (is_number(value) and isinstance(value, kind) and least <= as_float(value) <= most):

@@ -12,18 +12,14 @@ import itertools
 import math
 import time
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
 from convexrelu.reach.network_program import NetworkProgram
-from convexrelu.reach.sharpening import sharpened
 
 __all__ = ["Maximum", "maximise"]
-
-_ROUNDS = 5  # of leaving out inputs, at most
-_WORTHWHILE = 0.9  # part of the undecided rectifiers that a round may leave if there is to be another
-
 
 @dataclass(frozen=True)
 class Maximum:
@@ -61,46 +57,37 @@ def maximise(
     return _Tree(program, tol, deadline, enough, too_low).run()
 
 
+class _Node(NamedTuple):
+    """Decided signs, and the relaxation's point and basis."""
+
+    signs: Array
+    point: Array
+    basis: Any
+
+
 class _Tree:
     def __init__(
         self, program: NetworkProgram, tol: float, deadline: float, enough: float, too_low: float
     ) -> None:
         self.program, self.tol, self.deadline = program, tol, deadline
         self.enough, self.too_low = enough, too_low
-        self.value, self.point = -math.inf, None
+        self.value = -math.inf
+        self.point: Array | None = None
         self.nodes, self.order = 0, itertools.count()
-        self.open: list[tuple[float, int, Array, Array]] = []
+        self.open: list[tuple[float, int, _Node]] = []
         self.closed = -math.inf  # largest bound of the nodes that cannot be divided
 
     def run(self) -> Maximum:
-        root = np.zeros(self.program.m, dtype=np.int8)
-        self._add(root, math.inf)
-        self._sharpen(root)
+        self._add(np.zeros(self.program.m, dtype=np.int8), math.inf)
         scale = self.bound - self.value if np.isfinite(self.value) else 0.0
         while self.open and not self._done(scale):
-            bound, _, signs, point = heapq.heappop(self.open)
-            branch = self.program.branch(point, signs)
+            bound, _, node = heapq.heappop(self.open)
+            branch = self.program.branch(node.point, node.signs)
             for sign in (1, -1):
-                child = signs.copy()
+                child = node.signs.copy()
                 child[branch] = sign
-                self._add(child, -bound)
-        bound = max(self.bound, self.value)
-        return Maximum(self.value, self.point, bound, self.nodes)
-
-    def _sharpen(self, root: Array) -> None:
-        """Leave out inputs whose bound is below the value that is reached, as long as that decides rectifiers."""
-        for _ in range(_ROUNDS):
-            if not self.open or not np.isfinite(self.value) or self._done(0.0):
-                return
-            before = self.program.decides.sum()
-            domain = sharpened(self.program, self.value)
-            if domain is None:  # nothing is better
-                self.open = []
-                return
-            self.program, (above, *_) = self.program.over(domain), self.open.pop()
-            self._add(root, -above)
-            if self.program.decides.sum() > _WORTHWHILE * before:
-                return
+                self._add(child, -bound, node.basis)
+        return Maximum(self.value, self.point, max(self.bound, self.value), self.nodes)
 
     @property
     def bound(self) -> float:
@@ -115,29 +102,25 @@ class _Tree:
             or time.perf_counter() > self.deadline
         )
 
-    def _add(self, signs: Array, above: float) -> None:
-        answer = self.program.solve(signs)
+    def _add(self, signs: Array, above: float, basis: Any = None) -> None:
+        program = self.program
+        answer = program.solve(signs, basis)
         self.nodes += 1
         bound = min(answer.bound, above)
         if bound == -math.inf:
             return
         if answer.point is not None:
-            self._try(answer.point[: self.program.d])
-        if bound <= self.value:
+            self._try(answer.point[: program.d])
+        if bound <= self.value or not (program.decides & (signs == 0)).any():
             self.closed = max(self.closed, bound)
             return
-        if (self.program.decides & (signs == 0)).any():
-            point = answer.point
-            if point is None:
-                point = np.zeros(self.program.objective.size)
-            heapq.heappush(self.open, (-bound, next(self.order), signs, point))
-        else:
-            self.closed = max(self.closed, bound)
+        point = np.zeros(program.objective.size) if answer.point is None else answer.point
+        heapq.heappush(self.open, (-bound, next(self.order), _Node(signs, point, answer.basis)))
 
     def _try(self, x: Array) -> None:
         """Take a point if it is better, and then the best one with its signs, as long as that improves."""
         while self._better(x):
-            z = self.program.domain.network.arguments(self.point[None, :])[0]
+            z = self.program.domain.network.arguments(np.array([self.point]))[0]
             signs = np.where(self.program.decides, np.where(z > 0, 1, -1), 0).astype(np.int8)
             answer = self.program.solve(signs)
             self.nodes += 1
@@ -146,8 +129,7 @@ class _Tree:
             x = answer.point[: self.program.d]
 
     def _better(self, x: Array) -> bool:
-        x = self.program.domain.polytope.inside(x)
-        value = self.program.value(x)
+        value, x = self.program.candidate(self.program.domain.polytope.inside(x))
         if not value > self.value:
             return False
         self.value, self.point = value, x

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -86,8 +87,8 @@ class NetworkProgram:
         Added to the objective.
     extra : Extra, optional
         Further variables and constraints.
-    value : callable, optional
-        Objective at an input, −∞ where it violates the constraints.
+    candidate : callable, optional
+        From an input to the objective there, −∞ where it violates the constraints, and the input, which it may move a little.
     error : float
         What the arrays of the network may be wrong by, added to all bounds.
     """
@@ -99,7 +100,7 @@ class NetworkProgram:
         constant: float = 0.0,
         *,
         extra: Extra | None = None,
-        value: Callable[[Array], float] | None = None,
+        candidate: Callable[[Array], tuple[float, Array]] | None = None,
         error: float = 0.0,
     ) -> None:
         self.domain, self.objective, self.constant = domain, objective, constant
@@ -108,7 +109,7 @@ class NetworkProgram:
         self.d, self.m = net.n_features, net.n_units
         size = self.d + self.m
         self.extra = extra or Extra([], [], np.zeros((0, size)), np.zeros(0))
-        self.value = value or (lambda x: -np.inf)
+        self.candidate = candidate or (lambda x: (-np.inf, x))
         self._find_sides()
 
     def _find_sides(self) -> None:
@@ -158,21 +159,10 @@ class NetworkProgram:
         sizes += np.abs(net.p) + np.abs(domain.low) + np.abs(domain.high)
         return self._slopes * (net.p - domain.low) + 8 * (self.d + self.m) * EPS * sizes
 
-    def over(self, domain: Domain) -> NetworkProgram:
-        """The same question over another domain."""
-        return NetworkProgram(
-            domain,
-            self.objective,
-            self.constant,
-            extra=self.extra,
-            value=self.value,
-            error=self.error,
-        )
-
-    def solve(self, signs: Array) -> Answer:
+    def solve(self, signs: Array, basis: Any = None) -> Answer:
         """The program of a node: 1 for active rectifiers, −1 for inactive ones, 0 for undecided ones."""
-        answer = self.linear.maximise(self.objective, self.bounds(signs))
-        return Answer(answer.point, answer.bound + self.constant + self.error)
+        answer = self.linear.maximise(self.objective, self.bounds(signs), basis)
+        return answer._replace(bound=answer.bound + self.constant + self.error)
 
     def bounds(self, signs: Array) -> Bounds:
         """Bounds of the rows and variables of a node."""

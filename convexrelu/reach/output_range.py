@@ -132,12 +132,13 @@ def greatest(
     """The largest value of ``row · f(x)`` over a domain."""
     net = domain.network
 
-    def value(x: Array) -> float:
-        return float(row @ net.forward(x[None, :])[0])
+    def candidate(x: Array) -> tuple[float, Array]:
+        return float(row @ net.forward(x[None, :])[0]), x
 
     objective = np.concatenate([row @ net.B, row @ net.C])
     error = float(np.abs(row) @ domain.rounding)
-    program = NetworkProgram(domain, objective, float(row @ net.c), value=value, error=error)
+    constant = float(row @ net.c)
+    program = NetworkProgram(domain, objective, constant, candidate=candidate, error=error)
     return maximise(program, tol=tol, deadline=deadline, **stops)
 
 

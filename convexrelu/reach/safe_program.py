@@ -28,7 +28,7 @@ __all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound"]
 
 _TIGHT = 1e-10  # the least that HiGHS takes for its tolerances
 _SLACK = 1e-9  # what constraints are widened by that touch, so that the solver finds a point
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "output_flag": False,
     "presolve": "off",  # it would discard the basis
     "solver": "simplex",
@@ -50,11 +50,12 @@ class Bounds(NamedTuple):
 class Answer(NamedTuple):
     """A point of a program up to the solver's tolerances, and an upper bound that is proved.
 
-    The bound is −∞ where it is proved that there is no point.
+    The bound is −∞ where it is proved that there is no point. Similar programs are solved faster from the basis.
     """
 
     point: Array | None
     bound: float
+    basis: Any = None
 
 
 class LinearProgram:
@@ -95,13 +96,16 @@ class LinearProgram:
         matrix.start_, matrix.index_, matrix.value_ = sparse.indptr, sparse.indices, sparse.data
         return model
 
-    def maximise(self, c: Array, bounds: Bounds) -> Answer:
+    def maximise(self, c: Array, bounds: Bounds, basis: Any = None) -> Answer:
         """The maximum, with a proved bound. A program is called empty only with a proof."""
         if (bounds.lower > bounds.upper).any() or (bounds.row_lower > bounds.row_upper).any():
             return Answer(None, -np.inf)
+        if basis is not None:
+            self._highs.setBasis(basis)
         status, multipliers, point = self._run(c, bounds)
         if status == highspy.HighsModelStatus.kOptimal:
-            return Answer(point, safe_bound(c, self.G, bounds, multipliers))
+            bound = safe_bound(c, self.G, bounds, multipliers)
+            return Answer(point, bound, self._highs.getBasis())
         if status == highspy.HighsModelStatus.kInfeasible:
             return self._where_infeasible(c, bounds)
         # Numerical trouble: what is proved of the program without its rows.
