@@ -6,6 +6,7 @@ from convexrelu.reach.feature_effect import (
     feature_bands,
     feature_effect,
 )
+from convexrelu.reach.lipschitz import LipschitzConstant, lipschitz_constant
 from convexrelu.reach.output_range import OutputRange, output_range
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.radius import AdversarialRadius, adversarial_radius
@@ -15,6 +16,7 @@ __all__ = [
     "AdversarialRadius",
     "FeatureBands",
     "FeatureEffect",
+    "LipschitzConstant",
     "OutputRange",
     "Polytope",
     "Safety",
@@ -22,5 +24,6 @@ __all__ = [
     "feature_bands",
     "feature_effect",
     "is_safe",
+    "lipschitz_constant",
     "output_range",
 ]

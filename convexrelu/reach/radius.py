@@ -115,12 +115,12 @@ def adversarial_radius(
         lower = min(lower, one.lower)
         if one.upper < upper:
             upper, nearest = one.upper, one.adversarial
-    lower = min(max(lower, 0.0), upper)
+    lower = float(min(max(lower, 0.0), upper))
     return AdversarialRadius(lower, upper, nearest, _agree(lower, upper, norm))
 
 
 def _agree(lower: float, upper: float, norm: float) -> bool:
-    return upper - lower <= (1e-6 if norm == 2 else 1e-9) * upper
+    return bool(upper - lower <= (1e-6 if norm == 2 else 1e-9) * upper) and math.isfinite(upper)
 
 
 def _margins(net: Rectifiers, x: Array, threshold: float) -> Iterator[tuple[Array, float]]:

@@ -1,0 +1,194 @@
+r"""The Lipschitz constant of a network: the largest norm of its Jacobian over all cells of its inputs.
+
+A network is affine on each cell, and continuous. So on a convex set with an inside, the smallest ``L`` with
+``‖f(x) − f(x')‖ ≤ L ‖x − x'‖`` is the maximum of the operator norm ``‖J‖`` over the cells that have an inside in common with the set. The tree
+over signs (:mod:`convexrelu.reach.cells`) leaves out signs that no input has; bounds for undecided rectifiers
+(:mod:`convexrelu.reach.slopes`) leave out cells whose norm is not larger than one that is already reached.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convexrelu._utils.typing import Array
+from convexrelu.reach.cells import Cell, CellTree
+from convexrelu.reach.output_range import deadline_after
+from convexrelu.reach.polytope import Polytope
+from convexrelu.reach.rectifiers import as_rectifiers
+from convexrelu.reach.slopes import Slopes
+
+__all__ = ["LipschitzConstant", "lipschitz_constant"]
+
+_CLOSE = 1e-11  # relative difference of bound and value at which to stop
+_SAMPLES = 512  # inputs at a time of the search for a large norm
+_SEARCH_STEPS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class LipschitzConstant:
+    """Bounds on a Lipschitz constant; ``float(...)`` is the upper one.
+
+    Attributes
+    ----------
+    lower : float
+        Norm of the Jacobian at `point`.
+    upper : float
+        Proved: no cell has a larger norm.
+    is_exact : bool
+        Whether they agree to 1e-9 of their size.
+    point : array of shape (d,) or None
+        An input, inside a cell.
+    jacobian : array of shape (K, d)
+        The Jacobian there.
+    n_cells : int
+        Cells and groups of cells that were looked at.
+    """
+
+    lower: float
+    upper: float
+    is_exact: bool
+    point: Array | None
+    jacobian: Array
+    n_cells: int
+
+    def __float__(self) -> float:
+        return self.upper
+
+
+def lipschitz_constant(
+    network: Any,
+    norm: float = 2,
+    *,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
+    A: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+    time_limit: float | None = 50.0,
+) -> LipschitzConstant:
+    """Smallest ``L`` with ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖``, with both norms the same: everywhere, or on a box or polytope.
+
+    For one output that is the largest dual norm of the gradient: ``max_i |g_i|`` for ``norm=1``, ``‖g‖_2`` for ``norm=2`` and ``Σ_i |g_i|`` for
+    ``norm=inf``.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork, fitted estimator or torch ``Sequential``
+        As for :func:`output_range`.
+    norm : 1, 2 or inf
+        Norm of inputs and outputs.
+    lower, upper, A, b : optional
+        A box and linear constraints, as for :func:`output_range`. Without them, the constant is for all inputs.
+    time_limit : float, optional
+        Seconds. Afterwards the two bounds may differ; both are still proved.
+
+    Returns
+    -------
+    LipschitzConstant
+        With ``lower``, ``upper`` and ``is_exact``.
+
+    Notes
+    -----
+    Cells that are no thicker than 1e-12, relative to the size of the polytope or of the weights, count as empty: kinks of equal, opposite
+    and parallel neurons are equal up to rounding.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import lipschitz_constant
+    >>> tent = TwoLayerNetwork([[1.0], [1.0]], [0.0, -1.0], [[1.0, -2.0]], [0.0])
+    >>> constant = lipschitz_constant(tent)
+    >>> constant.lower, constant.is_exact
+    (1.0, True)
+    >>> opposite = TwoLayerNetwork([[1.0], [-1.0]], [0.0, 0.0], [[1.0, -1.0]], [0.0])  # a line, as (t)₊ − (−t)₊ = t
+    >>> lipschitz_constant(opposite).lower
+    1.0
+    """
+    net = as_rectifiers(network)
+    if norm not in (1, 2, math.inf):
+        raise ValueError(f"norm={norm!r} is not known; available: 1, 2, inf")
+    polytope = None
+    if any(part is not None for part in (lower, upper, A, b)):
+        polytope = Polytope(A, b, lower=lower, upper=upper, dim=net.n_features)
+    deadline = deadline_after(time_limit)
+    return _Search(CellTree(net, polytope), Slopes(net, norm), deadline).run()
+
+
+class _Search:
+    def __init__(self, tree: CellTree, slopes: Slopes, deadline: float) -> None:
+        self.tree, self.slopes, self.deadline = tree, slopes, deadline
+        self.value = -1.0
+        self.point: Array | None = None
+        self.signs = np.zeros(tree.network.n_units, dtype=np.int8)
+        self.closed, self.n_cells = 0.0, 0
+        self.open: list[tuple[float, int, Cell]] = []
+        self.order = itertools.count()
+
+    def run(self) -> LipschitzConstant:
+        root = self.tree.root()
+        if root is None:
+            raise ValueError("polytope has no inside, so that slopes across it do not count")
+        self._climb(root)
+        self._add(root, math.inf)
+        while self.open and -self.open[0][0] > self._enough and time.perf_counter() < self.deadline:
+            bound, _, cell = heapq.heappop(self.open)
+            units = self.tree.undecided(cell)
+            unit = int(units[self.slopes.influence(cell.signs, units).argmax()])
+            for child in self.tree.children(cell, unit):
+                self._add(child, -bound)
+        return self._answer()
+
+    @property
+    def _enough(self) -> float:
+        return self.value * (1 + _CLOSE)
+
+    def _add(self, cell: Cell, above: float) -> None:
+        self.n_cells += 1
+        if cell.point is not None:
+            self._reach(cell.point)
+        bound = min(self.slopes.bound(cell.signs, self._enough), above)
+        if bound > self._enough and len(self.tree.undecided(cell)):
+            heapq.heappush(self.open, (-bound, next(self.order), cell))
+        else:
+            self.closed = max(self.closed, bound)
+
+    def _reach(self, point: Array) -> None:
+        """Take the Jacobian at a point inside a cell, if its norm is larger."""
+        x = self.tree.inputs(point)
+        z = self.tree.network.arguments(x[None, :])[0]
+        if (np.abs(z) <= 1e-12 * self.tree.sizes).any():  # on a kink, maybe
+            return
+        signs = np.where(z > 0, 1, -1).astype(np.int8)
+        value = self.slopes.at(signs)
+        if value > self.value:
+            self.value, self.point, self.signs = value, x, signs
+
+    def _climb(self, root: Cell) -> None:
+        """Inputs of large norm, from random steps that become shorter."""
+        rng = np.random.default_rng(0)
+        domain, here = self.tree.domain, np.asarray(root.point)
+        best = -1.0
+        for step in np.geomspace(1.0, 1e-3, _SEARCH_STEPS):
+            points = here + step * rng.standard_normal((_SAMPLES, len(here)))
+            points = points[(points @ domain.T > 1e-9).all(axis=1)]
+            if not len(points) or time.perf_counter() > self.deadline:
+                continue
+            active = self.tree.network.arguments(self.tree.inputs(points)) > 0
+            values = np.array([self.slopes.at(np.where(one, 1, -1)) for one in active])
+            if values.max() > best:
+                best, here = values.max(), points[values.argmax()]
+        self._reach(here)
+
+    def _answer(self) -> LipschitzConstant:
+        jacobian = self.tree.network.gradients(self.signs > 0)
+        lower = max(self.value, 0.0)
+        upper = max(self.closed, -self.open[0][0] if self.open else 0.0, lower)
+        is_exact = upper - lower <= 1e-9 * upper
+        return LipschitzConstant(lower, upper, is_exact, self.point, jacobian, self.n_cells)
