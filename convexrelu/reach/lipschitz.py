@@ -30,6 +30,7 @@ __all__ = ["LipschitzConstant", "lipschitz_constant"]
 _CLOSE = 1e-11  # relative difference of bound and value at which to stop
 _SAMPLES = 512  # inputs at a time of the search for a large norm
 _SEARCH_STEPS = 40
+_STARTS = 6  # of two-layer networks; those of others take longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,20 +172,25 @@ class _Search:
             self.value, self.point, self.signs = value, x, signs
 
     def _climb(self, root: Cell) -> None:
-        """Inputs of large norm, from random steps that become shorter."""
+        """Inputs of large norm, from random steps that become shorter, of several starts."""
         rng = np.random.default_rng(0)
-        domain, here = self.tree.domain, np.asarray(root.point)
+        n_starts = _STARTS if self.slopes.is_zonotope else 1
+        for _ in range(n_starts):
+            self._reach(self._climbed(np.asarray(root.point), rng))
+
+    def _climbed(self, here: Array, rng: np.random.Generator) -> Array:
         best = -1.0
         for step in np.geomspace(1.0, 1e-3, _SEARCH_STEPS):
             points = here + step * rng.standard_normal((_SAMPLES, len(here)))
-            points = points[(points @ domain.T > 1e-9).all(axis=1)]
+            points /= np.maximum(np.abs(points).max(axis=1), 1.0)[:, None]
+            points = points[(points @ self.tree.domain.T > 1e-9).all(axis=1)]
             if not len(points) or time.perf_counter() > self.deadline:
                 continue
             active = self.tree.network.arguments(self.tree.inputs(points)) > 0
-            values = np.array([self.slopes.at(np.where(one, 1, -1)) for one in active])
+            values = self.slopes.of_many(active)
             if values.max() > best:
                 best, here = values.max(), points[values.argmax()]
-        self._reach(here)
+        return here
 
     def _answer(self) -> LipschitzConstant:
         jacobian = self.tree.network.gradients(self.signs > 0)

@@ -23,7 +23,7 @@ from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
-__all__ = ["EPS", "Layer", "Rectifiers", "as_rectifiers"]
+__all__ = ["EPS", "Layer", "Rectifiers", "as_layers", "as_rectifiers"]
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -173,18 +173,25 @@ def as_rectifiers(network: Any) -> Rectifiers:
     """
     if isinstance(network, Rectifiers):
         return network
+    return Rectifiers.from_layers(*as_layers(network))
+
+
+def as_layers(network: Any) -> tuple[list[Layer], Array | None]:
+    """Layers of a network, and the weights of its skip connection."""
     if isinstance(network, BaseEstimator):
         network = _of_estimator(network)
     if isinstance(network, TwoLayerNetwork):
-        return Rectifiers.from_layers(*_two_layers(network))
-    if type(network).__module__.partition(".")[0] == "torch" or hasattr(network, "named_modules"):
+        return _two_layers(network)
+    if hasattr(network, "named_modules"):  # of torch, which is not imported for other networks
         from convexrelu.reach.sequential import layers_of
 
         layers = [
-            Layer(finite_array("network", one.weights), finite_array("network", one.bias), one.slope)
+            one._replace(
+                weights=finite_array("network", one.weights), bias=finite_array("network", one.bias)
+            )
             for one in layers_of(network)
         ]
-        return Rectifiers.from_layers(layers)
+        return layers, None
     raise ValueError(
         f"network is a {type(network).__name__}, expected a TwoLayerNetwork, a fitted estimator, or a torch "
         "Sequential of Linear and ReLU"

@@ -28,6 +28,7 @@ __all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound"]
 
 _TIGHT = 1e-10  # the least that HiGHS takes for its tolerances
 _SLACK = 1e-9  # what constraints are widened by that touch, so that the solver finds a point
+_CLOSE = 1e-13  # relative difference of bound and value from which on it is worth refining multipliers
 _OPTIONS: dict[str, Any] = {
     "output_flag": False,
     "presolve": "off",  # it would discard the basis
@@ -105,11 +106,23 @@ class LinearProgram:
         status, multipliers, point = self._run(c, bounds)
         if status == highspy.HighsModelStatus.kOptimal:
             bound = safe_bound(c, self.G, bounds, multipliers)
+            if bound - c @ point > _CLOSE * (1.0 + abs(bound)):
+                bound = min(bound, self._refined(c, bounds, multipliers, point))
             return Answer(point, bound, self._highs.getBasis())
         if status == highspy.HighsModelStatus.kInfeasible:
             return self._where_infeasible(c, bounds)
         # Numerical trouble: what is proved of the program without its rows.
         return Answer(None, safe_bound(c, self.G, bounds, np.zeros(self.n_rows)))
+
+    def _refined(self, c: Array, bounds: Bounds, multipliers: Array, point: Array) -> float:
+        """The bound after a step of least squares towards multipliers without residual at variables between their bounds."""
+        inner = (point > bounds.lower) & (point < bounds.upper)
+        used = np.flatnonzero(multipliers)
+        residual = (c - multipliers @ self.G)[inner]
+        step = np.linalg.lstsq(self.G[np.ix_(used, inner)].T, residual)[0]
+        better = multipliers.copy()
+        better[used] += step
+        return safe_bound(c, self.G, bounds, better)
 
     def _where_infeasible(self, c: Array, bounds: Bounds) -> Answer:
         """−∞ where the solver's ray is a proof. Otherwise constraints touch: widened, they have a point."""

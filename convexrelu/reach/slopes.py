@@ -1,16 +1,16 @@
 r"""Upper bounds on the norm of a network's Jacobian where some rectifiers are not decided.
 
 Undecided rectifiers have a slope anywhere in [0, 1]. Interval arithmetic bounds the entries, ``|J| ≤ M``, and ``‖J‖ ≤ ‖M‖`` for
-the norms 1, 2 and ∞ of operators. In a two-layer network the Jacobians are also a zonotope, ``J_0 + Σ t_j U_j`` with ``|t_j| ≤ 1``. Hence
-``‖J‖ ≤ ‖J_0‖ + Σ ‖U_j‖``, and for the norm 2, with the generators ``u`` (``J_0`` among them) as vectors and any weights ``w > 0``,
+the norms 1, 2 and ∞ of operators. In a two-layer network the Jacobians are also a zonotope, ``J_0 + Σ t_j U_j`` with ``|t_j| ≤ 1``, whose largest
+norm has the bound ``‖J_0‖ + Σ ‖U_j‖``, and a sharper one with weights. Let the generators, ``J_0`` among them, be the rows of ``U``. For the norm 2,
 
 .. math::
 
-   \max_{\|p\| = 1} \sum_j |u_j^\top p|
-   \le \max_{\|p\| = 1} \Bigl( \sum_j w_j \Bigr)^{1/2} \Bigl( \sum_j \frac{(u_j^\top p)^2}{w_j} \Bigr)^{1/2}
-   = \Bigl( \sum_j w_j \; λ_{\max} \sum_j \frac{u_j u_j^\top}{w_j} \Bigr)^{1/2} ,
+   \max_{\|p\|_2 = 1, |t_j| \le 1} t^\top U p
+   \le \Bigl( \sum_j w_j \Bigr)^{1/2} \, \| W^{-1/2} U \|_2 , \qquad W = \operatorname{diag}(w) ,
 
-by Cauchy and Schwarz. The best weights give the bound of the semidefinite relaxation.
+for any weights ``w > 0``, as ``‖W^{1/2} t‖² ≤ Σ w_j``. For the norm ∞, ``|p_i| ≤ 1`` is in the place of ``‖p‖ = 1``, and has weights of its own:
+``(Σ w_j Σ v_i)^{1/2} ‖W^{-1/2} U V^{-1/2}‖_2``. The best weights give the bounds of semidefinite relaxations.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ __all__ = ["Slopes", "operator_norm"]
 _ROUNDING = 1e-13  # relative, of sums over up to a hundred terms and of eigenvalues
 _POWER = 12  # of eigenvalues, in the average over their vectors
 _STEPS = 4  # of weights at a node
+_KEPT = 0.75  # exponent of the old weights in a step; less and steps go back and forth
+_LEAST = 1e-9  # of weights, whose sum is one
 
 
 def operator_norm(jacobian: Array, norm: float) -> float:
@@ -39,21 +41,26 @@ class Slopes:
     def __init__(self, network: Rectifiers, norm: float) -> None:
         self.network, self.norm = network, norm
         self.is_zonotope = len(network.widths) <= 1
-        m = network.n_units
+        m, d = network.n_units, network.n_features
         if self.is_zonotope:
-            generators = network.C.T[:, :, None] * network.P[:, None, :] / 2
-            self.generators = generators
-            self.flat = generators.reshape(m, -1)
-            self.sizes = np.array([operator_norm(one, norm) for one in generators])
-        else:
-            self.sizes = norms(network.C.T)
-            for layer in reversed(list(network.layers())):
-                self.sizes[layer] += 0.0
-        self.weights = np.ones(m + 1)
+            self.generators = network.C.T[:, :, None] * network.P[:, None, :] / 2
+            self.sizes = np.linalg.norm(self.generators, ord=norm, axis=(1, 2))
+        # One question for each output for the norm ∞, one for all outputs otherwise.
+        n_questions, n_columns = (network.n_outputs, d) if norm == np.inf else (1, network.n_outputs * d)
+        self.weights = [np.ones(m + 1) for _ in range(n_questions)]
+        self.column_weights = [np.ones(n_columns) for _ in range(n_questions)]
 
     def at(self, signs: Array) -> float:
         """The norm where all rectifiers are decided."""
         return operator_norm(self.network.gradients(signs > 0), self.norm)
+
+    def of_many(self, active: Array) -> Array:
+        """Norms for many rows of activities."""
+        if self.is_zonotope:
+            jacobians = self.network.B + 2 * np.tensordot(active, self.generators, axes=1)
+        else:
+            jacobians = np.array([self.network.gradients(one) for one in active])
+        return np.asarray(np.linalg.norm(jacobians, ord=self.norm, axis=(1, 2)))
 
     def bound(self, signs: Array, enough: float) -> float:
         """Upper bound on the norm for all slopes of the undecided rectifiers; sharp ones only where it is above `enough`."""
@@ -63,8 +70,8 @@ class Slopes:
         if self.is_zonotope and free.any() and bound > enough:
             middle = self._middle(signs)
             bound = min(bound, operator_norm(middle, self.norm) + self.sizes[free].sum())
-            if self.norm == 2 and bound > enough:
-                bound = min(bound, self._spectral(middle, free))
+            if self.norm != 1 and bound > enough:
+                bound = min(bound, self._weighted(middle, free))
         elif not free.any():
             bound = self.at(signs)
         return bound * (1 + _ROUNDING)
@@ -80,7 +87,8 @@ class Slopes:
         if self.norm != 2:
             return self.sizes[units]
         direction = self._middle(signs).ravel()
-        along = np.abs(self.flat[units] @ direction) / max(float(norms(direction)), 1e-300)
+        flat = self.generators[units].reshape(len(units), -1)
+        along = np.abs(flat @ direction) / max(float(norms(direction)), np.finfo(float).tiny)
         return along + 0.1 * self.sizes[units]
 
     def _middle(self, signs: Array) -> Array:
@@ -100,24 +108,36 @@ class Slopes:
         down, up = _product(net.C, *_scaled(least, most, on, free))
         return net.B + down, net.B + up
 
-    def _spectral(self, middle: Array, free: Array) -> float:
-        """The bound with weights, improved a little from those of the last call."""
-        vectors = np.vstack([self.flat[free], middle.ravel()])
-        kept = norms(vectors) > 0
-        vectors = vectors[kept]
-        if not len(vectors):
+    def _weighted(self, middle: Array, free: Array) -> float:
+        """The bound with weights."""
+        generators = np.concatenate([self.generators[free], middle[None]])
+        if self.norm == 2:
+            return self._with_weights(generators.reshape(len(generators), -1), free, 0)
+        outputs = range(self.network.n_outputs)
+        return max(self._with_weights(generators[:, k], free, k) for k in outputs)
+
+    def _with_weights(self, U: Array, free: Array, question: int) -> float:
+        """The bound of one question, with weights a little better than those of the last call."""
+        kept = norms(U) > 0
+        if not kept.any():
             return 0.0
-        chosen = np.append(np.flatnonzero(free), len(free))[kept]
-        w, best = self.weights[chosen], np.inf
+        U, chosen = U[kept], np.append(np.flatnonzero(free), len(free))[kept]
+        w, v, best = self.weights[question][chosen], self.column_weights[question], np.inf
         for _ in range(_STEPS):
-            w = np.maximum(w / w.sum(), 1e-9)
-            values, directions = np.linalg.eigh((vectors / w[:, None]).T @ vectors)
-            bound = float(np.sqrt(w.sum() * max(values[-1], 0.0)))
+            w, v = np.maximum(w / w.sum(), _LEAST), np.maximum(v / v.sum(), _LEAST)
+            columns = np.sqrt(v) if self.norm == np.inf else np.ones(len(v))
+            M = U / np.sqrt(w)[:, None] / columns
+            values, directions = np.linalg.eigh(M.T @ M)
+            total = w.sum() * (v.sum() if self.norm == np.inf else 1.0)
+            bound = float(np.sqrt(total * max(values[-1], 0.0)))
             if bound < best:
-                best, self.weights[chosen] = bound, w
+                best = bound
+                self.weights[question][chosen], self.column_weights[question] = w, v
             shares = (values / values[-1]).clip(min=0.0) ** _POWER
-            along = np.sqrt(((vectors @ directions) ** 2) @ shares)
-            w = np.sqrt(w * along / along.sum())
+            along = ((M @ directions) ** 2) @ shares
+            w = w**_KEPT * (along / along.sum()) ** (1 - _KEPT)
+            across = (directions**2) @ shares
+            v = v**_KEPT * (across / across.sum()) ** (1 - _KEPT)
         return best
 
 
