@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
 from convexrelu.reach.network_program import NetworkProgram
 
 __all__ = ["Maximum", "maximise"]
+
 
 @dataclass(frozen=True)
 class Maximum:
@@ -60,7 +62,7 @@ def maximise(
 class _Node(NamedTuple):
     """Decided signs, and the relaxation's point and basis."""
 
-    signs: Array
+    signs: NDArray
     point: Array
     basis: Any
 
@@ -102,7 +104,7 @@ class _Tree:
             or time.perf_counter() > self.deadline
         )
 
-    def _add(self, signs: Array, above: float, basis: Any = None) -> None:
+    def _add(self, signs: NDArray, above: float, basis: Any = None) -> None:
         program = self.program
         answer = program.solve(signs, basis)
         self.nodes += 1

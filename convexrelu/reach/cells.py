@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array
@@ -40,7 +41,7 @@ class Cell:
     ``point`` is inside, in the homogeneous coordinates of the tree; None if the cell is thin.
     """
 
-    signs: Array
+    signs: NDArray
     point: Array | None
     layer: _Layer
 
@@ -48,7 +49,7 @@ class Cell:
 class _Layer:
     """Rectifiers of one layer over the cells of the layers before: their arguments are affine there."""
 
-    def __init__(self, tree: CellTree, number: int, signs: Array, fixed: Array) -> None:
+    def __init__(self, tree: CellTree, number: int, signs: NDArray, fixed: Array) -> None:
         self.number, self.fixed = number, fixed
         net = tree.network
         self.units = np.zeros(0, dtype=int)
@@ -69,8 +70,9 @@ class _Layer:
             np.vstack([np.column_stack([rows, np.full(len(rows), t)]) for rows, t in parts])
         )
 
-    def inside(self, signs: Array) -> tuple[Array | None, float]:
+    def inside(self, signs: NDArray) -> tuple[Array | None, float]:
         """A point with these signs in the layer, and the proved bound on its margin ``t``."""
+        signs = np.where(self.is_zero, 0, signs)
         n_fixed, n, size = len(self.fixed), len(self.rows), self.fixed.shape[1]
         open_ = np.full(n, np.inf)
         row_lower = np.concatenate([np.zeros(n_fixed), np.where(signs > 0, 0.0, -open_), -open_])
@@ -83,9 +85,9 @@ class _Layer:
         answer = self.program.maximise(objective, bounds)
         return (None if answer.point is None else answer.point[:-1]), answer.bound
 
-    def margin(self, point: Array, signs: Array) -> float:
+    def margin(self, point: Array, signs: NDArray) -> float:
         """Smallest constraint at a point."""
-        inner = (self.rows @ point * signs)[signs != 0]
+        inner = (self.rows @ point * signs)[(signs != 0) & ~self.is_zero]
         return float(min((self.fixed @ point).min(), inner.min(initial=np.inf)))
 
 
@@ -122,7 +124,7 @@ class CellTree:
         """Inputs of homogeneous points."""
         return self.centre + self.scale * point[..., :-1] / point[..., -1:]
 
-    def affine(self, signs: Array) -> tuple[Array, Array]:
+    def affine(self, signs: NDArray) -> tuple[Array, Array]:
         """``z`` as affine functions of the inputs where rectifiers have these signs."""
         net, active = self.network, signs > 0
         slopes, constants = net.P.copy(), net.p.copy()
@@ -142,7 +144,7 @@ class CellTree:
             return None
         return self._settled(Cell(signs, point, layer))
 
-    def undecided(self, cell: Cell) -> Array:
+    def undecided(self, cell: Cell) -> NDArray:
         """Rectifiers of the cell's layer that are not decided."""
         return cell.layer.units[cell.signs[cell.layer.units] == 0]
 

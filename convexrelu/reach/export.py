@@ -14,8 +14,9 @@ import numpy as np
 
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.reach.layer import Layer
 from convexrelu.reach.polytope import Polytope, as_polytope
-from convexrelu.reach.rectifiers import Layer, as_layers
+from convexrelu.reach.rectifiers import as_layers
 
 if TYPE_CHECKING:
     import onnx
@@ -99,7 +100,7 @@ def to_onnx(network: Any) -> onnx.ModelProto:
     >>> [node.op_type for node in to_onnx(deep).graph.node]
     ['Gemm', 'Relu', 'Gemm', 'Relu', 'Gemm']
     """
-    from onnx import TensorProto, checker, helper, numpy_helper
+    from onnx import checker, helper, numpy_helper
 
     if isinstance(network, TwoLayerNetwork):
         network = network.without_skip()
@@ -114,17 +115,24 @@ def to_onnx(network: Any) -> onnx.ModelProto:
         if layer.slope is not None:
             last = f"R_{i}"
             nodes.append(helper.make_node(inputs=[out], outputs=[last], **_activation(layer)))
-    shapes = (("X", layers[0].weights.shape[1]), ("Y", len(layers[-1].bias)))
-    ends = [
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])]
-        for name, size in shapes
-    ]
-    graph = helper.make_graph(nodes, "Network", *ends, arrays)
+    graph = helper.make_graph(
+        nodes,
+        "Network",
+        [_value("X", layers[0].weights.shape[1])],
+        [_value("Y", len(layers[-1].bias))],
+        arrays,
+    )
     opset = helper.make_opsetid("", _OPSET)
     model = helper.make_model(graph, opset_imports=[opset], producer_name="convexrelu")
     model.ir_version = 8  # the version of this opset; older runtimes refuse newer ones
     checker.check_model(model)
     return model
+
+
+def _value(name: str, size: int) -> onnx.ValueInfoProto:
+    from onnx import TensorProto, helper
+
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
 
 
 def _activation(layer: Layer) -> dict[str, Any]:

@@ -28,9 +28,9 @@ from convexrelu.reach.slopes import Slopes
 __all__ = ["LipschitzConstant", "lipschitz_constant"]
 
 _CLOSE = 1e-11  # relative difference of bound and value at which to stop
-_SAMPLES = 512  # inputs at a time of the search for a large norm
-_SEARCH_STEPS = 40
-_STARTS = 6  # of two-layer networks; those of others take longer
+_SAMPLES = 256  # inputs at a time of the search for a large norm
+_SEARCH_STEPS = 30
+_STARTS = 4  # of two-layer networks; those of others take longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ class _Search:
         """Take the Jacobian at a point inside a cell, if its norm is larger."""
         x = self.tree.inputs(point)
         z = self.tree.network.arguments(x[None, :])[0]
-        if (np.abs(z) <= 1e-12 * self.tree.sizes).any():  # on a kink, maybe
+        if (np.abs(z) < 1e-12 * self.tree.sizes).any():  # on a kink, maybe; zero neurons have none
             return
         signs = np.where(z > 0, 1, -1).astype(np.int8)
         value = self.slopes.at(signs)

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
 from convexrelu.reach.polytope import Polytope
@@ -59,7 +60,7 @@ class Domain:
         return 4 * terms * EPS * net.sizes(self.lower, self.upper)
 
     @property
-    def undecided(self) -> Array:
+    def undecided(self) -> NDArray:
         """Rectifiers whose argument may have both signs."""
         return (self.low < 0) & (self.high > 0)
 
@@ -159,12 +160,12 @@ class NetworkProgram:
         sizes += np.abs(net.p) + np.abs(domain.low) + np.abs(domain.high)
         return self._slopes * (net.p - domain.low) + 8 * (self.d + self.m) * EPS * sizes
 
-    def solve(self, signs: Array, basis: Any = None) -> Answer:
+    def solve(self, signs: NDArray, basis: Any = None) -> Answer:
         """The program of a node: 1 for active rectifiers, −1 for inactive ones, 0 for undecided ones."""
         answer = self.linear.maximise(self.objective, self.bounds(signs), basis)
         return answer._replace(bound=answer.bound + self.constant + self.error)
 
-    def bounds(self, signs: Array) -> Bounds:
+    def bounds(self, signs: NDArray) -> Bounds:
         """Bounds of the rows and variables of a node."""
         domain, p = self.domain, self.domain.network.p
         on = (signs > 0) | (domain.low >= 0)
@@ -188,11 +189,15 @@ class NetworkProgram:
         return Bounds(
             np.concatenate(row_lower),
             np.concatenate(row_upper),
-            np.concatenate([domain.lower, np.where(off, 0.0, np.maximum(domain.low, 0.0)), self.extra.lower]),
-            np.concatenate([domain.upper, np.where(off, 0.0, np.maximum(domain.high, 0.0)), self.extra.upper]),
+            np.concatenate(
+                [domain.lower, np.where(off, 0.0, np.maximum(domain.low, 0.0)), self.extra.lower]
+            ),
+            np.concatenate(
+                [domain.upper, np.where(off, 0.0, np.maximum(domain.high, 0.0)), self.extra.upper]
+            ),
         )
 
-    def branch(self, point: Array, signs: Array) -> int:
+    def branch(self, point: Array, signs: NDArray) -> int:
         """The undecided rectifier of the widest relaxation among those that the point violates.
 
         The width is the largest distance ``−l u / (u − l)`` of the chord, times how much the rectifier matters. It takes

@@ -68,7 +68,7 @@ class Polytope:
         dim: int | None = None,
     ) -> None:
         if (A is None) != (b is None):
-            raise ValueError(f"{name} has {'b' if A is None else 'A'} but not the other of A and b")
+            raise ValueError(f"{name} has {'b, but not A' if A is None else 'A, but not b'}")
         self.name = name
         rows = None if A is None else finite_array("A", A, "q", "d")
         self.dim = _dimension(name, rows, lower, upper, dim)
@@ -146,7 +146,9 @@ class Polytope:
         )
         largest = float(np.max(residuals))
         if largest >= 0.5:  # the multipliers are of no use
-            raise ValueError(f"{self.name} is too badly scaled to bound it; rescale its constraints")
+            raise ValueError(
+                f"{self.name} is too badly scaled to bound it; rescale its constraints"
+            )
         reach = max(float(np.max(ends)), 0.0) / (1 - largest) * (1 + 4 * EPS)
         high = np.asarray(ends) + np.asarray(residuals) * reach
         d = self.dim
@@ -157,7 +159,9 @@ class Polytope:
         A, b = self.rows
         target = np.zeros(self.dim)
         target[i] = sign
-        result = linprog(-target, A_ub=A, b_ub=b, bounds=(None, None), method="highs", options=_TIGHT)
+        result = linprog(
+            -target, A_ub=A, b_ub=b, bounds=(None, None), method="highs", options=_TIGHT
+        )
         if result.status in _UNBOUNDED or result.x is None:
             side = "above" if sign > 0 else "below"
             raise ValueError(f"{self.name} is unbounded: nothing bounds feature {i} from {side}")
@@ -186,9 +190,7 @@ class Polytope:
         return x
 
 
-def _dimension(
-    name: str, rows: Array | None, lower: Any, upper: Any, dim: int | None
-) -> int:
+def _dimension(name: str, rows: Array | None, lower: Any, upper: Any, dim: int | None) -> int:
     found = [rows.shape[1]] if rows is not None else []
     found += [np.size(bound) for bound in (lower, upper) if np.ndim(bound) == 1]
     found += [] if dim is None else [dim]

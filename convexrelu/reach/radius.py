@@ -34,7 +34,9 @@ __all__ = ["AdversarialRadius", "adversarial_radius"]
 
 _ROUNDS = 60  # of cuts for the norm 2
 _GROWTH = 4.0  # of the box in which an adversarial input is looked for
-_BEHIND = np.concatenate([[0.0], np.logspace(-15, -8, 15)])  # inputs on the boundary are behind it, or not, by rounding
+_BEHIND = np.concatenate(
+    [[0.0], np.logspace(-15, -8, 15)]
+)  # inputs on the boundary are behind it, or not, by rounding
 _SMALLEST = 2.0**-10  # the first box, as a part of the largest
 
 
@@ -140,7 +142,14 @@ class _Nearest:
     """Nearest input of one other class."""
 
     def __init__(
-        self, net: Rectifiers, x: Array, q: Array, e: float, norm: float, largest: float, deadline: float
+        self,
+        net: Rectifiers,
+        x: Array,
+        q: Array,
+        e: float,
+        norm: float,
+        largest: float,
+        deadline: float,
     ) -> None:
         self.net, self.x, self.q, self.e, self.norm = net, x, q, e, norm
         self.largest, self.deadline = largest, deadline
@@ -191,7 +200,9 @@ class _Nearest:
         objective = np.zeros(d + net.n_units + n_extra)
         objective[-1] = -1.0
         error = 8 * d * np.finfo(float).eps * float(size + np.abs(self.x).max())
-        return NetworkProgram(domain, objective, extra=extra, candidate=self._candidate, error=error)
+        return NetworkProgram(
+            domain, objective, extra=extra, candidate=self._candidate, error=error
+        )
 
     def _farthest(self, size: float) -> float:
         """Largest distance in a box."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
 from convexrelu._utils.arguments import finite_array
@@ -139,7 +139,9 @@ def reachable_set(network: Any, polytope: Any, *, max_pieces: int = 10_000) -> R
     return ReachableSet(tuple(pieces), n_thin)
 
 
-def _piece(net: Rectifiers, tree: CellTree, inputs: Polytope, signs: Array, point: Array) -> Piece:
+def _piece(
+    net: Rectifiers, tree: CellTree, inputs: Polytope, signs: NDArray, point: Array
+) -> Piece:
     slopes, constants = tree.affine(signs)
     A, b = inputs.rows
     rows = np.column_stack([-signs[:, None] * slopes, signs * constants])

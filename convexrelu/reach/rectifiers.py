@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -22,18 +23,11 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.reach.layer import Layer
 
-__all__ = ["EPS", "Layer", "Rectifiers", "as_layers", "as_rectifiers"]
+__all__ = ["EPS", "Rectifiers", "as_layers", "as_rectifiers"]
 
 EPS = float(np.finfo(np.float64).eps)
-
-
-class Layer(NamedTuple):
-    """An affine map and its activation: ``slope`` on the left, None where there is no activation."""
-
-    weights: Array
-    bias: Array
-    slope: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +59,8 @@ class Rectifiers:
         m = sum(len(layer.bias) for layer in layers if _rectifies(layer))
         # Outputs of the layers so far: of x, of r, and a constant.
         of_x, of_r, constant = np.eye(d), np.zeros((d, m)), np.zeros(d)
-        P, Q, p, widths = np.zeros((m, d)), np.zeros((m, m)), np.zeros(m), []
+        P, Q, p = np.zeros((m, d)), np.zeros((m, m)), np.zeros(m)
+        widths: list[int] = []
         for layer in layers:
             W, done = layer.weights, sum(widths)
             of_x, of_r, constant = W @ of_x, W @ of_r, W @ constant + layer.bias
@@ -78,7 +73,17 @@ class Rectifiers:
             widths.append(len(W))
         if skip is not None:
             of_x = of_x + skip
-        return cls(P, Q, p, of_x, of_r, constant, tuple(widths))
+        return cls(P, Q, p, of_x, of_r, constant, tuple(widths))._balanced()
+
+    def _balanced(self) -> Rectifiers:
+        """Rectifiers rescaled by powers of two, which is exact, to rows of about one: solvers have absolute tolerances."""
+        P, Q, p, C = self.P.copy(), self.Q.copy(), self.p.copy(), self.C.copy()
+        for j in range(self.n_units):
+            largest = max(np.abs(row).max(initial=0.0) for row in (P[j], Q[j], p[j : j + 1]))
+            factor = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
+            P[j], Q[j], p[j] = P[j] / factor, Q[j] / factor, p[j] / factor
+            Q[:, j], C[:, j] = Q[:, j] * factor, C[:, j] * factor
+        return Rectifiers(P, Q, p, self.B, C, self.c, self.widths)
 
     @property
     def n_features(self) -> int:
@@ -150,7 +155,7 @@ class Rectifiers:
             terms[layer] += np.abs(self.Q[layer, before]) @ terms[before]
         return np.abs(self.B) @ reach + np.abs(self.C) @ terms + np.abs(self.c)
 
-    def gradients(self, active: Array) -> Array:
+    def gradients(self, active: NDArray) -> Array:
         """Jacobian, of shape (K, d), where these rectifiers are active."""
         slopes = self.P.copy()
         for layer in list(self.layers())[1:]:

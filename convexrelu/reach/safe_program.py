@@ -28,7 +28,9 @@ __all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound"]
 
 _TIGHT = 1e-10  # the least that HiGHS takes for its tolerances
 _SLACK = 1e-9  # what constraints are widened by that touch, so that the solver finds a point
-_CLOSE = 1e-13  # relative difference of bound and value from which on it is worth refining multipliers
+_CLOSE = (
+    1e-13  # relative difference of bound and value from which on it is worth refining multipliers
+)
 _OPTIONS: dict[str, Any] = {
     "output_flag": False,
     "presolve": "off",  # it would discard the basis
@@ -79,7 +81,7 @@ class LinearProgram:
         self.n_rows, self.n_columns = G.shape
         self._rows = np.arange(self.n_rows, dtype=np.int32)
         self._columns = np.arange(self.n_columns, dtype=np.int32)
-        self._highs = _Highs()
+        self._highs: Any = _Highs()
         for name, value in _OPTIONS.items():
             self._highs.setOptionValue(name, value)
         self._highs.passModel(self._model())
@@ -106,7 +108,7 @@ class LinearProgram:
         status, multipliers, point = self._run(c, bounds)
         if status == highspy.HighsModelStatus.kOptimal:
             bound = safe_bound(c, self.G, bounds, multipliers)
-            if bound - c @ point > _CLOSE * (1.0 + abs(bound)):
+            if bound - c @ point > _CLOSE * (np.abs(c).max(initial=0.0) + abs(bound)):
                 bound = min(bound, self._refined(c, bounds, multipliers, point))
             return Answer(point, bound, self._highs.getBasis())
         if status == highspy.HighsModelStatus.kInfeasible:
@@ -144,6 +146,11 @@ class LinearProgram:
 
     def _run(self, c: Array, bounds: Bounds) -> tuple[Any, Array, Array]:
         highs = self._highs
+        largest = float(np.abs(c).max(initial=0.0))
+        scale = (
+            2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
+        )  # exact, as tolerances are absolute
+        c = c / scale
         if self._objective is None or not np.array_equal(c, self._objective):
             highs.changeColsCost(self.n_columns, self._columns, -c)
             self._objective = c.copy()
@@ -151,7 +158,7 @@ class LinearProgram:
         highs.changeColsBounds(self.n_columns, self._columns, bounds.lower, bounds.upper)
         highs.run()
         solution = highs.getSolution()
-        multipliers = -np.asarray(solution.row_dual, dtype=float)
+        multipliers = -scale * np.asarray(solution.row_dual, dtype=float)
         point = np.clip(np.asarray(solution.col_value, dtype=float), bounds.lower, bounds.upper)
         return highs.getModelStatus(), multipliers, point
 

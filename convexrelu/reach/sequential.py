@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convexrelu._utils.torch_import import nn
+from convexrelu._utils.torch_import import Tensor, nn
 from convexrelu._utils.typing import Array
-from convexrelu.reach.rectifiers import Layer
+from convexrelu.reach.layer import Layer
 
 __all__ = ["layers_of"]
 
@@ -75,5 +75,5 @@ def _parts(module: nn.Module) -> Iterator[nn.Module]:
         )
 
 
-def _numbers(tensor: nn.Parameter) -> Array:
+def _numbers(tensor: Tensor) -> Array:
     return np.array(tensor.detach().to("cpu").double().numpy())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convexrelu._utils.typing import Array
 from convexrelu.reach.network_program import Domain, NetworkProgram
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import EPS, Rectifiers
@@ -26,7 +25,7 @@ def domain_of(network: Rectifiers, polytope: Polytope) -> Domain:
     return domain
 
 
-def _narrowed(domain: Domain, units: Array) -> Domain:
+def _narrowed(domain: Domain, units: NDArray) -> Domain:
     """The domain with the arguments of these units bounded by programs over what comes before them."""
     net, size = domain.network, domain.network.n_features + domain.network.n_units
     program = NetworkProgram(domain, np.zeros(size))

@@ -16,6 +16,7 @@ for any weights ``w > 0``, as ``‖W^{1/2} t‖² ≤ Σ w_j``. For the norm ∞
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
@@ -46,15 +47,17 @@ class Slopes:
             self.generators = network.C.T[:, :, None] * network.P[:, None, :] / 2
             self.sizes = np.linalg.norm(self.generators, ord=norm, axis=(1, 2))
         # One question for each output for the norm ∞, one for all outputs otherwise.
-        n_questions, n_columns = (network.n_outputs, d) if norm == np.inf else (1, network.n_outputs * d)
+        n_questions, n_columns = (
+            (network.n_outputs, d) if norm == np.inf else (1, network.n_outputs * d)
+        )
         self.weights = [np.ones(m + 1) for _ in range(n_questions)]
         self.column_weights = [np.ones(n_columns) for _ in range(n_questions)]
 
-    def at(self, signs: Array) -> float:
+    def at(self, signs: NDArray) -> float:
         """The norm where all rectifiers are decided."""
         return operator_norm(self.network.gradients(signs > 0), self.norm)
 
-    def of_many(self, active: Array) -> Array:
+    def of_many(self, active: NDArray) -> Array:
         """Norms for many rows of activities."""
         if self.is_zonotope:
             jacobians = self.network.B + 2 * np.tensordot(active, self.generators, axes=1)
@@ -62,7 +65,7 @@ class Slopes:
             jacobians = np.array([self.network.gradients(one) for one in active])
         return np.asarray(np.linalg.norm(jacobians, ord=self.norm, axis=(1, 2)))
 
-    def bound(self, signs: Array, enough: float) -> float:
+    def bound(self, signs: NDArray, enough: float) -> float:
         """Upper bound on the norm for all slopes of the undecided rectifiers; sharp ones only where it is above `enough`."""
         least, most = self._intervals(signs)
         bound = operator_norm(np.maximum(np.abs(least), np.abs(most)), self.norm)
@@ -76,7 +79,7 @@ class Slopes:
             bound = self.at(signs)
         return bound * (1 + _ROUNDING)
 
-    def influence(self, signs: Array, units: Array) -> Array:
+    def influence(self, signs: NDArray, units: NDArray) -> Array:
         """How much each of these rectifiers matters for the bound."""
         if not self.is_zonotope:
             net = self.network
@@ -91,10 +94,10 @@ class Slopes:
         along = np.abs(flat @ direction) / max(float(norms(direction)), np.finfo(float).tiny)
         return along + 0.1 * self.sizes[units]
 
-    def _middle(self, signs: Array) -> Array:
+    def _middle(self, signs: NDArray) -> Array:
         return self.network.gradients(np.where(signs == 0, 0.5, signs > 0))
 
-    def _intervals(self, signs: Array) -> tuple[Array, Array]:
+    def _intervals(self, signs: NDArray) -> tuple[Array, Array]:
         """Bounds on the entries of the Jacobian."""
         net = self.network
         least, most = net.P.copy(), net.P.copy()
@@ -108,7 +111,7 @@ class Slopes:
         down, up = _product(net.C, *_scaled(least, most, on, free))
         return net.B + down, net.B + up
 
-    def _weighted(self, middle: Array, free: Array) -> float:
+    def _weighted(self, middle: Array, free: NDArray) -> float:
         """The bound with weights."""
         generators = np.concatenate([self.generators[free], middle[None]])
         if self.norm == 2:
@@ -116,7 +119,7 @@ class Slopes:
         outputs = range(self.network.n_outputs)
         return max(self._with_weights(generators[:, k], free, k) for k in outputs)
 
-    def _with_weights(self, U: Array, free: Array, question: int) -> float:
+    def _with_weights(self, U: Array, free: NDArray, question: int) -> float:
         """The bound of one question, with weights a little better than those of the last call."""
         kept = norms(U) > 0
         if not kept.any():
@@ -141,7 +144,7 @@ class Slopes:
         return best
 
 
-def _scaled(least: Array, most: Array, on: Array, free: Array) -> tuple[Array, Array]:
+def _scaled(least: Array, most: Array, on: NDArray, free: NDArray) -> tuple[Array, Array]:
     """Slopes times an activity of 0, 1, or anywhere between."""
     low = np.where(on, least, np.where(free, np.minimum(least, 0.0), 0.0))
     high = np.where(on, most, np.where(free, np.maximum(most, 0.0), 0.0))

@@ -1,0 +1,105 @@
+"""Lipschitz constants, against all sign vectors one by one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.reach.reference import lipschitz_by_signs, random_network
+from convexrelu import TwoLayerNetwork
+from convexrelu.reach import lipschitz_constant
+from convexrelu.reach.rectifiers import as_rectifiers
+from convexrelu.reach.slopes import Slopes
+
+SMALL = [seed for seed in range(40) if random_network(seed).width <= 5][:9]
+
+
+@pytest.mark.parametrize("seed", SMALL)
+def test_the_constant_is_the_largest_norm_of_all_cells(seed):
+    network, norm = random_network(seed), (1, 2, math.inf)[seed % 3]
+    half = 0.5 if seed % 2 else None
+    box = {} if half is None else {"lower": -half, "upper": half}
+    constant = lipschitz_constant(network, norm, **box)
+    assert constant.is_exact
+    expected = lipschitz_by_signs(network, norm, half)
+    assert constant.lower == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert constant.upper == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert np.linalg.norm(constant.jacobian, ord=norm) == pytest.approx(constant.lower)
+
+
+def test_kinks_that_coincide_have_no_cell_between_them():
+    # |t| of two neurons minus their line: both active nowhere.
+    opposite = TwoLayerNetwork([[1.0], [-1.0]], [0.5, -0.5], [[1.0, -1.0]], [0.0])
+    assert lipschitz_constant(opposite).upper == pytest.approx(1.0, rel=1e-11)
+    # 3 w is rounded: its kink is not exactly that of w.
+    w = np.array([0.1, 0.7, 0.3])
+    rounded = TwoLayerNetwork([w, 3 * w], [0.1, 3 * 0.1], [[3.0, -1.0]], [0.0])
+    assert lipschitz_constant(rounded).upper < 1e-12
+
+
+def test_a_box_without_kinks():
+    network = TwoLayerNetwork([[1.0], [1.0]], [0.0, -5.0], [[1.0, 3.0]], [0.0])
+    assert lipschitz_constant(network, lower=-1.0, upper=1.0).upper == pytest.approx(1.0)
+    assert lipschitz_constant(network).upper == pytest.approx(4.0)
+    assert float(lipschitz_constant(network, lower=-2.0, upper=-1.0)) == pytest.approx(
+        0.0, abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+def test_deep_networks(norm):
+    torch.manual_seed(1)
+    layers = nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3), nn.LeakyReLU(0.2), nn.Linear(3, 2)
+    module = nn.Sequential(*layers).double()
+    constant = lipschitz_constant(module, norm, lower=-2 * np.ones(2), upper=2.0)
+    X = torch.tensor(np.random.default_rng(0).uniform(-2, 2, (400, 2)))
+    jacobians = [torch.autograd.functional.jacobian(module, x).numpy() for x in X]
+    norms = np.linalg.norm(jacobians, ord=norm, axis=(1, 2))
+    assert constant.is_exact
+    assert norms.max() <= constant.upper
+    here = torch.tensor(constant.point)
+    reached = torch.autograd.functional.jacobian(module, here).numpy()
+    assert np.linalg.norm(reached, ord=norm) == pytest.approx(constant.lower, rel=1e-9)
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_bounds_hold_for_all_activities(norm, n_outputs):
+    rng = np.random.default_rng(0)
+    network = TwoLayerNetwork(
+        rng.standard_normal((8, 3)),
+        np.zeros(8),
+        rng.standard_normal((n_outputs, 8)),
+        np.zeros(n_outputs),
+    )
+    slopes = Slopes(as_rectifiers(network), norm)
+    for _ in range(5):
+        signs = rng.integers(-1, 2, 8)
+        active = np.where(signs == 0, rng.integers(0, 2, (300, 8)), signs > 0)
+        bound = slopes.bound(signs, 0.0)
+        assert slopes.of_many(active).max() <= bound
+        assert slopes.bound(signs, 0.0) == pytest.approx(slopes.bound(signs, 0.0), rel=0.1)
+
+
+def test_both_bounds_hold_when_time_is_up():
+    rng = np.random.default_rng(0)
+    network = TwoLayerNetwork(
+        rng.standard_normal((40, 10)), rng.standard_normal(40), rng.standard_normal((1, 40)), [0.0]
+    )
+    constant = lipschitz_constant(network, time_limit=0.0)
+    assert 0 < constant.lower < constant.upper and not constant.is_exact
+    z = rng.standard_normal((1000, 10)) @ network.hidden_weights.T > 0
+    gradients = (z * network.output_weights) @ network.hidden_weights
+    assert np.linalg.norm(gradients, axis=1).max() <= constant.upper
+
+
+def test_errors_name_the_argument():
+    network = random_network(0)
+    with pytest.raises(ValueError, match="norm=3 is not known"):
+        lipschitz_constant(network, 3)
+    with pytest.raises(ValueError, match="polytope has no inside"):
+        lipschitz_constant(network, lower=0.0, upper=0.0)
+    with pytest.raises(ValueError, match="polytope is unbounded"):
+        lipschitz_constant(network, lower=0.0)
