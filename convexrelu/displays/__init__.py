@@ -3,6 +3,8 @@
 from convexrelu.displays.convergence import ConvergenceDisplay
 from convexrelu.displays.decision_regions import DecisionRegionsDisplay
 from convexrelu.displays.optimal_set import OptimalSetDisplay
+from convexrelu.displays.output_bands import OutputBandsDisplay
+from convexrelu.displays.reachable_set import ReachableSetDisplay
 from convexrelu.displays.rectified_ellipsoid import RectifiedEllipsoidDisplay
 from convexrelu.displays.region_history import RegionHistoryDisplay
 from convexrelu.displays.regions import RegionsDisplay
@@ -14,7 +16,9 @@ __all__ = [
     "ConvergenceDisplay",
     "DecisionRegionsDisplay",
     "OptimalSetDisplay",
+    "OutputBandsDisplay",
     "ProgressPrinter",
+    "ReachableSetDisplay",
     "RectifiedEllipsoidDisplay",
     "RegionHistoryDisplay",
     "RegionsDisplay",

@@ -1,8 +1,9 @@
 """Branch and bound over the signs of rectifiers: a value that is reached, and a bound that is proved.
 
-Every node fixes some signs, and its linear program bounds all inputs with these signs. At the input that the program finds, the
-network itself is evaluated, which gives a value that is reached. The open node of the largest bound is divided at the
-rectifier whose relaxation is worst. The largest bound of all open nodes is a bound for the whole question at any time.
+Every node fixes some signs, and its linear program bounds all inputs with these signs. At the input that the program
+finds, the network itself is evaluated, which gives a value that is reached. The open node of the largest bound is
+divided at the rectifier whose relaxation is worst. The largest bound of all open nodes is a bound for the whole
+question at any time.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 r"""Cells of a network's inputs, on which it is affine: a tree of signs in the space of inputs.
 
-A cell is the set of inputs where rectifiers have given signs. It is not empty inside if there is a ``y`` with all constraints
-strictly satisfied. With inputs shifted and scaled, and homogeneous, ``y = (x, τ)``, all constraints have unit rows ``ρ_k y ≥ 0``,
-and the program
+A cell is the set of inputs where rectifiers have given signs. It is not empty inside if there is a ``y`` with all
+constraints strictly satisfied. With inputs shifted and scaled, and homogeneous, ``y = (x, τ)``, all constraints have
+unit rows ``ρ_k y ≥ 0``, and the program
 
 .. math::  \max t \quad \text{s.t.} \quad s_k ρ_k y \ge t, \quad \|y\|_\infty \le 1
 
 decides that, also for cells that are unbounded. A sign that an inner point of the parent has needs no program.
 
-Cells with ``t ≤ 1e-12`` count as empty. These are the places where kinks meet or coincide, as those of equal, opposite and parallel
-neurons do, up to the rounding of their weights. Cells up to 1e-9 are kept and called *thin*: they count for bounds that are proved, and not
-for values that are reached.
+Cells with ``t ≤ 1e-12`` count as empty. These are the places where kinks meet or coincide, as those of equal,
+opposite and parallel neurons do, up to the rounding of their weights. Cells up to 1e-9 are kept and called *thin*:
+they count for bounds that are proved, and not for values that are reached.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class CellTree:
             yield self._settled(Cell(signs, point, layer))
 
     def _settled(self, cell: Cell) -> Cell:
-        """The cell in the next layer, once all rectifiers of its own are decided; zero ones are decided by themselves."""
+        """The cell in the next layer, once all rectifiers of its own are decided; zero ones are inactive."""
         while not cell.layer.last:
             layer = cell.layer
             cell.signs[layer.units[layer.is_zero]] = -1

@@ -1,7 +1,7 @@
 """Questions for outside verifiers: the network as an ONNX graph, inputs and unsafe outputs as a VNN-LIB file.
 
-Verifiers answer ``sat`` where some input is in the polytope and its output in the unsafe region, ``unsat`` where the network is safe. They
-read ONNX in single precision, so that their network has rounded weights.
+Verifiers answer ``sat`` where some input is in the polytope and its output in the unsafe region, ``unsat`` where the
+network is safe. They read ONNX in single precision, so that their network has rounded weights.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ which has the rectifiers of two copies of the network. So its range is found as 
 
 from __future__ import annotations
 
+import itertools
 import numbers
 from dataclasses import dataclass
 from typing import Any
@@ -210,7 +211,7 @@ def feature_bands(
     box.box()
     edges = np.linspace(box.lower[feature], box.upper[feature], n_slabs + 1)
     answers = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         low, high = box.lower.copy(), box.upper.copy()
         low[feature], high[feature] = start, end
         answers.append(output_range(net, low, high, time_limit=time_limit))

@@ -1,9 +1,10 @@
 r"""The Lipschitz constant of a network: the largest norm of its Jacobian over all cells of its inputs.
 
 A network is affine on each cell, and continuous. So on a convex set with an inside, the smallest ``L`` with
-``‖f(x) − f(x')‖ ≤ L ‖x − x'‖`` is the maximum of the operator norm ``‖J‖`` over the cells that have an inside in common with the set. The tree
-over signs (:mod:`convexrelu.reach.cells`) leaves out signs that no input has; bounds for undecided rectifiers
-(:mod:`convexrelu.reach.slopes`) leave out cells whose norm is not larger than one that is already reached.
+``‖f(x) − f(x')‖ ≤ L ‖x − x'‖`` is the maximum of the operator norm ``‖J‖`` over the cells that have an inside in
+common with the set. The tree over signs (:mod:`convexrelu.reach.cells`) leaves out signs that no input has; bounds
+for undecided rectifiers (:mod:`convexrelu.reach.slopes`) leave out cells whose norm is not larger than one that is
+already reached.
 """
 
 from __future__ import annotations
@@ -74,10 +75,10 @@ def lipschitz_constant(
     b: ArrayLike | None = None,
     time_limit: float | None = 50.0,
 ) -> LipschitzConstant:
-    """Smallest ``L`` with ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖``, with both norms the same: everywhere, or on a box or polytope.
+    """Smallest ``L`` with ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖``, everywhere or on a polytope; both norms are the same.
 
-    For one output that is the largest dual norm of the gradient: ``max_i |g_i|`` for ``norm=1``, ``‖g‖_2`` for ``norm=2`` and ``Σ_i |g_i|`` for
-    ``norm=inf``.
+    For one output that is the largest dual norm of the gradient: ``max_i |g_i|`` for ``norm=1``, ``‖g‖_2`` for
+    ``norm=2`` and ``Σ_i |g_i|`` for ``norm=inf``.
 
     Parameters
     ----------
@@ -97,8 +98,8 @@ def lipschitz_constant(
 
     Notes
     -----
-    Cells that are no thicker than 1e-12, relative to the size of the polytope or of the weights, count as empty: kinks of equal, opposite
-    and parallel neurons are equal up to rounding.
+    Cells that are no thicker than 1e-12, relative to the size of the polytope or of the weights, count as empty:
+    kinks of equal, opposite and parallel neurons are equal up to rounding.
 
     Examples
     --------

@@ -4,11 +4,11 @@ Variables are ``v = (x, r, e)``: inputs, rectifiers, and what a question adds. W
 
 .. math::  r \ge 0, \qquad r \ge z, \qquad r \le \frac{u (z - l)}{u - l},
 
-contain the graph of the rectifier. A rectifier that is decided has ``z ≥ 0, r = z`` or ``z ≤ 0, r = 0``. So the program of
-a node of the tree contains all points of the network with these decisions, and its bound holds for them.
+contain the graph of the rectifier. A rectifier that is decided has ``z ≥ 0, r = z`` or ``z ≤ 0, r = 0``. So the
+program of a node of the tree contains all points of the network with these decisions, and its bound holds for them.
 
-Rectifiers that the question only pushes down need no decision: ``r ≥ 0, r ≥ z`` alone attain ``max(z, 0)``. Those are, for one
-output of a two-layer network to be maximised, all with negative outer weights.
+Rectifiers that the question only pushes down need no decision: ``r ≥ 0, r ≥ z`` alone attain ``max(z, 0)``. Those
+are, for one output of a two-layer network to be maximised, all with negative outer weights.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class NetworkProgram:
     extra : Extra, optional
         Further variables and constraints.
     candidate : callable, optional
-        From an input to the objective there, −∞ where it violates the constraints, and the input, which it may move a little.
+        From an input to the objective there, −∞ where it violates the constraints, and the input, which it may move a
+        little.
     error : float
         What the arrays of the network may be wrong by, added to all bounds.
     """
@@ -200,8 +201,8 @@ class NetworkProgram:
     def branch(self, point: Array, signs: NDArray) -> int:
         """The undecided rectifier of the widest relaxation among those that the point violates.
 
-        The width is the largest distance ``−l u / (u − l)`` of the chord, times how much the rectifier matters. It takes
-        two thirds of the nodes that the violation itself takes.
+        The width is the largest distance ``−l u / (u − l)`` of the chord, times how much the rectifier matters. It
+        takes two thirds of the nodes that the violation itself takes.
         """
         net = self.domain.network
         x, r = point[: self.d], point[self.d : self.d + self.m]

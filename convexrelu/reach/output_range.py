@@ -78,8 +78,8 @@ def output_range(
 
     .. math::  \max_{x, r} \; \pm (B x + C r + c)_k \quad \text{s.t.} \quad r = \max(P x + Q r + p, 0), \; A x \le b,
 
-    solved by branch and bound over the signs of the rectifiers. Bounds come from weak duality, evaluated with the rounding
-    errors added, and hold at whatever the solver's tolerances are.
+    solved by branch and bound over the signs of the rectifiers. Bounds come from weak duality, evaluated with the
+    rounding errors added, and hold at whatever the solver's tolerances are.
 
     Parameters
     ----------

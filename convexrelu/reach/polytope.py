@@ -5,7 +5,8 @@ residual ``ρ``, because solvers round. With ``x`` in the polytope,
 
 .. math::  \pm x_i = λ^\top A x + ρ^\top x \le λ^\top b + \|ρ\|_1 \|x\|_\infty ,
 
-and the largest of these over ``i`` and both signs bounds ``‖x‖_∞ ≤ max λᵀb / (1 − max ‖ρ‖_1)``, for any residuals below one.
+and the largest of these over ``i`` and both signs bounds ``‖x‖_∞ ≤ max λᵀb / (1 − max ‖ρ‖_1)``, for any residuals
+below one.
 """
 
 from __future__ import annotations

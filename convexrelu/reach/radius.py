@@ -5,8 +5,8 @@ With the margin ``q f(x) + e``, positive at the sample ``x₀``, the program is
 .. math::  \min_{x, ρ} \; ρ \quad \text{s.t.} \quad \|x - x_0\| \le ρ , \quad q f(x) + e \le 0 .
 
 For the norms 1 and ∞ the first constraint is linear. For the norm 2 it is replaced by the cuts ``uᵀ(x − x₀) ≤ ρ`` with
-``‖u‖_2 = 1``; a bound over fewer cuts is smaller, so it is still one. Cuts are added at the inputs found until bound and
-distance agree, or rounds are up.
+``‖u‖_2 = 1``; a bound over fewer cuts is smaller, so it is still one. Cuts are added at the inputs found until bound
+and distance agree, or rounds are up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""The outputs of a polytope of inputs, as a union of polyhedra: one affine image for every cell.
 
-Constraints stay in the space of inputs: a piece is ``{J x + c : A x ≤ b}``, which needs no inverse of ``J``. So it is right also where several
-inputs have the same output.
+Constraints stay in the space of inputs: a piece is ``{J x + c : A x ≤ b}``, which needs no inverse of ``J``. So it is
+right also where several inputs have the same output.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Rectifiers:
         return cls(P, Q, p, of_x, of_r, constant, tuple(widths))._balanced()
 
     def _balanced(self) -> Rectifiers:
-        """Rectifiers rescaled by powers of two, which is exact, to rows of about one: solvers have absolute tolerances."""
+        """Rows rescaled to about one by powers of two, which is exact: solvers have absolute tolerances."""
         P, Q, p, C = self.P.copy(), self.Q.copy(), self.p.copy(), self.C.copy()
         for j in range(self.n_units):
             largest = max(np.abs(row).max(initial=0.0) for row in (P[j], Q[j], p[j : j + 1]))

@@ -4,12 +4,15 @@ For ``max cᵀv`` subject to ``g⁻ ≤ G v ≤ g⁺`` and ``lower ≤ v ≤ upp
 
 .. math::
 
-   c^\top v \le \sum_i \max(y_i g^-_i, y_i g^+_i) + \sum_j \max(ρ_j \, lower_j, ρ_j \, upper_j), \qquad ρ = c - G^\top y .
+   c^\top v &\le \sum_i \max(y_i g^-_i, y_i g^+_i) + \sum_j \max(ρ_j \, lower_j, ρ_j \, upper_j), \\
+   ρ &= c - G^\top y .
 
-So the solver, HiGHS, is asked only for good multipliers. The right side is evaluated here, with the rounding errors of that
-evaluation added (Neumaier & Shcherbina 2004). With ``c = 0``, a right side below zero proves that there is no ``v`` at all.
+So the solver, HiGHS, is asked only for good multipliers. The right side is evaluated here, with the rounding errors
+of that evaluation added (Neumaier & Shcherbina 2004). With ``c = 0``, a right side below zero proves that there is no
+``v`` at all.
 
-Programs that differ in their bounds or objective only are solved from the basis of one another, several times as fast as afresh.
+Programs that differ in their bounds or objective only are solved from the basis of one another, several times as fast
+as afresh.
 """
 
 from __future__ import annotations
@@ -117,7 +120,7 @@ class LinearProgram:
         return Answer(None, safe_bound(c, self.G, bounds, np.zeros(self.n_rows)))
 
     def _refined(self, c: Array, bounds: Bounds, multipliers: Array, point: Array) -> float:
-        """The bound after a step of least squares towards multipliers without residual at variables between their bounds."""
+        """The bound after a step towards multipliers without residual at variables between their bounds."""
         inner = (point > bounds.lower) & (point < bounds.upper)
         used = np.flatnonzero(multipliers)
         residual = (c - multipliers @ self.G)[inner]

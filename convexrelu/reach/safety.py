@@ -32,8 +32,8 @@ class Safety:
     Attributes
     ----------
     verdict : str
-        ``"safe"``: proved. ``"unsafe"``: there is a counterexample. ``"undecided"``: time was up, or outputs touch the region
-        to within rounding.
+        ``"safe"``: proved. ``"unsafe"``: there is a counterexample. ``"undecided"``: time was up, or outputs touch
+        the region to within rounding.
     counterexample : array of shape (d,) or None
         An input of the polytope whose output, evaluated in float64, is unsafe.
     margin : float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -41,7 +42,7 @@ def layers_of(module: nn.Module) -> list[Layer]:
         layers.append(_activated(layers, slope))
     if not layers:
         raise ValueError("network has no Linear layer")
-    for one, two in zip(layers, layers[1:], strict=False):
+    for one, two in itertools.pairwise(layers):
         if len(one.bias) != two.weights.shape[1]:
             raise ValueError(
                 f"network has layers that do not fit together: {len(one.bias)} outputs, then "

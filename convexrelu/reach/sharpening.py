@@ -15,7 +15,7 @@ __all__ = ["domain_of"]
 
 
 def domain_of(network: Rectifiers, polytope: Polytope) -> Domain:
-    """A network over a polytope. Beyond the first layer, and where there is more than a box, programs sharpen intervals."""
+    """A network over a polytope. Programs sharpen the intervals of later layers, and those of more than a box."""
     lower, upper = polytope.box()
     domain = Domain(network, polytope, lower, upper, *network.intervals(lower, upper))
     for layer in network.layers():

@@ -1,16 +1,18 @@
 r"""Upper bounds on the norm of a network's Jacobian where some rectifiers are not decided.
 
-Undecided rectifiers have a slope anywhere in [0, 1]. Interval arithmetic bounds the entries, ``|J| ≤ M``, and ``‖J‖ ≤ ‖M‖`` for
-the norms 1, 2 and ∞ of operators. In a two-layer network the Jacobians are also a zonotope, ``J_0 + Σ t_j U_j`` with ``|t_j| ≤ 1``, whose largest
-norm has the bound ``‖J_0‖ + Σ ‖U_j‖``, and a sharper one with weights. Let the generators, ``J_0`` among them, be the rows of ``U``. For the norm 2,
+Undecided rectifiers have a slope anywhere in [0, 1]. Interval arithmetic bounds the entries, ``|J| ≤ M``, and ``‖J‖ ≤
+‖M‖`` for the norms 1, 2 and ∞ of operators. In a two-layer network the Jacobians are also a zonotope, ``J_0 + Σ t_j
+U_j`` with ``|t_j| ≤ 1``, whose largest norm has the bound ``‖J_0‖ + Σ ‖U_j‖``, and a sharper one with weights. Let
+the generators, ``J_0`` among them, be the rows of ``U``. For the norm 2,
 
 .. math::
 
    \max_{\|p\|_2 = 1, |t_j| \le 1} t^\top U p
    \le \Bigl( \sum_j w_j \Bigr)^{1/2} \, \| W^{-1/2} U \|_2 , \qquad W = \operatorname{diag}(w) ,
 
-for any weights ``w > 0``, as ``‖W^{1/2} t‖² ≤ Σ w_j``. For the norm ∞, ``|p_i| ≤ 1`` is in the place of ``‖p‖ = 1``, and has weights of its own:
-``(Σ w_j Σ v_i)^{1/2} ‖W^{-1/2} U V^{-1/2}‖_2``. The best weights give the bounds of semidefinite relaxations.
+for any weights ``w > 0``, as ``‖W^{1/2} t‖² ≤ Σ w_j``. For the norm ∞, ``|p_i| ≤ 1`` is in the place of ``‖p‖ = 1``,
+and has weights of its own: ``(Σ w_j Σ v_i)^{1/2} ‖W^{-1/2} U V^{-1/2}‖_2``. The best weights give the bounds of
+semidefinite relaxations.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ class Slopes:
         return np.asarray(np.linalg.norm(jacobians, ord=self.norm, axis=(1, 2)))
 
     def bound(self, signs: NDArray, enough: float) -> float:
-        """Upper bound on the norm for all slopes of the undecided rectifiers; sharp ones only where it is above `enough`."""
+        """Upper bound on the norm for all slopes of undecided rectifiers, only as sharp as `enough` asks for."""
         least, most = self._intervals(signs)
         bound = operator_norm(np.maximum(np.abs(least), np.abs(most)), self.norm)
         free = signs == 0
