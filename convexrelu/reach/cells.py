@@ -31,6 +31,7 @@ from convexrelu.reach.safe_program import Bounds, LinearProgram
 __all__ = ["Cell", "CellTree"]
 
 _EMPTY = 1e-12  # above the rounding errors of unit rows, which are about 1e-15
+_ROUNDED = 1e-14  # part of the terms of a slope that may be rounding
 _THIN = 1e-9  # from here on a point is clearly inside despite the solver's tolerances, 1e-10
 
 
@@ -57,22 +58,25 @@ class _Layer:
         if not self.last:
             units = list(net.layers())[number]
             self.units = np.arange(units.start, units.stop)
-        slopes, constants = tree.affine(signs)
-        rows = tree.homogeneous(slopes[self.units], constants[self.units])
-        self.is_zero = norms(rows) <= _EMPTY * tree.sizes[self.units]
-        self.rows = unit_rows(rows)
+        slopes, constants = (part[self.units] for part in tree.affine(signs))
+        rows = tree.homogeneous(slopes, constants)
+        self.is_constant = norms(slopes * tree.scale) <= _ROUNDED * tree.sizes[self.units]
+        self.signs_of_constants = np.where(constants + slopes @ tree.centre > 0, 1, -1)
+        # In the whole space only directions count: a kink that is far away is no thinner for it.
+        lengths = norms(rows if tree.is_bounded else rows[:, :-1])
+        self.rows = rows / np.where(self.is_constant, 1.0, lengths)[:, None]
 
     @cached_property
     def program(self) -> LinearProgram:
         """Rows of the cell so far, and both sides of each rectifier, over ``(y, t)``."""
         parts = [(self.fixed, -1.0), (self.rows, -1.0), (self.rows, 1.0)]
-        return LinearProgram(
-            np.vstack([np.column_stack([rows, np.full(len(rows), t)]) for rows, t in parts])
-        )
+        G = np.vstack([np.column_stack([rows, np.full(len(rows), t)]) for rows, t in parts])
+        G[0, -1] = 0.0  # τ ≥ 0
+        return LinearProgram(G)
 
     def inside(self, signs: NDArray) -> tuple[Array | None, float]:
         """A point with these signs in the layer, and the proved bound on its margin ``t``."""
-        signs = np.where(self.is_zero, 0, signs)
+        signs = np.where(self.is_constant, 0, signs)
         n_fixed, n, size = len(self.fixed), len(self.rows), self.fixed.shape[1]
         open_ = np.full(n, np.inf)
         row_lower = np.concatenate([np.zeros(n_fixed), np.where(signs > 0, 0.0, -open_), -open_])
@@ -83,12 +87,19 @@ class _Layer:
         objective = np.append(np.zeros(size), 1.0)
         bounds = Bounds(row_lower, row_upper, -far, np.append(np.ones(size), 1.0))
         answer = self.program.maximise(objective, bounds)
-        return (None if answer.point is None else answer.point[:-1]), answer.bound
+        if answer.point is None:
+            return None, answer.bound
+        point = answer.point[:-1].copy()
+        # Inputs are finite where τ > 0; this takes at most a quarter of the margin.
+        farthest = np.abs(np.vstack([self.fixed, self.rows])[:, -1]).max()
+        point[-1] = max(point[-1], abs(answer.point[-1]) / (4 * farthest), np.finfo(float).tiny)
+        return point, answer.bound
 
     def margin(self, point: Array, signs: NDArray) -> float:
         """Smallest constraint at a point."""
-        inner = (self.rows @ point * signs)[(signs != 0) & ~self.is_zero]
-        return float(min((self.fixed @ point).min(), inner.min(initial=np.inf)))
+        inner = (self.rows @ point * signs)[(signs != 0) & ~self.is_constant]
+        outer = self.fixed[1:] @ point
+        return float(min(outer.min(initial=np.inf), inner.min(initial=np.inf)))
 
 
 class CellTree:
@@ -99,6 +110,7 @@ class CellTree:
         d = network.n_features
         self.centre, self.scale = np.zeros(d), np.ones(d)
         domain = np.zeros((0, d + 1))
+        self.is_bounded = polytope is not None
         if polytope is not None:
             lower, upper = polytope.box()
             self.centre = lower + (upper - lower) / 2
@@ -107,14 +119,11 @@ class CellTree:
             A, b = polytope.rows
             domain = unit_rows(-self.homogeneous(A, -b))
         positive = np.eye(d + 1)[d:]
-        self.domain = np.vstack([domain, positive])
-        reach = np.abs(self.centre) + self.scale
-        sizes = np.zeros(network.n_units)
+        self.domain = np.vstack([positive, domain])
+        self.sizes = np.zeros(network.n_units)  # of slopes
         for layer in network.layers():
-            before = slice(0, layer.start)
-            sizes[layer] = np.abs(network.P[layer]) @ reach + np.abs(network.p[layer])
-            sizes[layer] += np.abs(network.Q[layer, before]) @ sizes[before]
-        self.sizes = sizes
+            through = np.abs(network.Q[layer, : layer.start]) @ self.sizes[: layer.start]
+            self.sizes[layer] = np.abs(network.P[layer]) @ self.scale + through
 
     def homogeneous(self, rows: Array, constants: Array) -> Array:
         """``rows x + constants`` as rows of ``y = (u, τ)`` with ``x = centre + scale u``."""
@@ -165,14 +174,15 @@ class CellTree:
             yield self._settled(Cell(signs, point, layer))
 
     def _settled(self, cell: Cell) -> Cell:
-        """The cell in the next layer, once all rectifiers of its own are decided; zero ones are inactive."""
+        """The cell in the next layer, once all rectifiers of its own are decided; constants have their sign."""
         while not cell.layer.last:
             layer = cell.layer
-            cell.signs[layer.units[layer.is_zero]] = -1
+            constant = layer.is_constant
+            cell.signs[layer.units[constant]] = layer.signs_of_constants[constant]
             if len(self.undecided(cell)):
                 break
             signs = cell.signs[layer.units]
-            rows = (layer.rows * signs[:, None])[~layer.is_zero]
+            rows = (layer.rows * signs[:, None])[~layer.is_constant]
             fixed = np.vstack([layer.fixed, rows])
             cell = Cell(cell.signs, cell.point, _Layer(self, layer.number + 1, cell.signs, fixed))
         return cell

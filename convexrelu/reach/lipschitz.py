@@ -165,7 +165,7 @@ class _Search:
         """Take the Jacobian at a point inside a cell, if its norm is larger."""
         x = self.tree.inputs(point)
         z = self.tree.network.arguments(x[None, :])[0]
-        if (np.abs(z) < 1e-12 * self.tree.sizes).any():  # on a kink, maybe; zero neurons have none
+        if (np.abs(z) < 1e-12 * self.tree.sizes).any():  # on a kink, maybe; constants have none
             return
         signs = np.where(z > 0, 1, -1).astype(np.int8)
         value = self.slopes.at(signs)

@@ -48,6 +48,15 @@ def test_a_box_without_kinks():
     )
 
 
+def test_kinks_that_are_far_away_count():
+    # Slopes 3, 2 and 5, the last one beyond -1e13.
+    network = TwoLayerNetwork(
+        [[1.0], [1.0]], [0.0, 1e13], [[1.0, -3.0]], [0.0], skip_weights=[[5.0]]
+    )
+    assert lipschitz_constant(network).upper >= 5.0
+    assert lipschitz_constant(network, lower=-1.0, upper=1.0).upper == pytest.approx(3.0)
+
+
 @pytest.mark.parametrize("norm", [1, 2, math.inf])
 def test_deep_networks(norm):
     torch.manual_seed(1)
