@@ -130,15 +130,20 @@ class NetworkProgram:
 
     @cached_property
     def linear(self) -> LinearProgram:
-        """Rows: polytope, extra, ``r ≤`` chord, ``r − z ≤ 0`` of active ones, ``r − z ≥ 0``, and ``z`` itself."""
+        """Rows: polytope, extra, ``r`` minus chord, and ``r − z``.
+
+        With ``r ≥ 0`` the row ``r − z ≤ 0`` makes ``z ≥ 0``, and with ``r = 0`` the row ``r − z ≥ 0`` makes ``z ≤ 0``.
+        """
         A, more = self.domain.polytope.A, len(self.extra.lower)
         polytope = np.column_stack([A, np.zeros((len(A), self.m + more))])
         z, r = self._arguments, np.eye(self.m, self.d + self.m + more, self.d)
         chords = r - self._slopes[:, None] * z
-        up, down, decides = self.needs_upper, self.needs_lower, self.decides
-        differences = r - z
-        rows = [polytope, self.extra.G, chords[decides], differences[up], differences[down]]
-        return LinearProgram(np.vstack([*rows, z[decides]]))
+        rows = [polytope, self.extra.G, chords[self.decides], (r - z)[self._has_row]]
+        return LinearProgram(np.vstack(rows))
+
+    @property
+    def _has_row(self) -> NDArray:
+        return self.needs_upper | self.needs_lower
 
     @cached_property
     def _arguments(self) -> Array:
@@ -171,31 +176,17 @@ class NetworkProgram:
         domain, p = self.domain, self.domain.network.p
         on = (signs > 0) | (domain.low >= 0)
         off = ~on & ((signs < 0) | (domain.high <= 0))
-        up, down, decides = self.needs_upper, self.needs_lower, self.decides
-        polytope, extra = domain.polytope.b, self.extra.g
-        decided = signs[decides]
-        row_upper = [
-            polytope,
-            extra,
-            self._chord_ends[decides],
-            np.where(on, p, np.inf)[up],
-            np.full(down.sum(), np.inf),
-            np.where(decided < 0, -p[decides], np.inf),
-        ]
-        row_lower = [
-            np.full(len(polytope) + len(extra) + decides.sum() + up.sum(), -np.inf),
-            np.where(off, -np.inf, p)[down],
-            np.where(decided > 0, -p[decides], -np.inf),
-        ]
+        right = [domain.polytope.b, self.extra.g, self._chord_ends[self.decides]]
+        above = np.where(on & self.needs_upper, p, np.inf)[self._has_row]
+        below = np.where((signs < 0) | (self.needs_lower & ~off), p, -np.inf)[self._has_row]
+        n_right = sum(len(part) for part in right)
+        least = np.where(off, 0.0, np.maximum(domain.low, 0.0))
+        most = np.where(off, 0.0, np.maximum(domain.high, 0.0))
         return Bounds(
-            np.concatenate(row_lower),
-            np.concatenate(row_upper),
-            np.concatenate(
-                [domain.lower, np.where(off, 0.0, np.maximum(domain.low, 0.0)), self.extra.lower]
-            ),
-            np.concatenate(
-                [domain.upper, np.where(off, 0.0, np.maximum(domain.high, 0.0)), self.extra.upper]
-            ),
+            np.append(np.full(n_right, -np.inf), below),
+            np.concatenate([*right, above]),
+            np.concatenate([domain.lower, least, self.extra.lower]),
+            np.concatenate([domain.upper, most, self.extra.upper]),
         )
 
     def branch(self, point: Array, signs: NDArray) -> int:
