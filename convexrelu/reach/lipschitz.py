@@ -45,7 +45,7 @@ class LipschitzConstant:
     upper : float
         Proved: no cell has a larger norm.
     is_exact : bool
-        Whether they agree to 1e-9 of their size.
+        Whether they agree to 1e-9 of their size, or to rounding.
     point : array of shape (d,) or None
         An input, inside a cell.
     jacobian : array of shape (K, d)
@@ -197,5 +197,5 @@ class _Search:
         jacobian = self.tree.network.gradients(self.signs > 0)
         lower = max(self.value, 0.0)
         upper = max(self.closed, -self.open[0][0] if self.open else 0.0, lower)
-        is_exact = upper - lower <= 1e-9 * upper
+        is_exact = bool(upper - lower <= 1e-9 * upper + 2 * self.slopes.rounding)
         return LipschitzConstant(lower, upper, is_exact, self.point, jacobian, self.n_cells)

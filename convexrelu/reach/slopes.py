@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
-from convexrelu.reach.rectifiers import Rectifiers
+from convexrelu.reach.rectifiers import EPS, Rectifiers
 
 __all__ = ["Slopes", "operator_norm"]
 
-_ROUNDING = 1e-13  # relative, of sums over up to a hundred terms and of eigenvalues
+_ROUNDING = 1e-13  # relative, of norms and eigenvalues; `Slopes.rounding` is that of sums
 _POWER = 12  # of eigenvalues, in the average over their vectors
 _STEPS = 4  # of weights at a node
 _KEPT = 0.75  # exponent of the old weights in a step; less and steps go back and forth
@@ -45,6 +45,7 @@ class Slopes:
         self.network, self.norm = network, norm
         self.is_zonotope = len(network.widths) <= 1
         m, d = network.n_units, network.n_features
+        self.rounding = 4 * (m + d + 4) * EPS * operator_norm(_magnitudes(network), norm)
         if self.is_zonotope:
             self.generators = network.C.T[:, :, None] * network.P[:, None, :] / 2
             self.sizes = np.linalg.norm(self.generators, ord=norm, axis=(1, 2))
@@ -79,7 +80,7 @@ class Slopes:
                 bound = min(bound, self._weighted(middle, free))
         elif not free.any():
             bound = self.at(signs)
-        return bound * (1 + _ROUNDING)
+        return bound * (1 + _ROUNDING) + self.rounding
 
     def influence(self, signs: NDArray, units: NDArray) -> Array:
         """How much each of these rectifiers matters for the bound."""
@@ -144,6 +145,14 @@ class Slopes:
             across = (directions**2) @ shares
             v = v**_KEPT * (across / across.sum()) ** (1 - _KEPT)
         return best
+
+
+def _magnitudes(net: Rectifiers) -> Array:
+    """Sums of the sizes of all terms of the Jacobian."""
+    sizes = np.abs(net.P)
+    for layer in list(net.layers())[1:]:
+        sizes[layer] += np.abs(net.Q[layer, : layer.start]) @ sizes[: layer.start]
+    return np.asarray(np.abs(net.B) + np.abs(net.C) @ sizes)
 
 
 def _scaled(least: Array, most: Array, on: NDArray, free: NDArray) -> tuple[Array, Array]:

@@ -48,6 +48,16 @@ def test_a_box_without_kinks():
     )
 
 
+def test_bounds_allow_for_cancellation():
+    # Slopes of 1e12 cancel but for a part in 1e4 of the rounding of their sum.
+    w = np.array([[1.0, 0.3], [1.0, 0.3], [0.1, 0.7]])
+    network = TwoLayerNetwork(w, [0.0, 1.0, 0.5], [[1e12, -1e12, 1.0]], [0.0])
+    slopes = Slopes(as_rectifiers(network), 2)
+    total = np.linalg.norm(w[2])  # in exact arithmetic, where all are active
+    assert slopes.bound(np.ones(3, dtype=int), 0.0) >= total
+    assert slopes.rounding > 1e-4
+
+
 def test_kinks_that_are_far_away_count():
     # Slopes 3, 2 and 5, the last one beyond -1e13.
     network = TwoLayerNetwork(
