@@ -51,7 +51,7 @@ def fit_on_shards(
     with changed_at_once(estimator) as draft:
         inputs = _inputs(draft, X)
         weights = (
-            np.ones(len(inputs))
+            np.ones(inputs.shape[0])
             if sample_weight is None
             else finite_array("sample_weight", sample_weight)
         )

@@ -141,8 +141,10 @@ class RelaxationOracle:
             return 0.0
         if not math.isfinite(unit):
             return math.inf
-        fits = product_fits(few * self.design.size + 2 * few**3, deadline)
-        gram = self._gram(factors, unit, deadline) if fits else None
+        work = few * self.design.size + 2 * few**3
+        if product_fits(work, time.perf_counter()):  # so little that it is done when time is up
+            deadline = math.inf
+        gram = self._gram(factors, unit, deadline) if product_fits(work, deadline) else None
         if gram is None:
             self._is_complete = False
             return math.inf
