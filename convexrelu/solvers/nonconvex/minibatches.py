@@ -23,6 +23,9 @@ __all__ = ["minibatch_descent"]
 # Measured with 3000, 10,000 and 100,000 samples of twenty features, alpha = 0.01 and 0.001: with batches of 512, twice
 # as many steps or twice the step size, the objective is hardly lower; with half of the step size, up to 3 % higher.
 _BATCH, _FEWEST_STEPS, _PASSES = 256, 2_500, 8
+# Multiplications for an entry of the weights that the fewest steps may take: of 8000 images of 784 pixels, 1500 steps
+# classify as well as 2500 (96.4 and 96.6 %) in two thirds of the time.
+_MOST_WORK = 3e10
 _FIRST_STEP = 2e-2
 _DECAY, _DECAY_OF_SQUARES, _TINY = 0.9, 0.999, 1e-8  # of the paper
 _ROUNDING = 1e-2  # width over which the kinks of losses are rounded, in units of the targets
@@ -34,7 +37,7 @@ def minibatch_descent(
     random: np.random.RandomState,
     deadline: float = math.inf,
 ) -> Array:
-    """The point after eight passes over the samples, or 2500 steps if that is more; balanced.
+    """The point after eight passes over the samples, or up to 2500 steps if that is more; balanced.
 
     Parameters
     ----------
@@ -53,7 +56,8 @@ def minibatch_descent(
     samples = _Samples(
         *(each[order] for each in (objective.rows, objective.target, objective.weights))
     )
-    n_steps = max(_FEWEST_STEPS, _PASSES * n_samples // _BATCH)
+    affordable = int(_MOST_WORK / (_BATCH * z.size))
+    n_steps = max(min(_FEWEST_STEPS, affordable), _PASSES * n_samples // _BATCH)
     point: Any = z.astype(np.float32)
     mean, square = np.zeros_like(point), np.zeros_like(point)
     with handing_over(objective) as reached, one_blas_thread():
