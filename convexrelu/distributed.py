@@ -23,6 +23,7 @@ from convexrelu.estimators.sharded import fit_on_shards
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result, Round
+from convexrelu.results.status import Status
 
 __all__ = ["GroupError", "fit", "process_group", "train"]
 
@@ -127,6 +128,8 @@ def fit(
         For parameters that are not supported, and invalid data.
     GroupError
         If another process has failed, or ended.
+    KeyboardInterrupt
+        If interrupted; the estimator of this process keeps the best network so far.
 
     Examples
     --------
@@ -138,7 +141,12 @@ def fit(
     True
     """
     with _in_group(group) as together:
-        return fit_on_shards(estimator, X, y, sample_weight, together)
+        fit_on_shards(estimator, X, y, sample_weight, together)
+        if estimator.status_ is Status.INTERRUPTED:
+            raise KeyboardInterrupt(
+                f"fit was interrupted: the estimator keeps the best network so far ({estimator.certificate_})"
+            )
+    return estimator
 
 
 def process_group(*, timeout: float = 1800.0, to_meet: float = 60.0) -> Group:
@@ -162,5 +170,9 @@ def process_group(*, timeout: float = 1800.0, to_meet: float = 60.0) -> Group:
 def _in_group(group: Group | None) -> Iterator[Group]:
     """A group in which errors of one process end all."""
     together = process_group() if group is None else group
-    with together.failing_together():
-        yield together
+    try:
+        with together.failing_together():
+            yield together
+    finally:
+        if group is None:
+            together.close()

@@ -62,6 +62,26 @@ class Group(ABC):
         """The value that process 0 has."""
         return self.gather_objects(value if self.rank == 0 else None)[0]
 
+    def agree(self, shown: dict[str, str]) -> None:
+        """Compare what must be the same on all processes, as text.
+
+        Raises
+        ------
+        ValueError
+            If it is not, on all processes.
+        """
+        found = self.gather_objects(shown)
+        for rank, other in enumerate(found):
+            for name, value in found[0].items():
+                if other[name] != value:
+                    raise ValueError(
+                        f"{name}: process {rank} has {other[name]}, process 0 has {value}"
+                    )
+
+    def close(self) -> None:
+        """Leave the others, when all is done."""
+        return None
+
     @contextmanager
     def failing_together(self) -> Iterator[None]:
         """Let an error of the block end the other processes, too."""

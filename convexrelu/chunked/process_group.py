@@ -4,57 +4,53 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.torch_import import torch
-from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Alone, Group, GroupError
+from convexrelu.chunked.pulse import Pulse
 
 __all__ = ["ProcessGroup", "group_of_torch"]
 
 dist = torch.distributed
 
 _GOOD, _FAILED = 0, 1
-_HEADER = 2  # numbers: whether the process has failed, and the length of its message
-# Seconds for which those that are left wait for each other's sign of life, to name the one that is missing.
-_SECONDS_TO_ANSWER = 3.0
+Address = tuple[str, int]
 
 
 class ProcessGroup(Group):
-    """Processes that are connected by gloo, and by a store that knows which of them are alive.
+    """Processes that are connected by gloo, and know which of them are alive.
 
     Every exchange begins with a header of fixed length, by which a process that has failed can tell the others. One
-    that has been killed closes its connections, which ends the exchange of the others at once.
+    that has been killed closes its connections, which ends the exchange of its neighbours at once; they close theirs,
+    and so on. A group that has failed is at its end, and so are its connections.
 
     Parameters
     ----------
     group : torch.distributed.ProcessGroup
-        With gloo as its backend.
-    store : torch.distributed.Store
-        Shared by the processes, and used by no one else under keys that begin with `prefix`.
-    prefix : str
-        New for each training.
+        With gloo as its backend; used by no one else.
+    pulse : Pulse
+        Of the same processes.
     """
 
-    def __init__(
-        self, group: Any, store: torch.distributed.Store, prefix: str = "convexrelu"
-    ) -> None:
+    def __init__(self, group: Any, pulse: Pulse) -> None:
         self.rank, self.size = group.rank(), group.size()
-        self._group = group
-        self._store = dist.PrefixStore(prefix, store)
+        self._group: Any = group
+        self._pulse = pulse
 
     @classmethod
     def connected(
         cls,
         rank: int,
         size: int,
-        announce: Callable[[tuple[str, int] | None], tuple[str, int]],
+        announce: Callable[[Address | None], Address],
         *,
         host: str = "localhost",
         timeout: float = 1800.0,
@@ -83,7 +79,7 @@ class ProcessGroup(Group):
             If not all of them have.
         """
         until = timedelta(seconds=to_meet)
-        where = None
+        where, store = None, None
         try:
             if rank == 0:
                 store = dist.TCPStore("0.0.0.0", 0, size, True, until, wait_for_workers=False)
@@ -91,72 +87,77 @@ class ProcessGroup(Group):
             else:
                 where = announce(None)
                 store = dist.TCPStore(*where, size, False, until)
+            store.set(f"process {rank}", "has come")
             group = dist.ProcessGroupGloo(store, rank, size, until)
             group._set_default_timeout(timedelta(seconds=timeout))
+            return cls(group, Pulse(store, rank, size))
         except RuntimeError as error:
             raise GroupError(
-                f"process {rank} of {size} did not meet the others at {where} within {to_meet:g} s: {error}"
+                f"process {rank} of {size} did not meet the others at {where} within {to_meet:g} s"
+                f"{_who_has_not_come(store, size)}: {error}"
             ) from error
-        return cls(group, store)
 
     def exchange(self, message: bytes) -> list[bytes]:
         """The messages of all processes."""
-        sizes = self._header(_GOOD, len(message))
-        payload = np.zeros(max(1, int(sizes.max())), dtype=np.uint8)
-        payload[: len(message)] = np.frombuffer(message, dtype=np.uint8)
-        rows = self._all(payload)
-        return [row[:size].tobytes() for row, size in zip(rows, sizes.tolist(), strict=True)]
+        return self._exchange(_GOOD, message)
 
     def fail(self, cause: str) -> None:
-        """Meet the others once more, with the cause."""
-        with suppress(GroupError, RuntimeError):
-            self._store.set(f"cause {self.rank}", cause)
-            self._header(_FAILED, 0)
+        """Meet the others once more, with the cause, and leave."""
+        with suppress(GroupError):
+            self._exchange(_FAILED, cause.encode())
 
-    def _header(self, code: int, length: int) -> Array:
-        """Lengths of the messages."""
-        headers = np.array(self._all(np.array([code, length], dtype=np.int64)))
-        failed = np.flatnonzero(headers[:, 0] == _FAILED)
-        if len(failed):
-            causes = [f"process {rank}: {self._cause(rank)}" for rank in failed.tolist()]
+    def close(self) -> None:
+        """Close the connections."""
+        self._group = None
+        self._pulse.end()
+
+    def _exchange(self, code: int, message: bytes) -> list[bytes]:
+        """All messages; an error if one of them tells of a failure."""
+        if self._group is None:
+            raise GroupError("the group of processes has ended")
+        try:
+            with interruptions_held():  # the others would wait between header and message
+                headers = np.array(self._all(np.array([code, len(message)], dtype=np.int64)))
+                payload = np.zeros(max(1, int(headers[:, 1].max())), dtype=np.uint8)
+                payload[: len(message)] = np.frombuffer(message, dtype=np.uint8)
+                rows = self._all(payload)
+        except RuntimeError as error:  # a connection has ended
+            self._group = None  # which tells those that wait for this process
+            cause = f"{_named(self._pulse.missing())} ended or cannot be reached: {error}"
+            self.close()
+            raise GroupError(cause) from error
+        except BaseException:  # such as a lack of memory
+            self.close()
+            raise
+        found = [
+            row[:length].tobytes() for row, length in zip(rows, headers[:, 1].tolist(), strict=True)
+        ]
+        failed = np.flatnonzero(headers[:, 0] == _FAILED).tolist()
+        if failed:
+            self.close()
+            causes = [f"process {rank}: {found[rank].decode()}" for rank in failed]
             raise GroupError("training ended because of " + "; ".join(causes))
-        return headers[:, 1]
+        return found
 
-    def _cause(self, rank: int) -> str:
-        return self._store.get(f"cause {rank}").decode()
-
-    def _all(self, array: np.ndarray) -> list[np.ndarray]:
+    def _all(self, array: NDArray[Any]) -> list[NDArray[Any]]:
         """The arrays of all processes, which have one shape."""
         own = torch.from_numpy(array)
         found = [torch.empty_like(own) for _ in range(self.size)]
-        try:
-            self._group.allgather([found], [own]).wait()
-        except RuntimeError as error:
-            raise GroupError(f"{self._missing()} ended or cannot be reached: {error}") from error
+        self._group.allgather([found], [own]).wait()
         return [each.numpy() for each in found]
 
-    def _missing(self) -> str:
-        """The processes that give no sign of life."""
-        others = [rank for rank in range(self.size) if rank != self.rank]
-        silent = others
-        try:
-            self._store.set(f"alive {self.rank}", "yes")
-            silent = _waited_for(
-                lambda: [r for r in others if not self._store.check([f"alive {r}"])]
-            )
-        except RuntimeError:  # which ends with process 0
-            silent = [0]
-        if not silent:
-            return "a connection"
-        return "process " + ", ".join(map(str, silent))
+
+def _who_has_not_come(store: Any, size: int) -> str:
+    """Names of the processes that have not reached the store, if it can tell."""
+    try:
+        rest = [rank for rank in range(size) if not store.check([f"process {rank}"])]
+    except (RuntimeError, AttributeError):  # there is no store
+        return ""
+    return f"; {_named(rest)} did not come" if rest else ""
 
 
-def _waited_for(rest: Callable[[], list[int]]) -> list[int]:
-    """What is left after a while, or nothing as soon as nothing is left."""
-    end = time.monotonic() + _SECONDS_TO_ANSWER
-    while (left := rest()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return left
+def _named(ranks: list[int]) -> str:
+    return "process " + ", ".join(map(str, ranks)) if ranks else "a connection"
 
 
 def group_of_torch(*, timeout: float, to_meet: float) -> Group:
@@ -166,16 +167,29 @@ def group_of_torch(*, timeout: float, to_meet: float) -> Group:
     if not dist.is_initialized():
         if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
             return Alone()
-        dist.init_process_group("gloo")
+        _connect_all(to_meet)
     rank, size = dist.get_rank(), dist.get_world_size()
     if size == 1:
         return Alone()
-    meeting = dist.new_group(backend="gloo")  # the default group may be on devices
+    # The default group may be on devices.
+    meeting = dist.new_group(backend="gloo", timeout=timedelta(seconds=to_meet))
 
-    def announce(address: tuple[str, int] | None) -> tuple[str, int]:
+    def announce(address: Address | None) -> Address:
         known: list[Any] = [address]
         dist.broadcast_object_list(known, src=0, group=meeting)
+        dist.destroy_process_group(meeting)
         return known[0]
 
     host = os.environ.get("MASTER_ADDR") or socket.gethostname()
     return ProcessGroup.connected(rank, size, announce, host=host, timeout=timeout, to_meet=to_meet)
+
+
+def _connect_all(to_meet: float) -> None:
+    """Make torch's default group."""
+    rank, size = os.environ["RANK"], os.environ["WORLD_SIZE"]
+    try:
+        dist.init_process_group("gloo", timeout=timedelta(seconds=to_meet))
+    except RuntimeError as error:
+        raise GroupError(
+            f"process {rank} of {size} did not meet the others within {to_meet:g} s: {error}"
+        ) from error

@@ -176,19 +176,14 @@ class Rows:
         problem = self.problem
         shown = {
             "X": f"{problem.n_features} features",
+            "dtype of X": str(getattr(problem.X, "dtype", "any")),
             "y": "one target" if problem.y.ndim == 1 else f"{problem.y.shape[1]} targets",
             "alpha": repr(problem.alpha),
             "loss": repr(problem.loss),
             **{name: repr(value) for name, value in problem.options.items()},
         }
-        found = self.group.gather_objects((problem.n_samples, shown))
-        for rank, (_, other) in enumerate(found):
-            for name, value in found[0][1].items():
-                if other[name] != value:
-                    raise ValueError(
-                        f"{name}: process {rank} has {other[name]}, process 0 has {value}"
-                    )
-        return [count for count, _ in found]
+        self.group.agree(shown)
+        return self.group.gather_objects(problem.n_samples)
 
     def _take_rests(self, starts: list[int]) -> None:
         """Send the rows before the first own chunk to the process that has their chunk, and receive its like."""

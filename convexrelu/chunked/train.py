@@ -76,7 +76,7 @@ def train_in_chunks(
     time_limit : float, optional
         Seconds; the clock of process 0 decides. A pass over the rows is not interrupted.
     start : TwoLayerNetwork, optional
-        Instead of descent on a sample.
+        Instead of descent on a sample. Processes use that of process 0.
     device : str
         Torch device of searches on a sample.
     random_state : int, RandomState or None
@@ -118,7 +118,10 @@ def train_in_chunks(
     """
     group = Alone() if group is None else group
     random = checked_random_state(random_state)
+    options = {"tol": tol, "max_iter": max_iter, "time_limit": time_limit}
     with group.failing_together(), one_blas_thread():
+        group.agree({name: repr(value) for name, value in options.items()})
+        start = group.of_first(start)
         seed = int(group.of_first(int(random.randint(2**31))))
         rows = Rows(problem, group, seed)
         training = _Training(
@@ -134,6 +137,8 @@ def train_in_chunks(
         result = training.run()
         if result.status is Status.INTERRUPTED:
             group.fail("it was interrupted")
+        else:
+            rows.meet()  # with those whose `progress` has failed after the last round
         return result
 
 

@@ -96,6 +96,7 @@ def _inputs(estimator: FixedAlphaEstimator, X: Any) -> Any:
 
 def _labels(y: NDArray[Any], group: Group) -> NDArray[Any]:
     """The labels of all processes."""
+    group.agree({"y": "numbers as labels" if y.dtype.kind in "fiub" else "other labels"})
     return np.unique(np.concatenate(group.gather_objects(np.unique(y))))
 
 

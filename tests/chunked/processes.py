@@ -1,0 +1,184 @@
+"""Groups of real processes, forked from a server that has imported the package once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from queue import Empty
+
+import numpy as np
+
+from convexrelu import ChunkedProblem, ConvexReLUClassifier, ConvexReLURegressor, distributed
+from convexrelu.chunked.pricing import Search
+from convexrelu.chunked.process_group import ProcessGroup
+from convexrelu.chunked.train import _Training
+
+LONGEST = 30  # seconds within which a fault must end all processes
+
+if sys.platform == "win32":
+    CONTEXT = multiprocessing.get_context("spawn")
+else:
+    CONTEXT = multiprocessing.get_context("forkserver")
+    CONTEXT.set_forkserver_preload([__name__])
+
+RANDOM = np.random.RandomState(3)
+N = 320
+X = RANDOM.standard_normal((N, 3))
+Y = np.abs(X[:, 0]) - 0.5 * X[:, 1] + 0.1 * RANDOM.standard_normal(N)
+LABELS = np.array(["low", "mid", "top"])[np.digitize(Y, [0.0, 0.8])]
+ORDER = np.argsort(LABELS == "low", kind="stable")  # the last rows have one label only
+ALPHA = 0.02
+
+
+class Victim:
+    """What happens to a method of a class, in one process, at its call."""
+
+    def __init__(self, owner, name, strike):
+        original = getattr(owner, name)
+
+        def struck(*args, **kwargs):
+            strike()
+            return original(*args, **kwargs)
+
+        setattr(owner, name, struck)
+
+
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupted():
+    signal.raise_signal(signal.SIGINT)
+
+
+def without_memory():
+    raise MemoryError("no memory is left")
+
+
+# Where a fault strikes, and what it is.
+STRIKES = {
+    "killed in opening": (_Training, "_first_networks", killed),
+    "killed in search": (Search, "_on_a_sample", killed),
+    "killed in pricing": (Search, "_gradients", killed),
+    "killed in descent": (_Training, "_descend_from", killed),
+    "killed in the verdict": (_Training, "_reason_to_stop", killed),
+    "interrupted": (Search, "_gradients", interrupted),
+    "interrupted early": (_Training, "_first_networks", interrupted),
+    "without memory": (ProcessGroup, "_all", without_memory),
+}
+
+
+def part(rank, size):
+    """The rows of a process."""
+    return slice(N * rank // size, N * (rank + 1) // size)
+
+
+def trained(rank, size, group, fault=None):
+    """Train, with a fault in this process or none."""
+    own = part(rank, size)
+    inputs, targets, alpha, progress, options = X[own], Y[own], ALPHA, None, {}
+    if fault in STRIKES:
+        Victim(*STRIKES[fault])
+    elif fault == "NaN":
+        inputs = inputs.copy()
+        inputs[-1, 0] = np.nan
+    elif fault == "another shape":
+        inputs = inputs[:, :2]
+    elif fault == "another dtype":
+        inputs = inputs.astype(np.float32)
+    elif fault == "another alpha":
+        alpha = 0.03
+    elif fault == "another tol":
+        options = {"tol": 0.5}
+    elif fault == "raises":
+        progress = raising
+    options = {"tol": 0.03, "random_state": rank} | options
+    result = distributed.train(
+        ChunkedProblem(inputs, targets, alpha), group=group, progress=progress, **options
+    )
+    return bits(result)
+
+
+def raising(entry):
+    raise ZeroDivisionError("by a callback")
+
+
+def bits(result):
+    """Everything that must be equal to the last bit."""
+    return result.certificate, result.network.hidden_weights.tobytes()
+
+
+def fitted(rank, size, group, fault=None):
+    """Fit estimators, with a fault in this process or none."""
+    own = ORDER[part(rank, size)]
+    if fault == "empty":
+        own = own[:0]
+    labels = LABELS[own] if fault != "other labels" else np.arange(len(own)) % 2
+    options = {"alpha": ALPHA, "tol": 0.05, "random_state": 0}
+    classifier = ConvexReLUClassifier(class_weight="balanced", **options)
+    distributed.fit(classifier, X[own], labels, group=group)
+    if fault in STRIKES:
+        Victim(*STRIKES[fault])
+    regressor = ConvexReLURegressor(**options)
+    distributed.fit(regressor, X[own], Y[own], group=group)
+    return (
+        classifier.classes_.tolist(),
+        classifier.certificate_,
+        classifier.predict(X).tolist(),
+        bits_of(regressor),
+    )
+
+
+def bits_of(model):
+    return model.certificate_, model.network_.hidden_weights.tobytes()
+
+
+def member(function, rank, size, fault, addresses, outcomes, to_meet):
+    """One process: its outcome is a value, or an exception as text."""
+
+    def announce(address):
+        if address is None:
+            return addresses.get(timeout=to_meet)
+        for _ in range(size - 1):
+            addresses.put(address)
+        return address
+
+    try:
+        if fault == "does not come":
+            return
+        group = ProcessGroup.connected(rank, size, announce, to_meet=to_meet)
+        outcomes.put((rank, function(rank, size, group, fault)))
+    except (Exception, KeyboardInterrupt) as error:
+        outcomes.put((rank, f"{type(error).__name__}: {error}"))
+
+
+def together(size, function, faults=None, to_meet=LONGEST):
+    """Outcomes of all processes by rank, None for those that were killed; within :data:`LONGEST` seconds."""
+    addresses, outcomes = CONTEXT.Queue(), CONTEXT.Queue()
+    faults = faults or {}
+    processes = [
+        CONTEXT.Process(
+            target=member,
+            args=(function, rank, size, faults.get(rank), addresses, outcomes, to_meet),
+        )
+        for rank in range(size)
+    ]
+    for process in processes:
+        process.start()
+    end = time.monotonic() + LONGEST * (4 if not faults else 1)
+    for process in processes:
+        process.join(max(end - time.monotonic(), 0.0))
+    late = [process for process in processes if process.is_alive()]
+    for process in late:
+        process.kill()
+    assert not late, f"{len(late)} processes hang"
+    found = [None] * size
+    try:
+        while True:
+            rank, outcome = outcomes.get(timeout=0.1)
+            found[rank] = outcome
+    except Empty:
+        return found

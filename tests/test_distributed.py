@@ -1,0 +1,58 @@
+"""Training under torchrun."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convexrelu import ConvexReLURegressor, distributed
+from convexrelu.chunked import Alone, GroupError
+from tests.chunked.processes import X, Y, fitted, trained
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_torchrun_gives_every_process_what_one_finds(tmp_path):
+    script = [str(ROOT / "tests" / "torchrun_script.py"), str(tmp_path)]
+    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *run, *script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = trained(0, 1, Alone()), fitted(0, 1, Alone())
+    for rank in range(2):
+        assert pickle.loads((tmp_path / f"{rank}.pickle").read_bytes()) == expected
+    assert done.stdout.count("train: within") == done.stdout.count("fit: within") == 1
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    assert isinstance(distributed.process_group(), Alone)
+
+
+def test_torchrun_has_a_time_limit_for_meeting(monkeypatch):
+    settings = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(GroupError, match="process 1 of 2 did not meet the others within 1 s"):
+        distributed.process_group(to_meet=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"skip": True}, "skip=True is not supported with rows in several processes"),
+        ({"alpha_scale": "relative"}, "use alpha_scale='absolute'"),
+    ],
+)
+def test_parameters_that_are_not_supported(options, message):
+    with pytest.raises(ValueError, match=message):
+        distributed.fit(ConvexReLURegressor(**options), X, Y)
