@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
+from convexrelu.chunked.exact_sums import exact_totals
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.sources import Pieces
@@ -105,9 +106,9 @@ def _of_classes(
 ) -> tuple[Array, str | Loss, Array]:
     """Targets, loss, and weights with those of classes; as of a classifier on all rows."""
     index = np.searchsorted(classes, y)
-    totals = np.sum(
-        group.gather(np.bincount(index, weights, minlength=len(classes)).astype(np.float64)), axis=0
-    )
+    # Exact: their last bits do not depend on the number of processes either.
+    shards = group.gather_objects(exact_totals(index, weights, len(classes)))
+    totals = np.array([float(sum(parts)) for parts in zip(*shards, strict=True)])
     factors = class_weights(estimator.class_weight, classes, np.arange(len(classes)), totals)
     loss = estimator.loss_for(classes)
     return estimator.targets_of(index, loss), loss, weights * factors[index]

@@ -30,6 +30,7 @@ X = RANDOM.standard_normal((N, 3))
 Y = np.abs(X[:, 0]) - 0.5 * X[:, 1] + 0.1 * RANDOM.standard_normal(N)
 LABELS = np.array(["low", "mid", "top"])[np.digitize(Y, [0.0, 0.8])]
 ORDER = np.argsort(LABELS == "low", kind="stable")  # the last rows have one label only
+WEIGHTS = RANDOM.uniform(0.5, 2.0, N)
 ALPHA = 0.02
 
 
@@ -119,7 +120,7 @@ def fitted(rank, size, group, fault=None):
     labels = LABELS[own] if fault != "other labels" else np.arange(len(own)) % 2
     options = {"alpha": ALPHA, "tol": 0.05, "random_state": 0}
     classifier = ConvexReLUClassifier(class_weight="balanced", **options)
-    distributed.fit(classifier, X[own], labels, group=group)
+    distributed.fit(classifier, X[own], labels, WEIGHTS[own], group=group)
     if fault in STRIKES:
         Victim(*STRIKES[fault])
     regressor = ConvexReLURegressor(**options)

@@ -1,0 +1,65 @@
+"""Predictions of a fitted estimator as dask collections, computed where the rows are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import DTypeLike, NDArray
+from sklearn.utils.validation import _check_feature_names, _check_n_features
+
+from convexrelu.dask.partitions import checked_collection
+from convexrelu.estimators.base import NetworkEstimator
+
+__all__ = ["lazily"]
+
+
+def lazily(
+    model: NetworkEstimator, method: str, X: Any, width: int | None, dtype: DTypeLike
+) -> Any:
+    """What a method of the model returns for the rows of a dask array or dataframe.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted, without a client.
+    method : str
+    X : dask array or dataframe
+    width : int or None
+        Columns of the result; None if it has one dimension.
+    dtype : dtype
+        Of the result.
+
+    Returns
+    -------
+    dask array
+    """
+    X = checked_collection("X", X)
+    if X.ndim != 2:
+        raise ValueError(f"X has {X.ndim} dimension, expected two")
+    rows = X if hasattr(X, "chunks") else X._meta
+    _check_feature_names(model, rows, reset=False)
+    _check_n_features(model, rows, reset=False)
+    options: dict[str, Any] = {"model": model, "method": method, "width": width, "kind": dtype}
+    if hasattr(X, "chunks"):
+        meta = np.empty((0,) if width is None else (0, 0), dtype=dtype)
+        shape = {"drop_axis": 1} if width is None else {"chunks": (X.chunks[0], (width,))}
+        return X.map_blocks(_predicted, **options, meta=meta, **shape)
+    frame = _predicted_frame(rows, **options)
+    return X.map_partitions(_predicted_frame, **options, meta=frame).values
+
+
+def _predicted(
+    X: Any, model: NetworkEstimator, method: str, width: int | None, kind: DTypeLike
+) -> NDArray[Any]:
+    """Predictions for one block, which may be empty."""
+    if len(X) == 0:
+        return np.empty((0,) if width is None else (0, width), dtype=kind)
+    return getattr(model, method)(X)
+
+
+def _predicted_frame(X: pd.DataFrame, width: int | None, **options: Any) -> Any:
+    """Predictions for one partition, with its index."""
+    found = _predicted(X, width=width, **options)
+    return pd.Series(found, X.index) if width is None else pd.DataFrame(found, X.index)

@@ -1,0 +1,21 @@
+"""A cluster that the tests of a file share, and what happens on its workers."""
+
+from __future__ import annotations
+
+import numpy as np
+from distributed import Client, LocalCluster
+
+RANDOM = np.random.RandomState(5)
+N = 300
+X = RANDOM.standard_normal((N, 3))
+Y = np.abs(X[:, 0]) - 0.5 * X[:, 1] + 0.1 * RANDOM.standard_normal(N)
+LABELS = np.array(["low", "mid", "top"])[np.digitize(Y, [0.0, 0.8])]
+WEIGHTS = RANDOM.uniform(0.5, 2.0, N)
+OPTIONS = {"alpha": 0.02, "tol": 0.05, "random_state": 0}
+
+
+def client_of(processes=True):
+    cluster = LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=processes, dashboard_address=":0"
+    )
+    return Client(cluster, set_as_default=False), cluster
