@@ -66,8 +66,10 @@ def fit_on_workers(
     try:
         _wait(client, tasks, [share.worker for share in shares])
         return client.gather(tasks[0])
-    except (distributed.client.FutureCancelledError, distributed.CancelledError) as error:
-        raise _closed(client) from error
+    except Exception as error:
+        if client.status == "running" or isinstance(error, GroupError):
+            raise
+        raise _closed(client) from error  # calls of a closed client fail in many ways
     finally:
         if client.status == "running":
             client.cancel(tasks, force=True)

@@ -55,6 +55,10 @@ def interrupted():
     signal.raise_signal(signal.SIGINT)
 
 
+def failed():
+    raise ZeroDivisionError("by a test")
+
+
 def without_memory():
     raise MemoryError("no memory is left")
 
@@ -66,6 +70,7 @@ STRIKES = {
     "killed in pricing": (Search, "_gradients", killed),
     "killed in descent": (_Training, "_descend_from", killed),
     "killed in the verdict": (_Training, "_reason_to_stop", killed),
+    "fails in pricing": (Search, "_gradients", failed),
     "interrupted": (Search, "_gradients", interrupted),
     "interrupted early": (_Training, "_first_networks", interrupted),
     "without memory": (ProcessGroup, "_all", without_memory),

@@ -1,9 +1,11 @@
-"""A cluster that the tests of a file share, and what happens on its workers."""
+"""A small cluster, its data, and faults that strike its workers."""
 
 from __future__ import annotations
 
 import numpy as np
 from distributed import Client, LocalCluster
+
+from tests.chunked.processes import STRIKES
 
 RANDOM = np.random.RandomState(5)
 N = 300
@@ -14,8 +16,23 @@ WEIGHTS = RANDOM.uniform(0.5, 2.0, N)
 OPTIONS = {"alpha": 0.02, "tol": 0.05, "random_state": 0}
 
 
-def client_of(processes=True):
+def client_of(processes=True, threads_per_worker=2):
     cluster = LocalCluster(
-        n_workers=2, threads_per_worker=2, processes=processes, dashboard_address=":0"
+        n_workers=2,
+        threads_per_worker=threads_per_worker,
+        processes=processes,
+        dashboard_address=":0",
     )
     return Client(cluster, set_as_default=False), cluster
+
+
+def strike_once(fault):
+    """Prepare a fault in this process, for the next training only."""
+    owner, name, strike = STRIKES[fault]
+    original = getattr(owner, name)
+
+    def struck(*args, **kwargs):
+        setattr(owner, name, original)
+        strike()
+
+    setattr(owner, name, struck)

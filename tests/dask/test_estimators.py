@@ -14,18 +14,10 @@ from convexrelu import ConvexReLUClassifier, ConvexReLURegressor, distributed
 from convexrelu.chunked import Alone
 from convexrelu.dask import DaskConvexReLUClassifier, DaskConvexReLURegressor
 from convexrelu.losses import Hinge
-from tests.dask.cluster import LABELS, OPTIONS, WEIGHTS, N, X, Y, client_of
+from tests.dask.cluster import LABELS, OPTIONS, WEIGHTS, N, X, Y
 
 NAMES = ["a", "b", "c"]
 FRAME = pd.DataFrame(X, columns=NAMES)
-
-
-@pytest.fixture(scope="module")
-def client():
-    client, cluster = client_of()
-    yield client
-    client.close()
-    cluster.close()
 
 
 @pytest.fixture(scope="module")
