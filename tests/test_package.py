@@ -29,7 +29,7 @@ def python(*arguments, **options):
 def test_importing_is_cheap():
     code = (
         "import sys, convexrelu; "
-        "print(sorted({'torch', 'cvxpy', 'sklearn', 'scipy', 'matplotlib'} & sys.modules.keys()))"
+        "print(sorted({'torch', 'cvxpy', 'sklearn', 'scipy', 'matplotlib', 'dask'} & sys.modules.keys()))"
     )
     done = python("-c", code)
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("[]", "", 0)

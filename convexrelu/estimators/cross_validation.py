@@ -29,6 +29,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from convexrelu._utils.arguments import float_array
+from convexrelu._utils.deadlines import Deadline
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_in_closed_form
@@ -255,7 +256,7 @@ class CrossValidated(NetworkEstimator):
         score_params: dict[str, Any],
         deadline: float,
     ) -> list[FoldScores]:
-        """Train and score some penalties in all folds."""
+        """Train and score some penalties in all folds, wherever joblib's backend has them run."""
         job = delayed(train_and_score)
         alphas = self.alphas_[block]
         before = float(self.alphas_[block.start - 1]) if block.start else math.inf
@@ -263,7 +264,7 @@ class CrossValidated(NetworkEstimator):
             # A network of a fold is judged by its score, whatever its solver says.
             warnings.simplefilter("ignore", SolverWarning)
             return Parallel(n_jobs=self.n_jobs)(
-                job(self, data, fold, alphas, start, before, score_params, deadline)
+                job(self, *data, fold, alphas, start, before, score_params, Deadline(deadline))
                 for fold, start in zip(folds, starts, strict=True)
             )
 

@@ -94,7 +94,9 @@ def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool
 
 def train_and_score(
     model: CrossValidated,
-    data: tuple[Array, Array, Array | None],
+    X: Array,
+    y: Array,
+    weights: Array | None,
     fold: Fold,
     alphas: Array,
     start: Start,
@@ -109,7 +111,6 @@ def train_and_score(
     KeyboardInterrupt
         If interrupted.
     """
-    X, y, weights = data
     within, without, seed = fold
     problem = model._problem(X[within], y[within], _part(weights, within), 1.0)
     try:

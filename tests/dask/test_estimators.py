@@ -1,6 +1,8 @@
 """Estimators on a cluster of Dask."""
 
+import importlib
 import pickle
+import sys
 
 import dask.array as da
 import dask.dataframe as dd
@@ -140,6 +142,13 @@ def test_clones_and_pickles(client, classifier):
 def test_only_losses_with_probabilities_offer_them():
     assert hasattr(DaskConvexReLUClassifier(), "predict_proba")
     assert not hasattr(DaskConvexReLUClassifier(loss=Hinge()), "predict_proba")
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "convexrelu.dask")
+    with pytest.raises(ImportError, match=r"pip install convexrelu\[dask\]"):
+        importlib.import_module("convexrelu.dask")
 
 
 def test_unfitted_estimators_say_so(arrays):
