@@ -1,6 +1,6 @@
 """Fit on a cluster of Dask: here one of two local processes, in earnest ``Client("tcp://scheduler:8786")``.
 
-    python examples/dask_fit.py
+python examples/dask_fit.py
 """
 
 import dask.array as da

@@ -15,22 +15,33 @@ from tests.chunked.processes import X, Y, fitted, trained
 ROOT = Path(__file__).parent.parent
 
 
-def test_torchrun_gives_every_process_what_one_finds(tmp_path):
-    script = [str(ROOT / "tests" / "torchrun_script.py"), str(tmp_path)]
-    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [sys.executable, *run, *script],
+def python(*arguments):
+    # It takes seconds. Ten minutes are for a machine that is busy; what hangs, hangs longer.
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=600,
     )
+
+
+def test_torchrun_gives_every_process_what_one_finds(tmp_path):
+    script = [str(ROOT / "tests" / "torchrun_script.py"), str(tmp_path)]
+    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = python(*run, *script)
     assert done.returncode == 0, done.stderr
     expected = trained(0, 1, Alone()), fitted(0, 1, Alone())
     for rank in range(2):
         assert pickle.loads((tmp_path / f"{rank}.pickle").read_bytes()) == expected
     assert done.stdout.count("train: within") == done.stdout.count("fit: within") == 1
+
+
+def test_the_example_for_dask_runs():
+    done = python(str(ROOT / "examples" / "dask_fit.py"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("fit: within")
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch):

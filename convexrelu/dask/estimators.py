@@ -197,7 +197,7 @@ class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
 
     Parameters
     ----------
-    alpha, ... :
+    *args, **parameters
         Those of :class:`~convexrelu.ConvexReLURegressor`. Parameters that choose patterns, solvers and oracles are at
         their defaults, and there are no skip connections.
     client : distributed.Client, optional
@@ -247,7 +247,7 @@ class DaskConvexReLUClassifier(DaskEstimator, ConvexReLUClassifier):
 
     Parameters
     ----------
-    alpha, ... :
+    *args, **parameters
         Those of :class:`~convexrelu.ConvexReLUClassifier`. Parameters that choose patterns, solvers and oracles are
         at their defaults, and there are no skip connections.
     client : distributed.Client, optional
