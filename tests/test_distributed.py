@@ -27,6 +27,7 @@ def python(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_torchrun_gives_every_process_what_one_finds(tmp_path):
     script = [str(ROOT / "tests" / "torchrun_script.py"), str(tmp_path)]
     run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -38,6 +39,7 @@ def test_torchrun_gives_every_process_what_one_finds(tmp_path):
     assert done.stdout.count("train: within") == done.stdout.count("fit: within") == 1
 
 
+@pytest.mark.slow
 def test_the_example_for_dask_runs():
     done = python(str(ROOT / "examples" / "dask_fit.py"))
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class ProcessGroup(Group):
         host: str = "localhost",
         timeout: float = 1800.0,
         to_meet: float = 60.0,
-    ) -> ProcessGroup:
+    ) -> Self:
         """A group of its own, without the default group of torch.
 
         Process 0 listens at a port that the system chooses.

@@ -151,9 +151,15 @@ def _fit_task(
 
 
 def _group_of(member: Member) -> Group:
-    """The tasks as a group; the address of process 0 travels by a variable of the scheduler."""
-    if member.size == 1:
-        return Alone()
+    """The tasks as a group."""
+    worker = distributed.get_worker()
+    group = SingleTask() if member.size == 1 else _connected(member, worker)
+    group.is_wanted = _watch(worker, thread_state.key)
+    return group
+
+
+def _connected(member: Member, worker: distributed.Worker) -> Tasks:
+    """Several tasks; the address of process 0 travels by a variable of the scheduler."""
     variable = distributed.Variable(member.meeting)
 
     def announce(address: tuple[str, int] | None) -> tuple[str, int]:
@@ -162,23 +168,17 @@ def _group_of(member: Member) -> Group:
         variable.set(address)
         return address
 
-    worker = distributed.get_worker()
     host = get_address_host(worker.address)
     try:
-        group = WorkersGroup.connected(
-            member.rank, member.size, announce, host=host, to_meet=_TO_MEET
-        )
+        return Tasks.connected(member.rank, member.size, announce, host=host, to_meet=_TO_MEET)
     except TimeoutError as error:
         raise GroupError(
             f"process 0 did not come within {_TO_MEET:g} s: is its worker busy?"
         ) from error
-    assert isinstance(group, WorkersGroup)
-    group.is_wanted = _watch(worker, thread_state.key)
-    return group
 
 
-class WorkersGroup(ProcessGroup):
-    """A group of tasks, which ends when the client has gone or has cancelled them."""
+class Watched(Group):
+    """A group that ends when the client has gone, or has cancelled its tasks."""
 
     is_wanted: Callable[[], bool]
     _looked: float = 0.0
@@ -190,7 +190,15 @@ class WorkersGroup(ProcessGroup):
             self._looked = now
             if not self.is_wanted():
                 raise RuntimeError("the client was closed, or has cancelled the fit")
-        return super().exchange(message)
+        return super().exchange(message)  # type: ignore[safe-super]  # of the other base
+
+
+class Tasks(Watched, ProcessGroup):
+    """Several tasks."""
+
+
+class SingleTask(Watched, Alone):
+    """One task, which has all rows."""
 
 
 def _watch(worker: distributed.Worker, key: str) -> Callable[[], bool]:

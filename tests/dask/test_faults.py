@@ -76,12 +76,13 @@ def test_a_failing_task_is_named(client):
     wait_until_free(client)
 
 
-def test_a_closed_client_ends_the_fit_and_its_tasks(client):
+@pytest.mark.parametrize("n_parts", [1, 2])
+def test_a_closed_client_ends_the_fit_and_its_tasks(client, n_parts):
     other = Client(client.scheduler.address, set_as_default=False)
     with ThreadPoolExecutor(1) as pool:
-        fit = pool.submit(model(other, **ENDLESS).fit, *data())
+        fit = pool.submit(model(other, **ENDLESS).fit, *data(n_parts))
         end = time.monotonic() + LONGEST
-        while not all(client.run(count_fits).values()) and time.monotonic() < end:
+        while sum(client.run(count_fits).values()) < n_parts and time.monotonic() < end:
             time.sleep(0.1)
         other.close()
         with pytest.raises(GroupError, match="the client of the fit was closed"):
