@@ -1,6 +1,9 @@
-"""Train on a cluster of Spark: its ``TorchDistributor`` makes the processes. Not tested here; needs ``pyspark``.
+"""Train on a cluster of Spark: its ``TorchDistributor`` makes the processes.
 
-python examples/spark_train.py
+    pip install pyspark
+    python examples/spark_train.py
+
+Not among the tests. It ran with Spark 4.3.
 """
 
 import os
@@ -28,7 +31,9 @@ def main():
     import tempfile
 
     from pyspark.ml.torch.distributor import TorchDistributor
+    from pyspark.sql import SparkSession
 
+    session = SparkSession.builder.getOrCreate()
     random = np.random.RandomState(0)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(4):
@@ -37,6 +42,7 @@ def main():
         distributor = TorchDistributor(num_processes=2, local_mode=True, use_gpu=False)
         parameters = {"alpha": 0.02, "tol": 0.02, "random_state": 0}
         model = distributor.run(train_on_worker, folder, parameters)
+    session.stop()
     print(model.certificate_)
 
 
