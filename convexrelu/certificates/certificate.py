@@ -32,16 +32,17 @@ class Certificate:
     lower_bound : float
         Lower bound on the optimum if `is_proof`, an estimate of one otherwise.
     scope : str
-        ``"global"``: the optimum over all networks; ``"program"``: over networks with the
-        program's patterns.
+        ``"global"``: the optimum over all networks; ``"program"``: over networks with the program's patterns;
+        ``"monotone"``, ``"positive"`` and ``"monotone_positive"``: over networks whose neurons keep the signs of
+        `monotonic_cst`, that have positive outer weights, or both.
     method : str
         Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"semidefinite"``,
         ``"relaxation"``, ``"whitened"``, ``"spike_free"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a program.
     is_proof : bool
         Whether `lower_bound` is proved. False for a bound from a search.
     proved_lower_bound : float
-        Proved lower bound on the global optimum, even where `lower_bound` is an estimate; often
-        loose, 0 if unknown.
+        Proved lower bound on the global optimum, or on that of a monotone or positive class, even where `lower_bound`
+        is an estimate; often loose, 0 if unknown.
     n_starts : int
         Independent random starts of the search behind the bound, 0 without a search.
     violation : float
@@ -84,11 +85,11 @@ class Certificate:
         return _relative(self.objective - self.proved_lower_bound, self.objective)
 
     def strengthened(self, proved: float) -> Self:
-        """The same with another proved bound on the global optimum, if that is larger."""
+        """The same with another proved bound on the optimum over all networks, or over the class, if that is larger."""
         if proved <= self.proved_lower_bound:
             return self
         lower = self.lower_bound
-        if self.is_proof and self.scope == "global":
+        if self.is_proof and self.scope != "program":
             lower = max(lower, proved)
         return replace(self, lower_bound=lower, proved_lower_bound=proved)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
 
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
@@ -16,12 +19,87 @@ from convexrelu.problem.dual import lower_bound
 from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = [
+    "Pricing",
     "certificate_in_closed_form",
     "certificate_of",
     "no_finer",
     "price",
     "price_and_certify",
 ]
+
+
+class Pricing:
+    """How the dual points of a problem are priced and certified: over all networks here, over a class in subclasses.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        Without samples of weight zero.
+    """
+
+    def __init__(self, problem: TrainingProblem) -> None:
+        self.problem = problem
+
+    def relaxation(self, v: Array, *, deadline: float = math.inf) -> OracleReport:
+        """The closed-form bound on ``M(v)``; the last answer is remembered."""
+        return self._relaxation(v, deadline=deadline)
+
+    @cached_property
+    def _relaxation(self) -> Oracle:
+        return relaxation_for(self.problem)
+
+    def largest(
+        self, v: Array, network: TwoLayerNetwork, found: OracleReport | None = None
+    ) -> float:
+        """A value that ``M(v)`` reaches: the largest at the neurons of a network, and at the witnesses of a report."""
+        problem = self.problem
+        directions = problem.directions(network.prune())
+        if found is not None:
+            directions = np.vstack([directions, found.directions[found.values > 0]])
+        return largest_value(problem.design, v, directions, problem.slope)
+
+    def certificate(
+        self, objective: float, v: Array, report: OracleReport, *, deadline: float = math.inf
+    ) -> Certificate:
+        """See :func:`certificate_of`."""
+        problem = self.problem
+        bound = lower_bound(problem, v, report.bound)
+        violation = max(float(report.bound) / problem.alpha - 1.0, 0.0)
+        if report.is_proof:
+            proved = bound if report.scope != "program" else 0.0
+            return Certificate(
+                objective, bound, report.scope, report.method, True, proved, 0, violation
+            )
+        relaxed = self.relaxation(v, deadline=deadline)
+        closed = lower_bound(problem, v, relaxed.bound)
+        if closed >= bound - 1e-9 * abs(bound):
+            return Certificate(
+                objective, closed, relaxed.scope, relaxed.method, True, closed, 0, violation
+            )
+        proved = max(closed, lower_bound(problem, v, report.proved_bound))
+        return Certificate(
+            objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
+        )
+
+    def report(
+        self,
+        network: TwoLayerNetwork,
+        oracle: Oracle,
+        v: Array,
+        *,
+        level: float = 0.0,
+        deadline: float = math.inf,
+    ) -> OracleReport:
+        """See :func:`price`."""
+        report = oracle(v, level=level, deadline=deadline)
+        if report.is_proof:
+            return report
+        if not report.finished:
+            return replace(self.relaxation(v, deadline=deadline), finished=False)
+        reached = self.largest(v, network)
+        if self.problem.free_bias:
+            reached *= free_bias_factor(self.problem.design)
+        return replace(report, bound=max(report.bound, reached))
 
 
 def certificate_of(
@@ -52,21 +130,7 @@ def certificate_of(
     A search's report is combined with the closed-form relaxation: where that gives the same
     bound, the result is a proof after all (the zero network at large `alpha`).
     """
-    bound = lower_bound(problem, v, report.bound)
-    violation = max(float(report.bound) / problem.alpha - 1.0, 0.0)
-    if report.is_proof:
-        proved = bound if report.scope == "global" else 0.0
-        return Certificate(
-            objective, bound, report.scope, report.method, True, proved, 0, violation
-        )
-    relaxed = relaxation_for(problem)(v, deadline=deadline)
-    closed = lower_bound(problem, v, relaxed.bound)
-    if closed >= bound - 1e-9 * abs(bound):
-        return Certificate(objective, closed, "global", relaxed.method, True, closed, 0, violation)
-    proved = max(closed, lower_bound(problem, v, report.proved_bound))
-    return Certificate(
-        objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
-    )
+    return Pricing(problem).certificate(objective, v, report, deadline=deadline)
 
 
 def certificate_in_closed_form(
@@ -102,7 +166,6 @@ def price(
     *,
     level: float = 0.0,
     deadline: float = math.inf,
-    relaxation: Oracle | None = None,
 ) -> OracleReport:
     """Price a dual point with an oracle, for the certificate of a network.
 
@@ -119,20 +182,8 @@ def price(
     v : array of shape (n,)
     level, deadline : float
         As for :class:`~convexrelu.oracles.Oracle`.
-    relaxation : Oracle, optional
-        That of the problem, if there is one already: it remembers its last answer.
     """
-    report = oracle(v, level=level, deadline=deadline)
-    if report.is_proof:
-        return report
-    if not report.finished:
-        relaxation = relaxation_for(problem) if relaxation is None else relaxation
-        return replace(relaxation(v, deadline=deadline), finished=False)
-    own = problem.directions(network.prune())
-    reached = largest_value(problem.design, v, own, problem.slope)
-    if problem.free_bias:
-        reached *= free_bias_factor(problem.design)
-    return replace(report, bound=max(report.bound, reached))
+    return Pricing(problem).report(network, oracle, v, level=level, deadline=deadline)
 
 
 def price_and_certify(

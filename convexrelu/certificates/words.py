@@ -13,6 +13,14 @@ SMALL_GAP, LARGE_GAP = 1e-2, 1e-1
 # Rounding in the conversion to percent, which is no reason to round up to the next digit.
 _SLACK = 1e-6
 
+# What a certificate of a scope other than "global" compares with.
+_COMPETITORS = {
+    "program": "the program's patterns",
+    "monotone": "networks whose neurons are monotone as asked",
+    "positive": "networks with positive outer weights",
+    "monotone_positive": "networks whose neurons are monotone as asked, with positive outer weights",
+}
+
 
 class Evidence(Protocol):
     """The attributes of a :class:`~convexrelu.Certificate` that its words depend on."""
@@ -109,7 +117,7 @@ def headline(certificate: Evidence) -> str:
     else:
         text = f"within about {percent(gap)}"
     if certificate.scope != "global" and not is_claim(certificate):
-        text += ", among the program's patterns only"
+        text += f", among {_COMPETITORS[certificate.scope]} only"
     return f"{text} ({evidence})"
 
 
@@ -129,7 +137,7 @@ def details(certificate: Evidence) -> str:
 def _competitors(certificate: Evidence) -> str:
     if certificate.scope == "global":
         return "global optimum"
-    return "optimum over the program's patterns only"
+    return f"optimum over {_COMPETITORS[certificate.scope]} only"
 
 
 def _evidence(certificate: Evidence) -> str:

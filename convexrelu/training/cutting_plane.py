@@ -21,7 +21,7 @@ import numpy as np
 from convexrelu._utils.deadlines import latest_start, product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.certificates.pricing import price
+from convexrelu.certificates.pricing import Pricing
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
@@ -107,6 +107,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     settles : bool
         Whether to end when a round lowers the objective by less than a hundredth, without pricing its network; with
         more than 5000 samples, when the first network of `descend` has been priced.
+    pricing : Pricing, optional
+        That of a class of networks.
     tol, max_iter, time_limit, started, progress
         As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
     """
@@ -118,6 +120,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     warm_up_solver: ProgramSolver | None = None
     fixed_patterns: bool = False
     settles: bool = False
+    pricing: Pricing | None = None
 
     _TIME_FOR_ROUNDS: ClassVar[float] = 0.9  # the rest is for the final certificate
 
@@ -148,7 +151,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._outputs = self.problem.no_outputs()  # a constant's dual point is that of any other
         self._objective = self.problem.objective(self._best)
         self._v = self.problem.dual_point(self._outputs)
-        self._dual = DualState(self.problem, self._deadline(1.0), _CLAIMED_SHARE * self.tol)
+        self.pricing = self.pricing or Pricing(self.problem)
+        resolution = _CLAIMED_SHARE * self.tol
+        self._dual = DualState(self.problem, self._deadline(1.0), resolution, self.pricing)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
         self._begin_with_all(self._starts())
@@ -261,15 +266,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         if verified and not sharply:
             wanted = self._objective * (1 - _SHARE_OF_TOL * self.tol)
             level = level_for(problem, v, wanted)
-        report = price(
-            problem,
-            self._best,
-            oracle,
-            v,
-            level=level,
-            deadline=self._deadline(1.0 if sharply else None),
-            relaxation=self._dual.relaxation,
-        )
+        assert self.pricing is not None
+        deadline = self._deadline(1.0 if sharply else None)
+        report = self.pricing.report(self._best, oracle, v, level=level, deadline=deadline)
         if report.finished or self._dual.best is None:
             self._dual.consider(DualPoint(problem, v, report, verified), self._best)
         return self._new_cuts(report)

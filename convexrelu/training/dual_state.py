@@ -6,15 +6,11 @@ import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import numpy as np
-
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.certificates.pricing import certificate_of, no_finer
+from convexrelu.certificates.pricing import Pricing, no_finer
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.oracles import Oracle, OracleReport
-from convexrelu.oracles.base import largest_value
-from convexrelu.oracles.for_problem import relaxation_for
+from convexrelu.oracles import OracleReport
 from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["DualPoint", "DualState"]
@@ -29,11 +25,13 @@ class DualPoint:
     report: OracleReport
     verified: bool
     deadline: float = math.inf
+    pricing: Pricing | None = None
 
     @cached_property
     def bounds(self) -> Certificate:
         """Certificate that only lacks an objective: every lower bound that follows from the point."""
-        return certificate_of(self.problem, 0.0, self.v, self.report, deadline=self.deadline)
+        pricing = self.pricing or Pricing(self.problem)
+        return pricing.certificate(0.0, self.v, self.report, deadline=self.deadline)
 
     def at_least(self, value: float) -> DualPoint:
         """The same, given that ``M(v)`` is at least this; a proof has already taken that into account."""
@@ -71,39 +69,38 @@ class DualState:
         Value of :func:`time.perf_counter` at which closed-form bounds should end.
     resolution : float
         Relative gap below which estimates claim nothing: searches are as deep as that needs, no deeper.
+    pricing : Pricing, optional
+        That of a class of networks.
     """
 
     problem: TrainingProblem
     deadline: float = math.inf
     resolution: float = 0.0
+    pricing: Pricing | None = None
     best: DualPoint | None = field(default=None, init=False)
-    relaxation: Oracle = field(init=False)
     _proof: Certificate | None = field(default=None, init=False)
     _proved: float = field(default=0.0, init=False)
 
-    def __post_init__(self) -> None:
-        self.relaxation = relaxation_for(self.problem)
+    @cached_property
+    def _pricing(self) -> Pricing:
+        return self.pricing or Pricing(self.problem)
 
     def begin(self, objective: float, v: Array) -> Certificate:
         """Certificate of an objective with the closed-form bound, before any pricing."""
-        problem = self.problem
-        report = self.relaxation(v, deadline=self.deadline)
-        self._proof = certificate_of(problem, objective, v, report)
+        report = self._pricing.relaxation(v, deadline=self.deadline)
+        self._proof = self._pricing.certificate(objective, v, report)
         self._proved = self._proof.proved_lower_bound
         return self._proof
 
     def consider(self, found: DualPoint, network: TwoLayerNetwork) -> None:
         """Keep the better dual point. New witnesses also tighten the bound at the old point."""
-        best, found = self.best, replace(found, deadline=self.deadline)
+        best, found = self.best, replace(found, deadline=self.deadline, pricing=self._pricing)
         if best is None:
             self.best = found
         elif best.v is found.v:
             self.best = found.after(best)
         else:
-            problem = self.problem
-            own = problem.directions(network.prune())
-            against = np.vstack([own, found.report.directions[found.report.values > 0]])
-            best = best.at_least(largest_value(problem.design, best.v, against, problem.slope))
+            best = best.at_least(self._pricing.largest(best.v, network, found.report))
             self.best = max((found, best), key=lambda point: point.bounds.lower_bound)
 
     def certify(self, objective: float) -> Certificate:

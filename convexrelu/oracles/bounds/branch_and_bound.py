@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import Oracle, OracleReport, strongest_first
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
-from convexrelu.oracles.bounds.tree import Goal, Tree, rounding_of
+from convexrelu.oracles.bounds.tree import Goal, Tree, grow_all, rounding_of
 from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.patterns.activation import first_of_each
 from convexrelu.patterns.enumerate import RowSpace
@@ -21,7 +20,6 @@ __all__ = ["BranchAndBoundOracle"]
 _TINY = float(np.finfo(np.float64).tiny)
 
 _N_WITNESSES = 64  # as for sweeps
-_TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
 
 
 class BranchAndBoundOracle:
@@ -103,17 +101,7 @@ class BranchAndBoundOracle:
             Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v))
             for sign in (1.0, -1.0)
         ]
-        left, undecided = self.max_work, math.isfinite(self.max_work)
-        while not goal.refuted and left > 0 and time.perf_counter() < deadline:
-            tree = max(trees, key=lambda tree: tree.bound)
-            if tree.bound <= goal.target or not tree.can_improve:
-                break
-            left -= tree.grow(_TRIAL * left if undecided else left)
-            if undecided and left < (1 - _TRIAL) * self.max_work:
-                undecided = False
-                n_boxes = sum(tree.predicted_boxes() for tree in trees)
-                if n_boxes * tree.work > left * tree.n_boxes:  # most predictions are too low
-                    break
+        grow_all(trees, goal, self.max_work, deadline)
         return self._report(v, found, trees)
 
     def _report(self, v: Array, found: OracleReport, trees: list[Tree]) -> OracleReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 from scipy.linalg import eigvalsh
@@ -103,13 +104,19 @@ class RelaxationOracle:
     def _one_output(self, v: Array, deadline: float) -> float:
         return max(self.one_sign(v, deadline), self.one_sign(-v, deadline))
 
-    def one_sign(self, v: Array, deadline: float = math.inf) -> float:
-        """Bound ``max_{‖u‖ ≤ 1} vᵀ φ(X̃u)``, without the absolute value."""
+    def one_sign(
+        self, v: Array, deadline: float = math.inf, project: Callable[[Array], Array] | None = None
+    ) -> float:
+        """Bound ``max_{‖u‖ ≤ 1} vᵀ φ(X̃u)``, without the absolute value; where `u` is in a cone, with its projection.
+
+        Over a cone, ``½ (1 + slope) ‖X̃ᵀv‖`` in the third bound becomes the length of the projection of ``X̃ᵀv`` on it.
+        """
         positive = np.maximum(v, 0.0)
         counted = positive + max(self.slope, 0.0) * np.maximum(-v, 0.0)
         spectral = self._spectral(positive, deadline)
         whole = spectral if self.slope <= 0 else self._spectral(counted, deadline)
-        halved = self._halved(norms(v @ self.design), spectral)
+        linear = v @ self.design
+        halved = self._halved(norms(project(linear) if project else linear), spectral)
         separate = float(counted @ self._norms)
         return float(min(separate, whole, halved)) + self._rounding(v)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,14 @@ from convexrelu.oracles.bounds.compiled import CompiledBound, corner_bound
 from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
 from convexrelu.oracles.bounds.dives import predicted_boxes
 
-__all__ = ["Goal", "Tree", "rounding_of"]
+__all__ = ["Goal", "Tree", "grow_all", "rounding_of"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _AT_ONCE = 16  # boxes that one turn explores
 # Work of one turn: about 0.2 s on one core, so that deadlines are kept.
 _TURN_COMPILED, _TURN_NUMPY = 2e8, 4e7
 _MAX_BYTES = 2**31  # memory limit of open boxes
+_TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
 
 
 @dataclass
@@ -115,6 +117,24 @@ class Tree:
 
     def _unscaled(self, value: float) -> float:
         return _shifted(value, self._unit)
+
+
+def grow_all(trees: list[Tree], goal: Goal, max_work: float, deadline: float) -> None:
+    """Grow the tree with the largest bound until the goal is reached or refuted, or work or time is spent.
+
+    Where random dives predict that the work does not suffice, this ends after a twentieth of it.
+    """
+    left, undecided = max_work, math.isfinite(max_work)
+    while not goal.refuted and left > 0 and time.perf_counter() < deadline:
+        tree = max(trees, key=lambda tree: tree.bound)
+        if tree.bound <= goal.target or not tree.can_improve:
+            break
+        left -= tree.grow(_TRIAL * left if undecided else left)
+        if undecided and left < (1 - _TRIAL) * max_work:
+            undecided = False
+            n_boxes = sum(tree.predicted_boxes() for tree in trees)
+            if n_boxes * tree.work > left * tree.n_boxes:  # most predictions are too low
+                break
 
 
 def rounding_of(shape: tuple[int, ...]) -> float:

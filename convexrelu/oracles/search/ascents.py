@@ -26,6 +26,7 @@ def ascend(
     starts: Tensor,
     step_sizes: Sequence[float],
     deadline: float = math.inf,
+    limits: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Conditional gradient steps ``u ← normalise((1 − η) u + η g/‖g‖)`` with ``g = σ X̃ᵀD(u)v``.
 
@@ -41,6 +42,9 @@ def ascend(
         ``η`` of each step.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
+    limits : tensor of shape (d̃,), optional
+        Restricts the ball to the cone of ``limits_k u_k ≥ 0``, where steps lead towards the projection of ``g``; the
+        starts are in it.
 
     Returns
     -------
@@ -57,6 +61,8 @@ def ascend(
         best.update(u, gradient)
         if time.perf_counter() > deadline:
             break
+        if limits is not None:
+            gradient = torch.where(limits * gradient < 0, 0.0, gradient)
         u = unit((1 - step) * u + step * unit(gradient))
     return best.directions, best.values
 

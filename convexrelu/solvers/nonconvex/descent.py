@@ -29,7 +29,7 @@ from convexrelu.solvers.nonconvex.interrupted import Reached, handing_over
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
-__all__ = ["FEW_SAMPLES", "continued", "descend", "descents", "polish"]
+__all__ = ["FEW_SAMPLES", "begun", "continued", "descend", "descents", "polish"]
 
 Stages = tuple[tuple[float, int, float], ...]
 
@@ -108,8 +108,7 @@ def descents(
     objective = RoundedObjective(problem)
     z = objective.random_point(random)
     if problem.n_samples <= FEW_SAMPLES:
-        z = _descended(objective, z, _stages_for(problem), deadline)
-        yield with_best_intercept(problem, objective.network(z))
+        yield with_best_intercept(problem, begun(objective, z, deadline))
         return
     z = minibatch_descent(objective, z, random, deadline)
     network = with_best_intercept(problem, objective.network(z))
@@ -157,6 +156,11 @@ def polish(
     start = with_best_intercept(problem, problem.balanced(network))
     found = with_best_intercept(problem, continued(objective, start, deadline, drop=drop))
     return min(found, start, key=problem.objective)
+
+
+def begun(objective: RoundedObjective, z: Array, deadline: float = math.inf) -> TwoLayerNetwork:
+    """The end of descent from a random point, with less and less smoothing."""
+    return objective.network(_descended(objective, z, _stages_for(objective.problem), deadline))
 
 
 def continued(
@@ -210,6 +214,7 @@ def _minimised(
             args=(width,),
             jac=True,
             method="L-BFGS-B",
+            bounds=objective.bounds(z),
             callback=stop,
             options={"maxcor": _MEMORY, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
         ).x

@@ -81,11 +81,9 @@ class NetworkSolver(ProgramSolver):
         deadline = math.inf if time_limit is None else began + time_limit
         values = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
         given = with_best_intercept(problem, problem.network(values, blocks.signs, _zero(problem)))
-        found = polish(
-            problem, _with_cuts(problem, given, blocks, values), deadline, drop=self.drop
-        )
+        found = self._polished(problem, _with_cuts(problem, given, blocks, values), deadline)
         if problem.objective(found) > problem.objective(given):
-            found = polish(problem, given, deadline, drop=self.drop)
+            found = self._polished(problem, given, deadline)
         in_time = time.perf_counter() <= deadline
         moved, values = blocks_of(found, problem)
         return ProgramSolution(
@@ -98,6 +96,11 @@ class NetworkSolver(ProgramSolver):
             seconds=time.perf_counter() - began,
             moved=moved,
         )
+
+    def _polished(
+        self, problem: TrainingProblem, network: TwoLayerNetwork, deadline: float
+    ) -> TwoLayerNetwork:
+        return polish(problem, network, deadline, drop=self.drop)
 
 
 def _with_cuts(

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from scipy.optimize import Bounds
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.threads import in_threads
@@ -116,6 +117,10 @@ class RoundedObjective:
     def __call__(self, z: Array, width: float) -> tuple[float, Array]:
         """Value and gradient."""
         return self.with_penalty(z, width, self.sums(z, width))
+
+    def bounds(self, z: Array) -> Bounds | None:
+        """Bounds on the entries of points that descent reaches from `z`; None if there are none."""
+        return None
 
     def now(self) -> float:
         """The time that deadlines are compared with."""

@@ -1,0 +1,88 @@
+"""Descent in a class: bounds on inner weights, and outer weights of fixed signs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.optimize import Bounds
+
+from convexrelu._utils.typing import Array
+from convexrelu.constrained.neuron_class import NeuronClass
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.neuron_map import with_best_intercept
+from convexrelu.solvers.nonconvex.descent import begun, continued
+from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
+
+__all__ = ["descend_in_class", "polish_in_class"]
+
+
+class _ObjectiveOfClass(RoundedObjective):
+    """The objective with bounds on the weights: columns have positive units, so that signs are those of the problem."""
+
+    def __init__(
+        self, problem: TrainingProblem, neuron_class: NeuronClass, n_neurons: int | None = None
+    ) -> None:
+        super().__init__(problem, n_neurons)
+        self._class = neuron_class
+
+    def random_point(self, random: np.random.RandomState) -> Array:
+        """Mirrored into the class: sizes stay as they are."""
+        z = super().random_point(random)
+        inner, outer, _ = self.parts(z)
+        if self._class.positive:
+            np.abs(outer, out=outer)
+        limits = outer * self._class.limits(inner.shape[1])
+        np.copyto(inner, np.where(limits * inner < 0, -inner, inner))
+        return z
+
+    def bounds(self, z: Array) -> Bounds:
+        """Outer weights keep their sign at `z`."""
+        inner, outer, intercept = self.parts(z)
+        sign = np.where(outer < 0, -1.0, 1.0)
+        limits = np.concatenate(
+            [
+                (sign * self._class.limits(inner.shape[1])).ravel(),
+                sign.ravel(),
+                np.zeros(len(intercept)),
+            ]
+        )
+        lower, upper = np.where(limits > 0, 0.0, -np.inf), np.where(limits < 0, 0.0, np.inf)
+        return Bounds(lower, upper)
+
+
+def descend_in_class(
+    problem: TrainingProblem,
+    neuron_class: NeuronClass,
+    random: np.random.RandomState,
+    deadline: float = math.inf,
+) -> TwoLayerNetwork:
+    """Train a network of a class from random weights by L-BFGS-B, with less and less smoothing.
+
+    Examples
+    --------
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.maximum(X[:, 0], 0.2), alpha=1e-3)
+    >>> increasing = NeuronClass([1])
+    >>> network = descend_in_class(problem, increasing, np.random.RandomState(0))
+    >>> increasing.contains(network)
+    True
+    """
+    objective = _ObjectiveOfClass(problem, neuron_class)
+    network = begun(objective, objective.random_point(random), deadline)
+    return with_best_intercept(problem, neuron_class.projected(network))
+
+
+def polish_in_class(
+    problem: TrainingProblem,
+    neuron_class: NeuronClass,
+    network: TwoLayerNetwork,
+    deadline: float = math.inf,
+    *,
+    drop: float = 1e-5,
+) -> TwoLayerNetwork:
+    """Continue training a network of a class, as :func:`~convexrelu.solvers.nonconvex.descent.polish`."""
+    objective = _ObjectiveOfClass(problem, neuron_class, network.width)
+    found = continued(objective, network, deadline, drop=drop)
+    return with_best_intercept(problem, neuron_class.projected(found))

@@ -1,0 +1,94 @@
+"""Proofs of ``M(v) ≤ M̂`` over a class, by branch and bound on its penalised functions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from convexrelu._utils.norms import lipschitz_constant
+from convexrelu._utils.typing import Array
+from convexrelu.constrained.penalised import Penalised
+from convexrelu.oracles.base import Oracle, OracleReport
+from convexrelu.oracles.bounds.tree import Goal, Tree, grow_all, rounding_of
+from convexrelu.patterns.enumerate import RowSpace
+
+__all__ = ["ClassProver"]
+
+_RTOL = 1e-4  # as for BranchAndBoundOracle
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+class ClassProver:
+    """Upper bounds on ``M(v)`` over a class, valid whenever they end.
+
+    One tree of boxes for each sign bounds ``h_s``, which is at least the function of the class: see
+    :mod:`convexrelu.constrained.penalised`. Rounding errors are bounded for the rows and the entries of ``h_s``, with
+    the penalties, as in :class:`~convexrelu.oracles.BranchAndBoundOracle`.
+
+    Parameters
+    ----------
+    penalised : Penalised
+    search : Oracle
+        Finds cuts, and the value to which the bound is compared.
+    max_work : float
+        Work after which to stop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.constrained.neuron_class import NeuronClass
+    >>> from convexrelu.constrained.search import ClassSearch
+    >>> penalised = Penalised(np.eye(2), NeuronClass([1, 0], positive=True), 0.0)
+    >>> search = ClassSearch(penalised, n_starts=8, n_polish=4, random=np.random.RandomState(0))
+    >>> report = ClassProver(penalised, search)(np.array([3.0, 4.0]))
+    >>> round(report.bound, 3), report.is_proof, report.scope
+    (5.0, True, 'monotone_positive')
+    """
+
+    def __init__(self, penalised: Penalised, search: Oracle, *, max_work: float = math.inf) -> None:
+        self.penalised = penalised
+        self.search = search
+        self.max_work = max_work
+        self._spaces = [RowSpace.of(penalised.rows(sign)) for sign in penalised.signs]
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Price the dual point ``v`` of shape (n,). With a `level`, a witness above it ends the search as well."""
+        penalised = self.penalised
+        found = self.search(v, level=level, deadline=deadline)
+        closed = [penalised.closed_form(sign, v, deadline) for sign in penalised.signs]
+        largest = max(float(found.values.max(initial=0.0)), 1e-12 * max(closed), _TINY)
+        goal = Goal(level, _RTOL, largest)
+        trees, bounds = [], []
+        for sign, space, bound in zip(penalised.signs, self._spaces, closed, strict=True):
+            trees.append(Tree(goal, sign, penalised.weights(sign, v), space.coordinates, bound))
+        grow_all(trees, goal, self.max_work, deadline)
+        for tree, space in zip(trees, self._spaces, strict=True):
+            weights = penalised.weights(tree.sign, v)
+            error = rounding_of(space.coordinates.shape) * lipschitz_constant(
+                penalised.rows(tree.sign), weights
+            )
+            bounds.append(tree.bound + error + float(np.abs(weights) @ space.residual))
+        return self._report(v, found, trees, min(max(bounds) + penalised.rounding(v), max(closed)))
+
+    def _report(
+        self, v: Array, found: OracleReport, trees: list[Tree], bound: float
+    ) -> OracleReport:
+        points = [
+            np.reshape(tree.witnesses, (len(tree.witnesses), space.rank)) @ space.basis.T
+            for tree, space in zip(trees, self._spaces, strict=True)
+        ]
+        signs = [np.full(len(part), tree.sign) for part, tree in zip(points, trees, strict=True)]
+        report = self.penalised.report(
+            v, np.vstack([found.directions, *points]), np.concatenate([found.signs, *signs])
+        )
+        return replace(
+            report,
+            bound=bound,
+            is_proof=True,
+            method="branch_and_bound",
+            n_starts=found.n_starts,
+            finished=found.finished,
+            work=int(sum(tree.work for tree in trees)),
+        )
