@@ -396,3 +396,26 @@ def regularised_loss(network, X, y, alpha, *, loss, free_bias=False, skip_alpha=
         outputs = outputs + X @ network.skip_weights.T
         total += 0.5 * skip_alpha * np.sum(network.skip_weights**2)
     return total + mean_loss(loss, outputs, y, weights)
+
+
+def constrained_optimum(
+    X, y, alpha, *, loss, limits, signs, hidden_bias=True, intercept=True, slope=0.0, weights=None
+):
+    """Optimum over all networks whose neurons keep signs: one program on all patterns of the data, by cvxpy.
+
+    A neuron with the outer sign ``s`` has ``s limits_k w_k ≥ 0``; `signs` are the outer signs there are. `loss` takes
+    outputs and targets, and returns a cvxpy expression for each sample.
+    """
+    design = augment(X, hidden_bias)
+    masks = np.repeat(all_masks(design), len(signs), axis=0).T
+    outer = np.tile(np.array(signs, dtype=float), masks.shape[1] // len(signs))
+    blocks, c = cp.Variable((design.shape[1], masks.shape[1])), cp.Variable()
+    seen = design @ blocks
+    outputs_ = cp.multiply(np.where(masks, 1.0, slope), seen) @ outer + (c if intercept else 0.0)
+    constraints = [cp.multiply(2.0 * masks - 1.0, seen) >= 0]
+    for k in np.flatnonzero(limits):
+        constraints.append(cp.multiply(limits[k] * outer, blocks[k]) >= 0)
+    fit = normalised(weights, len(y)) @ loss(outputs_, y)
+    program = cp.Problem(cp.Minimize(fit + alpha * cp.sum(cp.norm(blocks, 2, axis=0))), constraints)
+    accuracy = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-10)
+    return program.solve(solver="CLARABEL", **accuracy)

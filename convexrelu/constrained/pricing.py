@@ -22,8 +22,8 @@ __all__ = ["PricingOfClass", "oracles_of_class"]
 
 # As for all networks, see convexrelu.oracles.selection: work of a proof, and starts and candidates of searches.
 _WORK = 1.5e10 if is_compiled() else 1.5e9
-_BRIEF, _THOROUGH = (256, 32), (1024, 256)
-_FIRST = 64
+_BRIEF, _THOROUGH = (512, 64), (1024, 256)
+_FIRST = 256
 
 
 class PricingOfClass(Pricing):

@@ -51,26 +51,33 @@ class ClassProver:
         self.penalised = penalised
         self.search = search
         self.max_work = max_work
-        self._spaces = [RowSpace.of(penalised.rows(sign)) for sign in penalised.signs]
+        self._rows = [penalised.rows(sign) for sign in penalised.signs]
+        self._spaces = [RowSpace.of(rows) for rows in self._rows]
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,). With a `level`, a witness above it ends the search as well."""
         penalised = self.penalised
         found = self.search(v, level=level, deadline=deadline)
+        points = [penalised.weights(sign, v) for sign in penalised.signs]
         closed = [penalised.closed_form(sign, v, deadline) for sign in penalised.signs]
         largest = max(float(found.values.max(initial=0.0)), 1e-12 * max(closed), _TINY)
-        goal = Goal(level, _RTOL, largest)
-        trees, bounds = [], []
-        for sign, space, bound in zip(penalised.signs, self._spaces, closed, strict=True):
-            trees.append(Tree(goal, sign, penalised.weights(sign, v), space.coordinates, bound))
-        grow_all(trees, goal, self.max_work, deadline)
-        for tree, space in zip(trees, self._spaces, strict=True):
-            weights = penalised.weights(tree.sign, v)
-            error = rounding_of(space.coordinates.shape) * lipschitz_constant(
-                penalised.rows(tree.sign), weights
+        padding = max(map(self._padding, self._rows, self._spaces, points)) + penalised.rounding(v)
+        # Bounds are to be at most the level after they have been padded.
+        goal = Goal(max(level - 2 * padding, 0.0), _RTOL, largest)
+        trees = [
+            Tree(goal, sign, point, space.coordinates, bound)
+            for sign, point, space, bound in zip(
+                penalised.signs, points, self._spaces, closed, strict=True
             )
-            bounds.append(tree.bound + error + float(np.abs(weights) @ space.residual))
-        return self._report(v, found, trees, min(max(bounds) + penalised.rounding(v), max(closed)))
+        ]
+        grow_all(trees, goal, self.max_work, deadline)
+        bound = max(tree.bound for tree in trees) + padding
+        return self._report(v, found, trees, min(bound, max(closed)))
+
+    def _padding(self, rows: Array, space: RowSpace, v: Array) -> float:
+        """Of rounding, as :class:`~convexrelu.oracles.BranchAndBoundOracle` has it, for a penalised function."""
+        rounding = rounding_of(space.coordinates.shape) * lipschitz_constant(rows, v)
+        return rounding + float(np.abs(v) @ space.residual)
 
     def _report(
         self, v: Array, found: OracleReport, trees: list[Tree], bound: float
