@@ -15,7 +15,10 @@ from typing import Self
 from convexrelu.certificates.html import certificate_html
 from convexrelu.certificates.words import details, headline
 
-__all__ = ["Certificate"]
+__all__ = ["PROVED_SCOPES", "Certificate"]
+
+# Scopes of `proved_lower_bound`: all networks, and those of a class. Patterns of a program are less.
+PROVED_SCOPES = ("global", "monotone", "positive", "monotone_positive")
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Certificate:
         if proved <= self.proved_lower_bound:
             return self
         lower = self.lower_bound
-        if self.is_proof and self.scope != "program":
+        if self.is_proof and self.scope in PROVED_SCOPES:
             lower = max(lower, proved)
         return replace(self, lower_bound=lower, proved_lower_bound=proved)
 

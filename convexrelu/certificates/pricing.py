@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from convexrelu._utils.typing import Array
-from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.certificate import PROVED_SCOPES, Certificate
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.base import largest_value
@@ -66,7 +66,7 @@ class Pricing:
         bound = lower_bound(problem, v, report.bound)
         violation = max(float(report.bound) / problem.alpha - 1.0, 0.0)
         if report.is_proof:
-            proved = bound if report.scope != "program" else 0.0
+            proved = bound if report.scope in PROVED_SCOPES else 0.0
             return Certificate(
                 objective, bound, report.scope, report.method, True, proved, 0, violation
             )

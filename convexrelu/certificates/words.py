@@ -117,7 +117,7 @@ def headline(certificate: Evidence) -> str:
     else:
         text = f"within about {percent(gap)}"
     if certificate.scope != "global" and not is_claim(certificate):
-        text += f", among {_COMPETITORS[certificate.scope]} only"
+        text += f", among {_among(certificate)} only"
     return f"{text} ({evidence})"
 
 
@@ -137,7 +137,12 @@ def details(certificate: Evidence) -> str:
 def _competitors(certificate: Evidence) -> str:
     if certificate.scope == "global":
         return "global optimum"
-    return f"optimum over {_COMPETITORS[certificate.scope]} only"
+    return f"optimum over {_among(certificate)} only"
+
+
+def _among(certificate: Evidence) -> str:
+    """The networks of a scope; those of a custom oracle's are some patterns."""
+    return _COMPETITORS.get(certificate.scope, _COMPETITORS["program"])
 
 
 def _evidence(certificate: Evidence) -> str:

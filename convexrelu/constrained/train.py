@@ -97,9 +97,9 @@ def train_in_class(
     check_options(problem, "cutting_plane", 1, "auto", tol, max_iter, time_limit)
     neuron_class.check(problem)
     random = checked_random_state(random_state)
+    problem = problem.condensed()
     if neuron_class.is_monotone:  # signs are those of the features
         problem = problem.in_features()
-    problem = problem.condensed()
     check_start(start, problem)
     with one_blas_thread():
         penalised = Penalised(problem.design, neuron_class, problem.slope)

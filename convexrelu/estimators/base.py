@@ -21,6 +21,7 @@ from convexrelu._utils.arguments import check_number
 from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses import Loss
@@ -32,8 +33,6 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.progress import ProgressPrinter
 from convexrelu.results.result import Result
 from convexrelu.results.status import AlphaWarning, Status
-from convexrelu.training.path import largest_penalty
-from convexrelu.training.train import train
 from convexrelu.training.useful_penalties import complaint_about
 
 if TYPE_CHECKING:
@@ -273,7 +272,7 @@ class FixedAlphaEstimator(NetworkEstimator):
             warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=4)
         options = self._training_options()
         options["time_limit"] = self._seconds_to_train(deadline)
-        result = train(problem, start=self._start(problem), **options)
+        result = train_estimator(self, problem, options, self._start(problem))
         self._take(result, problem, targets, deadline)
         return []
 
@@ -287,7 +286,7 @@ class FixedAlphaEstimator(NetworkEstimator):
         # A copy of a seed: the network is the one that the absolute penalty gives.
         random = check_random_state(self.random_state)
         deadline = time.perf_counter() + seconds
-        largest = largest_penalty(problem.condensed(), random, self.device, deadline)
+        largest = largest_useful_penalty(self, problem, random, deadline)
         self.alpha_max_ = largest or 1.0
         return problem.with_alpha(self.alpha * self.alpha_max_)
 

@@ -160,6 +160,8 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
         fit_intercept: bool = True,
         skip: bool = False,
         skip_alpha: float = 0.0,
+        monotonic_cst: ArrayLike | dict[str, int] | None = None,
+        positive: bool = False,
         loss: str | Loss = "auto",
         class_weight: dict[Any, float] | str | None = None,
         activation: str = "relu",

@@ -67,6 +67,8 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         fit_intercept: bool = True,
         skip: bool = False,
         skip_alpha: float = 0.0,
+        monotonic_cst: ArrayLike | dict[str, int] | None = None,
+        positive: bool = False,
         loss: str | Loss = "auto",
         class_weight: dict[Any, float] | str | None = None,
         activation: str = "relu",

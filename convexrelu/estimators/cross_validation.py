@@ -34,6 +34,7 @@ from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.estimators.base import NetworkEstimator
+from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.fold_training import (
     Fold,
     FoldScores,
@@ -46,8 +47,6 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Result
 from convexrelu.results.status import SolverWarning, Status
-from convexrelu.training.path import largest_penalty
-from convexrelu.training.train import train
 
 __all__ = ["CrossValidated", "choose_penalty", "is_past_its_best", "mean_loss"]
 
@@ -112,7 +111,7 @@ class CrossValidated(NetworkEstimator):
                 (inputs, targets, weights), folds, routed.scorer.score, began, networks
             )
             options["time_limit"] = self._seconds_to_train(deadline)
-            result = train(problem.with_alpha(self.alpha_), **options)
+            result = train_estimator(self, problem.with_alpha(self.alpha_), options)
         except KeyboardInterrupt:
             network = self._network_so_far(networks)
             if network is None:
@@ -170,7 +169,7 @@ class CrossValidated(NetworkEstimator):
         if self.alphas is not None:
             return _checked_alphas(self.alphas)
         # Zero if y is constant: then any will do. Condensed, so that weights are repetitions.
-        largest = largest_penalty(problem.condensed(), random, self.device) or 1.0
+        largest = largest_useful_penalty(self, problem, random) or 1.0
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 
     def _fitted_single(

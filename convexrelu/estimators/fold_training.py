@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_method_params
 
 from convexrelu._utils.typing import Array
 from convexrelu.closed_forms import closed_form_for
+from convexrelu.estimators.constraints import class_path, neuron_class_of
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result
@@ -65,7 +66,8 @@ def fold_results(
     deadline: float,
 ) -> list[Result]:
     """Train in a fold: the only place that chooses how."""
-    if _needs_only_descent(model, problem):
+    neuron_class = neuron_class_of(model)
+    if neuron_class is None and _needs_only_descent(model, problem):
         network = start if isinstance(start, TwoLayerNetwork) else None
         options = {"random_state": seed, "device": model.device, "deadline": deadline}
         return descent_path(problem, alphas, network, before=before, **options)
@@ -73,6 +75,8 @@ def fold_results(
     options = model._training_options() | {"oracle": oracle, "random_state": seed, "progress": None}
     options["effort"] = "predict" if model.cv_tol is None else "certify"
     options["tol"] = _TOL if model.cv_tol is None else model.cv_tol
+    if neuron_class is not None:
+        return class_path(neuron_class, problem, alphas, start, deadline, options)
     if np.isfinite(deadline):
         options["time_limit"] = max(deadline - time.perf_counter(), 0.0)
     return regularization_path(problem, alphas, start=start, **options)

@@ -162,6 +162,24 @@ PARAMETERS = (
         allowed=[_NOT_NEGATIVE],
     ),
     Parameter(
+        "monotonic_cst",
+        "array-like of shape (d,) or dict",
+        "For each feature 1, −1 or 0, or a dict of such numbers by names of features: every neuron increases in the "
+        "feature, every neuron decreases, or it is free. This is enough for a monotone network, not necessary; the "
+        "certificate compares with all networks of the class, see :doc:`/constraints`.",
+        default=None,
+        allowed=["array-like", dict, None],
+        classifier="For two classes: it is the log-odds of ``classes_[1]`` that are monotone.",
+    ),
+    Parameter(
+        "positive",
+        "bool",
+        "Whether outer weights are positive; the network is then convex. The certificate compares with all such "
+        "networks.",
+        default=False,
+        allowed=["boolean"],
+    ),
+    Parameter(
         "loss",
         f"{_one_of(_LOSSES_OF_NUMBERS)} or Loss",
         "Loss function: a name, or a loss of :mod:`convexrelu.losses` with its parameters, such as "

@@ -101,6 +101,8 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         fit_intercept: bool = True,
         skip: bool = False,
         skip_alpha: float = 0.0,
+        monotonic_cst: ArrayLike | dict[str, int] | None = None,
+        positive: bool = False,
         loss: str | Loss = "squared_error",
         activation: str = "relu",
         negative_slope: float = 0.01,

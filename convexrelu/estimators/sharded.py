@@ -30,6 +30,8 @@ Estimator = TypeVar("Estimator", bound=FixedAlphaEstimator)
 _FIXED = {
     "alpha_scale": "absolute",
     "skip": False,
+    "monotonic_cst": None,
+    "positive": False,
     "patterns": "cutting_plane",
     "solver": "auto",
     "oracle": "auto",
@@ -44,7 +46,8 @@ def fit_on_shards(
     """Fit on the rows of all processes of a group; every process gets the same estimator."""
     check_parameters(estimator)
     for name, value in _FIXED.items():
-        if getattr(estimator, name) != value:
+        given = getattr(estimator, name)
+        if given is not value and not (np.isscalar(given) and given == value):
             raise ValueError(
                 f"{name}={getattr(estimator, name)!r} is not supported with rows in several processes or chunks; "
                 f"use {name}={value!r}"

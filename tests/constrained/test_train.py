@@ -81,3 +81,57 @@ def test_the_objective_is_the_optimum_over_all_patterns(seed):
 @pytest.mark.parametrize("seed", range(6, 106))
 def test_the_objective_is_the_optimum_over_all_patterns_of_a_hundred_problems(seed):
     check(seed)
+
+
+X, Y = reference.teacher(40, 3, 3, 0.2, 0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train_in_class(TrainingProblem(X, Y, 0.03), [1, 0, -1], random_state=0)
+
+
+def test_the_class_costs_something_and_the_certificate_says_so(trained):
+    free = train(TrainingProblem(X, Y, 0.03), random_state=0)
+    assert trained.certificate.objective > free.certificate.objective
+    assert trained.certificate.relative_gap <= 1e-3
+    # The bound over all networks is one over the class, but not the other way round.
+    assert trained.certificate.lower_bound > free.certificate.objective
+    text = str(trained.certificate)
+    assert "networks whose neurons are monotone as asked only" in text
+    assert "global" not in text
+
+
+def test_a_start_outside_of_the_class(trained):
+    free = train(TrainingProblem(X, Y, 0.03), random_state=0).network
+    result = train_in_class(TrainingProblem(X, Y, 0.03), [1, 0, -1], start=free, random_state=0)
+    assert NeuronClass([1, 0, -1]).contains(result.network)
+    assert result.certificate.objective == pytest.approx(trained.certificate.objective, rel=1e-3)
+
+
+@pytest.mark.parametrize("effort", ["predict", "certify"])
+def test_more_features_than_samples(effort):
+    """Signs are those of features, not of coordinates of the samples."""
+    wide = np.random.default_rng(0).standard_normal((8, 20))
+    problem = TrainingProblem(wide, Y[:8], 0.1)
+    limits = np.resize([1, -1, 0], 20)
+    result = train_in_class(problem, limits, effort=effort, random_state=0)
+    assert NeuronClass(limits).contains(result.network)
+    assert result.certificate.objective < problem.objective(problem.zero_network())
+
+
+def test_time_that_is_up_leaves_a_network_of_the_class():
+    result = train_in_class(TrainingProblem(X, Y, 0.03), [1, 0, -1], time_limit=0, random_state=0)
+    assert NeuronClass([1, 0, -1]).contains(result.network)
+    assert result.certificate.scope == "monotone"
+    assert result.certificate.is_proof
+
+
+def test_the_closed_form_of_a_start_is_of_the_class():
+    rounds = []
+    train_in_class(
+        TrainingProblem(X, Y, 0.03), [1, 0, -1], random_state=0, progress=rounds.append, max_iter=1
+    )
+    assert rounds[0].is_proof
+    assert NeuronClass([1, 0, -1]).contains(rounds[0].network)
+    assert isinstance(rounds[0].network, TwoLayerNetwork)
