@@ -113,7 +113,8 @@ class NeuronClass:
     def limits(self, dimension: int) -> Array:
         """``m`` for vectors ``u`` of this dimension, in which biases are free."""
         limits = np.zeros(dimension)
-        limits[: len(self.monotonic_cst)] = self.monotonic_cst
+        if self.is_monotone:  # otherwise `u` may be in coordinates of the samples
+            limits[: len(self.monotonic_cst)] = self.monotonic_cst
         return limits
 
     def project(self, directions: Array, signs: Array) -> Array:
@@ -155,6 +156,8 @@ class NeuronClass:
         """Raise an error for a problem in which the class is not supported."""
         asked = "monotonic_cst" if self.is_monotone else "positive=True"
         lacking = _lacking(problem)
+        if not lacking and self.is_monotone and not isinstance(problem.X, np.ndarray):
+            lacking = "sparse X with more features than samples; use X.toarray()"
         if lacking:
             raise ValueError(f"{asked} does not support {lacking}")
         n_given = len(self.monotonic_cst)
@@ -174,6 +177,4 @@ def _lacking(problem: TrainingProblem) -> str:
         return "hidden_bias='free'; use hidden_bias=True or False"
     if problem.skip:
         return "skip=True; use skip=False"
-    if not isinstance(problem.X, np.ndarray):
-        return "sparse X with more features than samples; use X.toarray()"
     return ""

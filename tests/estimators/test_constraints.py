@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from convexrelu import (
@@ -126,3 +127,16 @@ def test_several_classes_and_outputs():
         ConvexReLUClassifier(positive=True).fit(X, np.arange(30) % 3)
     with pytest.raises(ValueError, match="several outputs"):
         ConvexReLURegressor(positive=True).fit(X, np.column_stack([Y, Y]))
+
+
+def test_sparse_inputs_with_more_features_than_samples():
+    """Positive outer weights do not depend on coordinates; signs of inner ones do."""
+    wide = np.random.default_rng(0).standard_normal((10, 20))
+    wide[np.abs(wide) < 0.7] = 0.0
+    options = {"effort": "predict", "random_state": 0}
+    dense = ConvexReLURegressor(positive=True, **options).fit(wide, Y[:10])
+    sparse = ConvexReLURegressor(positive=True, **options).fit(csr_array(wide), Y[:10])
+    assert NeuronClass(positive=True).contains(sparse.network_)
+    assert sparse.predict(wide) == pytest.approx(dense.predict(wide), abs=1e-2)
+    with pytest.raises(ValueError, match="monotonic_cst does not support sparse X"):
+        ConvexReLURegressor(monotonic_cst=[1] * 20).fit(csr_array(wide), Y[:10])
