@@ -12,7 +12,9 @@ from convexrelu import (
     ConvexReLURegressor,
     ConvexReLURegressorCV,
 )
+from convexrelu.chunked.group import Alone
 from convexrelu.constrained import NeuronClass
+from convexrelu.estimators.sharded import fit_on_shards
 from tests import reference
 
 X, Y = reference.teacher(30, 2, 3, 0.3, 1)
@@ -140,3 +142,9 @@ def test_sparse_inputs_with_more_features_than_samples():
     assert sparse.predict(wide) == pytest.approx(dense.predict(wide), abs=1e-2)
     with pytest.raises(ValueError, match="monotonic_cst does not support sparse X"):
         ConvexReLURegressor(monotonic_cst=[1] * 20).fit(csr_array(wide), Y[:10])
+
+
+@pytest.mark.parametrize("asked", [{"monotonic_cst": [1, 0]}, {"positive": True}])
+def test_shards_have_no_class(asked):
+    with pytest.raises(ValueError, match=rf"{next(iter(asked))}=.* is not supported"):
+        fit_on_shards(ConvexReLURegressor(**asked), X, Y, None, Alone())
