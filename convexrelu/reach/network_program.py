@@ -7,6 +7,8 @@ Variables are ``v = (x, r, e)``: inputs, rectifiers, and what a question adds. W
 contain the graph of the rectifier. A rectifier that is decided has ``z ≥ 0, r = z`` or ``z ≤ 0, r = 0``. So the
 program of a node of the tree contains all points of the network with these decisions, and its bound holds for them.
 
+Cuts (:mod:`convexrelu.reach.envelopes`) are added where a solution violates them.
+
 Rectifiers that the question only pushes down need no decision: ``r ≥ 0, r ≥ z`` alone attain ``max(z, 0)``. Those
 are, for one output of a two-layer network to be maximised, all with negative outer weights.
 """
@@ -22,12 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
+from convexrelu.reach.envelopes import envelope_cuts
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import EPS, Rectifiers
 from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram
 
 __all__ = ["Domain", "Extra", "NetworkProgram"]
 
+_VIOLATED = 1e-6  # part of a rectifier's largest argument by which a cut is to be violated
 _EXACT = 1e-9  # a rectifier is exact at a point if it is to this fraction of its largest argument
 
 
@@ -112,6 +116,7 @@ class NetworkProgram:
         size = self.d + self.m
         self.extra = extra or Extra([], [], np.zeros((0, size)), np.zeros(0))
         self.candidate = candidate or (lambda x: (-np.inf, x))
+        self.cuts = np.zeros((0, len(objective))), np.zeros(0)
         self._find_sides()
 
     def _find_sides(self) -> None:
@@ -130,7 +135,7 @@ class NetworkProgram:
 
     @cached_property
     def linear(self) -> LinearProgram:
-        """Rows: polytope, extra, ``r`` minus chord, and ``r − z``.
+        """Rows: polytope, extra, cuts, ``r`` minus chord, and ``r − z``.
 
         With ``r ≥ 0`` the row ``r − z ≤ 0`` makes ``z ≥ 0``, and with ``r = 0`` the row ``r − z ≥ 0`` makes ``z ≤ 0``.
         """
@@ -138,7 +143,7 @@ class NetworkProgram:
         polytope = np.column_stack([A, np.zeros((len(A), self.m + more))])
         z, r = self._arguments, np.eye(self.m, self.d + self.m + more, self.d)
         chords = r - self._slopes[:, None] * z
-        rows = [polytope, self.extra.G, chords[self.decides], (r - z)[self._has_row]]
+        rows = [polytope, self.extra.G, self.cuts[0], chords[self.decides], (r - z)[self._has_row]]
         return LinearProgram(np.vstack(rows))
 
     @property
@@ -176,7 +181,7 @@ class NetworkProgram:
         domain, p = self.domain, self.domain.network.p
         on = (signs > 0) | (domain.low >= 0)
         off = ~on & ((signs < 0) | (domain.high <= 0))
-        right = [domain.polytope.b, self.extra.g, self._chord_ends[self.decides]]
+        right = [domain.polytope.b, self.extra.g, self.cuts[1], self._chord_ends[self.decides]]
         above = np.where(on & self.needs_upper, p, np.inf)[self._has_row]
         below = np.where((signs < 0) | (self.needs_lower & ~off), p, -np.inf)[self._has_row]
         n_right = sum(len(part) for part in right)
@@ -189,12 +194,26 @@ class NetworkProgram:
             np.concatenate([domain.upper, most, self.extra.upper]),
         )
 
-    def branch(self, point: Array, signs: NDArray) -> int:
-        """The undecided rectifier of the widest relaxation among those that the point violates.
+    def cut(self, point: Array) -> bool:
+        """Add the cuts that a point violates, and drop those that it does not touch; false if there are none."""
+        units, (G, g) = np.flatnonzero(self.decides), self.cuts
+        bounds = self.bounds(np.zeros(self.m, dtype=np.int8))
+        net = self.domain.network
+        slopes, ends = envelope_cuts(
+            self._arguments[units], net.p[units], bounds.lower, bounds.upper, point
+        )
+        most = self.domain.high[units]
+        violated = point[self.d + units] - slopes @ point - ends > _VIOLATED * most
+        if not violated.any():
+            return False
+        new = np.eye(self.m, len(point), self.d)[units] - slopes
+        touched = g - G @ point <= _VIOLATED * (1.0 + np.abs(g))
+        self.cuts = np.vstack([G[touched], new[violated]]), np.append(g[touched], ends[violated])
+        del self.linear
+        return True
 
-        The width is the largest distance ``−l u / (u − l)`` of the chord, times how much the rectifier matters. It
-        takes two thirds of the nodes that the violation itself takes.
-        """
+    def branch(self, point: Array, signs: NDArray, promise: Array) -> int:
+        """The undecided rectifier that promises most among those that the point violates."""
         net = self.domain.network
         x, r = point[: self.d], point[self.d : self.d + self.m]
         violation = np.abs(r - np.maximum(net.P @ x + net.Q @ r + net.p, 0.0))
@@ -202,8 +221,9 @@ class NetworkProgram:
         size = np.maximum(self.domain.high, -self.domain.low)
         violated = open_ & (violation > _EXACT * size)
         candidates = violated if violated.any() else open_
-        return int(np.where(candidates, self._widths, -1.0).argmax())
+        return int(np.where(candidates, promise, -1.0).argmax())
 
     @cached_property
-    def _widths(self) -> Array:
+    def widths(self) -> Array:
+        """Largest distances ``−l u / (u − l)`` of the chords, times how much each rectifier matters."""
         return self.weight * self._slopes * -self.domain.low

@@ -118,7 +118,7 @@ def output_range(
     polytope = Polytope(A, b, lower=lower, upper=upper, dim=rectifiers.n_features)
     deadline = deadline_after(time_limit)
     check_tolerance(tol)
-    domain = domain_of(rectifiers, polytope)
+    domain = domain_of(rectifiers, polytope, deadline)
     low, high = [], []
     for row in np.eye(rectifiers.n_outputs):
         low.append(greatest(domain, -row, tol=tol, deadline=deadline))

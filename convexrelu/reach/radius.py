@@ -173,7 +173,9 @@ class _Nearest:
 
     def _within(self, size: float) -> Maximum:
         """The nearest one in a box of this size around the sample."""
-        domain = domain_of(self.net, Polytope(lower=self.x - size, upper=self.x + size))
+        domain = domain_of(
+            self.net, Polytope(lower=self.x - size, upper=self.x + size), self.deadline
+        )
         while True:
             found = maximise(self._program(domain, size), tol=TOL, deadline=self.deadline)
             exact = _agree(max(-found.bound, 0.0), -found.value, self.norm)

@@ -94,7 +94,7 @@ def is_safe(
     region = as_polytope("unsafe", unsafe, rectifiers.n_outputs)
     region.check_not_empty()
     deadline = deadline_after(time_limit)
-    program = _program(domain_of(rectifiers, inputs), region)
+    program = _program(domain_of(rectifiers, inputs, deadline), region)
     most = maximise(program, tol=TOL, deadline=deadline, enough=0.0, too_low=0.0)
     verdict = "unsafe" if most.value >= 0 else "safe" if most.bound < 0 else "undecided"
     found = most.point if verdict == "unsafe" else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -14,18 +16,25 @@ from convexrelu.reach.rectifiers import EPS, Rectifiers
 __all__ = ["domain_of"]
 
 
-def domain_of(network: Rectifiers, polytope: Polytope) -> Domain:
-    """A network over a polytope. Programs sharpen the intervals of later layers, and those of more than a box."""
+def domain_of(network: Rectifiers, polytope: Polytope, deadline: float = math.inf) -> Domain:
+    """A network over a polytope. Programs sharpen the intervals of later layers, and those of more than a box.
+
+    At most half of the time until the deadline, of :func:`time.perf_counter`, is spent; what is left over has the
+    bounds of interval arithmetic.
+    """
+    started = time.perf_counter()
+    deadline = started + (deadline - started) / 2
     lower, upper = polytope.box()
     domain = Domain(network, polytope, lower, upper, *network.intervals(lower, upper))
     for layer in network.layers():
         if layer.start > 0 or len(polytope.A):
             units = np.arange(layer.start, layer.stop)[domain.undecided[layer]]
-            domain = _narrowed(domain, units)
+            if len(units) and time.perf_counter() < deadline:
+                domain = _narrowed(domain, units, deadline)
     return domain
 
 
-def _narrowed(domain: Domain, units: NDArray) -> Domain:
+def _narrowed(domain: Domain, units: NDArray, deadline: float) -> Domain:
     """The domain with the arguments of these units bounded by programs over what comes before them."""
     net, size = domain.network, domain.network.n_features + domain.network.n_units
     program = NetworkProgram(domain, np.zeros(size))
@@ -34,6 +43,8 @@ def _narrowed(domain: Domain, units: NDArray) -> Domain:
     reach = np.maximum(np.abs(domain.lower), np.abs(domain.upper))
     reach = np.concatenate([reach, np.maximum(domain.high, 0.0)])
     for j in units:
+        if time.perf_counter() > deadline:
+            break
         row = np.concatenate([net.P[j], net.Q[j]])
         pad = 8 * size * EPS * (np.abs(row) @ reach + abs(net.p[j]))
         high[j] = min(high[j], program.linear.maximise(row, bounds).bound + net.p[j] + pad)

@@ -1,5 +1,7 @@
 """Ranges of outputs, against mixed-integer programs and samples."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,11 @@ from torch import nn
 
 from benchmarks.reach.reference import largest_output, random_network
 from convexrelu import ConvexReLURegressor, TwoLayerNetwork
-from convexrelu.reach import output_range
+from convexrelu.reach import Polytope, output_range
+from convexrelu.reach.envelopes import envelope_cuts
+from convexrelu.reach.network_program import NetworkProgram
+from convexrelu.reach.rectifiers import as_rectifiers
+from convexrelu.reach.sharpening import domain_of
 
 TENT = TwoLayerNetwork([[1.0], [1.0]], [0.0, -1.0], [[1.0, -2.0]], [0.0])
 
@@ -124,6 +130,52 @@ def test_bounds_hold_when_time_is_up():
     assert not answer.is_exact
     outputs = network.predict(rng.uniform(-1, 1, (1000, 6)))
     assert answer.lower < outputs.min() and outputs.max() < answer.upper
+
+
+def test_intervals_of_deep_networks_take_no_programs_when_time_is_up():
+    torch.manual_seed(0)
+    layers = nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 1)
+    module = nn.Sequential(*layers).double()
+    network = as_rectifiers(module)
+    polytope = Polytope(lower=-np.ones(3), upper=np.ones(3))
+    low, high = network.intervals(*polytope.box())
+    at_once, sharp = (domain_of(network, polytope, deadline) for deadline in (0.0, math.inf))
+    np.testing.assert_array_equal(at_once.low, low)
+    np.testing.assert_array_equal(at_once.high, high)
+    assert (sharp.high[6:] < high[6:]).any()
+    answer = output_range(module, -np.ones(3), 1.0, time_limit=0.0)
+    outputs = network.forward(np.random.default_rng(0).uniform(-1, 1, (1000, 3)))
+    assert answer.lower <= outputs.min() and outputs.max() <= answer.upper
+
+
+def test_cuts_are_above_rectifiers():
+    rng = np.random.default_rng(0)
+    rows, constants = rng.standard_normal((6, 4)), rng.standard_normal(6)
+    rows[0, 1] = rows[1] = 0.0
+    lower, upper = -np.ones(4), np.array([1.0, 2.0, 0.5, -1.0])  # the last feature is fixed
+    corners = np.array(np.meshgrid(*zip(lower, upper, strict=True))).reshape(4, -1).T
+    inputs = np.vstack([corners, rng.uniform(lower, upper, (200, 4))])
+    values = np.maximum(inputs @ rows.T + constants, 0.0)
+    for point in (corners[5], *inputs[-5:], upper + 1.0):
+        G, g = envelope_cuts(rows, constants, lower, upper, point)
+        assert (values <= inputs @ G.T + g).all()
+    G, g = envelope_cuts(rows, constants, lower, upper, corners[5])
+    np.testing.assert_allclose(G @ corners[5] + g, values[5], atol=1e-12)
+
+
+def test_cuts_save_branching():
+    rng = np.random.default_rng(0)
+    W, p, a = rng.standard_normal((16, 5)), rng.standard_normal(16), rng.standard_normal((1, 16))
+    network = as_rectifiers(TwoLayerNetwork(W, p, a, [0.0]))
+    box = Polytope(lower=-np.ones(5), upper=np.ones(5))
+    objective = np.concatenate([network.B[0], network.C[0]])
+    program = NetworkProgram(domain_of(network, box), objective)
+    undecided = np.zeros(16, dtype=np.int8)
+    before = program.solve(undecided)
+    assert program.cut(before.point)
+    after = program.solve(undecided)
+    most = output_range(network, -np.ones(5), 1.0).greatest[0]
+    assert most <= after.bound < before.bound - 0.05 * (before.bound - most)
 
 
 @pytest.mark.parametrize(
