@@ -159,19 +159,25 @@ class CellTree:
 
     def children(self, cell: Cell, unit: int) -> Iterator[Cell]:
         """The cells that a rectifier divides this one into: one or two."""
+        for sign in (1, -1):
+            child = self.child(cell, unit, sign)
+            if child is not None:
+                yield child
+
+    def child(self, cell: Cell, unit: int, sign: int) -> Cell | None:
+        """The part of a cell where a rectifier has this sign; None if it is empty."""
         layer = cell.layer
         index = unit - layer.units[0]
-        for sign in (1, -1):
-            signs = cell.signs.copy()
-            signs[unit] = sign
-            point = cell.point
-            if point is None or sign * (layer.rows[index] @ point) <= _THIN:
-                point, bound = layer.inside(signs[layer.units])
-                if bound <= _EMPTY:
-                    continue
-                if point is None or layer.margin(point, signs[layer.units]) <= _THIN:
-                    point = None
-            yield self._settled(Cell(signs, point, layer))
+        signs = cell.signs.copy()
+        signs[unit] = sign
+        point = cell.point
+        if point is None or sign * (layer.rows[index] @ point) <= _THIN:
+            point, bound = layer.inside(signs[layer.units])
+            if bound <= _EMPTY:
+                return None
+            if point is None or layer.margin(point, signs[layer.units]) <= _THIN:
+                point = None
+        return self._settled(Cell(signs, point, layer))
 
     def _settled(self, cell: Cell) -> Cell:
         """The cell in the next layer, once all rectifiers of its own are decided; constants have their sign."""

@@ -25,13 +25,13 @@ from convexrelu.reach.output_range import deadline_after
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.slopes import Slopes
+from convexrelu.reach.steepest import Climber
 
 __all__ = ["LipschitzConstant", "lipschitz_constant"]
 
 _CLOSE = 1e-11  # relative difference of bound and value at which to stop
-_SAMPLES = 256  # inputs at a time of the search for a large norm
-_SEARCH_STEPS = 30
-_STARTS = 4  # of two-layer networks; those of others take longer
+_FIRST_CLIMB = 32  # cells after which the search for a large norm is repeated
+_RARER = 2.0  # cells until the next time, relative to those until the last time
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ class _Search:
         self.value = -1.0
         self.point: Array | None = None
         self.signs = np.zeros(tree.network.n_units, dtype=np.int8)
-        self.closed, self.n_cells = 0.0, 0
+        self.closed, self.n_cells = 0.0, 1
         self.open: list[tuple[float, int, Cell]] = []
         self.order = itertools.count()
 
@@ -137,25 +137,44 @@ class _Search:
         root = self.tree.root()
         if root is None:
             raise ValueError("polytope has no inside, so that slopes across it do not count")
-        self._climb(root)
-        self._add(root, math.inf)
+        climber = Climber(self.tree, self.slopes, root, self.deadline)
+        self._reach(climber.point())
+        self._add(root, self.slopes.bound(root.signs, self._enough))
+        next_climb = float(_FIRST_CLIMB)
         while self.open and -self.open[0][0] > self._enough and time.perf_counter() < self.deadline:
+            if self.n_cells >= next_climb:
+                self._reach(climber.point())
+                next_climb *= _RARER
             bound, _, cell = heapq.heappop(self.open)
             units = self.tree.undecided(cell)
             unit = int(units[self.slopes.influence(cell.signs, units).argmax()])
-            for child in self.tree.children(cell, unit):
-                self._add(child, -bound)
+            for sign in (1, -1):
+                self._divide(cell, unit, sign, -bound)
         return self._answer()
 
     @property
     def _enough(self) -> float:
         return self.value * (1 + _CLOSE)
 
-    def _add(self, cell: Cell, above: float) -> None:
+    def _divide(self, cell: Cell, unit: int, sign: int, above: float) -> None:
+        """Add one side of a rectifier in a cell, unless its bound is too low or it is empty."""
         self.n_cells += 1
+        signs = cell.signs.copy()
+        signs[unit] = sign
+        bound = min(self.slopes.bound(signs, self._enough), above)
+        if bound <= self._enough:  # whether it is empty does not matter
+            self.closed = max(self.closed, bound)
+            return
+        child = self.tree.child(cell, unit, sign)
+        if child is None:
+            return
+        if (child.signs != signs).any():
+            bound = min(self.slopes.bound(child.signs, self._enough), bound)
+        self._add(child, bound)
+
+    def _add(self, cell: Cell, bound: float) -> None:
         if cell.point is not None:
             self._reach(cell.point)
-        bound = min(self.slopes.bound(cell.signs, self._enough), above)
         if bound > self._enough and len(self.tree.undecided(cell)):
             heapq.heappush(self.open, (-bound, next(self.order), cell))
         else:
@@ -171,27 +190,6 @@ class _Search:
         value = self.slopes.at(signs)
         if value > self.value:
             self.value, self.point, self.signs = value, x, signs
-
-    def _climb(self, root: Cell) -> None:
-        """Inputs of large norm, from random steps that become shorter, of several starts."""
-        rng = np.random.default_rng(0)
-        n_starts = _STARTS if self.slopes.is_zonotope else 1
-        for _ in range(n_starts):
-            self._reach(self._climbed(np.asarray(root.point), rng))
-
-    def _climbed(self, here: Array, rng: np.random.Generator) -> Array:
-        best = -1.0
-        for step in np.geomspace(1.0, 1e-3, _SEARCH_STEPS):
-            points = here + step * rng.standard_normal((_SAMPLES, len(here)))
-            points /= np.maximum(np.abs(points).max(axis=1), 1.0)[:, None]
-            points = points[(points @ self.tree.domain.T > 1e-9).all(axis=1)]
-            if not len(points) or time.perf_counter() > self.deadline:
-                continue
-            active = self.tree.network.arguments(self.tree.inputs(points)) > 0
-            values = self.slopes.of_many(active)
-            if values.max() > best:
-                best, here = values.max(), points[values.argmax()]
-        return here
 
     def _answer(self) -> LipschitzConstant:
         jacobian = self.tree.network.gradients(self.signs > 0)

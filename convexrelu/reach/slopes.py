@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
+from convexrelu.reach.functionals import Functionals
 from convexrelu.reach.rectifiers import EPS, Rectifiers
 
 __all__ = ["Slopes", "operator_norm"]
@@ -49,6 +50,8 @@ class Slopes:
         if self.is_zonotope:
             self.generators = network.C.T[:, :, None] * network.P[:, None, :] / 2
             self.sizes = np.linalg.norm(self.generators, ord=norm, axis=(1, 2))
+        self.has_corners = self.is_zonotope and Functionals.are_few(network, norm)
+        self._corners: Functionals | None = None
         # One question for each output for the norm ∞, one for all outputs otherwise.
         n_questions, n_columns = (
             (network.n_outputs, d) if norm == np.inf else (1, network.n_outputs * d)
@@ -68,8 +71,18 @@ class Slopes:
             jacobians = np.array([self.network.gradients(one) for one in active])
         return np.asarray(np.linalg.norm(jacobians, ord=self.norm, axis=(1, 2)))
 
+    def along_steepest(self, parts: Array) -> Array:
+        """Derivatives of the norms by the parts ``0 ≤ t_j ≤ 1`` of a zonotope, for many rows of parts."""
+        jacobians = self.network.B + 2 * np.tensordot(parts, self.generators, axes=1)
+        return 2 * np.tensordot(
+            _subgradients(jacobians, self.norm), self.generators, axes=([1, 2], [1, 2])
+        )
+
     def bound(self, signs: NDArray, enough: float) -> float:
         """Upper bound on the norm for all slopes of undecided rectifiers, only as sharp as `enough` asks for."""
+        corners = self._corners_above(enough)
+        if corners is not None and corners.is_complete:
+            return corners.bound(signs, enough)
         least, most = self._intervals(signs)
         bound = operator_norm(np.maximum(np.abs(least), np.abs(most)), self.norm)
         free = signs == 0
@@ -80,7 +93,13 @@ class Slopes:
                 bound = min(bound, self._weighted(middle, free))
         elif not free.any():
             bound = self.at(signs)
-        return bound * (1 + _ROUNDING) + self.rounding
+        bound = bound * (1 + _ROUNDING) + self.rounding
+        return bound if corners is None else min(bound, corners.most)
+
+    def _corners_above(self, reached: float) -> Functionals | None:
+        if self._corners is None and self.has_corners:
+            self._corners = Functionals(self.network, self.norm, reached, self.rounding)
+        return self._corners
 
     def influence(self, signs: NDArray, units: NDArray) -> Array:
         """How much each of these rectifiers matters for the bound."""
@@ -90,6 +109,8 @@ class Slopes:
             for layer in reversed(list(net.layers())):
                 weight = weight + np.abs(net.Q[layer]).T @ weight[layer]
             return np.asarray((weight * np.abs(net.P + net.Q @ net.P).sum(axis=1))[units])
+        if self._corners is not None and self._corners.is_complete:
+            return self._corners.influence(signs)[units]
         if self.norm != 2:
             return self.sizes[units]
         direction = self._middle(signs).ravel()
@@ -145,6 +166,16 @@ class Slopes:
             across = (directions**2) @ shares
             v = v**_KEPT * (across / across.sum()) ** (1 - _KEPT)
         return best
+
+
+def _subgradients(jacobians: Array, norm: float) -> Array:
+    """``q pᵀ`` with ``qᵀ J p = ‖J‖`` and vectors of dual norm and norm one."""
+    if norm == 2:
+        left, _, right = np.linalg.svd(jacobians, full_matrices=False)
+        return np.asarray(left[:, :, 0, None] * right[:, 0, None, :])
+    axis = 1 if norm == 1 else 2
+    sums = np.abs(jacobians).sum(axis=axis, keepdims=True)
+    return np.asarray(np.sign(jacobians) * (sums == sums.max(axis=3 - axis, keepdims=True)))
 
 
 def _magnitudes(net: Rectifiers) -> Array:

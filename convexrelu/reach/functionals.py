@@ -1,0 +1,103 @@
+r"""Norms 1 and ∞ of the Jacobians of a two-layer network, as maxima of finitely many linear functions.
+
+``‖J‖ = max qᵀ J p`` over the corners ``(q, p)`` of two unit balls: ``2^K d`` of them for the norm 1, ``K 2^d`` for
+the norm ∞. With ``J = B + Σ_j t_j C_j P_j`` and ``0 ≤ t_j ≤ 1``, the largest value of one of them is that of its own
+choice of ``t``, so the bound over all activities is exact. Only corners that may give more than a norm that is already
+reached are kept, which are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu._utils.typing import Array
+from convexrelu.reach.rectifiers import Rectifiers
+
+__all__ = ["Functionals"]
+
+_MOST = 2**27  # corners to look at, times rectifiers
+_KEPT = 2**22  # weights to keep
+_CHUNK = 2**12
+_UP = 1 + 1e-13  # what else is added to bounds, beside the rounding of sums
+
+
+class Functionals:
+    """Corners whose largest value is above a norm that is reached; the norm is 1 or ∞.
+
+    Parameters
+    ----------
+    network : Rectifiers
+        Of one layer.
+    norm : 1 or inf
+        Of operators.
+    reached : float
+        A norm that is reached.
+    rounding : float
+        What sums may be wrong by.
+    """
+
+    def __init__(self, network: Rectifiers, norm: float, reached: float, rounding: float) -> None:
+        self.network, self.norm, self.rounding = network, norm, rounding
+        self.reached = reached
+        self.weights, self.constants = np.zeros((0, network.n_units)), np.zeros(0)
+        self.most = rounding  # bound of all corners
+        self.is_complete = True
+        for constants, weights in self._corners():
+            tops = constants + np.maximum(weights, 0.0).sum(axis=1)
+            self.most = max(self.most, float(tops.max()) * _UP + rounding)
+            if self.is_complete:
+                kept = tops * _UP + rounding > reached
+                self.weights = np.vstack([self.weights, weights[kept]])
+                self.constants = np.append(self.constants, constants[kept])
+                self.is_complete = self.weights.size <= _KEPT
+
+    @staticmethod
+    def are_few(network: Rectifiers, norm: float) -> bool:
+        """Whether there are not too many corners to look at each of them."""
+        free, times = network.n_outputs, network.n_features
+        if norm == np.inf:
+            free, times = times, free
+        return norm != 2 and free <= np.log2(_MOST / times / max(network.n_units, 1))
+
+    def _corners(self) -> Iterator[tuple[Array, Array]]:
+        """``qᵀ B p`` and ``(qᵀ C_j)(P_j p)`` of many corners at a time."""
+        net = self.network
+        if self.norm == np.inf:
+            for p in _signs(net.n_features):
+                ahead, base = p @ net.P.T, p @ net.B.T
+                for k in range(net.n_outputs):
+                    yield base[:, k], net.C[k] * ahead
+            return
+        for q in _signs(net.n_outputs):
+            behind, base = q @ net.C, q @ net.B
+            for i in range(net.n_features):
+                yield base[:, i], behind * net.P[:, i]
+
+    def bound(self, signs: NDArray, reached: float) -> float:
+        """Upper bound on the norm where some rectifiers are decided, or a norm that is reached if that is larger."""
+        if reached > self.reached:
+            self.reached = reached
+            tops = self.constants + np.maximum(self.weights, 0.0).sum(axis=1)
+            kept = tops * _UP + self.rounding > reached
+            self.weights, self.constants = self.weights[kept], self.constants[kept]
+        most = float(self._values(signs).max(initial=0.0))
+        return max(most * _UP + self.rounding, self.reached)
+
+    def influence(self, signs: NDArray) -> Array:
+        """How much each rectifier matters for the corner with the largest bound."""
+        values = self._values(signs)
+        return np.asarray(np.abs(self.weights[values.argmax()]))
+
+    def _values(self, signs: NDArray) -> Array:
+        on, free = (signs > 0).astype(float), (signs == 0).astype(float)
+        return np.asarray(self.constants + self.weights @ on + np.maximum(self.weights, 0.0) @ free)
+
+
+def _signs(n: int) -> Iterator[Array]:
+    """All vectors of ±1."""
+    for start in range(0, 2**n, _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, 2**n))
+        yield 1.0 - 2.0 * ((numbers[:, None] >> np.arange(n)) & 1)
