@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import Rectifiers
-from convexrelu.reach.safe_program import Bounds, LinearProgram
+from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram
 
 __all__ = ["Cell", "CellTree"]
 
@@ -45,6 +46,7 @@ class Cell:
     signs: NDArray
     point: Array | None
     layer: _Layer
+    basis: Any = None  # of the program that found a point in this cell, or in one around it
 
 
 class _Layer:
@@ -74,7 +76,7 @@ class _Layer:
         G[0, -1] = 0.0  # τ ≥ 0
         return LinearProgram(G)
 
-    def inside(self, signs: NDArray) -> tuple[Array | None, float]:
+    def inside(self, signs: NDArray, basis: Any = None) -> Answer:
         """A point with these signs in the layer, and the proved bound on its margin ``t``."""
         signs = np.where(self.is_constant, 0, signs)
         n_fixed, n, size = len(self.fixed), len(self.rows), self.fixed.shape[1]
@@ -86,14 +88,14 @@ class _Layer:
         far = np.append(np.ones(size), float(size))
         objective = np.append(np.zeros(size), 1.0)
         bounds = Bounds(row_lower, row_upper, -far, np.append(np.ones(size), 1.0))
-        answer = self.program.maximise(objective, bounds)
+        answer = self.program.maximise(objective, bounds, basis, sharp_below=_THIN)
         if answer.point is None:
-            return None, answer.bound
+            return answer
         point = answer.point[:-1].copy()
         # Inputs are finite where τ > 0; this takes at most a quarter of the margin.
         farthest = np.abs(np.vstack([self.fixed, self.rows])[:, -1]).max()
         point[-1] = max(point[-1], abs(answer.point[-1]) / (4 * farthest), np.finfo(float).tiny)
-        return point, answer.bound
+        return answer._replace(point=point)
 
     def margin(self, point: Array, signs: NDArray) -> float:
         """Smallest constraint at a point."""
@@ -148,10 +150,10 @@ class CellTree:
         """The cell without decisions; None if the polytope is flat, so that it has no inside."""
         signs = np.zeros(self.network.n_units, dtype=np.int8)
         layer = _Layer(self, 0, signs, self.domain)
-        point, _ = layer.inside(np.zeros(len(layer.units), dtype=np.int8))
+        point, _, basis = layer.inside(np.zeros(len(layer.units), dtype=np.int8))
         if point is None or layer.margin(point, np.zeros(len(layer.units))) <= _THIN:
             return None
-        return self._settled(Cell(signs, point, layer))
+        return self._settled(Cell(signs, point, layer, basis))
 
     def undecided(self, cell: Cell) -> NDArray:
         """Rectifiers of the cell's layer that are not decided."""
@@ -170,14 +172,14 @@ class CellTree:
         index = unit - layer.units[0]
         signs = cell.signs.copy()
         signs[unit] = sign
-        point = cell.point
+        point, basis = cell.point, cell.basis
         if point is None or sign * (layer.rows[index] @ point) <= _THIN:
-            point, bound = layer.inside(signs[layer.units])
+            point, bound, basis = layer.inside(signs[layer.units], basis)
             if bound <= _EMPTY:
                 return None
             if point is None or layer.margin(point, signs[layer.units]) <= _THIN:
                 point = None
-        return self._settled(Cell(signs, point, layer))
+        return self._settled(Cell(signs, point, layer, basis))
 
     def _settled(self, cell: Cell) -> Cell:
         """The cell in the next layer, once all rectifiers of its own are decided; constants have their sign."""

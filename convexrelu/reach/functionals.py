@@ -41,7 +41,6 @@ class Functionals:
 
     def __init__(self, network: Rectifiers, norm: float, reached: float, rounding: float) -> None:
         self.network, self.norm, self.rounding = network, norm, rounding
-        self.reached = reached
         self.weights, self.constants = np.zeros((0, network.n_units)), np.zeros(0)
         self.most = rounding  # bound of all corners
         self.is_complete = True
@@ -76,24 +75,15 @@ class Functionals:
             for i in range(net.n_features):
                 yield base[:, i], behind * net.P[:, i]
 
-    def bound(self, signs: NDArray, reached: float) -> float:
-        """Upper bound on the norm where some rectifiers are decided, or a norm that is reached if that is larger."""
-        if reached > self.reached:
-            self.reached = reached
-            tops = self.constants + np.maximum(self.weights, 0.0).sum(axis=1)
-            kept = tops * _UP + self.rounding > reached
-            self.weights, self.constants = self.weights[kept], self.constants[kept]
-        most = float(self._values(signs).max(initial=0.0))
-        return max(most * _UP + self.rounding, self.reached)
+    def bounds(self) -> Array:
+        """Upper bounds of the corners that are kept, over all activities."""
+        return (self.constants + np.maximum(self.weights, 0.0).sum(axis=1)) * _UP + self.rounding
 
-    def influence(self, signs: NDArray) -> Array:
-        """How much each rectifier matters for the corner with the largest bound."""
-        values = self._values(signs)
-        return np.asarray(np.abs(self.weights[values.argmax()]))
-
-    def _values(self, signs: NDArray) -> Array:
-        on, free = (signs > 0).astype(float), (signs == 0).astype(float)
-        return np.asarray(self.constants + self.weights @ on + np.maximum(self.weights, 0.0) @ free)
+    def bound(self, corner: int, signs: NDArray) -> float:
+        """Upper bound of one corner where some rectifiers are decided."""
+        weights = self.weights[corner]
+        most = self.constants[corner] + weights[signs > 0].sum()
+        return float((most + np.maximum(weights[signs == 0], 0.0).sum()) * _UP + self.rounding)
 
 
 def _signs(n: int) -> Iterator[Array]:

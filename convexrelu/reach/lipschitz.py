@@ -130,7 +130,7 @@ class _Search:
         self.point: Array | None = None
         self.signs = np.zeros(tree.network.n_units, dtype=np.int8)
         self.closed, self.n_cells = 0.0, 1
-        self.open: list[tuple[float, int, Cell]] = []
+        self.open: list[tuple[float, int, Cell, int | None]] = []
         self.order = itertools.count()
 
     def run(self) -> LipschitzConstant:
@@ -139,29 +139,30 @@ class _Search:
             raise ValueError("polytope has no inside, so that slopes across it do not count")
         climber = Climber(self.tree, self.slopes, root, self.deadline)
         self._reach(climber.point())
-        self._add(root, self.slopes.bound(root.signs, self._enough))
+        for bound, corner in self.slopes.questions(root.signs, self.value):
+            self._add(root, bound, corner)
         next_climb = float(_FIRST_CLIMB)
         while self.open and -self.open[0][0] > self._enough and time.perf_counter() < self.deadline:
             if self.n_cells >= next_climb:
                 self._reach(climber.point())
                 next_climb *= _RARER
-            bound, _, cell = heapq.heappop(self.open)
+            bound, _, cell, corner = heapq.heappop(self.open)
             units = self.tree.undecided(cell)
-            unit = int(units[self.slopes.influence(cell.signs, units).argmax()])
+            unit = int(units[self.slopes.influence(cell.signs, units, corner).argmax()])
             for sign in (1, -1):
-                self._divide(cell, unit, sign, -bound)
+                self._divide(cell, unit, sign, -bound, corner)
         return self._answer()
 
     @property
     def _enough(self) -> float:
         return self.value * (1 + _CLOSE)
 
-    def _divide(self, cell: Cell, unit: int, sign: int, above: float) -> None:
+    def _divide(self, cell: Cell, unit: int, sign: int, above: float, corner: int | None) -> None:
         """Add one side of a rectifier in a cell, unless its bound is too low or it is empty."""
         self.n_cells += 1
         signs = cell.signs.copy()
         signs[unit] = sign
-        bound = min(self.slopes.bound(signs, self._enough), above)
+        bound = min(self.slopes.bound(signs, self._enough, corner), above)
         if bound <= self._enough:  # whether it is empty does not matter
             self.closed = max(self.closed, bound)
             return
@@ -169,14 +170,14 @@ class _Search:
         if child is None:
             return
         if (child.signs != signs).any():
-            bound = min(self.slopes.bound(child.signs, self._enough), bound)
-        self._add(child, bound)
+            bound = min(self.slopes.bound(child.signs, self._enough, corner), bound)
+        self._add(child, bound, corner)
 
-    def _add(self, cell: Cell, bound: float) -> None:
+    def _add(self, cell: Cell, bound: float, corner: int | None) -> None:
         if cell.point is not None:
             self._reach(cell.point)
         if bound > self._enough and len(self.tree.undecided(cell)):
-            heapq.heappush(self.open, (-bound, next(self.order), cell))
+            heapq.heappush(self.open, (-bound, next(self.order), cell, corner))
         else:
             self.closed = max(self.closed, bound)
 

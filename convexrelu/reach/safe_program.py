@@ -102,8 +102,13 @@ class LinearProgram:
         matrix.start_, matrix.index_, matrix.value_ = sparse.indptr, sparse.indices, sparse.data
         return model
 
-    def maximise(self, c: Array, bounds: Bounds, basis: Any = None) -> Answer:
-        """The maximum, with a proved bound. A program is called empty only with a proof."""
+    def maximise(
+        self, c: Array, bounds: Bounds, basis: Any = None, *, sharp_below: float = np.inf
+    ) -> Answer:
+        """The maximum, with a proved bound. A program is called empty only with a proof.
+
+        Bounds of `sharp_below` and more are as good as the solver's tolerances are; others are refined.
+        """
         if (bounds.lower > bounds.upper).any() or (bounds.row_lower > bounds.row_upper).any():
             return Answer(None, -np.inf)
         if basis is not None:
@@ -111,7 +116,8 @@ class LinearProgram:
         status, multipliers, point = self._run(c, bounds)
         if status == highspy.HighsModelStatus.kOptimal:
             bound = safe_bound(c, self.G, bounds, multipliers)
-            if bound - c @ point > _CLOSE * (np.abs(c).max(initial=0.0) + abs(bound)):
+            close = _CLOSE * (np.abs(c).max(initial=0.0) + abs(bound))
+            if bound < sharp_below and bound - c @ point > close:
                 bound = min(bound, self._refined(c, bounds, multipliers, point))
             return Answer(point, bound, self._highs.getBasis())
         if status == highspy.HighsModelStatus.kInfeasible:

@@ -17,6 +17,9 @@ semidefinite relaxations.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,11 +81,13 @@ class Slopes:
             _subgradients(jacobians, self.norm), self.generators, axes=([1, 2], [1, 2])
         )
 
-    def bound(self, signs: NDArray, enough: float) -> float:
-        """Upper bound on the norm for all slopes of undecided rectifiers, only as sharp as `enough` asks for."""
-        corners = self._corners_above(enough)
-        if corners is not None and corners.is_complete:
-            return corners.bound(signs, enough)
+    def bound(self, signs: NDArray, enough: float, corner: int | None = None) -> float:
+        """Upper bound on the norm for all slopes of undecided rectifiers, only as sharp as `enough` asks for.
+
+        With a corner, that of one of the `questions`.
+        """
+        if corner is not None and self._corners is not None:
+            return self._corners.bound(corner, signs)
         least, most = self._intervals(signs)
         bound = operator_norm(np.maximum(np.abs(least), np.abs(most)), self.norm)
         free = signs == 0
@@ -94,14 +99,18 @@ class Slopes:
         elif not free.any():
             bound = self.at(signs)
         bound = bound * (1 + _ROUNDING) + self.rounding
-        return bound if corners is None else min(bound, corners.most)
+        return bound if self._corners is None else min(bound, self._corners.most)
 
-    def _corners_above(self, reached: float) -> Functionals | None:
-        if self._corners is None and self.has_corners:
+    def questions(self, signs: NDArray, reached: float) -> Iterator[tuple[float, int | None]]:
+        """Bounds that together are one on the norm, or on what is above a norm that is reached, with their corners."""
+        if self.has_corners:
             self._corners = Functionals(self.network, self.norm, reached, self.rounding)
-        return self._corners
+            if self._corners.is_complete:
+                yield from zip(self._corners.bounds().tolist(), itertools.count())
+                return
+        yield self.bound(signs, reached), None
 
-    def influence(self, signs: NDArray, units: NDArray) -> Array:
+    def influence(self, signs: NDArray, units: NDArray, corner: int | None = None) -> Array:
         """How much each of these rectifiers matters for the bound."""
         if not self.is_zonotope:
             net = self.network
@@ -109,8 +118,8 @@ class Slopes:
             for layer in reversed(list(net.layers())):
                 weight = weight + np.abs(net.Q[layer]).T @ weight[layer]
             return np.asarray((weight * np.abs(net.P + net.Q @ net.P).sum(axis=1))[units])
-        if self._corners is not None and self._corners.is_complete:
-            return self._corners.influence(signs)[units]
+        if corner is not None and self._corners is not None:
+            return np.abs(self._corners.weights[corner, units])
         if self.norm != 2:
             return self.sizes[units]
         direction = self._middle(signs).ravel()
