@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from benchmarks.common import quick_asked, report
 from benchmarks.reach.reference import largest_output
-from convexrelu import TwoLayerNetwork
+from convexrelu import ConvexReLURegressor, TwoLayerNetwork
 from convexrelu.reach import lipschitz_constant, output_range, reachable_set
 
 LIMIT = 200.0  # seconds, of the wall clock
 MOST_CELLS = 1000
 SIZES = ((2, 10), (2, 40), (3, 20), (5, 20), (10, 30), (10, 50))
-CONSTANTS = ((5, 20), (10, 40), (20, 100))
+# Features, neurons (of a teacher for trained ones), and the limit in seconds; the last ones are out of reach.
+CONSTANTS = (
+    *((d, m, "random", 60.0) for d, m in ((5, 20), (5, 60), (10, 40), (10, 50), (20, 40))),
+    *((d, m, "trained", 60.0) for d, m in ((5, 10), (10, 10), (20, 10))),
+    *((20, 100, "random", limit) for limit in (5.0, 60.0)),
+)
 
 
 def main() -> None:
@@ -25,8 +30,7 @@ def main() -> None:
     sizes, seeds = (SIZES[:1], 1) if quick else (SIZES, 3)
     rows = [_row(d, m, seed) for d, m in sizes for seed in range(seeds)]
     report("reach_range", rows, write=not quick)
-    sizes, limit = (CONSTANTS[:1], 2.0) if quick else (CONSTANTS, 50.0)
-    rows = [_constant(d, m, norm, limit) for d, m in sizes for norm in (1, 2, np.inf)]
+    rows = [row for one in (CONSTANTS[:1] if quick else CONSTANTS) for row in _constants(*one)]
     report("reach_lipschitz", rows, write=not quick)
 
 
@@ -79,18 +83,32 @@ def _row(d: int, m: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _constant(d: int, m: int, norm: float, limit: float) -> dict[str, Any]:
-    network = network_of(d, m, 0)
-    seconds, answer = _seconds(lambda: lipschitz_constant(network, norm, time_limit=limit))
-    return {
-        "d": d,
-        "m": m,
-        "norm": norm,
-        "seconds": f"{seconds:.1f}",
-        "lower": answer.lower,
-        "upper": answer.upper,
-        "gap": f"{answer.upper / answer.lower - 1:.1e}",
-    }
+def trained(d: int, m: int) -> TwoLayerNetwork:
+    """A fit to samples of a network with m neurons, with noise; it has more neurons than that."""
+    rng = np.random.default_rng(d + m)
+    teacher = network_of(d, m, 0)
+    X = rng.standard_normal((200 + 20 * d, d))
+    y = teacher.predict(X) + 0.1 * rng.standard_normal(len(X))
+    return ConvexReLURegressor(alpha=1e-2, random_state=0).fit(X, y / y.std()).network_
+
+
+def _constants(d: int, m: int, weights: str, limit: float) -> Iterator[dict[str, Any]]:
+    network = trained(d, m) if weights == "trained" else network_of(d, m, 0)
+    for norm in (1, 2, np.inf):
+        seconds, answer = _seconds(
+            lambda norm=norm: lipschitz_constant(network, norm, time_limit=limit)
+        )
+        yield {
+            "weights": weights,
+            "d": d,
+            "m": network.width,
+            "norm": norm,
+            "limit": limit,
+            "seconds": f"{seconds:.1f}",
+            "lower": answer.lower,
+            "upper": answer.upper,
+            "gap": f"{answer.upper / answer.lower - 1:.1e}",
+        }
 
 
 def _seconds(call: Callable[[], Any]) -> tuple[float, Any]:

@@ -41,17 +41,19 @@ class Functionals:
 
     def __init__(self, network: Rectifiers, norm: float, reached: float, rounding: float) -> None:
         self.network, self.norm, self.rounding = network, norm, rounding
-        self.weights, self.constants = np.zeros((0, network.n_units)), np.zeros(0)
         self.most = rounding  # bound of all corners
-        self.is_complete = True
-        for constants, weights in self._corners():
-            tops = constants + np.maximum(weights, 0.0).sum(axis=1)
-            self.most = max(self.most, float(tops.max()) * _UP + rounding)
+        constants, weights = [np.zeros(0)], [np.zeros((0, network.n_units))]
+        self.is_complete, n_kept = True, 0
+        for base, chosen in self._corners():
+            bounds = self._bounds(base, chosen)
+            self.most = max(self.most, float(bounds.max()))
+            kept = bounds > reached
+            n_kept += int(kept.sum())
+            self.is_complete = n_kept * network.n_units <= _KEPT
             if self.is_complete:
-                kept = tops * _UP + rounding > reached
-                self.weights = np.vstack([self.weights, weights[kept]])
-                self.constants = np.append(self.constants, constants[kept])
-                self.is_complete = self.weights.size <= _KEPT
+                constants.append(base[kept])
+                weights.append(chosen[kept])
+        self.constants, self.weights = np.concatenate(constants), np.vstack(weights)
 
     @staticmethod
     def are_few(network: Rectifiers, norm: float) -> bool:
@@ -77,7 +79,10 @@ class Functionals:
 
     def bounds(self) -> Array:
         """Upper bounds of the corners that are kept, over all activities."""
-        return (self.constants + np.maximum(self.weights, 0.0).sum(axis=1)) * _UP + self.rounding
+        return self._bounds(self.constants, self.weights)
+
+    def _bounds(self, constants: Array, weights: Array) -> Array:
+        return (constants + np.maximum(weights, 0.0).sum(axis=1)) * _UP + self.rounding
 
     def bound(self, corner: int, signs: NDArray) -> float:
         """Upper bound of one corner where some rectifiers are decided."""

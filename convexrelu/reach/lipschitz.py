@@ -138,7 +138,8 @@ class _Search:
         if root is None:
             raise ValueError("polytope has no inside, so that slopes across it do not count")
         climber = Climber(self.tree, self.slopes, root, self.deadline)
-        self._reach(climber.point())
+        for point in (root.point, climber.point()):
+            self._reach(np.asarray(point))
         for bound, corner in self.slopes.questions(root.signs, self.value):
             self._add(root, bound, corner)
         next_climb = float(_FIRST_CLIMB)
@@ -169,13 +170,13 @@ class _Search:
         child = self.tree.child(cell, unit, sign)
         if child is None:
             return
+        if child.point is not None:
+            self._reach(child.point)
         if (child.signs != signs).any():
             bound = min(self.slopes.bound(child.signs, self._enough, corner), bound)
         self._add(child, bound, corner)
 
     def _add(self, cell: Cell, bound: float, corner: int | None) -> None:
-        if cell.point is not None:
-            self._reach(cell.point)
         if bound > self._enough and len(self.tree.undecided(cell)):
             heapq.heappush(self.open, (-bound, next(self.order), cell, corner))
         else:

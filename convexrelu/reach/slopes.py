@@ -12,7 +12,8 @@ the generators, ``J_0`` among them, be the rows of ``U``. For the norm 2,
 
 for any weights ``w > 0``, as ``‖W^{1/2} t‖² ≤ Σ w_j``. For the norm ∞, ``|p_i| ≤ 1`` is in the place of ``‖p‖ = 1``,
 and has weights of its own: ``(Σ w_j Σ v_i)^{1/2} ‖W^{-1/2} U V^{-1/2}‖_2``. The best weights give the bounds of
-semidefinite relaxations.
+semidefinite relaxations. Where there are few enough corners of the unit balls, the norms 1 and ∞ are bounded for one
+corner at a time instead (:mod:`convexrelu.reach.functionals`).
 """
 
 from __future__ import annotations

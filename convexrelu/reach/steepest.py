@@ -19,6 +19,7 @@ from convexrelu.reach.slopes import Slopes
 
 __all__ = ["Climber"]
 
+_MANY = 16  # rectifiers from which on gradient steps are worth their time
 _STARTS = 128
 _STEPS = 120
 _LENGTHS = (0.1, 0.01)  # of steps, on the unit sphere
@@ -36,7 +37,7 @@ class Climber:
         self.tree, self.slopes, self.root, self.deadline = tree, slopes, root, deadline
         self.rng = np.random.default_rng(0)
         self.start = np.asarray(root.point)
-        self.has_gradients = slopes.is_zonotope and len(root.layer.rows) > 0
+        self.has_gradients = slopes.is_zonotope and len(root.layer.rows) >= _MANY
 
     def point(self) -> Array:
         """The best point of a search from somewhere near the centre."""
@@ -47,7 +48,7 @@ class Climber:
     def _by_gradients(self) -> Array:
         start, rows = self.start, self.root.layer.rows
         points = _on_sphere(start / norms(start) + self.rng.standard_normal((_STARTS, len(start))))
-        points[~_inside(self.tree, points)] = start / norms(start)
+        points[np.logical_not(_inside(self.tree, points))] = start / norms(start)
         best, here = -1.0, start
         lengths = np.geomspace(*_LENGTHS, _STEPS)
         sharpness = np.geomspace(*_SHARPNESS, _STEPS) * np.sqrt(len(start))
@@ -60,11 +61,7 @@ class Climber:
                 best, here = values.max(), points[values.argmax()]
             parts = expit(beta * z)
             gains = parts * (1 - parts) * self.slopes.along_steepest(parts)
-            moves = _on_sphere(
-                gains @ rows
-                + 1e-3 * norms(gains @ rows).mean() * self.rng.standard_normal(points.shape)
-            )
-            moved = _on_sphere(points + length * moves)
+            moved = _on_sphere(points + length * _on_sphere(gains @ rows))
             inside = _inside(self.tree, moved)
             points[inside] = moved[inside]
         return np.asarray(here)

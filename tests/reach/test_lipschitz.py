@@ -1,5 +1,6 @@
 """Lipschitz constants, against all sign vectors one by one."""
 
+import itertools
 import math
 
 import numpy as np
@@ -100,6 +101,59 @@ def test_bounds_hold_for_all_activities(norm, n_outputs):
         bound = slopes.bound(signs, 0.0)
         assert slopes.of_many(active).max() <= bound
         assert slopes.bound(signs, 0.0) == pytest.approx(slopes.bound(signs, 0.0), rel=0.1)
+
+
+@pytest.mark.parametrize("norm", [1, math.inf])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_corners_give_the_largest_norm_of_all_activities(norm, n_outputs):
+    rng = np.random.default_rng(1)
+    network = as_rectifiers(
+        TwoLayerNetwork(
+            rng.standard_normal((7, 3)),
+            np.zeros(7),
+            rng.standard_normal((n_outputs, 7)),
+            np.zeros(n_outputs),
+            skip_weights=rng.standard_normal((n_outputs, 3)),
+        )
+    )
+    slopes = Slopes(network, norm)
+    signs = np.array([1, -1, 0, 0, 0, 0, 0])
+    active = np.array(list(itertools.product((0, 1), repeat=7)))
+    inside = (active[:, 0] == 1) & (active[:, 1] == 0)
+    norms = slopes.of_many(active)
+    bounds = list(slopes.questions(np.zeros(7), 0.0))
+    assert max(bound for bound, _ in bounds) == pytest.approx(norms.max(), rel=1e-11)
+    parts = [slopes.bound(signs, 0.0, corner) for _, corner in bounds]
+    assert max(parts) == pytest.approx(norms[inside].max(), rel=1e-11)
+    assert max(parts) >= norms[inside].max()
+    # Corners are left out only if they cannot give more than what is reached.
+    reached = float(np.median(norms))
+    few = list(Slopes(network, norm).questions(np.zeros(7), reached))
+    assert len(few) < len(bounds) and min(bound for bound, _ in few) > reached
+    assert max(few)[0] == max(bounds)[0]
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+def test_derivatives_of_norms_are_differences(norm):
+    rng = np.random.default_rng(2)
+    network = TwoLayerNetwork(
+        rng.standard_normal((5, 3)), np.zeros(5), rng.standard_normal((2, 5)), np.zeros(2)
+    )
+    slopes = Slopes(as_rectifiers(network), norm)
+    parts, step = rng.uniform(0, 1, 5), 1e-6
+    moved = slopes.of_many(parts + step * np.vstack([np.eye(5), -np.eye(5)]))
+    differences = (moved[:5] - moved[5:]) / (2 * step)
+    np.testing.assert_allclose(slopes.along_steepest(parts[None])[0], differences, atol=1e-6)
+
+
+def test_bounds_corner_by_corner_take_few_cells():
+    # Corner by corner 45, and 205 by the weights of a semidefinite relaxation.
+    rng = np.random.default_rng(0)
+    network = TwoLayerNetwork(
+        rng.standard_normal((24, 8)), rng.standard_normal(24), rng.standard_normal((1, 24)), [0.0]
+    )
+    constant = lipschitz_constant(network, math.inf)
+    assert constant.is_exact and constant.n_cells < 100
 
 
 def test_both_bounds_hold_when_time_is_up():
