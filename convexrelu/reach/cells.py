@@ -85,9 +85,9 @@ class _Layer:
         row_upper = np.concatenate(
             [np.full(n_fixed, np.inf), open_, np.where(signs < 0, 0.0, open_)]
         )
-        far = np.append(np.ones(size), float(size))
+        least = np.append(-np.ones(size), 0.0)  # y = 0, t = 0 satisfies all constraints
         objective = np.append(np.zeros(size), 1.0)
-        bounds = Bounds(row_lower, row_upper, -far, np.append(np.ones(size), 1.0))
+        bounds = Bounds(row_lower, row_upper, least, np.ones(size + 1))
         answer = self.program.maximise(objective, bounds, basis, sharp_below=_THIN)
         if answer.point is None:
             return answer

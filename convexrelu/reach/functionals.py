@@ -95,4 +95,4 @@ def _signs(n: int) -> Iterator[Array]:
     """All vectors of ±1."""
     for start in range(0, 2**n, _CHUNK):
         numbers = np.arange(start, min(start + _CHUNK, 2**n))
-        yield 1.0 - 2.0 * ((numbers[:, None] >> np.arange(n)) & 1)
+        yield np.asarray(1.0 - 2.0 * ((numbers[:, None] >> np.arange(n)) & 1), dtype=float)

@@ -188,7 +188,7 @@ def safe_bound(c: Array, G: Array, bounds: Bounds, multipliers: Array) -> float:
     y, G, side = y[used], G[used], side[used]
     residual = c - y @ G
     size = np.abs(c) + np.abs(y) @ np.abs(G)
-    eps = 4 * (len(y) + len(c) + 4) * EPS
+    eps = 2 * (len(y) + len(c) + 4) * EPS  # four times what sums of so many terms are wrong by
     ends = np.maximum(residual * bounds.lower, residual * bounds.upper)
     reach = np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))
     return float(y @ side + ends.sum() + eps * (np.abs(y) @ np.abs(side) + size @ reach))
