@@ -30,6 +30,7 @@ from convexrelu.reach.steepest import Climber
 __all__ = ["LipschitzConstant", "lipschitz_constant"]
 
 _CLOSE = 1e-11  # relative difference of bound and value at which to stop
+_DIVES = 4  # of a search, as long as they find larger norms
 _FIRST_CLIMB = 32  # cells after which the search for a large norm is repeated
 _RARER = 2.0  # cells until the next time, relative to those until the last time
 
@@ -138,14 +139,14 @@ class _Search:
         if root is None:
             raise ValueError("polytope has no inside, so that slopes across it do not count")
         climber = Climber(self.tree, self.slopes, root, self.deadline)
-        for point in (root.point, climber.point()):
-            self._reach(np.asarray(point))
+        self._reach(np.asarray(root.point))
+        self._climb(climber, root)
         for bound, corner in self.slopes.questions(root.signs, self.value):
             self._add(root, bound, corner)
         next_climb = float(_FIRST_CLIMB)
         while self.open and -self.open[0][0] > self._enough and time.perf_counter() < self.deadline:
             if self.n_cells >= next_climb:
-                self._reach(climber.point())
+                self._climb(climber, root)
                 next_climb *= _RARER
             bound, _, cell, corner = heapq.heappop(self.open)
             units = self.tree.undecided(cell)
@@ -153,6 +154,31 @@ class _Search:
             for sign in (1, -1):
                 self._divide(cell, unit, sign, -bound, corner)
         return self._answer()
+
+    def _climb(self, climber: Climber, root: Cell) -> None:
+        """Search for a larger norm: from a steep point, by the signs that its norm asks for, as far as they exist."""
+        point = climber.point()
+        self._reach(point)
+        for _ in range(_DIVES if climber.has_gradients else 0):
+            before = self.value
+            active = np.atleast_2d(self.tree.network.arguments(self.tree.inputs(point[None])) > 0)
+            cell = self._dive(root, self.slopes.along_steepest(active)[0])
+            if cell is None or cell.point is None:
+                break
+            point = cell.point
+            self._reach(point)
+            if self.value <= before:
+                break
+
+    def _dive(self, cell: Cell | None, gains: Array) -> Cell | None:
+        """A cell whose signs are those of the gains, the largest ones first, where there are inputs with them."""
+        units = self.tree.undecided(cell) if cell is not None else []
+        for unit in sorted(units, key=lambda unit: -abs(gains[unit])):
+            if cell is None or time.perf_counter() > self.deadline:
+                return None
+            sign = 1 if gains[unit] > 0 else -1
+            cell = self.tree.child(cell, unit, sign) or self.tree.child(cell, unit, -sign)
+        return cell
 
     @property
     def _enough(self) -> float:
