@@ -11,6 +11,7 @@ from torch import nn
 from benchmarks.reach.reference import lipschitz_by_signs, random_network
 from convexrelu import TwoLayerNetwork
 from convexrelu.reach import lipschitz_constant
+from convexrelu.reach.cells import CellTree
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.slopes import Slopes
 
@@ -154,6 +155,20 @@ def test_bounds_corner_by_corner_take_few_cells():
     )
     constant = lipschitz_constant(network, math.inf)
     assert constant.is_exact and constant.n_cells < 100
+
+
+def test_cells_are_proved_empty_with_many_features():
+    # Rounding errors of the bound on the margin grow with the features; they must stay below what counts as empty.
+    rng = np.random.default_rng(0)
+    W, p = rng.standard_normal((30, 20)), rng.standard_normal(30)
+    tree = CellTree(as_rectifiers(TwoLayerNetwork(W, p, np.ones((1, 30)), [0.0])), None)
+    layer = tree.root().layer
+    # A positive combination of 21 rows with these signs, and of τ ≥ 0, is zero.
+    combination = np.linalg.solve(layer.rows[:21].T, -layer.fixed[0])
+    signs = np.append(np.sign(combination), np.zeros(9)).astype(int)
+    assert layer.inside(signs).bound < 1e-12
+    signs[0] *= -1
+    assert layer.inside(signs).bound > 1e-9
 
 
 def test_both_bounds_hold_when_time_is_up():
