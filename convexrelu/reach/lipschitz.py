@@ -161,8 +161,8 @@ class _Search:
         self._reach(point)
         for _ in range(_DIVES if climber.has_gradients else 0):
             before = self.value
-            active = np.atleast_2d(self.tree.network.arguments(self.tree.inputs(point[None])) > 0)
-            cell = self._dive(root, self.slopes.along_steepest(active)[0])
+            active = self.tree.network.arguments(self.tree.inputs(point[None])) > 0
+            cell = self._dive(root, self.slopes.along_steepest(active.astype(float))[0])
             if cell is None or cell.point is None:
                 break
             point = cell.point
@@ -170,10 +170,11 @@ class _Search:
             if self.value <= before:
                 break
 
-    def _dive(self, cell: Cell | None, gains: Array) -> Cell | None:
+    def _dive(self, root: Cell, gains: Array) -> Cell | None:
         """A cell whose signs are those of the gains, the largest ones first, where there are inputs with them."""
-        units = self.tree.undecided(cell) if cell is not None else []
-        for unit in sorted(units, key=lambda unit: -abs(gains[unit])):
+        units = self.tree.undecided(root)
+        cell: Cell | None = root
+        for unit in units[np.argsort(-np.abs(gains[units]))].tolist():
             if cell is None or time.perf_counter() > self.deadline:
                 return None
             sign = 1 if gains[unit] > 0 else -1
