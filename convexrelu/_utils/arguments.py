@@ -17,6 +17,7 @@ __all__ = [
     "as_float",
     "check_choice",
     "check_kind",
+    "check_limits",
     "check_number",
     "finite_array",
     "float_array",
@@ -56,6 +57,14 @@ def check_number(name: str, value: Any, kind: type, least: float) -> None:
     if not (is_number(value) and isinstance(value, kind) and least <= as_float(value) <= most):
         shown = "an integer" if kind is numbers.Integral else "a number"
         raise ValueError(f"{name}={value!r} is not {shown} of at least {least}")
+
+
+def check_limits(tol: Any, max_iter: Any, time_limit: Any) -> None:
+    """Raise an error if these options of training are not numbers that it takes."""
+    check_number("max_iter", max_iter, numbers.Integral, 1)
+    check_number("tol", tol, numbers.Real, 0)
+    if time_limit is not None:
+        check_number("time_limit", time_limit, numbers.Real, 0)
 
 
 def check_kind(name: str, value: Any) -> None:

@@ -6,4 +6,12 @@ with interruptions_held():
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Tensor", "nn", "torch"]
+__all__ = ["Tensor", "check_device", "nn", "torch"]
+
+
+def check_device(device: str) -> None:
+    """Raise a ValueError for a device that torch does not have."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(f"device={device!r} is not available: {error}") from error

@@ -9,18 +9,19 @@ taken from entries of the first chunks.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._utils.norms import sizes
+from convexrelu._utils.norms import norms, sizes
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.rows import Rows
 from convexrelu.losses.dual_domain import flow_to_take, on_grid, taken
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.dual import best_on_ray
 
-__all__ = ["DualPoint", "dual_point", "lower_bound"]
+__all__ = ["DualPoint", "closed_form_bound", "dual_point", "lower_bound"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -119,6 +120,8 @@ def _taken(rows: Rows, room: list[Array], total: float) -> list[Array]:
 def lower_bound(rows: Rows, v: DualPoint, bound: float) -> float:
     """Best ``−F*(−tv)`` over ``t ∈ [0, alpha/M̂]``, rounded down; see :func:`convexrelu.problem.dual.lower_bound`."""
     alpha = rows.template.alpha
+    if not math.isfinite(bound):
+        return 0.0  # that of t = 0, since losses have the infimum zero
     largest = alpha / bound if bound > alpha * 1e-9 else 1e9
     largest *= 1 - 4 * _EPS
     inside = largest
@@ -131,8 +134,8 @@ def _rough_dual(rows: Rows, v: DualPoint, t: float) -> float:
     """``−F*(−tv)`` without a bound on its rounding."""
 
     def part(k: int, own: Array) -> list[float]:
-        problem, share = rows.chunk(k)
-        return [share * problem.rough_dual(t / share * own) if share else 0.0]
+        share = rows.chunk(k).share
+        return [share * rows.around_zero(k).rough_dual(t * (own / share)) if share else 0.0]
 
     return float(rows.total(part, (), arrays=[v])[0])
 
@@ -141,8 +144,8 @@ def _dual(rows: Rows, v: DualPoint, t: float) -> float:
     """``−F*(−tv)``, rounded down: each chunk's value is, and sums of so few are off by a rounding for each."""
 
     def part(k: int, own: Array) -> list[float]:
-        problem, share = rows.chunk(k)
-        value = share * problem.dual(t / share * own) if share else 0.0
+        share = rows.chunk(k).share
+        value = share * rows.around_zero(k).dual(t * (own / share)) if share else 0.0
         return [value, abs(value)]
 
     value, size = rows.total(part, (), (), arrays=[v])
@@ -150,71 +153,101 @@ def _dual(rows: Rows, v: DualPoint, t: float) -> float:
 
 
 def closed_form_bound(rows: Rows, v: DualPoint) -> float:
-    """A proved bound on ``M(v)``, that of :class:`~convexrelu.oracles.RelaxationOracle`, from sums over rows."""
-    n_outputs, slope = rows.template.n_outputs, rows.template.slope
-    dim = rows.template.design.shape[1]
-    if n_outputs > 1:
-        return _closed_form_of_several(rows, v)
+    """A proved bound on ``M(v)``, that of :class:`~convexrelu.oracles.RelaxationOracle`, from sums over rows.
+
+    Infinite where the sizes of dual point and inputs overflow float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit = _largest_scaled_row(rows, v)
+        if not math.isfinite(unit):
+            return math.inf
+        several = rows.template.n_outputs > 1
+        found = _of_several(rows, v, unit) if several else _of_one(rows, v, unit)
+        bound = found + _rounding(rows, v)
+    return bound if math.isfinite(bound) else math.inf
+
+
+def _largest_scaled_row(rows: Rows, v: DualPoint) -> float:
+    """The largest ``√‖v_i‖ ‖x̃_i‖``, or one if there is none: in this unit, no square of a row that counts is lost."""
+
+    def largest(k: int, own: Array) -> float:
+        return float((np.sqrt(sizes(own)) * rows.chunk(k).problem.lengths).max())
+
+    return float(rows.numbers(largest, v).max()) or 1.0
+
+
+def _of_one(rows: Rows, v: DualPoint, unit: float) -> float:
+    """The larger one of the bounds for both signs."""
+    slope, dim = rows.template.slope, rows.template.design.shape[1]
     bounds = []
     for sign in (1.0, -1.0):
 
-        def terms(k: int, own: Array, sign: float = sign) -> list[Array]:
+        def terms(k: int, own: Array, sign: float = sign) -> list[Any]:
             problem = rows.chunk(k).problem
             positive = np.maximum(sign * own, 0.0)
             counted = positive + max(slope, 0.0) * np.maximum(-sign * own, 0.0)
             design = problem.design
-            scaled = np.sqrt(positive)[:, None] * design
-            whole = np.sqrt(counted)[:, None] * design
             return [
                 positive @ problem.lengths,
                 counted @ problem.lengths,
                 positive.sum(),
                 counted.sum(),
                 own @ design,
-                scaled.T @ scaled,
-                whole.T @ whole,
+                _gram(positive, design, unit),
+                _gram(counted, design, unit),
             ]
 
         shapes = (), (), (), (), (dim,), (dim, dim), (dim, dim)
         apart, apart_whole, total, total_whole, linear, gram, gram_whole = rows.total(
             terms, *shapes, arrays=[v]
         )
-        positive = min(_spectral(rows, float(total), gram), float(apart))
-        whole = min(_spectral(rows, float(total_whole), gram_whole), float(apart_whole))
-        halved = 0.5 * (1 + slope) * float(np.linalg.norm(linear)) + 0.5 * (1 - slope) * positive
-        bounds.append(min(whole, halved))
-    return max(bounds) + _rounding(rows, v)
+        positive = min(_spectral(rows, float(total), gram, unit), float(apart))
+        whole = min(_spectral(rows, float(total_whole), gram_whole, unit), float(apart_whole))
+        bounds.append(min(whole, _halved(slope, float(norms(linear)), positive)))
+    return max(bounds)
 
 
-def _closed_form_of_several(rows: Rows, v: DualPoint) -> float:
+def _of_several(rows: Rows, v: DualPoint, unit: float) -> float:
     n_outputs, slope = rows.template.n_outputs, rows.template.slope
     dim = rows.template.design.shape[1]
 
-    def terms(k: int, own: Array) -> list[Array]:
+    def terms(k: int, own: Array) -> list[Any]:
         problem, p = rows.chunk(k).problem, sizes(own)
-        scaled = np.sqrt(p)[:, None] * problem.design
         spread = own / np.sqrt(np.where(p > 0, p, 1.0))[:, None]
         return [
             p @ problem.lengths,
             own.T @ problem.design,
-            scaled.T @ scaled,
+            _gram(p, problem.design, unit),
             spread.T @ spread,
         ]
 
     shapes = (), (n_outputs, dim), (dim, dim), (n_outputs, n_outputs)
     apart, linear, gram, spread = rows.total(terms, *shapes, arrays=[v])
-    product = _largest_root(rows, gram) * _largest_root(rows, spread)
+    product = unit * _largest_root(rows, gram) * _largest_root(rows, spread)
     absolute = min(product, float(apart))
-    halved = 0.5 * (1 + slope) * float(np.linalg.norm(linear, 2)) + 0.5 * (1 - slope) * absolute
-    return min(absolute, halved) + _rounding(rows, v)
+    return min(absolute, _halved(slope, float(np.linalg.norm(linear, 2)), absolute))
 
 
-def _spectral(rows: Rows, total: float, gram: Array) -> float:
-    return math.sqrt(total) * _largest_root(rows, gram)
+def _gram(p: Array, design: Array, unit: float) -> Array:
+    """``X̃ᵀ diag(p) X̃ / unit²``."""
+    scaled = np.sqrt(p)[:, None] * design
+    scaled /= unit
+    return scaled.T @ scaled
+
+
+def _halved(slope: float, linear: float, absolute: float) -> float:
+    """``φ(z) = ½ (1 + slope) z + ½ (1 − slope) |z|``, from bounds on both parts."""
+    return 0.5 * (1 + slope) * linear + 0.5 * (1 - slope) * absolute
+
+
+def _spectral(rows: Rows, total: float, gram: Array, unit: float) -> float:
+    return unit * math.sqrt(total) * _largest_root(rows, gram)
 
 
 def _largest_root(rows: Rows, gram: Array) -> float:
     """Root of the largest eigenvalue, rounded up: a sum of so many products is off by their roundings."""
+    if not np.isfinite(gram).all():
+        return math.inf
     rounding = 4 * (rows.n_samples + len(gram)) * _EPS * float(np.trace(gram))
     return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0) + rounding)
 

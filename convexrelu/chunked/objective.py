@@ -89,8 +89,9 @@ def with_best_intercept(
         value, slope = rows.total(loss, (), c.shape, arrays=[hidden])
         return float(value), slope
 
-    if problem.loss.is_least_squares:  # one step from anywhere
-        return network.with_output_bias(-terms(np.zeros(network.n_outputs))[1])
+    if problem.loss.is_least_squares:  # one step from anywhere, and one that removes its rounding
+        best = -terms(np.zeros(network.n_outputs))[1]
+        return network.with_output_bias(best - terms(best)[1])
     options = {"gtol": 0.0, "maxiter": _STEPS}
     found = minimize(terms, network.output_bias, jac=True, method="BFGS", options=options)
     return network.with_output_bias(found.x)

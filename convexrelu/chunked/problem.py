@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, float_array
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.problem.validation import checked_loss
+from convexrelu.problem.validation import (
+    checked_alpha,
+    checked_flag,
+    checked_loss,
+    checked_slope,
+)
 
 __all__ = ["ChunkedProblem", "rows_of"]
 
@@ -70,6 +77,8 @@ class ChunkedProblem:
         self.loss = checked_loss(loss)
         if self.y.ndim not in (1, 2) or len(self.y) != self.n_samples:
             raise ValueError(f"y has shape {self.y.shape}, X has {self.n_samples} rows")
+        if not self.loss.takes_labels:  # other processes may have other classes
+            self.loss.checked_targets(self.y)
         if not self.loss.smooth:
             raise ValueError(
                 f"loss={self.loss.name!r} has kinks, which training in chunks does not support; use convexrelu.train"
@@ -82,14 +91,15 @@ class ChunkedProblem:
             raise ValueError(
                 f"hidden_bias={hidden_bias!r} is not supported in chunks; use True or False"
             )
+        checked_slope(activation, negative_slope)
         self.sample_weight = _checked_weights(sample_weight, self.n_samples)
         self.options: dict[str, Any] = {
             "activation": activation,
             "negative_slope": negative_slope,
-            "hidden_bias": hidden_bias,
-            "fit_intercept": fit_intercept,
+            "hidden_bias": checked_flag("hidden_bias", hidden_bias),
+            "fit_intercept": checked_flag("fit_intercept", fit_intercept),
         }
-        self.alpha = alpha
+        self.alpha = checked_alpha(alpha)
 
     @classmethod
     def of(cls, problem: TrainingProblem, sample_weight: Array | None = None) -> ChunkedProblem:
@@ -130,21 +140,28 @@ class ChunkedProblem:
 
 def rows_of(X: Any, start: int, stop: int) -> Array:
     """Rows ``start … stop − 1`` in float64; a ValueError where they are not finite numbers."""
-    rows = np.asarray(X[start:stop])
-    if rows.dtype.kind not in "fiub":
-        raise ValueError(f"X has dtype {rows.dtype}, expected numbers")
-    rows = np.asarray(rows, dtype=np.float64)
+    given = X[start:stop]
+    rows = float_array("X", given)
+    dtype = np.asarray(given[:1]).dtype
+    if dtype.kind not in "fiub":
+        raise ValueError(f"X has dtype {dtype}, expected numbers")
     if rows.shape != (stop - start, X.shape[1]):
         raise ValueError(
             f"X[{start}:{stop}] has shape {rows.shape}, expected {(stop - start, X.shape[1])}"
         )
-    if not np.isfinite(rows).all():
-        raise ValueError(f"X contains NaN or infinity in rows {start} to {stop - 1}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        fits = math.isfinite(np.vdot(rows, rows))
+    if not fits:
+        finite = bool(np.isfinite(rows).all())
+        found = "entries whose squares overflow float64" if finite else "NaN or infinity"
+        raise ValueError(f"X contains {found} in rows {start} to {stop - 1}")
     return rows
 
 
 def _sliceable(X: Any) -> Any:
     """`X` itself if it has rows that can be sliced, an array of it otherwise."""
+    if issparse(X):
+        raise ValueError("X is sparse, which is not supported in chunks; use convexrelu.train")
     if not hasattr(X, "shape"):
         X = finite_array("X", X)
     if len(X.shape) != 2 or 0 in X.shape:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
@@ -92,7 +93,9 @@ class Rows:
         self._weight = float(self.total(lambda k: [self._weights_of(k).sum()], ())[0])
         if not 0 < self._weight < math.inf:
             raise ValueError("sample_weight must have a positive entry")
+        self._check_labels()
         self.template = self._sampled(seed)
+        self._centre = np.median(self.template.y, axis=0)
 
     # Chunks
 
@@ -116,6 +119,17 @@ class Rows:
         if self.keeps:
             self._kept[k] = chunk
         return chunk
+
+    def around_zero(self, k: int) -> TrainingProblem:
+        """The problem of a chunk for values of the dual objective: a constant is taken off all targets.
+
+        Where only residuals count, the dual points of all rows have a sum of zero, so that a constant for all of them
+        changes nothing but the rounding. One for each chunk would: its part of the sum is not zero.
+        """
+        problem = self.chunk(k).problem
+        if not (problem.fit_intercept and problem.loss.of_residuals):
+            return problem
+        return problem._replace(y=problem.y - self._centre, fit_intercept=False)
 
     def each(self, function: Callable[..., Any], *arrays: Sequence[Any]) -> list[Any]:
         """``function(k, …)`` of the own chunks, with one entry of each list for a chunk."""
@@ -153,7 +167,7 @@ class Rows:
         size = sum(math.prod(shape) for shape in shapes)
         found: dict[tuple[int, int], Array] = {}
         for each, vector in zip(nodes, gathered, strict=True):
-            found.update(zip(each, vector[1:].reshape(-1, size), strict=True))
+            found.update(zip(each, vector[1:].reshape(len(each), size), strict=True))
         return _unpacked(sum_of_subtrees(found), shapes)
 
     def numbers(self, function: Callable[..., float], *arrays: Sequence[Any]) -> Array:
@@ -230,17 +244,25 @@ class Rows:
     def _size(self) -> int:
         return len(self._y) * self.problem.n_features
 
+    def _check_labels(self) -> None:
+        """Check classes of all processes together, which one alone need not have."""
+        loss, y = self.problem.loss, self.problem.y
+        if loss.takes_labels:
+            known = self.group.gather_objects(np.unique(y, axis=0))
+            loss.checked_targets(np.unique(np.concatenate(known), axis=0))
+
     def _sampled(self, seed: int) -> TrainingProblem:
-        """A problem of rows from all chunks, with all classes; one pass over the data, which checks them."""
+        """A problem of rows from all chunks; one pass over the data, which checks them.
+
+        They have all classes with weight, and rows of weight and with targets other than zero if there are any.
+        """
         share = min(1.0, _SAMPLE / self.n_samples)
 
         def rows(k: int) -> tuple[Array, Array, Array]:
             X, y, weights = self._inputs_of(k), self._y[self._places(k)], self._weights_of(k)
             random = np.random.RandomState((seed + k) % 2**32)
             drawn = random.permutation(len(y))[: math.ceil(share * len(y))]
-            if self.problem.loss.couples_outputs:  # which has an output for each class
-                drawn = np.union1d(drawn, np.unique(y, return_index=True)[1])
-            drawn = np.sort(drawn)
+            drawn = np.union1d(drawn, _needed(y, weights, self.problem.loss.takes_labels))
             return X[drawn], y[drawn], weights[drawn]
 
         X, y, weights = self.collected(rows)
@@ -249,6 +271,15 @@ class Rows:
             X, y, problem.alpha, loss=problem.loss, sample_weight=weights, **problem.options
         )
         return sample.in_features()
+
+
+def _needed(y: Array, weights: Array, takes_labels: bool) -> NDArray[np.intp]:
+    """One row of every class, with weight if there is one, or else the row with the largest weighted target."""
+    if takes_labels:
+        order = np.argsort(-weights, kind="stable")
+        return order[np.unique(y[order], return_index=True)[1]]
+    targets = np.abs(y).reshape(len(y), -1).sum(axis=1)
+    return np.array([weights.argmax(), (weights * targets).argmax()])
 
 
 def _packed(arrays: Sequence[Any]) -> Array:

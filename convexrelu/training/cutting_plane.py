@@ -21,7 +21,7 @@ import numpy as np
 from convexrelu._utils.deadlines import latest_start, product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.certificates.pricing import Pricing
+from convexrelu.certificates.pricing import CLAIMED_SHARE, Pricing
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
@@ -61,9 +61,6 @@ _MUCH_OF_GAP = 0.1
 _AS_GOOD = 1e-3
 # Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
-# Fraction of the tolerance that an estimate claims at least, which costs nothing. It prevents little: of 8 estimates on
-# correlated data, 6 were refuted, with floors of 0, 0.1, 0.2 and 0.5, see `benchmarks/results/estimates.csv`.
-_CLAIMED_SHARE = 0.2
 # Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
 _ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
 # Fraction of the time after which descent ends.
@@ -152,7 +149,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._objective = self.problem.objective(self._best)
         self._v = self.problem.dual_point(self._outputs)
         self.pricing = self.pricing or Pricing(self.problem)
-        resolution = _CLAIMED_SHARE * self.tol
+        resolution = CLAIMED_SHARE * self.tol
         self._dual = DualState(self.problem, self._deadline(1.0), resolution, self.pricing)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))

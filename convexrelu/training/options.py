@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import check_choice, check_number, finite_array
+from convexrelu._utils.arguments import check_choice, check_limits, check_number, finite_array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.selection import check_oracle
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns, sample_patterns
+from convexrelu.problem.starts import check_network
 from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = [
@@ -49,10 +49,7 @@ def check_options(
                 "patterns='sampled', 'enumerated' or an array of gates"
             )
     check_number("n_patterns", n_patterns, numbers.Integral, 1)
-    check_number("max_iter", max_iter, numbers.Integral, 1)
-    check_number("tol", tol, numbers.Real, 0)
-    if time_limit is not None:
-        check_number("time_limit", time_limit, numbers.Real, 0)
+    check_limits(tol, max_iter, time_limit)
 
 
 def oracle_of(effort: str, oracle: str | Oracle | OracleFactory) -> str | Oracle | OracleFactory:
@@ -84,15 +81,4 @@ def check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) -
         return
     if not isinstance(start, TwoLayerNetwork):
         raise ValueError(f"start={start!r} is not a TwoLayerNetwork, 'descent' or None")
-    if start.n_features != problem.n_features:
-        raise ValueError(f"start takes {start.n_features} features, expected {problem.n_features}")
-    if start.n_outputs != problem.n_outputs:
-        raise ValueError(f"start has {start.n_outputs} outputs, expected {problem.n_outputs}")
-    if start.negative_slope != problem.slope:
-        raise ValueError(
-            f"start has a slope of {start.negative_slope} on the left, expected {problem.slope}"
-        )
-    if start.skip_weights is not None and not problem.skip:
-        raise ValueError("start has a skip connection, expected none")
-    if not math.isfinite(problem.objective(start)):
-        raise ValueError("start has weights so large that its objective overflows float64")
+    check_network(start, problem)

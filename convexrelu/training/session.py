@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 
 from convexrelu._utils.deadlines import part_before, product_fits, seconds_before
 from convexrelu._utils.random import checked_random_state
@@ -216,9 +217,11 @@ class Session:
         """Whether there are many samples, of which no sweep is a proof, and the time for passes over them."""
         free = self.chooses_freely and self.oracle == "auto" and not self.settles
         plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
-        many = problem.n_samples > FEW_SAMPLES and problem.design.shape[1] > _SWEPT
+        many = problem.n_samples > FEW_SAMPLES and not issparse(problem.X)
+        if not (free and plain and many and problem.design.shape[1] > _SWEPT):
+            return False
         passes = _PASSES * _NEURONS * float(problem.design.size)
-        return free and plain and many and product_fits(passes, deadline)
+        return product_fits(passes, deadline)
 
     def _proved(
         self, result: Result, problem: TrainingProblem, oracles: OraclePair, deadline: float

@@ -1,13 +1,15 @@
 """Dual points on chunks, and the bounds that follow from them."""
 
 import math
+import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.chunked import Alone, ChunkedProblem
-from convexrelu.chunked.dual import closed_form_bound, dual_point, lower_bound
+from convexrelu.chunked.dual import _dual, closed_form_bound, dual_point, lower_bound
 from convexrelu.chunked.objective import objective_above, outputs_of, with_best_intercept
 from convexrelu.chunked.pricing import Search
 from convexrelu.chunked.rows import Rows
@@ -114,3 +116,57 @@ def test_shards_have_the_same_dual_point():
     hidden = outputs_of(rows, network)
     alone = np.concatenate(dual_point(rows, with_best_intercept(rows, network, hidden), hidden))
     assert np.array_equal(np.concatenate(together(3, part)), alone)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("scale", [1e-170, 1e-100, 1e100])
+def test_squares_neither_underflow_nor_overflow_in_bounds(scale, n_outputs):
+    y = LINEAR if n_outputs == 1 else np.column_stack([LINEAR, LINEAR**2])
+    rows = Rows(ChunkedProblem(scale * X, y, 0.05 * scale, hidden_bias=False), Alone())
+    network = TwoLayerNetwork.constant(3, np.zeros(n_outputs))
+    hidden = outputs_of(rows, network)
+    v = dual_point(rows, with_best_intercept(rows, network, hidden), hidden)
+    whole = np.concatenate(v).reshape(N, -1)
+    values = [
+        np.linalg.norm(whole.T @ np.maximum(X @ u, 0)) for u in np.vstack([np.eye(3), -np.eye(3)])
+    ]
+    assert closed_form_bound(rows, v) >= scale * max(values)
+
+
+def test_no_bound_follows_from_an_overflow():
+    rows = prepared(problem_with("squared_error"))
+    v = [np.full(len(rows.chunk(k).problem.y), 1e308) for k in rows.own]
+    bound = closed_form_bound(rows, v)
+    assert bound == math.inf
+    assert lower_bound(rows, v, bound) == lower_bound(rows, v, math.nan) == 0.0
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_chunks_share_the_constant_that_is_taken_off_targets(sign):
+    """The two chunks have sums that are opposite and as small as roundings, and targets that are far apart."""
+    half, far, small = 256, 2.0**27, 2.0**-45
+    y = np.repeat([0.0, far], half)
+    rows = Rows(ChunkedProblem(np.arange(2.0 * half)[:, None], y, 0.1), Alone())
+    v = np.tile([1.0, -1.0], half) / (2 * half)
+    v[0] += sign * small
+    v[-1] -= sign * small
+    exact = sum(
+        Fraction(a) * Fraction(b) - Fraction(a) ** 2 * half for a, b in zip(v, y, strict=True)
+    )
+    found = _dual(rows, [v[:half], v[half:]], 1.0)
+    assert Fraction(found) <= exact
+    assert found == pytest.approx(float(exact), abs=1e-5)  # several roundings of the targets
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1e-300])
+def test_chunks_of_almost_no_weight(weight):
+    weights = np.where(np.arange(N) < 256, weight, 1.0)
+    rows = Rows(ChunkedProblem(X, LINEAR, 0.05, sample_weight=weights), Alone())
+    network = TwoLayerNetwork.constant(3, [0.0])
+    hidden = outputs_of(rows, network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        v = dual_point(rows, with_best_intercept(rows, network, hidden), hidden)
+        lower = lower_bound(rows, v, closed_form_bound(rows, v))
+    problem = TrainingProblem(X[256:], LINEAR[256:], 0.05)
+    assert 0 < lower <= problem.objective(problem.zero_network())

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from convexrelu.chunked import Alone, ChunkedProblem
 from convexrelu.chunked.rows import Rows
@@ -120,3 +121,86 @@ def test_processes_that_differ_are_told_how(changes, message):
     for error in together(2, made):
         assert isinstance(error, ValueError)
         assert message in str(error)
+
+
+RARE = (np.arange(N) == 777).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "weights"),
+    [
+        ("logistic", 2 * RARE - 1, None),
+        ("multinomial", RARE, None),
+        ("poisson", RARE, None),
+        ("squared_error", Y, RARE),
+        (
+            "logistic",
+            np.where(np.arange(N) % 2, 1.0, -1.0),
+            np.where(np.arange(N) % 2, 1.0, RARE + 1e-9),
+        ),
+    ],
+)
+def test_the_sample_has_what_is_rare(monkeypatch, loss, y, weights):
+    monkeypatch.setattr("convexrelu.chunked.rows._SAMPLE", 50)
+    problem = ChunkedProblem(X, y, 0.1, loss=loss, sample_weight=weights)
+    template = Rows(problem, Alone(), seed=1).template
+    assert template.n_samples < 100
+    assert (template.y == y[777]).any() and (template.weights > 0).any()
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "wrong"),
+    [
+        ("logistic", np.where(Y > 0, 1.0, -1.0), 3.0),
+        ("multinomial", np.where(Y > 0, 1.0, 0.0), 0.5),
+        ("poisson", np.abs(Y), -1.0),
+    ],
+)
+def test_all_targets_are_checked(monkeypatch, loss, y, wrong):
+    monkeypatch.setattr("convexrelu.chunked.rows._SAMPLE", 50)
+    for row in (3, 300, 1000):  # of which no sample has all
+        with pytest.raises(ValueError, match=f"y has the entry {wrong:g}"):
+            Rows(
+                ChunkedProblem(X, np.where(np.arange(N) == row, wrong, y), 0.1, loss=loss), Alone()
+            )
+
+
+def test_processes_need_not_have_all_classes():
+    y = np.where(np.arange(N) < 600, 0.0, 1.0)
+
+    def n_outputs(group):
+        own = slice(600 * group.rank, 600 + 500 * group.rank)
+        return Rows(
+            ChunkedProblem(X[own], y[own], 0.1, loss="multinomial"), group
+        ).template.n_outputs
+
+    assert together(2, n_outputs) == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (csr_array(X), "X is sparse"),
+        (np.ma.masked_array(X, X > 2), "X has masked entries"),
+        (np.where(X > 2.5, 1e200, X), "X contains entries whose squares overflow"),
+        (X.astype(complex), "Complex data"),
+    ],
+)
+def test_inputs_that_are_not_numbers_are_refused(rows, message):
+    with pytest.raises(ValueError, match=message):
+        Rows(ChunkedProblem(rows, Y, 0.1), Alone())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alpha": 0.0},
+        {"hidden_bias": 2},
+        {"fit_intercept": "no"},
+        {"activation": "leaky_relu", "negative_slope": 2.0},
+    ],
+)
+def test_settings_are_checked_at_once(options):
+    name = next(reversed(options))
+    with pytest.raises(ValueError, match=name):
+        ChunkedProblem(X, Y, **{"alpha": 0.1, **options})

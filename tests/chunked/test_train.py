@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convexrelu import ChunkedProblem, TrainingProblem, train, train_in_chunks
+from convexrelu import ChunkedProblem, TrainingProblem, TwoLayerNetwork, train, train_in_chunks
 from convexrelu.chunked import GroupError
 from convexrelu.results.status import Status
 from tests.chunked.together import together
@@ -95,6 +95,7 @@ def test_a_failing_process_ends_all():
 def test_a_constant_is_found_at_a_large_penalty():
     result = train_in_chunks(ChunkedProblem(X, NOISY, 1e3), random_state=0)
     assert result.network.width == 0
+    assert result.certificate.is_proof
     assert result.certificate.relative_gap <= 1e-2
 
 
@@ -123,3 +124,53 @@ def test_more_features_than_rows_in_a_chunk():
         problem.objective(result.network), rel=1e-10
     )
     assert result.certificate.relative_gap <= 0.05
+
+
+@pytest.mark.parametrize("n_samples", [1, 300])
+def test_constant_targets(n_samples):
+    result = train_in_chunks(ChunkedProblem(X[:n_samples], np.full(n_samples, 3.0), 0.01))
+    assert result.network.width == 0
+    assert result.network.predict(X[:1])[0] == pytest.approx(3.0)
+    assert result.status is Status.CONVERGED
+
+
+def test_estimates_claim_no_more_than_searches_support():
+    result = train_in_chunks(ChunkedProblem(X, NOISY, 0.02), random_state=0, tol=0.05)
+    assert not result.certificate.is_proof
+    assert result.certificate.relative_gap >= 0.2 * 0.05 * (1 - 1e-9)
+
+
+def test_nearly_equal_neurons_are_joined():
+    result = train_in_chunks(ChunkedProblem(X, SIGNAL, 0.1), random_state=0)
+    hidden = result.network.augmented_weights()
+    unit = hidden / np.linalg.norm(hidden, axis=1)[:, None]
+    signs = np.sign(result.network.output_weights[0])
+    cosines = np.where(np.equal.outer(signs, signs), unit @ unit.T, 0.0)
+    assert np.triu(cosines, 1).max() < 0.9999
+
+
+WIDE = TwoLayerNetwork(np.ones((1, 2)), [0.0], [[1.0]], [0.0])
+SEVERAL = TwoLayerNetwork(np.ones((1, 3)), [0.0], np.ones((2, 1)), [0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tol": -1.0}, "tol=-1.0"),
+        ({"tol": "small"}, "tol='small'"),
+        ({"max_iter": 0}, "max_iter=0"),
+        ({"time_limit": np.nan}, "time_limit=nan"),
+        ({"device": "abacus"}, "device='abacus' is not available"),
+        ({"start": "descent"}, "start='descent' is not a TwoLayerNetwork or None"),
+        ({"start": WIDE}, "start takes 2 features, expected 3"),
+        ({"start": SEVERAL}, "start has 2 outputs, expected 1"),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        train_in_chunks(ChunkedProblem(X, NOISY, 0.1), **options)
+
+
+def test_other_problems_are_refused():
+    with pytest.raises(ValueError, match="problem is a TrainingProblem, expected a ChunkedProblem"):
+        train_in_chunks(TrainingProblem(X, NOISY, 0.1))

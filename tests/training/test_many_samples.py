@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from convexrelu import ConvexReLURegressor, Status, TrainingProblem, regularization_path, train
 from convexrelu.training import session
@@ -59,6 +60,12 @@ def test_choices_of_the_user_are_for_cutting_planes(monkeypatch, options):
 
     monkeypatch.setattr(session, "train_in_chunks", refuse)
     assert train(PROBLEM, tol=0.5, random_state=0, **options).network is not None
+
+
+def test_sparse_inputs_are_for_cutting_planes():
+    sparse = csr_array((Y, (np.arange(N), np.arange(N))), shape=(N, N + 1))
+    result = train(TrainingProblem(sparse, Y, 10.0), tol=0.5, random_state=0)
+    assert result.status is Status.CONVERGED
 
 
 def test_there_is_a_network_when_time_is_up():

@@ -6,7 +6,7 @@ import math
 import time
 
 from convexrelu._utils.threads import torch_threads
-from convexrelu._utils.torch_import import Tensor, torch
+from convexrelu._utils.torch_import import Tensor, check_device, torch
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
@@ -89,10 +89,7 @@ class NativeSolver:
             )
         if dtype not in ("float64", "float32"):
             raise ValueError(f"dtype={dtype!r} is not known; available: 'float64', 'float32'")
-        try:
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"device={device!r} is not available: {error}") from error
+        check_device(device)
         self.method = self.name = method
         self.support = NATIVE_SUPPORT[method]
         self.gap = gap
