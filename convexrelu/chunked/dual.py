@@ -9,11 +9,13 @@ taken from entries of the first chunks.
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import norms, sizes
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.rows import Rows
@@ -152,19 +154,28 @@ def _dual(rows: Rows, v: DualPoint, t: float) -> float:
     return float(value) - 4 * (rows.n_chunks + 4) * _EPS * float(size)
 
 
-def closed_form_bound(rows: Rows, v: DualPoint) -> float:
+def closed_form_bound(rows: Rows, v: DualPoint, end: float = math.inf) -> float:
     """A proved bound on ``M(v)``, that of :class:`~convexrelu.oracles.RelaxationOracle`, from sums over rows.
 
-    Infinite where the sizes of dual point and inputs overflow float64.
+    Infinite where the sizes of dual point and inputs overflow float64. Where its products would not end before the
+    processes' clock shows `end`, it is ``Σ ‖v_i‖ ‖x̃_i‖``.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         unit = _largest_scaled_row(rows, v)
         if not math.isfinite(unit):
             return math.inf
+        if not _products_fit(rows, end):
+            return _apart(rows, v) + _rounding(rows, v)
         several = rows.template.n_outputs > 1
         found = _of_several(rows, v, unit) if several else _of_one(rows, v, unit)
         bound = found + _rounding(rows, v)
     return bound if math.isfinite(bound) else math.inf
+
+
+def _products_fit(rows: Rows, end: float) -> bool:
+    """Whether there is time for the Gram matrices; process 0 decides."""
+    work = 4.0 * rows.n_samples * rows.template.design.shape[1] ** 2 / rows.group.size
+    return bool(rows.group.of_first(product_fits(work, time.perf_counter() + end - rows.seconds)))
 
 
 def _largest_scaled_row(rows: Rows, v: DualPoint) -> float:
@@ -252,10 +263,15 @@ def _largest_root(rows: Rows, gram: Array) -> float:
     return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0) + rounding)
 
 
-def _rounding(rows: Rows, v: DualPoint) -> float:
+def _apart(rows: Rows, v: DualPoint) -> float:
+    """``Σ ‖v_i‖ ‖x̃_i‖``."""
+
     def size(k: int, own: Array) -> list[float]:
         return [float(sizes(own) @ rows.chunk(k).problem.lengths)]
 
-    (total,) = rows.total(size, (), arrays=[v])
+    return float(rows.total(size, (), arrays=[v])[0])
+
+
+def _rounding(rows: Rows, v: DualPoint) -> float:
     terms = rows.n_samples + rows.template.design.shape[1] + rows.template.n_outputs
-    return 8 * terms * _EPS * float(total)
+    return 8 * terms * _EPS * _apart(rows, v)

@@ -7,7 +7,9 @@ Candidates are local maxima of ``‖Vᵀ φ(X̃u)‖`` on a sample of rows, draw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,12 +45,15 @@ class Candidates:
         ``‖Vᵀ φ(X̃u)‖``.
     n_starts : int
         Independent starts of the search.
+    finished : bool
+        Whether the search had the time that it needs: otherwise no estimate follows from it.
     """
 
     directions: Array
     outer: Array
     values: Array
     n_starts: int
+    finished: bool = True
 
     @property
     def bound(self) -> float:
@@ -62,7 +67,12 @@ class Candidates:
         """Those with larger values that are not among a network's own neurons, given as rows."""
         known = (self.directions @ unit_rows(own[norms(own) > 0]).T).max(axis=1, initial=-1.0)
         kept = (self.values > level) & (known < _SAME)
-        return Candidates(self.directions[kept], self.outer[kept], self.values[kept], self.n_starts)
+        return replace(
+            self,
+            directions=self.directions[kept],
+            outer=self.outer[kept],
+            values=self.values[kept],
+        )
 
 
 class Search:
@@ -83,11 +93,15 @@ class Search:
         self._device = device
         self._last = np.zeros((0, rows.template.design.shape[1]))
 
-    def __call__(self, v: DualPoint, own: Array) -> Candidates:
-        """Search at a dual point; `own` are directions of the network's neurons, whose values count, too."""
-        found, n_starts = self._on_a_sample(v)
+    def __call__(self, v: DualPoint, own: Array, end: float = math.inf) -> Candidates:
+        """Search at a dual point until the processes' clock shows `end`.
+
+        `own` are directions of the network's neurons, whose values count, too.
+        """
+        found, n_starts, finished = self._on_a_sample(v, end)
         starts = np.concatenate([self._last, found])
-        ends = self._ascended(v, starts) if len(starts) else starts
+        ends = self._ascended(v, starts, end) if len(starts) else starts
+        finished = finished and self._rows.seconds <= end
         directions = unit_rows(np.concatenate([ends, own[norms(own) > 0]]))
         sums = self._moments(v, directions)
         values = sizes(sums)
@@ -97,14 +111,14 @@ class Search:
         rest = np.setdiff1d(np.arange(len(values)), chosen)
         best = np.concatenate([chosen, rest])
         self._last = directions[chosen]
-        return Candidates(directions[best], outer[best], values[best], n_starts)
+        return Candidates(directions[best], outer[best], values[best], n_starts, finished)
 
     def largest(self, v: DualPoint, directions: Array) -> float:
         """The largest value at some directions."""
         return float(sizes(self._moments(v, directions)).max(initial=0.0))
 
-    def _on_a_sample(self, v: DualPoint) -> tuple[Array, int]:
-        """Local maxima on a sample, and the number of starts; found by process 0."""
+    def _on_a_sample(self, v: DualPoint, end: float) -> tuple[Array, int, bool]:
+        """Local maxima on a sample, the number of starts, and whether there was time; found by process 0."""
         rows = self._rows
         X, y, own = self._drawn(v)
         found = None
@@ -112,9 +126,9 @@ class Search:
             problem = rows.template._replace(X=X, y=y, weights=np.full(len(X), 1.0 / len(X)))
             problem = problem.in_features()
             oracle = oracles_for(problem, "search", self._random, self._device).heuristic
-            report = oracle(own)
-            found = report.directions[:_CANDIDATES], report.n_starts
-        none = np.zeros((0, rows.template.design.shape[1])), 0
+            report = oracle(own, deadline=time.perf_counter() + end - rows.seconds)
+            found = report.directions[:_CANDIDATES], report.n_starts, report.finished
+        none = np.zeros((0, rows.template.design.shape[1])), 0, True
         return rows.group.of_first(found) or none
 
     def _drawn(self, v: DualPoint) -> tuple[Array, Array, Array]:
@@ -140,10 +154,12 @@ class Search:
         X, y, own = rows.collected(drawn, sizes_of, v)
         return X, y, own
 
-    def _ascended(self, v: DualPoint, u: Array) -> Array:
-        """The best points of conditional gradient ascents on all rows."""
+    def _ascended(self, v: DualPoint, u: Array, end: float) -> Array:
+        """The best points of conditional gradient ascents on all rows, which end in time."""
         best, values = u, np.full(len(u), -np.inf)
         for step in _STEPS:
+            if self._rows.seconds > end:
+                break
             gradient = self._gradients(v, u)
             now = np.einsum("ij,ij->i", u, gradient)
             best = np.where((now > values)[:, None], u, best)

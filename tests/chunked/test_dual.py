@@ -170,3 +170,18 @@ def test_chunks_of_almost_no_weight(weight):
         lower = lower_bound(rows, v, closed_form_bound(rows, v))
     problem = TrainingProblem(X[256:], LINEAR[256:], 0.05)
     assert 0 < lower <= problem.objective(problem.zero_network())
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "multinomial"])
+def test_without_time_the_bound_is_the_simplest_one(loss, monkeypatch):
+    monkeypatch.setattr(
+        "convexrelu.chunked.dual.product_fits", lambda work, deadline: deadline == math.inf
+    )
+    problem = problem_with(loss)
+    rows = prepared(problem)
+    network = network_for(problem)
+    v = dual_point(rows, network, outputs_of(rows, network))
+    simple = closed_form_bound(rows, v, end=0.0)
+    sizes = np.linalg.norm(np.concatenate(v).reshape(N, -1), axis=1)
+    assert simple == pytest.approx(float(sizes @ problem.lengths), rel=1e-9)
+    assert simple >= closed_form_bound(rows, v)

@@ -106,6 +106,21 @@ def test_time_limits_end_training(clock):
     assert result.certificate.lower_bound <= result.certificate.objective
 
 
+def test_searches_end_in_time_and_then_claim_nothing(monkeypatch):
+    ends = []
+
+    def on_a_sample(search, v, end):
+        ends.append(end)
+        return np.eye(4), 1, False
+
+    monkeypatch.setattr("convexrelu.chunked.pricing.Search._on_a_sample", on_a_sample)
+    problem = ChunkedProblem(X, NOISY, 0.02)
+    result = train_in_chunks(problem, random_state=0, time_limit=1e6, max_iter=1)
+    assert set(ends) == {1e6}
+    assert result.certificate.is_proof
+    assert result.certificate.lower_bound == result.certificate.proved_lower_bound
+
+
 def test_progress_sees_networks():
     seen = []
     problem = ChunkedProblem(X, NOISY, 0.02)
