@@ -25,8 +25,7 @@ __all__ = ["Candidates", "Search"]
 
 # Rows of the sample: as many as searches on one machine use.
 _DRAWN = 2**14
-# Candidates that ascend on all rows, and their steps. On a million rows a step of sixteen takes as long as two passes
-# of a network of a hundred neurons would, so that the search costs about as much as the descent that follows it.
+# Candidates that ascend on all rows, and their steps, each of which is two passes over the rows.
 _CANDIDATES, _STEPS = 16, np.geomspace(0.1, 0.01, 20).tolist()
 _SAME = 1 - 1e-6  # cosine of directions that count as equal
 

@@ -27,8 +27,7 @@ __all__ = ["Chunk", "Rows"]
 
 # Chunks are numerous enough for the cores of a few machines, and so short that a copy of one takes some ten megabytes.
 _CHUNKS, _FEWEST_ROWS, _MOST_ROWS = 64, 256, 2**17
-# Rows with which training begins; they are held in memory by every process. Descent on them costs about as much as
-# ten passes of a network of a hundred neurons over a million rows.
+# Rows with which training begins; they are held in memory by every process.
 _SAMPLE = 2**16
 _KEPT = 2**28  # entries of the inputs up to which chunks that are in memory are prepared once
 

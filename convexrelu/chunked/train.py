@@ -74,6 +74,7 @@ def train_in_chunks(
     3. A dual point, and a search for violations of its constraint: candidates are found on a sample of rows and ascend
        on all. Their number times a pass is what this costs. The largest violation gives an estimate of the gap.
     4. The violating neurons are added, and 2 follows again, until the gap is small.
+    5. Nearly equal neurons are joined, if descent makes up for it.
 
     Parameters
     ----------
@@ -200,8 +201,10 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         self._point = _DualPoint([], 0.0, -math.inf)
         self._is_solved = False
         for network in self._first_networks():
+            self._interrupted = network  # until it has a certificate
             self._take(network)
             self._record(self._first_certificate(), 0)
+            self._interrupted = None
             if self._seconds_left() <= 0:
                 return Status.TIME_LIMIT
         self._descend_from(self._best)
@@ -360,9 +363,13 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
 
     def _rescue(self) -> None:
         """Certify the network of descent that an interruption has brought."""
-        if self._interrupted is not None and self.rows.group.size == 1:
-            self._take(self._interrupted)
-            self._record(self._first_certificate(), 0)
+        if self._interrupted is None or self.rows.group.size > 1:
+            return
+        self._take(self._interrupted)
+        if self._certified is None or self._best is not self._certified[0]:
+            self._point = self._last_point(self.rows.template.directions(self._best))
+            searched = self._point.v and self._certified is not None
+            self._record(self._searched() if searched else self._first_certificate(), 0)
 
     def _shown(self, entry: Round) -> Round:
         return replace(entry, network=self._best)

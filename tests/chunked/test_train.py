@@ -1,5 +1,7 @@
 """Training in chunks."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,23 @@ def test_searches_end_in_time_and_then_claim_nothing(monkeypatch):
     assert set(ends) == {1e6}
     assert result.certificate.is_proof
     assert result.certificate.lower_bound == result.certificate.proved_lower_bound
+
+
+def test_an_interruption_of_the_first_certificate_keeps_the_network(monkeypatch):
+    calls = []
+
+    def interrupted_once(rows, v, end):
+        calls.append(end)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return bound(rows, v, end)
+
+    module = sys.modules["convexrelu.chunked.train"]
+    bound = module.closed_form_bound
+    monkeypatch.setattr(module, "closed_form_bound", interrupted_once)
+    result = train_in_chunks(ChunkedProblem(X, NOISY, 0.02), random_state=0)
+    assert result.status is Status.INTERRUPTED
+    assert result.network.width > 0
 
 
 def test_progress_sees_networks():
