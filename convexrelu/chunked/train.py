@@ -297,7 +297,8 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         """The best dual point until now, with what new directions say about it."""
         last = self._point
         directions = unit_rows(directions)
-        reached = self.search.largest(last.v, directions) if last.v else 0.0
+        # A process without chunks has an empty dual point, and takes part.
+        reached = self.search.largest(last.v, directions) if math.isfinite(last.lower) else 0.0
         if not reached > last.bound:
             return last
         return _DualPoint(last.v, reached, lower_bound(self.rows, last.v, reached))
