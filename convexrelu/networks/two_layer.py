@@ -122,6 +122,10 @@ class TwoLayerNetwork:
         arrays = tuple(getattr(self, name) for name in _FIELDS)
         return partial(type(self), **self._options()), arrays
 
+    # So do files of skops, which hold the fields.
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     @property
     def width(self) -> int:
         """Number of neurons ``m``."""

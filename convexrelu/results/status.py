@@ -29,6 +29,10 @@ class Status(Enum):
     STALLED = "more patterns hardly improve the objective, but the gap is above the tolerance"
     INTERRUPTED = "interrupted from the keyboard"
 
+    def __reduce__(self) -> tuple[type[Status], tuple[str]]:
+        """A member by its value, also for skops, which does not ask ``__reduce_ex__``."""
+        return type(self), (self.value,)
+
     @classmethod
     def of_cvxpy(cls, status: str | None) -> Status:
         """Translate the status string of a cvxpy problem."""
