@@ -22,6 +22,8 @@ __all__ = [
     "finite_array",
     "float_array",
     "is_number",
+    "plain",
+    "shown",
 ]
 
 # Penalties up to here leave room below the largest float64 for their products with the sizes of networks.
@@ -29,11 +31,35 @@ LARGEST_PENALTY = 1e300
 _KINDS = {"M": "Dates", "m": "Time differences", "V": "Records", "c": "Complex data"}
 
 
+def shown(value: object) -> str:
+    """The value for a message: NumPy's scalars, also in lists and dicts, as plain numbers and strings.
+
+    Examples
+    --------
+    >>> shown(np.int64(2)), shown({np.str_("a"): np.float64(0.0)})
+    ('2', "{'a': 0.0}")
+    """
+    return repr(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """The value, with NumPy's scalars replaced by those of Python, also in lists and dicts; arrays stay."""
+    if isinstance(value, np.generic):
+        simple = value.item()
+        # Dates have other types by their units, and some floats have no counterpart.
+        return str(value) if isinstance(value, np.datetime64) or simple is value else simple
+    if type(value) is dict:
+        return {plain(key): plain(entry) for key, entry in value.items()}
+    if type(value) in (list, tuple, set):
+        return type(value)(map(plain, value))
+    return value
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise an error if a value is not one of the choices."""
     if value not in choices:
         raise ValueError(
-            f"{name}={value!r} is not known; available: {', '.join(map(repr, choices))}"
+            f"{name}={shown(value)} is not known; available: {', '.join(map(repr, choices))}"
         )
 
 
@@ -55,8 +81,8 @@ def check_number(name: str, value: Any, kind: type, least: float) -> None:
     """Raise an error if a value is not a finite number of this kind, or is below `least`."""
     most = sys.maxsize if kind is numbers.Integral else sys.float_info.max
     if not (is_number(value) and isinstance(value, kind) and least <= as_float(value) <= most):
-        shown = "an integer" if kind is numbers.Integral else "a number"
-        raise ValueError(f"{name}={value!r} is not {shown} of at least {least}")
+        kinds = "an integer" if kind is numbers.Integral else "a number"
+        raise ValueError(f"{name}={shown(value)} is not {kinds} of at least {least}")
 
 
 def check_limits(tol: Any, max_iter: Any, time_limit: Any) -> None:

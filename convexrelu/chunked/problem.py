@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.arguments import finite_array, float_array
+from convexrelu._utils.arguments import finite_array, float_array, shown
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.problem.training_problem import TrainingProblem
@@ -89,7 +89,7 @@ class ChunkedProblem:
             )
         if isinstance(hidden_bias, str):
             raise ValueError(
-                f"hidden_bias={hidden_bias!r} is not supported in chunks; use True or False"
+                f"hidden_bias={shown(hidden_bias)} is not supported in chunks; use True or False"
             )
         checked_slope(activation, negative_slope)
         self.sample_weight = _checked_weights(sample_weight, self.n_samples)

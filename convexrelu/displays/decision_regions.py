@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW, checked_network, checked_targets
 
@@ -143,7 +143,7 @@ class DecisionRegionsDisplay:
         check_is_fitted(estimator, "network_")
         network = checked_network(estimator.network_, 2)
         if grid_resolution < 2:
-            raise ValueError(f"grid_resolution={grid_resolution!r} is not at least 2")
+            raise ValueError(f"grid_resolution={shown(grid_resolution)} is not at least 2")
         inputs = finite_array("X", X, "n", 2)
         targets = checked_targets(y, len(inputs))
         problem = estimator._problem(inputs, targets, None, 1.0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW, checked_targets
 
@@ -133,7 +133,7 @@ class OptimalSetDisplay:
         if feature is None and d == 1:
             feature = 0
         if feature is not None and not 0 <= feature < d:
-            raise ValueError(f"feature={feature!r} is no column of X, expected 0 to {d - 1}")
+            raise ValueError(f"feature={shown(feature)} is no column of X, expected 0 to {d - 1}")
         low, high = polytope.prediction_range(rows)
         one_name = "x" if d == 1 else f"feature {feature}"
         display = cls(

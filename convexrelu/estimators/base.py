@@ -114,8 +114,12 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
     ) -> TrainingProblem:
         """The training problem of checked data."""
 
-    def _describe(self, y: NDArray) -> None:
+    def _describe(self, y: NDArray, weights: Array | None) -> None:
         """Store the properties of the targets that predictions need."""
+
+    def _known_result(self, problem: TrainingProblem) -> Result | None:
+        """The result, where it is known without training."""
+        return None
 
     def _problem_of(
         self, X: Array, targets: Array, sample_weight: Array | None, alpha: float, loss: str | Loss
@@ -210,11 +214,11 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         """Keep a result as the fitted attributes; neurons are dropped until the deadline, or an interruption."""
         if self.minimal and result.status is not Status.INTERRUPTED:
             result = _with_fewest_neurons(result, problem, deadline)
-        return self.keep_result(result, y)
+        return self.keep_result(result, y, problem.weights)
 
-    def keep_result(self, result: Result, y: NDArray) -> Self:
-        """Keep a result as the fitted attributes, for targets or labels `y`."""
-        self._describe(y)
+    def keep_result(self, result: Result, y: NDArray, weights: Array | None = None) -> Self:
+        """Keep a result as the fitted attributes, for targets or labels `y` of samples with these weights."""
+        self._describe(y, weights)
         self.network_ = result.network
         self.certificate_ = result.certificate
         self.history_ = result.history
@@ -266,6 +270,10 @@ class FixedAlphaEstimator(NetworkEstimator):
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
+        known = self._known_result(problem)
+        if known is not None:
+            self._take(known, problem, targets, deadline)
+            return []
         problem = self._in_absolute_scale(problem)
         complaint = complaint_about(problem, part_before(deadline, _TIME_FOR_UNIT))
         if complaint:

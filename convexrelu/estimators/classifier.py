@@ -10,20 +10,27 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
-from convexrelu._utils.arguments import float_array
+from convexrelu._utils.arguments import shown
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import (
     FixedAlphaEstimator,
     NetworkEstimator,
+)
+from convexrelu.estimators.class_weights import (
+    class_weights,
+    result_of_one_class,
+    scores_of_all,
+    warn_of_unknown_labels,
 )
 from convexrelu.estimators.data import checked_weights, inputs_and_labels
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Result
 from convexrelu.solvers.base import ProgramSolver
 
-__all__ = ["Classifier", "ConvexReLUClassifier", "class_weights"]
+__all__ = ["Classifier", "ConvexReLUClassifier"]
 
 
 def _has_probabilities(estimator: Classifier) -> bool:
@@ -42,8 +49,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         """Outputs of the network: of shape (n,), positive for ``classes_[1]``, or (n, K) for more than two classes.
 
         With ``loss="logistic"`` log-odds, with ``loss="multinomial"`` log-probabilities but for a constant each row.
+        Classes that had no weight in training have scores so low that their probabilities are zero.
         """
         outputs = self._outputs(X)
+        if not self._has_weight.all():
+            outputs = scores_of_all(outputs, self._has_weight)
         if outputs.ndim == 2 and len(self.classes_) == 2:
             return outputs[:, 1] - outputs[:, 0]
         return outputs
@@ -76,21 +86,32 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         if isinstance(self.loss, Loss) and not self.loss.takes_labels:
             raise ValueError(f"loss={self.loss!r} does not take labels; use ConvexReLURegressor")
         inputs, labels = inputs_and_labels(self, X, y)
-        known = set(labels.tolist())
-        for label in self.class_weight if isinstance(self.class_weight, dict) else ():
-            if label not in known:
-                raise ValueError(f"class_weight has the label {label!r}, which is not in y")
+        warn_of_unknown_labels(self.class_weight, labels)
         return inputs, labels, checked_weights(sample_weight, inputs)
 
     def _problem(
         self, X: Array, y: NDArray, sample_weight: Array | None, alpha: float
     ) -> TrainingProblem:
-        """Labels become -1 and 1, or 0 ... K−1; samples without weight do not count."""
+        """Labels become -1 and 1, or 0 ... K−1; samples without weight do not count, nor do classes without."""
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         classes, index = np.unique(y, return_inverse=True)
-        loss = self.loss_for(classes)
+        self.loss_for(classes)  # of one label there is nothing to learn
         weights = weights * class_weights(self.class_weight, classes, index, weights)[index]
-        return self._problem_of(X, self.targets_of(index, loss), weights, alpha, loss)
+        present = np.bincount(index, weights) > 0
+        if present.sum() == 1:
+            targets = np.where(present[index], 1.0, -1.0)
+            loss = Logistic.name if self._couples_outputs() else self.loss
+        else:
+            loss = self.loss_for(classes[present])
+            # Those without weight have any target.
+            targets = self.targets_of(np.maximum(np.cumsum(present) - 1, 0)[index], loss)
+        return self._problem_of(X, targets, weights, alpha, loss)
+
+    def _couples_outputs(self) -> bool:
+        return self.loss == "auto" or _kind_of(self.loss).couples_outputs
+
+    def _known_result(self, problem: TrainingProblem) -> Result | None:
+        return result_of_one_class(problem, self.tol)
 
     @staticmethod
     def targets_of(index: NDArray[np.intp], loss: str | Loss) -> Array:
@@ -98,13 +119,16 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         targets = index if _kind_of(loss).couples_outputs else 2 * index - 1
         return targets.astype(np.float64)
 
-    def _describe(self, y: NDArray) -> None:
-        self.classes_ = np.unique(y)
+    def _describe(self, y: NDArray, weights: Array | None) -> None:
+        self.classes_, index = np.unique(y, return_inverse=True)
+        self._has_weight = np.bincount(index, weights) > 0
 
     def loss_for(self, classes: NDArray) -> str | Loss:
         """The loss, or a ValueError if it does not support these classes."""
         if len(classes) < 2:
-            raise ValueError(f"y has one class, {classes[0]!r}; a classifier needs samples of two")
+            raise ValueError(
+                f"y has one class, {shown(classes[0])}; a classifier needs samples of two"
+            )
         if self.loss == "auto":
             return Logistic.name if len(classes) == 2 else Multinomial.name
         if len(classes) > 2 and not _kind_of(self.loss).couples_outputs:
@@ -181,25 +205,3 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self._keep(locals())
-
-
-def class_weights(
-    class_weight: dict[Any, float] | str | None,
-    classes: NDArray,
-    index: NDArray[np.intp],
-    sample_weight: Array,
-) -> Array:
-    """Factor of each class; ``"balanced"`` counts samples by their weights."""
-    totals = np.bincount(index, sample_weight, minlength=len(classes))
-    if (totals <= 0).any():
-        raise ValueError(f"sample_weight leaves class {classes[totals.argmin()]!r} without weight")
-    if class_weight is None:
-        return np.ones(len(classes))
-    if isinstance(class_weight, str):
-        return totals.sum() / (len(classes) * totals)
-    factors = float_array(
-        "class_weight", [class_weight.get(label, 1.0) for label in classes.tolist()]
-    )
-    if not (np.isfinite(factors) & (factors > 0)).all():
-        raise ValueError(f"class_weight={class_weight!r} is not made of positive finite numbers")
-    return factors

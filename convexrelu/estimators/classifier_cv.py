@@ -102,8 +102,9 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         y: NDArray,
         sample_weight: Array | None = None,
     ) -> float:
-        if not np.isin(y, model.classes_).all():
+        classes = model.classes_[model._has_weight]
+        if len(classes) < 2 or not np.isin(y, classes).all():
             return np.nan
-        index = np.searchsorted(model.classes_, y)
+        index = np.searchsorted(classes, y)
         targets = (index if loss.couples_outputs else 2 * index - 1).astype(np.float64)
         return mean_loss(loss, model._outputs(X), targets, sample_weight)

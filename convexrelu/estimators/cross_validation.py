@@ -28,7 +28,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
-from convexrelu._utils.arguments import float_array
+from convexrelu._utils.arguments import float_array, shown
 from convexrelu._utils.deadlines import Deadline
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.typing import Array
@@ -98,6 +98,11 @@ class CrossValidated(NetworkEstimator):
         splits = list(splitter.split(inputs, targets, **routed.splitter.split))
         random = check_random_state(self.random_state)
         problem = self._problem(inputs, targets, weights, 1.0)
+        if self._known_result(problem) is not None:
+            raise ValueError(
+                "y has one class with positive weight, for which there is no alpha to choose; see sample_weight and "
+                f"class_weight, or use {self._single.__name__}"
+            )
         self.alphas_ = self._penalties(problem, random)
         seeds = _seeds(random, len(splits))
         folds = [
@@ -392,7 +397,9 @@ def mean_loss(loss: Loss, outputs: Array, targets: Array, sample_weight: Array |
 def _checked_alphas(alphas: ArrayLike) -> Array:
     values = float_array("alphas", alphas)
     if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError(f"alphas={alphas!r} is not a non-empty list of positive finite numbers")
+        raise ValueError(
+            f"alphas={shown(alphas)} is not a non-empty list of positive finite numbers"
+        )
     return np.sort(values)[::-1]
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from convexrelu._utils.arguments import as_float, check_kind, float_array, is_number
+from convexrelu._utils.arguments import as_float, check_kind, float_array, is_number, plain, shown
 from convexrelu._utils.typing import Array
 
 __all__ = [
@@ -34,10 +36,14 @@ def check_parameters(estimator: BaseEstimator) -> None:
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             continue
         if not isinstance(value, int | float | np.integer | np.floating) or not is_number(value):
-            raise ValueError(f"{name}={value!r} is not an integer or a floating number")
+            raise ValueError(f"{name}={shown(value)} is not an integer or a floating number")
         if math.isinf(as_float(value)) and value not in (math.inf, -math.inf):
             raise ValueError(f"{name} is too large for float64")
-    estimator._validate_params()
+    validate_parameter_constraints(
+        estimator._parameter_constraints,
+        plain(estimator.get_params(deep=False)),
+        caller_name=type(estimator).__name__,
+    )
 
 
 def checked_inputs(
@@ -56,7 +62,7 @@ def inputs_and_targets(
 ) -> tuple[Any, Array]:
     """Inputs, and targets that are numbers, of shape (n,) or (n, K)."""
     if np.isscalar(y):
-        raise ValueError(f"y={y!r} is a scalar, expected an array of shape (n,) or (n, K)")
+        raise ValueError(f"y={shown(y)} is a scalar, expected an array of shape (n,) or (n, K)")
     with _naming("X", "y"):
         check_kind("X", X)
         check_kind("y", y)
@@ -84,6 +90,7 @@ def inputs_and_labels(
         check_kind("X", X)
         if any(np.ma.is_masked(part) for part in (y if isinstance(y, list) else [y])):
             raise ValueError("y has masked entries, which are not supported; fill or drop them")
+        _check_labels(y)
         inputs, labels = validate_data(
             estimator, X, y, accept_sparse=_formats(accept_sparse), dtype=np.float64
         )
@@ -94,6 +101,26 @@ def inputs_and_labels(
             check_kind("y", labels)
         check_classification_targets(labels)
     return inputs, labels
+
+
+def _check_labels(y: ArrayLike) -> None:
+    """Raise an error for objects that are no labels: missing ones, and those of several kinds, which have no order."""
+    labels = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+    if labels.dtype != object or labels.ndim != 1:  # of the rest scikit-learn complains
+        return
+    missing = [label is None or is_pandas_na(label) or is_scalar_nan(label) for label in labels]
+    if any(missing):
+        raise ValueError(
+            f"y has {sum(missing)} missing labels (None, NA or NaN) among {len(labels)}, the first in row "
+            f"{missing.index(True)}; fill or drop them"
+        )
+    if any(isinstance(label, str) for label in labels):
+        others = {type(label).__name__ for label in labels if not isinstance(label, str)}
+        if others:
+            raise ValueError(
+                f"y has labels of several kinds, str and {', '.join(sorted(others))}, which have no order; make all of "
+                "them strings"
+            )
 
 
 def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:

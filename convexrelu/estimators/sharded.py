@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.exact_sums import exact_totals
 from convexrelu.chunked.group import Group
@@ -16,7 +16,8 @@ from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.sources import Pieces
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.estimators.base import FixedAlphaEstimator
-from convexrelu.estimators.classifier import Classifier, class_weights
+from convexrelu.estimators.class_weights import check_all_have_weight, class_weights
+from convexrelu.estimators.classifier import Classifier
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses import Loss
@@ -49,7 +50,7 @@ def fit_on_shards(
         given = getattr(estimator, name)
         if given is not value and not (np.isscalar(given) and given == value):
             raise ValueError(
-                f"{name}={getattr(estimator, name)!r} is not supported with rows in several processes or chunks; "
+                f"{name}={shown(getattr(estimator, name))} is not supported with rows in several processes or chunks; "
                 f"use {name}={value!r}"
             )
     with changed_at_once(estimator) as draft:
@@ -114,4 +115,5 @@ def _of_classes(
     totals = np.array([float(sum(parts)) for parts in zip(*shards, strict=True)])
     factors = class_weights(estimator.class_weight, classes, np.arange(len(classes)), totals)
     loss = estimator.loss_for(classes)
+    check_all_have_weight(classes, totals * factors)
     return estimator.targets_of(index, loss), loss, weights * factors[index]

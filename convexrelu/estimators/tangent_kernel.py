@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
-from convexrelu.estimators.classifier import class_weights
+from convexrelu.estimators.class_weights import check_all_have_weight, class_weights
 from convexrelu.estimators.data import (
     check_parameters,
     checked_inputs,
@@ -258,6 +258,7 @@ class NTKSVC(ClassifierMixin, BaseEstimator):
         weights = _weights(sample_weight, inputs)
         classes, index = np.unique(labels, return_inverse=True)
         weights = weights * class_weights(self.class_weight, classes, index, weights)[index]
+        check_all_have_weight(classes, np.bincount(index, weights))
         rows, kinds, weights = _condensed(inputs, index, weights)
         self.svc_ = SVC(
             C=self.C,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.norms import lipschitz_constant, norms
 from convexrelu._utils.typing import Array
 from convexrelu.geometry.least_distance import least_distance_with_equations
@@ -109,7 +109,7 @@ class RectifiedEllipsoid:
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         if isinstance(hidden_bias, str):
-            raise ValueError(f"hidden_bias={hidden_bias!r} is not True or False")
+            raise ValueError(f"hidden_bias={shown(hidden_bias)} is not True or False")
         samples = finite_array("X", X)
         problem = TrainingProblem(
             samples, np.zeros(samples.shape[:1]), 1.0, hidden_bias=hidden_bias
@@ -289,7 +289,7 @@ class RectifiedEllipsoid:
         True
         """
         if not isinstance(n_points, numbers.Integral) or n_points < 1:
-            raise ValueError(f"n_points={n_points!r} is not an integer of at least 1")
+            raise ValueError(f"n_points={shown(n_points)} is not an integer of at least 1")
         if self.rank not in (2, 3):
             raise ValueError(
                 f"X has rank {self.rank} (with the bias, if there is one); boundaries are drawn at rank 2 or 3"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import shown
 from convexrelu._utils.typing import Array
 from convexrelu.geometry.ellipsoid import RectifiedEllipsoid
 from convexrelu.interpolation import minimum_norm
@@ -131,7 +132,7 @@ def l0_l1_equivalence(
     (False, True, 2.236068, 2.0)
     """
     if not isinstance(rtol, numbers.Real) or not 0 < rtol < 1:
-        raise ValueError(f"rtol={rtol!r} is not a number between 0 and 1")
+        raise ValueError(f"rtol={shown(rtol)} is not a number between 0 and 1")
     ellipsoid = RectifiedEllipsoid(X, hidden_bias=hidden_bias, random_state=random_state)
     problem = TrainingProblem(X, y, 1.0, hidden_bias=hidden_bias, fit_intercept=False)
     if problem.n_outputs > 1:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy.special import hyp1f1, logsumexp, xlogy
 
-from convexrelu._utils.arguments import as_float, is_number
+from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss, weights_like
 from convexrelu.losses.quantiles import weighted_quantile
@@ -185,7 +185,7 @@ class Huber(RealTargets, PiecewiseQuadraticLoss):
 
     def __post_init__(self) -> None:
         if not is_number(self.delta) or not 0 < as_float(self.delta) < math.inf:
-            raise ValueError(f"delta={self.delta!r} is not a positive finite number")
+            raise ValueError(f"delta={shown(self.delta)} is not a positive finite number")
 
     def domain(self, y: Array) -> tuple[Array, Array]:
         """``[−delta, delta]``."""
@@ -260,7 +260,9 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
 
     def __post_init__(self) -> None:
         if not is_number(self.level) or not 0 < as_float(self.level) < 1:
-            raise ValueError(f"level={self.level!r} is not a number between 0 and 1, exclusive")
+            raise ValueError(
+                f"level={shown(self.level)} is not a number between 0 and 1, exclusive"
+            )
 
     def domain(self, y: Array) -> tuple[Array, Array]:
         """``[−level, 1 − level]``."""

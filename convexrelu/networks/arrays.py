@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.arguments import as_float, check_kind, float_array, is_number
+from convexrelu._utils.arguments import as_float, check_kind, float_array, is_number, shown
 from convexrelu._utils.typing import Array
 
 __all__ = ["checked_slope", "dense_inputs", "inputs", "weights"]
@@ -28,7 +28,7 @@ def weights(name: str, value: ArrayLike, ndim: int) -> Array:
 def checked_slope(value: Any) -> float:
     """The slope of an activation on the left."""
     if not is_number(value) or not -1 <= as_float(value) <= 1:
-        raise ValueError(f"negative_slope={value!r} is not a number between -1 and 1")
+        raise ValueError(f"negative_slope={shown(value)} is not a number between -1 and 1")
     return as_float(value)
 
 

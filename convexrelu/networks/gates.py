@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse import hstack, issparse
 
-from convexrelu._utils.arguments import as_float, is_number
+from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.networks.arrays import inputs, weights
 
@@ -40,9 +40,9 @@ class NetworkOfGates:
                 f"weights has shape {values.shape}, which does not fit gates of shape {gates.shape}"
             )
         if not is_number(self.intercept) or not math.isfinite(as_float(self.intercept)):
-            raise ValueError(f"intercept={self.intercept!r} is not a finite number")
+            raise ValueError(f"intercept={shown(self.intercept)} is not a finite number")
         if not isinstance(self.hidden_bias, bool | np.bool_):
-            raise ValueError(f"hidden_bias={self.hidden_bias!r} is not True or False")
+            raise ValueError(f"hidden_bias={shown(self.hidden_bias)} is not True or False")
         if self.hidden_bias and gates.shape[1] == 0:
             raise ValueError("gates has no column for the bias, but hidden_bias=True")
         checked = gates, values, as_float(self.intercept), bool(self.hidden_bias)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from convexrelu._utils.arguments import shown
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.candidates import find_candidates, refitted
@@ -165,4 +166,4 @@ def _check(network: TwoLayerNetwork, problem: TrainingProblem, rtol: float) -> N
     if missing:
         raise ValueError(f"problem: optimal sets are not supported for {missing}")
     if not 0 < rtol < 1:
-        raise ValueError(f"rtol={rtol!r} is not a number between 0 and 1")
+        raise ValueError(f"rtol={shown(rtol)} is not a number between 0 and 1")

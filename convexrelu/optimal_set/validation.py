@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.columns import ROUNDING, check_fits, columns_of, penalties_of, rescaled
@@ -94,7 +94,7 @@ def best_on_validation(
     if not networks:
         raise ValueError("networks is empty; give at least one network")
     if not 0 < rtol < np.inf:
-        raise ValueError(f"rtol={rtol!r} is not a positive finite number")
+        raise ValueError(f"rtol={shown(rtol)} is not a positive finite number")
     for network in networks:
         check_fits(network, problem)
     X_val, y_val = _checked_validation(X_val, y_val, problem)

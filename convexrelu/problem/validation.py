@@ -15,6 +15,7 @@ from convexrelu._utils.arguments import (
     check_kind,
     finite_array,
     is_number,
+    shown,
 )
 from convexrelu._utils.typing import Array
 from convexrelu.losses import LOSSES, Loss
@@ -44,14 +45,14 @@ ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"
 def checked_alpha(alpha: float) -> float:
     """`alpha` as a float, or a ValueError."""
     if not is_number(alpha) or not 0 < as_float(alpha) < math.inf:
-        raise ValueError(f"alpha={alpha!r} is not a positive finite number")
+        raise ValueError(f"alpha={shown(alpha)} is not a positive finite number")
     return _no_larger("alpha", as_float(alpha))
 
 
 def checked_flag(name: str, value: bool) -> bool:
     """True or False, or a ValueError."""
     if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
-        raise ValueError(f"{name}={value!r} is not True or False")
+        raise ValueError(f"{name}={shown(value)} is not True or False")
     return bool(value)
 
 
@@ -70,7 +71,7 @@ def checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str)
             )
         return value
     if isinstance(value, str):
-        raise ValueError(f"hidden_bias={value!r} is not True, False or 'free'")
+        raise ValueError(f"hidden_bias={shown(value)} is not True, False or 'free'")
     return checked_flag("hidden_bias", value)
 
 
@@ -84,7 +85,7 @@ def checked_skip(skip: bool, activation: str) -> bool:
 def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
     """Penalty of the skip connection; zero only if a bound is known without it."""
     if not is_number(skip_alpha) or not 0 <= as_float(skip_alpha) < math.inf:
-        raise ValueError(f"skip_alpha={skip_alpha!r} is not a finite number of at least 0")
+        raise ValueError(f"skip_alpha={shown(skip_alpha)} is not a finite number of at least 0")
     if skip and as_float(skip_alpha) == 0 and not loss.is_least_squares:
         raise ValueError(
             f"skip_alpha=0 is not supported for loss={loss.name!r}, which has no known bound then; "
@@ -96,7 +97,7 @@ def checked_skip_alpha(skip_alpha: float, skip: bool, loss: Loss) -> float:
 def _no_larger(name: str, penalty: float) -> float:
     if penalty > LARGEST_PENALTY:
         raise ValueError(
-            f"{name}={penalty!r} is above {LARGEST_PENALTY:g}: objectives would overflow float64; rescale X or y"
+            f"{name}={shown(penalty)} is above {LARGEST_PENALTY:g}: objectives would overflow float64; rescale X or y"
         )
     return penalty
 
@@ -112,7 +113,7 @@ def checked_slope(activation: str, negative_slope: float) -> float:
     if activation != "leaky_relu":
         return 0.0
     if not is_number(negative_slope) or not 0 < as_float(negative_slope) < 1:
-        raise ValueError(f"negative_slope={negative_slope!r} is not a number between 0 and 1")
+        raise ValueError(f"negative_slope={shown(negative_slope)} is not a number between 0 and 1")
     return as_float(negative_slope)
 
 

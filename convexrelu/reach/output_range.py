@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import check_number
+from convexrelu._utils.arguments import check_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.reach.branch_and_bound import Maximum, maximise
 from convexrelu.reach.network_program import Domain, NetworkProgram
@@ -164,7 +164,7 @@ def check_tolerance(tol: float) -> None:
     """Raise an error for a tolerance that is no number between 0 and 1."""
     check_number("tol", tol, numbers.Real, 0)
     if not 0 <= tol < 1:
-        raise ValueError(f"tol={tol!r} is not a number in [0, 1)")
+        raise ValueError(f"tol={shown(tol)} is not a number in [0, 1)")
 
 
 def deadline_after(time_limit: float | None) -> float:

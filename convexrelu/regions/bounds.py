@@ -39,7 +39,7 @@ from collections.abc import Sequence
 from math import comb
 from typing import Any
 
-from convexrelu._utils.arguments import check_choice
+from convexrelu._utils.arguments import check_choice, shown
 
 __all__ = ["METHODS", "region_bound", "zaslavsky"]
 
@@ -101,11 +101,11 @@ def _checked_widths(widths: Any) -> list[int]:
         sizes = [operator.index(width) for width in widths]
     except TypeError as error:
         raise ValueError(
-            f"widths={widths!r} is not a sequence of integers [inputs, hidden, ...]"
+            f"widths={shown(widths)} is not a sequence of integers [inputs, hidden, ...]"
         ) from error
     if len(sizes) < 2 or min(sizes) < 1 or any(isinstance(width, bool) for width in widths):
         raise ValueError(
-            f"widths={widths!r} are not at least two positive integers [inputs, hidden, ...]"
+            f"widths={shown(widths)} are not at least two positive integers [inputs, hidden, ...]"
         )
     return sizes
 

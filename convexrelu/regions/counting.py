@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import as_float, finite_array, is_number
+from convexrelu._utils.arguments import as_float, finite_array, is_number, shown
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.regions.arrangement import count_cells
@@ -241,7 +241,7 @@ def box_of(planes: Hyperplanes, lower: Array, upper: Array) -> Polytope:
 def checked_ball(center: ArrayLike, radius: float, d: int) -> tuple[Array, float]:
     """A centre with `d` coordinates and a positive radius."""
     if not is_number(radius) or not 0 < as_float(radius) < np.inf:
-        raise ValueError(f"radius={radius!r} is not a positive number")
+        raise ValueError(f"radius={shown(radius)} is not a positive number")
     return finite_array("center", center, d), as_float(radius)
 
 

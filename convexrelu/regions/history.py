@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu._utils.arguments import as_float, finite_array, is_number
+from convexrelu._utils.arguments import as_float, finite_array, is_number, shown
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.regions.counting import ball_of, bound_in, count_in
@@ -116,7 +116,7 @@ def region_history(
       20              1.7           100%             1           1
     """
     if not is_number(radius) or not 0 < as_float(radius) < np.inf:
-        raise ValueError(f"radius={radius!r} is not a positive number")
+        raise ValueError(f"radius={shown(radius)} is not a positive number")
     samples = finite_array("X", X, "n", "d")
     distances, counts, bounds = [], [], []
     for network in networks:

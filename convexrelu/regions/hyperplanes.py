@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._utils.arguments import as_float, check_choice, is_number
+from convexrelu._utils.arguments import as_float, check_choice, is_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.networks.gates import NetworkOfGates
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -167,7 +167,7 @@ def as_two_layer(network: Any) -> TwoLayerNetwork:
 def checked_tol(tol: Any) -> float:
     """A tolerance: a number from 0 up to one hundredth."""
     if not is_number(tol) or not 0 <= as_float(tol) <= 0.01:
-        raise ValueError(f"tol={tol!r} is not a number between 0 and 0.01")
+        raise ValueError(f"tol={shown(tol)} is not a number between 0 and 0.01")
     return as_float(tol)
 
 

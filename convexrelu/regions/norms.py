@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convexrelu._utils.arguments import as_float, is_number
+from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.norms import norms
 from convexrelu.regions.hyperplanes import TOL, Hyperplanes, as_two_layer
 from convexrelu.regions.layers import layers_of
@@ -89,7 +89,7 @@ def path_norm(network: Any, p: float = 1.0) -> float:
     10.0
     """
     if not is_number(p) or not 1 <= as_float(p) < np.inf:
-        raise ValueError(f"p={p!r} is not a number of at least 1")
+        raise ValueError(f"p={shown(p)} is not a number of at least 1")
     layers = layers_of(network)
     paths = np.ones(layers.n_features)
     for weights, bias, _ in layers.layers[:-1]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu._utils.arguments import as_float, is_number
+from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.regions.counting import checked_box
@@ -87,7 +87,7 @@ def linear_approximation(
     [33] 33
     """
     if not is_number(tol) or not 0 < as_float(tol) < math.inf:
-        raise ValueError(f"tol={tol!r} is not a positive number")
+        raise ValueError(f"tol={shown(tol)} is not a positive number")
     hidden, output, kind = _smooth_layers(network)
     low, high = checked_box(lower, upper, hidden.weights.shape[1])
     middle = hidden.weights @ (low + (high - low) / 2) + hidden.bias

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from convexrelu._utils.arguments import shown
 from convexrelu.losses import Loss, Multinomial, SeparableLoss
 from convexrelu.problem.training_problem import TrainingProblem
 
@@ -66,7 +67,7 @@ class Support:
             value = getattr(self, name)
             if value not in _CONTAINS:
                 raise ValueError(
-                    f"{name}={value!r} is not known; available: {', '.join(map(repr, _CONTAINS))}"
+                    f"{name}={shown(value)} is not known; available: {', '.join(map(repr, _CONTAINS))}"
                 )
 
     def lacks(

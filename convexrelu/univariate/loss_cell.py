@@ -38,7 +38,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
@@ -139,7 +139,7 @@ def cell_report(
     """
     x, targets = _checked(network, X, y)
     if not rtol >= 0:
-        raise ValueError(f"rtol={rtol!r} is not a non-negative number")
+        raise ValueError(f"rtol={shown(rtol)} is not a non-negative number")
     m, w, b = network.width, network.hidden_weights[:, 0], network.hidden_bias
     mu, beta = w * network.output_weights[0], -b / w
     seen = np.outer(x, w) + b

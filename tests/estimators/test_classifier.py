@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit, log_softmax, logsumexp, softmax
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
@@ -199,6 +200,12 @@ BAD_LABELS = {
     "two columns": ("y should be a 1d array", np.column_stack([INSIDE, INSIDE])),
     "too few": (r"\[40, 39\]", Y[:-1]),
     "none": ("y", None),
+    "missing": ("y has 20 missing labels.*row 1", ["inside", None] * 20),
+    "missing in polars": ("y has 20 missing labels", pl.Series(["inside", None] * 20)),
+    "missing truth values": ("y has 20 missing labels", pl.Series([True, None] * 20)),
+    "missing in pandas": ("y has 20 missing", pd.Series(["a", None] * 20, dtype="string")),
+    "missing categories": ("y has 20 missing labels", pd.Categorical(["a", None] * 20)),
+    "several kinds": ("y has labels of several kinds, str and int", ["inside", 1] * 20),
 }
 
 
@@ -251,12 +258,16 @@ def test_weights_of_classes_multiply_those_of_samples(class_weight):
 
 
 BAD_WEIGHTS = {
-    "unknown label": ("class_weight has the label 'up'", {"class_weight": {"up": 1.0}}, None),
     "negative": ("class_weight", {"class_weight": {"inside": -1.0}}, None),
     "NaN": ("class_weight", {"class_weight": {"inside": np.nan}}, None),
     "words": ("class_weight", {"class_weight": {"inside": "a"}}, None),
     "other words": ("class_weight", {"class_weight": "fair"}, None),
-    "a class without": ("sample_weight leaves class", {}, (Y == "inside").astype(float)),
+    "no class": ("class_weight", {"class_weight": {"inside": 0.0, "outside": 0.0}}, None),
+    "one class, no intercept": (
+        "one class .* fit_intercept=True",
+        {"class_weight": {"inside": 0.0}, "fit_intercept": False},
+        None,
+    ),
     "negative samples": ("sample_weight", {}, -np.ones(40)),
     "too few": ("sample_weight", {}, np.ones(3)),
 }
@@ -267,6 +278,84 @@ def test_bad_weights_are_refused_by_name(case):
     message, params, weights = BAD_WEIGHTS[case]
     with pytest.raises(ValueError, match=message):
         classifier(**params).fit(X, Y, weights)
+
+
+def test_labels_of_class_weight_that_are_not_in_y_are_warned_of(fitted):
+    with pytest.warns(UserWarning, match="class_weight has the label 'up', which is not in y"):
+        model = classifier(class_weight={"up": 7.0}).fit(X, Y)
+    assert_same_network(model.network_, fitted.network_)
+
+
+# Classes without weight
+
+
+@pytest.mark.parametrize("loss", ["auto", "multinomial"])
+def test_classes_without_weight_have_probability_zero(loss):
+    """Training is that of the other classes alone."""
+    weight = np.where(THREE == "low", 0.0, 1.0)
+    model = classifier(loss=loss).fit(X, THREE, weight)
+    twin = classifier(loss=loss).fit(X[weight > 0], THREE[weight > 0])
+    assert list(model.classes_) == ["high", "low", "middle"]
+    assert model.decision_function(X).shape == (40, 3)
+    probabilities = model.predict_proba(X)
+    assert (probabilities[:, 1] == 0).all()
+    np.testing.assert_allclose(probabilities[:, [0, 2]], twin.predict_proba(X), atol=1e-6)
+    np.testing.assert_array_equal(model.predict(X), twin.predict(X))
+    assert model.certificate_.objective == pytest.approx(twin.certificate_.objective, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels"),
+    [
+        ("auto", Y),
+        ("hinge", Y),
+        ("auto", THREE),
+        ("multinomial", Y),
+        ("squared_hinge", Y),
+        ("multinomial", THREE),
+    ],
+)
+def test_one_class_with_weight_is_predicted_everywhere(loss, labels):
+    only = labels[0]
+    others = {label: 0.0 for label in np.unique(labels) if label != only}
+    model = classifier(loss=loss, class_weight=others).fit(X, labels)
+    assert (model.predict(100 * X) == only).all()
+    assert model.status_ is Status.CONVERGED and model.network_.width == 0
+    # No network has a smaller objective than zero.
+    assert model.certificate_.objective == 0 and model.certificate_.lower_bound == 0
+    if not loss.endswith("hinge"):
+        np.testing.assert_array_equal(
+            model.predict_proba(X), np.tile(model.classes_ == only, (40, 1))
+        )
+
+
+def test_balanced_weights_leave_out_classes_without():
+    weight = np.where(THREE == "low", 0.0, WEIGHT)
+    model = classifier(class_weight="balanced").fit(X, THREE, weight)
+    kept = weight > 0
+    twin = classifier(class_weight="balanced").fit(X[kept], THREE[kept], weight[kept])
+    assert model.certificate_.objective == pytest.approx(twin.certificate_.objective, rel=1e-6)
+
+
+def test_bootstraps_without_a_class():
+    """Three samples of the rare class: about one bootstrap in twenty has none, and these seeds have some."""
+    rare = np.flatnonzero(THREE == "low")[:1]
+    rows = np.concatenate([rare, np.flatnonzero(THREE != "low")])
+    model = BaggingClassifier(classifier(effort="predict"), n_estimators=4, random_state=0)
+    model.fit(X[rows], THREE[rows])
+    assert not all(one._has_weight.all() for one in model.estimators_)
+    probabilities = model.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    assert model.score(X[rows], THREE[rows]) > 0.8
+
+
+def test_a_fold_may_lack_the_weight_of_a_class():
+    weight = np.ones(40)
+    weight[np.flatnonzero(THREE == "low")[1:]] = 0.0  # one sample is left
+    model = ConvexReLUClassifierCV(alphas=[0.05], cv=2, random_state=0).fit(X, THREE, weight)
+    assert np.isfinite(model.cv_scores_).all() and model._has_weight.all()
+    with pytest.raises(ValueError, match="y has one class with positive weight"):
+        ConvexReLUClassifierCV(class_weight={"inside": 0.0}, cv=2).fit(X, Y)
 
 
 @pytest.mark.parametrize("loss", ["huber", "squared_error", None, Huber()])
