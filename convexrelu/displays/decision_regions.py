@@ -153,7 +153,7 @@ class DecisionRegionsDisplay:
         outputs = network.predict(grid.reshape(-1, 2))
         if classes is not None and outputs.ndim == 1:
             outputs = np.column_stack([-outputs, outputs])
-        elif classes is None and estimator._predicts_logarithms():
+        elif classes is None and estimator._predicts_logarithms:
             outputs = np.exp(outputs)
         outer = np.linalg.norm(network.output_weights, axis=0)
         display = cls(

@@ -24,7 +24,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.whole_state import changed_at_once
-from convexrelu.losses import Loss
+from convexrelu.losses import LOSSES, Loss
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -36,6 +36,7 @@ from convexrelu.results.status import AlphaWarning, Status
 from convexrelu.training.useful_penalties import complaint_about
 
 if TYPE_CHECKING:
+    import onnx
     import torch
 
 __all__ = ["FixedAlphaEstimator", "NetworkEstimator"]
@@ -47,6 +48,8 @@ _TIME_TO_TRAIN = 0.9
 # Fraction of the time in which the unit of a relative `alpha` is searched for, and `alpha` compared
 # with what is useful; the former is rarely needed.
 _TIME_FOR_UNIT = 0.1
+# Penalty of skip connections without which there is no bound.
+_SKIP_ALPHA = 1e-3
 # Targets whose deviation is within a factor of this from one need no scaling.
 _STANDARD = 10.0
 
@@ -70,15 +73,56 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         return paths / (paths.sum() or 1.0)
 
     def to_torch(
-        self, dtype: torch.dtype | None = None, device: str = "cpu"
+        self, dtype: torch.dtype | None = None, device: str = "cpu", *, raw: bool = False
     ) -> torch.nn.Sequential:
-        """The network as ``Sequential(Linear, ReLU, Linear)``, see :meth:`TwoLayerNetwork.to_torch`.
+        """The network as ``Sequential(Linear, ReLU, Linear)``, see :func:`convexrelu.interop.torch.to_torch`.
+
+        With the Poisson loss an exponential follows, so that the module says what ``predict`` says. The outputs of
+        a classifier's module are scores, as ``network_.forward`` has them.
+
+        Parameters
+        ----------
+        dtype : torch.dtype, optional
+            Type of the parameters; ``torch.float64`` by default.
+        device : str
+            Device of the parameters.
+        raw : bool
+            Leave the exponential out: for further training, and for :func:`~convexrelu.certify`.
+
+        Returns
+        -------
+        torch.nn.Sequential
 
         Raises
         ------
         ValueError
             For a network that has no such form; ``network_.to_relu(X)`` makes one of a gated network.
         """
+        network = self._two_layers()
+        from convexrelu.interop.torch import to_torch
+
+        exponential = self._predicts_logarithms and not raw
+        return to_torch(network, dtype=dtype, device=device, exponential=exponential)
+
+    def to_onnx(self, *, raw: bool = False) -> onnx.ModelProto:
+        """The network as an ONNX graph; see :func:`convexrelu.interop.onnx.to_onnx`.
+
+        Parameters
+        ----------
+        raw : bool
+            Leave out the exponential that follows with the Poisson loss.
+
+        Returns
+        -------
+        onnx.ModelProto
+        """
+        self._two_layers()
+        from convexrelu.interop.onnx import to_onnx
+
+        return to_onnx(self, raw=raw)
+
+    def _two_layers(self) -> TwoLayerNetwork:
+        """The network, if it has weights of two layers."""
         check_is_fitted(self, "network_")
         if not isinstance(self.network_, TwoLayerNetwork):
             gated = isinstance(self.network_, GatedNetwork)
@@ -86,7 +130,13 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"
                 + ("; use network_.to_relu(X).to_torch()" if gated else "")
             )
-        return self.network_.to_torch(dtype=dtype, device=device)
+        return self.network_
+
+    @property
+    def _predicts_logarithms(self) -> bool:
+        """Whether outputs of the network are logarithms of what ``predict`` says: with the Poisson loss."""
+        loss = LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
+        return bool(loss and loss.predicts_logarithms)
 
     def _html_repr(self) -> str:
         """HTML for notebooks: the representation of scikit-learn, and the certificate of a fitted estimator."""
@@ -135,9 +185,16 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
             hidden_bias=self.hidden_bias,
             fit_intercept=self.fit_intercept,
             skip=self.skip,
-            skip_alpha=self.skip_alpha,
+            skip_alpha=self._skip_alpha(loss),
             sample_weight=sample_weight,
         )
+
+    def _skip_alpha(self, loss: str | Loss) -> float:
+        """Penalty of the skip connection: by default none with the squared error, and a small one where it needs one."""
+        if self.skip_alpha != "auto":
+            return self.skip_alpha
+        kind = LOSSES[loss] if isinstance(loss, str) else loss
+        return 0.0 if kind.is_least_squares or not self.skip else _SKIP_ALPHA
 
     # Training
 

@@ -66,7 +66,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         hidden_bias: bool | str = True,
         fit_intercept: bool = True,
         skip: bool = False,
-        skip_alpha: float = 0.0,
+        skip_alpha: float | str = "auto",
         monotonic_cst: ArrayLike | dict[str, int] | None = None,
         positive: bool = False,
         loss: str | Loss = "auto",

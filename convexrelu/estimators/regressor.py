@@ -14,7 +14,7 @@ from convexrelu.estimators.base import (
 )
 from convexrelu.estimators.data import checked_weights, inputs_and_targets
 from convexrelu.estimators.docstrings import with_parameters
-from convexrelu.losses import LOSSES, Loss
+from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.solvers.base import ProgramSolver
@@ -28,11 +28,7 @@ class Regressor(RegressorMixin, NetworkEstimator):
     def predict(self, X: ArrayLike) -> Array:
         """Predictions of shape (n,) or (n, K): outputs of the network; with the Poisson loss their exponentials."""
         outputs = self._outputs(X)
-        return np.exp(outputs) if self._predicts_logarithms() else outputs
-
-    def _predicts_logarithms(self) -> bool:
-        loss = LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
-        return bool(loss and loss.predicts_logarithms)
+        return np.exp(outputs) if self._predicts_logarithms else outputs
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
@@ -50,7 +46,7 @@ class Regressor(RegressorMixin, NetworkEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self._predicts_logarithms()
+        tags.target_tags.positive_only = self._predicts_logarithms
         return tags
 
 
@@ -100,7 +96,7 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         hidden_bias: bool | str = True,
         fit_intercept: bool = True,
         skip: bool = False,
-        skip_alpha: float = 0.0,
+        skip_alpha: float | str = "auto",
         monotonic_cst: ArrayLike | dict[str, int] | None = None,
         positive: bool = False,
         loss: str | Loss = "squared_error",

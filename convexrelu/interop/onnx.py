@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, weights_of
+from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, network_of, weights_of
 
 if TYPE_CHECKING:
     import onnx
@@ -16,14 +16,19 @@ __all__ = ["to_onnx"]
 _OPSET = 17  # of ONNX 1.12: later runtimes read it, too
 
 
-def to_onnx(network: HasWeights) -> onnx.ModelProto:
+def to_onnx(network: HasWeights | Any, *, raw: bool = False) -> onnx.ModelProto:
     """The network as an ONNX graph in single precision: matrix product, activation, matrix product.
+
+    For an estimator with the Poisson loss an exponential follows, so that the outputs are what ``predict`` says. The
+    outputs of a classifier are scores, as ``network_.forward`` has them.
 
     Parameters
     ----------
     network : TwoLayerNetwork
-        Or anything else with its arrays.
+        Or anything else with its arrays, or a fitted regressor or classifier of this package.
         A network without neurons gets one that is zero. A skip connection becomes two neurons per output.
+    raw : bool
+        Leave the exponential out.
 
     Returns
     -------
@@ -37,7 +42,9 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
         If ``onnx`` is not installed.
     ValueError
         For a skip connection with the absolute value, whose neurons cannot represent it, or weights that overflow in
-        single precision.
+        single precision, or something that has no such network.
+    NotFittedError
+        For an estimator that is not fitted.
 
     Warns
     -----
@@ -54,6 +61,8 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
+    network, predicts_logarithms = network_of(network)
+    exponential = predicts_logarithms and not raw
     weights = weights_of(network)
     n_features, n_outputs = weights.hidden_weights.shape[1], len(weights.output_bias)
     slope = weights.negative_slope
@@ -61,8 +70,12 @@ def to_onnx(network: HasWeights) -> onnx.ModelProto:
     nodes = [
         helper.make_node("Gemm", ["X", "W", "b"], ["seen"], transB=1),
         helper.make_node(inputs=["seen"], outputs=["hidden"], **activation),
-        helper.make_node("Gemm", ["hidden", "A", "c"], ["outputs"], transB=1),
+        helper.make_node(
+            "Gemm", ["hidden", "A", "c"], ["logarithms" if exponential else "outputs"], transB=1
+        ),
     ]
+    if exponential:
+        nodes.append(helper.make_node("Exp", ["logarithms"], ["outputs"]))
     graph = helper.make_graph(
         nodes,
         "TwoLayerNetwork",

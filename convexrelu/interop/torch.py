@@ -13,13 +13,25 @@ from convexrelu._utils.typing import Array
 from convexrelu.interop.agreement import Precision, check_agreement
 from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, weights_of
 
-__all__ = ["from_torch", "to_torch"]
+__all__ = ["Exp", "from_torch", "to_torch"]
 
 _OTHERS = {"torch.nn.modules.activation", "torch.nn.modules.dropout"}
 
 
+class Exp(nn.Module):
+    """The exponential, which PyTorch has no module for: from logarithms of means to means."""
+
+    def forward(self, logarithms: torch.Tensor) -> torch.Tensor:
+        """Entry by entry."""
+        return logarithms.exp()
+
+
 def to_torch(
-    network: HasWeights, *, dtype: torch.dtype | None = None, device: str = "cpu"
+    network: HasWeights,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str = "cpu",
+    exponential: bool = False,
 ) -> nn.Sequential:
     """``Sequential(Linear, ReLU, Linear)`` with the network's weights, in evaluation mode.
 
@@ -34,6 +46,8 @@ def to_torch(
         Type of the parameters; ``torch.float64`` by default, which preserves outputs up to rounding.
     device : str
         Device of the parameters.
+    exponential : bool
+        Put :class:`Exp` behind the output, for networks whose outputs are logarithms.
 
     Returns
     -------
@@ -69,7 +83,8 @@ def to_torch(
         nn.utils.skip_init(nn.Linear, *size, dtype=dtype, device=device) for size in sizes
     )
     slope = weights.negative_slope
-    module = nn.Sequential(hidden, nn.LeakyReLU(slope) if slope else nn.ReLU(), output)
+    middle = nn.LeakyReLU(slope) if slope else nn.ReLU()
+    module = nn.Sequential(hidden, middle, output, *([Exp()] if exponential else []))
     names = "0.weight", "0.bias", "2.weight", "2.bias"
     tensors = [torch.tensor(array).to(dtype) for array in weights[:4]]
     inner, bias, outer, intercept = (_numbers(tensor) for tensor in tensors)
@@ -132,7 +147,9 @@ def from_torch(module: nn.Module, X: ArrayLike | None = None) -> Weights:
 
 
 def _is_other(part: nn.Module) -> bool:
-    """Whether a module is an activation of another kind, or dropout."""
+    """Whether a module is an activation of another kind, an exponential, or dropout."""
+    if isinstance(part, Exp):
+        return True
     kinds = {kind.__module__ for kind in type(part).__mro__}
     return not isinstance(part, nn.ReLU | nn.LeakyReLU) and not kinds.isdisjoint(_OTHERS)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
 
-__all__ = ["HasWeights", "Weights", "check_narrowing", "weights_of"]
+__all__ = ["HasWeights", "Weights", "check_narrowing", "network_of", "weights_of"]
 
 
 class Weights(NamedTuple):
@@ -64,6 +66,29 @@ class HasWeights(Protocol):
     def without_skip(self) -> Self:
         """The same function, with the skip connection expressed by neurons."""
         ...
+
+
+def network_of(given: Any) -> tuple[HasWeights, bool]:
+    """The network of a fitted estimator, or the one that is given; and whether ``predict`` says its exponential.
+
+    Raises
+    ------
+    NotFittedError
+        For an estimator that is not fitted.
+    ValueError
+        For what has no weights of two layers, such as networks of gates, or a pipeline, whose other steps would be
+        lost.
+    """
+    network = getattr(given, "network_", given)
+    if not hasattr(network, "without_skip"):
+        if isinstance(given, BaseEstimator):
+            check_is_fitted(given)
+        raise ValueError(
+            f"network is a {type(network).__name__}, expected a TwoLayerNetwork, or a fitted estimator of "
+            "convexrelu that has one as its network_"
+        )
+    logarithms = getattr(given, "_predicts_logarithms", False)
+    return network, bool(logarithms)
 
 
 def weights_of(network: HasWeights) -> Weights:

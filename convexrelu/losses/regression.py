@@ -369,6 +369,11 @@ class Poisson(RealTargets):
                 "y is zero for every sample; with loss='poisson' and an intercept no mean is best, "
                 "the smaller the better"
             )
+        alive = weights > 0
+        if (y[alive] > 0).all():
+            shifts = np.log(y[alive]) - f[alive]
+            if (shifts == shifts[0]).all():  # the mean would be wrong by rounding, and leave a loss
+                return float(shifts[0])
         return float(np.log(total) - logsumexp(f, b=weights))
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:

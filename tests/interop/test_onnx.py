@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from convexrelu import ConvexReLURegressor, TwoLayerNetwork
 from tests import reference
@@ -50,6 +54,33 @@ def test_a_fitted_estimator():
     model = ConvexReLURegressor(random_state=0).fit(inputs, targets)
     outputs = run(to_onnx(model.network_), inputs)
     np.testing.assert_allclose(outputs[:, 0], model.predict(inputs), rtol=0, atol=1e-4)
+
+
+def test_an_estimator_is_exported_as_it_predicts():
+    """``exp`` multiplies the relative error of single precision by the size of the logarithms, here below 10."""
+    counts = np.round(np.exp(0.5 * X[:, 0] + 1))
+    model = ConvexReLURegressor(loss="poisson", effort="predict", random_state=0).fit(X, counts)
+    for graph in (to_onnx(model), model.to_onnx()):
+        np.testing.assert_allclose(run(graph, X)[:, 0], model.predict(X), rtol=1e-4)
+    logarithms = run(to_onnx(model, raw=True), X)[:, 0]
+    np.testing.assert_allclose(logarithms, model.network_.predict(X), atol=1e-4)
+    np.testing.assert_allclose(run(to_onnx(model.network_), X)[:, 0], logarithms)
+    module = model.to_torch()
+    with torch.no_grad():
+        outputs = module(torch.tensor(X)).numpy()[:, 0]
+        raw = model.to_torch(raw=True)(torch.tensor(X)).numpy()[:, 0]
+    np.testing.assert_allclose(outputs, model.predict(X), rtol=1e-12)
+    np.testing.assert_allclose(raw, model.network_.predict(X), rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="Exp"):
+        TwoLayerNetwork.from_torch(module)
+
+
+def test_what_has_no_network_is_refused():
+    with pytest.raises(NotFittedError):
+        to_onnx(ConvexReLURegressor())
+    pipeline = make_pipeline(StandardScaler(), ConvexReLURegressor(random_state=0))
+    with pytest.raises(ValueError, match="network is a Pipeline"):
+        to_onnx(pipeline.fit(X[:10], X[:10, 0]))
 
 
 def test_weights_that_single_precision_cannot_hold():

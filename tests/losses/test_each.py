@@ -161,3 +161,16 @@ def test_objectives_of_large_counts_are_not_negative():
 def test_multinomial_of_a_sure_output():
     value = LOSSES["multinomial"]().value(np.array([[0.0, 100.0]]), np.array([1.0]))
     assert value[0] == pytest.approx(np.exp(-100.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("count", [3.0, 0.1, 1 / 3, 1e-5, 12345.678, 1e12])
+def test_equal_counts_are_met_without_a_loss(count):
+    """Their mean is wrong by rounding, which would leave a loss of some 1e-30, and a relative gap of one."""
+    some = np.random.default_rng(0).random(60) * (np.arange(60) % 3 > 0)
+    for weight in (None, some):
+        problem = TrainingProblem(
+            np.arange(60.0)[:, None], np.full(60, count), 0.01, loss="poisson", sample_weight=weight
+        )
+        assert problem.objective(problem.zero_network()) == 0
+    result = train(problem)
+    assert result.status is Status.CONVERGED and result.network.width == 0
