@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,10 @@ def best_run(
 
 
 def main(plot_path: Path = Path("convexrelu-demo.png"), verbose: int = 1) -> None:
-    """Run the demonstration and save its plot."""
+    """Run the demonstration and save its plot, if matplotlib is installed."""
+    draws = importlib.util.find_spec("matplotlib") is not None
+    if not draws:
+        print('no plot without matplotlib: pip install "convexrelu[plot]"\n')
     X, y = diabetes()
     print(f"diabetes: {X.shape[0]} samples, {X.shape[1]} features, alpha = {ALPHA}\n")
     model = Pipeline(
@@ -132,9 +136,9 @@ def main(plot_path: Path = Path("convexrelu-demo.png"), verbose: int = 1) -> Non
     _print_table(network, seconds, runs, inputs, y)
     _check_export(network, inputs)
     _one_feature_with_proof(X, y)
-    figure = plot(network, runs)
-    figure.savefig(plot_path, dpi=150)
-    print(f"plot saved to {plot_path}")
+    if draws:
+        plot(network, runs).savefig(plot_path, dpi=150)
+        print(f"plot saved to {plot_path}")
 
 
 def _print_table(

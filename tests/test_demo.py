@@ -5,11 +5,12 @@ import matplotlib
 matplotlib.use("Agg")
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
-from convexrelu import __main__, demo
+from convexrelu import ConvexReLURegressor, __main__, demo
 from tests import reference
 
 X, Y = reference.teacher(40, 3, 2, 0.1, 0)
@@ -81,6 +82,22 @@ def test_main_prints_the_table_and_saves_the_plot(monkeypatch, tmp_path, capsys)
     assert "Linear" in out and "body-mass index alone: within" in out
     assert f"plot saved to {path}" in out
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_the_plot_is_left_out(monkeypatch, tmp_path, capsys):
+    """It is looked for at the start; what takes time is left out here."""
+    run_briefly(monkeypatch)
+    for name in ("best_run", "_print_table", "_check_export", "_one_feature_with_proof"):
+        monkeypatch.setattr(demo, name, lambda *args: None)
+    quick = partial(ConvexReLURegressor, effort="predict", max_iter=1)
+    monkeypatch.setattr(demo, "ConvexReLURegressor", quick)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
+    path = tmp_path / "plot.png"
+    demo.main(path, verbose=0)
+    out = capsys.readouterr().out
+    assert out.startswith("no plot without matplotlib") and "plot saved" not in out
+    assert not path.exists()
 
 
 def test_the_command_line_runs_it(monkeypatch, tmp_path, capsys):

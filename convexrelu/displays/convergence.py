@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
+from convexrelu.displays.fitted import innermost
 from convexrelu.results.result import Round
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ class ConvergenceDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
-        """Draw from a fitted estimator's ``history_``."""
-        check_is_fitted(estimator, "history_")
-        return cls.from_history(estimator.history_, ax=ax, **kwargs)
+        """Draw from a fitted estimator's ``history_``; pipelines, searches and the like may be around it."""
+        return cls.from_history(innermost(estimator, "history_").history_, ax=ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, *, name: str | None = None, **kwargs: Any) -> Self:
         """Draw on `ax`, or on a new figure.

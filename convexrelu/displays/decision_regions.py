@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW, checked_network, checked_targets
+from convexrelu.displays.fitted import with_its_data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,7 +126,9 @@ class DecisionRegionsDisplay:
         Parameters
         ----------
         estimator : ConvexReLUClassifier, ConvexReLURegressor, or one with cross-validation
-            Fitted to two features; a regressor to one target.
+            Fitted to two features; a regressor to one target. In a pipeline, a search, or a
+            :class:`sklearn.compose.TransformedTargetRegressor`, the picture is of the features and targets that it
+            sees there, such as standardised ones.
         X : array of shape (n, 2)
         y : array of shape (n,)
         grid_resolution : int
@@ -140,14 +142,17 @@ class DecisionRegionsDisplay:
         ValueError
             If the network does not take two features or is not a ReLU network, or the data have another shape.
         """
-        check_is_fitted(estimator, "network_")
+        estimator, X, y = with_its_data(estimator, "network_", X, y)
         network = checked_network(estimator.network_, 2)
         if grid_resolution < 2:
             raise ValueError(f"grid_resolution={shown(grid_resolution)} is not at least 2")
         inputs = finite_array("X", X, "n", 2)
         targets = checked_targets(y, len(inputs))
-        problem = estimator._problem(inputs, targets, None, 1.0)
-        classes = estimator.classes_ if is_classifier(estimator) else None
+        classes, weights = None, None
+        if is_classifier(estimator):  # those without weight have no outputs
+            classes = estimator.classes_[estimator._has_weight]
+            weights = np.isin(targets, classes).astype(np.float64)
+        problem = estimator._problem(inputs, targets, weights, 1.0)
         x0, x1 = (_axis(column, grid_resolution) for column in inputs.T)
         grid = np.stack(np.meshgrid(x0, x1), axis=-1)
         outputs = network.predict(grid.reshape(-1, 2))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import float_array
 from convexrelu._utils.typing import Array
+from convexrelu.displays.fitted import innermost
 from convexrelu.results.result import Result
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class RegularizationPathDisplay:
     def from_estimator(
         cls, estimator: Any, *, ax: Sequence[Axes] | None = None, **kwargs: Any
     ) -> Self:
-        """Draw the scores of a fitted :class:`~convexrelu.ConvexReLURegressorCV` or classifier."""
-        check_is_fitted(estimator, "cv_scores_")
+        """Draw the scores of a fitted :class:`~convexrelu.ConvexReLURegressorCV` or classifier, also in a pipeline."""
+        estimator = innermost(estimator, "cv_scores_")
         tried = (estimator.cv_widths_ >= 0).all(axis=1)
         display = cls(
             estimator.alphas_[tried],

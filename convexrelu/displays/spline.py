@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.displays.common import BELOW, checked_network, checked_targets
+from convexrelu.displays.fitted import with_its_data
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.univariate.spline import knots
 
@@ -139,8 +139,11 @@ class SplineDisplay:
     def from_estimator(
         cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None, **kwargs: Any
     ) -> Self:
-        """Draw the network of a fitted estimator; labels become -1 and 1, as in its loss."""
-        check_is_fitted(estimator, "network_")
+        """Draw the network of a fitted estimator; labels become -1 and 1, as in its loss.
+
+        Inputs and targets are drawn as it sees them, where pipelines or the like are around it.
+        """
+        estimator, X, y = with_its_data(estimator, "network_", X, y)
         network = checked_network(estimator.network_, 1)
         inputs = finite_array("X", X, "n", 1)
         problem = estimator._problem(inputs, checked_targets(y, len(inputs)), None, 1.0)

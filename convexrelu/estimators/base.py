@@ -49,7 +49,7 @@ _TIME_TO_TRAIN = 0.9
 # with what is useful; the former is rarely needed.
 _TIME_FOR_UNIT = 0.1
 # Penalty of skip connections without which there is no bound.
-_SKIP_ALPHA = 1e-3
+_SKIP_ALPHA = 0.01
 # Targets whose deviation is within a factor of this from one need no scaling.
 _STANDARD = 10.0
 
@@ -190,7 +190,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _skip_alpha(self, loss: str | Loss) -> float:
-        """Penalty of the skip connection: by default none with the squared error, and a small one where it needs one."""
+        """Penalty of the skip connection; by default none with the squared error, and a small one with others."""
         if self.skip_alpha != "auto":
             return self.skip_alpha
         kind = LOSSES[loss] if isinstance(loss, str) else loss

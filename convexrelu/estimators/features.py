@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
@@ -12,7 +13,8 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.utils import Tags, get_tags
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
@@ -34,6 +36,8 @@ class ConvexReLUFeatures(
     estimator : estimator
         A regressor or classifier of this package, with ``activation`` other than the gated ones. A clone of it is
         fitted; one in a :class:`sklearn.frozen.FrozenEstimator` is used as it is.
+    random_state : int, RandomState or None, default=None
+        Seed of the clone; ``None`` leaves that of `estimator`.
 
     Attributes
     ----------
@@ -66,10 +70,14 @@ class ConvexReLUFeatures(
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"])],
+        "random_state": ["random_state"],
     }
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(
+        self, estimator: Any, *, random_state: int | np.random.RandomState | None = None
+    ) -> None:
         self.estimator = estimator
+        self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> Self:
         """Train the network.
@@ -92,7 +100,7 @@ class ConvexReLUFeatures(
         with changed_at_once(self) as draft:
             check_parameters(draft)
             checked_inputs(draft, X, reset=True)
-            estimator = clone(self.estimator)
+            estimator = self._seeded(clone(self.estimator))
             try:
                 estimator.fit(X, y, **fit_params)
             except KeyboardInterrupt as caught:
@@ -108,6 +116,16 @@ class ConvexReLUFeatures(
         if interruption is not None:  # its network is kept
             raise interruption
         return self
+
+    def _seeded(self, estimator: Any) -> Any:
+        """The estimator with a seed from `random_state`, if there is one; one that is frozen is fitted already."""
+        if self.random_state is not None and not isinstance(estimator, FrozenEstimator):
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            names = [
+                name for name in estimator.get_params() if name.split("__")[-1] == "random_state"
+            ]
+            estimator.set_params(**dict.fromkeys(sorted(names), seed))
+        return estimator
 
     def transform(self, X: ArrayLike) -> Array:
         """Outputs of the neurons, of shape (n, m)."""

@@ -157,8 +157,8 @@ PARAMETERS = (
     Parameter(
         "skip_alpha",
         'float or "auto"',
-        "Adds ``(skip_alpha/2) ‖S‖²`` to the objective; 0 needs the squared error, for which it is the automatic value. "
-        "That of all other losses is 1e-3, as of logistic regression with ``C=1`` and a thousand samples.",
+        'Adds ``(skip_alpha/2) ‖S‖²`` to the objective. 0 needs the squared error, for which ``"auto"`` is 0; for other '
+        "losses it is 0.01, the default of `alpha`.",
         default="auto",
         allowed=[_NOT_NEGATIVE, StrOptions({"auto"})],
     ),

@@ -4,6 +4,12 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from convexrelu import ConvexReLURegressor, TrainingProblem, train
 from convexrelu.displays import ConvergenceDisplay
@@ -74,3 +80,17 @@ def test_plot_can_be_repeated():
 def test_an_unfitted_estimator_has_nothing_to_draw():
     with pytest.raises(AttributeError):
         ConvergenceDisplay.from_estimator(ConvexReLURegressor())
+
+
+def test_estimators_inside_others_are_drawn():
+    model = ConvexReLURegressor(effort="predict", random_state=0).fit(X, Y)
+    pipeline = Pipeline([("scale", StandardScaler()), ("network", model)])
+    scaled = TransformedTargetRegressor(regressor=pipeline)
+    scaled.regressor_ = pipeline
+    search = GridSearchCV(scaled, {})
+    search.best_estimator_ = scaled
+    for outer in (pipeline, scaled, search, FrozenEstimator(search)):
+        display = ConvergenceDisplay.from_estimator(outer)
+        assert display.objective.tolist() == [entry.objective for entry in model.history_]
+    with pytest.raises(NotFittedError):
+        ConvergenceDisplay.from_estimator(GridSearchCV(ConvexReLURegressor(), {}))

@@ -9,6 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from convexrelu import ConvexReLUClassifier, ConvexReLURegressor, TwoLayerNetwork
 from convexrelu.displays import DecisionRegionsDisplay
@@ -193,3 +198,34 @@ def test_a_network_without_neurons_has_no_lines():
     model = ConvexReLURegressor(alpha=1.01, alpha_scale="relative", random_state=0).fit(X, OUTPUTS)
     assert isinstance(model.network_, TwoLayerNetwork) and model.network_.width == 0
     assert not lines_of(DecisionRegionsDisplay.from_estimator(model, X, OUTPUTS).ax_)
+
+
+def test_pipelines_are_drawn_as_the_network_sees_them(hinge):
+    """Also inside a search; the picture is that of the last step and of scaled inputs."""
+    pipeline = make_pipeline(StandardScaler(), hinge)
+    pipeline[0].fit(X)
+    search = GridSearchCV(pipeline, {})
+    search.best_estimator_ = pipeline
+    display = DecisionRegionsDisplay.from_estimator(search, X, LABELS)
+    alone = DecisionRegionsDisplay.from_estimator(hinge, pipeline[0].transform(X), LABELS)
+    np.testing.assert_array_equal(display.response, alone.response)
+    np.testing.assert_array_equal(display.X, pipeline[0].transform(X))
+
+
+def test_transformed_targets_are_drawn():
+    inner = ConvexReLURegressor(effort="predict", random_state=0)
+    model = TransformedTargetRegressor(inner, transformer=StandardScaler()).fit(X, 50 * OUTPUTS)
+    display = DecisionRegionsDisplay.from_estimator(model, X, 50 * OUTPUTS)
+    assert display.y.std() == pytest.approx(1) and display.y.mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_classes_without_weight_have_no_region():
+    weight = (THREE > 0).astype(float)
+    model = ConvexReLUClassifier(effort="predict", random_state=0).fit(X, THREE, weight)
+    assert list(DecisionRegionsDisplay.from_estimator(model, X, THREE).classes) == [1, 2]
+
+
+def test_what_is_not_fitted_says_so():
+    for model in (ConvexReLURegressor(), make_pipeline(StandardScaler(), ConvexReLURegressor())):
+        with pytest.raises(NotFittedError):
+            DecisionRegionsDisplay.from_estimator(model, X, OUTPUTS)

@@ -286,6 +286,15 @@ def test_labels_of_class_weight_that_are_not_in_y_are_warned_of(fitted):
     assert_same_network(model.network_, fitted.network_)
 
 
+def test_skip_connections_have_a_penalty_by_default():
+    model = classifier(skip=True).fit(X, Y)
+    twin = classifier(skip=True, skip_alpha=0.01).fit(X, Y)
+    assert_same_network(model.network_, twin.network_)
+    assert model.status_ is Status.CONVERGED and model.network_.skip_weights.shape == (1, 2)
+    with pytest.raises(ValueError, match="skip_alpha=0 is not supported for loss='logistic'"):
+        classifier(skip=True, skip_alpha=0.0).fit(X, Y)
+
+
 # Classes without weight
 
 

@@ -38,12 +38,22 @@ def model():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([ConvexReLUFeatures(regressor(max_iter=1, oracle="quick"))])
+@parametrize_with_checks(
+    [ConvexReLUFeatures(regressor(max_iter=1, oracle="quick", random_state=None))]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
 # The transformer
+
+
+def test_a_seed_reaches_the_estimator():
+    inner = regressor(effort="predict", random_state=None)
+    first, again = (ConvexReLUFeatures(inner, random_state=7).fit(X, Y) for _ in range(2))
+    np.testing.assert_array_equal(first.transform(X), again.transform(X))
+    assert first.estimator_.random_state == again.estimator_.random_state is not None
+    assert ConvexReLUFeatures(regressor()).fit(X, Y).estimator_.random_state == 0
 
 
 def test_features_are_outputs_of_neurons(model):
