@@ -44,10 +44,12 @@ def shown(value: object) -> str:
 
 def plain(value: Any) -> Any:
     """The value, with NumPy's scalars replaced by those of Python, also in lists and dicts; arrays stay."""
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return str(value)  # Python's own types of them differ by their units
+    if isinstance(value, np.longdouble):
+        return float(value)
     if isinstance(value, np.generic):
-        simple = value.item()
-        # Dates have other types by their units, and some floats have no counterpart.
-        return str(value) if isinstance(value, np.datetime64) or simple is value else simple
+        return value.item()
     if type(value) is dict:
         return {plain(key): plain(entry) for key, entry in value.items()}
     if type(value) in (list, tuple, set):

@@ -157,8 +157,8 @@ PARAMETERS = (
     Parameter(
         "skip_alpha",
         'float or "auto"',
-        'Adds ``(skip_alpha/2) ‖S‖²`` to the objective. 0 needs the squared error, for which ``"auto"`` is 0; for other '
-        "losses it is 0.01, the default of `alpha`.",
+        "Adds ``(skip_alpha/2) ‖S‖²`` to the objective. 0 needs the squared error, for which "
+        '``"auto"`` is 0; for other losses it is 0.01, the default of `alpha`.',
         default="auto",
         allowed=[_NOT_NEGATIVE, StrOptions({"auto"})],
     ),
@@ -380,7 +380,8 @@ ATTRIBUTES = (
     Entry(
         "network_",
         "TwoLayerNetwork, GatedNetwork or ThresholdNetwork",
-        "The network.",
+        "The network. Without `minimal`, its ``width`` is only an upper bound: others of the same outputs on the "
+        "training data, and of the same certificate, may have far fewer neurons.",
         cv="It is trained on all data, and what follows is of this training.",
     ),
     Entry(

@@ -128,7 +128,7 @@ class TwoLayerNetwork:
 
     @property
     def width(self) -> int:
-        """Number of neurons ``m``."""
+        """Number of neurons ``m``; the same outputs may need fewer, see :func:`~convexrelu.optimal_set.minimal`."""
         return self.hidden_weights.shape[0]
 
     @property

@@ -30,7 +30,7 @@ class Round:
     objective, lower_bound, relative_gap, is_proof
         Of the best network so far; see :class:`~convexrelu.certificates.Certificate`.
     width : int
-        Number of its neurons.
+        Number of its neurons; :func:`~convexrelu.optimal_set.minimal` may need fewer for the same.
     n_blocks : int
         Number of blocks in the program.
     n_cuts : int
@@ -64,7 +64,7 @@ class Result:
     Attributes
     ----------
     network : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
-        Best network found.
+        Best network found. It need not have the fewest neurons, see :func:`~convexrelu.optimal_set.minimal`.
     certificate : Certificate
         Its gap.
     status : Status

@@ -10,6 +10,8 @@ from sklearn.utils._param_validation import StrOptions, make_constraint
 
 import convexrelu
 from convexrelu.estimators.parameters import ATTRIBUTES, parameters_of
+from convexrelu.oracles.selection import ORACLES
+from convexrelu.solvers.base import SOLVERS
 
 KINDS = {
     "ConvexReLUClassifier": ("classifier", "fixed"),
@@ -101,3 +103,12 @@ def test_what_is_added_for_a_kind():
     assert "accuracy" not in scoring.text_for(("regressor", "cv"))
     (loss,) = [one for one in parameters_of("regressor", "fixed") if one.name == "loss"]
     assert loss.heading.endswith('or Loss, default="squared_error"')
+
+
+@pytest.mark.parametrize("function", [convexrelu.train, convexrelu.certify])
+@pytest.mark.parametrize(("parameter", "names"), [("oracle", ORACLES), ("solver", SOLVERS)])
+def test_functions_list_the_names_of_the_tables(function, parameter, names):
+    """In their docstrings, from the line of the parameter to that of the next."""
+    text = inspect.getdoc(function)
+    described = re.search(rf"^{parameter} : .*?(?=^\w+ : )", text, re.M | re.S)
+    assert described and set(re.findall(r'"([^"]+)"', described[0])) >= set(names)
