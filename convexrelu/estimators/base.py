@@ -327,8 +327,11 @@ class FixedAlphaEstimator(NetworkEstimator):
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
+        vars(self).pop("alpha_max_", None)  # of an earlier fit
         known = self._known_result(problem)
         if known is not None:
+            if self.alpha_scale == "relative":
+                self.alpha_max_ = 1.0  # any penalty leaves a constant
             self._take(known, problem, targets, deadline)
             return []
         problem = self._in_absolute_scale(problem)
@@ -343,8 +346,6 @@ class FixedAlphaEstimator(NetworkEstimator):
 
     def _in_absolute_scale(self, problem: TrainingProblem) -> TrainingProblem:
         """The problem with the penalty that `alpha` stands for; keeps the unit, if it is one of the data."""
-        if hasattr(self, "alpha_max_"):  # of an earlier fit
-            del self.alpha_max_
         if self.alpha_scale == "absolute":
             return problem
         seconds = math.inf if self.time_limit is None else _TIME_FOR_UNIT * self.time_limit

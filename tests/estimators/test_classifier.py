@@ -338,6 +338,13 @@ def test_one_class_with_weight_is_predicted_everywhere(loss, labels):
         )
 
 
+def test_a_relative_penalty_for_one_class_with_weight():
+    model = classifier(class_weight={"inside": 0.0}, alpha_scale="relative").fit(X, Y)
+    assert model.alpha_max_ == 1
+    model.set_params(alpha_scale="absolute").fit(X, Y)
+    assert not hasattr(model, "alpha_max_")
+
+
 def test_balanced_weights_leave_out_classes_without():
     weight = np.where(THREE == "low", 0.0, WEIGHT)
     model = classifier(class_weight="balanced").fit(X, THREE, weight)
