@@ -327,7 +327,8 @@ class FixedAlphaEstimator(NetworkEstimator):
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         problem = self._problem(inputs, targets, weights, self.alpha)
-        vars(self).pop("alpha_max_", None)  # of an earlier fit
+        if hasattr(self, "alpha_max_"):  # of an earlier fit
+            del self.alpha_max_
         known = self._known_result(problem)
         if known is not None:
             if self.alpha_scale == "relative":
