@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.rows import Rows
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
 __all__ = ["ChunkedObjective", "objective_above", "outputs_of", "with_best_intercept"]
 
 _EPS = float(np.finfo(np.float64).eps)
-_STEPS = 100  # of the search for an intercept; a few are enough
+_STEPS, _LAST_STEPS = (
+    50,
+    2,
+)  # Newton steps for an intercept at most, and those within rounding; few are needed
+_ROUNDINGS = 8  # of a loss
+_ROWS = 2**12  # whose second derivatives are there at a time
 
 
 class ChunkedObjective(RoundedObjective):
@@ -71,27 +76,54 @@ def outputs_of(rows: Rows, network: TwoLayerNetwork) -> list[Array]:
 def with_best_intercept(
     rows: Rows, network: TwoLayerNetwork, hidden: list[Array]
 ) -> TwoLayerNetwork:
-    """The network with a better intercept, for the other outputs `hidden`.
+    """The network with the best intercept for the other outputs `hidden`.
 
-    Where losses are smooth, the best one is a zero of ``Σ_i s_i ℓ'(f_i + c)``; quasi-Newton steps from the given one.
+    For smooth losses it is a zero of ``Σ_i s_i ℓ'(f_i + c)``: Newton steps from the given one, halved while they do not
+    lower the loss.
     """
     problem = rows.template
     if not problem.fit_intercept:
         return network.with_output_bias(np.zeros(network.n_outputs))
+    c, n_last = network.output_bias, 0
+    value, slope, curvature = _loss_at(rows, hidden, c)
+    for _ in range(_STEPS):
+        step = -np.linalg.lstsq(curvature, slope, rcond=None)[0]
+        decrease = -float(slope @ step)
+        # Too close for the loss to decide: full steps, which double the digits each.
+        rounding = _ROUNDINGS * _EPS * abs(value)
+        is_last = decrease <= rounding
+        moved = _loss_at(rows, hidden, c + step)
+        while not is_last and not moved[0] <= value - 1e-4 * decrease + rounding:  # also NaN
+            step, decrease = step / 2, decrease / 2
+            is_last = decrease <= rounding
+            moved = _loss_at(rows, hidden, c + step)
+        c, (value, slope, curvature), n_last = c + step, moved, n_last + is_last
+        if n_last == _LAST_STEPS:
+            break
+    return network.with_output_bias(c)
 
-    def terms(c: Array) -> tuple[float, Array]:
-        def loss(k: int, outputs: Array) -> list[Any]:
-            chunk, share = rows.chunk(k)
-            moved = outputs + (c[0] if chunk.n_outputs == 1 else c)
-            slopes = chunk.weights @ chunk.loss.gradient(moved, chunk.y)
-            return [share * chunk.data_fit(moved), share * np.atleast_1d(slopes)]
 
-        value, slope = rows.total(loss, (), c.shape, arrays=[hidden])
-        return float(value), slope
+def _loss_at(rows: Rows, hidden: list[Array], c: Array) -> tuple[float, Array, Array]:
+    """Loss with an intercept, its gradient of shape (K,), and its second derivatives of shape (K, K)."""
 
-    if problem.loss.is_least_squares:  # one step from anywhere, and one that removes its rounding
-        best = -terms(np.zeros(network.n_outputs))[1]
-        return network.with_output_bias(best - terms(best)[1])
-    options = {"gtol": 0.0, "maxiter": _STEPS}
-    found = minimize(terms, network.output_bias, jac=True, method="BFGS", options=options)
-    return network.with_output_bias(found.x)
+    def terms(k: int, outputs: Array) -> list[Any]:
+        problem, share = rows.chunk(k)
+        moved = outputs + (c[0] if problem.n_outputs == 1 else c)
+        with np.errstate(over="ignore", invalid="ignore"):  # of steps that are too long
+            slopes = problem.weights @ problem.loss.gradient(moved, problem.y)
+            fit, second = problem.data_fit(moved), _curvature(problem, moved)
+        return [share * fit, share * np.atleast_1d(slopes), share * second]
+
+    value, slope, curvature = rows.total(terms, (), c.shape, (len(c), len(c)), arrays=[hidden])
+    return float(value), slope, curvature
+
+
+def _curvature(problem: TrainingProblem, outputs: Array) -> Array:
+    """``Σ_i s_i ℓ''(f_i)``, of shape (K, K), some rows at a time."""
+    total = np.zeros((problem.n_outputs,) * 2)
+    for start in range(0, len(outputs), _ROWS):
+        part = slice(start, start + _ROWS)
+        second = problem.loss.curvature(outputs[part], problem.y[part])
+        summed = np.tensordot(problem.weights[part], second, axes=1)
+        total += summed if summed.ndim == 2 else np.diag(np.atleast_1d(summed))
+    return total
