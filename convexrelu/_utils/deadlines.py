@@ -51,6 +51,17 @@ def product_fits(n_products: float, deadline: float) -> bool:
     return _fits(_PRODUCT * n_products, deadline)
 
 
+def is_brief(n_products: float) -> bool:
+    """Whether products of so many multiplications take so little time that they are made when time is up.
+
+    Examples
+    --------
+    >>> is_brief(1e6), is_brief(1e10)
+    (True, False)
+    """
+    return _PRODUCT * n_products <= _ALWAYS
+
+
 def latest_start(n_products: float, deadline: float) -> float:
     """Time at which products of so many multiplications have to begin, to end before the deadline.
 

@@ -16,7 +16,6 @@ from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
-from convexrelu._utils.torch_import import check_device
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import CLAIMED_SHARE, no_finer
@@ -133,7 +132,10 @@ def train_in_chunks(
     if not isinstance(problem, ChunkedProblem):
         raise ValueError(f"problem is a {type(problem).__name__}, expected a ChunkedProblem")
     check_limits(tol, max_iter, time_limit)
-    check_device(device)
+    if device != "cpu":
+        from convexrelu._utils.torch_import import check_device  # torch takes seconds to import
+
+        check_device(device)
     group = Alone() if group is None else group
     random = checked_random_state(random_state)
     options = {"tol": tol, "max_iter": max_iter, "time_limit": time_limit}

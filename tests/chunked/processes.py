@@ -53,6 +53,7 @@ def killed():
 
 
 def interrupted():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which jobs in the background ignore
     signal.raise_signal(signal.SIGINT)
 
 

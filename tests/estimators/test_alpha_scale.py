@@ -100,7 +100,7 @@ def test_the_search_for_the_unit_counts_for_the_time_limit(clock, monkeypatch):
         limits.append(options["time_limit"])
         return train(problem, **options)
 
-    monkeypatch.setattr("convexrelu.estimators.base.train", noted)
+    monkeypatch.setattr("convexrelu.estimators.constraints.train", noted)
     clock.charge(SweepOracle, "__call__", 3.0)
     relative(time_limit=100.0).fit(X, Y)
     assert limits == [97.0]

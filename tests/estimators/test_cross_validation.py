@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
-from convexrelu.estimators import cross_validation, fold_training
+from convexrelu.estimators import constraints, cross_validation, fold_training
 from convexrelu.estimators.cross_validation import choose_penalty, is_past_its_best
 from convexrelu.oracles import CellOracle
 from convexrelu.solvers.native.solver import NativeSolver
@@ -183,9 +183,9 @@ def test_a_time_limit_is_for_the_whole_fit(monkeypatch, clock):
     """Every penalty of a fold takes five seconds: six tenths of 60 s are enough for two penalties in three folds."""
     asked = []
     charge(monkeypatch, clock, 5.0)
-    original = cross_validation.train
+    original = constraints.train
     monkeypatch.setattr(
-        cross_validation,
+        constraints,
         "train",
         lambda problem, **options: asked.append(options) or original(problem, **options),
     )
@@ -331,13 +331,13 @@ def test_an_interrupted_fold_leaves_nothing(monkeypatch, call):
 
 
 def test_an_interrupted_last_training_keeps_its_network(monkeypatch):
-    original = cross_validation.train
+    original = constraints.train
 
     def interrupted(*args, **kwargs):
         interrupt(monkeypatch, NativeSolver, "relu", 1)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(cross_validation, "train", interrupted)
+    monkeypatch.setattr(constraints, "train", interrupted)
     model = regressor()
     with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
         model.fit(X, Y)
@@ -375,6 +375,8 @@ BAD = {
     "loss": ["nonsense"],
     "activation": ["gelu"],
     "patterns": [None],
+    "monotonic_cst": ["up"],
+    "positive": ["yes"],
     "n_patterns": [0],
     "negative_slope": [1],
     "skip": ["yes"],

@@ -18,7 +18,7 @@ from convexrelu import (
     ConvexReLURegressorCV,
     Status,
 )
-from convexrelu.estimators import base
+from convexrelu.estimators import base, constraints
 from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.solvers.native.solver import NativeSolver
@@ -92,12 +92,12 @@ def test_a_scorer_sees_no_half_fitted_estimator(monkeypatch):
 
 
 def test_a_warning_that_is_an_error_leaves_the_network(monkeypatch):
-    model, original = ConvexReLURegressor(0.1, random_state=0), base.train
+    model, original = ConvexReLURegressor(0.1, random_state=0), constraints.train
 
     def limited(*args, **kwargs):
         return replace(original(*args, **kwargs), status=Status.MAX_ITER)
 
-    monkeypatch.setattr(base, "train", limited)
+    monkeypatch.setattr(constraints, "train", limited)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         with pytest.raises(ConvergenceWarning):
@@ -140,7 +140,7 @@ def test_an_interruption_while_a_fold_drops_neurons_is_not_forgotten(monkeypatch
 
 @pytest.mark.parametrize("activation", ["gated_relu", "threshold"])
 def test_neurons_that_cannot_be_dropped_are_known_before_training(monkeypatch, activation):
-    monkeypatch.setattr(base, "train", interrupted)
+    monkeypatch.setattr(constraints, "train", interrupted)
     model = ConvexReLURegressor(activation=activation, patterns="sampled", minimal=True)
     with pytest.raises(ValueError, match="minimal=True is not supported for activation"):
         model.fit(X, Y)

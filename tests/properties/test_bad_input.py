@@ -339,6 +339,8 @@ BAD_PARAMETERS = {
     "activation": ["gelu", None],
     "negative_slope": [0, 1, -0.5, np.nan, "a", None],
     "patterns": ["some", None, 5, [[1, 2]], [1, 2, 3], np.zeros((0, 3)), [["a", "b", "c"]]],
+    "monotonic_cst": [[2, 0], [1], "up", {"a": 1}, np.nan],
+    "positive": ["yes", 2, None],
     "n_patterns": [0, 1.5, True, "a"],
     "solver": ["MOSEK", "cvxpy:MOSEK", None],
     "effort": ["much"],

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import eigvalsh
 
-from convexrelu._utils.deadlines import product_fits
+from convexrelu._utils.deadlines import is_brief, product_fits
 from convexrelu._utils.norms import norms, sizes
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import OracleReport
@@ -149,7 +149,7 @@ class RelaxationOracle:
         if not math.isfinite(unit):
             return math.inf
         work = few * self.design.size + 2 * few**3
-        if product_fits(work, time.perf_counter()):  # so little that it is done when time is up
+        if is_brief(work):
             deadline = math.inf
         gram = self._gram(factors, unit, deadline) if product_fits(work, deadline) else None
         if gram is None:
@@ -166,7 +166,7 @@ class RelaxationOracle:
         by_rows = dim <= n
         step = max(1, _PART // len(gram))
         for i in range(0, max(n, dim), step):
-            if time.perf_counter() > deadline:
+            if deadline < math.inf and time.perf_counter() > deadline:
                 return None
             part = slice(i, i + step)
             scaled = (
