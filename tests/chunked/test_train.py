@@ -146,7 +146,9 @@ def test_progress_sees_networks():
     result = train_in_chunks(problem, random_state=0, tol=0.05, progress=seen.append)
     assert [entry.objective for entry in seen] == [entry.objective for entry in result.history]
     assert all(entry.network is not None for entry in seen)
-    assert (np.diff([entry.objective for entry in seen]) <= 0).all()
+    objectives = np.array([entry.objective for entry in seen])
+    # Equal neurons are joined at the end, at a cost of at most a thousandth of the tolerance.
+    assert (np.diff(objectives) <= 1e-3 * 0.05 * objectives[:-1]).all()
 
 
 def test_more_features_than_rows_in_a_chunk():

@@ -38,7 +38,8 @@ def test_bounds_are_below_networks_of_the_class(name):
     certificate = result.certificate
     assert neuron_class.contains(result.network)
     assert certificate.objective == pytest.approx(problem.objective(result.network), rel=1e-12)
-    assert certificate.objective <= problem.objective(problem.zero_network())
+    # Two constants that differ by a rounding are as good as each other.
+    assert certificate.objective <= problem.objective(problem.zero_network()) * (1 + 1e-12)
     assert certificate.proved_lower_bound <= certificate.objective
     random = np.random.RandomState(1)
     descended = descend_in_class(problem, neuron_class, random)
