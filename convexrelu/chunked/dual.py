@@ -188,34 +188,35 @@ def _largest_scaled_row(rows: Rows, v: DualPoint) -> float:
 
 
 def _of_one(rows: Rows, v: DualPoint, unit: float) -> float:
-    """The larger one of the bounds for both signs."""
+    """The larger one of the bounds for both signs, in one pass."""
     slope, dim = rows.template.slope, rows.template.design.shape[1]
-    bounds = []
-    for sign in (1.0, -1.0):
+    n_kinds = (
+        2 if slope > 0 else 1
+    )  # without a positive slope the second kind of weights is the first
 
-        def terms(k: int, own: Array, sign: float = sign) -> list[Any]:
-            problem = rows.chunk(k).problem
-            positive = np.maximum(sign * own, 0.0)
-            counted = positive + max(slope, 0.0) * np.maximum(-sign * own, 0.0)
-            design = problem.design
-            return [
-                positive @ problem.lengths,
-                counted @ problem.lengths,
-                positive.sum(),
-                counted.sum(),
-                own @ design,
-                _gram(positive, design, unit),
-                _gram(counted, design, unit),
-            ]
+    def weights(own: Array) -> list[Array]:
+        positive, negative = np.maximum(own, 0.0), np.maximum(-own, 0.0)
+        return [positive, positive + max(slope, 0.0) * negative][:n_kinds]
 
-        shapes = (), (), (), (), (dim,), (dim, dim), (dim, dim)
-        apart, apart_whole, total, total_whole, linear, gram, gram_whole = rows.total(
-            terms, *shapes, arrays=[v]
+    def terms(k: int, own: Array) -> list[Any]:
+        problem = rows.chunk(k).problem
+        sums: list[Any] = [own @ problem.design]
+        for p in weights(own) + weights(-own):
+            sums += [p @ problem.lengths, p.sum(), _gram(p, problem.design, unit)]
+        return sums
+
+    shapes = ((), (), (dim, dim)) * (2 * n_kinds)
+    linear, *sums = rows.total(terms, (dim,), *shapes, arrays=[v])
+    absolute = [
+        min(_spectral(rows, float(total), gram, unit), float(apart))
+        for apart, total, gram in zip(sums[::3], sums[1::3], sums[2::3], strict=True)
+    ]
+    return max(
+        min(whole, _halved(slope, float(norms(linear)), positive))
+        for positive, whole in zip(
+            absolute[::n_kinds], absolute[n_kinds - 1 :: n_kinds], strict=True
         )
-        positive = min(_spectral(rows, float(total), gram, unit), float(apart))
-        whole = min(_spectral(rows, float(total_whole), gram_whole, unit), float(apart_whole))
-        bounds.append(min(whole, _halved(slope, float(norms(linear)), positive)))
-    return max(bounds)
+    )
 
 
 def _of_several(rows: Rows, v: DualPoint, unit: float) -> float:
