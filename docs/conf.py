@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "matplotlib.sphinxext.plot_directive",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
@@ -22,6 +23,17 @@ plot_include_source = True
 plot_html_show_formats = False
 plot_html_show_source_link = False
 plot_formats = [("png", 120)]
+
+# Examples are scripts that are run when the pages are built; an error in one is an error of the build.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "examples",
+    "filename_pattern": "/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "show_memory": False,
+    "write_computation_times": False,
+}
 
 # Each class page lists the members that the class itself defines. Those that come
 # from scikit-learn point to labels in scikit-learn's own manual, which do not exist
