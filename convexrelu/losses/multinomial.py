@@ -131,8 +131,8 @@ class Multinomial(Loss):
             hessian[np.diag_indices(n_outputs)] += EPS * predicted.max()
             step = np.linalg.solve(hessian, wanted - predicted)
             decrease = float((wanted - predicted) @ step)
-            # The objective is a difference, and with a rare class both terms are far larger.
-            rounding = 8 * EPS * (abs(current) + float(wanted @ np.abs(c)))
+            # The objective is a difference of far larger terms, which are made of outputs that were rounded.
+            rounding = 8 * EPS * float(weights @ np.abs(f + c).max(axis=1) + wanted @ np.abs(c))
             # Too close for the objective to decide: full steps, which double the digits each.
             last = decrease <= rounding
             new = objective(c + step)
