@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax, xlog1py, xlogy
+from scipy.special import logsumexp, softmax, xlog1py, xlogy
 
 from convexrelu._utils.typing import Array
 from convexrelu.losses.base import EPS, Loss
@@ -121,7 +121,10 @@ class Multinomial(Loss):
         def objective(c: Array) -> float:
             return float(weights @ _log_sum_exp(f + c) - wanted @ c)
 
-        c = np.zeros(n_outputs)
+        # One step of scaling each class to its share: where a class has most of the outputs far above the others, Newton's
+        # steps would be far too long.
+        shares = logsumexp(f - _log_sum_exp(f)[:, None], axis=0, b=weights[:, None])
+        c = np.log(wanted) - np.where(np.isfinite(shares), shares, 0.0)
         current, n_last = objective(c), 0
         for _ in range(_MAX_STEPS):
             p = softmax(f + c, axis=1)

@@ -19,6 +19,7 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
 from convexrelu.problem.distinct_rows import distinct_rows, places_of_sparse_rows
 from convexrelu.problem.evaluation import objective_above
+from convexrelu.problem.free_skip import free_basis
 from convexrelu.problem.units import Units
 from convexrelu.problem.validation import (
     ACTIVATIONS,
@@ -296,17 +297,8 @@ class TrainingProblem(Design):
 
     @cached_property
     def _free_basis(self) -> tuple[Array, float]:
-        """Orthonormal columns that span ``√s ∘ (1, X)``, the unpenalised outputs, and their condition number."""
-        columns = [self.inputs, np.ones((self.n_samples, 1))][: 1 + self.fit_intercept]
-        scaled = np.sqrt(self.weights)[:, None] * np.hstack(columns)
-        scaled /= np.maximum(np.abs(scaled).max(axis=0), np.finfo(np.float64).tiny)
-        basis, singular, _ = np.linalg.svd(scaled, full_matrices=False)
-        if scaled.shape[1] > self.n_samples or singular[-1] < 1e-10 * singular[0]:
-            raise ValueError(
-                "skip_alpha=0: X has linearly dependent columns (the intercept counts as one), among which a "
-                "free skip connection is not unique; leave some out, or use skip_alpha > 0"
-            )
-        return basis, float(singular[0] / singular[-1])
+        """Of the unpenalised outputs, see :func:`free_basis`."""
+        return free_basis(self.inputs, self.weights, self.fit_intercept)
 
     @_overflowing
     def rough_dual(self, v: Array) -> float:

@@ -82,6 +82,22 @@ def test_best_intercept_of_rare_classes_takes_few_steps(monkeypatch):
     assert len(calls) < 200
 
 
+def test_best_intercept_of_classes_that_are_far_apart_takes_few_steps(monkeypatch):
+    """Where Newton's steps from zero would be halved a hundred times."""
+    calls, rng = [], np.random.default_rng(0)
+    monkeypatch.setattr(
+        "convexrelu.losses.multinomial._log_sum_exp",
+        lambda f: calls.append(1) or logsumexp(f, axis=1),
+    )
+    loss, weights = LOSSES["multinomial"](), np.full(14, 1 / 14)
+    for _ in range(20):
+        f = rng.standard_normal((14, 3)) + 200 * rng.standard_normal(3)
+        y = np.r_[0, 1, 2, rng.integers(0, 3, 11)].astype(float)
+        c = loss.best_intercept(f, y, weights)
+        np.testing.assert_allclose(weights @ loss.gradient(f + c, y), 0, atol=1e-12)
+    assert len(calls) < 20 * 30
+
+
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 30.0, 1e4])
 def test_the_cross_entropy_is_accurate_for_outputs_of_any_size(scale):
     """As SciPy's, also for equal outputs and for labels that are nearly certain."""
