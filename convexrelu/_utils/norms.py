@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["lipschitz_constant", "norms", "sizes", "unit_rows"]
 
 # Between these, a sum of squares has neither overflowed nor lost entries that count to underflow.
 _SMALL, _LARGE = 1e-250, 1e300
-# Entries from which on the time of several passes counts.
-_MANY = 2**16
 
 
 def norms(vectors: Array) -> Any:
@@ -30,16 +25,14 @@ def norms(vectors: Array) -> Any:
     >>> norms(np.array([[3e-200, 4e-200], [3e200, 4e200], [0.0, 0.0]]))
     array([5.e-200, 5.e+200, 0.e+000])
     """
-    if vectors.ndim != 2 or vectors.size < _MANY:
-        return _scaled_norms(vectors)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         rows = np.ascontiguousarray(vectors)  # sums do not depend on the order in memory
-        squares = np.einsum("ij,ij->i", rows, rows)
-        lengths = np.sqrt(squares)
+        squares = np.einsum("...i,...i->...", rows, rows)
+        lengths = np.asarray(np.sqrt(squares))
     unsafe = ~((squares > _SMALL) & (squares < _LARGE))
     if unsafe.any():
         lengths[unsafe] = _scaled_norms(vectors[unsafe])
-    return lengths
+    return lengths[()]  # a number for one vector
 
 
 def _scaled_norms(vectors: Array) -> Any:

@@ -121,8 +121,7 @@ class Multinomial(Loss):
         def objective(c: Array) -> float:
             return float(weights @ _log_sum_exp(f + c) - wanted @ c)
 
-        # One step of scaling each class to its share: where a class has most of the outputs far above the others, Newton's
-        # steps would be far too long.
+        # A step that scales each class to its share: where one has outputs far above the others, Newton's are too long.
         shares = logsumexp(f - _log_sum_exp(f)[:, None], axis=0, b=weights[:, None])
         c = np.log(wanted) - np.where(np.isfinite(shares), shares, 0.0)
         current, n_last = objective(c), 0
