@@ -152,7 +152,7 @@ def test_progress_sees_networks():
 
 
 def test_more_features_than_rows_in_a_chunk():
-    wide = RANDOM.standard_normal((520, 300))  # the last chunk has eight rows
+    wide = RANDOM.standard_normal((520, 120))  # the last chunk has eight rows
     y = np.abs(wide[:, 0])
     result = train_in_chunks(ChunkedProblem(wide, y, 0.1), random_state=0, tol=0.05)
     problem = TrainingProblem(wide, y, 0.1)
