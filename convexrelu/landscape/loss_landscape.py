@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -187,65 +188,67 @@ class LossLandscape:
 
     def losses(self, points: ArrayLike) -> Array:
         """Losses of points of shape (..., p)."""
-        return self._mapped(self._objective, points, 1)
+        return self._in_batches(self._objective, points, 1)[0]
 
     def gradients(self, points: ArrayLike) -> tuple[Array, Array]:
         """Losses, and gradients of shape (..., p)."""
-        gradients, losses = self._mapped(torch.func.grad_and_value(self._objective), points, 3)
+        gradients, losses = self._in_batches(_row_gradients(self._objective), points, 3)
         return losses, gradients
 
     def hessians(self, points: ArrayLike) -> Array:
         """Hessians of shape (..., p, p)."""
         # torch.func.hessian uses forward derivatives, whose first use warns in torch 2.13.
-        hessian = torch.func.jacrev(torch.func.grad(self._objective))
-        return self._mapped(hessian, points, 3 * self.size)
+        hessian = torch.func.vmap(torch.func.jacrev(torch.func.grad(self._objective)))
+        return self._in_batches(hessian, points, 3 * self.size)[0]
 
     def outputs(self, points: ArrayLike) -> Array:
         """Outputs on the data, of shape (..., n, K)."""
-        return self._mapped(self._outputs, points, 1)
+        return self._in_batches(self._outputs, points, 1)[0]
 
     def jacobians(self, points: ArrayLike) -> Array:
         """Derivatives of the outputs on the data, of shape (..., n, K, p)."""
-        return self._mapped(torch.func.jacrev(self._outputs), points, 3 * self.y.size)
+        jacobian = torch.func.vmap(torch.func.jacrev(self._outputs))
+        return self._in_batches(jacobian, points, 3 * self.y.size)[0]
 
     def hidden_inputs(self, points: ArrayLike) -> Array:
         """Inputs ``W̃ x̃_i`` of the hidden units, of shape (..., n, m)."""
         hidden, _, _ = self.parts(np.asarray(points, dtype=np.float64))
         return self.design @ np.swapaxes(hidden, -1, -2)
 
-    def _objective(self, point: Tensor) -> Tensor:
+    def _objective(self, points: Tensor) -> Tensor:
+        """Losses of points of shape (..., p)."""
         _, targets, weights = self._tensors
-        fit = weights @ self._sample_loss(self._outputs(point), targets).sum(dim=1)
+        fit = self._sample_loss(self._outputs(points), targets).sum(dim=-1) @ weights
         if not self.alpha:
             return fit
         m, inputs, k = self.width, self.n_inputs, self.n_outputs
-        penalised = point[: m * (inputs + k)]
-        square = penalised @ penalised
+        square = points[..., : m * (inputs + k)].square().sum(dim=-1)
         if self.hidden_bias == "free":
-            biases = point[: m * inputs].reshape(m, inputs)[:, -1]
-            square = square - biases @ biases
+            square = square - points[..., inputs - 1 : m * inputs : inputs].square().sum(dim=-1)
         return fit + 0.5 * self.alpha * square
 
-    def _outputs(self, point: Tensor) -> Tensor:
+    def _outputs(self, points: Tensor) -> Tensor:
         m, inputs, k = self.width, self.n_inputs, self.n_outputs
-        hidden = point[: m * inputs].reshape(m, inputs)
-        outer = point[m * inputs : m * (inputs + k)].reshape(k, m)
-        outputs = self.activation.value(self._tensors[0] @ hidden.T) @ outer.T
+        lead = points.shape[:-1]
+        hidden = points[..., : m * inputs].reshape(*lead, m, inputs)
+        outer = points[..., m * inputs : m * (inputs + k)].reshape(*lead, k, m)
+        outputs = self.activation.value(self._tensors[0] @ hidden.mT) @ outer.mT
         if self.fit_intercept:
-            outputs = outputs + point[m * (inputs + k) :]
+            outputs = outputs + points[..., None, m * (inputs + k) :]
         return _OUTPUTS[self.output](outputs)
 
-    def _mapped(self, function, points: ArrayLike, copies: int):  # type: ignore[no-untyped-def]
-        """`function` at every point; a batch has as many points as fit into memory."""
+    def _in_batches(
+        self, function: Callable[[Tensor], Any], points: ArrayLike, copies: int
+    ) -> list[Array]:
+        """Values of a function of many points; a batch has as many points as fit into memory."""
         points = self._checked(points)
         rows = torch.from_numpy(points.reshape(-1, self.size))
         needed = copies * (len(self.X) * (self.width + self.n_outputs) + self.size)
-        batch = max(1, _BATCH // needed)
-        values = torch.func.vmap(function, chunk_size=batch)(rows)
+        values = [function(batch) for batch in rows.split(max(1, _BATCH // needed))]
+        parts = zip(*(v if isinstance(v, tuple) else (v,) for v in values), strict=True)
         lead = points.shape[:-1]
-        if isinstance(values, tuple):
-            return tuple(value.numpy().reshape(lead + value.shape[1:]) for value in values)
-        return values.numpy().reshape(lead + values.shape[1:])
+        joined = [torch.cat(part).detach().numpy() for part in parts]
+        return [value.reshape(lead + value.shape[1:]) for value in joined]
 
     def _checked(self, points: ArrayLike) -> Array:
         points = np.array(points, dtype=np.float64)
@@ -287,6 +290,19 @@ class LossLandscape:
         outer = slice(m * inputs, m * (inputs + k))
         points[:, outer] = random_state.normal(size=(n_points, m * k)) / m**0.5
         return points
+
+
+def _row_gradients(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Any]:
+    """Gradients and values for each row: the rows of the gradient of the sum."""
+
+    def total(rows: Tensor) -> tuple[Tensor, Tensor]:
+        values = function(rows)
+        return values.sum(), values
+
+    def gradients(rows: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.func.grad(total, has_aux=True)(rows)
+
+    return gradients
 
 
 def _targets(y: ArrayLike, n: int) -> Array:
