@@ -18,8 +18,8 @@ _SMALL = 0.01
 def draw_optimum(ax: Axes, certificate: Certificate, *, along: str = "x", **style: Any) -> str:
     """Draw the bound of a certificate, and return the label that it was given.
 
-    The line is at the lower bound, which no network is below if it is proved. It is called the optimum only where that
-    is proved up to 1 %.
+    The line is at the lower bound, which no network is below if it is proved for all of them. It is called the optimum
+    only where that is proved up to 1 %.
 
     Parameters
     ----------
@@ -32,12 +32,18 @@ def draw_optimum(ax: Axes, certificate: Certificate, *, along: str = "x", **styl
     **style
         Passed to ``ax.axvline`` or ``ax.axhline``.
     """
-    label = "lower bound (estimated)"
-    if certificate.is_proof:
-        label = "lower bound (proved)"
-        if certificate.relative_gap <= _SMALL:
-            label = "certified global optimum"
+    label = _label(certificate)
     line = ax.axvline if along == "x" else ax.axhline
     drawn: dict[str, Any] = {"color": "k", "ls": "--", "lw": 1.2, "label": label}
     line(certificate.lower_bound, **(drawn | style))
     return label
+
+
+def _label(certificate: Certificate) -> str:
+    if certificate.scope != "global":
+        return f"lower bound (of one {certificate.scope})"
+    if not certificate.is_proof:
+        return "lower bound (estimated)"
+    if certificate.relative_gap > _SMALL:
+        return "lower bound (proved)"
+    return "certified global optimum"

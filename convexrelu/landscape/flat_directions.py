@@ -121,7 +121,8 @@ def _activation(place: Place) -> list[Array]:
     found = []
     for j in range(place.landscape.width):
         seen = place.slopes[:, j, None] * place.landscape.design
-        found += place.hidden_directions(j, _null_rows(seen, place.tol))
+        rows = _null_rows(seen, place.tol, np.linalg.norm(place.landscape.design, 2))
+        found += place.hidden_directions(j, rows)
     return found
 
 
@@ -177,7 +178,8 @@ def orthonormal(vectors: list[Array], size: int, tol: float) -> Array:
     return left[:, sizes > tol]
 
 
-def _null_rows(matrix: Array, tol: float) -> Array:
-    """Orthonormal rows that a matrix maps to zero."""
+def _null_rows(matrix: Array, tol: float, size: float | None = None) -> Array:
+    """Orthonormal rows that a matrix maps to zero, but for `tol` times `size`, by default its own largest value."""
     _, sizes, right = np.linalg.svd(matrix, full_matrices=True)
-    return right[np.sum(sizes > tol * max(sizes[0], np.finfo(np.float64).tiny)) :]
+    size = sizes[0] if size is None else size
+    return right[np.sum(sizes > tol * max(size, np.finfo(np.float64).tiny)) :]

@@ -98,7 +98,9 @@ def ill_posedness(
     * ``"inputs"``: changes of ``w̃_j`` that no sample sees, ``X̃δ = 0``;
     * ``"activation"``: changes of ``w̃_j`` that are seen only where ``φ' = 0``: ``φ'(z_ij) x̃_iᵀδ = 0`` for all ``i``;
     * ``"features"``: outer weights that cancel, since hidden outputs are linearly dependent on the samples;
-    * ``"rest"``: all else, such as combinations of hidden and outer weights that the samples do not determine.
+    * ``"samples"``: all other directions in which no output changes to first order, as if there are more parameters
+      than samples;
+    * ``"rest"``: all else. Outputs change to first order, the loss not even to second.
 
     Permutations as such are no directions: they move a point elsewhere. They appear here at points that they fix.
 
@@ -147,10 +149,13 @@ def ill_posedness(
     for cause in CAUSES:
         directions[cause] = _new(_within(null, candidates(place, cause), tol), found)
         found = np.hstack([found, directions[cause]])
+    # The Hessian has squares of the Jacobian's singular values, so its tolerance is the root.
+    _, sizes, right = np.linalg.svd(landscape.jacobians(point).reshape(-1, landscape.size))
+    rank = int(np.sum(sizes > rtol**0.5 * sizes[0]))
+    directions["samples"] = _new(_within(null, right[rank:].T, max(tol, rtol**0.5)), found)
+    found = np.hstack([found, directions["samples"]])
     directions["rest"] = _new(null, found, null.shape[1] - found.shape[1])
     flat = orthonormal(of_activation(place), landscape.size, tol)
-    jacobian = landscape.jacobians(point).reshape(-1, landscape.size)
-    sizes = np.linalg.svd(jacobian, compute_uv=False)
     return IllPosedness(
         loss=float(losses),
         gradient_norm=float(np.linalg.norm(gradient)),
@@ -158,7 +163,7 @@ def ill_posedness(
         null_space=null,
         directions=directions,
         flat_activation=_within(null, flat, tol),
-        jacobian_rank=int(np.sum(sizes > rtol**0.5 * sizes[0])),
+        jacobian_rank=rank,
         n_kinks=_kinks(landscape, point),
         rtol=rtol,
         tol=tol,

@@ -134,9 +134,12 @@ def walk(
     >>> bool(walks.losses[:, -1].mean() < walks.losses[:, 0].mean())
     True
     """
-    _check(kind, step, bounds, n_walks, keep_every)
     generator = checked_random_state(random_state)
+    _check(kind, step, bounds)
     n_steps = round(10 / step) if n_steps is None else n_steps
+    for name, value in (("n_walks", n_walks), ("n_steps", n_steps), ("keep_every", keep_every)):
+        if value < 1:
+            raise ValueError(f"{name}={value!r} is not a positive integer")
     longest = step * (bounds[1] - bounds[0])
     points, ways = _starts(kind, n_walks, landscape.size, bounds, generator)
     losses, norms = np.empty((2, n_walks, n_steps + 1))
@@ -185,15 +188,10 @@ def _moved(
     return points + lengths * ways, ways
 
 
-def _check(
-    kind: str, step: float, bounds: tuple[float, float], n_walks: int, keep_every: int
-) -> None:
+def _check(kind: str, step: float, bounds: tuple[float, float]) -> None:
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is not one of {', '.join(KINDS)}")
     if not 0 < step <= 0.5:
         raise ValueError(f"step={step!r} is not a share of the range in (0, 0.5]")
     if len(bounds) != 2 or not np.isfinite(bounds).all() or bounds[0] >= bounds[1]:
         raise ValueError(f"bounds={bounds!r} are not a finite lower and a larger upper bound")
-    for name, value in (("n_walks", n_walks), ("keep_every", keep_every)):
-        if value < 1:
-            raise ValueError(f"{name}={value!r} is not a positive integer")
