@@ -76,7 +76,7 @@ class BarcodeDisplay:
             Passed to the ``ax.hlines`` of the bars.
         """
         import matplotlib.pyplot as plt
-        from matplotlib.ticker import MaxNLocator
+        from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
@@ -100,6 +100,9 @@ class BarcodeDisplay:
         ax.plot(ends[~finite], rows[~finite], ">", color="C0", ms=6)
         if log:
             ax.set_xscale("log")
+            ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
         if self.certificate is not None:
             draw_optimum(ax, self.certificate)
         ax.set(xlabel="loss", ylabel="minimum")

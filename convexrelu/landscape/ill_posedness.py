@@ -77,10 +77,11 @@ class IllPosedness:
     def __str__(self) -> str:
         parts = [f"{cause} {count}" for cause, count in self.dimensions.items() if count]
         causes = ": " + ", ".join(parts) if parts else ""
+        kinks = f", {self.n_kinks} kinks" if self.n_kinks else ""
         return (
             f"rank {self.rank} of {len(self.eigenvalues)}, null space of dimension {self.nullity}{causes} "
-            f"(loss {self.loss:.6g}, gradient {self.gradient_norm:.1e}, eigenvalues below {self.rtol:g} of the largest "
-            "count as zero)"
+            f"(loss {self.loss:.6g}, gradient {self.gradient_norm:.1e}{kinks}, eigenvalues below {self.rtol:g} of the "
+            "largest count as zero)"
         )
 
 

@@ -131,7 +131,7 @@ def test_at_a_global_minimum_without_residual_the_null_space_is_that_of_the_jaco
         assert found.rank == found.jacobian_rank <= 8
         counts = causes(landscape, point)
         assert "rest" not in counts
-        assert counts["features"] == 1  # eight units and a constant on eight samples
+        assert counts["features"] >= 1  # eight units and a constant on eight samples
 
 
 def test_the_certified_optimum_has_no_flat_direction_but_those_of_a_neuron_in_two_parts():
@@ -167,3 +167,4 @@ def test_kinks_are_counted_and_the_text_has_the_tolerance():
     assert found.n_kinks == 2
     assert "eigenvalues below 1e-07 of the largest" in str(found)
     assert f"rank {found.rank} of 7" in str(found)
+    assert "2 kinks" in str(found)
