@@ -1,6 +1,7 @@
 """How shallow networks train: walks, minima, cells and paths on a loss surface, beside the certified optimum."""
 
 from convexrelu.landscape.barcode_display import BarcodeDisplay
+from convexrelu.landscape.certified_line import draw_optimum
 from convexrelu.landscape.clouds import CloudWidths, cloud_widths, valley_widths
 from convexrelu.landscape.curvature import Curvature, curvature, hessian_null_space
 from convexrelu.landscape.heights import PathHeights, minimax_heights, path_heights
@@ -31,6 +32,7 @@ __all__ = [
     "barcode",
     "cloud_widths",
     "curvature",
+    "draw_optimum",
     "find_minima",
     "hessian_null_space",
     "ill_posedness",

@@ -8,7 +8,7 @@ import numpy as np
 
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.displays.common import BELOW
-from convexrelu.landscape.certified_line import draw_optimum
+from convexrelu.landscape.certified_line import check_bound, draw_optimum
 from convexrelu.landscape.persistence import Barcode
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class BarcodeDisplay:
     barcode : Barcode
         What to draw.
     certificate : Certificate, optional
-        Bound that is drawn as a line, for the objective of a training problem.
+        Bound that is drawn as a line, for the objective of a training problem. A proof that one of the losses
+        contradicts is of another problem, and raises a ValueError.
 
     Attributes
     ----------
@@ -46,6 +47,7 @@ class BarcodeDisplay:
 
     def __init__(self, barcode: Barcode, *, certificate: Certificate | None = None) -> None:
         self.barcode = barcode
+        check_bound(certificate, barcode.births)
         self.certificate = certificate
 
     @classmethod

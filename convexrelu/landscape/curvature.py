@@ -78,10 +78,16 @@ def curvature(
 
     Notes
     -----
-    10,000 points with 9 parameters take a second on one core.
+    9000 points of XOR with 9 parameters take 0.1 s on one core, 3850 points of the iris data with 35 parameters 4 s.
 
-    Bosman, Engelbrecht & Helbig find that ReLU has the most convex points. This is not reproduced here: a unit that
-    is inactive on all samples makes a Hessian singular, and which other points are singular depends on the tolerance.
+    Bosman, Engelbrecht & Helbig find that ReLU has the most convex points. This is not reproduced here. Without weight
+    decay, the Hessian of ``m`` rectifiers and one output on ``n`` samples has a rank of at most ``n + 2m``: ``n`` from
+    the loss, and 2 from each unit, whose weights and outer weight are multiplied. Where this is less than the number of
+    parameters, all points are singular, as for XOR with two units. Elsewhere the class depends on the tolerance.
+
+    References
+    ----------
+    Bosman, Engelbrecht & Helbig 2020, "Loss surface modality of feed-forward neural network architectures".
 
     Examples
     --------

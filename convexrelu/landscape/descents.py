@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
 
@@ -94,7 +95,7 @@ def _search(
     return steps, found_losses, found_slopes
 
 
-def _updated(inverse: Array, change: Array, turn: Array, fresh: Array) -> Array:
+def _updated(inverse: Array, change: Array, turn: Array, fresh: NDArray[np.bool_]) -> Array:
     """The BFGS update; the first one scales the identity."""
     curve = np.einsum("ki,ki->k", change, turn)
     fits = curve > np.finfo(np.float64).eps * np.einsum("ki,ki->k", turn, turn)
@@ -111,6 +112,6 @@ def _updated(inverse: Array, change: Array, turn: Array, fresh: Array) -> Array:
     return np.where(fits[:, None, None], updated, inverse)
 
 
-def _reset(inverse: Array, fresh: Array, rows: Array) -> None:
+def _reset(inverse: Array, fresh: NDArray[np.bool_], rows: NDArray[np.int_]) -> None:
     inverse[rows] = np.eye(inverse.shape[1])
     fresh[rows] = True

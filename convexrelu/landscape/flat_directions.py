@@ -121,7 +121,7 @@ def _activation(place: Place) -> list[Array]:
     found = []
     for j in range(place.landscape.width):
         seen = place.slopes[:, j, None] * place.landscape.design
-        rows = _null_rows(seen, place.tol, np.linalg.norm(place.landscape.design, 2))
+        rows = _null_rows(seen, place.tol, float(np.linalg.norm(place.landscape.design, 2)))
         found += place.hidden_directions(j, rows)
     return found
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.displays.common import BELOW
-from convexrelu.landscape.certified_line import draw_optimum
+from convexrelu.landscape.certified_line import check_bound, draw_optimum
 from convexrelu.landscape.curvature import CURVATURES, Curvature
 from convexrelu.landscape.walks import Walks
 
@@ -32,7 +32,8 @@ class LossGradientDisplay:
     classes : array of str of shape (N,), optional
         Curvature of the points, which gives them colours.
     certificate : Certificate, optional
-        Bound that is drawn as a line, for the objective of a training problem.
+        Bound that is drawn as a line, for the objective of a training problem. A proof that one of the losses
+        contradicts is of another problem, and raises a ValueError.
 
     Attributes
     ----------
@@ -63,6 +64,7 @@ class LossGradientDisplay:
         self.losses = np.asarray(losses, dtype=np.float64)
         self.gradient_norms = np.asarray(gradient_norms, dtype=np.float64)
         self.classes = None if classes is None else np.asarray(classes)
+        check_bound(certificate, self.losses)
         self.certificate = certificate
 
     @classmethod

@@ -90,7 +90,7 @@ def find_minima(
 
     Notes
     -----
-    20 starts with 13 parameters and 20 samples take 2 s on one core.
+    20 starts with 13 parameters and 20 samples take 4 s on one core, with 25 parameters 5 s.
 
     Examples
     --------

@@ -85,8 +85,8 @@ def barcode(heights: PathHeights | ArrayLike) -> Barcode:
     for i, j in combinations(range(len(matrix)), 2):
         if np.isfinite(matrix[i, j]):
             tree.insert([i, j], filtration=float(matrix[i, j]))
-    # The bars of components are of the graph alone: no higher simplex matters, and bars of length zero are kept.
-    tree.compute_persistence(min_persistence=-1.0, persistence_dim_max=False)
+    # Bars of length zero are kept, and minima without any path, whose complex has dimension zero.
+    tree.compute_persistence(min_persistence=-1.0, persistence_dim_max=True)
     pairs = [(birth[0], death) for birth, death in tree.persistence_pairs() if len(birth) == 1]
     minima = np.array([birth for birth, _ in pairs], dtype=int)
     deaths = np.array([tree.filtration(death) if death else np.inf for _, death in pairs])

@@ -20,7 +20,7 @@ MICRO, MACRO = 0.01, 0.1
 
 @dataclass(frozen=True, eq=False)
 class WalkProgress:
-    """What `progress` is called with after every step.
+    """State of all walks after a step, for `progress`.
 
     Attributes
     ----------
@@ -121,7 +121,8 @@ def walk(
 
     Notes
     -----
-    90 walks of 1000 steps on XOR with two hidden units (9 parameters) take 2 s on one core.
+    1000 steps of 90 walks on XOR with two hidden units (9 parameters) take a second on one core, of 350 walks on the
+    iris data with four hidden units (150 samples, 35 parameters) 8 s.
 
     Examples
     --------

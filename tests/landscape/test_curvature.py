@@ -48,3 +48,18 @@ def test_weight_decay_alone_is_convex():
 def test_no_points():
     landscape = LossLandscape([[1.0]], [0.0], 1)
     assert curvature(landscape, np.empty((0, 4))).eigenvalues.shape == (0, 4)
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+def test_rectifiers_on_few_samples_are_singular_everywhere(output):
+    """The rank is at most ``n + 2m``, also with a scalar output activation: here 2 + 4 of 9."""
+    landscape = LossLandscape(
+        [[-1.0, 0.5], [2.0, 1.0]], [0.0, 1.0], 2, output=output, loss="mean_squared_error"
+    )
+    points = np.random.RandomState(0).normal(size=(30, landscape.size))
+    # Rounding leaves eigenvalues of about 1e-16 of the largest.
+    seen = curvature(landscape, points, rtol=1e-12)
+    assert seen.ranks.max() <= 6
+    assert set(seen.classes) == {"singular"}
+    tanh = LossLandscape([[-1.0, 0.5], [2.0, 1.0]], [0.0, 1.0], 2, activation="tanh")
+    assert curvature(tanh, points, rtol=1e-12).ranks.max() > 6

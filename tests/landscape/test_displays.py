@@ -51,6 +51,17 @@ def test_the_line_is_at_the_bound_and_claims_no_more_than_the_certificate(certif
     assert label in labels(cloud.ax_)
 
 
+def test_certificates_of_another_problem_are_refused():
+    with pytest.raises(ValueError, match=r"proved bound 0\.999, but there is a loss of 0\.9"):
+        LossGradientDisplay([0.9, 2.0], [1.0, 1.0], certificate=PROVED)
+    with pytest.raises(ValueError, match="of another problem"):
+        BarcodeDisplay(
+            Barcode(np.array([0.5]), np.array([np.inf]), np.array([0])), certificate=PROVED
+        )
+    estimate = Certificate(1.0, 0.999, "global", "search", False)
+    LossGradientDisplay([0.9, 2.0], [1.0, 1.0], certificate=estimate)  # which may be wrong
+
+
 def test_clouds_have_all_points_in_the_colours_of_their_classes():
     walks = walk(XOR, n_walks=3, n_steps=30, keep_every=10, random_state=0)
     seen = curvature(XOR, walks.points)

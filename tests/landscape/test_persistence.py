@@ -41,6 +41,14 @@ def test_equal_minima_and_bars_of_length_zero():
     assert np.sort(bars.lengths)[0] == 0.0
 
 
+def test_minima_without_paths_never_end():
+    bars = barcode([[2.0, np.inf], [np.inf, 1.0]])
+    assert bars.births.tolist() == [1.0, 2.0]
+    assert bars.minima.tolist() == [1, 0]
+    assert bars.deaths.tolist() == [np.inf, np.inf]
+    assert barcode([[3.0]]).births.tolist() == [3.0]
+
+
 def test_bars_of_a_landscape():
     """Mirror images of a unit: two global minima, and the zero function between them."""
     X = np.array([[-1.0], [0.5], [1.0]])

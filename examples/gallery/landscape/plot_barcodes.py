@@ -18,10 +18,10 @@ from convexrelu.landscape import (
     BarcodeDisplay,
     LossLandscape,
     barcode,
+    draw_optimum,
     find_minima,
     path_heights,
 )
-from convexrelu.landscape.certified_line import draw_optimum
 
 rng = np.random.RandomState(0)
 X = np.linspace(-1, 1, 20)[:, None]
@@ -42,9 +42,14 @@ for width, ax in zip((2, 4, 8), axes, strict=True):
     minima = find_minima(landscape, 14, max_iter=300, random_state=0)
     minima = minima[minima.stationarity < 1e-4].distinct(landscape)
     paths[width] = path_heights(landscape, minima.points, n_iter=200)
-    BarcodeDisplay.from_barcode(
-        barcode(paths[width]), certificate=certificate, ax=ax, log=True, end=0.4
+    bars = barcode(paths[width])
+    above = bars.births / certificate.objective - 1
+    climb = bars.lengths[np.isfinite(bars.lengths)] / certificate.objective
+    print(
+        f"width {width}: {len(above)} minima, {above.min():.1%} to {above.max():.0%} above the optimum, median "
+        f"{np.median(above):.0%}; bars of up to {climb.max():.0%} of the optimum, median {np.median(climb):.1%}"
     )
+    BarcodeDisplay.from_barcode(bars, certificate=certificate, ax=ax, log=True, end=0.4)
     ax.set_title(f"{width} hidden units", fontsize=10)
     ax.get_legend().remove()
 axes[0].set_xlim(0.015, 0.45)

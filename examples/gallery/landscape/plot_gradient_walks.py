@@ -16,6 +16,7 @@ import numpy as np
 
 from convexrelu import TrainingProblem, train
 from convexrelu.landscape import (
+    Curvature,
     LossGradientDisplay,
     LossLandscape,
     curvature,
@@ -74,6 +75,13 @@ for ax, name in zip(axes.flat, ("tanh", "sigmoid", "elu", "relu", "leaky_relu"),
         handles[label.split(" (")[0]] = handle
     ax.get_legend().remove()
     without_decay[name] = curvature(LossLandscape(X, y, **arguments), walks.points, rtol=1e-6)
+
+for rtol in (1e-2, 1e-4, 1e-6, 1e-10):
+    singular = [
+        f"{name} {Curvature(seen.eigenvalues, rtol, 1e-14).shares()['singular']:.0%}"
+        for name, seen in without_decay.items()
+    ]
+    print(f"singular with a tolerance of {rtol:g}: {', '.join(singular)}")
 
 ax, left = axes.flat[5], np.zeros(5)
 for kind in ("convex", "saddle", "singular"):

@@ -16,8 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from convexrelu import TrainingProblem, train
-from convexrelu.landscape import LossLandscape, find_minima, ill_posedness
-from convexrelu.landscape.certified_line import draw_optimum
+from convexrelu.landscape import LossLandscape, draw_optimum, find_minima, ill_posedness
 
 rng = np.random.RandomState(0)
 X = rng.normal(size=(12, 2))
