@@ -316,9 +316,10 @@ def _row_gradients(function: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[
 
     Half the time of torch.func.grad_and_value, which matters for small networks.
     """
-    rows = rows.detach().requires_grad_()
-    values = function(rows)
-    (gradients,) = torch.autograd.grad(values.sum(), rows)
+    with torch.enable_grad():
+        rows = rows.detach().requires_grad_()
+        values = function(rows)
+        (gradients,) = torch.autograd.grad(values.sum(), rows)
     return gradients, values.detach()
 
 

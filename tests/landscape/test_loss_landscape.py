@@ -91,6 +91,16 @@ def test_small_batches_change_nothing(monkeypatch):
     assert parts[3].shape == (3, 4, landscape.size, landscape.size)
 
 
+def test_gradients_do_not_depend_on_the_mode_of_torch():
+    from convexrelu._utils.torch_import import torch
+
+    landscape = LossLandscape(X, Y, 2, activation="tanh")
+    point = RNG.normal(size=landscape.size)
+    expected = landscape.gradients(point)[1]
+    with torch.no_grad():
+        np.testing.assert_array_equal(landscape.gradients(point)[1], expected)
+
+
 def test_points_come_apart_and_together():
     landscape = LossLandscape(X, np.column_stack([Y, Y]), 3, fit_intercept=True)
     point = np.arange(float(landscape.size))

@@ -65,19 +65,19 @@ def test_ends_are_lower_than_starts_but_not_than_the_certified_optimum(optimum, 
     assert (np.diff(minima.losses) >= 0).all()
     assert minima.losses[0] >= optimum.certificate.lower_bound
     starts = landscape.start(6, np.random.RandomState(0))
-    assert minima.losses[-1] < landscape.losses(starts).min()
+    assert (minima.losses < np.sort(landscape.losses(starts))).all()
 
 
 def test_a_descent_from_near_the_optimum_leads_back(optimum):
     network = optimum.network.merge().balance()
     landscape = LossLandscape.from_problem(PROBLEM, network.width)
-    start = landscape.point_of(network) + 1e-3 * np.random.RandomState(0).normal(
+    start = landscape.point_of(network) + 3e-3 * np.random.RandomState(0).normal(
         size=landscape.size
     )
     best = optimum.certificate.objective
-    assert landscape.losses(start) > 1.001 * best
+    assert landscape.losses(start) > 1.0005 * best
     minima = find_minima(landscape, starts=start, max_iter=200)
-    assert best * (1 - 1e-6) <= minima.losses[0] <= 1.001 * best
+    assert best * (1 - 1e-6) <= minima.losses[0] <= 1.0001 * best
 
 
 def test_minima_on_kinks_are_stationary_although_gradients_are_not_small(ends):

@@ -39,7 +39,7 @@ figure, axes = plt.subplots(1, 3, figsize=(10, 4.2), layout="constrained", share
 paths = {}
 for width, ax in zip((2, 4, 8), axes, strict=True):
     landscape = LossLandscape.from_problem(problem, width)
-    minima = find_minima(landscape, 14, max_iter=300, random_state=0)
+    minima = find_minima(landscape, 16, random_state=0)
     minima = minima[minima.stationarity < 1e-4].distinct(landscape)
     paths[width] = path_heights(landscape, minima.points, n_iter=200)
     bars = barcode(paths[width])
@@ -73,6 +73,6 @@ ax.plot(share, landscape.losses(line), color="C1", label="straight line")
 ax.plot(share, landscape.losses(nudged), color="C0", label="nudged path")
 ax.plot([0, 1], landscape.losses(path[[0, -1]]), "o", color="C3", label="minima")
 draw_optimum(ax, certificate, along="y")
-ax.set(xlabel="way from one minimum to the other", ylabel="loss", yscale="log")
+ax.set(xlabel="way from one minimum to the other", ylabel="loss")
 ax.legend()
 plt.show()
