@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from torch.nn.functional import softplus
 
-from convexrelu._utils.torch_import import Tensor
+from convexrelu._utils.torch_import import Tensor, nn
 from convexrelu._utils.typing import Array
 
 __all__ = ["SAMPLE_LOSSES", "check_labels", "sample_loss"]
@@ -17,8 +16,8 @@ SampleLoss = Callable[[Tensor, Tensor], Tensor]
 SAMPLE_LOSSES: dict[str, SampleLoss] = {
     "squared_error": lambda f, y: 0.5 * (f - y) ** 2,
     "mean_squared_error": lambda f, y: (f - y) ** 2,
-    "cross_entropy": lambda f, y: softplus(f) - y * f,
-    "logistic": lambda f, y: softplus(-y * f),
+    "cross_entropy": lambda f, y: nn.functional.softplus(f) - y * f,
+    "logistic": lambda f, y: nn.functional.softplus(-y * f),
 }
 
 
