@@ -11,13 +11,19 @@ from convexrelu._utils.typing import Array
 
 __all__ = ["SAMPLE_LOSSES", "check_labels", "sample_loss"]
 
+
+def _softplus(t: Tensor) -> Tensor:
+    """``log(1 + e^t)``; torch's softplus is off by 1e-9 above 20, and logaddexp has no second derivative below −700."""
+    return -nn.functional.logsigmoid(-t)
+
+
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 
 SAMPLE_LOSSES: dict[str, SampleLoss] = {
     "squared_error": lambda f, y: 0.5 * (f - y) ** 2,
     "mean_squared_error": lambda f, y: (f - y) ** 2,
-    "cross_entropy": lambda f, y: nn.functional.softplus(f) - y * f,
-    "logistic": lambda f, y: nn.functional.softplus(-y * f),
+    "cross_entropy": lambda f, y: _softplus(f) - y * f,
+    "logistic": lambda f, y: _softplus(-y * f),
 }
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from convexrelu.landscape import LossLandscape
@@ -38,6 +39,18 @@ def test_the_loss_is_the_objective_of_the_problem(y, options):
     assert landscape.losses(point) == pytest.approx(problem.objective(network), rel=1e-12)
     again = landscape.network(point)
     np.testing.assert_allclose(again.forward(X), network.forward(X), rtol=1e-13)
+
+
+@pytest.mark.parametrize("output", [-800.0, -25.0, 0.0, 21.0, 800.0])
+def test_classification_losses_are_exact_for_all_margins(output):
+    landscape = LossLandscape(
+        [[0.0]], [-1.0], 1, loss="logistic", hidden_bias=False, activation="tanh"
+    )
+    point = landscape.point([[0.0]], [0.0], output)
+    assert landscape.losses(point) == pytest.approx(np.logaddexp(0.0, output), rel=1e-15)
+    assert landscape.gradients(point)[1][2] == pytest.approx(expit(output), rel=1e-14)
+    slope = expit(output) * expit(-output)
+    assert landscape.hessians(point)[2, 2] == pytest.approx(slope, rel=1e-12, abs=1e-16)
 
 
 def test_the_bound_of_a_certificate_holds_at_every_point():
