@@ -57,6 +57,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         *,
         n_alphas: int = 20,
         alphas: ArrayLike | None = None,
+        alpha_scale: str = "absolute",
         eps: float = 1e-3,
         cv: Any = None,
         cv_tol: float | None = None,

@@ -171,10 +171,15 @@ class CrossValidated(NetworkEstimator):
 
     def _penalties(self, problem: TrainingProblem, random: np.random.RandomState) -> Array:
         """The grid, descending."""
-        if self.alphas is not None:
-            return _checked_alphas(self.alphas)
+        self.__dict__.pop("alpha_max_", None)  # of an earlier fit
+        given = None if self.alphas is None else _checked_alphas(self.alphas)
+        if given is not None and self.alpha_scale == "absolute":
+            return given
         # Zero if y is constant: then any will do. Condensed, so that weights are repetitions.
         largest = largest_useful_penalty(self, problem, random) or 1.0
+        if given is not None:
+            self.alpha_max_ = largest
+            return largest * given
         return np.geomspace(largest, self.eps * largest, self.n_alphas)
 
     def _fitted_single(
@@ -182,6 +187,7 @@ class CrossValidated(NetworkEstimator):
     ) -> NetworkEstimator:
         """The estimator of one penalty, as scorers see it."""
         names = set(self._single._get_param_names()) & set(self._get_param_names())
+        names -= {"alpha_scale"}  # the penalty is absolute by now
         parameters = {name: getattr(self, name) for name in names}
         model = self._single(alpha=problem.alpha, **parameters)
         model.n_features_in_ = self.n_features_in_

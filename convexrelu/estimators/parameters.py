@@ -65,6 +65,16 @@ PARAMETERS = (
         only="fixed",
     ),
     Parameter(
+        "alpha_scale",
+        _one_of(("absolute", "relative")),
+        '``"relative"``: `alphas` are fractions of ``alpha_max_``, the smallest penalty at which the network is '
+        'constant, found by a short search. ``"absolute"``: they are the penalties. A grid that is not given is '
+        "relative; `alpha_` is always the penalty itself.",
+        default="absolute",
+        allowed=[StrOptions({"absolute", "relative"})],
+        only="cv",
+    ),
+    Parameter(
         "n_alphas",
         "int",
         "Number of penalties on the grid.",
@@ -357,10 +367,9 @@ ATTRIBUTES = (
     Entry(
         "alpha_max_",
         "float",
-        'The unit of `alpha`, with ``alpha_scale="relative"`` only. Exact for one feature, and for two up to some 200 '
+        'The unit of `alpha` or `alphas`, with ``alpha_scale="relative"`` only. Exact for one feature, and for two up to some 200 '
         "samples; otherwise what a short search found, which is at most the exact value. On random data it was at "
         "least 0.99 of what a long search finds. 1 if the targets are constant.",
-        only="fixed",
     ),
     Entry("alpha_", "float", "The chosen penalty.", only="cv"),
     Entry("alphas_", "array of shape (k,)", "All penalties, descending.", only="cv"),

@@ -56,6 +56,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         *,
         n_alphas: int = 20,
         alphas: ArrayLike | None = None,
+        alpha_scale: str = "absolute",
         eps: float = 1e-3,
         cv: Any = None,
         cv_tol: float | None = None,

@@ -13,6 +13,7 @@ from convexrelu import (
     AlphaWarning,
     ConvexReLUClassifier,
     ConvexReLURegressor,
+    ConvexReLURegressorCV,
     TrainingProblem,
     train,
 )
@@ -137,3 +138,28 @@ def test_relative_penalties_may_be_outside_as_well():
     with pytest.warns(AlphaWarning) as caught:
         relative(alpha=100.0).fit(X, Y)
     assert "relative" not in str(caught[0].message)
+
+
+def test_penalties_to_choose_from_are_fractions_too(fitted):
+    options = {"cv": 2, "random_state": 0}
+    fractions = np.array([0.5, 0.1])
+    model = ConvexReLURegressorCV(alphas=fractions, alpha_scale="relative", **options).fit(X, Y)
+    np.testing.assert_allclose(model.alphas_, fractions * model.alpha_max_)
+    assert model.alpha_max_ == pytest.approx(fitted.alpha_max_, rel=1e-9)
+    absolute = ConvexReLURegressorCV(alphas=model.alphas_, **options).fit(X, Y)
+    assert model.alpha_ == absolute.alpha_
+    np.testing.assert_allclose(model.cv_scores_, absolute.cv_scores_, rtol=1e-3)
+    scaled = clone(model).fit(X, 1e6 * Y)
+    np.testing.assert_allclose(scaled.alphas_, 1e6 * model.alphas_, rtol=1e-6)
+    model.set_params(alpha_scale="absolute").fit(X, Y)
+    assert not hasattr(model, "alpha_max_")
+
+
+def test_scorers_see_the_penalty_itself():
+    def scorer(model, X, y):
+        assert model.alpha_scale == "absolute"
+        return -model.alpha
+
+    options = {"cv": 2, "random_state": 0, "alpha_scale": "relative", "scoring": scorer}
+    model = ConvexReLURegressorCV(alphas=[0.5, 0.2], **options).fit(X, Y)
+    np.testing.assert_allclose(model.cv_scores_.mean(axis=1), -model.alphas_)

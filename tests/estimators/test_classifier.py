@@ -390,7 +390,7 @@ def test_parameters_are_those_of_the_regressor_with_class_weight(fitted):
     assert fitted.get_params().keys() - other.keys() == {"class_weight"}
     assert not other.keys() - fitted.get_params().keys()
     single, model = ConvexReLUClassifier().get_params(), ConvexReLUClassifierCV().get_params()
-    assert single.keys() - model.keys() == {"alpha", "alpha_scale", "warm_start"}
+    assert single.keys() - model.keys() == {"alpha", "warm_start"}
 
 
 def test_a_pickled_model_is_the_same(fitted):

@@ -363,6 +363,7 @@ def test_open_gaps_in_folds_are_counted():
 BAD = {
     "n_alphas": [0, 1.5, None],
     "alphas": [[], [[1.0]], [0.0, 1.0], [-1.0], [np.nan], [np.inf], ["a"], "a", 3.0],
+    "alpha_scale": ["log", True, None],
     "eps": [0.0, 1.0, -1, "a", None],
     "cv": [1, "a", 1.5],
     "cv_tol": [-1, np.nan, "a"],
@@ -409,7 +410,7 @@ def test_every_parameter_is_tried():
 
 def test_other_parameters_are_those_of_the_single_estimator():
     single, model = ConvexReLURegressor().get_params(), ConvexReLURegressorCV().get_params()
-    assert single.keys() - model.keys() == {"alpha", "alpha_scale", "warm_start"}
+    assert single.keys() - model.keys() == {"alpha", "warm_start"}
     assert all(model[name] == single[name] for name in single.keys() & model.keys())
 
 
