@@ -14,7 +14,7 @@ from convexrelu.patterns.activation import ActivationPatterns, first_of_each
 from convexrelu.patterns.cell_centre import cell_centre, decides
 from convexrelu.patterns.enumerate import count_patterns
 
-__all__ = ["count_cells", "has_every_pattern"]
+__all__ = ["count_cells", "has_every_cell", "has_every_pattern"]
 
 Line = tuple[int, ...]
 
@@ -50,11 +50,35 @@ def has_every_pattern(
     >>> has_every_pattern(opposite, enumerate_patterns(opposite))
     False
     """
+    if norms(design).any() and cell_centre(design, np.ones(len(design), dtype=bool)) is None:
+        return False
+    return has_every_cell(design, patterns, deadline=deadline)
+
+
+def has_every_cell(
+    design: Array, patterns: ActivationPatterns, *, deadline: float = math.inf
+) -> bool:
+    """Whether `patterns` are proved to be those of all open cells: the first two facts of :func:`has_every_pattern`.
+
+    Limits from inside of cells are then covered, too, but not every pattern of a vector on some hyperplanes.
+
+    Parameters
+    ----------
+    design, patterns, deadline
+        As for :func:`has_every_pattern`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.patterns import enumerate_patterns
+    >>> from convexrelu.patterns.complete import has_every_cell
+    >>> opposite = np.array([[1.0], [-1.0]])
+    >>> has_every_cell(opposite, enumerate_patterns(opposite))
+    True
+    """
     alive = norms(design) > 0
     if not alive.any():
         return len(patterns) > 0
-    if cell_centre(design, np.ones(len(design), dtype=bool)) is None:
-        return False
     step = max(1, _CHUNK_BYTES // (8 * len(design)))
     for i in range(0, len(patterns), step):
         if not decides(design, patterns.masks[i : i + step], patterns.gates[i : i + step]).all():

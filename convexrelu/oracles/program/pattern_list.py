@@ -54,6 +54,9 @@ class PatternOracle:
         Largest number of patterns to return, the best ones.
     slope : float
         Negative slope of ``φ``, in ``[−1, 1]``.
+    values : array of shape (n, d̃), optional
+        Rows ``R`` that patterns switch on and off, where they are not those that bound the cones: the maximum is that
+        of ``σ vᵀ D R u``. `slack` must then be zero, as neighbouring cells have different limits on their boundary.
 
     Notes
     -----
@@ -73,10 +76,12 @@ class PatternOracle:
         slack: float = 0.0,
         n_witnesses: int = 64,
         slope: float = 0.0,
+        values: Array | None = None,
     ) -> None:
         self.design = design
         self.masks = masks
         self.signs = signs
+        self.values = design if values is None else values
         self.cones = cones
         self.scope = scope
         self.method = method
@@ -109,7 +114,7 @@ class PatternOracle:
 
     def maps(self, v: Array) -> Array:
         """``X̃ᵀ D^φ V`` of every pattern, of shape (P, d̃, K)."""
-        products = (self.design[:, :, None] * v[:, None, :]).reshape(len(v), -1)
+        products = (self.values[:, :, None] * v[:, None, :]).reshape(len(v), -1)
         return self._sums(products).reshape(-1, self.design.shape[1], v.shape[1])
 
     def _all_directions(self, v: Array, deadline: float) -> OracleReport:
@@ -131,7 +136,7 @@ class PatternOracle:
         values = norms(projections)
         order = strongest_first(values)[: self.n_witnesses]
         values = values[order]
-        unit = lipschitz_constant(self.design, v)
+        unit = lipschitz_constant(self.values, v)
         rounding = 4 * (sum(self.design.shape) + sum(v.shape[1:])) * _EPS
         # A zero projection has only rounding errors left, which have no direction.
         values = np.where(values > rounding * unit, values, 0.0)
@@ -153,8 +158,8 @@ class PatternOracle:
         index = np.arange(len(self.masks))
         if v.ndim == 2:
             assert self.signs is not None
-            return index, self.signs, self._sums(self.design, self.signs @ v.T)
-        linear = self._sums(self.design * v[:, None])
+            return index, self.signs, self._sums(self.values, self.signs @ v.T)
+        linear = self._sums(self.values * v[:, None])
         if self.signs is not None:
             return index, self.signs, self.signs[:, None] * linear
         if not self.cones:  # without cones, both signs have the same value

@@ -1,0 +1,179 @@
+"""Bounds on ``M(v)``, and patterns that violate it: see :mod:`convexrelu.derivatives.problem`."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array, Masks
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.derivatives.problem import DerivativeProblem
+from convexrelu.oracles.base import OracleReport, strongest_first
+from convexrelu.oracles.bounds.relaxation import RelaxationOracle
+from convexrelu.oracles.program.pattern_list import PatternOracle
+from convexrelu.patterns.activation import first_of_each
+from convexrelu.patterns.complete import has_every_cell
+from convexrelu.patterns.enumerate import count_patterns, enumerate_patterns
+
+__all__ = ["CellSearch", "all_cells", "certificate_of", "relaxed_bound"]
+
+_SWEEPS = 30  # flips of a search from one start, at most
+
+
+def all_cells(
+    problem: DerivativeProblem, max_cells: float, deadline: float
+) -> tuple[PatternOracle | None, bool]:
+    """Exact pricing over all cells, and whether their list is proved to be complete; None if it is too long."""
+    design = problem.gates
+    if count_patterns(len(design), min(design.shape)) > max_cells:
+        return None, False
+    patterns = enumerate_patterns(design, deadline=deadline)
+    if not math.isfinite(patterns.resolution) and time.perf_counter() > deadline:
+        return None, False
+    complete = has_every_cell(design, patterns, deadline=deadline)
+    oracle = PatternOracle(
+        design, patterns.masks, values=problem.values, scope="global", method="cells"
+    )
+    return oracle, complete
+
+
+def relaxed_bound(problem: DerivativeProblem, v: Array) -> float:
+    """Bound on ``M(v)`` over any gates, in closed form: a proof, and loose.
+
+    Examples
+    --------
+    >>> from convexrelu.derivatives import DerivativeRows
+    >>> problem = DerivativeProblem([[0.0]], [1.0], 0.1, DerivativeRows([[1.0]], gradient=[2.0]))
+    >>> bool(relaxed_bound(problem, np.array([0.0, 1.0])) >= 2.0)  # M(v) = max of 2 u_1
+    True
+    """
+    return max(_relaxed_one_sign(problem, v), _relaxed_one_sign(problem, -v))
+
+
+def _relaxed_one_sign(problem: DerivativeProblem, v: Array) -> float:
+    samples = np.arange(len(v)) < len(problem.X)
+    towards = np.where(samples | (v >= 0), 1.0, -1.0)
+    oracle = RelaxationOracle(towards[:, None] * problem.values)
+    return oracle.one_sign(np.where(samples, v, np.abs(v)))
+
+
+def certificate_of(
+    problem: DerivativeProblem, objective: float, v: Array, report: OracleReport
+) -> Certificate:
+    """Certificate of a network with this objective, at its dual point ``v``."""
+    proved = problem.lower_bound(v, relaxed_bound(problem, v))
+    lower = problem.lower_bound(v, report.bound)
+    certificate = Certificate(
+        objective=objective,
+        lower_bound=lower,
+        scope="global",
+        method=report.method,
+        is_proof=report.is_proof,
+        proved_lower_bound=max(lower, proved) if report.is_proof else proved,
+        n_starts=report.n_starts,
+        violation=max(report.bound / problem.alpha - 1.0, 0.0),
+    )
+    return certificate.strengthened(proved)
+
+
+class CellSearch:
+    """Cells with a large ``max {σ vᵀDRu : u in the cell, ‖u‖ ≤ 1}``, found by walks from random gates: estimates.
+
+    The maximum over a cell is a projection. Samples and points whose hyperplanes it lies on are crossed, all of them
+    or the one with the largest multiplier, as long as that raises the value.
+
+    Parameters
+    ----------
+    problem : DerivativeProblem
+    n_starts : int
+        Random gates of each search.
+    random : RandomState
+    n_witnesses : int
+        Largest number of patterns to return, the best ones.
+    """
+
+    def __init__(
+        self,
+        problem: DerivativeProblem,
+        n_starts: int,
+        random: np.random.RandomState,
+        n_witnesses: int = 32,
+    ) -> None:
+        self.problem = problem
+        self.n_starts = n_starts
+        self.random = random
+        self.n_witnesses = n_witnesses
+        self._known: Masks = np.zeros((0, len(problem.gates)), dtype=bool)
+
+    def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
+        """Search at the dual point ``v``; patterns of the last call are starts as well."""
+        gates = self.random.standard_normal((self.n_starts, self.problem.gates.shape[1]))
+        masks = np.vstack([gates @ self.problem.gates.T >= 0, self._known])
+        parts = [self._walk(v, masks, sign, deadline) for sign in (1.0, -1.0)]
+        masks, directions, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+        signs = np.repeat([1.0, -1.0], len(masks) // 2)
+        order = strongest_first(values)
+        keys = np.column_stack([masks[order], signs[order] > 0])
+        order = order[first_of_each(keys)][: self.n_witnesses]
+        self._known = masks[order]
+        return OracleReport(
+            bound=float(values.max(initial=0.0)),
+            is_proof=False,
+            scope="global",
+            method="search",
+            masks=masks[order],
+            signs=signs[order],
+            directions=directions[order],
+            values=values[order],
+            n_starts=self.n_starts,
+            finished=time.perf_counter() < deadline,
+        )
+
+    def _walk(
+        self, v: Array, masks: Masks, sign: float, deadline: float
+    ) -> tuple[Masks, Array, Array]:
+        """Cross hyperplanes as long as values rise; final patterns, unit directions, values."""
+        masks = masks.copy()
+        found, largest, held = self._project(v, masks, sign)
+        walking = np.arange(len(masks))
+        for _ in range(_SWEEPS):
+            if not len(walking) or time.perf_counter() > deadline:
+                break
+            rose = np.zeros(len(walking), dtype=bool)
+            for crossed in (held[walking] > 0, _largest_only(held[walking])):
+                todo = walking[~rose]
+                tried = masks[todo] ^ crossed[~rose]
+                points, most, pushed = self._project(v, tried, sign)
+                better = norms(points) > norms(found[todo]) * (1 + 1e-9)
+                kept = todo[better]
+                masks[kept], found[kept] = tried[better], points[better]
+                largest[kept], held[kept] = most[better], pushed[better]
+                rose[~rose] = better
+            walking = walking[rose]
+        return masks, found / np.where(largest > 0, largest, 1.0)[:, None], largest
+
+    def _project(self, v: Array, masks: Masks, sign: float) -> tuple[Array, Array, Array]:
+        """Maxima over cells, their values, and the multipliers of the rows that bound them, (B, N)."""
+        from convexrelu._utils.torch_import import torch
+        from convexrelu.patterns.cone_projection import ConeProjector
+
+        multipliers = np.zeros(masks.shape)
+        if not len(masks):
+            return np.zeros((0, self.problem.gates.shape[1])), np.zeros(0), multipliers
+        linear = sign * (masks @ (v[:, None] * self.problem.values))
+        cones = ConeProjector(torch.from_numpy(self.problem.gates), torch.from_numpy(masks))
+        index = torch.arange(len(masks))
+        points = cones.project(torch.from_numpy(linear), index, 0.0).numpy()
+        block, slot = np.nonzero(cones.held.numpy())
+        rows = cones.kept.numpy()[cones.rows.numpy()[block, slot]]
+        multipliers[block, rows] = cones.multipliers.numpy()[block, slot]
+        return points, np.asarray(norms(points)), multipliers
+
+
+def _largest_only(multipliers: Array) -> NDArray[np.bool_]:
+    largest = multipliers.max(axis=1, keepdims=True, initial=0.0)
+    return (multipliers == largest) & (largest > 0)

@@ -1,0 +1,135 @@
+"""The finite program: networks whose neurons have given patterns on samples and collocation points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array, Masks
+from convexrelu.derivatives.problem import DerivativeProblem
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.patterns.cell_centre import cell_centre
+from convexrelu.programs.blocks import Blocks
+from convexrelu.results.status import Status
+
+__all__ = ["Solved", "solve_program"]
+
+_ACCURACY = 1e-9
+# Columns below this fraction of the largest are rounding errors of the solver.
+_NO_BLOCK = 1e-7
+# Angle by which neurons are moved off kinks at collocation points: far above rounding.
+_CLEAR = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Outcome of a finite program.
+
+    Attributes
+    ----------
+    status : Status
+        How the solver ended.
+    network : TwoLayerNetwork or None
+        Its network, None if the solver failed.
+    used : array of int
+        Blocks with a neuron.
+    dual : array of shape (N,)
+        Dual point of the solver: more accurate than that of the network, which is moved off kinks.
+    """
+
+    status: Status
+    network: TwoLayerNetwork | None = None
+    used: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    dual: Array = field(default_factory=lambda: np.zeros(0))
+
+
+def solve_program(
+    problem: DerivativeProblem, blocks: Blocks, time_limit: float = math.inf
+) -> Solved:
+    """Solve the program of :mod:`convexrelu.derivatives.problem` on these patterns.
+
+    The program is written in units in which rows and targets are about one. Neurons are then moved off the kinks at
+    collocation points, into the insides of their cells.
+
+    Examples
+    --------
+    >>> from convexrelu.derivatives import DerivativeRows
+    >>> growth = DerivativeRows([[0.5]], gradient=[1.0], target=1.0)  # f' = 1
+    >>> problem = DerivativeProblem([[0.0]], [0.0], 1e-6, growth)
+    >>> blocks = Blocks(np.array([[False, True]]), np.array([1.0]), np.zeros((1, 2)))
+    >>> solved = solve_program(problem, blocks)
+    >>> solved.status.name, solved.network.predict([[0.0], [1.0]]).round(3)
+    ('CONVERGED', array([0., 1.]))
+    """
+    from convexrelu._utils.cvxpy_import import cp
+    from convexrelu.programs.base import call_solver, solver_options
+
+    roots = np.sqrt(problem.weights)
+    shift = problem.best_constant(np.zeros_like(problem.targets))
+    centred = roots * (problem.targets - shift * problem.constant)
+    tau = float(np.linalg.norm(centred)) or 1.0
+    rho = float(np.linalg.norm(roots * norms(problem.values))) or 1.0
+    u = cp.Variable((problem.gates.shape[1], len(blocks)))
+    c = cp.Variable() if problem.fit_intercept else cp.Constant(0.0)
+    switched = cp.multiply(
+        blocks.masks.T * blocks.signs, (roots / rho)[:, None] * problem.values @ u
+    )
+    residuals = cp.Variable(
+        len(roots)
+    )  # whose link to the network has the dual point as its multiplier
+    link = centred / tau - cp.sum(switched, axis=1) - c * (roots * problem.constant) == residuals
+    penalty = problem.alpha / (tau * rho) * cp.sum(cp.norm(u, 2, axis=0))
+    lengths = norms(problem.gates)
+    normals = problem.gates / np.where(lengths > 0, lengths, 1.0)[:, None]
+    cones = cp.multiply(2.0 * blocks.masks.T - 1.0, normals @ u) >= 0
+    program = cp.Problem(cp.Minimize(0.5 * cp.sum_squares(residuals) + penalty), [link, cones])
+    options = solver_options("CLARABEL", _ACCURACY)
+    if math.isfinite(time_limit):
+        options["time_limit"] = max(time_limit, 1e-3)
+    status = call_solver(program, "CLARABEL", **options)
+    if status in (Status.FAILED, Status.INFEASIBLE) or u.value is None or link.dual_value is None:
+        return Solved(status)
+    directions = np.asarray(u.value).T * (tau / rho)
+    if not (np.isfinite(directions).all() and np.isfinite(link.dual_value).all()):
+        return Solved(Status.FAILED)
+    sizes = norms(directions)
+    used = np.flatnonzero(sizes > _NO_BLOCK * sizes.max(initial=0.0))
+    return Solved(
+        status,
+        network=_network(problem, blocks.select(used), directions[used]),
+        used=used,
+        dual=problem.feasible(tau * roots * np.asarray(link.dual_value)),
+    )
+
+
+def _network(problem: DerivativeProblem, blocks: Blocks, directions: Array) -> TwoLayerNetwork:
+    """Neurons of the blocks, clear of kinks, with the intercept that fits best."""
+    pairs = zip(blocks.masks, directions, strict=True)
+    clear = [_off_kinks(problem, mask, direction) for mask, direction in pairs]
+    network = TwoLayerNetwork.from_directions(
+        np.array(clear).reshape(directions.shape),
+        blocks.signs,
+        0.0,
+        hidden_bias=problem.hidden_bias,
+    )
+    return network.with_output_bias(problem.best_constant(problem.outputs(network)))
+
+
+def _off_kinks(problem: DerivativeProblem, mask: Masks, direction: Array) -> Array:
+    """The direction, moved inside of its cell as far as equations need it; as it is where the cell is too narrow."""
+    n = len(problem.X)
+    signs = 2.0 * mask[n:] - 1.0
+    points = problem.gates[n:]
+    wanted = _CLEAR * norms(points) * norms(direction)
+    lacking = wanted - signs * (points @ direction)
+    if (lacking <= 0).all():
+        return direction
+    centre = cell_centre(problem.gates, mask)
+    if centre is None:
+        return direction
+    step = (lacking / (signs * (points @ centre))).max()
+    return direction + step * centre

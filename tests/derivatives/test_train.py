@@ -1,0 +1,220 @@
+import numpy as np
+import pytest
+
+from convexrelu import TrainingProblem, TwoLayerNetwork, train
+from convexrelu.derivatives import DerivativeProblem, DerivativeRows, train_with_derivatives
+from convexrelu.derivatives.pricing import CellSearch, all_cells, relaxed_bound
+from tests.derivatives import brute_force
+
+
+def case(seed):
+    """A tiny problem in one or two dimensions, with points that are samples as well."""
+    rng = np.random.default_rng(seed)
+    d = 1 + seed % 2
+    X, y = rng.standard_normal((3, d)), rng.standard_normal(3)
+    points = np.vstack([X[:1], rng.standard_normal((2, d))])
+    p, q, g = rng.standard_normal((3, d)), rng.standard_normal(3), rng.standard_normal(3)
+    return X, y, DerivativeRows(points, p, q, g, weight=0.6)
+
+
+def listed(rows):
+    share = rows.weight / len(rows)
+    fields = zip(rows.points, rows.gradient, rows.value, rows.target, strict=True)
+    return [(*field, share) for field in fields]
+
+
+@pytest.mark.parametrize(
+    ("seed", "hidden_bias", "intercept"),
+    [(0, True, True), (1, True, False), (3, False, True), (5, True, True)],
+)
+def test_the_optimum_is_that_of_the_program_over_all_patterns(seed, hidden_bias, intercept):
+    X, y, rows = case(seed)
+    alpha = 0.02
+    result = train_with_derivatives(
+        X,
+        y,
+        alpha,
+        rows,
+        hidden_bias=hidden_bias,
+        fit_intercept=intercept,
+        random_state=0,
+        tol=1e-7,
+    )
+    expected = brute_force.optimum(
+        X, y, alpha, listed(rows), hidden_bias=hidden_bias, intercept=intercept
+    )
+    certificate = result.certificate
+    assert certificate.is_proof and certificate.relative_gap <= 1e-6
+    # Solver's accuracy, and the 1e-9 by which neurons are moved off kinks.
+    assert certificate.objective == pytest.approx(expected, rel=1e-6)
+    assert certificate.lower_bound <= expected * (1 + 1e-8)
+
+
+@pytest.fixture(scope="module")
+def transport():
+    rng = np.random.default_rng(1)
+    X = np.column_stack([np.linspace(-1, 1, 6), np.zeros(6)])
+    rows = DerivativeRows(rng.uniform(-1, 1, (12, 2)), gradient=[0.5, 1.0])
+    problem = DerivativeProblem(X, np.abs(X[:, 0]), 1e-2, rows)
+    result = train_with_derivatives(X, np.abs(X[:, 0]), 1e-2, rows, random_state=0, tol=1e-7)
+    return problem, result
+
+
+def test_the_objective_is_that_of_the_network_recomputed_by_finite_differences(transport):
+    problem, result = transport
+    network, rows = result.network, problem.rows[0]
+    step = 1e-7 * rows.gradient  # below the distance of kinks from most points, ...
+    ahead, behind = network.predict(rows.points + step), network.predict(rows.points - step)
+    central = (ahead - behind) / 2e-7
+    residuals = problem.outputs(network)[len(problem.X) :]
+    distance = np.abs(network.hidden_weights @ rows.points.T + network.hidden_bias[:, None])
+    smooth = (distance > 1e-5 * np.abs(network.hidden_weights).max()).all(axis=0)
+    assert smooth.sum() > 3  # ... where they can be compared
+    np.testing.assert_allclose(central[smooth], residuals[smooth], atol=1e-6)
+    error = np.mean((network.predict(problem.X) - problem.y) ** 2) + np.mean(residuals**2)
+    assert result.certificate.objective == pytest.approx(
+        error / 2 + problem.alpha * network.penalty(), rel=1e-12
+    )
+
+
+def test_derivatives_exist_at_all_points(transport):
+    problem, result = transport
+    points = problem.rows[0].points
+    network = result.network.balance()
+    margins = np.abs(points @ network.hidden_weights.T + network.hidden_bias)
+    assert (margins > 1e-10 * np.linalg.norm(network.augmented_weights(), axis=1)).all()
+
+
+def test_optimality_conditions(transport):
+    """M(v) = alpha, attained by every neuron, as complementary slackness wants."""
+    problem, result = transport
+    network = result.network
+    v = problem.dual_point(problem.outputs(network))
+    cells, complete = all_cells(problem, np.inf, np.inf)
+    assert complete
+    # The dual point of the network is off by as much as it was moved off kinks, times the derivatives.
+    assert cells(v).bound == pytest.approx(problem.alpha, rel=1e-4)
+    directions = network.augmented_weights() * np.abs(network.output_weights.T)
+    active = problem.gates @ directions.T > 0
+    gains = ((v[:, None] * problem.values) @ directions.T * active).sum(axis=0)
+    lengths = np.linalg.norm(directions, axis=1)
+    large = lengths > 1e-3 * lengths.max()
+    signs = np.sign(network.output_weights[0])
+    np.testing.assert_allclose((signs * gains / lengths)[large], problem.alpha, rtol=1e-3)
+    assert problem.constant @ v == pytest.approx(0.0, abs=1e-12)
+
+
+def test_no_network_is_below_the_proved_bounds(transport):
+    problem, result = transport
+    searched = train_with_derivatives(
+        problem.X, problem.y, problem.alpha, list(problem.rows), pricing="search", random_state=0
+    )
+    assert not searched.certificate.is_proof
+    assert searched.certificate.proved_lower_bound <= result.certificate.objective
+    assert searched.certificate.objective >= result.certificate.lower_bound
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        w, b, a = rng.standard_normal((4, 2)), rng.standard_normal(4), rng.standard_normal((1, 4))
+        b[0] = -w[0] @ problem.rows[0].points[0]  # a kink at a point
+        network = TwoLayerNetwork(w, b, rng.uniform(0, 1) * a, [0.5])
+        assert problem.objective(network) >= result.certificate.lower_bound
+
+
+def test_bounds_on_the_dual_norm_hold_for_every_gate_at_kinks():
+    """Directions through points, with the gates on both sides: never above a bound."""
+    X, y, rows = case(1)
+    problem = DerivativeProblem(X, y, 0.1, rows)
+    rng = np.random.default_rng(2)
+    cells, complete = all_cells(problem, np.inf, np.inf)
+    search = CellSearch(problem, 50, np.random.RandomState(0))
+    assert complete
+    for _ in range(5):
+        v = rng.standard_normal(len(problem.gates))
+        exact, relaxed, found = cells(v).bound, relaxed_bound(problem, v), search(v)
+        assert found.bound <= exact * (1 + 1e-9) and exact <= relaxed
+        assert found.bound == pytest.approx(exact, rel=1e-9)  # few cells, many starts
+        for u in rng.standard_normal((200, 3)):
+            z = problem.gates[len(X) + rng.integers(3)]
+            u = u - z * (u @ z) / (z @ z)
+            for shift in (1e-9, -1e-9):  # from inside of the cells on both sides
+                active = problem.gates @ (u + shift * z) > 0
+                value = abs((v * active) @ problem.values @ u) / np.linalg.norm(u)
+                assert value <= exact * (1 + 1e-9)
+
+
+def test_a_jump_that_only_a_kink_at_the_point_allows():
+    """``f' = 1`` at 0 and ``f = 0`` at −1 and 0: the best kink is just left of the point 0, as near as can be."""
+    rows = DerivativeRows([[0.0]], gradient=[1.0], target=1.0, weight=1.0)
+    X, y = [[-1.0], [0.0]], [0.0, 0.0]
+    result = train_with_derivatives(X, y, 1e-4, rows, random_state=0)
+    expected = brute_force.optimum(np.array(X), y, 1e-4, listed(rows))
+    assert result.certificate.is_proof
+    assert result.certificate.objective == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_weight_the_fit_is_that_of_train():
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((8, 2)), rng.standard_normal(8)
+    nothing = DerivativeRows(X, gradient=[1.0, 0.0], weight=0.0)
+    ours = train_with_derivatives(X, y, 1e-2, nothing, tol=1e-7, random_state=0)
+    plain = train(TrainingProblem(X, y, alpha=1e-2), tol=1e-6, random_state=0)
+    assert ours.certificate.objective == pytest.approx(plain.certificate.objective, rel=1e-5)
+
+
+def test_gradient_matching_finds_the_function():
+    """A fold is known from two values and its gradients."""
+    points = np.linspace(-1, 1, 10)[:, None]
+    rows = DerivativeRows.gradients(points, np.sign(points))
+    result = train_with_derivatives([[-1.0], [1.0]], [1.0, 1.0], 1e-6, rows, random_state=0)
+    inside = np.array([[-0.8], [0.5], [0.9]])
+    np.testing.assert_allclose(result.network.predict(inside), np.abs(inside[:, 0]), atol=1e-3)
+
+
+def test_start_is_never_worsened():
+    X, y, rows = case(0)
+    problem = DerivativeProblem(X, y, 0.02, rows)
+    good = train_with_derivatives(X, y, 0.02, rows, random_state=0).network
+    result = train_with_derivatives(X, y, 0.02, rows, start=good, max_iter=1, random_state=0)
+    assert result.certificate.objective <= problem.objective(good) * (1 + 1e-12)
+
+
+def test_a_large_penalty_leaves_a_constant():
+    X, y, rows = case(1)
+    result = train_with_derivatives(X, y, 1e3, rows, random_state=0)
+    assert result.network.width == 0 and result.certificate.is_proof
+    assert result.certificate.relative_gap < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"alpha": 0.0}, "alpha=0.0 is not a positive number"),
+        ({"y": [1.0]}, "y has shape"),
+        ({"rows": "decay"}, "rows has str, expected DerivativeRows"),
+        ({"rows": DerivativeRows([[0.0, 0.0]], [1.0, 0.0])}, "rows has points with 2 features"),
+        ({"pricing": "guess"}, "pricing='guess' is not known"),
+        ({"start": TwoLayerNetwork.constant(2)}, "start does not fit"),
+        ({"hidden_bias": False, "rows": DerivativeRows([[0.0]], [1.0])}, "has the origin among"),
+        ({"fit_intercept": 1}, "fit_intercept=1 is not a bool"),
+    ],
+)
+def test_errors_name_the_argument(arguments, message):
+    given = {
+        "X": [[0.0], [1.0]],
+        "y": [0.0, 1.0],
+        "alpha": 0.1,
+        "rows": DerivativeRows([[0.5]], [1.0]),
+    }
+    with pytest.raises(ValueError, match=message):
+        train_with_derivatives(**given | arguments)
+
+
+def test_lower_bounds_are_rounded_down_where_targets_are_far_from_zero():
+    """Against fractions: the dual value at a feasible point, with an intercept of 1e8."""
+    rows = DerivativeRows([[0.5], [0.7]], gradient=[1.0])
+    plain = DerivativeProblem([[0.0], [1.0]], [0.0, 1.0], 0.1, rows)
+    far = DerivativeProblem([[0.0], [1.0]], [1e8, 1e8 + 1.0], 0.1, rows)
+    v = plain.dual_point(np.zeros(4))
+    bound = relaxed_bound(plain, v)
+    assert 0 < far.lower_bound(v, bound) < plain.lower_bound(v, bound)
+    assert far.lower_bound(v, bound) == pytest.approx(plain.lower_bound(v, bound), rel=1e-4)
