@@ -6,9 +6,8 @@ import math
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexrelu._utils.norms import norms
+from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.derivatives.problem import DerivativeProblem
@@ -21,7 +20,8 @@ from convexrelu.patterns.enumerate import count_patterns, enumerate_patterns
 
 __all__ = ["CellSearch", "all_cells", "certificate_of", "relaxed_bound"]
 
-_SWEEPS = 30  # flips of a search from one start, at most
+_SWEEPS = 30  # steps of a search from one start, at most
+_STEP = 1e-6  # angle of a step across hyperplanes: far above rounding, and below the distance of most others
 
 
 def all_cells(
@@ -138,42 +138,44 @@ class CellSearch:
     ) -> tuple[Masks, Array, Array]:
         """Cross hyperplanes as long as values rise; final patterns, unit directions, values."""
         masks = masks.copy()
-        found, largest, held = self._project(v, masks, sign)
+        found, all_held, largest = self._project(v, masks, sign)
         walking = np.arange(len(masks))
         for _ in range(_SWEEPS):
             if not len(walking) or time.perf_counter() > deadline:
                 break
             rose = np.zeros(len(walking), dtype=bool)
-            for crossed in (held[walking] > 0, _largest_only(held[walking])):
+            for ways in (all_held, largest):
                 todo = walking[~rose]
-                tried = masks[todo] ^ crossed[~rose]
-                points, most, pushed = self._project(v, tried, sign)
+                tried = self._beyond(found[todo], ways[todo])
+                points, *beyond = self._project(v, tried, sign)
                 better = norms(points) > norms(found[todo]) * (1 + 1e-9)
                 kept = todo[better]
                 masks[kept], found[kept] = tried[better], points[better]
-                largest[kept], held[kept] = most[better], pushed[better]
+                all_held[kept], largest[kept] = (way[better] for way in beyond)
                 rose[~rose] = better
             walking = walking[rose]
-        return masks, found / np.where(largest > 0, largest, 1.0)[:, None], largest
+        values = np.asarray(norms(found))
+        return masks, found / np.where(values > 0, values, 1.0)[:, None], values
+
+    def _beyond(self, points: Array, ways: Array) -> Masks:
+        """Patterns a small step away: of a direction, so that they exist, whatever rows are repeated."""
+        gates = unit_rows(points) + _STEP * unit_rows(ways)
+        return gates @ self.problem.gates.T >= 0
 
     def _project(self, v: Array, masks: Masks, sign: float) -> tuple[Array, Array, Array]:
-        """Maxima over cells, their values, and the multipliers of the rows that bound them, (B, N)."""
+        """Maxima over cells, and ways across all hyperplanes that hold them, and across the one that holds most."""
         from convexrelu._utils.torch_import import torch
         from convexrelu.patterns.cone_projection import ConeProjector
 
-        multipliers = np.zeros(masks.shape)
-        if not len(masks):
-            return np.zeros((0, self.problem.gates.shape[1])), np.zeros(0), multipliers
         linear = sign * (masks @ (v[:, None] * self.problem.values))
+        if not len(masks):
+            return linear, linear, linear
         cones = ConeProjector(torch.from_numpy(self.problem.gates), torch.from_numpy(masks))
         index = torch.arange(len(masks))
         points = cones.project(torch.from_numpy(linear), index, 0.0).numpy()
-        block, slot = np.nonzero(cones.held.numpy())
-        rows = cones.kept.numpy()[cones.rows.numpy()[block, slot]]
-        multipliers[block, rows] = cones.multipliers.numpy()[block, slot]
-        return points, np.asarray(norms(points)), multipliers
-
-
-def _largest_only(multipliers: Array) -> NDArray[np.bool_]:
-    largest = multipliers.max(axis=1, keepdims=True, initial=0.0)
-    return (multipliers == largest) & (largest > 0)
+        held, multipliers = cones.held.numpy(), cones.multipliers.numpy()
+        inverse = np.linalg.pinv(cones.signed(index, cones.rows, cones.held).numpy())
+        most = held & (multipliers == multipliers.max(axis=1, keepdims=True))
+        ways = (np.where(crossed, -1.0, 1.0) * held for crossed in (held, most))
+        across, one = (np.einsum("bij,bj->bi", inverse, way) for way in ways)
+        return points, across, one

@@ -123,6 +123,17 @@ class DerivativeProblem:
         fields = (X, y, float(alpha), rows, bool(hidden_bias), bool(fit_intercept))
         for name, field in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, field)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            rows = np.column_stack([self.values, self.targets, self.constant])
+            sizes = self.weights[:, None] * rows**2
+            in_range = bool(np.isfinite(sizes.sum()))
+        if not in_range:
+            raise ValueError(
+                "rows has entries whose products, or squares times weight, overflow float64; rescale them"
+            )
 
     @cached_property
     def gates(self) -> Array:
@@ -206,7 +217,7 @@ class DerivativeProblem:
         targets = np.sqrt(weights) * (self.targets - shift)[used]
         rows = np.sqrt(weights) * norms(self.values[used])
         off = self._distance_from_feasible(scaled, np.sqrt(weights) * self.constant[used])
-        bound = bound + off * float(np.linalg.norm(rows))
+        bound = bound + off * float(norms(rows))
         linear, square = float(scaled @ targets), float(scaled @ scaled)
         if linear <= 0 or square == 0:
             return 0.0
@@ -216,7 +227,7 @@ class DerivativeProblem:
             else linear / square
         )
         size = t * float(np.abs(scaled) @ sizes) + 0.5 * t**2 * square
-        error = t * off * (float(np.linalg.norm(targets)) + t * math.sqrt(square) + t * off)
+        error = t * off * (float(norms(targets)) + t * math.sqrt(square) + t * off)
         rounding = 4 * (len(v) + 8) * _EPS * size
         return max(t * linear - 0.5 * t**2 * square - error - rounding, 0.0)
 
@@ -225,7 +236,7 @@ class DerivativeProblem:
         if not self.fit_intercept:
             return 0.0
         rounding = 4 * (len(scaled) + 2) * _EPS * float(np.abs(scaled) @ np.abs(constant))
-        return (abs(float(scaled @ constant)) + rounding) / float(np.linalg.norm(constant)) * 1.001
+        return (abs(float(scaled @ constant)) + rounding) / float(norms(constant)) * 1.001
 
 
 def _check_rows(part: object, d: int, hidden_bias: bool) -> None:

@@ -16,7 +16,7 @@ from convexrelu.patterns.cell_centre import cell_centre
 from convexrelu.programs.blocks import Blocks
 from convexrelu.results.status import Status
 
-__all__ = ["Solved", "solve_program"]
+__all__ = ["Solved", "off_kinks", "solve_program"]
 
 _ACCURACY = 1e-9
 # Columns below this fraction of the largest are rounding errors of the solver.
@@ -71,8 +71,8 @@ def solve_program(
     roots = np.sqrt(problem.weights)
     shift = problem.best_constant(np.zeros_like(problem.targets))
     centred = roots * (problem.targets - shift * problem.constant)
-    tau = float(np.linalg.norm(centred)) or 1.0
-    rho = float(np.linalg.norm(roots * norms(problem.values))) or 1.0
+    tau = float(norms(centred)) or 1.0
+    rho = float(norms(roots * norms(problem.values))) or 1.0
     u = cp.Variable((problem.gates.shape[1], len(blocks)))
     c = cp.Variable() if problem.fit_intercept else cp.Constant(0.0)
     switched = cp.multiply(
@@ -109,7 +109,7 @@ def solve_program(
 def _network(problem: DerivativeProblem, blocks: Blocks, directions: Array) -> TwoLayerNetwork:
     """Neurons of the blocks, clear of kinks, with the intercept that fits best."""
     pairs = zip(blocks.masks, directions, strict=True)
-    clear = [_off_kinks(problem, mask, direction) for mask, direction in pairs]
+    clear = [off_kinks(problem, mask, direction) for mask, direction in pairs]
     network = TwoLayerNetwork.from_directions(
         np.array(clear).reshape(directions.shape),
         blocks.signs,
@@ -119,17 +119,29 @@ def _network(problem: DerivativeProblem, blocks: Blocks, directions: Array) -> T
     return network.with_output_bias(problem.best_constant(problem.outputs(network)))
 
 
-def _off_kinks(problem: DerivativeProblem, mask: Masks, direction: Array) -> Array:
-    """The direction, moved inside of its cell as far as equations need it; as it is where the cell is too narrow."""
+def off_kinks(problem: DerivativeProblem, mask: Masks, direction: Array) -> Array:
+    """The direction, moved to the right side of the kinks of equations that it is on, or that the solver missed.
+
+    Those of samples do not matter, where neurons are continuous. The way leads to the centre of the cone of the kinks
+    in question, and others that this meets are added.
+
+    Examples
+    --------
+    >>> from convexrelu.derivatives import DerivativeRows
+    >>> problem = DerivativeProblem([[-1e-8]], [0.0], 1.0, DerivativeRows([[0.0]], [1.0]))
+    >>> moved = off_kinks(problem, np.array([False, True]), np.array([1.0, 0.0]))
+    >>> bool(moved[1] > 0), float(np.abs(moved - [1.0, 0.0]).max().round(8))
+    (True, 0.0)
+    """
     n = len(problem.X)
-    signs = 2.0 * mask[n:] - 1.0
-    points = problem.gates[n:]
-    wanted = _CLEAR * norms(points) * norms(direction)
-    lacking = wanted - signs * (points @ direction)
-    if (lacking <= 0).all():
-        return direction
-    centre = cell_centre(problem.gates, mask)
-    if centre is None:
-        return direction
-    step = (lacking / (signs * (points @ centre))).max()
-    return direction + step * centre
+    normals = (2.0 * mask[n:] - 1.0)[:, None] * problem.gates[n:]
+    wanted = _CLEAR * norms(normals) * norms(direction)
+    near, moved = np.zeros(len(normals), dtype=bool), direction
+    while ((lacking := wanted - normals @ moved > 0) & ~near).any():
+        near |= lacking
+        centre = cell_centre(normals[near], np.ones(near.sum(), dtype=bool))
+        if centre is None:
+            return moved
+        step = ((2 * wanted - normals @ direction)[near] / (normals[near] @ centre)).max()
+        moved = direction + step * centre
+    return moved

@@ -4,6 +4,7 @@ import pytest
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from convexrelu.derivatives import DerivativeProblem, DerivativeRows, train_with_derivatives
 from convexrelu.derivatives.pricing import CellSearch, all_cells, relaxed_bound
+from convexrelu.patterns.cell_centre import cell_centre
 from tests.derivatives import brute_force
 
 
@@ -140,6 +141,18 @@ def test_bounds_on_the_dual_norm_hold_for_every_gate_at_kinks():
                 active = problem.gates @ (u + shift * z) > 0
                 value = abs((v * active) @ problem.values @ u) / np.linalg.norm(u)
                 assert value <= exact * (1 + 1e-9)
+
+
+def test_patterns_of_a_search_exist_where_points_are_repeated():
+    """Gradients repeat every point, once as a sample, too: rows on one hyperplane are crossed together."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8, 3))
+    rows = DerivativeRows.gradients(X, rng.standard_normal((8, 3)))
+    problem = DerivativeProblem(X, rng.standard_normal(8), 0.1, rows)
+    report = CellSearch(problem, 20, np.random.RandomState(0))(rng.standard_normal(32))
+    assert len(report.masks) > 10
+    for mask in report.masks:
+        assert cell_centre(problem.gates, mask) is not None
 
 
 def test_a_jump_that_only_a_kink_at_the_point_allows():
