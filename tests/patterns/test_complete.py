@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convexrelu.patterns import ActivationPatterns, count_patterns, enumerate_patterns
-from convexrelu.patterns.complete import count_cells, has_every_pattern
+from convexrelu.patterns.complete import count_cells, has_every_cell, has_every_pattern
 from tests import reference
 
 
@@ -87,3 +87,12 @@ def test_nearly_equal_samples_prove_nothing_that_rounding_hides():
     patterns = enumerate_patterns(design)
     assert len(patterns) < count_cells(design)
     assert not has_every_pattern(design, patterns)
+
+
+def test_cells_of_opposite_rows_are_complete_although_patterns_are_not():
+    """With x and −x, u = 0 has a pattern of no cell; leaving out one cell is noticed."""
+    design = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+    patterns = enumerate_patterns(design)
+    assert has_every_cell(design, patterns) and not has_every_pattern(design, patterns)
+    fewer = ActivationPatterns(patterns.masks[1:], patterns.gates[1:])
+    assert not has_every_cell(design, fewer)
