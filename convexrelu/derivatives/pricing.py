@@ -13,14 +13,16 @@ from convexrelu.certificates.certificate import Certificate
 from convexrelu.derivatives.problem import DerivativeProblem
 from convexrelu.oracles.base import OracleReport, strongest_first
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
+from convexrelu.oracles.exact.sweep import SweepOracle
 from convexrelu.oracles.program.pattern_list import PatternOracle
 from convexrelu.patterns.activation import first_of_each
 from convexrelu.patterns.complete import has_every_cell
 from convexrelu.patterns.enumerate import count_patterns, enumerate_patterns
 
-__all__ = ["CellSearch", "all_cells", "certificate_of", "relaxed_bound"]
+__all__ = ["CellSearch", "all_cells", "certificate_of", "relaxed_bound", "swept_bound"]
 
 _SWEEPS = 30  # steps of a search from one start, at most
+_MOST_SWEPT = 1500  # rows, for a second, as for training without equations
 _STEP = 1e-6  # angle of a step across hyperplanes: far above rounding, and below the distance of most others
 
 
@@ -51,14 +53,34 @@ def relaxed_bound(problem: DerivativeProblem, v: Array) -> float:
     >>> bool(relaxed_bound(problem, np.array([0.0, 1.0])) >= 2.0)  # M(v) = max of 2 u_1
     True
     """
-    return max(_relaxed_one_sign(problem, v), _relaxed_one_sign(problem, -v))
+    signs = (_any_gates(problem, sign * v) for sign in (1.0, -1.0))
+    return max(RelaxationOracle(rows).one_sign(weights) for rows, weights in signs)
 
 
-def _relaxed_one_sign(problem: DerivativeProblem, v: Array) -> float:
+def swept_bound(problem: DerivativeProblem, v: Array, deadline: float) -> float:
+    """The maximum over any gates, for rows of rank up to three, up to rounding; infinite for others.
+
+    Examples
+    --------
+    >>> from convexrelu.derivatives import DerivativeRows
+    >>> problem = DerivativeProblem([[0.0]], [1.0], 0.1, DerivativeRows([[1.0]], gradient=[2.0]))
+    >>> round(swept_bound(problem, np.array([0.0, 1.0]), math.inf), 9)
+    2.0
+    """
+    if min(problem.values.shape) > 3 or len(problem.values) > _MOST_SWEPT:
+        return math.inf
+    bounds = [0.0]
+    for sign in (1.0, -1.0):
+        rows, weights = _any_gates(problem, sign * v)
+        bounds.append(SweepOracle(rows)(weights, deadline=deadline).bound)
+    return max(bounds)
+
+
+def _any_gates(problem: DerivativeProblem, v: Array) -> tuple[Array, Array]:
+    """Rows and weights ``p`` with ``vᵀDRu ≤ pᵀ relu(rows u)`` for gates of equations that are all free."""
     samples = np.arange(len(v)) < len(problem.X)
     towards = np.where(samples | (v >= 0), 1.0, -1.0)
-    oracle = RelaxationOracle(towards[:, None] * problem.values)
-    return oracle.one_sign(np.where(samples, v, np.abs(v)))
+    return towards[:, None] * problem.values, np.where(samples, v, np.abs(v))
 
 
 def certificate_of(

@@ -35,8 +35,8 @@ many, and their cones are closed, so that the ``D R u`` with ``‖u‖ ≤ 1`` a
 ``P = D``, as without equations.
 
 **Bounds on M(v).** Over a list of all cells, ``max_D ‖projection of RᵀDv on the cone of D‖``. For any gates at all,
-``1{…} s ρᵀu ≤ relu(s ρᵀu)``: equations are then like samples at ``sign(s_k) ρ_k`` with dual variables ``|s_k|``, and
-any bound for ReLU networks holds.
+``1{…} v_k ρ_kᵀu ≤ relu(v_k ρ_kᵀu)``: equations are then like samples at ``sign(v_k) ρ_k`` with dual variables
+``|v_k|``, and any bound for ReLU networks holds.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.column_generation import ColumnGeneration
-from convexrelu.derivatives.pricing import CellSearch, all_cells, certificate_of
+from convexrelu.derivatives.pricing import CellSearch, all_cells, certificate_of, swept_bound
 from convexrelu.derivatives.problem import DerivativeProblem
 from convexrelu.derivatives.program import solve_program
 from convexrelu.derivatives.rows import DerivativeRows
@@ -231,10 +231,16 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
         return True
 
     def _conclude(self, status: Status) -> Status:
-        """A proof for the last dual point, where rounds ended on an estimate."""
+        """A proof for the last dual point, or a better proved bound, where rounds ended on an estimate."""
         certificate = self._certificate
-        if self._cells is not None and self._complete and certificate and not certificate.is_proof:
+        if certificate is None or certificate.is_proof:
+            return status
+        if self._cells is not None and self._complete:
             self._record(self._ask(self._price_cells())[0], 0)
+        else:
+            bound = swept_bound(self.problem, self._v, self._deadline())
+            proved = self.problem.lower_bound(self._v, bound)
+            self._record(certificate.strengthened(proved), 0)
         return status
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:

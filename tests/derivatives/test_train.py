@@ -3,7 +3,7 @@ import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from convexrelu.derivatives import DerivativeProblem, DerivativeRows, train_with_derivatives
-from convexrelu.derivatives.pricing import CellSearch, all_cells, relaxed_bound
+from convexrelu.derivatives.pricing import CellSearch, all_cells, relaxed_bound, swept_bound
 from convexrelu.patterns.cell_centre import cell_centre
 from tests.derivatives import brute_force
 
@@ -113,6 +113,9 @@ def test_no_network_is_below_the_proved_bounds(transport):
     assert not searched.certificate.is_proof
     assert searched.certificate.proved_lower_bound <= result.certificate.objective
     assert searched.certificate.objective >= result.certificate.lower_bound
+    v = problem.dual_point(problem.outputs(searched.network))
+    closed_form = problem.lower_bound(v, relaxed_bound(problem, v))
+    assert searched.certificate.proved_lower_bound > 1.05 * closed_form  # that of the sweep
     rng = np.random.default_rng(0)
     for _ in range(200):
         w, b, a = rng.standard_normal((4, 2)), rng.standard_normal(4), rng.standard_normal((1, 4))
@@ -133,6 +136,7 @@ def test_bounds_on_the_dual_norm_hold_for_every_gate_at_kinks():
         v = rng.standard_normal(len(problem.gates))
         exact, relaxed, found = cells(v).bound, relaxed_bound(problem, v), search(v)
         assert found.bound <= exact * (1 + 1e-9) and exact <= relaxed
+        assert exact * (1 - 1e-12) <= swept_bound(problem, v, np.inf) <= relaxed * (1 + 1e-12)
         assert found.bound == pytest.approx(exact, rel=1e-9)  # few cells, many starts
         for u in rng.standard_normal((200, 3)):
             z = problem.gates[len(X) + rng.integers(3)]
