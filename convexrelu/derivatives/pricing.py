@@ -31,7 +31,7 @@ def all_cells(
 ) -> tuple[PatternOracle | None, bool]:
     """Exact pricing over all cells, and whether their list is proved to be complete; None if it is too long."""
     design = problem.gates
-    if count_patterns(len(design), min(design.shape)) > max_cells:
+    if count_patterns(len(np.unique(design, axis=0)), min(design.shape)) > max_cells:
         return None, False
     patterns = enumerate_patterns(design, deadline=deadline)
     if not math.isfinite(patterns.resolution) and time.perf_counter() > deadline:

@@ -30,7 +30,7 @@ from convexrelu.results.status import Status
 __all__ = ["train_with_derivatives"]
 
 _PRICING = ("auto", "cells", "search")
-_MOST_CELLS = 20_000  # that "auto" lists: tens of seconds of exact pricing
+_MOST_CELLS = 50_000  # that "auto" lists: 9 s of processor time for 32,000 of 260 rows
 _N_STARTS = 100
 
 
@@ -68,7 +68,7 @@ def train_with_derivatives(
         Whether the output has an intercept, not penalised.
     pricing : {"auto", "cells", "search"}
         ``"cells"`` lists all activation patterns on samples and points, so that the gap is proved; ``"search"`` walks
-        from cell to cell, and the gap is an estimate beside a loose proof; ``"auto"`` lists up to 20,000 patterns.
+        from cell to cell, and the gap is an estimate beside a loose proof; ``"auto"`` lists up to 50,000 patterns.
     tol : float
         Relative duality gap to reach.
     max_iter : int
