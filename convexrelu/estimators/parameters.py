@@ -368,8 +368,8 @@ ATTRIBUTES = (
         "alpha_max_",
         "float",
         'The unit of `alpha` or `alphas`, with ``alpha_scale="relative"`` only. Exact for one feature, and for two up '
-        "to some 200 samples; otherwise what a short search found, which is at most the exact value. On random data it was at "
-        "least 0.99 of what a long search finds. 1 if the targets are constant.",
+        "to some 200 samples; otherwise what a short search found, which is at most the exact value. On random data it "
+        "was at least 0.99 of what a long search finds. 1 if the targets are constant.",
     ),
     Entry("alpha_", "float", "The chosen penalty.", only="cv"),
     Entry("alphas_", "array of shape (k,)", "All penalties, descending.", only="cv"),
