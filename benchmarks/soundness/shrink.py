@@ -127,7 +127,7 @@ def _calls(case: Case, keywords: dict[str, Any]) -> list[str]:
     follow = {
         "certify": "print(certify(network, **options, oracle='quick', random_state=0))",
         "minimal": "print(problem.objective(minimal(network, problem)))",
-        "merge": "print(problem.objective(network.merge(free_bias=problem.free_bias)))",
+        "merge": "print(problem.objective(network.merge(free_bias=problem.free_bias, X=problem.X)))",
         "prune": "print(problem.objective(network.prune()))",
     }
     has_gates = case.options.get("activation") in ("gated_relu", "threshold")

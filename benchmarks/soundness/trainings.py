@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 from benchmarks.soundness.cases import Case
 from benchmarks.soundness.evaluator import Arrays
@@ -236,12 +236,30 @@ def _follow(found: Answer, name: str, case: Case, problem: dict[str, Any], resul
     if name == "minimal":
         other = minimal(network, posed)
     elif name == "merge":
-        other = network.merge(free_bias=posed.free_bias)
+        other = network.merge(free_bias=posed.free_bias, X=posed.X)
     else:
         other = network.prune()
     before, after = posed.objective(network), posed.objective(other)
     claim = Claim(f"{name} of the result", alpha, arrays_of(other), after, [])
     claim.predicted = other
-    if after > before * (1 + (1e-6 if name == "merge" else 1e-9)):
+    if name == "merge" and after > before * (1 + 1e-6) and not _is_kept(network, other, posed):
+        claim.contradictions.append(
+            f"another function, objective {before!r} before, {after!r} after"
+        )
+    if name != "merge" and after > before * (1 + 1e-9):
         claim.contradictions.append(f"objective {before!r} before and {after!r} after")
     found.claims.append(claim)
+
+
+def _is_kept(network: TwoLayerNetwork, merged: TwoLayerNetwork, problem: TrainingProblem) -> bool:
+    """Whether a merged network is the same function on the samples, as closely as `merge` says, and no larger."""
+    X = problem.X.toarray() if issparse(problem.X) else problem.X
+    inner = np.linalg.norm(network.augmented_weights(), axis=1)
+    outer = np.linalg.norm(network.output_weights, axis=0)
+    radius = np.linalg.norm(X - X.mean(axis=0), axis=1).max()
+    lengths = np.linalg.norm(np.column_stack([X, np.ones(len(X))]), axis=1).max()
+    rounding = 64 * np.finfo(np.float64).eps * lengths * float(inner @ outer)
+    allowed = 1e-9 * radius * float(np.linalg.norm(network.hidden_weights, axis=1) @ outer)
+    moved = np.abs(merged.predict(X) - network.predict(X)).max()
+    heavier = problem.penalty(merged) > problem.penalty(network) * (1 + 1e-12)
+    return bool(moved <= allowed + rounding) and not heavier
