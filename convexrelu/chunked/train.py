@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convexrelu._utils.arguments import check_limits
+from convexrelu._utils.deadlines import latest_start
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.random import checked_random_state
@@ -49,6 +50,8 @@ _FIRST_LENGTH = 0.1  # of a new neuron, as a part of the mean of the others
 # neurons violate the dual constraint, which ends with descent.
 _FIRST_DROP, _LAST_DROP = 1e-5, 1e-8
 _TIME_FOR_BOUND = 1.2  # fraction of the time limit before which a proved bound must end: without one, all was in vain
+# Passes of so many neurons for which descent on a sample leaves time: objective, intercept, dual point, proved bound.
+_JUDGED, _NEURONS = 4, 100
 # In the end, neurons with directions of these cosines are joined, if the objective rises by no more than this part of
 # the tolerance. On six normal features and 6000 rows, 35 neurons become 5.
 _NEARLY_EQUAL, _AS_GOOD = (0.999, 0.9999), 1e-3
@@ -218,7 +221,9 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         if self.first is not None:
             yield self.first
             return
-        end = time.perf_counter() + self._end() - self.rows.seconds
+        # What process 0 makes, all judge: a few passes over its rows are as long as those over others'.
+        judged = _JUDGED * _NEURONS * float(sample.n_features * self.rows.problem.n_samples)
+        end = latest_start(judged, time.perf_counter() + self._end() - self.rows.seconds)
         made = descents(sample, np.random.RandomState(self.seed), end) if group.rank == 0 else None
         while True:
             with self._keeping_interrupted():

@@ -92,6 +92,8 @@ def _structure_of(problem: TrainingProblem, deadline: float = math.inf) -> str:
         if Line.through(problem.inputs - problem.origin) is None:
             return "general"
         return "one_feature" if problem.n_features == 1 else "rank_one"
+    if problem.hidden_bias and problem.n_samples > problem.n_features + 1:
+        return "general"  # more rows (x, 1) than columns: they are not independent
     if not problem.hidden_bias and orthogonality_error(problem.inputs, deadline) <= ORTHOGONAL:
         return "whitened"
     return "spike_free" if proved_length(problem.design, deadline) <= LONGEST else "general"

@@ -52,9 +52,10 @@ _TIME_FOR_CLOSED_FORM = 0.8
 _TIME_IN_CHUNKS = 0.9
 # Columns of the design up to which pricing by sweeps is a proof.
 _SWEPT = 4
-# Training in chunks needs the time for so many passes of a network of so many neurons. From 10,000 samples on, it
+# Training in chunks needs the time for so many passes of a network of so many neurons, to judge what descent on a
+# sample finds. From 10,000 samples on, it
 # takes a third to a twentieth of the time of cutting planes (`python -m benchmarks.scaling.bench_chunks`).
-_PASSES, _NEURONS = 120, 100
+_PASSES, _NEURONS = 8, 100
 
 
 class Session:
@@ -94,12 +95,15 @@ class Session:
         self.chooses_freely = (
             not fixed and solver == "auto" and oracle in ("auto", "quick", "prove")
         )
-        self.oracles: OraclePair | None = None
+        self.oracle, self.device = oracle, device
+        self.settles = effort == "predict"
+        self._oracles: OraclePair | None = None
         self.patterns: ActivationPatterns | None = None
         with _admitting_interruptions():
             if isinstance(patterns, str) and patterns == "cutting_plane":
-                if problem.activation != "threshold":  # which has columns for cuts
-                    self.oracles = oracles_for(self.problem, oracle, random, device, deadline)
+                # A lasso has columns for cuts, and chunks may need no oracles.
+                if problem.activation != "threshold" and not self._is_for_chunks(self.problem):
+                    self._oracles_before(deadline)
             else:
                 self.patterns = patterns_of(patterns, n_patterns, self.problem, random, deadline)
                 if problem.n_outputs > 1:  # their directions are generated, for these patterns
@@ -107,9 +111,7 @@ class Session:
                     heuristic = exact
                     if problem.n_outputs > MAX_PROVED_OUTPUTS:  # where exact pricing is not sharp
                         heuristic = pattern_search_for(self.problem, self.patterns.masks)
-                    self.oracles = OraclePair(heuristic, exact, exact_cuts=True)
-        self.oracle, self.device = oracle, device
-        self.settles = effort == "predict"
+                    self._oracles = OraclePair(heuristic, exact, exact_cuts=True)
         self.tol = tol
         self.max_iter = max_iter
         self.time_limit = time_limit
@@ -126,10 +128,9 @@ class Session:
         with _admitting_interruptions():
             if problem.activation == "threshold":
                 result = self._train_threshold(problem, left)
-            elif self.oracles is not None:
-                result = self._solve(problem, self.oracles, start, left)
+            elif self.patterns is None or self._oracles is not None:
+                result = self._solve(problem, start, left)
             else:
-                assert self.patterns is not None
                 result = self._train_on_patterns(problem, self.patterns, left)
         self._warn(result)
         return replace(result, problem=self.given.with_alpha(alpha))
@@ -164,7 +165,6 @@ class Session:
     def _solve(
         self,
         problem: TrainingProblem,
-        oracles: OraclePair,
         start: TwoLayerNetwork | str | None,
         time_limit: float | None,
     ) -> Result:
@@ -175,7 +175,7 @@ class Session:
         if self.chooses_freely:
             closed_form = closed_form_for(problem, part_before(deadline, _TIME_TO_PREPARE))
         if closed_form is None:
-            return self._generate(problem, oracles, start, deadline)
+            return self._generate(problem, start, deadline)
         early = closed_form(
             tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
         )
@@ -185,7 +185,7 @@ class Session:
         if began < enough < time.perf_counter():
             return replace(early, status=Status.TIME_LIMIT)
         try:
-            result = self._generate(problem, oracles, early.network, deadline)
+            result = self._generate(problem, early.network, deadline)
         except KeyboardInterrupt:
             return replace(early, status=Status.INTERRUPTED)
         certificate = result.certificate.strengthened(early.certificate.proved_lower_bound)
@@ -194,13 +194,14 @@ class Session:
     def _generate(
         self,
         problem: TrainingProblem,
-        oracles: OraclePair,
         start: TwoLayerNetwork | str | None,
         deadline: float,
     ) -> Result:
         """Generate neurons: in chunks of many samples, or by cutting planes."""
-        if not self._suits_chunks(problem, deadline):
-            return self._cut(problem, oracles, start, seconds_before(deadline))
+        n_columns = problem.n_features + bool(problem.hidden_bias)
+        passes = _PASSES * _NEURONS * float(problem.n_samples * n_columns)
+        if not (self._is_for_chunks(problem) and product_fits(passes, deadline)):
+            return self._cut(problem, start, deadline)
         result = train_in_chunks(
             ChunkedProblem.of(problem),
             tol=self.tol,
@@ -211,26 +212,22 @@ class Session:
             random_state=self.random,
             progress=self.progress,
         )
-        return self._proved(result, problem, oracles, deadline)
+        return self._proved(result, problem, deadline)
 
-    def _suits_chunks(self, problem: TrainingProblem, deadline: float) -> bool:
-        """Whether there are many samples, of which no sweep is a proof, and the time for passes over them."""
+    def _is_for_chunks(self, problem: TrainingProblem) -> bool:
+        """Whether there are many samples, of which no sweep is a proof."""
         free = self.chooses_freely and self.oracle == "auto" and not self.settles
         plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
         many = problem.n_samples > FEW_SAMPLES and not issparse(problem.X)
-        if not (free and plain and many and problem.design.shape[1] > _SWEPT):
-            return False
-        passes = _PASSES * _NEURONS * float(problem.design.size)
-        return product_fits(passes, deadline)
+        return free and plain and many and problem.n_features + bool(problem.hidden_bias) > _SWEPT
 
-    def _proved(
-        self, result: Result, problem: TrainingProblem, oracles: OraclePair, deadline: float
-    ) -> Result:
+    def _proved(self, result: Result, problem: TrainingProblem, deadline: float) -> Result:
         """The result with a proof of its gap, where an oracle for few features finds one."""
-        few = problem.design.shape[1] <= MOST_PROVED
+        few = problem.n_features + bool(problem.hidden_bias) <= MOST_PROVED
         ended = result.status in (Status.INTERRUPTED, Status.TIME_LIMIT)
         if ended or not few or result.dual is None or result.certificate.is_proof:
             return result
+        oracles = self._oracles_before(deadline)
         network = result.network
         assert isinstance(network, TwoLayerNetwork)
         proved, _ = price_and_certify(
@@ -242,10 +239,10 @@ class Session:
     def _cut(
         self,
         problem: TrainingProblem,
-        oracles: OraclePair,
         start: TwoLayerNetwork | str | None,
-        time_limit: float | None,
+        deadline: float,
     ) -> Result:
+        oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
         if self.patterns is not None:  # other networks have other patterns
             start = None
         return CuttingPlane(
@@ -254,13 +251,21 @@ class Session:
             oracles,
             tol=self.tol,
             max_iter=self.max_iter,
-            time_limit=time_limit,
+            time_limit=seconds_before(deadline),
             descend=partial(descents, problem, self.random) if start == "descent" else None,
             warm_up_solver=self._warm_up_solver(),
             fixed_patterns=self.patterns is not None,
             settles=self.settles,
             progress=self.progress,
         ).run(start if isinstance(start, TwoLayerNetwork) else None)
+
+    def _oracles_before(self, deadline: float) -> OraclePair:
+        """The oracles, made when they are first needed; weaker ones, where the others take too long."""
+        if self._oracles is None:
+            self._oracles = oracles_for(
+                self.problem, self.oracle, self.random, self.device, deadline
+            )
+        return self._oracles
 
     def _warm_up_solver(self) -> ProgramSolver | None:
         """Solver used while it progresses faster, if the choice of solvers is free."""
