@@ -14,14 +14,14 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.polytope import OptimalPolytope
 
-__all__ = ["Connectivity", "connectivity"]
+__all__ = ["Connectivity", "optimal_connectivity"]
 
 
 @dataclass(frozen=True, eq=False)
 class Connectivity:
     """Connected components of the optimal networks with a given number of neurons.
 
-    Returned by :func:`connectivity`. A network of width ``m`` has ``m`` places, some of which may be empty. Two
+    Returned by :func:`optimal_connectivity`. A network of width ``m`` has ``m`` places, some of which may be empty. Two
     networks that differ in the order of their neurons are different points.
 
     Attributes
@@ -128,7 +128,7 @@ class Connectivity:
         return sizes[:, None] + sizes - chosen @ chosen.T
 
 
-def connectivity(
+def optimal_connectivity(
     optima: OptimalPolytope, *, dust: float = 1e-5, max_choices: int = 200_000
 ) -> Connectivity:
     r"""Critical widths and connected components of the optimal networks of a training problem.
@@ -176,12 +176,12 @@ def connectivity(
 
     >>> import numpy as np
     >>> from convexrelu import TrainingProblem, train
-    >>> from convexrelu.landscape.connectivity import connectivity
+    >>> from convexrelu.landscape.connectivity import optimal_connectivity
     >>> from convexrelu.optimal_set import optimal_polytope
     >>> X = np.array([[-np.sqrt(3), 1.0], [np.sqrt(3), 1.0]])
     >>> problem = TrainingProblem(X, np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
     >>> optima = optimal_polytope(train(problem, tol=1e-9, random_state=0).network, problem)
-    >>> found = connectivity(optima)
+    >>> found = optimal_connectivity(optima)
     >>> found.fewest, found.most, found.guaranteed
     (1, 2, 3)
     >>> [found.n_components(width) for width in range(4)]  # two orders of two neurons, and a segment

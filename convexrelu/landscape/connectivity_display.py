@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.connectivity import Connectivity
@@ -39,7 +40,7 @@ class ConnectivityDisplay:
     ax_: Axes
 
     def __init__(
-        self, widths: Array, pieces: Array, marks: dict[str, int], *, is_complete: bool
+        self, widths: NDArray[np.intp], pieces: Array, marks: dict[str, int], *, is_complete: bool
     ) -> None:
         self.widths = widths
         self.pieces = pieces
@@ -48,9 +49,9 @@ class ConnectivityDisplay:
 
     @classmethod
     def from_connectivity(cls, found: Connectivity, *, ax: Axes | None = None) -> Self:
-        """Draw from the result of :func:`~convexrelu.landscape.connectivity.connectivity`."""
+        """Draw from the result of :func:`~convexrelu.landscape.connectivity.optimal_connectivity`."""
         widths = np.arange(found.guaranteed + 2)
-        pieces = np.array([found.n_components(int(width)) for width in widths], dtype=np.float64)
+        pieces = np.array([float(found.n_components(int(width))) for width in widths])
         marks = {"m*": found.fewest, "M*": found.most, "min(m* + M*, n + 1)": found.guaranteed}
         return cls(widths, pieces, marks, is_complete=found.is_complete).plot(ax)
 

@@ -86,7 +86,7 @@ class ConstantPath:
         return np.asarray(penalties / np.where(total > 0, total, 1.0))
 
     def largest_rise(self, n_points: int = 101) -> float:
-        """Largest objective on a grid of points, relative to that of the higher end; at most zero if it does not rise."""
+        """Largest objective on a grid of points, relative to the higher end; at most zero if it does not rise."""
         objectives = self.objectives(np.linspace(0, 1, n_points))
         return float(objectives.max() / max(objectives[0], objectives[-1]) - 1)
 
@@ -178,12 +178,12 @@ def optimal_path(
     --------
     >>> import numpy as np
     >>> from convexrelu import TrainingProblem, train
-    >>> from convexrelu.landscape.connectivity import connectivity
+    >>> from convexrelu.landscape.connectivity import optimal_connectivity
     >>> from convexrelu.landscape.constant_paths import optimal_path
     >>> from convexrelu.optimal_set import optimal_polytope
     >>> X = np.array([[-np.sqrt(3), 1.0], [np.sqrt(3), 1.0]])
     >>> problem = TrainingProblem(X, np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
-    >>> found = connectivity(optimal_polytope(train(problem, tol=1e-9, random_state=0).network, problem))
+    >>> found = optimal_connectivity(optimal_polytope(train(problem, tol=1e-9, random_state=0).network, problem))
     >>> start, end = found.vertex(0), found.vertex(1)
     >>> optimal_path(found, start, end, 2) is None  # two neurons are an isolated point
     True

@@ -171,7 +171,7 @@ class OptimalPolytope:
         return [self._at(z) for z in self._polytope.vertices(max_choices)]
 
     def vertex_scales(self, max_choices: int = 200_000) -> tuple[Array, Array]:
-        """Scales of the vertices, of shape (k, m), and their intercepts, (k,); arguments and errors as for `vertices`."""
+        """Scales, (k, m), and intercepts, (k,), of the vertices; arguments and errors as for `vertices`."""
         coordinates = self._polytope.vertices(max_choices)
         scales = np.array([self._polytope.scales(z) for z in coordinates])
         return scales, self.intercept + coordinates @ self._intercept_moves

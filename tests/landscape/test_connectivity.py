@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
-from convexrelu.landscape.connectivity import connectivity
+from convexrelu.landscape.connectivity import optimal_connectivity
 from convexrelu.landscape.connectivity_display import ConnectivityDisplay, ConstantPathDisplay
 from convexrelu.landscape.constant_paths import direct_path, optimal_path
 from convexrelu.optimal_set import optimal_polytope
@@ -21,7 +21,7 @@ def on_circle(n, alpha=0.02):
 def solved(problem):
     result = train(problem, tol=1e-9, random_state=0)
     assert result.certificate.is_proof
-    return result, connectivity(optimal_polytope(result.network, problem))
+    return result, optimal_connectivity(optimal_polytope(result.network, problem))
 
 
 @pytest.fixture(scope="module")
