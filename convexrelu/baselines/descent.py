@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ OPTIMISERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], float]] = {
     "sgd": (torch.optim.SGD, 0.1),
     "momentum": (lambda params, lr: torch.optim.SGD(params, lr=lr, momentum=0.9), 0.03),
     "adam": (torch.optim.Adam, 0.01),
-    "path_sgd": (PathSGD, 0.05),
+    "path_sgd": (partial(PathSGD, damping=0.1), 0.03),
     "gradient_only": (GradientOnlyLineSearch, 0.01),
 }
 
@@ -100,7 +101,8 @@ def descend(
     width : int
         Number of hidden neurons; ignored with `start`.
     optimiser : str or callable
-        One of ``"sgd"``, ``"momentum"`` (0.9), ``"adam"``, ``"path_sgd"`` and ``"gradient_only"``, or a function of the
+        One of ``"sgd"``, ``"momentum"`` (0.9), ``"adam"``, ``"path_sgd"`` (with damping, as weight decay makes neurons
+        small) and ``"gradient_only"``, or a function of the
         parameters that makes a torch optimiser. Its ``step`` gets a closure.
     rate : float, optional
         Learning rate, for an optimiser that is named.

@@ -24,6 +24,9 @@ class PathSGD(torch.optim.Optimizer):
         weights, output biases; either layer may have no biases.
     lr : float
         Learning rate.
+    damping : float
+        Added to every sum. Zero is Path-SGD, whose steps are long for neurons with small weights, such as those that
+        weight decay switches off; a positive number bounds them by ``lr / damping`` and gives up the invariance.
 
     Notes
     -----
@@ -42,10 +45,12 @@ class PathSGD(torch.optim.Optimizer):
     >>> optimiser = PathSGD(net.parameters(), lr=0.1)
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 0.01) -> None:
+    def __init__(self, params: Iterable[Any], lr: float = 0.01, damping: float = 0.0) -> None:
         if not lr > 0:
             raise ValueError(f"lr={lr!r} is not a number above 0")
-        super().__init__(params, {"lr": lr})
+        if not damping >= 0:
+            raise ValueError(f"damping={damping!r} is not a number of at least 0")
+        super().__init__(params, {"lr": lr, "damping": damping})
         for group in self.param_groups:
             _layers(group["params"])
 
@@ -57,7 +62,8 @@ class PathSGD(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for parameter, paths in _with_paths(group["params"]):
+            for parameter, sums in _with_paths(group["params"]):
+                paths = sums + group["damping"]
                 if parameter.grad is not None:
                     steps = torch.where(paths > 0, parameter.grad / paths, 0.0)
                     parameter -= group["lr"] * steps

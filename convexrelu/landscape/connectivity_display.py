@@ -52,7 +52,7 @@ class ConnectivityDisplay:
         """Draw from the result of :func:`~convexrelu.landscape.connectivity.optimal_connectivity`."""
         widths = np.arange(found.guaranteed + 2)
         pieces = np.array([float(found.n_components(int(width))) for width in widths])
-        marks = {"m*": found.fewest, "M*": found.most, "min(m* + M*, n + 1)": found.guaranteed}
+        marks = {"m*": found.fewest, "M*": found.most, "min(m* + M*,\nn + 1)": found.guaranteed}
         return cls(widths, pieces, marks, is_complete=found.is_complete).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
@@ -71,21 +71,20 @@ class ConnectivityDisplay:
         for width, count in zip(self.widths, self.pieces, strict=True):
             text = f"{count:,.0f}" if count else "none"
             ax.annotate(text, (width, max(count, 0.6)), ha="center", va="bottom")
-        for name, width in self.marks.items():
-            ax.axvline(width, linestyle=":", color="black", linewidth=1, zorder=0)
-            ax.annotate(
-                name, (width, 4 * top), rotation=90, ha="right", va="top", textcoords="offset points",
-                xytext=(-3, 0),
-            )  # fmt: skip
         kind = "all optimal networks" if self.is_complete else "optimal networks that were found"
         ax.set(
-            xlabel="width", ylabel="connected pieces", title=kind, yscale="log", ylim=(0.5, 5 * top)
+            xlabel="width", ylabel="connected pieces", title=kind, yscale="log", ylim=(0.5, 8 * top)
         )
-        ax.set_xticks(self.widths)
+        ax.set_xticks(self.widths, [self._tick(int(width)) for width in self.widths])
         ax.legend(loc="upper left")
         self.ax_ = ax
         self.figure_ = ax.figure  # type: ignore[assignment]
         return self
+
+    def _tick(self, width: int) -> str:
+        """The width, and the names that it has."""
+        names = [name for name, marked in self.marks.items() if marked == width]
+        return "\n".join([str(width), *names])
 
 
 class ConstantPathDisplay:
@@ -152,7 +151,7 @@ class ConstantPathDisplay:
         upper.stackplot(self.t, self.shares.T, labels=names)
         upper.set(ylabel="share of the penalty", xlim=(0, 1), ylim=(0, 1))
         upper.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        lower.plot(self.t, self.objectives, label="objective")
+        lower.plot(self.t, self.objectives, linewidth=4, alpha=0.5, label="objective")
         if self.lower_bound is not None:
             kind = "proved" if self.is_proof else "estimated"
             lower.axhline(

@@ -201,8 +201,11 @@ def optimal_path(
     waypoints = [first]
     for vertex in min(possible, key=len):
         waypoints.append(_moved(found, waypoints[-1], vertex))
-    waypoints += _ordered(waypoints[-1], last)
-    return ConstantPath(found.optima.problem, found.optima.neurons, [*waypoints, last])
+    waypoints += [*_ordered(waypoints[-1], last), last]
+    kept = [k for k in range(1, len(waypoints)) if not _same(waypoints[k - 1], waypoints[k])]
+    # The ends stay as they are; what is dropped is the same as the point before it.
+    middle = [waypoints[k] for k in kept if k < len(waypoints) - 1]
+    return ConstantPath(found.optima.problem, found.optima.neurons, [first, *middle, last])
 
 
 def _placed(found: Connectivity, network: TwoLayerNetwork, width: int) -> Waypoint:

@@ -97,6 +97,8 @@ def test_path_sgd_without_biases_and_errors():
         PathSGD(torch.nn.Linear(2, 2).parameters())
     with pytest.raises(ValueError, match="lr=0"):
         PathSGD(module.parameters(), lr=0)
+    with pytest.raises(ValueError, match="damping=-1"):
+        PathSGD(module.parameters(), damping=-1)
 
 
 def test_gradient_only_ends_at_the_change_of_sign():
