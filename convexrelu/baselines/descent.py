@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from convexrelu._utils.arguments import check_number
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
@@ -142,6 +144,10 @@ def descend(
     >>> run.history[-1].objective < run.history[0].objective
     True
     """
+    for label, value, least in (("width", width, 1), ("steps", steps, 0), ("every", every, 1)):
+        check_number(label, value, numbers.Integral, least)
+    if batch_size is not None:
+        check_number("batch_size", batch_size, numbers.Integral, 1)
     if problem.skip:
         raise ValueError("problem: descend does not support a skip connection")
     if start is not None:
@@ -173,8 +179,6 @@ def first_network(
     problem: TrainingProblem, width: int, random: np.random.RandomState
 ) -> TwoLayerNetwork:
     """Gaussian weights with the best constant as intercept."""
-    if width < 1:
-        raise ValueError(f"width={width!r} is not an integer of at least 1")
     n_inputs = problem.n_features + bool(problem.hidden_bias)
     inner = random.standard_normal((width, n_inputs)) / np.sqrt(n_inputs)
     outer = random.standard_normal((problem.n_outputs, width)) / np.sqrt(width)

@@ -41,7 +41,8 @@ class LabelNoiseFit:
     regulariser : float
         ``R`` of the network.
     enumerated : bool
-        Whether the program has all patterns, so that no network has a smaller value, up to the solver's accuracy.
+        Whether the program has all patterns. Then no network has a smaller value, up to the solver's accuracy, if the
+        samples are in general position: see the notes of :func:`label_noise_program`.
     """
 
     network: TwoLayerNetwork
@@ -80,6 +81,13 @@ def label_noise_program(
     ------
     RuntimeError
         If the solver fails.
+
+    Notes
+    -----
+    At a kink the gradient of a network is not unique; :func:`~convexrelu.baselines.label_noise.implicit_regulariser`
+    counts samples there as inactive. If at most ``d̃ − 1`` samples, with linearly independent ``x̃_i``, are on the kink
+    of a neuron, there is a pattern next to it in which all of them are inactive, and the program has its value. For
+    dependent samples, such as ``x̃`` and ``−x̃``, there may be none, and a network with such a kink may be lower.
 
     Examples
     --------

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -118,9 +121,18 @@ def test_own_optimiser_and_errors(problem):
         descend(problem, 3, "newton")
     with pytest.raises(ValueError, match="width=0"):
         descend(problem, 0)
+    with pytest.raises(ValueError, match="batch_size=0"):
+        descend(problem, 3, batch_size=0)
     skip = TrainingProblem(problem.X, problem.y, 0.1, skip=True)
     with pytest.raises(ValueError, match="skip"):
         descend(skip, 3)
+
+
+def test_import_of_the_room_loads_no_torch():
+    command = (
+        "import sys, convexrelu.baselines as b; assert b.__all__ and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", command], check=True)
 
 
 def test_display(problem, optimum):

@@ -23,8 +23,8 @@ from convexrelu.optimal_set import minimal
 X, labels = make_moons(60, noise=0.15, random_state=0)
 problem = TrainingProblem(X, 2.0 * labels - 1.0, 0.003, loss="logistic")
 networks = {
-    f"Adam,\n{steps} steps": descend(problem, 60, steps=steps, random_state=0).network
-    for steps in (0, 1500)
+    name: descend(problem, 60, steps=steps, random_state=0).network
+    for name, steps in (("untrained", 0), ("Adam", 1500))
 }
 networks["convex"] = minimal(train(problem, random_state=0).network, problem)
 KINDS = {
@@ -46,15 +46,15 @@ left.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
 left.legend(loc="upper center", ncols=2, fontsize="small")
 
 # %%
-# A linear classifier on the inputs, on the outputs of the hidden layer, and on those of its linear and its
-# mixed units alone, scored on samples that were left out. A cross marks features on which linear functions
-# separate all samples.
+# A linear classifier on the inputs, on the outputs of the hidden layer, and on those of its linear and its mixed
+# units alone, scored on samples that were left out. A cross marks features on which linear functions separate all
+# samples. A network without linear units has the share of the larger class there.
 width = 0.27
 for k, (name, network) in enumerate(networks.items()):
     found = layer_separability(network, X, labels)
     at = np.arange(len(found)) + (k - 1) * width
     heights = [one.cross_validated for one in found.values()]
-    right.bar(at, heights, width, label=name.replace("\n", " "), color=f"C{k + 4}")
+    right.bar(at, heights, width, label=name, color=f"C{k + 4}")
     for x, height, one in zip(at, heights, found.values(), strict=True):
         if one.is_separable:
             right.annotate("×", (x, height), ha="center", va="bottom")
