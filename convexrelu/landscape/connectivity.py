@@ -63,7 +63,7 @@ class Connectivity:
 
     @property
     def guaranteed(self) -> int:
-        """``min(m* + M*, n + 1)``: from this width on the set is connected (Kim, Mishkin & Pilanci 2025, Theorem 2)."""
+        """``min(m* + M*, n + 1)``: from this width on the set is connected, see :func:`optimal_connectivity`."""
         return min(self.fewest + self.most, self.optima.problem.n_samples + 1)
 
     @cached_property
@@ -164,7 +164,9 @@ def optimal_connectivity(
     * the orders of a vertex with fewer neurons are connected, by moves into an empty place;
     * two such vertices are in one polytope if and only if they have at most ``m`` different neurons together.
 
-    Components of that graph on vertices are the components of the set. A single point counts as connected.
+    Components of that graph on vertices are the components of the set. A single point counts as connected. The theorem
+    follows: a vertex with ``m*`` neurons has at most ``m* + M*`` together with any other one; and two vertices on an
+    edge of the optimal set have columns with one linear dependence, so that they have at most ``n + 1`` neurons together.
 
     References
     ----------

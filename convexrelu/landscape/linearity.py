@@ -243,7 +243,8 @@ def layer_separability(
 
     References
     ----------
-    He, Li, Gong, Yao, Nie & Yin 2022, "Exploring linear feature disentanglement for neural networks", ICME.
+    He, Li, Gong, Yao, Nie & Yin 2022, "Exploring linear feature disentanglement for neural networks",
+    arXiv:2203.11700.
 
     Examples
     --------
