@@ -166,7 +166,7 @@ def optimal_connectivity(
 
     Components of that graph on vertices are the components of the set. A single point counts as connected. The theorem
     follows: a vertex with ``m*`` neurons has at most ``m* + M*`` together with any other one; and two vertices on an
-    edge of the optimal set have columns with one linear dependence, so that they have at most ``n + 1`` neurons together.
+    edge of the optimal set have columns with one linear dependence, so at most ``n + 1`` neurons together.
 
     References
     ----------
