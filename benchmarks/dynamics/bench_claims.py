@@ -1,4 +1,4 @@
-"""Claims of papers in numbers: label noise and its regulariser, stability of interpolants, gradient-only line searches."""
+"""Claims of papers in numbers: label noise, stability of interpolants, gradient-only line searches."""
 
 from __future__ import annotations
 
