@@ -1,11 +1,11 @@
 """Other ways of training a two-layer network, to compare with: optimisers and losses for torch.
 
-* :func:`~convexrelu.baselines.descent.descend` runs any of them on a training problem and records the objective.
-* Optimisers: :class:`~convexrelu.baselines.path_sgd.PathSGD`,
-  :class:`~convexrelu.baselines.gradient_only.GradientOnlyLineSearch` and
-  :class:`~convexrelu.baselines.normalised_flow.NormalisedGradient`, with the conventions of torch.
-* Schedules of targets and weights: :class:`~convexrelu.baselines.label_noise.LabelNoise` and
-  :class:`~convexrelu.baselines.dynamical_loss.DynamicalLoss`.
+* :func:`~convexrelu.baselines.descend` runs any of them on a training problem and records the objective.
+* Optimisers: :class:`~convexrelu.baselines.PathSGD`,
+  :class:`~convexrelu.baselines.GradientOnlyLineSearch` and
+  :class:`~convexrelu.baselines.NormalisedGradient`, with the conventions of torch.
+* Schedules of targets and weights: :class:`~convexrelu.baselines.LabelNoise` and
+  :class:`~convexrelu.baselines.DynamicalLoss`.
 
 None of them proves anything; :func:`~convexrelu.train` and :func:`~convexrelu.certify` say how far from the optimum
 they end. Names are imported on first use, as most need torch.

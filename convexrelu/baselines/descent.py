@@ -116,8 +116,8 @@ def descend(
         Weight decay of the steps, zero included; by default that of the problem. The history is about the problem's.
     schedule : callable, optional
         Gets step, targets and sample weights, and returns those to take the step with: see
-        :class:`~convexrelu.baselines.label_noise.LabelNoise` and
-        :class:`~convexrelu.baselines.dynamical_loss.DynamicalLoss`.
+        :class:`~convexrelu.baselines.LabelNoise` and
+        :class:`~convexrelu.baselines.DynamicalLoss`.
     start : TwoLayerNetwork, optional
         First weights; by default Gaussian, with standard deviation ``1/√d̃`` inside and ``1/√m`` outside.
     every : int

@@ -15,7 +15,7 @@ class DynamicalLoss:
 
     In each period one class has a weight that rises linearly from 1 to `amplitude` and falls back; the other weights
     are 1. All are scaled so that they sum to the number of classes. A schedule for
-    :func:`~convexrelu.baselines.descent.descend`.
+    :func:`~convexrelu.baselines.descend`.
 
     Parameters
     ----------

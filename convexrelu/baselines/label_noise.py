@@ -14,7 +14,7 @@ __all__ = ["LabelNoise", "implicit_regulariser"]
 
 
 class LabelNoise:
-    """Targets with fresh Gaussian noise in every step; a schedule for :func:`~convexrelu.baselines.descent.descend`.
+    """Targets with fresh Gaussian noise in every step; a schedule for :func:`~convexrelu.baselines.descend`.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def implicit_regulariser(
 
     with the sample weights ``s_i`` in all sums and norms. The right-hand side is attained by rescaling the neurons, and
     is convex in ``v_j`` for a given pattern ``D_j``: see
-    :func:`~convexrelu.baselines.label_noise_fit.label_noise_program`. The intercept, whose part is constant, is
+    :func:`~convexrelu.baselines.label_noise_program`. The intercept, whose part is constant, is
     left out.
 
     Parameters

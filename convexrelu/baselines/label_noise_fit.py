@@ -84,7 +84,7 @@ def label_noise_program(
 
     Notes
     -----
-    At a kink the gradient of a network is not unique; :func:`~convexrelu.baselines.label_noise.implicit_regulariser`
+    At a kink the gradient of a network is not unique; :func:`~convexrelu.baselines.implicit_regulariser`
     counts samples there as inactive. If at most ``d̃ − 1`` samples, with linearly independent ``x̃_i``, are on the kink
     of a neuron, there is a pattern next to it in which all of them are inactive, and the program has its value. For
     dependent samples, such as ``x̃`` and ``−x̃``, there may be none, and a network with such a kink may be lower.

@@ -101,7 +101,7 @@ def follow_normalised_flow(
 
     Where the classes are separated, the direction of the weights tends to a stationary point of the margin problem
     (Lyu & Li 2020). Its normalised margin ``min_i y_i f(x_i) / Σ_j ‖w̃_j‖ |a_j|`` is never above
-    :func:`~convexrelu.baselines.margins.maximum_margin`, and may be far below.
+    :func:`~convexrelu.baselines.maximum_margin`, and may be far below.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class WaysDownDisplay:
         against: str = "steps",
         ax: Axes | None = None,
     ) -> Self:
-        """Draw from results of :func:`~convexrelu.baselines.descent.descend` and the certificate of convex training."""
+        """Draw from results of :func:`~convexrelu.baselines.descend` and the certificate of convex training."""
         check_choice("against", against, ("steps", "seconds"))
         curves = {run.name: (getattr(run, against), run.objectives) for run in runs}
         bound, objective = certificate.lower_bound, certificate.objective

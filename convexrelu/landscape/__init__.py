@@ -3,14 +3,30 @@
 from convexrelu.landscape.barcode_display import BarcodeDisplay
 from convexrelu.landscape.certified_line import draw_optimum
 from convexrelu.landscape.clouds import CloudWidths, cloud_widths, valley_widths
+from convexrelu.landscape.connectivity import Connectivity, optimal_connectivity
+from convexrelu.landscape.connectivity_display import ConnectivityDisplay, ConstantPathDisplay
+from convexrelu.landscape.constant_paths import ConstantPath, direct_path, optimal_path
 from convexrelu.landscape.curvature import Curvature, curvature, hessian_null_space
 from convexrelu.landscape.heights import PathHeights, minimax_heights, path_heights
 from convexrelu.landscape.ill_posedness import IllPosedness, ill_posedness
+from convexrelu.landscape.linearity import (
+    LinearUnits,
+    Separability,
+    layer_separability,
+    linear_separability,
+    linear_units,
+)
 from convexrelu.landscape.loss_gradient_display import LossGradientDisplay
 from convexrelu.landscape.loss_landscape import LossLandscape
 from convexrelu.landscape.minima import Minima, find_minima
 from convexrelu.landscape.persistence import Barcode, barcode
 from convexrelu.landscape.saturation import range_saturation, saturation
+from convexrelu.landscape.stability import (
+    LeaveOneOut,
+    interpolating_fit,
+    leave_one_out,
+    penalised_fit,
+)
 from convexrelu.landscape.symmetry import aligned
 from convexrelu.landscape.walks import MACRO, MICRO, WalkProgress, Walks, walk
 
@@ -20,24 +36,40 @@ __all__ = [
     "Barcode",
     "BarcodeDisplay",
     "CloudWidths",
+    "Connectivity",
+    "ConnectivityDisplay",
+    "ConstantPath",
+    "ConstantPathDisplay",
     "Curvature",
     "IllPosedness",
+    "LeaveOneOut",
+    "LinearUnits",
     "LossGradientDisplay",
     "LossLandscape",
     "Minima",
     "PathHeights",
+    "Separability",
     "WalkProgress",
     "Walks",
     "aligned",
     "barcode",
     "cloud_widths",
     "curvature",
+    "direct_path",
     "draw_optimum",
     "find_minima",
     "hessian_null_space",
     "ill_posedness",
+    "interpolating_fit",
+    "layer_separability",
+    "leave_one_out",
+    "linear_separability",
+    "linear_units",
     "minimax_heights",
+    "optimal_connectivity",
+    "optimal_path",
     "path_heights",
+    "penalised_fit",
     "range_saturation",
     "saturation",
     "valley_widths",

@@ -178,7 +178,7 @@ def optimal_connectivity(
 
     >>> import numpy as np
     >>> from convexrelu import TrainingProblem, train
-    >>> from convexrelu.landscape.connectivity import optimal_connectivity
+    >>> from convexrelu.landscape import optimal_connectivity
     >>> from convexrelu.optimal_set import optimal_polytope
     >>> X = np.array([[-np.sqrt(3), 1.0], [np.sqrt(3), 1.0]])
     >>> problem = TrainingProblem(X, np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)

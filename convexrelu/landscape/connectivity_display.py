@@ -49,7 +49,7 @@ class ConnectivityDisplay:
 
     @classmethod
     def from_connectivity(cls, found: Connectivity, *, ax: Axes | None = None) -> Self:
-        """Draw from the result of :func:`~convexrelu.landscape.connectivity.optimal_connectivity`."""
+        """Draw from the result of :func:`~convexrelu.landscape.optimal_connectivity`."""
         widths = np.arange(found.guaranteed + 2)
         pieces = np.array([float(found.n_components(int(width))) for width in widths])
         marks = {"m*": found.fewest, "M*": found.most, "min(m* + M*,\nn + 1)": found.guaranteed}
@@ -134,7 +134,7 @@ class ConstantPathDisplay:
         n_points: int = 201,
         ax: tuple[Axes, Axes] | None = None,
     ) -> Self:
-        """Draw a path of :func:`~convexrelu.landscape.constant_paths.optimal_path` or ``direct_path``."""
+        """Draw a path of :func:`~convexrelu.landscape.optimal_path` or ``direct_path``."""
         t = np.linspace(0, 1, n_points)
         display = cls(t, path.shares(t), path.objectives(t), lower_bound, is_proof=is_proof)
         return display.plot(ax)

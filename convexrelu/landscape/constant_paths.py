@@ -114,7 +114,7 @@ def direct_path(
     --------
     >>> import numpy as np
     >>> from convexrelu import TrainingProblem, TwoLayerNetwork
-    >>> from convexrelu.landscape.constant_paths import direct_path
+    >>> from convexrelu.landscape import direct_path
     >>> problem = TrainingProblem(np.eye(2), np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
     >>> one = TwoLayerNetwork([[1.0, 1.0]], [0.0], [[1.0]], [0.0])
     >>> two = TwoLayerNetwork(np.eye(2), [0.0, 0.0], [[1.0, 1.0]], [0.0])
@@ -178,8 +178,8 @@ def optimal_path(
     --------
     >>> import numpy as np
     >>> from convexrelu import TrainingProblem, train
-    >>> from convexrelu.landscape.connectivity import optimal_connectivity
-    >>> from convexrelu.landscape.constant_paths import optimal_path
+    >>> from convexrelu.landscape import optimal_connectivity
+    >>> from convexrelu.landscape import optimal_path
     >>> from convexrelu.optimal_set import optimal_polytope
     >>> X = np.array([[-np.sqrt(3), 1.0], [np.sqrt(3), 1.0]])
     >>> problem = TrainingProblem(X, np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)

@@ -118,7 +118,7 @@ def linear_units(network: TwoLayerNetwork, X: ArrayLike) -> LinearUnits:
     --------
     >>> import numpy as np
     >>> from convexrelu import TwoLayerNetwork
-    >>> from convexrelu.landscape.linearity import linear_units
+    >>> from convexrelu.landscape import linear_units
     >>> X = np.array([[0.0], [1.0], [2.0]])
     >>> network = TwoLayerNetwork([[1.0], [-1.0], [1.0]], [1.0, 0.0, -1.0], [[2.0, 1.0, 3.0]], [0.5])
     >>> units = linear_units(network, X)
@@ -181,7 +181,7 @@ def linear_separability(features: ArrayLike, y: ArrayLike, *, n_folds: int = 5) 
     Examples
     --------
     >>> import numpy as np
-    >>> from convexrelu.landscape.linearity import linear_separability
+    >>> from convexrelu.landscape import linear_separability
     >>> x = np.arange(-10.0, 11.0)[:, None]
     >>> y = (np.abs(x[:, 0]) > 4).astype(int)
     >>> linear_separability(x, y).is_separable, linear_separability(np.abs(x), y).is_separable
@@ -250,7 +250,7 @@ def layer_separability(
     --------
     >>> import numpy as np
     >>> from convexrelu import TwoLayerNetwork
-    >>> from convexrelu.landscape.linearity import layer_separability
+    >>> from convexrelu.landscape import layer_separability
     >>> X = np.arange(-10.0, 11.0)[:, None]
     >>> network = TwoLayerNetwork([[1.0], [-1.0]], [0.0, 0.0], [[1.0, 1.0]], [0.0])  # |x|
     >>> found = layer_separability(network, X, np.abs(X[:, 0]) > 4)

@@ -79,7 +79,7 @@ def leave_one_out(fit: Fit, X: ArrayLike, y: ArrayLike) -> LeaveOneOut:
     Examples
     --------
     >>> import numpy as np
-    >>> from convexrelu.landscape.stability import leave_one_out, penalised_fit
+    >>> from convexrelu.landscape import leave_one_out, penalised_fit
     >>> X = np.linspace(-1, 1, 8)[:, None]
     >>> y = np.abs(X[:, 0])
     >>> weak, strong = (leave_one_out(penalised_fit(alpha, random_state=0), X, y) for alpha in (1e-3, 1.0))

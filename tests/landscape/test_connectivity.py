@@ -5,9 +5,13 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
-from convexrelu.landscape.connectivity import optimal_connectivity
-from convexrelu.landscape.connectivity_display import ConnectivityDisplay, ConstantPathDisplay
-from convexrelu.landscape.constant_paths import direct_path, optimal_path
+from convexrelu.landscape import (
+    ConnectivityDisplay,
+    ConstantPathDisplay,
+    direct_path,
+    optimal_connectivity,
+    optimal_path,
+)
 from convexrelu.optimal_set import optimal_polytope
 
 

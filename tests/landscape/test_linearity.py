@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
-from convexrelu.landscape.linearity import layer_separability, linear_separability, linear_units
+from convexrelu.landscape import layer_separability, linear_separability, linear_units
 
 
 def random_network(slope=0.0, skip=None, seed=0):

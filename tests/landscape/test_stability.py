@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from convexrelu import TwoLayerNetwork
-from convexrelu.landscape.stability import interpolating_fit, leave_one_out, penalised_fit
+from convexrelu.landscape import interpolating_fit, leave_one_out, penalised_fit
 
 
 def mean_of_targets(X, y):

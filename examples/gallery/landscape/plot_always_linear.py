@@ -16,8 +16,13 @@ from sklearn.datasets import make_moons
 
 from convexrelu import TrainingProblem, train
 from convexrelu.baselines import descend
-from convexrelu.landscape.linearity import layer_separability, linear_units
-from convexrelu.landscape.stability import interpolating_fit, leave_one_out, penalised_fit
+from convexrelu.landscape import (
+    interpolating_fit,
+    layer_separability,
+    leave_one_out,
+    linear_units,
+    penalised_fit,
+)
 from convexrelu.optimal_set import minimal
 
 X, labels = make_moons(60, noise=0.15, random_state=0)

@@ -13,9 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from convexrelu import TrainingProblem, train
-from convexrelu.landscape.connectivity import optimal_connectivity
-from convexrelu.landscape.connectivity_display import ConnectivityDisplay, ConstantPathDisplay
-from convexrelu.landscape.constant_paths import optimal_path
+from convexrelu.landscape import (
+    ConnectivityDisplay,
+    ConstantPathDisplay,
+    optimal_connectivity,
+    optimal_path,
+)
 from convexrelu.optimal_set import optimal_polytope
 
 
