@@ -38,7 +38,7 @@ WAYS = {
     "SGD": ("sgd", 0.2),
     "momentum": ("momentum", 0.1),
     "Adam": ("adam", 0.02),
-    "path-SGD": ("path_sgd", 0.03),
+    "path-SGD": ("path_sgd", 0.1),
     "gradient-only line search": ("gradient_only", None),
 }
 common = {"steps": 400, "every": 10, "random_state": 0}
