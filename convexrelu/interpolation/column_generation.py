@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from convexrelu._utils.norms import norms
-from convexrelu._utils.typing import Array
+from convexrelu._utils.typing import Array, Masks
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.interpolation.norm_certificate import (
@@ -37,6 +37,8 @@ _PRICE = 1e4
 _MIN_CUTS = 12  # as in the cutting-plane loop of training
 # Columns below this fraction of the largest are rounding errors of the solver.
 _NO_BLOCK = 1e-7
+# Where the targets are missed without them, outputs of those left out are together below this part of `MET`.
+_NO_OUTPUT = 0.1
 
 
 @dataclass(eq=False)
@@ -81,7 +83,8 @@ class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
         for price_, meets in ((None, True), (_PRICE, False)):
             self._program = InterpolationProgram(self.problem, self._blocks, price_, self.size)
             self._meets = meets
-            if self._program.solve():
+            # Without an interpolating network, solvers may end with huge blocks that miss the targets.
+            if self._program.solve() and not (meets and self._program.misses()):
                 return Status.CONVERGED, True
         return Status.FAILED, False
 
@@ -196,11 +199,22 @@ class InterpolationProgram:
         status = call_solver(self._program, "CLARABEL", **solver_options("CLARABEL", 1e-10))
         return status in (Status.CONVERGED, Status.INACCURATE) and self._u.value is not None
 
+    def misses(self) -> bool:
+        """Whether the blocks miss the targets by more than counts as interpolation."""
+        return not float(np.max(self._link.violation())) <= MET
+
     def network(self) -> TwoLayerNetwork:
         """Neurons of the nonzero blocks."""
         values = np.asarray(self._u.value).T * self.size
         sizes = norms(values)
-        kept = sizes > _NO_BLOCK * sizes.max()
+        network = self._merged(values, sizes > _NO_BLOCK * sizes.max())
+        if miss(self.problem, network) <= MET:
+            return network
+        order = np.argsort(sizes)
+        outputs = np.cumsum(sizes[order]) * (self.problem.lengths.max() / self.units.tau)
+        return self._merged(values, sizes >= sizes[order][outputs > _NO_OUTPUT * MET].min())
+
+    def _merged(self, values: Array, kept: Masks) -> TwoLayerNetwork:
         intercept = self.units.center + self.units.tau * np.asarray(self._c.value)
         network = self.problem.network(values[kept], self.blocks.signs[kept], intercept)
         return self.problem.merged(network)

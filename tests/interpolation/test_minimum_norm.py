@@ -125,6 +125,18 @@ def test_equals_enumeration(seed, loss):
     assert norm == pytest.approx(enumerated_norm(X, y, loss=loss, **options), rel=1e-6)
 
 
+@pytest.mark.parametrize("left_out", [1, 3, 5])
+def test_small_neurons_of_the_solver_count_together(left_out):
+    """Each is a rounding error, but without all of them the targets are missed."""
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(-1, 1, 12))
+    y = np.delete(np.sin(3 * x) + 0.1 * rng.standard_normal(12), left_out)
+    x = np.delete(x, left_out)
+    result = minimum_norm(x[:, None], y, hidden_bias=True, tol=1e-4)
+    assert result.certificate.is_proof and result.certificate.relative_gap <= 1e-4
+    np.testing.assert_allclose(result.network.predict(x[:, None]), y, atol=1e-6 * np.ptp(y))
+
+
 def test_training_tends_to_it():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((7, 2)), rng.standard_normal(7)
