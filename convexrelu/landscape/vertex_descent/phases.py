@@ -1,0 +1,110 @@
+"""The two phases of vertex descent: to a vertex, and from vertex to vertex."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from convexrelu._utils.typing import Array
+from convexrelu.landscape.vertex_descent.point import Point, nearest_kink
+from convexrelu.landscape.vertex_descent.surface import Kinks
+from convexrelu.landscape.vertex_descent.vertex import (
+    DESCENDING,
+    Edges,
+    edges_of,
+    is_strict_minimum,
+    slopes_along,
+)
+
+__all__ = ["DEGENERATE", "FLAT", "LIMIT", "MINIMUM", "SILENT", "to_a_minimum", "to_a_vertex"]
+
+MINIMUM = "local minimum"
+FLAT = "no edge descends, but one is level up to rounding"
+DEGENERATE = "more kinks are active than there are weights"
+SILENT = "a neuron is inactive on all samples"
+LIMIT = "limit of vertices"
+
+
+def to_a_vertex(
+    point: Point, random: np.random.RandomState, visit: Callable[[Point], bool]
+) -> tuple[Point, str | None]:
+    """Phase 1: descend along the gradient off the normals of active kinks, until there are ``N``.
+
+    Returns the point, and why there is no vertex, if so. `visit` is called with every point and returns whether to go
+    on.
+    """
+    while len(point.kinks.samples) < point.n_variables:
+        if _is_silent(point):
+            return point, SILENT
+        direction, level = _projected(point, random)
+        stop = nearest_kink(point, point.spread(direction), point.slopes)
+        if stop is None and level:
+            direction = -direction
+            stop = nearest_kink(point, point.spread(direction), point.slopes)
+        if stop is None:
+            return point, DEGENERATE
+        W = point.W + stop.length * point.spread(direction)
+        point = _at(point, W, point.kinks.adding(stop.sample, stop.neuron))
+        if not visit(point):
+            return point, LIMIT
+    return point, None
+
+
+def to_a_minimum(point: Point, visit: Callable[[Point], bool]) -> tuple[Point, str]:
+    """Phase 2: follow the steepest descending edge to the nearest kink, until none descends.
+
+    Returns the last vertex and why it is the last.
+    """
+    while True:
+        normals = point.normals()
+        try:
+            inverse = np.linalg.inv(normals)
+        except np.linalg.LinAlgError:
+            return point, DEGENERATE
+        point = _at(point, point.with_moving(inverse @ point.levels()), point.kinks)
+        if point.n_active() > point.n_variables:
+            return point, DEGENERATE
+        edges = edges_of(point, inverse)
+        following = _along_steepest(point, edges)
+        if following is None:
+            return point, MINIMUM if is_strict_minimum(point, normals, edges) else FLAT
+        point = following
+        if not visit(point):
+            return point, LIMIT
+
+
+def _along_steepest(point: Point, edges: Edges) -> Point | None:
+    edge = int(edges.derivatives.argmin())
+    if edges.derivatives[edge] >= -DESCENDING * point.surface.steepness:
+        return None
+    place, slopes = slopes_along(point, edge)
+    direction = point.spread(edges.directions[edge])
+    stop = nearest_kink(point, direction, slopes)
+    if stop is None:  # only rounding can make a loss fall forever
+        return None
+    kinks = point.kinks.replacing(place, stop.sample, stop.neuron)
+    return _at(point, point.W + stop.length * direction, kinks)
+
+
+def _projected(point: Point, random: np.random.RandomState) -> tuple[Array, bool]:
+    """A unit direction that keeps active kinks active, and whether the loss is level along it."""
+    q, _ = np.linalg.qr(point.normals().T)
+    gradient = point.gradient()
+    descent = -(gradient - q @ (q.T @ gradient))
+    descent -= q @ (q.T @ descent)  # twice is enough (Kahan)
+    length = np.linalg.norm(descent)
+    if length > DESCENDING * point.surface.steepness:
+        return descent / length, False
+    level = random.standard_normal(len(gradient))
+    for _ in range(2):
+        level -= q @ (q.T @ level)
+    return level / np.linalg.norm(level), True
+
+
+def _is_silent(point: Point) -> bool:
+    return point.surface.slope == 0 and bool((point.slopes[:, point.moving] == 0).all(axis=0).any())
+
+
+def _at(point: Point, W: Array, kinks: Kinks) -> Point:
+    return Point.at(point.surface, W, point.moving, kinks)

@@ -1,0 +1,147 @@
+r"""The mean absolute error as a piecewise affine function of the hidden weights.
+
+With the outer weights ``a``, the intercept and a skip connection fixed, and ``t = y − c − Sx``::
+
+    L(W) = Σ_i s_i |r_i|,      r_i = Σ_j a_j φ(z_ij) − t_i,      z_ij = x̃_iᵀ w̃_j
+
+bends only where a hidden output ``z_ij`` or a residual ``r_i`` is zero: at its kinks. There are ``N = m d̃`` variables,
+and a vertex is a point where ``N`` kinks with linearly independent normals are active.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
+from convexrelu.networks.activation import activate
+from convexrelu.networks.two_layer import TwoLayerNetwork
+
+__all__ = ["OF_RESIDUAL", "Kinks", "L1Surface"]
+
+OF_RESIDUAL = -1  # stands for a neuron in the kinks of residuals
+# Kinks closer than this fraction of the lengths involved count as active: a million roundings.
+_ACTIVE = 1e-10
+
+
+class Kinks(NamedTuple):
+    """Kinks that are active: ``z_ij = 0`` for the sample and neuron, or ``r_i = 0`` where the neuron is -1."""
+
+    samples: NDArray[np.intp]
+    neurons: NDArray[np.intp]
+
+    @classmethod
+    def none(cls) -> Kinks:
+        """No kinks."""
+        nothing = np.zeros(0, dtype=np.intp)
+        return cls(nothing, nothing)
+
+    def adding(self, sample: int, neuron: int) -> Kinks:
+        """These and another one."""
+        return Kinks(np.append(self.samples, sample), np.append(self.neurons, neuron))
+
+    def replacing(self, place: int, sample: int, neuron: int) -> Kinks:
+        """These with another one in a place."""
+        samples, neurons = self.samples.copy(), self.neurons.copy()
+        samples[place], neurons[place] = sample, neuron
+        return Kinks(samples, neurons)
+
+    def select(self, keep: NDArray[np.bool_]) -> Kinks:
+        """Some of them."""
+        return Kinks(self.samples[keep], self.neurons[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class L1Surface:
+    """The mean absolute error over the hidden weights of a network with one output.
+
+    Attributes
+    ----------
+    design : array of shape (n, d̃)
+        Rows ``x̃_i``.
+    targets : array of shape (n,)
+        ``t``, without intercept and skip connection.
+    outer : array of shape (m,)
+        Outer weights ``a``, none of them zero.
+    slope : float
+        Slope of the activation on the left; with 1 the network is linear, and has no hidden kinks.
+    """
+
+    design: Array
+    targets: Array
+    outer: Array
+    slope: float
+    lengths: Array = field(init=False)
+    target_size: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lengths", norms(self.design))
+        object.__setattr__(self, "target_size", float(np.abs(self.targets).max(initial=0.0)))
+
+    @classmethod
+    def of(
+        cls, network: TwoLayerNetwork, X: ArrayLike, y: ArrayLike, *, hidden_bias: bool = True
+    ) -> L1Surface:
+        """The surface that a network is a point of."""
+        inputs = finite_array("X", X, "n", "d")
+        targets = finite_array("y", y, len(inputs))
+        if not isinstance(network, TwoLayerNetwork):
+            raise ValueError(
+                f"network is a {type(network).__name__}, expected a TwoLayerNetwork with one output"
+            )
+        if network.n_outputs != 1:
+            raise ValueError(f"network has {network.n_outputs} outputs, expected one")
+        if network.width == 0 or not network.output_weights.all():
+            raise ValueError(
+                "network has no neurons, or an outer weight of zero, whose neuron would never move; "
+                "expected outer weights that are not zero"
+            )
+        if not hidden_bias and network.hidden_bias.any():
+            raise ValueError("network has hidden biases, but hidden_bias=False")
+        fixed = network.forward(inputs)[:, 0]
+        fixed = fixed - network.hidden_features(inputs) @ network.output_weights[0]
+        design = np.column_stack([inputs, np.ones(len(inputs))]) if hidden_bias else inputs
+        return cls(
+            design, targets - fixed, network.output_weights[0].copy(), network.negative_slope
+        )
+
+    @property
+    def bend(self) -> float:
+        """Jump of the activation's slope, ``1 − s``."""
+        return 1.0 - self.slope
+
+    @property
+    def steepness(self) -> float:
+        """A number that the length of no gradient exceeds."""
+        return float(np.linalg.norm(self.outer) * self.lengths.mean())
+
+    def hidden(self, W: Array) -> Array:
+        """``z``, of shape (n, m)."""
+        return self.design @ W.T
+
+    def residuals(self, z: Array) -> Array:
+        """``r``, of shape (n,)."""
+        return activate(z, self.slope) @ self.outer - self.targets
+
+    def loss(self, residuals: Array) -> float:
+        """Mean absolute error."""
+        return float(np.abs(residuals).mean())
+
+    def nearly_zero(self, W: Array, z: Array, r: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Hidden outputs and residuals that may be zero but for rounding: of shape (n, m) and (n,)."""
+        sizes = norms(W)
+        hidden = np.abs(z) <= _ACTIVE * self.lengths[:, None] * sizes.max(initial=0.0)
+        terms = np.abs(self.outer) @ sizes * self.lengths + self.target_size
+        if self.bend == 0:
+            hidden[:] = False
+        return hidden, np.abs(r) <= _ACTIVE * terms
+
+    def vanishing(self, W: Array) -> NDArray[np.bool_]:
+        """Neurons whose weights are zero but for rounding, at which the kinks of all samples meet."""
+        sizes = norms(W)
+        return sizes <= _ACTIVE * sizes.max(initial=0.0)
