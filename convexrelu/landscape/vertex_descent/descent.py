@@ -188,7 +188,7 @@ class _Run:
             if reason in (SILENT, DEGENERATE):
                 n_moving = point.moving.sum()
                 point = without_silent(point)
-                if point.moving.sum() == n_moving:
+                if 0 < point.moving.sum() == n_moving:
                     return point, reason
             following = brought_back(point, self.oracle)
             if following is not None:

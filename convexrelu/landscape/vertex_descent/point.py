@@ -109,9 +109,14 @@ class Point:
         return spread
 
     def n_active(self) -> int:
-        """Kinks of moving neurons and of residuals that are active, chosen or not, up to rounding."""
+        """Kinks of moving neurons and of residuals that are active, chosen or not, up to rounding.
+
+        A residual does not count where all neurons are inactive by more than rounding: it is constant nearby.
+        """
         hidden, residuals = self.surface.nearly_zero(self.W, self.z, self.r)
-        return int(hidden[:, self.moving].sum() + residuals.sum())
+        hidden = hidden[:, self.moving]
+        changes = (hidden | (self.slopes[:, self.moving] != 0)).any(axis=1)
+        return int(hidden.sum() + (residuals & changes).sum())
 
 
 def nearest_kink(point: Point, direction: Array, slopes: Array) -> Stop | None:

@@ -15,8 +15,8 @@ from convexrelu._utils.typing import Array
 __all__ = ["Decay", "VertexDensity", "loss_decay", "vertex_density"]
 
 _FEWEST = 4  # losses, as three numbers are fitted
-# Decay from one part in a thousand to all of it over the run: other rates look like a line or like a jump.
-_SLOWEST, _FASTEST = 1e-3, 1e3
+# The limit is sought between zero and this part of the last loss below it, on a grid first: there may be two minima.
+_SMALLEST_PART, _GRID = 1e-8, 100
 
 
 class Decay(NamedTuple):
@@ -25,25 +25,30 @@ class Decay(NamedTuple):
     Attributes
     ----------
     limit : float
-        Estimate of the minimum that the run leads to. It is no bound, neither for this minimum nor for others.
+        Estimate of the minimum that the run leads to, at least zero. It is no bound, neither for this minimum nor for
+        others, and may be far off for runs that have not come close to it.
     amplitude, rate : float
     correlation : float
-        Of ``k`` and ``log(L_k − L_last)``, over all ``k`` with a loss above the last; −1 for an exact decay to it.
+        Of ``k`` and ``log(L_k − limit)``; −1 for an exact decay.
+    correlation_to_last : float
+        Of ``k`` and ``log(L_k − L_last)``, over all ``k`` with a loss above the last.
     """
 
     limit: float
     amplitude: float
     rate: float
     correlation: float
+    correlation_to_last: float
 
 
 def loss_decay(losses: ArrayLike) -> Decay:
-    """Fit an exponential decay to the losses of a run, or of its beginning, by least squares.
+    """The exponential decay that fits the losses of a run best: ``log(L_k − limit)`` is closest to a line in ``k``.
 
     Parameters
     ----------
     losses : array of shape (k,)
-        At least four, such as :attr:`VertexDescent.losses`; those of half a run predict its end.
+        At least four and not negative, such as :attr:`VertexDescent.losses`. Those of the beginning of a run predict
+        its end.
 
     Returns
     -------
@@ -54,37 +59,44 @@ def loss_decay(losses: ArrayLike) -> Decay:
     >>> import numpy as np
     >>> from convexrelu.landscape import loss_decay
     >>> decay = loss_decay(0.5 + 2 * np.exp(-0.1 * np.arange(50)))
-    >>> round(decay.limit, 6), round(decay.amplitude, 6), round(decay.rate, 6)
+    >>> round(decay.limit, 4), round(decay.amplitude, 4), round(decay.rate, 4)
     (0.5, 2.0, 0.1)
     """
     values = finite_array("losses", losses, "k")
     if len(values) < _FEWEST:
         raise ValueError(f"losses has {len(values)} entries, expected at least {_FEWEST}")
-    steps = np.arange(len(values)) / (len(values) - 1)
+    if values[-1] <= 0 or np.ptp(values) == 0 or values.min() < values[-1]:
+        raise ValueError(
+            f"losses ends at {values[-1]:g}, expected a run whose last loss is positive and the smallest, "
+            "and not the first"
+        )
+    steps = np.arange(len(values))
+    low, high = np.log(_SMALLEST_PART), 0.0
 
-    def fitted(log_rate: float) -> tuple[Array, float]:
-        columns = np.column_stack([np.ones(len(steps)), np.exp(-np.exp(log_rate) * steps)])
-        coefficients, *_ = np.linalg.lstsq(columns, values)
-        return coefficients, float(np.linalg.norm(columns @ coefficients - values))
+    def excess(log_part: float) -> Array:
+        return values - values[-1] * (1 - np.exp(log_part))
 
-    search = minimize_scalar(
-        lambda log_rate: fitted(log_rate)[1],
-        bounds=(np.log(_SLOWEST), np.log(_FASTEST)),
-        method="bounded",
-        options={"xatol": 1e-10},
+    def correlation(log_part: float) -> float:
+        return _correlation(steps, np.log(excess(log_part)))
+
+    grid = np.linspace(low, high, _GRID)
+    best = grid[np.argmin([correlation(each) for each in grid])]
+    near = (grid[1] - grid[0]) * np.array([-1, 1])
+    bounds = np.clip(best + near, low, high)
+    part = minimize_scalar(correlation, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x
+    slope, intercept = np.polyfit(steps, np.log(excess(part)), 1)
+    above = np.flatnonzero(values > values[-1])
+    return Decay(
+        limit=float(values[-1] * (1 - np.exp(part))),
+        amplitude=float(np.exp(intercept)),
+        rate=float(-slope),
+        correlation=correlation(part),
+        correlation_to_last=_correlation(above, np.log(values[above] - values[-1])),
     )
-    (limit, amplitude), _ = fitted(search.x)
-    rate = float(np.exp(search.x)) / (len(values) - 1)
-    return Decay(float(limit), float(amplitude), rate, _correlation(values))
 
 
-def _correlation(losses: Array) -> float:
-    gaps = losses - losses[-1]
-    above = np.flatnonzero(gaps > 0)
-    logs = np.log(gaps[above])
-    if len(above) < 2 or np.ptp(logs) == 0:
-        return 0.0
-    return float(np.corrcoef(above, logs)[0, 1])
+def _correlation(steps: NDArray, logs: Array) -> float:
+    return float(np.corrcoef(steps, logs)[0, 1]) if len(logs) > 1 and np.ptp(logs) > 0 else 0.0
 
 
 class VertexDensity(NamedTuple):

@@ -1,0 +1,174 @@
+"""Vertex descent against linear programs, random probes, and the proved optimum."""
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from convexrelu import TwoLayerNetwork, certify
+from convexrelu.landscape import (
+    loss_decay,
+    random_network,
+    vertex_descent,
+    vertex_descents,
+)
+
+
+def wavy_data(n=40, d=2, seed=0):
+    random = np.random.RandomState(seed)
+    X = random.standard_normal((n, d))
+    return X, np.sin(2 * X[:, 0]) + np.abs(X[:, -1]) + 0.1 * random.standard_normal(n)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    X, y = wavy_data()
+    return X, y, list(vertex_descents(X, y, width=3, n_runs=6, random_state=0))
+
+
+class TestLeastAbsoluteDeviations:
+    """A linear network with one neuron can be any affine function, or any linear one without a bias."""
+
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("bias", [True, False])
+    def test_equals_the_linear_program(self, seed, bias):
+        random = np.random.RandomState(seed)
+        X, y = random.standard_normal((50, 3)), random.standard_normal(50) + 0.5
+        start = TwoLayerNetwork(
+            random.standard_normal((1, 3)), [0.0], [[-2.0]], [0.0], negative_slope=1.0
+        )
+        run = vertex_descent(start, X, y, hidden_bias=bias, random_state=0)
+        assert run.is_local_minimum and run.n_active_kinks == 3 + bias
+        columns = np.column_stack([X, np.ones(50)]) if bias else X
+        n, k = columns.shape
+        cost = np.append(np.zeros(k), np.full(n, 1 / n))
+        rows = np.block([[columns, -np.eye(n)], [-columns, -np.eye(n)]])
+        limits = [(None, None)] * k + [(0, None)] * n
+        program = linprog(cost, rows, np.concatenate([y, -y]), bounds=limits)
+        assert abs(run.loss - program.fun) <= 1e-9
+
+
+class TestCertificates:
+    def test_no_probe_near_a_tested_minimum_is_better(self, runs):
+        X, y, all_runs = runs
+        tested = [run for run in all_runs if run.is_local_minimum]
+        assert len(tested) >= 3
+        random = np.random.RandomState(1)
+        for run in tested:
+            net = run.network
+            for _ in range(100):
+                moved = TwoLayerNetwork(
+                    net.hidden_weights + 1e-7 * random.standard_normal((3, 2)),
+                    net.hidden_bias + 1e-7 * random.standard_normal(3),
+                    net.output_weights,
+                    net.output_bias,
+                )
+                assert np.abs(moved.predict(X) - y).mean() > run.loss
+
+    def test_losses_are_those_of_networks_and_never_rise(self, runs):
+        X, y, all_runs = runs
+        for run in all_runs:
+            assert abs(np.abs(run.network.predict(X) - y).mean() - run.loss) <= 1e-12
+            assert np.diff(run.losses).max() <= 1e-13
+
+    def test_repeated_inputs_are_degenerate(self):
+        """The kinks of equal inputs coincide, so that a certificate would miss edges."""
+        X, y = wavy_data(20)
+        X, y = np.vstack([X, X]), np.concatenate([y, y + 0.3])
+        for run in vertex_descents(X, y, width=2, n_runs=3, random_state=0):
+            if run.n_active_kinks > run.n_weights:
+                assert not run.is_local_minimum and "more kinks" in run.reason
+
+    def test_a_neuron_that_is_zero_gets_no_certificate(self):
+        """All targets are below what a positive neuron can reach; the origin is the best, and degenerate."""
+        X, _ = wavy_data(15)
+        start = TwoLayerNetwork([[1.0, 0.5], [0.3, 1.0]], [0.1, 0.2], [[1.0, 1.0]], [0.0])
+        run = vertex_descent(start, X, -np.arange(1.0, 16.0), random_state=0)
+        assert run.n_silent == 2
+        assert abs(run.loss - 8.0) < 1e-12  # the mean of 1, …, 15
+        aside = run.network.augmented_weights()
+        if not aside.any(axis=1).all():
+            assert not run.is_local_minimum
+
+    def test_neurons_inactive_by_a_margin_do_not_matter_nearby(self):
+        X = np.linspace(-1, 1, 9)[:, None]
+        start = TwoLayerNetwork([[1.0], [0.2]], [-5.0, -3.0], [[1.0, 1.0]], [0.0])
+        run = vertex_descent(start, X, -1 - X[:, 0] ** 2, random_state=0)
+        assert run.n_silent == 2 and run.n_weights == 0
+        assert not run.is_local_minimum  # nothing was tested
+
+    def test_the_oracle_brings_back_a_neuron_that_is_zero(self):
+        """At zero, a simplex method that looks at the kinks of few samples need not see the descent."""
+        X, y = wavy_data(30)
+        start = TwoLayerNetwork(np.zeros((1, 2)), [0.0], [[1.0]], [0.0])
+        run = vertex_descent(start, X, y, random_state=0)
+        assert run.n_silent == 0 and run.loss < 0.9 * np.abs(y).mean()
+
+    def test_samples_that_the_network_cannot_change_do_not_count(self):
+        """Targets equal to the intercept, where no neuron is active: their residuals are zero all around."""
+        random = np.random.RandomState(0)
+        X = np.concatenate([np.linspace(-3, -2, 11), np.sort(random.uniform(0, 1, 14))])[:, None]
+        y = np.where(X[:, 0] > 0, X[:, 0] + 0.2 * random.standard_normal(25), 0.0)
+        start = TwoLayerNetwork([[1.0]], [0.1], [[1.0]], [0.0])
+        run = vertex_descent(start, X, y, random_state=0)
+        assert run.is_local_minimum and run.n_active_kinks == 2
+
+
+class TestAgainstTheOptimum:
+    def test_no_run_is_below_the_proved_bound(self):
+        """With a tiny penalty: the mean absolute error of any network, plus its penalty."""
+        X, y = wavy_data(25, 1, seed=2)
+        runs = list(vertex_descents(X, y, width=3, n_runs=3, random_state=1))
+        best = min(runs, key=lambda run: run.loss)
+        found = certify(
+            best.network.balance(), X, y, alpha=1e-3, loss="absolute_error", random_state=0
+        )
+        assert found.is_proof and found.lower_bound <= found.objective
+        penalty = best.network.balance().penalty()
+        assert abs(found.objective - best.loss - 1e-3 * penalty) < 1e-9
+
+
+def test_the_size_of_the_paper():
+    """Hinz: 400 samples, 3 features, 4 neurons; 1126 to 3280 vertices, log-gap about linear (−0.74 to −0.93)."""
+    X, y = wavy_data(400, 3)
+    start = random_network(X, y, width=4, random_state=0)
+    seen = []
+    run = vertex_descent(start, X, y, random_state=0, progress=lambda *step: seen.append(step))
+    assert run.is_local_minimum and run.n_weights == 16
+    assert 500 < run.n_vertices < 5000
+    assert loss_decay(run.losses[run.n_first_phase :]).correlation_to_last < -0.6
+    assert seen == list(enumerate(run.losses))[1:]
+
+
+def test_the_limit_of_vertices():
+    X, y = wavy_data()
+    start = random_network(X, y, width=3, random_state=0)
+    run = vertex_descent(start, X, y, max_vertices=20, random_state=0)
+    assert run.n_vertices == 20 and not run.is_local_minimum
+    assert "limit" in str(run)
+
+
+def test_same_seed_same_run(runs):
+    X, y, all_runs = runs
+    again = next(vertex_descents(X, y, width=3, n_runs=1, random_state=0))
+    np.testing.assert_array_equal(again.losses, all_runs[0].losses)
+
+
+class TestRefusals:
+    def test_networks(self):
+        X, y = wavy_data(5)
+        two = TwoLayerNetwork(np.ones((1, 2)), [0.0], [[1.0], [1.0]], [0.0, 0.0])
+        idle = TwoLayerNetwork(np.ones((1, 2)), [1.0], [[0.0]], [0.0])
+        for network, message in [
+            (two, "network has 2 outputs"),
+            (idle, "outer weight of zero"),
+            ("net", "network is a str"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                vertex_descent(network, X, y)
+        biased = TwoLayerNetwork(np.ones((1, 2)), [1.0], [[1.0]], [0.0])
+        with pytest.raises(ValueError, match="hidden_bias=False"):
+            vertex_descent(biased, X, y, hidden_bias=False)
+        with pytest.raises(ValueError, match="max_vertices=0"):
+            vertex_descent(biased, X, y, max_vertices=0)
+        with pytest.raises(ValueError, match="y has shape"):
+            vertex_descent(biased, X, y[:3])
