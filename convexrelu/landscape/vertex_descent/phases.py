@@ -20,7 +20,7 @@ from convexrelu.landscape.vertex_descent.vertex import (
 __all__ = ["DEGENERATE", "FLAT", "LIMIT", "MINIMUM", "SILENT", "to_a_minimum", "to_a_vertex"]
 
 MINIMUM = "local minimum"
-FLAT = "no edge descends, but one is level up to rounding"
+FLAT = "no edge descends, but one is level, or another kink is near, up to rounding"
 DEGENERATE = "more kinks are active than there are weights"
 SILENT = "a neuron is inactive on all samples"
 LIMIT = "limit of vertices"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
-from convexrelu.landscape.vertex_descent.surface import OF_RESIDUAL, Kinks, L1Surface
+from convexrelu.landscape.vertex_descent.surface import ACTIVE, OF_RESIDUAL, Kinks, L1Surface
 
 __all__ = ["Point", "Stop", "nearest_kink"]
 
@@ -108,12 +108,12 @@ class Point:
         spread[self.moving] = direction.reshape(-1, self.W.shape[1])
         return spread
 
-    def n_active(self) -> int:
+    def n_active(self, tol: float = ACTIVE) -> int:
         """Kinks of moving neurons and of residuals that are active, chosen or not, up to rounding.
 
         A residual does not count where all neurons are inactive by more than rounding: it is constant nearby.
         """
-        hidden, residuals = self.surface.nearly_zero(self.W, self.z, self.r)
+        hidden, residuals = self.surface.nearly_zero(self.W, self.z, self.r, tol)
         hidden = hidden[:, self.moving]
         changes = (hidden | (self.slopes[:, self.moving] != 0)).any(axis=1)
         return int(hidden.sum() + (residuals & changes).sum())

@@ -22,11 +22,11 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.activation import activate
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
-__all__ = ["OF_RESIDUAL", "Kinks", "L1Surface"]
+__all__ = ["ACTIVE", "OF_RESIDUAL", "Kinks", "L1Surface"]
 
 OF_RESIDUAL = -1  # stands for a neuron in the kinks of residuals
 # Kinks closer than this fraction of the lengths involved count as active: a million roundings.
-_ACTIVE = 1e-10
+ACTIVE = 1e-10
 
 
 class Kinks(NamedTuple):
@@ -132,16 +132,18 @@ class L1Surface:
         """Mean absolute error."""
         return float(np.abs(residuals).mean())
 
-    def nearly_zero(self, W: Array, z: Array, r: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def nearly_zero(
+        self, W: Array, z: Array, r: Array, tol: float = ACTIVE
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Hidden outputs and residuals that may be zero but for rounding: of shape (n, m) and (n,)."""
         sizes = norms(W)
-        hidden = np.abs(z) <= _ACTIVE * self.lengths[:, None] * sizes.max(initial=0.0)
+        hidden = np.abs(z) <= tol * self.lengths[:, None] * sizes.max(initial=0.0)
         terms = np.abs(self.outer) @ sizes * self.lengths + self.target_size
         if self.bend == 0:
             hidden[:] = False
-        return hidden, np.abs(r) <= _ACTIVE * terms
+        return hidden, np.abs(r) <= tol * terms
 
     def vanishing(self, W: Array) -> NDArray[np.bool_]:
         """Neurons whose weights are zero but for rounding, at which the kinks of all samples meet."""
         sizes = norms(W)
-        return sizes <= _ACTIVE * sizes.max(initial=0.0)
+        return sizes <= ACTIVE * sizes.max(initial=0.0)

@@ -89,7 +89,8 @@ def slopes_along(point: Point, edge: int) -> tuple[int, Array]:
 
 
 def is_strict_minimum(point: Point, normals: Array, edges: Edges) -> bool:
-    """Whether all edges rise by more than rounding."""
+    """Whether all edges rise by more than rounding, and no further kink is within rounding of the vertex."""
     condition = float(np.linalg.cond(normals / norms(normals)[:, None]))
-    least = max(DESCENDING, _ROUNDINGS * _EPS * condition) * point.surface.steepness
-    return bool(edges.derivatives.min() > least)
+    rounding = max(DESCENDING, _ROUNDINGS * _EPS * condition)
+    rises = edges.derivatives.min() > rounding * point.surface.steepness
+    return bool(rises) and point.n_active(rounding) == point.n_variables
