@@ -3,6 +3,14 @@
 from convexrelu.landscape.barcode_display import (
     BarcodeDisplay,
 )
+from convexrelu.landscape.cell_paths import (
+    CellPath,
+    join_in_cell,
+)
+from convexrelu.landscape.cells import (
+    CellSummary,
+    cell_summary,
+)
 from convexrelu.landscape.certified_line import (
     draw_optimum,
 )
@@ -96,6 +104,8 @@ __all__ = [
     "MICRO",
     "Barcode",
     "BarcodeDisplay",
+    "CellPath",
+    "CellSummary",
     "CloudWidths",
     "Connectivity",
     "ConnectivityDisplay",
@@ -118,6 +128,7 @@ __all__ = [
     "Walks",
     "aligned",
     "barcode",
+    "cell_summary",
     "cloud_widths",
     "curvature",
     "direct_path",
@@ -126,6 +137,7 @@ __all__ = [
     "hessian_null_space",
     "ill_posedness",
     "interpolating_fit",
+    "join_in_cell",
     "layer_separability",
     "leave_one_out",
     "linear_separability",

@@ -51,9 +51,7 @@ class Point:
     signs: Array
 
     @classmethod
-    def at(
-        cls, surface: L1Surface, W: Array, moving: NDArray[np.bool_], kinks: Kinks
-    ) -> Point:
+    def at(cls, surface: L1Surface, W: Array, moving: NDArray[np.bool_], kinks: Kinks) -> Point:
         """The point with these weights."""
         z = surface.hidden(W)
         r = surface.residuals(z)
@@ -77,7 +75,9 @@ class Point:
     def gradient(self) -> Array:
         """Of the residuals that are not zero, by the weights of moving neurons, of shape (N,)."""
         s = self.surface
-        pull = (self.signs / len(self.r))[:, None] * self.slopes[:, self.moving] * s.outer[self.moving]
+        pull = (
+            (self.signs / len(self.r))[:, None] * self.slopes[:, self.moving] * s.outer[self.moving]
+        )
         return (pull.T @ s.design).ravel()
 
     def normals(self) -> Array:

@@ -134,7 +134,7 @@ def vertex_density(losses: ArrayLike, n_levels: int = 20) -> VertexDensity:
     Examples
     --------
     >>> from convexrelu.landscape import vertex_density
-    >>> vertex_density([4.0, 2.0, 1.0, 0.5, 0.0], 2).counts
+    >>> vertex_density([4.0, 1.5, 1.0, 0.5, 0.0], 2).counts
     array([1, 4])
     """
     values = finite_array("losses", losses, "k")

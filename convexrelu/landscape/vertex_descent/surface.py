@@ -2,7 +2,7 @@ r"""The mean absolute error as a piecewise affine function of the hidden weights
 
 With the outer weights ``a``, the intercept and a skip connection fixed, and ``t = y − c − Sx``::
 
-    L(W) = Σ_i s_i |r_i|,      r_i = Σ_j a_j φ(z_ij) − t_i,      z_ij = x̃_iᵀ w̃_j
+    L(W) = (1/n) Σ_i |r_i|,      r_i = Σ_j a_j φ(z_ij) − t_i,      z_ij = x̃_iᵀ w̃_j
 
 bends only where a hidden output ``z_ij`` or a residual ``r_i`` is zero: at its kinks. There are ``N = m d̃`` variables,
 and a vertex is a point where ``N`` kinks with linearly independent normals are active.
