@@ -71,6 +71,10 @@ from convexrelu.landscape.saturation import (
     range_saturation,
     saturation,
 )
+from convexrelu.landscape.spurious import (
+    SpuriousMinimum,
+    spurious_minimum,
+)
 from convexrelu.landscape.stability import (
     LeaveOneOut,
     interpolating_fit,
@@ -121,6 +125,7 @@ __all__ = [
     "Minima",
     "PathHeights",
     "Separability",
+    "SpuriousMinimum",
     "VertexDensity",
     "VertexDescent",
     "VertexDescentDisplay",
@@ -151,6 +156,7 @@ __all__ = [
     "random_network",
     "range_saturation",
     "saturation",
+    "spurious_minimum",
     "valley_widths",
     "vertex_density",
     "vertex_descent",
