@@ -165,7 +165,11 @@ def _matching(
     """Order of the neurons of the second network in which signs agree, or a ValueError."""
     one, other = _signs(first, problem), _signs(second, problem)
     conflicts = (one[:, None, :] * other[None, :, :] < 0).sum(axis=2)
-    rows, order = linear_sum_assignment(conflicts)
+    u = [net.augmented_weights() * np.abs(net.output_weights.T) for net in (first, second)]
+    distances = norms((u[0][:, None, :] - u[1][None, :, :]).reshape(-1, u[0].shape[1]))
+    # Among orders without conflicts the one of the shortest path: all distances together weigh less than a conflict.
+    closeness = distances.reshape(conflicts.shape) / (1 + len(u[0]) * distances.max(initial=0.0))
+    rows, order = linear_sum_assignment(conflicts + closeness)
     if conflicts[rows, order].any():
         neuron = rows[conflicts[rows, order] > 0][0]
         raise ValueError(
