@@ -29,6 +29,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "examples",
     "filename_pattern": "/plot_",
+    "matplotlib_animations": (True, "jshtml"),
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "show_memory": False,

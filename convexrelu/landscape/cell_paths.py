@@ -121,7 +121,7 @@ def join_in_cell(
     width = max(first.width, second.width)
     first, second = _widened(first, width), _widened(second, width)
     order = _matching(first, second, problem)
-    second = second._select(order)
+    second = _with_neurons(second, order)
     times = np.linspace(0, 1, n_points)
     networks = [_between(first, second, t) for t in times]
     outputs = [network.predict(problem.X) for network in networks]
@@ -152,16 +152,27 @@ def _check(name: str, network: TwoLayerNetwork, problem: TrainingProblem) -> Non
 def _widened(network: TwoLayerNetwork, width: int) -> TwoLayerNetwork:
     """The same network with neurons that are zero."""
     more = width - network.width
-    return network._with(
-        hidden_weights=np.pad(network.hidden_weights, ((0, more), (0, 0))),
-        hidden_bias=np.pad(network.hidden_bias, (0, more)),
-        output_weights=np.pad(network.output_weights, ((0, 0), (0, more))),
+    return TwoLayerNetwork(
+        np.pad(network.hidden_weights, ((0, more), (0, 0))),
+        np.pad(network.hidden_bias, (0, more)),
+        np.pad(network.output_weights, ((0, 0), (0, more))),
+        network.output_bias,
+        negative_slope=network.negative_slope,
     )
 
 
-def _matching(
-    first: TwoLayerNetwork, second: TwoLayerNetwork, problem: TrainingProblem
-) -> NDArray[np.intp]:
+def _with_neurons(network: TwoLayerNetwork, order: NDArray) -> TwoLayerNetwork:
+    """The same network with its neurons in another order."""
+    return TwoLayerNetwork(
+        network.hidden_weights[order],
+        network.hidden_bias[order],
+        network.output_weights[:, order],
+        network.output_bias,
+        negative_slope=network.negative_slope,
+    )
+
+
+def _matching(first: TwoLayerNetwork, second: TwoLayerNetwork, problem: TrainingProblem) -> NDArray:
     """Order of the neurons of the second network in which signs agree, or a ValueError."""
     one, other = _signs(first, problem), _signs(second, problem)
     conflicts = (one[:, None, :] * other[None, :, :] < 0).sum(axis=2)

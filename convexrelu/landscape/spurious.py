@@ -118,7 +118,7 @@ def spurious_minimum(
     >>> found = spurious_minimum(X, X[:, 0] ** 2, width=3, random_state=0)
     >>> found.is_local_minimum, found.network.width
     (True, 3)
-    >>> np.ptp(found.predict(X)) < 1e-12  # the best line is a constant
+    >>> bool(np.ptp(found.predict(X)) < 1e-12)  # the best line is a constant
     True
     """
     inputs = finite_array("X", X, "n", "d")

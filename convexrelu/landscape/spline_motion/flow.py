@@ -135,7 +135,7 @@ def spline_motion(
     n_times : int
         Recorded times: zero, and others that are equidistant on a logarithmic scale, from a millionth of `t_end`.
     rtol : float
-        Accuracy of the steps of :class:`scipy.integrate.RK45`. The flow bends where a knot passes a sample, and knots may
+        Accuracy of the steps of :class:`scipy.integrate.RK45`. The flow bends where a knot passes a sample. Knots may
         stay at samples, where steps become the shorter the more accurate they are to be.
     progress : callable, optional
         Called with the time and the objective at each recorded time.

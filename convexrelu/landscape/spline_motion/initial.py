@@ -63,8 +63,11 @@ class Initialisation(NamedTuple):
         """All weights multiplied by a factor: outputs grow by its square, and knots stay."""
         if not is_number(scale) or not 0 < as_float(scale) < math.inf:
             raise ValueError(f"scale={shown(scale)} is not a positive number")
-        deviations = (scale * each for each in self[1:4])
-        return Initialisation(self.width, *deviations, self.is_normal)
+        return self._replace(
+            hidden_weights=scale * self.hidden_weights,
+            hidden_bias=scale * self.hidden_bias,
+            output_weights=scale * self.output_weights,
+        )
 
 
 def initialisation(name: str, width: int) -> Initialisation:
@@ -74,8 +77,8 @@ def initialisation(name: str, width: int) -> Initialisation:
     ----------
     name : {"he", "glorot", "torch"}
         ``"he"``: normal, variance 2/inputs of a layer (He et al. 2015). ``"glorot"``: normal, 2/(inputs + outputs)
-        (Glorot & Bengio 2010). ``"torch"``: that of ``torch.nn.Linear``, uniform with variance 1/(3 inputs). Biases, which
-        the former two leave at zero so that all knots would be in one place, have the deviation of the weights.
+        (Glorot & Bengio 2010). ``"torch"``: that of ``torch.nn.Linear``, uniform with variance 1/(3 inputs). Biases
+        have the deviation of the weights; the former two leave them at zero, which would put all knots in one place.
     width : int
 
     Returns

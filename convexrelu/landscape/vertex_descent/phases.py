@@ -59,7 +59,7 @@ def to_a_minimum(point: Point, visit: Callable[[Point], bool]) -> tuple[Point, s
     while True:
         normals = point.normals()
         try:
-            inverse = np.linalg.inv(normals)
+            inverse = np.linalg.inv(normals).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             return point, DEGENERATE
         point = _at(point, point.with_moving(inverse @ point.levels()), point.kinks)

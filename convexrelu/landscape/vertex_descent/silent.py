@@ -50,7 +50,7 @@ def brought_back(point: Point, find: Finder) -> Point | None:
     for neuron in np.flatnonzero(~point.moving):
         agree = report.signs == np.sign(point.surface.outer[neuron])
         for direction in report.directions[agree]:
-            following = _along(point, neuron, direction)
+            following = _along(point, int(neuron), direction)
             if following is not None:
                 return following
     return None
