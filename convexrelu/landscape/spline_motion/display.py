@@ -8,7 +8,9 @@ import numpy as np
 
 from convexrelu._utils.arguments import check_number
 from convexrelu._utils.typing import Array
+from convexrelu.certificates.words import percent
 from convexrelu.landscape.spline_motion.flow import SplineMotion
+from convexrelu.landscape.ticks import plain_log_ticks
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.results.result import Result
 from convexrelu.univariate import knots
@@ -118,7 +120,8 @@ class SplineMotionDisplay:
         from matplotlib.animation import FuncAnimation
 
         check_number("n_frames", n_frames, int, 2)
-        figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+        figure, ax = plt.subplots(figsize=(6, 4.2))
+        figure.subplots_adjust(left=0.1, right=0.97, top=0.92, bottom=0.24)
         line, dots = self._draw_first_frame(ax)
         frames = np.linspace(0, len(self.motion.times) - 1, n_frames).round().astype(int)
         grid = line.get_xdata()
@@ -126,11 +129,11 @@ class SplineMotionDisplay:
         def update(k: int) -> list[Any]:
             network = self.motion.network(k)
             line.set_ydata(network.predict(grid[:, None]))
-            positions, jumps = _finite_knots(self.motion, k)
+            positions, jumps = self._drawn_knots(k)
             dots.set_offsets(np.column_stack([positions, network.predict(positions[:, None])]))
             dots.set_sizes(_DOTS * np.abs(jumps) / self._largest_jump())
             dots.set_facecolor([_UP if jump > 0 else _DOWN for jump in jumps])
-            ax.set_title(f"time {self.motion.times[k]:.3g}")
+            ax.set_title(f"time {self.motion.times[k]:.4g}")
             return [line, dots]
 
         return FuncAnimation(figure, update, frames=list(frames), **({"interval": 80} | kwargs))
@@ -148,7 +151,7 @@ class SplineMotionDisplay:
         dots = ax.scatter([], [], zorder=3)
         room = 0.25 * np.ptp(y) or 1.0
         ax.set(xlim=(low, high), ylim=(y.min() - room, y.max() + room), xlabel="x")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, frameon=False)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
         return line, dots
 
     def _draw_knots(self, ax: Axes) -> None:
@@ -156,7 +159,9 @@ class SplineMotionDisplay:
         times = motion.times[1:]
         final = motion.jumps[-1]
         widths = _THINNEST + (_WIDEST - _THINNEST) * np.abs(final) / (np.abs(final).max() or 1.0)
-        for positions, jump, width in zip(motion.knots[1:].T, final, widths, strict=True):
+        low, high = self._range()
+        drawn = np.where((motion.knots > low) & (motion.knots < high), motion.knots, np.nan)
+        for positions, jump, width in zip(drawn[1:].T, final, widths, strict=True):
             ax.plot(positions, times, color=_UP if jump > 0 else _DOWN, lw=width, alpha=0.7)
         for x in motion.X[:, 0]:
             ax.plot(x, times[-1], "|", color="k", ms=7, clip_on=False)
@@ -182,6 +187,7 @@ class SplineMotionDisplay:
             bound = "proved" if certificate.is_proof else "estimated"
             level = certificate.lower_bound
             ax.axhline(level, color=_BEST, ls="--", label=f"lower bound for all networks ({bound})")
+        plain_log_ticks(ax)
         ax.set(xlabel="time", ylabel="objective" if motion.alpha else "data fit")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
 
@@ -190,6 +196,13 @@ class SplineMotionDisplay:
         room = _MARGIN * (np.ptp(x) or 1.0)
         return float(x.min() - room), float(x.max() + room)
 
+    def _drawn_knots(self, k: int) -> tuple[Array, Array]:
+        """Positions and jumps of the knots in the drawn range."""
+        positions, jumps = self.motion.knots[k], self.motion.jumps[k]
+        low, high = self._range()
+        inside = (positions > low) & (positions < high)
+        return positions[inside], jumps[inside]
+
     def _largest_jump(self) -> float:
         return float(np.abs(self.motion.jumps).max()) or 1.0
 
@@ -197,13 +210,7 @@ class SplineMotionDisplay:
         assert self.optimum is not None
         certificate = self.optimum.certificate
         kind = "proved" if certificate.is_proof else "estimated"
-        return f"optimum (gap {100 * certificate.relative_gap:.2g} %, {kind})"
-
-
-def _finite_knots(motion: SplineMotion, k: int) -> tuple[Array, Array]:
-    positions, jumps = motion.knots[k], motion.jumps[k]
-    known = np.isfinite(positions)
-    return positions[known], jumps[known]
+        return f"optimum ({kind}, up to {percent(certificate.relative_gap)})"
 
 
 def _check_optimum(optimum: Any, motion: SplineMotion) -> None:

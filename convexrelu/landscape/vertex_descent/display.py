@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from convexrelu._utils.arguments import as_float, is_number, shown
+from convexrelu.landscape.ticks import plain_log_ticks
 from convexrelu.landscape.vertex_descent.result import VertexDescent
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class VertexDescentDisplay:
     level : float
         Loss that gaps are measured from, below all losses.
     level_name : str
-        What the level is, for the label of the axis.
+        What the level is, for the label of the axis; empty for zero.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class VertexDescentDisplay:
         runs: Sequence[VertexDescent],
         *,
         level: float = 0.0,
-        level_name: str = "zero",
+        level_name: str = "",
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -89,7 +90,10 @@ class VertexDescentDisplay:
             ax.semilogy(run.losses - self.level, **(style | {"color": color}))
             ax.plot(run.n_vertices, run.loss - self.level, "o", ms=4, color=color)
         self._name_ends(ax)
-        name = f"mean absolute error above {self.level_name}"
+        plain_log_ticks(ax)
+        name = "mean absolute error"
+        if self.level_name:
+            name += f" above {self.level_name}"
         ax.set(xlabel="vertices", ylabel=name)
         self.ax_ = ax
         self.figure_ = ax.figure  # type: ignore[assignment]
