@@ -71,7 +71,7 @@ from convexrelu.landscape.saturation import (
     range_saturation,
     saturation,
 )
-from convexrelu.landscape.spline_motion import (
+from convexrelu.landscape.splines import (
     Initialisation,
     SplineMotion,
     SplineMotionDisplay,
@@ -92,7 +92,7 @@ from convexrelu.landscape.stability import (
 from convexrelu.landscape.symmetry import (
     aligned,
 )
-from convexrelu.landscape.vertex_descent import (
+from convexrelu.landscape.vertices import (
     Decay,
     VertexDensity,
     VertexDescent,

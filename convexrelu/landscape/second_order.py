@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.interpolate import PPoly
@@ -12,24 +12,10 @@ from convexrelu._utils.typing import Array
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
 
-__all__ = ["Curvature", "curvature_of"]
+__all__ = ["gradient_and_eigenvalues"]
 
 
-class Curvature(NamedTuple):
-    """First and second derivatives of the loss by all weights.
-
-    Attributes
-    ----------
-    gradient : array of shape (p,)
-    eigenvalues : array of shape (p,)
-        Of the Hessian, increasing.
-    """
-
-    gradient: Array
-    eigenvalues: Array
-
-
-def curvature_of(
+def gradient_and_eigenvalues(
     hidden_weights: Array,
     hidden_bias: Array,
     output_weights: Array,
@@ -37,8 +23,8 @@ def curvature_of(
     activation: PPoly,
     X: Array,
     y: Array,
-) -> Curvature:
-    """Derivatives of ``(1/2n) Σ ‖f(x_i) − y_i‖²`` by hidden weights and biases, outer weights and intercepts.
+) -> tuple[Array, Array]:
+    """Gradient of ``(1/2n) Σ ‖f(x_i) − y_i‖²`` by all weights, and the eigenvalues of the Hessian, increasing.
 
     Parameters
     ----------
@@ -70,4 +56,4 @@ def curvature_of(
     (gradient,) = torch.autograd.grad(loss(theta), theta)
     # torch.func.hessian would do the same, and import torch.jit, which is deprecated and warns.
     hessian = torch.autograd.functional.hessian(loss, theta.detach())
-    return Curvature(gradient.numpy(), np.linalg.eigvalsh(hessian.numpy()))
+    return gradient.numpy(), np.linalg.eigvalsh(hessian.numpy())

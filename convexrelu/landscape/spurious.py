@@ -18,7 +18,7 @@ from scipy.interpolate import PPoly
 from convexrelu._utils.arguments import check_number, finite_array, shown
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
-from convexrelu.landscape.second_order import Curvature, curvature_of
+from convexrelu.landscape.second_order import gradient_and_eigenvalues
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.univariate import from_spline, knots, to_spline
 
@@ -49,8 +49,8 @@ class SpuriousMinimum:
         The same of the least squares fit.
     margin : float
         Smallest distance of a hidden input to the ends of its piece, relative to the size of its terms.
-    curvature : Curvature
-        Gradient and Hessian by all weights, of the network with its kinks.
+    gradient, eigenvalues : arrays of shape (p,)
+        Gradient of the loss by all weights, and eigenvalues of the Hessian, increasing: the second-order conditions.
     is_local_minimum : bool
         Whether the hidden inputs are inside of the piece by more than rounding, so that networks nearby are affine, and
         the loss is that of the least squares fit to 1e-9 of the loss of the best constant.
@@ -65,7 +65,8 @@ class SpuriousMinimum:
     loss: float
     least_squares_loss: float
     margin: float
-    curvature: Curvature
+    gradient: Array
+    eigenvalues: Array
     is_local_minimum: bool
 
     def predict(self, X: ArrayLike) -> Array:
@@ -150,6 +151,8 @@ def spurious_minimum(
     rest = columns @ fit + targets.mean(axis=0) - targets
     least = 0.5 * float(np.square(rest).sum()) / len(inputs)
     spread = 0.5 * float(np.square(targets - targets.mean(axis=0)).sum()) / len(inputs)
+    weights = hidden, bias, outer, intercept
+    gradient, eigenvalues = gradient_and_eigenvalues(*weights, spline, inputs, targets)
     return SpuriousMinimum(
         hidden_weights=hidden,
         hidden_bias=bias,
@@ -162,7 +165,8 @@ def spurious_minimum(
         loss=loss,
         least_squares_loss=least,
         margin=margin,
-        curvature=curvature_of(hidden, bias, outer, intercept, spline, inputs, targets),
+        gradient=gradient,
+        eigenvalues=eigenvalues,
         is_local_minimum=margin > _CLEAR and abs(loss - least) <= 1e-9 * spread,
     )
 

@@ -30,7 +30,7 @@ alpha = 1e-4
 spurious = spurious_minimum(X, y, width=8, random_state=0)
 print("local minimum:", spurious.is_local_minimum)
 print(f"loss {spurious.loss:.6f}, least squares {spurious.least_squares_loss:.6f}")
-print(f"smallest eigenvalue of the Hessian {spurious.curvature.eigenvalues[0]:.1e}")
+print(f"smallest eigenvalue of the Hessian {spurious.eigenvalues[0]:.1e}")
 
 best = train(TrainingProblem(X, y, alpha), tol=1e-4, random_state=0)
 print(best.certificate)

@@ -132,6 +132,11 @@ class L1Surface:
         """Mean absolute error."""
         return float(np.abs(residuals).mean())
 
+    def rounding(self, W: Array) -> float:
+        """What rounding may change in the loss, by far: a hundredth of the distance at which kinks are active."""
+        terms = np.abs(self.outer) @ norms(W) * self.lengths.max() + self.target_size
+        return 0.01 * ACTIVE * float(terms)
+
     def nearly_zero(
         self, W: Array, z: Array, r: Array, tol: float = ACTIVE
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

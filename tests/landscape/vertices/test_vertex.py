@@ -1,13 +1,15 @@
 """Edges of vertices against the loss itself, and the exactness of steps."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from convexrelu import TwoLayerNetwork
-from convexrelu.landscape.vertex_descent.phases import to_a_minimum, to_a_vertex
-from convexrelu.landscape.vertex_descent.point import Point, nearest_kink
-from convexrelu.landscape.vertex_descent.surface import OF_RESIDUAL, Kinks, L1Surface
-from convexrelu.landscape.vertex_descent.vertex import edges_of, slopes_along
+from convexrelu.landscape.vertices.phases import to_a_minimum, to_a_vertex
+from convexrelu.landscape.vertices.point import Point, nearest_kink
+from convexrelu.landscape.vertices.surface import OF_RESIDUAL, Kinks, L1Surface
+from convexrelu.landscape.vertices.vertex import edges_of, slopes_along
 
 
 def surface_and_weights(slope=0.0, n=30, d=2, m=3, seed=0):
@@ -20,11 +22,13 @@ def surface_and_weights(slope=0.0, n=30, d=2, m=3, seed=0):
 
 
 def vertices(slope, seed, n_vertices=12):
-    """Vertices of a run: the first of phase 2, with those that come after."""
-    surface, W, random = surface_and_weights(slope, seed=seed)
-    start = Point.at(surface, W, np.ones(len(W), dtype=bool), Kinks.none())
-    point, reason = to_a_vertex(start, random, lambda _: True)
-    assert reason is None
+    """Nondegenerate vertices at the beginning of phase 2, of the first seed that has some."""
+    for each in itertools.count(100 * seed):
+        surface, W, random = surface_and_weights(slope, seed=each)
+        start = Point.at(surface, W, np.ones(len(W), dtype=bool), Kinks.none())
+        point, reason = to_a_vertex(start, random, lambda _: True)
+        if reason is None:  # not where a neuron became zero on the way
+            break
     visited = []
 
     def visit(each):
@@ -32,7 +36,7 @@ def vertices(slope, seed, n_vertices=12):
         return len(visited) < n_vertices
 
     to_a_minimum(point, visit)
-    return [point, *visited]
+    return [each for each in [point, *visited] if each.n_active() == each.n_variables]
 
 
 def loss_at(surface, W):

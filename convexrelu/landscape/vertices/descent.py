@@ -12,7 +12,7 @@ from convexrelu._utils.arguments import check_number, finite_array
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
-from convexrelu.landscape.vertex_descent.phases import (
+from convexrelu.landscape.vertices.phases import (
     DEGENERATE,
     LIMIT,
     MINIMUM,
@@ -20,15 +20,15 @@ from convexrelu.landscape.vertex_descent.phases import (
     to_a_minimum,
     to_a_vertex,
 )
-from convexrelu.landscape.vertex_descent.point import Point
-from convexrelu.landscape.vertex_descent.result import VertexDescent
-from convexrelu.landscape.vertex_descent.silent import (
+from convexrelu.landscape.vertices.point import Point
+from convexrelu.landscape.vertices.result import VertexDescent
+from convexrelu.landscape.vertices.silent import (
     brought_back,
     oracle_of,
     strictly_inactive,
     without_silent,
 )
-from convexrelu.landscape.vertex_descent.surface import Kinks, L1Surface
+from convexrelu.landscape.vertices.surface import Kinks, L1Surface
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle
 
@@ -87,9 +87,11 @@ def vertex_descent(
 
     The certificate of a local minimum is refused
 
-    * if more than ``N`` kinks are active up to rounding, as with repeated inputs, or with a neuron that is zero, where
-      the kinks of all samples meet: some edges are then not examined;
-    * if the loss is level along an edge, up to rounding.
+    * if more than ``N`` kinks are active up to rounding: with repeated inputs, with targets without noise, as of a
+      planted network, which fit whole regions at once, with an intercept that equals a target, or with a neuron that is
+      zero, where the kinks of all samples meet. Some edges are then not examined, and the run ends there. A little
+      noise on inputs and targets helps;
+    * if the loss is level along an edge, up to rounding, as with a neuron all of whose active samples are fitted.
 
     A linear network, ``negative_slope=1``, has no hidden kinks. With one neuron this is least absolute deviations.
 
@@ -118,6 +120,7 @@ def vertex_descent(
         start = network.augmented_weights() if hidden_bias else network.hidden_weights
         run = _Run(surface, random, max_vertices, progress)
         point, reason = run.descend(start.copy())
+        run.losses[-1] = point.loss  # but for rounding, the last vertex that was visited
         active = point.n_active()
         aside_is_fine = bool(point.moving.all()) or strictly_inactive(point)
         W, b = (point.W[:, :-1], point.W[:, -1]) if hidden_bias else (point.W, network.hidden_bias)
@@ -190,7 +193,7 @@ class _Run:
                 point = without_silent(point)
                 if 0 < point.moving.sum() == n_moving:
                     return point, reason
-            following = brought_back(point, self.oracle)
+            following = brought_back(point, self.oracle, self.random)
             if following is not None:
                 point = without_silent(following)
                 if not self.visit(point):
@@ -214,7 +217,7 @@ def random_network(
     width: int,
     random_state: int | np.random.RandomState | None = None,
 ) -> TwoLayerNetwork:
-    """A ReLU network to start from: normal hidden weights, outer weights of 1 and -1 by turns, the median as intercept.
+    """A ReLU network to start from: normal hidden weights, outer weights of 1 and -1 by turns.
 
     Parameters
     ----------
@@ -226,7 +229,9 @@ def random_network(
     Returns
     -------
     TwoLayerNetwork
-        Kinks are near the samples: weights are relative to the mean and spread of the features.
+        Kinks are near the samples: weights are relative to the mean and spread of the features. The intercept is
+        halfway between the median target and the next larger one: with an intercept that equals a target, vertices at
+        which the network is zero for this sample would be degenerate.
     """
     inputs = finite_array("X", X, "n", "d")
     targets = finite_array("y", y, len(inputs))
@@ -237,7 +242,9 @@ def random_network(
     biases = random.standard_normal(width) - weights @ inputs.mean(axis=0)
     scale = (targets.std() or 1.0) / np.sqrt(width * (inputs.shape[1] + 1))
     outer = np.where(np.arange(width) % 2 == 0, 1.0, -1.0)
-    return TwoLayerNetwork(scale * weights, scale * biases, outer[None, :], [np.median(targets)])
+    median = np.median(targets)
+    intercept = 0.5 * (median + targets[targets > median].min(initial=targets.max() + 1.0))
+    return TwoLayerNetwork(scale * weights, scale * biases, outer[None, :], [intercept])
 
 
 def vertex_descents(

@@ -113,6 +113,56 @@ class TestCertificates:
         assert run.is_local_minimum and run.n_active_kinks == 2
 
 
+def nasty_problem(seed):
+    """Few samples, integers, repeated rows, other scales; any slope; a neuron that is zero."""
+    random = np.random.RandomState(seed)
+    n, d, m = random.randint(2, 25), random.randint(1, 4), random.randint(1, 5)
+    X, y = random.standard_normal((n, d)), random.standard_normal(n)
+    kind = seed % 4
+    if kind == 1:
+        X, y = np.round(2 * X), np.round(3 * y)
+    elif kind == 2:
+        X, y = X * 10.0 ** random.randint(-6, 6), y * 10.0 ** random.randint(-6, 6)
+    elif kind == 3:
+        X, y = np.vstack([X, X[:1]]), np.append(y, y[0] + random.choice([0, 1.0]))
+    bias = bool(random.randint(2))
+    W, b = random.standard_normal((m, d)), random.standard_normal(m) * bias
+    if random.rand() < 0.2:
+        W[0] = b[0] = 0
+    slope = random.choice([0, 0, 0.3, -1.0, 1.0])
+    outer = random.choice([-1, 1.0, 0.5], (1, m))
+    network = TwoLayerNetwork(W, b, outer, [np.median(y)], negative_slope=slope)
+    return network, X, y, bias, random
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nasty_problems(seed):
+    """The loss never rises, is that of the network, and no probe near a tested minimum is better."""
+    network, X, y, bias, random = nasty_problem(seed)
+    run = vertex_descent(network, X, y, hidden_bias=bias, max_vertices=2000, random_state=0)
+    found = run.network
+    terms = np.abs(found.output_weights[0]) @ (
+        np.abs(found.hidden_weights) @ np.abs(X.T) + np.abs(found.hidden_bias)[:, None]
+    )
+    terms = max(terms.max() + 2 * np.abs(y).max(), run.losses[0])
+    assert abs(np.abs(found.predict(X) - y).mean() - run.loss) <= 1e-13 * terms
+    assert np.diff(run.losses).max(initial=0.0) <= 1e-11 * terms
+    assert run.n_active_kinks <= run.n_weights or not run.is_local_minimum
+    if not run.is_local_minimum:
+        return
+    sizes = 1e-8 * np.abs(found.augmented_weights()).max(axis=1, keepdims=True)
+    for _ in range(50):
+        step = sizes * random.standard_normal((found.width, X.shape[1] + 1))
+        near = TwoLayerNetwork(
+            found.hidden_weights + step[:, :-1],
+            found.hidden_bias + bias * step[:, -1],
+            found.output_weights,
+            found.output_bias,
+            negative_slope=found.negative_slope,
+        )
+        assert np.abs(near.predict(X) - y).mean() >= run.loss - 1e-15 * terms
+
+
 class TestAgainstTheOptimum:
     def test_no_run_is_below_the_proved_bound(self):
         """With a tiny penalty: the mean absolute error of any network, plus its penalty."""

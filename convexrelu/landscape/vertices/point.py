@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
-from convexrelu.landscape.vertex_descent.surface import ACTIVE, OF_RESIDUAL, Kinks, L1Surface
+from convexrelu.landscape.vertices.surface import ACTIVE, OF_RESIDUAL, Kinks, L1Surface
 
 __all__ = ["Point", "Stop", "nearest_kink"]
 
@@ -66,6 +66,11 @@ class Point:
     def loss(self) -> float:
         """Mean absolute error."""
         return self.surface.loss(self.r)
+
+    @property
+    def rounding(self) -> float:
+        """What rounding may change in the loss."""
+        return self.surface.rounding(np.where(self.moving[:, None], self.W, 0.0))
 
     @property
     def n_variables(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu.landscape.ticks import plain_log_ticks
-from convexrelu.landscape.vertex_descent.result import VertexDescent
+from convexrelu.landscape.vertices.result import VertexDescent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import numpy as np
 from convexrelu._utils.arguments import check_number
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.words import percent
-from convexrelu.landscape.spline_motion.flow import SplineMotion
+from convexrelu.landscape.splines.flow import SplineMotion
 from convexrelu.landscape.ticks import plain_log_ticks
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.results.result import Result

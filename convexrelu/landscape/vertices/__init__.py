@@ -1,13 +1,13 @@
 """Vertex descent on the mean absolute error, with certificates of local minima."""
 
-from convexrelu.landscape.vertex_descent.descent import (
+from convexrelu.landscape.vertices.descent import (
     random_network,
     vertex_descent,
     vertex_descents,
 )
-from convexrelu.landscape.vertex_descent.display import VertexDescentDisplay
-from convexrelu.landscape.vertex_descent.result import VertexDescent
-from convexrelu.landscape.vertex_descent.statistics import (
+from convexrelu.landscape.vertices.display import VertexDescentDisplay
+from convexrelu.landscape.vertices.result import VertexDescent
+from convexrelu.landscape.vertices.statistics import (
     Decay,
     VertexDensity,
     loss_decay,

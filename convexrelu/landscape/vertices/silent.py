@@ -12,12 +12,15 @@ from collections.abc import Callable
 import numpy as np
 
 from convexrelu._utils.typing import Array
-from convexrelu.landscape.vertex_descent.point import Point
-from convexrelu.landscape.vertex_descent.surface import OF_RESIDUAL, L1Surface
-from convexrelu.landscape.vertex_descent.vertex import DESCENDING
+from convexrelu.landscape.vertices.point import Point
+from convexrelu.landscape.vertices.surface import OF_RESIDUAL, L1Surface
+from convexrelu.landscape.vertices.vertex import DESCENDING
 from convexrelu.networks.activation import activate
 from convexrelu.oracles import Oracle
 from convexrelu.oracles.selection import choose_oracles
+
+# The oracle's directions may be on kinks, to which the neuron must not be bound: they are moved by about this angle.
+_MOVED = 1e-3
 
 __all__ = ["Finder", "brought_back", "oracle_of", "strictly_inactive", "without_silent"]
 
@@ -41,7 +44,7 @@ def without_silent(point: Point) -> Point:
     return Point.at(point.surface, W, moving, kinks)
 
 
-def brought_back(point: Point, find: Finder) -> Point | None:
+def brought_back(point: Point, find: Finder, random: np.random.RandomState) -> Point | None:
     """The network with one neuron more, up to the nearest kink; None if the oracle finds no descent."""
     if point.moving.all():
         return None
@@ -50,7 +53,8 @@ def brought_back(point: Point, find: Finder) -> Point | None:
     for neuron in np.flatnonzero(~point.moving):
         agree = report.signs == np.sign(point.surface.outer[neuron])
         for direction in report.directions[agree]:
-            following = _along(point, int(neuron), direction)
+            moved = direction + _MOVED * random.standard_normal(direction.shape)
+            following = _along(point, int(neuron), moved)
             if following is not None:
                 return following
     return None
@@ -72,7 +76,8 @@ def _along(point: Point, neuron: int, direction: Array) -> Point | None:
     W[neuron], moving[neuron] = times[sample] * direction, True
     kept = (point.kinks.neurons != OF_RESIDUAL) | (rates[point.kinks.samples] == 0)
     kinks = point.kinks.select(kept).adding(sample, OF_RESIDUAL)
-    return Point.at(surface, W, moving, kinks)
+    following = Point.at(surface, W, moving, kinks)
+    return following if following.loss < point.loss - point.rounding else None
 
 
 def strictly_inactive(point: Point) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from convexrelu._utils.typing import Array
-from convexrelu.landscape.vertex_descent.point import Point, nearest_kink
-from convexrelu.landscape.vertex_descent.surface import Kinks
-from convexrelu.landscape.vertex_descent.vertex import (
+from convexrelu.landscape.vertices.point import Point, nearest_kink
+from convexrelu.landscape.vertices.surface import Kinks
+from convexrelu.landscape.vertices.vertex import (
     DESCENDING,
     Edges,
     edges_of,
@@ -21,7 +21,8 @@ __all__ = ["DEGENERATE", "FLAT", "LIMIT", "MINIMUM", "SILENT", "to_a_minimum", "
 
 MINIMUM = "local minimum"
 FLAT = "no edge descends, but one is level, or another kink is near, up to rounding"
-DEGENERATE = "more kinks are active than there are weights"
+DEGENERATE = "more kinks are active than a vertex has"
+LEVEL = "the loss is level in a direction without kinks"
 SILENT = "a neuron is inactive on all samples"
 LIMIT = "limit of vertices"
 
@@ -34,27 +35,34 @@ def to_a_vertex(
     Returns the point, and why there is no vertex, if so. `visit` is called with every point and returns whether to go
     on.
     """
-    while len(point.kinks.samples) < point.n_variables:
+    while True:
         if _is_silent(point):
             return point, SILENT
+        if point.n_active() > len(point.kinks.samples):
+            return point, DEGENERATE
+        if len(point.kinks.samples) == point.n_variables:
+            return point, None
         direction, level = _projected(point, random)
         stop = nearest_kink(point, point.spread(direction), point.slopes)
         if stop is None and level:
             direction = -direction
             stop = nearest_kink(point, point.spread(direction), point.slopes)
         if stop is None:
-            return point, DEGENERATE
+            return point, LEVEL
         W = point.W + stop.length * point.spread(direction)
-        point = _at(point, W, point.kinks.adding(stop.sample, stop.neuron))
+        following = _at(point, W, point.kinks.adding(stop.sample, stop.neuron))
+        if following.loss > point.loss + point.rounding:
+            return point, DEGENERATE
+        point = following
         if not visit(point):
             return point, LIMIT
-    return point, None
 
 
 def to_a_minimum(point: Point, visit: Callable[[Point], bool]) -> tuple[Point, str]:
     """Phase 2: follow the steepest descending edge to the nearest kink, until none descends.
 
-    Returns the last vertex and why it is the last.
+    Returns the last vertex and why it is the last. A step that would raise the loss is not made: at a degenerate vertex
+    an edge can cross a kink at once.
     """
     while True:
         normals = point.normals()
@@ -62,13 +70,18 @@ def to_a_minimum(point: Point, visit: Callable[[Point], bool]) -> tuple[Point, s
             inverse = np.linalg.inv(normals).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             return point, DEGENERATE
-        point = _at(point, point.with_moving(inverse @ point.levels()), point.kinks)
+        exact = _at(point, point.with_moving(inverse @ point.levels()), point.kinks)
+        if not abs(exact.loss - point.loss) <= point.rounding:  # the normals are nearly dependent
+            return point, DEGENERATE
+        point = exact
         if point.n_active() > point.n_variables:
             return point, DEGENERATE
         edges = edges_of(point, inverse)
         following = _along_steepest(point, edges)
         if following is None:
             return point, MINIMUM if is_strict_minimum(point, normals, edges) else FLAT
+        if following.loss > point.loss + point.rounding:
+            return point, DEGENERATE
         point = following
         if not visit(point):
             return point, LIMIT

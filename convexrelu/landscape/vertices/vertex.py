@@ -24,8 +24,8 @@ import numpy as np
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
-from convexrelu.landscape.vertex_descent.point import Point
-from convexrelu.landscape.vertex_descent.surface import OF_RESIDUAL
+from convexrelu.landscape.vertices.point import Point
+from convexrelu.landscape.vertices.surface import OF_RESIDUAL
 
 __all__ = ["DESCENDING", "Edges", "edges_of", "is_strict_minimum", "slopes_along"]
 

@@ -1,8 +1,8 @@
 """Networks with one feature under gradient flow: the motion of their knots and slopes."""
 
-from convexrelu.landscape.spline_motion.display import SplineMotionDisplay
-from convexrelu.landscape.spline_motion.flow import SplineMotion, spline_motion
-from convexrelu.landscape.spline_motion.initial import (
+from convexrelu.landscape.splines.display import SplineMotionDisplay
+from convexrelu.landscape.splines.flow import SplineMotion, spline_motion
+from convexrelu.landscape.splines.initial import (
     Initialisation,
     initialisation,
     random_spline,
