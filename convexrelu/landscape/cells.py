@@ -91,7 +91,7 @@ def cell_summary(
     solver : str or ProgramSolver
         Of the program of the cell, and of training.
     **options
-        The rest of the training problem, and options of :func:`~convexrelu.certify`.
+        The rest of the training problem, and options of :func:`~convexrelu.certify` but for `improve`.
 
     Returns
     -------
@@ -110,7 +110,6 @@ def cell_summary(
     >>> summary.certificate.n_linear, summary.is_spurious
     (1, True)
     """
-    options.pop("improve", None)
     certificate = certify(
         network, X, y, alpha=alpha, tol=tol, solver=solver, improve=True, **options
     )

@@ -47,8 +47,8 @@ def loss_decay(losses: ArrayLike) -> Decay:
     Parameters
     ----------
     losses : array of shape (k,)
-        At least four and not negative, such as :attr:`VertexDescent.losses`. Those of the beginning of a run predict
-        its end.
+        At least four and not negative, such as :attr:`~convexrelu.landscape.VertexDescent.losses`. Those of the
+        beginning of a run predict its end, roughly.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def vertex_density(losses: ArrayLike, n_levels: int = 20) -> VertexDensity:
     Parameters
     ----------
     losses : array of shape (k,)
-        Such as :attr:`VertexDescent.losses`, not all equal.
+        Such as :attr:`~convexrelu.landscape.VertexDescent.losses`, not all equal.
     n_levels : int
         Number of intervals.
 
