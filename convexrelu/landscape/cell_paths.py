@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from convexrelu._utils.arguments import as_float, check_number, is_number, shown
 from convexrelu._utils.norms import norms
@@ -175,11 +176,11 @@ def _with_neurons(network: TwoLayerNetwork, order: NDArray) -> TwoLayerNetwork:
 def _matching(first: TwoLayerNetwork, second: TwoLayerNetwork, problem: TrainingProblem) -> NDArray:
     """Order of the neurons of the second network in which signs agree, or a ValueError."""
     one, other = _signs(first, problem), _signs(second, problem)
-    conflicts = (one[:, None, :] * other[None, :, :] < 0).sum(axis=2)
+    conflicts = (one > 0) @ (other < 0).T.astype(float) + (one < 0) @ (other > 0).T.astype(float)
     u = [net.augmented_weights() * np.abs(net.output_weights.T) for net in (first, second)]
-    distances = norms((u[0][:, None, :] - u[1][None, :, :]).reshape(-1, u[0].shape[1]))
+    distances = cdist(*u)
     # Among orders without conflicts the one of the shortest path: all distances together weigh less than a conflict.
-    closeness = distances.reshape(conflicts.shape) / (1 + len(u[0]) * distances.max(initial=0.0))
+    closeness = distances / (1 + len(distances) * distances.max(initial=0.0))
     rows, order = linear_sum_assignment(conflicts + closeness)
     if conflicts[rows, order].any():
         neuron = rows[conflicts[rows, order] > 0][0]
