@@ -87,10 +87,10 @@ def vertex_descent(
 
     The certificate of a local minimum is refused
 
-    * if more than ``N`` kinks are active up to rounding: with repeated inputs, with targets without noise, as of a
+    * if more than ``N`` kinks are active up to rounding: with inputs on a grid, with targets without noise, as of a
       planted network, which fit whole regions at once, with an intercept that equals a target, or with a neuron that is
       zero, where the kinks of all samples meet. Some edges are then not examined, and the run ends there. A little
-      noise on inputs and targets helps;
+      noise on inputs and targets helps. Repeated samples and repeated inputs are no obstacle;
     * if the loss is level along an edge, up to rounding, as with a neuron all of whose active samples are fitted.
 
     A linear network, ``negative_slope=1``, has no hidden kinks. With one neuron this is least absolute deviations.

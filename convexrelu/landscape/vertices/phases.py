@@ -21,7 +21,7 @@ __all__ = ["DEGENERATE", "FLAT", "LIMIT", "MINIMUM", "SILENT", "to_a_minimum", "
 
 MINIMUM = "local minimum"
 FLAT = "no edge descends, but one is level, or another kink is near, up to rounding"
-DEGENERATE = "more kinks are active than a vertex has"
+DEGENERATE = "more kinks are active at once than are independent"
 LEVEL = "the loss is level in a direction without kinks"
 SILENT = "a neuron is inactive on all samples"
 LIMIT = "limit of vertices"

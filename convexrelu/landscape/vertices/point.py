@@ -8,10 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.vertices.surface import ACTIVE, OF_RESIDUAL, Kinks, L1Surface
 
 __all__ = ["Point", "Stop", "nearest_kink"]
+
+# A rate below this fraction of the lengths involved may be rounding, as of kinks that depend on the active ones.
+_LEVEL = 1e-13
 
 
 class Stop(NamedTuple):
@@ -58,7 +62,9 @@ class Point:
         slopes = np.where(z > 0, 1.0, surface.slope)
         signs = np.sign(r)
         hidden = kinks.neurons != OF_RESIDUAL
-        slopes[kinks.samples[hidden], kinks.neurons[hidden]] = surface.slope
+        critical = np.zeros(z.shape, dtype=bool)
+        critical[surface.group[kinks.samples[hidden]], kinks.neurons[hidden]] = True
+        slopes[critical[surface.group]] = surface.slope
         signs[kinks.samples[~hidden]] = 0.0
         return cls(surface, W, moving, kinks, z, r, slopes, signs)
 
@@ -70,7 +76,12 @@ class Point:
     @property
     def rounding(self) -> float:
         """What rounding may change in the loss."""
-        return self.surface.rounding(np.where(self.moving[:, None], self.W, 0.0))
+        return self.surface.rounding(self._moving_weights)
+
+    @property
+    def _moving_weights(self) -> Array:
+        """The weights, zero where neurons do not move: those may have any size."""
+        return np.where(self.moving[:, None], self.W, 0.0)
 
     @property
     def n_variables(self) -> int:
@@ -81,7 +92,7 @@ class Point:
         """Of the residuals that are not zero, by the weights of moving neurons, of shape (N,)."""
         s = self.surface
         pull = (
-            (self.signs / len(self.r))[:, None] * self.slopes[:, self.moving] * s.outer[self.moving]
+            (self.signs * s.weights)[:, None] * self.slopes[:, self.moving] * s.outer[self.moving]
         )
         return (pull.T @ s.design).ravel()
 
@@ -118,10 +129,10 @@ class Point:
 
         A residual does not count where all neurons are inactive by more than rounding: it is constant nearby.
         """
-        hidden, residuals = self.surface.nearly_zero(self.W, self.z, self.r, tol)
+        hidden, residuals = self.surface.nearly_zero(self._moving_weights, self.z, self.r, tol)
         hidden = hidden[:, self.moving]
         changes = (hidden | (self.slopes[:, self.moving] != 0)).any(axis=1)
-        return int(hidden.sum() + (residuals & changes).sum())
+        return int(hidden[self.surface.leads].sum() + (residuals & changes).sum())
 
 
 def nearest_kink(point: Point, direction: Array, slopes: Array) -> Stop | None:
@@ -137,15 +148,18 @@ def nearest_kink(point: Point, direction: Array, slopes: Array) -> Stop | None:
     surface, kinks = point.surface, point.kinks
     dz = surface.hidden(direction)
     dr = (slopes * dz) @ surface.outer
+    sizes = norms(direction)
+    still = _LEVEL * surface.lengths
     hidden = kinks.neurons != OF_RESIDUAL
     if surface.bend:
-        times = _times(point.z, dz)
+        times = _times(point.z, dz, np.outer(still, sizes))
+        times[~surface.leads] = np.inf
         times[kinks.samples[hidden], kinks.neurons[hidden]] = np.inf
         place = int(times.argmin())
         of_hidden = Stop(float(times.flat[place]), *divmod(place, times.shape[1]))
     else:
         of_hidden = Stop(np.inf, 0, 0)
-    times = _times(point.r, dr)
+    times = _times(point.r, dr, still * (np.abs(surface.outer) @ sizes))
     times[kinks.samples[~hidden]] = np.inf
     sample = int(times.argmin())
     of_residual = Stop(float(times[sample]), sample, OF_RESIDUAL)
@@ -153,8 +167,8 @@ def nearest_kink(point: Point, direction: Array, slopes: Array) -> Stop | None:
     return stop if np.isfinite(stop.length) else None
 
 
-def _times(values: Array, rates: Array) -> Array:
-    """When values with these rates are zero: infinite where they move away."""
+def _times(values: Array, rates: Array, still: Array) -> Array:
+    """When values with these rates are zero: infinite where they move away, or the rates may be rounding."""
     with np.errstate(divide="ignore", invalid="ignore"):
         times = -values / rates
-    return np.where(values * rates < 0, times, np.inf)
+    return np.where((values * rates < 0) & (np.abs(rates) > still), times, np.inf)

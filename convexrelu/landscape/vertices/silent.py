@@ -34,11 +34,12 @@ def oracle_of(surface: L1Surface, random: np.random.RandomState) -> Oracle:
 
 def without_silent(point: Point) -> Point:
     """The same network with neurons set aside that are zero, or inactive on all samples."""
-    silent = point.surface.vanishing(point.W)
+    silent = np.zeros_like(point.moving)
     if point.surface.slope == 0:
-        silent |= (point.slopes == 0).all(axis=0)
-    moving = point.moving & ~silent
-    W = np.where((point.surface.vanishing(point.W) & ~moving)[:, None], 0.0, point.W)
+        silent = (point.slopes == 0).all(axis=0)
+    vanishing = point.surface.vanishing(point.W, point.moving & ~silent)
+    moving = point.moving & ~silent & ~vanishing
+    W = np.where((vanishing & point.moving & ~silent)[:, None], 0.0, point.W)
     of_residual = point.kinks.neurons == OF_RESIDUAL
     kinks = point.kinks.select(of_residual | moving[point.kinks.neurons])
     return Point.at(point.surface, W, moving, kinks)
@@ -48,7 +49,7 @@ def brought_back(point: Point, find: Finder, random: np.random.RandomState) -> P
     """The network with one neuron more, up to the nearest kink; None if the oracle finds no descent."""
     if point.moving.all():
         return None
-    v = -point.signs / len(point.r)
+    v = -point.signs * point.surface.weights
     report = find()(v)
     for neuron in np.flatnonzero(~point.moving):
         agree = report.signs == np.sign(point.surface.outer[neuron])
@@ -64,8 +65,8 @@ def _along(point: Point, neuron: int, direction: Array) -> Point | None:
     """The neuron in this direction, up to the nearest kink of a residual."""
     surface = point.surface
     rates = surface.outer[neuron] * activate(surface.design @ direction, surface.slope)
-    share = 1.0 / len(rates)
-    derivative = share * (point.signs @ rates + np.abs(rates[point.signs == 0]).sum())
+    changes = np.where(point.signs == 0, np.abs(rates), point.signs * rates)
+    derivative = surface.weights @ changes
     towards = point.signs * rates < 0
     if derivative >= -DESCENDING * surface.steepness or not towards.any():
         return None

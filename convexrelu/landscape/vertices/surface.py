@@ -2,10 +2,12 @@ r"""The mean absolute error as a piecewise affine function of the hidden weights
 
 With the outer weights ``a``, the intercept and a skip connection fixed, and ``t = y − c − Sx``::
 
-    L(W) = (1/n) Σ_i |r_i|,      r_i = Σ_j a_j φ(z_ij) − t_i,      z_ij = x̃_iᵀ w̃_j
+    L(W) = Σ_i s_i |r_i|,      r_i = Σ_j a_j φ(z_ij) − t_i,      z_ij = x̃_iᵀ w̃_j
 
 bends only where a hidden output ``z_ij`` or a residual ``r_i`` is zero: at its kinks. There are ``N = m d̃`` variables,
-and a vertex is a point where ``N`` kinks with linearly independent normals are active.
+and a vertex is a point where ``N`` kinks with linearly independent normals are active. ``s_i`` is ``1/n``; samples that
+are equal are joined, and their weights summed. Samples with equal inputs and other targets share the kinks of their
+hidden outputs.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.activation import activate
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.distinct_rows import distinct_rows
 
 __all__ = ["ACTIVE", "OF_RESIDUAL", "Kinks", "L1Surface"]
 
@@ -66,20 +69,38 @@ class L1Surface:
         Rows ``x̃_i``.
     targets : array of shape (n,)
         ``t``, without intercept and skip connection.
+    weights : array of shape (n,)
+        ``s``; they sum to one.
     outer : array of shape (m,)
         Outer weights ``a``, none of them zero.
     slope : float
         Slope of the activation on the left; with 1 the network is linear, and has no hidden kinks.
+    group : integer array of shape (n,)
+        The same number for samples with equal inputs.
+    leads : boolean array of shape (n,)
+        The first sample of each group, which its hidden kinks are named after.
+    lengths : array of shape (n,)
+        ``‖x̃_i‖``.
+    target_size : float
+        Largest ``|t_i|``.
     """
 
     design: Array
     targets: Array
+    weights: Array
     outer: Array
     slope: float
+    group: NDArray[np.intp] = field(init=False)
+    leads: NDArray[np.bool_] = field(init=False)
     lengths: Array = field(init=False)
     target_size: float = field(init=False)
 
     def __post_init__(self) -> None:
+        _, first, group = np.unique(self.design, axis=0, return_index=True, return_inverse=True)
+        leads = np.zeros(len(self.design), dtype=bool)
+        leads[first] = True
+        object.__setattr__(self, "group", group.ravel())
+        object.__setattr__(self, "leads", leads)
         object.__setattr__(self, "lengths", norms(self.design))
         object.__setattr__(self, "target_size", float(np.abs(self.targets).max(initial=0.0)))
 
@@ -103,12 +124,14 @@ class L1Surface:
             )
         if not hidden_bias and network.hidden_bias.any():
             raise ValueError("network has hidden biases, but hidden_bias=False")
+        first, inverse = distinct_rows(inputs, targets)
+        weights = np.bincount(inverse) / len(inputs)
+        inputs, targets = inputs[first], targets[first]
         fixed = network.forward(inputs)[:, 0]
         fixed = fixed - network.hidden_features(inputs) @ network.output_weights[0]
         design = np.column_stack([inputs, np.ones(len(inputs))]) if hidden_bias else inputs
-        return cls(
-            design, targets - fixed, network.output_weights[0].copy(), network.negative_slope
-        )
+        outer = network.output_weights[0].copy()
+        return cls(design, targets - fixed, weights, outer, network.negative_slope)
 
     @property
     def bend(self) -> float:
@@ -118,7 +141,7 @@ class L1Surface:
     @property
     def steepness(self) -> float:
         """A number that the length of no gradient exceeds."""
-        return float(np.linalg.norm(self.outer) * self.lengths.mean())
+        return float(np.linalg.norm(self.outer) * (self.weights @ self.lengths))
 
     def hidden(self, W: Array) -> Array:
         """``z``, of shape (n, m)."""
@@ -130,7 +153,7 @@ class L1Surface:
 
     def loss(self, residuals: Array) -> float:
         """Mean absolute error."""
-        return float(np.abs(residuals).mean())
+        return float(self.weights @ np.abs(residuals))
 
     def rounding(self, W: Array) -> float:
         """What rounding may change in the loss, by far: a hundredth of the distance at which kinks are active."""
@@ -140,7 +163,7 @@ class L1Surface:
     def nearly_zero(
         self, W: Array, z: Array, r: Array, tol: float = ACTIVE
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Hidden outputs and residuals that may be zero but for rounding: of shape (n, m) and (n,)."""
+        """Hidden outputs and residuals that may be zero but for rounding, of shape (n, m) and (n,)."""
         sizes = norms(W)
         hidden = np.abs(z) <= tol * self.lengths[:, None] * sizes.max(initial=0.0)
         terms = np.abs(self.outer) @ sizes * self.lengths + self.target_size
@@ -148,7 +171,11 @@ class L1Surface:
             hidden[:] = False
         return hidden, np.abs(r) <= tol * terms
 
-    def vanishing(self, W: Array) -> NDArray[np.bool_]:
-        """Neurons whose weights are zero but for rounding, at which the kinks of all samples meet."""
-        sizes = norms(W)
-        return sizes <= ACTIVE * sizes.max(initial=0.0)
+    def vanishing(self, W: Array, moving: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Neurons whose weights are zero but for rounding, at which the kinks of all samples meet.
+
+        Those of which others of the moving ones, or the targets, are 1e10 times as large.
+        """
+        outputs = np.abs(self.outer) * norms(W) * self.lengths.max()
+        largest = max(outputs[moving].max(initial=0.0), self.target_size)
+        return outputs <= ACTIVE * largest
