@@ -1,51 +1,16 @@
 """How shallow networks train: walks, minima, cells and paths on a loss surface, beside the certified optimum."""
 
-from convexrelu.landscape.barcode_display import (
-    BarcodeDisplay,
-)
-from convexrelu.landscape.cell_paths import (
-    CellPath,
-    join_in_cell,
-)
-from convexrelu.landscape.cells import (
-    CellSummary,
-    cell_summary,
-)
-from convexrelu.landscape.certified_line import (
-    draw_optimum,
-)
-from convexrelu.landscape.clouds import (
-    CloudWidths,
-    cloud_widths,
-    valley_widths,
-)
-from convexrelu.landscape.connectivity import (
-    Connectivity,
-    optimal_connectivity,
-)
-from convexrelu.landscape.connectivity_display import (
-    ConnectivityDisplay,
-    ConstantPathDisplay,
-)
-from convexrelu.landscape.constant_paths import (
-    ConstantPath,
-    direct_path,
-    optimal_path,
-)
-from convexrelu.landscape.curvature import (
-    Curvature,
-    curvature,
-    hessian_null_space,
-)
-from convexrelu.landscape.heights import (
-    PathHeights,
-    minimax_heights,
-    path_heights,
-)
-from convexrelu.landscape.ill_posedness import (
-    IllPosedness,
-    ill_posedness,
-)
+from convexrelu.landscape.barcode_display import BarcodeDisplay
+from convexrelu.landscape.cell_paths import CellPath, join_in_cell
+from convexrelu.landscape.cells import CellSummary, cell_summary
+from convexrelu.landscape.certified_line import draw_optimum
+from convexrelu.landscape.clouds import CloudWidths, cloud_widths, valley_widths
+from convexrelu.landscape.connectivity import Connectivity, optimal_connectivity
+from convexrelu.landscape.connectivity_display import ConnectivityDisplay, ConstantPathDisplay
+from convexrelu.landscape.constant_paths import ConstantPath, direct_path, optimal_path
+from convexrelu.landscape.curvature import Curvature, curvature, hessian_null_space
+from convexrelu.landscape.heights import PathHeights, minimax_heights, path_heights
+from convexrelu.landscape.ill_posedness import IllPosedness, ill_posedness
 from convexrelu.landscape.linearity import (
     LinearUnits,
     Separability,
@@ -53,24 +18,11 @@ from convexrelu.landscape.linearity import (
     linear_separability,
     linear_units,
 )
-from convexrelu.landscape.loss_gradient_display import (
-    LossGradientDisplay,
-)
-from convexrelu.landscape.loss_landscape import (
-    LossLandscape,
-)
-from convexrelu.landscape.minima import (
-    Minima,
-    find_minima,
-)
-from convexrelu.landscape.persistence import (
-    Barcode,
-    barcode,
-)
-from convexrelu.landscape.saturation import (
-    range_saturation,
-    saturation,
-)
+from convexrelu.landscape.loss_gradient_display import LossGradientDisplay
+from convexrelu.landscape.loss_landscape import LossLandscape
+from convexrelu.landscape.minima import Minima, find_minima
+from convexrelu.landscape.persistence import Barcode, barcode
+from convexrelu.landscape.saturation import range_saturation, saturation
 from convexrelu.landscape.splines import (
     Initialisation,
     SplineMotion,
@@ -79,19 +31,14 @@ from convexrelu.landscape.splines import (
     random_spline,
     spline_motion,
 )
-from convexrelu.landscape.spurious import (
-    SpuriousMinimum,
-    spurious_minimum,
-)
+from convexrelu.landscape.spurious import SpuriousMinimum, spurious_minimum
 from convexrelu.landscape.stability import (
     LeaveOneOut,
     interpolating_fit,
     leave_one_out,
     penalised_fit,
 )
-from convexrelu.landscape.symmetry import (
-    aligned,
-)
+from convexrelu.landscape.symmetry import aligned
 from convexrelu.landscape.vertices import (
     Decay,
     VertexDensity,
@@ -103,13 +50,7 @@ from convexrelu.landscape.vertices import (
     vertex_descent,
     vertex_descents,
 )
-from convexrelu.landscape.walks import (
-    MACRO,
-    MICRO,
-    WalkProgress,
-    Walks,
-    walk,
-)
+from convexrelu.landscape.walks import MACRO, MICRO, WalkProgress, Walks, walk
 
 __all__ = [
     "MACRO",
