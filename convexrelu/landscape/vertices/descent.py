@@ -97,8 +97,8 @@ def vertex_descent(
 
     References
     ----------
-    Hinz 2021, "Using activation histograms to bound the number of affine regions in ReLU feed-forward neural networks"
-    and "Deep ReLU simplex".
+    Hinz 2021, "The layer-wise L1 loss landscape of neural nets is more complex around local minima", which calls this
+    method the Deep ReLU simplex algorithm.
 
     Examples
     --------
