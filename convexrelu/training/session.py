@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.deadlines import part_before, product_fits, seconds_before
+from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
 from convexrelu._utils.random import checked_random_state
+from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
@@ -56,6 +57,7 @@ _SWEPT = 4
 # sample finds. From 10,000 samples on, it
 # takes a third to a twentieth of the time of cutting planes (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
+_FIRST_BOUND = 10  # passes over the data for a bound from a dual point
 
 
 class Session:
@@ -198,6 +200,9 @@ class Session:
         deadline: float,
     ) -> Result:
         """Generate neurons: in chunks of many samples, or by cutting planes."""
+        began = time.perf_counter()
+        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size)):
+            return self._untrained(problem, start, began)
         n_columns = problem.n_features + bool(problem.hidden_bias)
         passes = _PASSES * _NEURONS * float(problem.n_samples * n_columns)
         if not (self._is_for_chunks(problem) and product_fits(passes, deadline)):
@@ -213,6 +218,29 @@ class Session:
             progress=self.progress,
         )
         return self._proved(result, problem, deadline)
+
+    def _untrained(
+        self, problem: TrainingProblem, start: TwoLayerNetwork | str | None, began: float
+    ) -> Result:
+        """The start or the best constant, where checks took all the time, with the bound of ``v = 0``."""
+        networks = [problem.zero_network()]
+        if isinstance(start, TwoLayerNetwork):
+            networks.append(problem.balanced(start))
+        network = min(networks, key=problem.objective)
+        lower = problem.dual(problem.no_outputs())
+        certificate = Certificate(
+            problem.objective(network), lower, "global", "relaxation", True, lower
+        )
+        result = Result.of_one_program(
+            network,
+            certificate,
+            Status.TIME_LIMIT,
+            tol=self.tol,
+            seconds=time.perf_counter() - began,
+            n_blocks=network.width,
+            progress=self.progress,
+        )
+        return replace(result, solver_status=Status.CONVERGED)  # no program has failed
 
     def _is_for_chunks(self, problem: TrainingProblem) -> bool:
         """Whether there are many samples, of which no sweep is a proof."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convexrelu import TrainingProblem, TwoLayerNetwork, train
+from convexrelu import Status, TrainingProblem, TwoLayerNetwork, train
 from convexrelu.problem.training_problem import ACTIVATIONS
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.registry import make_solver
@@ -123,3 +123,22 @@ def test_no_bound_of_a_program_is_above_the_network_that_comes_back():
     result = train(problem, patterns=[[0.0, 1.0]], solver=OutsideTheCones())
     assert result.certificate.objective < 0.5 * linear.certificate.lower_bound
     assert result.certificate.lower_bound <= result.certificate.objective
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "hinge"])
+def test_what_there_is_when_checks_took_all_the_time(monkeypatch, loss):
+    """The best constant or the start, with the bound of a dual point of zero, and no complaint about a solver."""
+    monkeypatch.setattr("convexrelu.training.session.is_brief", lambda work: False)
+    X, y = reference.teacher(30, 2, 2, 0.1, 0)
+    y = {"poisson": np.round(np.exp(y)), "hinge": np.where(y > np.median(y), 1.0, -1.0)}.get(
+        loss, y
+    )
+    problem = TrainingProblem(X, y, 0.01, loss=loss)
+    seen = []
+    result = train(problem, time_limit=1e-9, random_state=0, progress=seen.append)
+    assert result.status is Status.TIME_LIMIT and len(seen) == len(result.history) == 1
+    assert result.network.width == 0 and result.certificate.is_proof
+    best = train(problem, random_state=0)
+    assert result.certificate.lower_bound <= best.certificate.objective
+    again = train(problem, time_limit=1e-9, start=best.network, random_state=0)
+    assert again.certificate.objective == pytest.approx(best.certificate.objective, rel=1e-12)
