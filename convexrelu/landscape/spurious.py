@@ -229,8 +229,13 @@ def _inside(
     ranges = seen.max(axis=0) - seen.min(axis=0)
     widest = float(ranges.max()) or 1.0
     finite = np.isfinite(low) and np.isfinite(high)
-    factor = _FILLED * (high - low) / widest if finite else 1.0
-    room = (1 - _FILLED) / 2 * (high - low) if finite else widest
+    if finite:
+        factor, room = _FILLED * (high - low) / widest, (1 - _FILLED) / 2 * (high - low)
+    else:
+        # The distance to the one end, if there is one, is no smaller than the end: it is not lost in rounding.
+        end = abs(next((float(each) for each in (low, high) if np.isfinite(each)), 0.0))
+        factor = max(1.0, end / widest)
+        room = factor * widest
     if np.isfinite(low):
         shift = low + room - factor * seen.min(axis=0)
     elif np.isfinite(high):

@@ -42,6 +42,17 @@ class TestAnyActivation:
         assert found.eigenvalues.min() >= -1e-9 * scale
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda a: a if isinstance(a, str) else "")
+@pytest.mark.parametrize("slope", [0.0, 1e-12, 1e-6])
+def test_a_fit_that_is_nearly_constant(activation, slope):
+    """The slope of the fit, also if it is only rounding, must not be the distance to the end of a piece."""
+    x = np.linspace(-1, 1, 15)
+    found = spurious_minimum(
+        x[:, None], 8 * np.abs(x) + slope * x, width=4, activation=activation, random_state=0
+    )
+    assert found.is_local_minimum and found.margin > 0.01
+
+
 def test_no_network_nearby_is_better():
     """All units stay on their pieces, so that no probe is below the least squares fit."""
     X, y = data()
