@@ -83,7 +83,8 @@ def test_cells(loss, activation, hidden_bias):
         return
     assert_solved(problem, best, loss)
     for solver in SOLVERS:
-        if solver == REFERENCE:
+        # Biases are columns of the design for cvxpy: its other solvers are tried with one kind of them.
+        if solver == REFERENCE or (solver.startswith("cvxpy:") and hidden_bias is not True):
             continue
         solved, result = outcome(make, solver)
         if solver == "auto":
