@@ -13,14 +13,14 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sized
+from collections.abc import Sized
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result, Round, asks_to_stop
 from convexrelu.results.status import Status
 
 __all__ = ["ColumnGeneration"]
@@ -55,14 +55,14 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     started : float, optional
         Value of :func:`time.perf_counter` from which time counts; that at the call of `run` by default.
     progress : callable, optional
-        Called with every :class:`~convexrelu.results.Round`.
+        Called with every :class:`~convexrelu.results.Round`; the loop ends when it returns True.
     """
 
     tol: float = 1e-3
     max_iter: int | None = 30
     time_limit: float | None = None
     started: float | None = None
-    progress: Callable[[Round], None] | None = None
+    progress: Progress | None = None
 
     _PATIENCE: ClassVar[float] = 3  # rounds in a row without progress after which the loop gives up
     _TIME_FOR_ROUNDS: ClassVar[float] = 1.0  # fraction of the time after which rounds end
@@ -73,6 +73,7 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     _history: list[Round] = field(default_factory=list, init=False)
     _n_iter: int = field(default=0, init=False)
     _idle: int = field(default=0, init=False)  # rounds in a row without progress
+    _asked_to_stop: bool = field(default=False, init=False)  # by `progress`
     _solver_status: Status | None = field(default=None, init=False)  # of the last program
     # Whether the columns are those of a solved program. Otherwise a program is solved even without new ones.
     _is_solved: bool = field(default=True, init=False)
@@ -138,6 +139,10 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     def _rescue(self) -> None:
         """After an interruption: certify a solution that has no certificate yet, where that takes no time."""
 
+    def _is_to_stop(self) -> bool:
+        """Whether `progress` wants the loop to end."""
+        return self._asked_to_stop
+
     def _shown(self, entry: Round) -> Round:
         """The round as `progress` sees it."""
         return entry
@@ -146,6 +151,8 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
 
     def _loop(self) -> Status:
         status = self._begin()
+        if status is None and self._is_to_stop():
+            status = Status.STOPPED
         while status is None:
             before = self._certificate
             certificate, columns = self._price()
@@ -159,6 +166,8 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     def _reason_to_stop(self, n_new: int) -> Status | None:
         if self._is_solved and self._is_closed():
             return Status.CONVERGED
+        if self._is_to_stop():
+            return Status.STOPPED
         if self.max_iter is not None and self._n_iter >= self.max_iter:
             return Status.MAX_ITER
         if self._seconds_left() <= 0:
@@ -197,7 +206,7 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
             self._history.append(entry)
             self._certified = (self._best, certificate)
         if self.progress is not None:
-            self.progress(self._shown(entry))
+            self._asked_to_stop |= asks_to_stop(self.progress(self._shown(entry)))
 
     @property
     def _certificate(self) -> Certificate | None:

@@ -8,7 +8,7 @@ network, values and gradients of the search, and at the beginning a sample of ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.sharded import fit_on_shards
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
 __all__ = ["GroupError", "fit", "process_group", "train"]
@@ -40,7 +40,7 @@ def train(
     start: TwoLayerNetwork | None = None,
     device: str = "cpu",
     random_state: int | np.random.RandomState | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Train on the rows of all processes.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -36,7 +36,7 @@ from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.starts import check_network
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result, Round
 from convexrelu.results.status import Status
 from convexrelu.solvers.nonconvex.descent import continued, descents
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
@@ -67,7 +67,7 @@ def train_in_chunks(
     start: TwoLayerNetwork | None = None,
     device: str = "cpu",
     random_state: int | np.random.RandomState | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Train on rows that are read chunk by chunk, by one process or by all of a group.
 
@@ -98,7 +98,8 @@ def train_in_chunks(
     random_state : int, RandomState or None
         Seed. Processes use that of process 0.
     progress : callable, optional
-        Called with a :class:`~convexrelu.results.Round` after every round, on every process.
+        Called with a :class:`~convexrelu.results.Round` after every round, on every process. When it returns True on
+        one of them, training ends with the best network so far, its certificate, and ``Status.STOPPED``.
 
     Returns
     -------
@@ -210,6 +211,8 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
             self._take(network)
             self._record(self._first_certificate(), 0)
             self._interrupted = None
+            if self._is_to_stop():
+                return Status.STOPPED
             if self._seconds_left() <= 0:
                 return Status.TIME_LIMIT
         self._descend_from(self._best)
@@ -288,7 +291,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         problem = self.rows.template
         for cosine in _NEARLY_EQUAL:
             joined = with_joined_neurons(problem, self._best, cosine)
-            if status is Status.TIME_LIMIT or joined.width == self._best.width:
+            if status in (Status.STOPPED, Status.TIME_LIMIT) or joined.width == self._best.width:
                 return status
             if self._descend_from(joined, _AS_GOOD * self.tol):
                 break
@@ -378,6 +381,10 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
             self._point = self._last_point(self.rows.template.directions(self._best))
             searched = self._point.v and self._certified is not None
             self._record(self._searched() if searched else self._first_certificate(), 0)
+
+    def _is_to_stop(self) -> bool:
+        """Whether `progress` of any process wants the loop to end."""
+        return any(self.rows.group.gather_objects(self._asked_to_stop))
 
     def _shown(self, entry: Round) -> Round:
         return replace(entry, network=self._best)

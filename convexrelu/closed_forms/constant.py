@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from functools import partial
 
 from convexrelu._utils.deadlines import product_fits
@@ -12,7 +11,7 @@ from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.oracles.for_problem import relaxation_for
 from convexrelu.problem.largest_penalty import at_least_largest_penalty, work_of_largest_penalty
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
 __all__ = ["is_proved_constant", "train_constant"]
@@ -43,7 +42,7 @@ def train_constant(
     *,
     tol: float = 1e-3,
     time_limit: float | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """The best constant, with the certificate of the closed-form bound; `time_limit` is not needed.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from convexrelu.optimal_set import minimal
 from convexrelu.oracles import Line, LineOracle
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept_and_outputs
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def train_on_line(
     *,
     tol: float = 1e-3,
     time_limit: float | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     r"""Train on samples of one feature, or of rank one, with free hidden biases; the bound is always proved.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from convexrelu.oracles.exact.spike_free import LONGEST
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
 from convexrelu.programs.neuron_map import dual_of, recover_relu
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.solvers.registry import make_solver
 
 __all__ = ["train_spike_free"]
@@ -26,7 +25,7 @@ def train_spike_free(
     *,
     tol: float = 1e-3,
     time_limit: float | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     r"""Train on spike-free data: two neurons that are active on all samples.
 

@@ -17,7 +17,7 @@ from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.exact.spike_free import ORTHOGONAL, orthogonality_error
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
 __all__ = [
@@ -34,7 +34,7 @@ def train_whitened(
     problem: TrainingProblem,
     *,
     tol: float = 1e-3,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     r"""Train on samples that are orthogonal to each other, such as whitened ones (``XXᵀ = I``), by a formula.
 

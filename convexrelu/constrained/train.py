@@ -22,7 +22,7 @@ from convexrelu.constrained.solvers import DescentInClass, SolverOfClass
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.solvers.registry import make_solver
 from convexrelu.training.cutting_plane import CuttingPlane
 from convexrelu.training.options import EFFORTS, check_options, check_start
@@ -42,7 +42,7 @@ def train_in_class(
     start: TwoLayerNetwork | str | None = "descent",
     device: str = "cpu",
     random_state: int | np.random.RandomState | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Train a network that is monotone in some features, or has positive outer weights.
 

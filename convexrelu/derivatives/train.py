@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,7 +23,7 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.program.pattern_list import PatternOracle
 from convexrelu.programs.blocks import Blocks
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
 __all__ = ["train_with_derivatives"]
@@ -48,7 +47,7 @@ def train_with_derivatives(
     time_limit: float | None = None,
     start: TwoLayerNetwork | None = None,
     random_state: int | np.random.RandomState | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Train a two-layer ReLU network on samples and on linear equations of first order.
 
@@ -80,7 +79,8 @@ def train_with_derivatives(
     random_state : int, RandomState or None
         Seed of the searches.
     progress : callable, optional
-        Called with a :class:`~convexrelu.results.Round` after every round.
+        Called with a :class:`~convexrelu.results.Round` after every round. When it returns True, training ends with the
+        best network so far, its certificate, and ``Status.STOPPED``.
 
     Returns
     -------
@@ -233,7 +233,7 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _conclude(self, status: Status) -> Status:
         """A proof for the last dual point, or a better proved bound, where rounds ended on an estimate."""
         certificate = self._certificate
-        if certificate is None or certificate.is_proof:
+        if certificate is None or certificate.is_proof or status is Status.STOPPED:
             return status
         if self._cells is not None and self._complete:
             self._record(self._ask(self._price_cells())[0], 0)

@@ -23,6 +23,7 @@ from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
+from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.networks.gated import GatedNetwork
@@ -30,7 +31,6 @@ from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set import minimal
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.progress import ProgressPrinter
 from convexrelu.results.result import Result
 from convexrelu.results.status import AlphaWarning, Status
 from convexrelu.training.useful_penalties import complaint_about
@@ -203,8 +203,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         names = (
             "patterns n_patterns solver effort oracle tol max_iter time_limit device random_state"
         )
-        options = {name: getattr(self, name) for name in names.split()}
-        return options | {"progress": ProgressPrinter() if self.verbose else None}
+        return {name: getattr(self, name) for name in names.split()} | {"progress": None}
 
     def _seconds_to_train(self, deadline: float) -> float | None:
         """Time limit of a training that ends before the deadline, and before neurons are dropped."""
@@ -237,7 +236,7 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
                     [f"the estimator keeps the best network so far ({self.certificate_})", *notes]
                 )
             )
-        if self.status_ not in (Status.CONVERGED, Status.SETTLED):
+        if self.status_ not in (Status.CONVERGED, Status.SETTLED, Status.STOPPED):
             gap = self.certificate_.relative_gap
             notes = [*notes, f"{self.status_.value}: relative gap {gap:.1e}, tol={self.tol:.1e}"]
         if notes:
@@ -257,9 +256,22 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
             f"an earlier fit ({self.certificate_})"
         )
 
+    def _trained(
+        self,
+        problem: TrainingProblem,
+        y: NDArray,
+        options: dict[str, Any],
+        start: TwoLayerNetwork | str = "descent",
+    ) -> Result:
+        """Train on all data, watched by callbacks, which may predict by then."""
+        self._describe(y, problem.weights)
+        with watched(self) as progress:
+            return train_estimator(self, problem, options | {"progress": progress}, start)
+
     def _check_options(self) -> None:
         """Check parameters, also those that only make sense together."""
         check_parameters(self)
+        check_callbacks(self.callbacks)
         if self.minimal and self.activation in ("gated_relu", "threshold"):
             raise ValueError(
                 f"minimal=True is not supported for activation={self.activation!r}; use minimal=False"
@@ -341,7 +353,7 @@ class FixedAlphaEstimator(NetworkEstimator):
             warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=4)
         options = self._training_options()
         options["time_limit"] = self._seconds_to_train(deadline)
-        result = train_estimator(self, problem, options, self._start(problem))
+        result = self._trained(problem, targets, options, self._start(problem))
         self._take(result, problem, targets, deadline)
         return []
 

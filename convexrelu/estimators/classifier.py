@@ -24,6 +24,7 @@ from convexrelu.estimators.class_weights import (
 )
 from convexrelu.estimators.data import checked_weights, inputs_and_labels
 from convexrelu.estimators.docstrings import with_parameters
+from convexrelu.estimators.watching import Callbacks
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
@@ -201,6 +202,7 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
         minimal: bool = False,
         warm_start: bool = False,
         device: str = "cpu",
+        callbacks: Callbacks = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:

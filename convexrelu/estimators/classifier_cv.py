@@ -14,6 +14,7 @@ from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.classifier import Classifier, ConvexReLUClassifier
 from convexrelu.estimators.cross_validation import CrossValidated, mean_loss
 from convexrelu.estimators.docstrings import with_parameters
+from convexrelu.estimators.watching import Callbacks
 from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.solvers.base import ProgramSolver
@@ -84,6 +85,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         time_limit: float | None = None,
         minimal: bool = False,
         device: str = "cpu",
+        callbacks: Callbacks = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:

@@ -34,13 +34,14 @@ from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.estimators.base import NetworkEstimator
-from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
+from convexrelu.estimators.constraints import largest_useful_penalty
 from convexrelu.estimators.fold_training import (
     Fold,
     FoldScores,
     has_given_patterns,
     train_and_score,
 )
+from convexrelu.estimators.watching import penalties_shown
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
@@ -116,7 +117,7 @@ class CrossValidated(NetworkEstimator):
                 (inputs, targets, weights), folds, routed.scorer.score, began, networks
             )
             options["time_limit"] = self._seconds_to_train(deadline)
-            result = train_estimator(self, problem.with_alpha(self.alpha_), options)
+            result = self._trained(problem.with_alpha(self.alpha_), targets, options)
         except KeyboardInterrupt:
             network = self._network_so_far(networks)
             if network is None:
@@ -213,22 +214,24 @@ class CrossValidated(NetworkEstimator):
         self.cv_widths_ = np.full(shape, -1)
         starts: list[Any] = ["descent"] * len(folds)
         n_open = 0
-        for block in self._blocks():
-            late = block.start > 0 and time.perf_counter() > deadline
-            if late or is_past_its_best(self.cv_scores_[: block.start], losses[: block.start]):
-                break
-            tried = self._try(block, data, folds, starts, score_params, deadline)
-            if not all(fold.in_time for fold in tried) and block.start > 0:
-                break
-            starts = [fold.last for fold in tried]
-            with interruptions_held():  # all of this or nothing
-                self.cv_scores_[block] = np.column_stack([fold.scores for fold in tried])
-                losses[block] = np.column_stack([fold.losses for fold in tried])
-                self.cv_widths_[block] = np.column_stack([fold.widths for fold in tried])
-                if isinstance(starts[0], TwoLayerNetwork):
-                    networks[float(self.alphas_[block][-1])] = starts[0]
-            n_open += sum(fold.n_open for fold in tried)
-            self._show(block, began)
+        with penalties_shown(self.verbose, *shape) as show:
+            for block in self._blocks():
+                late = block.start > 0 and time.perf_counter() > deadline
+                if late or is_past_its_best(self.cv_scores_[: block.start], losses[: block.start]):
+                    break
+                tried = self._try(block, data, folds, starts, score_params, deadline)
+                if not all(fold.in_time for fold in tried) and block.start > 0:
+                    break
+                starts = [fold.last for fold in tried]
+                with interruptions_held():  # all of this or nothing
+                    self.cv_scores_[block] = np.column_stack([fold.scores for fold in tried])
+                    losses[block] = np.column_stack([fold.losses for fold in tried])
+                    self.cv_widths_[block] = np.column_stack([fold.widths for fold in tried])
+                    if isinstance(starts[0], TwoLayerNetwork):
+                        networks[float(self.alphas_[block][-1])] = starts[0]
+                n_open += sum(fold.n_open for fold in tried)
+                for k in range(len(self.alphas_))[block]:
+                    show(k, self.alphas_, self.cv_scores_, time.perf_counter() - began)
         self._choose()
         return self._notes(n_open, time.perf_counter() > deadline)
 
@@ -276,17 +279,6 @@ class CrossValidated(NetworkEstimator):
             return Parallel(n_jobs=self.n_jobs)(
                 job(self, *data, fold, alphas, start, before, score_params, Deadline(deadline))
                 for fold, start in zip(folds, starts, strict=True)
-            )
-
-    def _show(self, block: slice, began: float) -> None:
-        """Print a line for each penalty, if verbose."""
-        if not self.verbose:
-            return
-        for k in range(len(self.alphas_))[block]:
-            print(
-                f"penalty {k + 1} of {len(self.alphas_)}: alpha {self.alphas_[k]:.3g}, mean score "
-                f"{self.cv_scores_[k].mean():.6g}, {time.perf_counter() - began:.1f} s",
-                flush=True,
             )
 
     def _notes(self, n_open: int, late: bool) -> list[str]:

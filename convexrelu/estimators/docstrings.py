@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from convexrelu.estimators.entries import Entry, Kind, Parameter
-from convexrelu.estimators.parameters import ATTRIBUTES, EXCEPTIONS, WARNINGS, parameters_of
+from convexrelu.estimators.fitted_entries import ATTRIBUTES, EXCEPTIONS, WARNINGS
+from convexrelu.estimators.parameters import parameters_of
 
 __all__ = ["with_parameters"]
 

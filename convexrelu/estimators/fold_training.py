@@ -72,7 +72,7 @@ def fold_results(
         options = {"random_state": seed, "device": model.device, "deadline": deadline}
         return descent_path(problem, alphas, network, before=before, **options)
     oracle = model.oracle if model.oracle == "spike_free" else "quick"
-    options = model._training_options() | {"oracle": oracle, "random_state": seed, "progress": None}
+    options = model._training_options() | {"oracle": oracle, "random_state": seed}
     options["effort"] = "predict" if model.cv_tol is None else "certify"
     options["tol"] = _TOL if model.cv_tol is None else model.cv_tol
     if neuron_class is not None:

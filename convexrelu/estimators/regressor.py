@@ -14,6 +14,7 @@ from convexrelu.estimators.base import (
 )
 from convexrelu.estimators.data import checked_weights, inputs_and_targets
 from convexrelu.estimators.docstrings import with_parameters
+from convexrelu.estimators.watching import Callbacks
 from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
@@ -113,6 +114,7 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         minimal: bool = False,
         warm_start: bool = False,
         device: str = "cpu",
+        callbacks: Callbacks = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:

@@ -13,6 +13,7 @@ from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.cross_validation import CrossValidated, mean_loss
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
+from convexrelu.estimators.watching import Callbacks
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.solvers.base import ProgramSolver
@@ -82,6 +83,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         time_limit: float | None = None,
         minimal: bool = False,
         device: str = "cpu",
+        callbacks: Callbacks = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:

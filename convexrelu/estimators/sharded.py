@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,9 +20,9 @@ from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.class_weights import check_all_have_weight, class_weights
 from convexrelu.estimators.classifier import Classifier
 from convexrelu.estimators.data import check_parameters, checked_inputs
+from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses import Loss
-from convexrelu.results.progress import ProgressPrinter
 
 __all__ = ["fit_on_shards"]
 
@@ -46,6 +47,7 @@ def fit_on_shards(
 ) -> Estimator:
     """Fit on the rows of all processes of a group; every process gets the same estimator."""
     check_parameters(estimator)
+    check_callbacks(estimator.callbacks)
     for name, value in _FIXED.items():
         given = getattr(estimator, name)
         if given is not value and not (np.isscalar(given) and given == value):
@@ -75,16 +77,18 @@ def fit_on_shards(
             fit_intercept=draft.fit_intercept,
             sample_weight=weights,
         )
-        result = train_in_chunks(
-            problem,
-            group=group,
-            tol=draft.tol,
-            max_iter=draft.max_iter,
-            time_limit=draft.time_limit,
-            device=draft.device,
-            random_state=draft.random_state,
-            progress=ProgressPrinter() if draft.verbose and group.rank == 0 else None,
-        )
+        draft._describe(known, None)
+        with watched(draft) if group.rank == 0 else nullcontext() as progress:
+            result = train_in_chunks(
+                problem,
+                group=group,
+                tol=draft.tol,
+                max_iter=draft.max_iter,
+                time_limit=draft.time_limit,
+                device=draft.device,
+                random_state=draft.random_state,
+                progress=progress,
+            )
         draft.keep_result(result, known)
     return estimator
 

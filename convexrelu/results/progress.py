@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from convexrelu._utils.logs import tell
 from convexrelu.results.result import Round
 
 __all__ = ["ProgressPrinter"]
@@ -12,19 +15,28 @@ _HEADER = (
 
 
 class ProgressPrinter:
-    """Callable that prints one line per round; a question mark follows bounds that are not proved."""
+    """Callable that shows one line per round; a question mark follows bounds that are not proved.
 
-    def __init__(self) -> None:
+    Lines are messages of the logger ``"convexrelu"``; they are printed where none of its handlers takes them.
+
+    Parameters
+    ----------
+    level : int
+        Level of the messages. Only from ``logging.INFO`` on they are printed.
+    """
+
+    def __init__(self, level: int = logging.INFO) -> None:
         self._started = False
+        self._level = level
 
     def __call__(self, entry: Round) -> None:
-        """Print `entry`, preceded by a heading on the first call."""
+        """Show `entry`, preceded by a heading on the first call."""
         if not self._started:
-            print(_HEADER)
+            tell(_HEADER, self._level)
             self._started = True
         mark = " " if entry.is_proof else "?"
-        print(
+        tell(
             f"{entry.seconds:7.1f}s  {entry.objective:12.6g}  {entry.lower_bound:12.6g}{mark} "
             f"{entry.relative_gap:8.1e}  {entry.width:5d}  {entry.n_cuts:4d}",
-            flush=True,
+            self._level,
         )

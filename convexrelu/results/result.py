@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+import numpy as np
+
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.proof_file import gap_to_prove, save_proof
@@ -16,7 +18,7 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.status import Status
 
-__all__ = ["Result", "Round"]
+__all__ = ["Progress", "Result", "Round", "asks_to_stop"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,22 @@ class Round:
     violation: float
     solver_status: str
     network: TwoLayerNetwork | GatedNetwork | None = field(default=None, repr=False, compare=False)
+
+
+# What training calls with every round. Where it returns True, training ends; everything else is ignored.
+Progress = Callable[[Round], Any]
+
+
+def asks_to_stop(answer: object) -> bool:
+    """Whether a callback that returned `answer` wants training to end: only if that is True itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [asks_to_stop(answer) for answer in (True, np.True_, None, 1)]
+    [True, True, False, False]
+    """
+    return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +153,7 @@ class Result:
         tol: float,
         seconds: float,
         n_blocks: int,
-        progress: Callable[[Round], None] | None = None,
+        progress: Progress | None = None,
         interrupted: bool = False,
         dual: Array | None = None,
     ) -> Self:
@@ -152,7 +170,7 @@ class Result:
         n_blocks : int
             Blocks of the program.
         progress : callable, optional
-            Called once, with the only round.
+            Called once, with the only round. If it returns True, a gap above `tol` counts as wanted.
         interrupted : bool
             Whether training was interrupted after the program had been solved.
         dual : array, optional
@@ -170,11 +188,12 @@ class Result:
             violation=certificate.violation,
             solver_status=solver_status.name,
         )
-        if progress is not None:
-            progress(replace(entry, network=network))
+        answer = None if progress is None else progress(replace(entry, network=network))
         # A solver that reports success although the gap is open was not accurate enough.
         reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
         status = Status.CONVERGED if certificate.relative_gap <= tol else reason
+        if asks_to_stop(answer) and status is not Status.CONVERGED:
+            status = Status.STOPPED
         if interrupted:
             status = Status.INTERRUPTED
         return cls(network, certificate, status, [entry], 1, solver_status, dual=dual)

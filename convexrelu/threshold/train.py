@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 
 import numpy as np
 
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.threshold.column_generation import LassoByPatterns
 from convexrelu.threshold.oracles import ThresholdSearchOracle
 from convexrelu.threshold.selection import choose_threshold_oracle
@@ -46,7 +45,7 @@ def train_threshold(
     max_iter: int = 30,
     time_limit: float | None = None,
     random: np.random.RandomState | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Train a threshold network, ``f(x) = Σ_k w_k 1{u_kᵀx̃ ≥ 0} + c``.
 
@@ -71,7 +70,8 @@ def train_threshold(
     random : RandomState, optional
         Source of the search.
     progress : callable, optional
-        Called with a :class:`~convexrelu.results.Round` after every round.
+        Called with a :class:`~convexrelu.results.Round` after every round. When it returns True, training ends with the
+        best network so far, its certificate, and ``Status.STOPPED``.
 
     Returns
     -------

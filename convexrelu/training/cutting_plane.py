@@ -176,7 +176,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 self._uncertified = network if self._start is None else None
                 self._begin_with(network)
                 self._uncertified = None
-                if self.settles:  # the next ones hardly predict better
+                if self.settles or self._is_to_stop():  # the next ones hardly predict better
                     break
         except DescentInterrupted as early:
             self._uncertified = early.network
@@ -295,8 +295,10 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         return reason
 
     def _conclude(self, status: Status) -> Status:
-        """Price the best dual point exactly, whatever ended the loop; none was priced if time ended before it."""
+        """Price the best dual point exactly, unless a callback ended the loop; none was priced if time ended early."""
         best = self._dual.best
+        if status is Status.STOPPED:
+            return status
         if self._has_time_to_price() if best is None else not best.verified:
             self._ask_exactly(self._v if best is None else best.v, sharply=True)
             self._record(self._dual.certify(self._objective), 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -25,7 +24,7 @@ from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
 from convexrelu.programs.neuron_map import dual_of, recover_gated, recover_relu
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 from convexrelu.solvers.base import ProgramSolver
 
@@ -43,7 +42,7 @@ def train_on_patterns(
     complete: bool,
     tol: float,
     time_limit: float | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Best network whose neurons have the given patterns; for gated ReLU networks, in the scope of the program.
 

@@ -88,7 +88,7 @@ def regularization_path(
         for alpha in penalties:
             try:
                 results.append(session.train(checked_alpha(float(alpha)), start))
-                if results[-1].status is Status.INTERRUPTED:
+                if results[-1].status in (Status.INTERRUPTED, Status.STOPPED):
                     break
                 start = start_after(results[-1])
             except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,7 @@ from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.oracles.selection import MOST_PROVED, OraclePair
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, descents
@@ -77,7 +77,7 @@ class Session:
         time_limit: float | None = None,
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
-        progress: Callable[[Round], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         started = time.perf_counter()
         if not isinstance(problem, TrainingProblem):
@@ -181,7 +181,7 @@ class Session:
         early = closed_form(
             tol=self.tol, time_limit=seconds_before(deadline), progress=self.progress
         )
-        if early.status in (Status.CONVERGED, Status.INTERRUPTED):
+        if early.status in (Status.CONVERGED, Status.INTERRUPTED, Status.STOPPED):
             return early
         assert isinstance(early.network, TwoLayerNetwork)
         if began < enough < time.perf_counter():
@@ -252,7 +252,7 @@ class Session:
     def _proved(self, result: Result, problem: TrainingProblem, deadline: float) -> Result:
         """The result with a proof of its gap, where an oracle for few features finds one."""
         few = problem.n_features + bool(problem.hidden_bias) <= MOST_PROVED
-        ended = result.status in (Status.INTERRUPTED, Status.TIME_LIMIT)
+        ended = result.status in (Status.INTERRUPTED, Status.STOPPED, Status.TIME_LIMIT)
         if ended or not few or result.dual is None or result.certificate.is_proof:
             return result
         oracles = self._oracles_before(deadline)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,7 +9,7 @@ from convexrelu._utils.threads import one_blas_thread
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result, Round
+from convexrelu.results.result import Progress, Result
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.training.session import Session
 
@@ -32,7 +30,7 @@ def train(
     start: TwoLayerNetwork | str | None = "descent",
     device: str = "cpu",
     random_state: int | np.random.RandomState | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Train a two-layer network by convex optimisation.
 
@@ -76,7 +74,8 @@ def train(
     random_state : int, RandomState or None
         Seed of gates, of searches, and of the first weights of descent.
     progress : callable, optional
-        Called with a :class:`~convexrelu.results.Round` after every round.
+        Called with a :class:`~convexrelu.results.Round` after every round. When it returns True, training ends with the
+        best network so far, its certificate, and ``Status.STOPPED``.
 
     Returns
     -------

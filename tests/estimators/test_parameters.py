@@ -9,7 +9,8 @@ import pytest
 from sklearn.utils._param_validation import StrOptions, make_constraint
 
 import convexrelu
-from convexrelu.estimators.parameters import ATTRIBUTES, parameters_of
+from convexrelu.estimators.fitted_entries import ATTRIBUTES
+from convexrelu.estimators.parameters import parameters_of
 from convexrelu.oracles.selection import ORACLES
 from convexrelu.solvers.base import SOLVERS
 
