@@ -65,16 +65,6 @@ PARAMETERS = (
         only="fixed",
     ),
     Parameter(
-        "alpha_scale",
-        _one_of(("absolute", "relative")),
-        '``"relative"``: `alphas` are fractions of ``alpha_max_``, the smallest penalty at which the network is '
-        'constant, found by a short search. ``"absolute"``: they are the penalties. A grid that is not given is '
-        "relative; `alpha_` is always the penalty itself.",
-        default="absolute",
-        allowed=[StrOptions({"absolute", "relative"})],
-        only="cv",
-    ),
-    Parameter(
         "n_alphas",
         "int",
         "Number of penalties on the grid.",
@@ -88,6 +78,16 @@ PARAMETERS = (
         "The penalties to choose from, instead of a grid.",
         default=None,
         allowed=["array-like", None],
+        only="cv",
+    ),
+    Parameter(
+        "alpha_scale",
+        _one_of(("absolute", "relative")),
+        '``"relative"``: `alphas` are fractions of ``alpha_max_``, the smallest penalty at which the network is '
+        'constant, found by a short search. ``"absolute"``: they are the penalties. A grid that is not given is '
+        "relative; `alpha_` is always the penalty itself.",
+        default="absolute",
+        allowed=[StrOptions({"absolute", "relative"})],
         only="cv",
     ),
     Parameter(

@@ -389,6 +389,7 @@ BAD = {
     "hidden_bias": ["yes"],
     "fit_intercept": [None],
     "device": [None],
+    "callbacks": [3, [3]],
     "verbose": [-1],
     "random_state": ["a"],
 }

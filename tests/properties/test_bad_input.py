@@ -351,6 +351,7 @@ BAD_PARAMETERS = {
     "minimal": ["yes", None],
     "warm_start": ["yes", None],
     "device": ["abacus", None],
+    "callbacks": [3, "a", [3], [None]],
     "verbose": [-1, "a", None],
     "random_state": ["a", -1, 1.5, np.random.default_rng(0)],
 }
