@@ -1,4 +1,4 @@
-"""Objective and lower bound over time."""
+"""Objective and lower bound over time, or the gap between them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from convexrelu._utils.arguments import check_choice
 from convexrelu._utils.typing import Array
 from convexrelu.displays.fitted import innermost
 from convexrelu.results.result import Round
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["ConvergenceDisplay"]
+
+# Gaps above the median by this factor are outside of the picture, whose margin is this part of its height.
+_WIDE, _MARGIN = 3.0, 0.08
 
 
 class ConvergenceDisplay:
@@ -70,29 +74,73 @@ class ConvergenceDisplay:
         """Draw from a fitted estimator's ``history_``; pipelines, searches and the like may be around it."""
         return cls.from_history(innermost(estimator, "history_").history_, ax=ax, **kwargs)
 
-    def plot(self, ax: Axes | None = None, *, name: str | None = None, **kwargs: Any) -> Self:
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        kind: str = "bounds",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw on `ax`, or on a new figure.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
+        kind : {"bounds", "gap"}
+            Objective and lower bound, with limits that show the later rounds: the first bounds are often so low that
+            nothing else would be seen. Or the relative gap on a logarithmic axis.
         name : str, optional
-            Label of the objective's line.
+            Label of the line of the objective, or of the gap.
         **kwargs
-            Passed to the objective's ``ax.plot``.
+            Passed to the ``ax.plot`` of this line.
         """
         import matplotlib.pyplot as plt
 
+        check_choice("kind", kind, ("bounds", "gap"))
         if ax is None:
-            _, ax = plt.subplots()
-        bound_name = "lower bound (proved)" if self.is_proof else "lower bound (estimated)"
-        style: dict[str, Any] = {"label": name or "objective", "marker": "o", "markersize": 3}
-        line = ax.plot(self.seconds, self.objective, **style | kwargs)[0]
-        ax.plot(
-            self.seconds, self.lower_bound, linestyle="--", color=line.get_color(), label=bound_name
-        )
-        ax.set(xlabel="time (s)", ylabel="regularised objective")
+            _, ax = plt.subplots(layout="constrained")
+        if kind == "gap":
+            self._plot_gap(ax, name, kwargs)
+        else:
+            self._plot_bounds(ax, name, kwargs)
+        ax.set(xlabel="time (s)")
         ax.legend()
         self.ax_ = ax
         self.figure_ = ax.figure  # type: ignore[assignment]
         return self
+
+    def _plot_gap(self, ax: Axes, name: str | None, kwargs: dict[str, Any]) -> None:
+        kind = "proved" if self.is_proof else "estimated"
+        style: dict[str, Any] = {"label": name or f"gap ({kind})", "marker": "o", "markersize": 3}
+        gaps = self._gaps() / np.where(self.objective == 0, 1.0, np.abs(self.objective))
+        smallest = gaps[gaps > 0].min(initial=1.0)
+        # A gap of zero has no place on the axis: it is drawn a decade below the others.
+        ax.plot(self.seconds, np.where(gaps > 0, gaps, smallest / 10), **style | kwargs)
+        ax.set(ylabel="relative gap", yscale="log")
+
+    def _plot_bounds(self, ax: Axes, name: str | None, kwargs: dict[str, Any]) -> None:
+        bound_name = "lower bound (proved)" if self.is_proof else "lower bound (estimated)"
+        style: dict[str, Any] = {"label": name or "objective", "marker": "o", "markersize": 3}
+        line = ax.plot(self.seconds, self.objective, **style | kwargs)[0]
+        style = {"linestyle": "--", "marker": ".", "markersize": 3, "color": line.get_color()}
+        ax.plot(self.seconds, self.lower_bound, label=bound_name, **style)
+        ax.set(ylabel="regularised objective")
+        limits = self._limits()
+        if limits is not None and ax.get_autoscaley_on():
+            ax.set_ylim(*limits)
+
+    def _gaps(self) -> Array:
+        return np.maximum(self.objective - self.lower_bound, 0.0)
+
+    def _limits(self) -> tuple[float, float] | None:
+        """Limits that show the rounds with the smaller gaps; None if all rounds can be seen at once."""
+        gaps = self._gaps()
+        shown = gaps <= _WIDE * np.median(gaps)
+        shown[-1] = True
+        shown &= np.isfinite(self.lower_bound)
+        if shown.all() or not shown.any():
+            return None
+        low, high = self.lower_bound[shown].min(), self.objective[shown].max()
+        margin = _MARGIN * (high - low) or _MARGIN * abs(high) or 1.0
+        return low - margin, high + margin

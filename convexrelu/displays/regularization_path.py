@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convexrelu._utils.arguments import float_array
+from convexrelu._utils.score_names import score_of
 from convexrelu._utils.typing import Array
 from convexrelu.displays.fitted import innermost
 from convexrelu.results.result import Result
@@ -51,7 +52,7 @@ class RegularizationPathDisplay:
     >>> model = ConvexReLURegressorCV(alphas=[1e-1, 1e-2, 1e-3], cv=3, random_state=0)
     >>> display = RegularizationPathDisplay.from_estimator(model.fit(X, np.abs(X[:, 0])))
     >>> [ax.get_ylabel() for ax in display.ax_]
-    ['score', 'neurons']
+    ['mean squared error / 2', 'neurons']
     """
 
     figure_: Figure
@@ -76,13 +77,19 @@ class RegularizationPathDisplay:
     def from_estimator(
         cls, estimator: Any, *, ax: Sequence[Axes] | None = None, **kwargs: Any
     ) -> Self:
-        """Draw the scores of a fitted :class:`~convexrelu.ConvexReLURegressorCV` or classifier, also in a pipeline."""
+        """Draw the scores of a fitted :class:`~convexrelu.ConvexReLURegressorCV` or classifier, also in a pipeline.
+
+        The axis has the name of the score. Where scikit-learn has the negative of an error, as with
+        ``scoring="neg_mean_squared_error"``, the error is drawn: the smaller, the better.
+        """
         estimator = innermost(estimator, "cv_scores_")
+        score = score_of(estimator)
         tried = (estimator.cv_widths_ >= 0).all(axis=1)
         display = cls(
             estimator.alphas_[tried],
-            estimator.cv_scores_[tried],
+            score.sign * estimator.cv_scores_[tried],
             estimator.cv_widths_[tried],
+            value_name=score.name,
             alpha=estimator.alpha_,
         )
         return display.plot(ax=ax, **kwargs)
@@ -163,7 +170,7 @@ class RegularizationPathDisplay:
 
     def _label(self) -> str:
         n_folds = self.values.shape[1]
-        return self.value_name if n_folds == 1 else f"mean {self.value_name} of {n_folds} folds"
+        return self.value_name if n_folds == 1 else f"mean of {n_folds} folds"
 
     def _mark(self, above: Axes, below: Axes) -> None:
         """Mark the chosen penalty."""

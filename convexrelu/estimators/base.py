@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import check_number
@@ -23,6 +23,7 @@ from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
+from convexrelu.estimators.showing import Showing
 from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses import LOSSES, Loss
@@ -54,7 +55,7 @@ _SKIP_ALPHA = 0.01
 _STANDARD = 10.0
 
 
-class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
+class NetworkEstimator(Showing, BaseEstimator, metaclass=ABCMeta):
     """Base class of the estimators. Subclasses define the targets, and which of the parameters they have."""
 
     network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
@@ -137,12 +138,6 @@ class NetworkEstimator(BaseEstimator, metaclass=ABCMeta):
         """Whether outputs of the network are logarithms of what ``predict`` says: with the Poisson loss."""
         loss = LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
         return bool(loss and loss.predicts_logarithms)
-
-    def _html_repr(self) -> str:
-        """HTML for notebooks: the representation of scikit-learn, and the certificate of a fitted estimator."""
-        html = estimator_html_repr(self)
-        certificate = getattr(self, "certificate_", None)
-        return html if certificate is None else html + certificate._repr_html_()
 
     def _keep(self, parameters: dict[str, Any]) -> None:
         """Keep the parameters as they are; `__init__` hands over its ``locals()``."""

@@ -31,6 +31,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from convexrelu._utils.arguments import float_array, shown
 from convexrelu._utils.deadlines import Deadline
 from convexrelu._utils.interruptions import interruptions_held
+from convexrelu._utils.score_names import score_of
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.estimators.base import NetworkEstimator
@@ -253,6 +254,13 @@ class CrossValidated(NetworkEstimator):
         n_tried = int((self.cv_widths_[:, 0] >= 0).sum())
         of_all = f"{n_tried} of {len(self.alphas_)}"
         return f"it is the network of one fold, with the best alpha of {of_all}, {self.alpha_:.3g}"
+
+    def _further_lines(self) -> list[str]:
+        score = score_of(self)
+        return [
+            f"alpha {self.alpha_:.3g} of {len(self.alphas_)} penalties: mean {score.name} "
+            f"{score.sign * self.best_score_:.4g} over {self.cv_scores_.shape[1]} folds"
+        ]
 
     def _blocks(self) -> list[slice]:
         """Penalties that a fold trains at once: one, or all where they share what is computed for given patterns."""

@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 
 from convexrelu._utils.typing import Array
 from convexrelu.networks.gates import NetworkOfGates
+from convexrelu.networks.neurons import Neuron, largest_first
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["GatedNetwork"]
@@ -46,6 +47,12 @@ class GatedNetwork(NetworkOfGates):
         design = self._design(X)
         active = design @ self.gates.T >= 0
         return (active * (design @ self.weights.T)).sum(axis=1) + self.intercept
+
+    def neurons(self) -> list[Neuron]:
+        """Gates with weights one by one, the largest first: `weights` are those of the inputs where a gate is open."""
+        n = self.n_features
+        bias = self.weights[:, n] if self.hidden_bias else np.zeros(self.width)
+        return largest_first(self.weights[:, :n], bias, np.ones((self.width, 1)))
 
     def penalty(self) -> float:
         """``Σ_i ‖u_i‖``, the group penalty of the gated program."""

@@ -12,6 +12,7 @@ from scipy.sparse import hstack, issparse
 from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.networks.arrays import inputs, weights
+from convexrelu.networks.neurons import Neuron, network_html
 
 __all__ = ["NetworkOfGates"]
 
@@ -62,6 +63,13 @@ class NetworkOfGates:
     def n_features(self) -> int:
         """Number of inputs ``d``."""
         return self.gates.shape[1] - int(self.hidden_bias)
+
+    def neurons(self) -> list[Neuron]:
+        """The units one by one."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return network_html(self)
 
     def _design(self, X: Any) -> Any:
         """Inputs with a column for the bias, a sparse matrix if they are one."""

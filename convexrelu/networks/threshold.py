@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.archive import read_archive, write_archive
 from convexrelu.networks.gates import NetworkOfGates
+from convexrelu.networks.neurons import Neuron, largest_first
 
 __all__ = ["ThresholdNetwork"]
 
@@ -57,6 +59,14 @@ class ThresholdNetwork(NetworkOfGates):
     def predict(self, X: ArrayLike) -> Array:
         """Outputs of shape (n,)."""
         return self.active(X) @ self.weights + self.intercept
+
+    def neurons(self) -> list[Neuron]:
+        """The units one by one, the largest first; their gates are unit vectors, whose scale does not matter."""
+        n = self.n_features
+        bias = self.gates[:, n] if self.hidden_bias else np.zeros(self.width)
+        lengths = norms(self.gates)
+        outer = self.weights / np.where(lengths > 0, lengths, 1.0)
+        return largest_first(self.gates[:, :n], bias, outer[:, None])
 
     def penalty(self) -> float:
         """``Σ_k |w_k|``: the effect of weight decay on the two factors of ``w_k = a_k s_k``.

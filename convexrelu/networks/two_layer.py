@@ -15,6 +15,7 @@ from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.archive import read_archive, write_archive
 from convexrelu.networks.arrays import checked_slope, inputs, weights
+from convexrelu.networks.neurons import Neuron, largest_first, network_html
 from convexrelu.networks.same_neurons import Ball, same_neurons
 
 if TYPE_CHECKING:
@@ -400,6 +401,13 @@ class TwoLayerNetwork:
         values = np.maximum(b, 0.0) + self.negative_slope * np.minimum(b, 0.0)
         moved = self.output_bias + self.output_weights[:, constant] @ values
         return self._select(~constant).with_output_bias(moved)
+
+    def neurons(self) -> list[Neuron]:
+        """The neurons one by one, the largest first."""
+        return largest_first(self.hidden_weights, self.hidden_bias, self.output_weights.T)
+
+    def _repr_html_(self) -> str:
+        return network_html(self, self.n_outputs)
 
     def __repr__(self) -> str:
         return f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, n_outputs={self.n_outputs})"

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from convexrelu._utils.rooms import room_above
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.proof_file import gap_to_prove, save_proof
@@ -16,6 +17,7 @@ from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.html import fit_html
 from convexrelu.results.status import Status
 
 __all__ = ["Progress", "Result", "Round", "asks_to_stop"]
@@ -139,6 +141,22 @@ class Result:
             raise ValueError("this result does not know its problem; use certificates.save_proof")
         options.setdefault("relative_gap", gap_to_prove(self.certificate))
         return save_proof(path, self.problem, self.network, dual=self.dual, **options)
+
+    def report(self, path: str | os.PathLike[str], X: Any = None, y: Any = None) -> None:
+        """Write a report of the fit to one HTML file, see :func:`convexrelu.report.write_report`.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write.
+        X, y : arrays, optional
+            Data on which importances and partial dependence are computed.
+        """
+        room_above("report").write_report(self, path, X, y)
+
+    def _repr_html_(self) -> str:
+        seconds = [entry.seconds for entry in self.history]
+        return fit_html(self.certificate, self.network.width, seconds, self.status)
 
     def __str__(self) -> str:
         return f"{self.certificate}\n{self.network}\n{self.status.name}: {self.status.value}"

@@ -30,9 +30,7 @@ class Fixed:
 
 
 def network(width):
-    return TwoLayerNetwork(
-        np.ones((width, 1)), np.zeros(width), np.ones((1, width)), np.zeros(1)
-    )
+    return TwoLayerNetwork(np.ones((width, 1)), np.zeros(width), np.ones((1, width)), np.zeros(1))
 
 
 def answers(scores, **options):
@@ -76,10 +74,8 @@ def test_one_object_serves_several_fits_and_ends_them():
 
 
 def test_it_scores_labels_and_takes_a_scorer():
-    labels = np.where(Y > np.median(Y), "high", "low")
-    stop = ValidationStop(
-        X[30:], labels[30:], scoring="neg_log_loss", patience=1, min_gain=10.0
-    )
+    labels = np.where(np.median(Y) < Y, "high", "low")
+    stop = ValidationStop(X[30:], labels[30:], scoring="neg_log_loss", patience=1, min_gain=10.0)
     model = ConvexReLUClassifier(callbacks=[stop], **ONE).fit(X[:30], labels[:30])
     assert model.status_ is Status.STOPPED and set(model.predict(X)) <= {"high", "low"}
 

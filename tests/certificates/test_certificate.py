@@ -155,9 +155,10 @@ def test_fitted_estimators_show_their_certificate():
     model = ConvexReLURegressor(alpha=ALPHA, random_state=0)
     assert "convexrelu-certificate" not in model._repr_html_()
     model.fit(X, Y)
-    shown = model.certificate_._repr_html_()
-    assert model._repr_html_().endswith(shown)
-    assert model._repr_mimebundle_()["text/html"].endswith(shown)
+    gap_first = model.certificate_._repr_html_().removesuffix("</div>")
+    assert model._repr_html_().startswith(gap_first)
+    assert model._repr_mimebundle_()["text/html"].startswith(gap_first)
+    assert "sk-top-container" in model._repr_html_()  # what scikit-learn shows
     result = train(TrainingProblem(X, Y, ALPHA), random_state=0)
     assert str(result).startswith(str(result.certificate)) and "CONVERGED" in str(result)
     assert "Round(" not in repr(result)

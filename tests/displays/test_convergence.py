@@ -94,3 +94,38 @@ def test_estimators_inside_others_are_drawn():
         assert display.objective.tolist() == [entry.objective for entry in model.history_]
     with pytest.raises(NotFittedError):
         ConvergenceDisplay.from_estimator(GridSearchCV(ConvexReLURegressor(), {}))
+
+
+def test_the_first_bounds_do_not_flatten_the_rest():
+    gaps = [1.0, 0.9, 0.01, 0.005, 0.001]
+    history = [
+        entry(seconds=float(k), objective=1.0, lower_bound=1 - gap) for k, gap in enumerate(gaps)
+    ]
+    low, high = ConvergenceDisplay.from_history(history).ax_.get_ylim()
+    assert 0.95 < low < 0.99 and 1 < high < 1.01
+    # The last round is always seen, and limits that somebody has set stay.
+    low, _ = ConvergenceDisplay.from_history(history[::-1]).ax_.get_ylim()
+    assert low < 0
+    _, ax = plt.subplots()
+    ax.set_ylim(0, 2)
+    assert ConvergenceDisplay.from_history(history, ax=ax).ax_.get_ylim() == (0, 2)
+
+
+@pytest.mark.parametrize("bounds", [[1.0], [0.0, 0.5], [-np.inf, -np.inf], [-np.inf, 0.5, 1.0]])
+def test_limits_are_finite(bounds):
+    history = [entry(objective=1.0, lower_bound=bound) for bound in bounds]
+    for kind in ("bounds", "gap"):
+        display = ConvergenceDisplay.from_history(history, kind=kind)
+        assert np.isfinite(display.ax_.get_ylim()).all()
+        display.figure_.canvas.draw()
+
+
+def test_the_gap_has_a_logarithmic_axis():
+    history = [entry(objective=2.0, lower_bound=bound) for bound in (0.0, 1.0, 2.0)]
+    display = ConvergenceDisplay.from_history(history, kind="gap")
+    (line,) = display.ax_.get_lines()
+    assert line.get_ydata().tolist() == [1.0, 0.5, 0.05]  # the last one is zero
+    assert (display.ax_.get_yscale(), display.ax_.get_ylabel()) == ("log", "relative gap")
+    assert line.get_label() == "gap (proved)"
+    with pytest.raises(ValueError, match="kind"):
+        display.plot(kind="other")

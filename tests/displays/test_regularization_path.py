@@ -7,9 +7,16 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, log_loss, make_scorer
 
-from convexrelu import ConvexReLURegressorCV, TrainingProblem, regularization_path
+from convexrelu import (
+    ConvexReLUClassifierCV,
+    ConvexReLURegressorCV,
+    TrainingProblem,
+    regularization_path,
+)
 from convexrelu.displays import RegularizationPathDisplay
+from convexrelu.losses import Quantile
 from tests import reference
 
 X, Y = reference.teacher(25, 1, 2, 0.1, 0)
@@ -32,12 +39,14 @@ def test_scores_of_an_estimator(fitted):
     above, below = display.ax_
     line, chosen = above.get_lines()
     np.testing.assert_array_equal(line.get_xdata(), ALPHAS)
-    np.testing.assert_allclose(line.get_ydata(), [np.mean(row) for row in fitted.cv_scores_])
+    # Scores are negative errors, of which the axis has the positive.
+    np.testing.assert_allclose(line.get_ydata(), [-np.mean(row) for row in fitted.cv_scores_])
+    assert above.get_ylabel() == "mean squared error / 2"
     np.testing.assert_array_equal(chosen.get_xdata(), [fitted.alpha_] * 2)
     widths = [np.mean(row) for row in fitted.cv_widths_]
     np.testing.assert_allclose(below.get_lines()[0].get_ydata(), widths)
     texts = [text.get_text() for text in above.get_legend().get_texts()]
-    assert texts[:2] == ["mean score of 3 folds", "± one standard error"]
+    assert texts[:2] == ["mean of 3 folds", "± one standard error"]
     assert texts[2].startswith("chosen: alpha = ")
     assert (above.get_xscale(), below.get_xlabel(), below.get_ylabel()) == (
         "log",
@@ -53,8 +62,8 @@ def test_the_band_is_one_standard_error(fitted):
     for alpha, row in zip(ALPHAS, fitted.cv_scores_, strict=True):
         error = np.sqrt(np.sum((row - row.mean()) ** 2) / 2) / np.sqrt(3)
         at = corners[corners[:, 0] == alpha, 1]
-        assert at.min() == pytest.approx(row.mean() - error)
-        assert at.max() == pytest.approx(row.mean() + error)
+        assert at.min() == pytest.approx(-row.mean() - error)
+        assert at.max() == pytest.approx(-row.mean() + error)
 
 
 def test_objectives_of_a_path():
@@ -91,3 +100,27 @@ def test_axes_name_and_style_are_taken(fitted):
 def test_an_unfitted_estimator_has_nothing_to_draw():
     with pytest.raises(AttributeError):
         RegularizationPathDisplay.from_estimator(ConvexReLURegressorCV())
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "sign"),
+    [
+        (ConvexReLURegressorCV(), "mean squared error / 2", -1),
+        (ConvexReLURegressorCV(loss=Quantile(0.9)), "mean quantile loss", -1),
+        (ConvexReLURegressorCV(scoring="r2"), "R²", 1),
+        (ConvexReLURegressorCV(scoring="neg_mean_squared_error"), "mean squared error", -1),
+        (ConvexReLUClassifierCV(), "accuracy", 1),
+        (ConvexReLUClassifierCV(scoring=make_scorer(f1_score)), "f1 score", 1),
+        (
+            ConvexReLUClassifierCV(scoring=make_scorer(log_loss, greater_is_better=False)),
+            "log loss",
+            -1,
+        ),
+    ],
+)
+def test_the_axis_says_what_the_score_is(model, name, sign):
+    model.alphas_, model.alpha_ = np.array([0.1, 0.01]), 0.1
+    model.cv_scores_, model.cv_widths_ = np.array([[1.0], [2.0]]), np.ones((2, 1))
+    above, _ = RegularizationPathDisplay.from_estimator(model).ax_
+    assert above.get_ylabel() == name
+    assert above.get_lines()[0].get_ydata().tolist() == [sign, 2 * sign]

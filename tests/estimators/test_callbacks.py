@@ -74,7 +74,9 @@ OTHERS = {
 @pytest.mark.filterwarnings("ignore::convexrelu.AlphaWarning")
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_way_of_training_asks(name):
-    model = ConvexReLURegressor(tol=0.0, random_state=0, callbacks=[stop]).set_params(**OTHERS[name])
+    model = ConvexReLURegressor(tol=0.0, random_state=0, callbacks=[stop]).set_params(
+        **OTHERS[name]
+    )
     model.fit(X, Y)
     closed = model.certificate_.relative_gap == 0
     assert model.status_ is (Status.CONVERGED if closed else Status.STOPPED)
