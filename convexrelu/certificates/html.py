@@ -37,7 +37,8 @@ def certificate_html(certificate: Evidence, *lines: str) -> str:
     shown = [part for part in parts if part[1] > 0]
     bar = "".join(f'<div style="width:{100 * w:.2f}%;background:{c}"></div>' for _, w, c in shown)
     keys = "".join(
-        f'<span style="{_SQUARE}{colour}"></span>{escape(name)}' for name, _, colour in shown
+        f'<span style="white-space:nowrap"><span style="{_SQUARE}{colour}"></span>{escape(name)}</span> '
+        for name, _, colour in shown
     )
     label = "; ".join(f"{name}: {100 * width:.3g} % of the objective" for name, width, _ in parts)
     texts = [details(certificate), *lines]

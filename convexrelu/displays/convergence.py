@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ConvergenceDisplay"]
+__all__ = ["ConvergenceDisplay", "visible_range"]
 
 # Gaps above the median by this factor are outside of the picture, whose margin is this part of its height.
 _WIDE, _MARGIN = 3.0, 0.08
@@ -126,21 +126,29 @@ class ConvergenceDisplay:
         style = {"linestyle": "--", "marker": ".", "markersize": 3, "color": line.get_color()}
         ax.plot(self.seconds, self.lower_bound, label=bound_name, **style)
         ax.set(ylabel="regularised objective")
-        limits = self._limits()
+        limits = visible_range(self.objective, self.lower_bound)
         if limits is not None and ax.get_autoscaley_on():
             ax.set_ylim(*limits)
 
     def _gaps(self) -> Array:
         return np.maximum(self.objective - self.lower_bound, 0.0)
 
-    def _limits(self) -> tuple[float, float] | None:
-        """Limits that show the rounds with the smaller gaps; None if all rounds can be seen at once."""
-        gaps = self._gaps()
-        shown = gaps <= _WIDE * np.median(gaps)
-        shown[-1] = True
-        shown &= np.isfinite(self.lower_bound)
-        if shown.all() or not shown.any():
-            return None
-        low, high = self.lower_bound[shown].min(), self.objective[shown].max()
-        margin = _MARGIN * (high - low) or _MARGIN * abs(high) or 1.0
-        return low - margin, high + margin
+
+def visible_range(objective: Array, lower_bound: Array) -> tuple[float, float] | None:
+    """Limits that show the rounds with the smaller gaps; None if all rounds can be seen at once.
+
+    Examples
+    --------
+    >>> objective, bound = np.array([1.1, 1.0, 1.0]), np.array([0.0, 0.98, 0.99])
+    >>> [round(limit, 2) for limit in visible_range(objective, bound)]
+    [0.98, 1.0]
+    """
+    gaps = np.maximum(objective - lower_bound, 0.0)
+    shown = gaps <= _WIDE * np.median(gaps)
+    shown[-1] = True
+    shown &= np.isfinite(lower_bound)
+    if shown.all() or not shown.any():
+        return None
+    low, high = float(lower_bound[shown].min()), float(objective[shown].max())
+    margin = _MARGIN * (high - low) or _MARGIN * abs(high) or 1.0
+    return low - margin, high + margin

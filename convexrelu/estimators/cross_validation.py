@@ -258,8 +258,8 @@ class CrossValidated(NetworkEstimator):
     def _further_lines(self) -> list[str]:
         score = score_of(self)
         return [
-            f"alpha {self.alpha_:.3g} of {len(self.alphas_)} penalties: mean {score.name} "
-            f"{score.sign * self.best_score_:.4g} over {self.cv_scores_.shape[1]} folds"
+            f"alpha {self.alpha_:.3g} of {len(self.alphas_)} penalties: {score.name} "
+            f"{score.sign * self.best_score_:.4g} on average over {self.cv_scores_.shape[1]} folds"
         ]
 
     def _blocks(self) -> list[slice]:

@@ -15,7 +15,7 @@ __all__ = ["Neuron", "largest_first", "network_html"]
 # Neurons and features a row that notebooks show.
 _MOST_ROWS, _MOST_FEATURES = 6, 3
 _STYLE = "font-family:sans-serif;font-size:0.9em;color:inherit;max-width:40em;margin:0.4em 0"
-_TABLE = "border-collapse:collapse;color:inherit;margin:0.3em 0"
+_TABLE = "border-collapse:collapse;color:inherit;font-size:inherit;margin:0.3em 0"
 _CELL = "text-align:left;padding:0.1em 0.8em 0.1em 0;border-bottom:1px solid #888"
 
 

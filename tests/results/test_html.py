@@ -32,4 +32,4 @@ def test_a_cross_validation_says_what_it_chose():
     model = ConvexReLURegressorCV(alphas=[0.1, 0.01], cv=2, scoring="r2", random_state=0).fit(X, Y)
     html = model._repr_html_()
     assert f"alpha {model.alpha_:.3g} of 2 penalties" in html
-    assert f"mean R² {model.best_score_:.4g}" in html
+    assert f"R² {model.best_score_:.4g}" in html
