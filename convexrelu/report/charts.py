@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -65,7 +66,8 @@ class Tick(NamedTuple):
     text: str
 
 
-class Chart(NamedTuple):
+@dataclass(frozen=True)
+class Chart:
     """A picture for the template."""
 
     title: str
@@ -76,8 +78,13 @@ class Chart(NamedTuple):
     lines: list[Drawn]
     mark: float | None
 
-    width, height = WIDTH, HEIGHT
-    left, right, top, bottom = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
+    width: ClassVar[int] = WIDTH
+    height: ClassVar[int] = HEIGHT
+    # The frame of the lines.
+    left: ClassVar[int] = LEFT
+    right: ClassVar[int] = WIDTH - RIGHT
+    top: ClassVar[int] = TOP
+    bottom: ClassVar[int] = HEIGHT - BOTTOM
 
 
 def chart(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
 
-from convexrelu import __version__
+import convexrelu
 from convexrelu._utils.typing import Array
 from convexrelu.displays.fitted import innermost, with_its_data
 from convexrelu.networks.gated import GatedNetwork
@@ -81,12 +82,15 @@ def write_report(
     if fit.X is not None and X is None:
         X, y = fit.X, fit.y
     page = (
-        _environment().get_template("report.html").render(**_page(fit, X, y), version=__version__)
+        _environment()
+        .get_template("report.html")
+        .render(**_page(fit, X, y), version=convexrelu.__version__)
     )
     Path(path).write_text(page, encoding="utf-8")
 
 
-class _Fit(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class _Fit:
     """A fit as reports see it."""
 
     title: str
@@ -96,28 +100,47 @@ class _Fit(NamedTuple):
     certificate: Any
     history: list[Any]
     status: Any
-    X: Any  # data that it knows itself
-    y: Any
-    scoring: Any
+    X: Any = None  # data that it knows itself
+    y: Any = None
+    scoring: Any = None
     score_name: str
 
 
 def _fit_of(given: Any) -> _Fit:
     if isinstance(given, Result):
-        problem = given.problem
-        model = _OfResult(given.network)
-        known = (None, None) if problem is None else (problem.X, problem.y)
-        scoring = None if problem is None else _negative_loss(problem.loss)
-        parts = given.network, given.certificate, given.history, given.status
-        return _Fit("Result", model, model, *parts, *known, scoring, "mean loss")
+        return _fit_of_result(given)
     if not isinstance(given, BaseEstimator):
         raise ValueError(
             f"result_or_estimator is a {type(given).__name__}, expected a Result or a fitted estimator"
         )
     inner = innermost(given, "certificate_")
-    parts = inner.network_, inner.certificate_, inner.history_, inner.status_
-    score = "accuracy" if hasattr(given, "classes_") else "R²"
-    return _Fit(type(inner).__name__, given, inner, *parts, None, None, None, score)
+    return _Fit(
+        title=type(inner).__name__,
+        model=given,
+        inner=inner,
+        network=inner.network_,
+        certificate=inner.certificate_,
+        history=inner.history_,
+        status=inner.status_,
+        score_name="accuracy" if hasattr(given, "classes_") else "R²",
+    )
+
+
+def _fit_of_result(result: Result) -> _Fit:
+    problem, model = result.problem, _OfResult(result.network)
+    return _Fit(
+        title="Result",
+        model=model,
+        inner=model,
+        network=result.network,
+        certificate=result.certificate,
+        history=result.history,
+        status=result.status,
+        X=None if problem is None else problem.X,
+        y=None if problem is None else problem.y,
+        scoring=None if problem is None else _negative_loss(problem.loss),
+        score_name="mean loss" if problem is not None else "R²",
+    )
 
 
 class _OfResult(RegressorMixin, BaseEstimator):
@@ -239,7 +262,7 @@ def _inputs(fit: _Fit, drawn: Any) -> Any:
     if isinstance(fit.model, _OfResult):
         return X
     _, inputs, _ = with_its_data(
-        fit.model, "certificate_", X, np.zeros(X.shape[0]) if y is None else y
+        fit.model, "certificate_", X, np.ones(X.shape[0]) if y is None else y
     )
     return inputs if issparse(inputs) else np.asarray(inputs, dtype=np.float64)
 

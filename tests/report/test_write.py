@@ -121,19 +121,26 @@ def test_a_result_knows_its_data(folder):
 def test_the_table_has_the_neurons(folder):
     result = train(TrainingProblem(X, Y, 0.05), random_state=0)
     page = written(folder, result)
-    neurons, active = result.network.neurons(), result.network.hidden_features(X) > 0
+    neurons, hidden = result.network.neurons(), result.network.hidden_features(X)
     rows = np.reshape(page.cells, (len(neurons), 6))
     assert rows[:, 0].tolist() == [str(k + 1) for k in range(len(neurons))]
     total = sum(one.size for one in neurons)
     assert rows[0, 1] == f"{100 * neurons[0].size / total:.3g} %"
-    counts = sorted(float(cell.split()[0]) for cell in rows[:, 2])
-    assert counts == pytest.approx(sorted(100 * active.mean(axis=0)), abs=0.1)
+    # Kinks are at samples, where rounding decides: those count or do not.
+    order = np.argsort(
+        -np.linalg.norm(result.network.augmented_weights(), axis=1)
+        * np.abs(result.network.output_weights[0])
+    )
+    counts = [float(cell.split()[0]) for cell in rows[:, 2]]
+    clearly = 100 * (hidden > 1e-5 * hidden.max(axis=0)).mean(axis=0)[order]
+    perhaps = 100 * (hidden > 0).mean(axis=0)[order]
+    assert all(clearly - 0.1 <= counts) and all(counts <= perhaps + 0.1)
 
 
 def test_a_pipeline_on_a_mixed_table(folder, pipeline, table):
     page = written(folder, pipeline, *table)
     assert "How much the accuracy falls" in page.text
-    for name in ("rooms", EVIL, "town", "<i>Bremen", "probability of other"):
+    for name in ("rooms", EVIL, "town", "<i>Bremen", "mean probability of other"):
         assert name in page.text
     assert "pipeline-1__rooms" in page.text  # as the network sees it
 
