@@ -128,6 +128,6 @@ def share_of_way(first: float, now: float, tol: float) -> float:
     if now <= end:
         return 1.0
     first = min(first, 1.0)
-    if first <= end:
+    if first <= end or now >= first:
         return 0.0
-    return min(max(math.log(first / now) / math.log(first / end), 0.0), 1.0)
+    return math.log(first / now) / math.log(first / end)

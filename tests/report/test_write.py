@@ -104,8 +104,12 @@ def pipeline(table):
     return make_pipeline(columns, ConvexReLUClassifier(**QUICK)).fit(*table)
 
 
-def test_a_result_knows_its_data(folder):
-    result = train(TrainingProblem(X, Y, 0.05), random_state=0)
+@pytest.fixture(scope="module")
+def result():
+    return train(TrainingProblem(X, Y, 0.05), random_state=0)
+
+
+def test_a_result_knows_its_data(folder, result):
     page = written(folder, result)
     first, _, _ = str(result.certificate).partition(": objective")
     assert first in page.text and "CONVERGED" in page.text
@@ -118,8 +122,7 @@ def test_a_result_knows_its_data(folder):
     assert same == (folder / "report.html").read_bytes()
 
 
-def test_the_table_has_the_neurons(folder):
-    result = train(TrainingProblem(X, Y, 0.05), random_state=0)
+def test_the_table_has_the_neurons(folder, result):
     page = written(folder, result)
     neurons, hidden = result.network.neurons(), result.network.hidden_features(X)
     rows = np.reshape(page.cells, (len(neurons), 6))
