@@ -6,6 +6,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from convexrelu import (
+    ChunkedProblem,
     ConvexReLUClassifier,
     ConvexReLUClassifierCV,
     ConvexReLURegressor,
@@ -15,8 +16,10 @@ from convexrelu import (
     distributed,
     regularization_path,
     train,
+    train_in_chunks,
 )
 from tests import reference
+from tests.chunked.together import together
 from tests.honest import assert_honest
 
 X, Y = reference.teacher(30, 4, 3, 0.3, 0)
@@ -119,3 +122,15 @@ def test_search_and_clone_take_estimators_with_callbacks():
     assert clone(model).callbacks == [stop]
     search = GridSearchCV(model, {"alpha": [0.1]}, cv=2).fit(X, Y)
     assert search.best_estimator_.status_ is Status.STOPPED
+
+
+def test_one_of_several_processes_ends_all():
+    def trained(group):
+        rows = slice(group.rank, None, 3)
+        problem = ChunkedProblem(X[rows], Y[rows], 0.05)
+        progress = stop if group.rank == 1 else None
+        return train_in_chunks(problem, group=group, tol=0.0, random_state=0, progress=progress)
+
+    results = together(3, trained)
+    assert [result.status for result in results] == [Status.STOPPED] * 3
+    assert len({result.certificate for result in results}) == 1
