@@ -12,7 +12,9 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 import convexrelu
 from convexrelu._utils.typing import Array
@@ -113,7 +115,7 @@ def _fit_of(given: Any) -> _Fit:
         raise ValueError(
             f"result_or_estimator is a {type(given).__name__}, expected a Result or a fitted estimator"
         )
-    inner = innermost(given, "certificate_")
+    inner = _network_estimator(given)
     return _Fit(
         title=type(inner).__name__,
         model=given,
@@ -124,6 +126,16 @@ def _fit_of(given: Any) -> _Fit:
         status=inner.status_,
         score_name="accuracy" if hasattr(given, "classes_") else "R²",
     )
+
+
+def _network_estimator(given: BaseEstimator) -> Any:
+    try:
+        return innermost(given, "certificate_")
+    except NotFittedError as error:
+        check_is_fitted(given)  # raises if that is the reason
+        raise ValueError(
+            f"result_or_estimator is a fitted {type(given).__name__} without one estimator of convexrelu inside"
+        ) from error
 
 
 def _fit_of_result(result: Result) -> _Fit:
@@ -220,8 +232,8 @@ def _checked(X: Any) -> Any:
 
 
 def _importances(fit: _Fit, X: Any, y: Any) -> tuple[Importances, str] | None:
-    """By shuffling, with what the number means; None without targets."""
-    if y is None or issparse(X):
+    """By shuffling, with what the number means; None without targets or rows to exchange."""
+    if y is None or issparse(X) or X.shape[0] < 2:
         return None
     change = "rises" if fit.scoring else "falls"
     title = f"How much the {fit.score_name} {change} when a feature is shuffled."

@@ -7,11 +7,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.sparse import csr_array
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -189,6 +191,29 @@ def test_several_outputs_and_sparse_inputs(folder):
     assert "Partial dependence" not in sparse.text and "active rows" in sparse.text
 
 
+def test_kinds_of_tables(folder):
+    whole, towns = np.arange(40) % 5, np.array(["Aachen", "Bremen"])[np.arange(40) % 2]
+    frame = pd.DataFrame(
+        {
+            "whole": pd.array(whole, dtype="Int64"),
+            "real": pd.array(X[:, 0], dtype="Float64"),
+            "town": pd.Categorical(towns),
+            "left out": pd.date_range("2026-01-01", periods=40),
+        }
+    )
+    other = pl.DataFrame({"whole": whole, "real": X[:, 0], "town": towns.tolist()})
+    columns = make_column_transformer(
+        (StandardScaler(), ["whole", "real"]), (OneHotEncoder(), ["town"])
+    )
+    for table in (frame, other):
+        model = make_pipeline(columns, ConvexReLURegressor(**QUICK)).fit(table, Y)
+        text = written(folder, model, table, Y).text
+        assert "Bremen" in text.split("Partial dependence")[1]
+    lists = ConvexReLURegressor(**QUICK).fit(X.tolist(), Y.tolist())
+    assert "Partial dependence" in written(folder, lists, X.tolist(), Y.tolist()).text
+    assert "Share of the features" in written(folder, lists, X[:1], Y[:1]).text
+
+
 def test_many_rows_are_drawn(folder):
     model = ConvexReLURegressor(**QUICK).fit(X, Y)
     page = written(folder, model, np.tile(X, (20, 1)), np.tile(Y, 20))
@@ -198,6 +223,8 @@ def test_many_rows_are_drawn(folder):
 def test_what_it_refuses(folder):
     with pytest.raises(ValueError, match="result_or_estimator is a int"):
         write_report(3, folder / "no.html")
+    with pytest.raises(ValueError, match="Ridge without one estimator of convexrelu"):
+        write_report(Ridge().fit(X, Y), folder / "no.html")
     model = ConvexReLURegressor(**QUICK)
     for write in (lambda path: write_report(model, path), model.report):
         with pytest.raises(NotFittedError):
