@@ -15,7 +15,9 @@ from convexrelu.oracles.bounds.corner_bound import CornerBound, Examined
 
 __all__ = ["fractions", "shows_bound", "to_integers"]
 
-_CHUNK = 512  # boxes
+_CHUNK = 512  # boxes, and fewer where these are many entries times corners: between two looks at the clock
+_AT_A_TIME = 1e6
+_MOST_FOR_A_BOX = 0.01  # of all work; a box has as many corners as there are subsets of columns
 _BOX_BITS = 41  # corners are multiples of 2^-41, the limit for halving sides
 _BITS = 50  # of slopes and of unit vectors
 _TOO_NEAR = 1 - 1e-14  # of the level: where floats find this value, boxes shrink to nothing
@@ -46,9 +48,10 @@ def shows_bound(
         Bound to prove.
     max_work : float
         Boxes times entries of the design after which to give up; the default takes about a minute, and longer for few
-        entries.
+        entries. Nothing is tried where a box has so many corners that it alone would take a hundredth of this: above
+        about twelve columns.
     deadline : float
-        Value of :func:`time.perf_counter` at which to give up, once what has been begun is done: some hundred boxes.
+        Value of :func:`time.perf_counter` at which to give up, once what has been begun is done: some boxes.
 
     Returns
     -------
@@ -71,6 +74,9 @@ def shows_bound(
     if np.abs(values) @ np.abs(rows).sum(axis=1) <= top:
         return True
     if top <= 0:
+        return False
+    corners = 2.0 ** rows.shape[1]
+    if corners * rows.size > _MOST_FOR_A_BOX * max_work:
         return False
     left = max_work / rows.size
     for sign in (1, -1):
@@ -132,10 +138,14 @@ class _Cover:
     def shows(self, max_boxes: float, deadline: float) -> bool:
         """Halve boxes, the last ones first, until all are closed or one cannot be."""
         boxes = Boxes.of_cube(self.rows.shape[1], math.inf)
+        n_together = int(
+            np.clip(_AT_A_TIME / (2.0 ** self.rows.shape[1] * self.rows.size), 1, _CHUNK)
+        )
         while len(boxes.faces):
             if time.perf_counter() >= deadline:
                 return False
-            last, boxes = boxes.select(slice(-_CHUNK, None)), boxes.select(slice(None, -_CHUNK))
+            last = boxes.select(slice(-n_together, None))
+            boxes = boxes.select(slice(None, -n_together))
             self.n_boxes += len(last.faces)
             with np.errstate(all="ignore"):
                 found = self._bound.examine(last, self._target)

@@ -153,3 +153,16 @@ def test_units_longer_than_one_prove_nothing():
     ]:
         given = np.array([[0, slope]], dtype=object), np.array([[unit]], dtype=object)
         assert cover._below(corner, corner, *given)[0] == expected
+
+
+def test_boxes_with_too_many_corners_are_not_begun(monkeypatch):
+    """Not even one: with 25 columns it has 33 million of them."""
+    rng = np.random.default_rng(0)
+    design, v = rng.standard_normal((22, 25)), rng.standard_normal(22)
+
+    def examined(*_):
+        raise AssertionError("a box was examined")
+
+    monkeypatch.setattr("convexrelu.oracles.bounds.corner_bound.CornerBound.examine", examined)
+    enough = float(np.linalg.norm(design.T @ np.maximum(v, 0)))
+    assert not shows_bound(design, v, enough)
