@@ -32,8 +32,10 @@ _HOME = {
     "TrainingProblem": "problem",
     "TwoLayerNetwork": "networks",
     "certify": "certification",
+    "register_onnx_converters": "estimators.onnx_pipelines",
     "regularization_path": "training",
     "show_versions": "_utils.versions",
+    "to_onnx": "estimators.onnx_pipelines",
     "train": "training",
     "train_in_chunks": "chunked",
 }
@@ -58,8 +60,10 @@ __all__ = [
     "TwoLayerNetwork",
     "__version__",
     "certify",
+    "register_onnx_converters",
     "regularization_path",
     "show_versions",
+    "to_onnx",
     "train",
     "train_in_chunks",
 ]
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
     from convexrelu.estimators.classifier import ConvexReLUClassifier
     from convexrelu.estimators.classifier_cv import ConvexReLUClassifierCV
     from convexrelu.estimators.features import ConvexReLUFeatures
+    from convexrelu.estimators.onnx_pipelines import register_onnx_converters, to_onnx
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.estimators.regressor_cv import ConvexReLURegressorCV
     from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge

@@ -8,7 +8,7 @@ import time
 import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,7 @@ from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
+from convexrelu.estimators.exports import Exports
 from convexrelu.estimators.showing import Showing
 from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
@@ -35,10 +36,6 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result
 from convexrelu.results.status import AlphaWarning, Status
 from convexrelu.training.useful_penalties import complaint_about
-
-if TYPE_CHECKING:
-    import onnx
-    import torch
 
 __all__ = ["FixedAlphaEstimator", "NetworkEstimator"]
 
@@ -55,7 +52,7 @@ _SKIP_ALPHA = 0.01
 _STANDARD = 10.0
 
 
-class NetworkEstimator(Showing, BaseEstimator, metaclass=ABCMeta):
+class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
     """Base class of the estimators. Subclasses define the targets, and which of the parameters they have."""
 
     network_: TwoLayerNetwork | GatedNetwork | ThresholdNetwork
@@ -72,66 +69,6 @@ class NetworkEstimator(Showing, BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self, "network_")
         paths = _path_weights(self.network_)
         return paths / (paths.sum() or 1.0)
-
-    def to_torch(
-        self, dtype: torch.dtype | None = None, device: str = "cpu", *, raw: bool = False
-    ) -> torch.nn.Sequential:
-        """The network as ``Sequential(Linear, ReLU, Linear)``, see :func:`convexrelu.interop.torch.to_torch`.
-
-        With the Poisson loss an exponential follows, so that the module says what ``predict`` says. The outputs of
-        a classifier's module are scores, as ``network_.forward`` has them.
-
-        Parameters
-        ----------
-        dtype : torch.dtype, optional
-            Type of the parameters; ``torch.float64`` by default.
-        device : str
-            Device of the parameters.
-        raw : bool
-            Leave the exponential out: for further training, and for :func:`~convexrelu.certify`.
-
-        Returns
-        -------
-        torch.nn.Sequential
-
-        Raises
-        ------
-        ValueError
-            For a network that has no such form; ``network_.to_relu(X)`` makes one of a gated network.
-        """
-        network = self._two_layers()
-        from convexrelu.interop.torch import to_torch
-
-        exponential = self._predicts_logarithms and not raw
-        return to_torch(network, dtype=dtype, device=device, exponential=exponential)
-
-    def to_onnx(self, *, raw: bool = False) -> onnx.ModelProto:
-        """The network as an ONNX graph; see :func:`convexrelu.interop.onnx.to_onnx`.
-
-        Parameters
-        ----------
-        raw : bool
-            Leave out the exponential that follows with the Poisson loss.
-
-        Returns
-        -------
-        onnx.ModelProto
-        """
-        self._two_layers()
-        from convexrelu.interop.onnx import to_onnx
-
-        return to_onnx(self, raw=raw)
-
-    def _two_layers(self) -> TwoLayerNetwork:
-        """The network, if it has weights of two layers."""
-        check_is_fitted(self, "network_")
-        if not isinstance(self.network_, TwoLayerNetwork):
-            gated = isinstance(self.network_, GatedNetwork)
-            raise ValueError(
-                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"
-                + ("; use network_.to_relu(X).to_torch()" if gated else "")
-            )
-        return self.network_
 
     @property
     def _predicts_logarithms(self) -> bool:

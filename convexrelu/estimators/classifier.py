@@ -25,6 +25,7 @@ from convexrelu.estimators.class_weights import (
 from convexrelu.estimators.data import checked_weights, inputs_and_labels
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.estimators.watching import Callbacks
+from convexrelu.interop.heads import Classes
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
@@ -80,6 +81,16 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         if scores.ndim == 2:
             return log_softmax(scores, axis=1)
         return np.column_stack([log_expit(-scores), log_expit(scores)])
+
+    def _classes_of_outputs(self) -> Classes:
+        present = np.flatnonzero(self._has_weight)
+        n_outputs = self._two_layers().n_outputs
+        return Classes(
+            labels=tuple(self.classes_.tolist()),
+            present=tuple(present.tolist()),
+            coupled=n_outputs > 1,
+            has_probabilities=_has_probabilities(self),
+        )
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.whole_state import changed_at_once
+from convexrelu.interop.skl2onnx import convert_features, set_shapes
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["ConvexReLUFeatures"]
@@ -131,6 +133,18 @@ class ConvexReLUFeatures(
         """Outputs of the neurons, of shape (n, m)."""
         check_is_fitted(self, "estimator_")
         return self.estimator_.network_.hidden_features(checked_inputs(self, X, reset=False))
+
+    # What skl2onnx looks for in models that it does not know.
+
+    def onnx_shape_calculator(self) -> Callable[[Any], None]:
+        """For skl2onnx: shapes of the outputs."""
+        check_is_fitted(self, "estimator_")
+        return set_shapes
+
+    def onnx_converter(self) -> Callable[[Any, Any, Any], None]:
+        """For skl2onnx: a function that writes the nodes."""
+        check_is_fitted(self, "estimator_")
+        return convert_features
 
     @property
     def _n_features_out(self) -> int:

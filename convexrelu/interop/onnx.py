@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convexrelu.interop.heads import head_of
+from convexrelu.interop.onnx_nodes import Nodes
 from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, network_of, weights_of
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["to_onnx"]
+__all__ = ["import_onnx", "save", "to_onnx"]
 
 _OPSET = 17  # of ONNX 1.12: later runtimes read it, too
+_IR_VERSION = 8  # of this opset; older runtimes refuse newer ones
+_DTYPES: dict[str, type] = {"float32": np.float32, "float64": np.float64}
 
 
-def to_onnx(network: HasWeights | Any, *, raw: bool = False) -> onnx.ModelProto:
-    """The network as an ONNX graph in single precision: matrix product, activation, matrix product.
+def to_onnx(
+    network: HasWeights | Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    raw: bool = False,
+    dtype: str = "float32",
+) -> onnx.ModelProto:
+    """The network as an ONNX graph: matrix product, activation, matrix product.
 
-    For an estimator with the Poisson loss an exponential follows, so that the outputs are what ``predict`` says. The
-    outputs of a classifier are scores, as ``network_.forward`` has them.
+    For a fitted estimator the graph says what ``predict`` says: with the Poisson loss an exponential follows, and for
+    a classifier there are labels and probabilities.
 
     Parameters
     ----------
     network : TwoLayerNetwork
         Or anything else with its arrays, or a fitted regressor or classifier of this package.
         A network without neurons gets one that is zero. A skip connection becomes two neurons per output.
+    path : path, optional
+        File to write as well.
     raw : bool
-        Leave the exponential out.
+        Outputs of the network only: logarithms with the Poisson loss, scores of a classifier.
+    dtype : {"float32", "float64"}
+        Type of inputs, outputs and all that is between. Runtimes on CPUs have both; outputs agree with
+        ``predict`` up to the rounding of this type.
 
     Returns
     -------
     onnx.ModelProto
-        From an input ``"X"`` of shape (n, d) to an output ``"outputs"`` of shape (n, K), for any ``n``. Write it with
-        :func:`onnx.save`.
+        From an input ``"X"`` of shape (n, d), for any ``n``, to an output ``"outputs"`` of shape (n, K). For a
+        classifier to ``"label"`` of shape (n,), and to ``"probabilities"``, or without probabilities to ``"scores"``.
 
     Raises
     ------
@@ -59,40 +75,80 @@ def to_onnx(network: HasWeights | Any, *, raw: bool = False) -> onnx.ModelProto:
     >>> [node.op_type for node in model.graph.node]
     ['Gemm', 'Relu', 'Gemm']
     """
-    from onnx import TensorProto, checker, helper, numpy_helper
-
-    network, predicts_logarithms = network_of(network)
-    exponential = predicts_logarithms and not raw
-    weights = weights_of(network)
-    n_features, n_outputs = weights.hidden_weights.shape[1], len(weights.output_bias)
-    slope = weights.negative_slope
-    activation = {"op_type": "LeakyRelu", "alpha": slope} if slope else {"op_type": "Relu"}
-    nodes = [
-        helper.make_node("Gemm", ["X", "W", "b"], ["seen"], transB=1),
-        helper.make_node(inputs=["seen"], outputs=["hidden"], **activation),
-        helper.make_node(
-            "Gemm", ["hidden", "A", "c"], ["logarithms" if exponential else "outputs"], transB=1
-        ),
-    ]
-    if exponential:
-        nodes.append(helper.make_node("Exp", ["logarithms"], ["outputs"]))
-    graph = helper.make_graph(
-        nodes,
-        "TwoLayerNetwork",
-        [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", n_features])],
-        [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, ["n", n_outputs])],
-        [numpy_helper.from_array(array, name) for name, array in _named(weights).items()],
-    )
-    opset = helper.make_opsetid("", _OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], producer_name="convexrelu")
-    model.ir_version = 8  # the version of this opset; older runtimes refuse newer ones
-    checker.check_model(model)
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype={dtype!r} is not known; available: 'float32', 'float64'")
+    onnx = import_onnx()
+    weights = _narrowed(weights_of(network_of(network)), _DTYPES[dtype])
+    nodes = Nodes(_DTYPES[dtype])
+    head = head_of(network, "outputs" if raw else "predict")
+    names = ["outputs"]
+    if head.classes is None:
+        behind = nodes.network(weights, "X", "logarithms" if head.kind == "exp" else "outputs")
+        nodes.head(head, behind, "outputs")
+    else:
+        has_probabilities = head.classes.has_probabilities
+        scores = nodes.network(weights, "X", "scores")
+        names = ["label", "probabilities" if has_probabilities else "scores"]
+        nodes.head(head, scores, "label")
+        if has_probabilities:
+            nodes.head(head_of(network, "predict_proba"), scores, "probabilities")
+    model = _model(onnx, nodes, weights, names)
+    if path is not None:
+        save(model, path)
     return model
 
 
-def _named(weights: Weights) -> dict[str, np.ndarray]:
+def import_onnx() -> Any:
+    """The package, or an error that says how to install it."""
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise ImportError('to_onnx needs onnx: pip install "convexrelu[onnx]"') from error
+    return onnx
+
+
+def save(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
+    """Write a model to a file."""
+    with open(path, "wb") as file:
+        file.write(model.SerializeToString())
+
+
+def _model(onnx: Any, nodes: Nodes, weights: Weights, names: list[str]) -> onnx.ModelProto:
+    helper = onnx.helper
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(nodes.dtype))
+    n_features = weights.hidden_weights.shape[1]
+    made = [
+        helper.make_node(node.operator, node.inputs, [node.output], **node.attributes)
+        for node in nodes.nodes
+    ]
+    shapes = {"label": ["n"], "outputs": ["n", len(weights.output_bias)]}
+    labels = nodes.constants.get("labels")
+    kinds = {} if labels is None else {"label": helper.np_dtype_to_tensor_dtype(labels.dtype)}
+    graph = helper.make_graph(
+        made,
+        "TwoLayerNetwork",
+        [helper.make_tensor_value_info("X", kind, ["n", n_features])],
+        [
+            helper.make_tensor_value_info(
+                name, kinds.get(name, kind), shapes.get(name, ["n", None])
+            )
+            for name in names
+        ],
+        [onnx.numpy_helper.from_array(array, name) for name, array in nodes.constants.items()],
+    )
+    opset = helper.make_opsetid("", _OPSET)
+    model = helper.make_model(graph, opset_imports=[opset], producer_name="convexrelu")
+    model.ir_version = _IR_VERSION
+    onnx.checker.check_model(model)
+    return model
+
+
+def _narrowed(weights: Weights, dtype: type) -> Weights:
+    """The weights, if they can be written in the type."""
     with np.errstate(over="ignore"):  # which is refused below
-        single = [array.astype(np.float32) for array in weights[:4]]
-    inner, bias, outer, intercept = (array.astype(np.float64) for array in single)
-    check_narrowing(weights, Weights(inner, bias, outer, intercept), "float32")
-    return dict(zip(("W", "b", "A", "c"), single, strict=True))
+        narrow = [array.astype(dtype).astype(np.float64) for array in weights[:4]]
+    check_narrowing(weights, Weights(*narrow), np.dtype(dtype).name)
+    return weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,9 +12,10 @@ from numpy.typing import ArrayLike
 from convexrelu._utils.torch_import import nn, torch
 from convexrelu._utils.typing import Array
 from convexrelu.interop.agreement import Precision, check_agreement
+from convexrelu.interop.heads import Classes, head_of
 from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, weights_of
 
-__all__ = ["Exp", "from_torch", "to_torch"]
+__all__ = ["Exp", "Labels", "Predictions", "Probabilities", "from_torch", "to_torch", "with_head"]
 
 _OTHERS = {"torch.nn.modules.activation", "torch.nn.modules.dropout"}
 
@@ -24,6 +26,83 @@ class Exp(nn.Module):
     def forward(self, logarithms: torch.Tensor) -> torch.Tensor:
         """Entry by entry."""
         return logarithms.exp()
+
+
+class Predictions(nn.Module):
+    """Outputs in the shape of what ``predict`` returns: without their axis, if there is only one."""
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Of shape (n,) or (n, K)."""
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+
+class Probabilities(nn.Module):
+    """Probabilities of all classes from the outputs of a network; zero for those without weight in training."""
+
+    to_scores: torch.Tensor | None
+    to_all: torch.Tensor | None
+
+    def __init__(self, classes: Classes, like: torch.Tensor) -> None:
+        super().__init__()
+        _keep_matrices(self, classes, like)
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Of shape (n, K)."""
+        scores = outputs if self.to_scores is None else outputs @ self.to_scores
+        probabilities = scores.softmax(dim=1)
+        return probabilities if self.to_all is None else probabilities @ self.to_all
+
+
+class Labels(nn.Module):
+    """Position of the most likely class in ``classes_``."""
+
+    to_scores: torch.Tensor | None
+    present: torch.Tensor
+
+    def __init__(self, classes: Classes, like: torch.Tensor) -> None:
+        super().__init__()
+        _keep_matrices(self, classes, like)
+        self.register_buffer("present", torch.tensor(classes.present, device=like.device))
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Of shape (n,), integers."""
+        scores = outputs if self.to_scores is None else outputs @ self.to_scores
+        return self.present[scores.argmax(dim=1)]
+
+
+def _keep_matrices(module: nn.Module, classes: Classes, like: torch.Tensor) -> None:
+    for name in ("to_scores", "to_all"):
+        matrix = getattr(classes, name)
+        tensor = None if matrix is None else torch.tensor(matrix).to(like)
+        module.register_buffer(name, tensor)
+
+
+def with_head(module: nn.Sequential, estimator: Any, name: str) -> nn.Sequential:
+    """The module of an estimator's network, and behind it what makes its outputs predictions.
+
+    Parameters
+    ----------
+    module : Sequential
+        Of :func:`to_torch`.
+    estimator : estimator
+        A fitted regressor or classifier of this package.
+    name : {"outputs", "predict", "predict_proba"}
+
+    Returns
+    -------
+    torch.nn.Sequential
+        In evaluation mode.
+    """
+    head = head_of(estimator, name)
+    like = next(module.parameters()).detach()
+    behind: list[nn.Module] = []
+    if head.kind == "label" and head.classes is not None:
+        behind = [Labels(head.classes, like)]
+    elif head.kind == "probabilities" and head.classes is not None:
+        behind = [Probabilities(head.classes, like)]
+    elif name == "predict":
+        behind = [*([Exp()] if head.kind == "exp" else []), Predictions()]
+    return nn.Sequential(*module, *behind).eval()
 
 
 def to_torch(
@@ -147,8 +226,8 @@ def from_torch(module: nn.Module, X: ArrayLike | None = None) -> Weights:
 
 
 def _is_other(part: nn.Module) -> bool:
-    """Whether a module is an activation of another kind, an exponential, or dropout."""
-    if isinstance(part, Exp):
+    """Whether a module is an activation of another kind, what follows outputs, or dropout."""
+    if isinstance(part, Exp | Labels | Probabilities):
         return True
     kinds = {kind.__module__ for kind in type(part).__mro__}
     return not isinstance(part, nn.ReLU | nn.LeakyReLU) and not kinds.isdisjoint(_OTHERS)

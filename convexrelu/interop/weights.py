@@ -68,8 +68,8 @@ class HasWeights(Protocol):
         ...
 
 
-def network_of(given: Any) -> tuple[HasWeights, bool]:
-    """The network of a fitted estimator, or the one that is given; and whether ``predict`` says its exponential.
+def network_of(given: Any) -> HasWeights:
+    """The network of a fitted estimator, or the one that is given.
 
     Raises
     ------
@@ -87,8 +87,7 @@ def network_of(given: Any) -> tuple[HasWeights, bool]:
             f"network is a {type(network).__name__}, expected a TwoLayerNetwork, or a fitted estimator of "
             "convexrelu that has one as its network_"
         )
-    logarithms = getattr(given, "_predicts_logarithms", False)
-    return network, bool(logarithms)
+    return network
 
 
 def weights_of(network: HasWeights) -> Weights:

@@ -19,6 +19,7 @@ from convexrelu.networks.neurons import Neuron, largest_first, network_html
 from convexrelu.networks.same_neurons import Ball, same_neurons
 
 if TYPE_CHECKING:
+    import onnx
     import torch
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -363,6 +364,20 @@ class TwoLayerNetwork:
         from convexrelu.interop.torch import to_torch
 
         return to_torch(self, dtype=dtype, device=device)
+
+    def to_onnx(
+        self, path: str | os.PathLike[str] | None = None, *, dtype: str = "float32"
+    ) -> onnx.ModelProto:
+        """An ONNX graph, written to a file if there is a `path`; see :func:`convexrelu.interop.onnx.to_onnx`."""
+        from convexrelu.interop.onnx import to_onnx
+
+        return to_onnx(self, path, dtype=dtype)
+
+    def to_source(self, language: str = "python", *, name: str = "predict") -> str:
+        """A function in Python or C without dependencies; see :func:`convexrelu.interop.source.to_source`."""
+        from convexrelu.interop.source import to_source
+
+        return to_source(self, language, name=name)
 
     @classmethod
     def from_torch(cls, module: torch.nn.Module, X: ArrayLike | None = None) -> TwoLayerNetwork:
