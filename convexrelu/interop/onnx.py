@@ -149,6 +149,8 @@ def _model(onnx: Any, nodes: Nodes, weights: Weights, names: list[str]) -> onnx.
 def _narrowed(weights: Weights, dtype: type) -> Weights:
     """The weights, if they can be written in the type."""
     with np.errstate(over="ignore"):  # which is refused below
-        narrow = [array.astype(dtype).astype(np.float64) for array in weights[:4]]
-    check_narrowing(weights, Weights(*narrow), np.dtype(dtype).name)
+        inner, bias, outer, intercept = (
+            array.astype(dtype).astype(np.float64) for array in weights[:4]
+        )
+    check_narrowing(weights, Weights(inner, bias, outer, intercept), np.dtype(dtype).name)
     return weights

@@ -105,8 +105,15 @@ class _Writer:
 
     def is_any_of(self, source: str, words: Any) -> str:
         """Where strings are one of these words."""
-        keys = {"keys_strings": list(words), "values_int64s": [1] * len(words), "default_int64": 0}
-        marked = self.node("LabelEncoder", [source], op_domain="ai.onnx.ml", op_version=2, **keys)
+        marked = self.node(
+            "LabelEncoder",
+            [source],
+            op_domain="ai.onnx.ml",
+            op_version=2,
+            keys_strings=list(words),
+            values_int64s=[1] * len(words),
+            default_int64=0,
+        )
         return self.node("Cast", [marked], to=self.kinds.BOOL)
 
 

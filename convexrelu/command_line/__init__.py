@@ -1,0 +1,1 @@
+"""The command ``convexrelu``: models of CSV files, without Python code."""
