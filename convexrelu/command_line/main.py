@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convexrelu import __version__
+import convexrelu
 from convexrelu.command_line.shared import TASKS, CommandError
 
 __all__ = ["main"]
@@ -70,7 +70,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog, description="Convex training of two-layer ReLU networks."
     )
-    parser.add_argument("--version", action="version", version=f"convexrelu {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"convexrelu {convexrelu.__version__}"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     _add_fit(commands)
     _add_predict(commands)

@@ -51,11 +51,15 @@ class SourceParts:
     def shape(self) -> str:
         """A sentence about the network."""
         return (
-            f"A two-layer network with {self.n_features} inputs, {self.width} neurons and "
-            f"{self.n_outputs} output{'s' if self.n_outputs > 1 else ''}"
+            f"A two-layer network with {_count(self.n_features, 'input')}, "
+            f"{_count(self.width, 'neuron')} and {_count(self.n_outputs, 'output')}"
         )
 
     @property
     def alone(self) -> bool:
         """Whether the function gives one number, as ``predict`` does for one output."""
         return self.head.kind in ("outputs", "exp") and self.n_outputs == 1
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
