@@ -100,8 +100,9 @@ def _add_fit(commands: Any) -> None:
     _add_data(parser)
     parser.add_argument("--target", required=True, help="column to predict")
     parser.add_argument("--task", choices=TASKS, help="what the target is; by default a guess")
-    parser.add_argument("--cv", action="store_true", help="choose the penalty by cross-validation")
-    parser.add_argument(
+    penalty = parser.add_mutually_exclusive_group()
+    penalty.add_argument("--cv", action="store_true", help="choose the penalty by cross-validation")
+    penalty.add_argument(
         "--alpha",
         type=_positive,
         default=0.01,

@@ -8,7 +8,8 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from convexrelu.command_line.shared import CommandError, needed
+from convexrelu.command_line.shared import TASKS, CommandError, needed
+from convexrelu.estimators.base import NetworkEstimator
 
 __all__ = ["Model", "load_model", "save_model"]
 
@@ -72,11 +73,22 @@ def load_model(path: Path) -> Model:
         read = io.loads(content, trusted=sorted(found))
         if read.pop("format") != _FORMAT:
             raise ValueError("another version of the format")
-        return Model(**read)
+        return _checked(Model(**read))
     except CommandError:
         raise
     except Exception as error:  # whatever the readers of a damaged file stumble over
         raise CommandError(f"{path}: is no model of convexrelu fit ({_short(error)})") from error
+
+
+def _checked(model: Model) -> Model:
+    """The model, if its parts are what the commands need: a file may be made by anybody."""
+    kinds = {"pipeline": Pipeline, "target": str, "numbers": list, "texts": list}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(model, name), kind):
+            raise ValueError(f"{name} is no {kind.__name__}")
+    if model.task not in TASKS or not isinstance(model.pipeline[-1], NetworkEstimator):
+        raise ValueError("it has no network")
+    return model
 
 
 def skops_io() -> Any:

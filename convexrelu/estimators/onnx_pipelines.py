@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -21,6 +22,7 @@ from convexrelu.estimators.features import ConvexReLUFeatures
 from convexrelu.estimators.regressor import ConvexReLURegressor
 from convexrelu.estimators.regressor_cv import ConvexReLURegressorCV
 from convexrelu.interop import onnx as own
+from convexrelu.interop.onnx_names import rename_inputs
 from convexrelu.interop.skl2onnx import convert, convert_features, register
 from convexrelu.interop.skl2onnx_gaps import (
     MISSING,
@@ -72,8 +74,9 @@ def to_onnx(
     onnx.ModelProto
         With an input ``"X"`` of shape (n, d); or, for a model that was fitted on named columns of several types, one of
         shape (n, 1) for each name. Missing strings are ``""``, missing numbers NaN. Outputs are ``"label"`` and
-        ``"probabilities"`` of a classifier and ``"variable"`` of a regressor; for a network or an estimator of this
-        package alone, those of :func:`convexrelu.interop.onnx.to_onnx`.
+        ``"probabilities"`` of a classifier and ``"variable"`` of a regressor, with ``"_output"`` behind if a column has
+        that name; for a network or an estimator of this package alone, those of
+        :func:`convexrelu.interop.onnx.to_onnx`.
 
     Raises
     ------
@@ -105,6 +108,7 @@ def to_onnx(
         single = X is None or getattr(X, "dtype", None) == np.float32
         return own.to_onnx(model, path, dtype=dtype or ("float32" if single else "float64"))
     check_is_fitted(model)
+    X = X.toarray() if issparse(X) else X
     graph = _by_skl2onnx(
         model, X, single=dtype == "float32" or getattr(X, "dtype", 0) == np.float32
     )
@@ -151,7 +155,7 @@ def _by_skl2onnx(model: Any, X: Any, *, single: bool) -> onnx.ModelProto:
     register_onnx_converters()
     types = _input_types(model, X, single)
     try:
-        return skl2onnx.convert_sklearn(
+        graph = skl2onnx.convert_sklearn(
             model,
             initial_types=types,
             options={id(part): {"zipmap": False} for part in _classifiers(model)},
@@ -161,8 +165,12 @@ def _by_skl2onnx(model: Any, X: Any, *, single: bool) -> onnx.ModelProto:
             },
             custom_shape_calculators={SimpleImputer: set_imputer_shapes},
         )
-    except (NotImplementedError, RuntimeError, NameError) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # of many kinds, with no common base
         raise ValueError(f"model has a step without a form in ONNX: {error}") from error
+    rename_inputs(graph, [name for name, _ in types])
+    return graph
 
 
 def _classifiers(model: Any) -> Iterator[Any]:
@@ -253,21 +261,21 @@ def _is_number_type(column: Any) -> bool:
 
 def _takes_names(model: Any) -> bool:
     """Whether columns are taken by their names, and so cannot be one array."""
-    first = model.steps[0][1] if isinstance(model, Pipeline) else model
-    if isinstance(first, Pipeline):
-        return _takes_names(first)
-    return isinstance(first, ColumnTransformer)
+    model = getattr(model, "best_estimator_", model)  # of a search
+    if isinstance(model, Pipeline):
+        return _takes_names(model.steps[0][1])
+    return isinstance(model, ColumnTransformer)
 
 
 def _text_columns(model: Any) -> set[Any]:
     """Columns that the first steps take for text: those of encoders and imputers with strings."""
+    model = getattr(model, "best_estimator_", model)  # of a search
     if isinstance(model, Pipeline):
         return _text_columns(model.steps[0][1])
     if isinstance(model, ColumnTransformer):
         found: set[Any] = set()
-        for name, part, columns in model.transformers_:
-            inner = _text_columns(part) if name != "remainder" or not isinstance(part, str) else ()
-            found |= {_column(model, columns, k) for k in inner}
+        for _, part, columns in model.transformers_:
+            found |= {_column(model, columns, k) for k in _text_columns(part)}
         return found
     values = getattr(model, "categories_", None)
     if values is None:

@@ -219,6 +219,7 @@ def test_tables_that_do_not_fit_the_model(folder, capsys):
         ["fit", "table.csv"],
         ["fit", "table.csv", "--target", "y", "-o", "m", "--alpha", "-1"],
         ["fit", "table.csv", "--target", "y", "-o", "m", "--time-limit", "soon"],
+        ["fit", "table.csv", "--target", "y", "-o", "m", "--cv", "--alpha", "0.1"],
     ],
 )
 def test_errors_in_arguments_end_with_two(arguments, capsys):

@@ -78,3 +78,11 @@ def test_damaged_files_are_refused(tmp_path, damage):
     )
     with pytest.raises(CommandError, match=r"model: is no model of convexrelu fit \("):
         load_model(path)
+
+
+@pytest.mark.parametrize("changed", [{"pipeline": [1]}, {"task": "all"}, {"texts": None}])
+def test_files_with_other_contents_are_refused(tmp_path, changed):
+    content = {"format": 1, **vars(model()), **changed}
+    (tmp_path / "model").write_bytes(io.dumps(content))
+    with pytest.raises(CommandError, match="model: is no model of convexrelu fit"):
+        load_model(tmp_path / "model")

@@ -6,10 +6,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import BaggingRegressor, StackingRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
@@ -143,6 +145,29 @@ def test_arrays(name):
     to_onnx(model, X)  # compared there
 
 
+def test_names_of_columns_and_searches():
+    """A column may be called as an output is; a search has the inputs of its best pipeline."""
+    table = TABLE.rename(columns={"size": "label", "rooms": "how many"})[["label", "how many"]]
+    columns = ColumnTransformer([("n", SimpleImputer(), ["label", "how many"])])
+    network = ConvexReLUClassifier(**OPTIONS)
+    search = GridSearchCV(
+        make_pipeline(columns, network), {"convexreluclassifier__alpha": [0.1]}, cv=2
+    )
+    search.fit(table, TABLE["town"])
+    graph = to_onnx(search, table)
+    assert [each.name for each in graph.graph.input] == ["label", "how many"]
+    assert [each.name for each in graph.graph.output] == ["label_output", "probabilities"]
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    outputs = session.run(None, {name: table[[name]].to_numpy(np.float64) for name in table})
+    check(search, outputs, table)
+
+
+def test_sparse_rows():
+    model = make_pipeline(StandardScaler(with_mean=False), ConvexReLURegressor(**OPTIONS))
+    model.fit(csr_array(X), X[:, 0])
+    check(model, run(to_onnx(model, csr_array(X)), X), X)
+
+
 def test_single_precision():
     model = make_pipeline(StandardScaler(), ConvexReLURegressor(**OPTIONS)).fit(X, X[:, 0])
     rows = X.astype(np.float32)
@@ -199,6 +224,10 @@ def test_what_has_no_form_is_refused():
     odd = make_pipeline(FunctionTransformer(np.sin), ConvexReLURegressor(**OPTIONS)).fit(X, X[:, 0])
     with pytest.raises(ValueError, match="a step without a form in ONNX"):
         to_onnx(odd)
+    frozen = FrozenEstimator(ConvexReLURegressor(**OPTIONS).fit(X, X[:, 0]))
+    target = TransformedTargetRegressor(frozen, func=np.log1p, inverse_func=np.expm1)
+    with pytest.raises(ValueError, match="a step without a form in ONNX"):
+        to_onnx(target.fit(X, np.abs(X[:, 0])))
     flagged = make_pipeline(SimpleImputer(add_indicator=True), ConvexReLURegressor(**OPTIONS))
     with pytest.raises(ValueError, match="add_indicator=True"):
         to_onnx(flagged.fit(X, X[:, 0]))
