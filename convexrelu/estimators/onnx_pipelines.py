@@ -239,7 +239,7 @@ def _fed(session: Any, X: Any) -> dict[str, Any]:
     types = {"tensor(float)": np.float32, "tensor(double)": np.float64}
     fed = {}
     for each in session.get_inputs():
-        column = X[each.name].to_numpy()[:, None] if each.name in getattr(X, "columns", ()) else X
+        column = _column_of(X, each.name) if each.name in getattr(X, "columns", ()) else X
         if each.type in types:
             fed[each.name] = np.asarray(column, dtype=types[each.type])
         else:
@@ -247,6 +247,13 @@ def _fed(session: Any, X: Any) -> dict[str, Any]:
             texts = [word if isinstance(word, str) else MISSING[0] for word in words.ravel()]
             fed[each.name] = np.array(texts, dtype=object).reshape(words.shape)
     return fed
+
+
+def _column_of(X: Any, name: str) -> Any:
+    """A column of shape (n, 1); in numbers of an extension type gaps become NaN."""
+    column = X[name]
+    column = column.astype("float64") if _is_number_type(column) else column
+    return column.to_numpy()[:, None]
 
 
 def _is_numeric(column: Any) -> bool:

@@ -162,6 +162,14 @@ def test_names_of_columns_and_searches():
     check(search, outputs, table)
 
 
+def test_types_of_extensions():
+    """Integers with gaps, and categories, as pandas has them."""
+    table = TABLE.assign(rooms=TABLE["rooms"].where(TABLE["rooms"] > 1).astype("Int64"))
+    table = table.assign(town=TABLE["town"].astype("category"))
+    model = mixed(ConvexReLURegressor(**OPTIONS)).fit(table, TABLE["rooms"])
+    assert to_onnx(model, table).graph.input == to_onnx(model).graph.input
+
+
 def test_sparse_rows():
     model = make_pipeline(StandardScaler(with_mean=False), ConvexReLURegressor(**OPTIONS))
     model.fit(csr_array(X), X[:, 0])
