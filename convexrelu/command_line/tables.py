@@ -40,7 +40,11 @@ def read_table(path: Path, separator: str, texts: list[str] | None = None) -> An
         raise CommandError(f"{path}: there is no such file")
     try:
         table = pandas.read_csv(
-            path, sep=separator, dtype=dict.fromkeys(texts or [], str), low_memory=False
+            path,
+            sep=separator,
+            dtype=dict.fromkeys(texts or [], str),
+            low_memory=False,  # the type of a column is that of all its rows
+            float_precision="round_trip",
         )
     except (ValueError, OSError) as error:  # parser errors, encodings, directories
         raise CommandError(f"{path}: {error}") from error

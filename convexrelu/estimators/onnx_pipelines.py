@@ -39,6 +39,7 @@ __all__ = ["register_onnx_converters", "to_onnx"]
 _CLASSIFIERS = ConvexReLUClassifier, ConvexReLUClassifierCV
 _REGRESSORS = ConvexReLURegressor, ConvexReLURegressorCV
 
+_ML_OPSET = 3  # of the same ONNX
 # Rows on which a graph is compared, and what rounding may do there in double and in single precision.
 _COMPARED = 100
 _IN_DOUBLE, _IN_SINGLE = 1e-7, 1e-3
@@ -73,7 +74,8 @@ def to_onnx(
     -------
     onnx.ModelProto
         With an input ``"X"`` of shape (n, d); or, for a model that was fitted on named columns of several types, one of
-        shape (n, 1) for each name. Missing strings are ``""``, missing numbers NaN. Outputs are ``"label"`` and
+        shape (n, 1) for each name. Missing strings are ``""``, or ``"None"`` where rows had
+        None, and missing numbers NaN. Outputs are ``"label"`` and
         ``"probabilities"`` of a classifier and ``"variable"`` of a regressor, with ``"_output"`` behind if a column has
         that name; for a network or an estimator of this package alone, those of
         :func:`convexrelu.interop.onnx.to_onnx`.
@@ -158,6 +160,7 @@ def _by_skl2onnx(model: Any, X: Any, *, single: bool) -> onnx.ModelProto:
         graph = skl2onnx.convert_sklearn(
             model,
             initial_types=types,
+            target_opset={"": own.OPSET, "ai.onnx.ml": _ML_OPSET},
             options={id(part): {"zipmap": False} for part in _classifiers(model)},
             custom_conversion_functions={
                 SimpleImputer: convert_imputer,
@@ -244,9 +247,16 @@ def _fed(session: Any, X: Any) -> dict[str, Any]:
             fed[each.name] = np.asarray(column, dtype=types[each.type])
         else:
             words = np.asarray(column, dtype=object)
-            texts = [word if isinstance(word, str) else MISSING[0] for word in words.ravel()]
+            texts = [_as_text(word) for word in words.ravel()]
             fed[each.name] = np.array(texts, dtype=object).reshape(words.shape)
     return fed
+
+
+def _as_text(word: Any) -> str:
+    """A string, or the word for what is missing; imputers tell None from NaN."""
+    if isinstance(word, str):
+        return word
+    return str(word) if word is None else MISSING[0]
 
 
 def _column_of(X: Any, name: str) -> Any:

@@ -14,9 +14,9 @@ from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, net
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["import_onnx", "save", "to_onnx"]
+__all__ = ["OPSET", "import_onnx", "save", "to_onnx"]
 
-_OPSET = 17  # of ONNX 1.12: later runtimes read it, too
+OPSET = 17  # of ONNX 1.12: later runtimes read it, too
 _IR_VERSION = 8  # of this opset; older runtimes refuse newer ones
 _DTYPES: dict[str, type] = {"float32": np.float32, "float64": np.float64}
 
@@ -139,7 +139,7 @@ def _model(onnx: Any, nodes: Nodes, weights: Weights, names: list[str]) -> onnx.
         ],
         [onnx.numpy_helper.from_array(array, name) for name, array in nodes.constants.items()],
     )
-    opset = helper.make_opsetid("", _OPSET)
+    opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(graph, opset_imports=[opset], producer_name="convexrelu")
     model.ir_version = _IR_VERSION
     onnx.checker.check_model(model)

@@ -1,6 +1,7 @@
 """Missing values for skl2onnx: its imputer has no double precision that runs, and it has no missing strings.
 
-ONNX has no missing strings either. The words in `MISSING` stand for them, as pandas and NumPy write them.
+ONNX has no missing strings either. The words in `MISSING` stand for them, as pandas and NumPy write them. An imputer
+that looks for NaN leaves None as it is, in scikit-learn and so here.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     output = operator.outputs[0].full_name
     kind = type(variable.type).__name__
     if kind == "StringTensorType":
-        marker = model.missing_values
-        missing = writer.is_any_of(source, [marker] if isinstance(marker, str) else MISSING)
+        missing = writer.is_any_of(source, _words_for(model.missing_values))
         entries: list[Any] = [str(value).encode() for value in values]
         fill = writer.constant(writer.kinds.STRING, [1, len(kept)], entries)
     elif kind in ("FloatTensorType", "DoubleTensorType"):
@@ -124,6 +124,13 @@ def _statistics(model: Any) -> tuple[list[int], list[Any]]:
         return list(range(len(values))), values
     kept = [k for k, value in enumerate(values) if not _is_missing(value)]
     return kept, [values[k] for k in kept]
+
+
+def _words_for(marker: Any) -> list[str]:
+    """What an imputer with this marker takes for missing."""
+    if isinstance(marker, str):
+        return [marker]
+    return [word for word in MISSING if (word == "None") == (marker is None)]
 
 
 def _is_missing(value: Any) -> bool:

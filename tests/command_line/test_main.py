@@ -68,7 +68,7 @@ def test_predictions_are_those_of_the_pipeline(folder, name, capsys):
     printed = capsys.readouterr()
     assert run(folder, "predict", f"{name}.model", f"{name}.csv", "-o", "out.csv") == 0
     assert (folder / "out.csv").read_text() == printed.out and not printed.err
-    written = pd.read_csv(folder / "out.csv")
+    written = pd.read_csv(folder / "out.csv", float_precision="round_trip")
     model = load_model(folder / f"{name}.model")
     inputs = TABLE[["age", "town", "member"]].fillna({"town": ""})
     np.testing.assert_array_equal(written["prediction"], model.pipeline.predict(inputs))

@@ -39,7 +39,7 @@ TABLE = pd.DataFrame(
         "town": RNG.choice(["A", "B", "C"], N),
     }
 )
-TABLE["heating"] = TABLE["town"].where(RNG.random(N) > 0.2, None)
+TABLE["heating"] = TABLE["town"].where(RNG.random(N) > 0.2, np.nan)
 TABLE.loc[3, "size"] = np.nan
 X = RNG.standard_normal((N, 2))
 THIRD = np.digitize(X[:, 0], [-0.5, 0.5])
@@ -170,6 +170,19 @@ def test_types_of_extensions():
     assert to_onnx(model, table).graph.input == to_onnx(model).graph.input
 
 
+@pytest.mark.parametrize("marker", [np.nan, None])
+def test_an_imputer_tells_none_from_nan(marker):
+    """As in scikit-learn: where None is not what it looks for, it stays a category."""
+    heating = TABLE["heating"].astype(object).where(TABLE["heating"].notna(), None)
+    table = TABLE[["town"]].assign(heating=heating)
+    fill = SimpleImputer(missing_values=marker, strategy="most_frequent")
+    columns = ColumnTransformer(
+        [("c", make_pipeline(fill, OneHotEncoder(handle_unknown="ignore")), ["heating", "town"])]
+    )
+    model = make_pipeline(columns, ConvexReLURegressor(**OPTIONS)).fit(table, TABLE["rooms"])
+    to_onnx(model, table)  # compared there
+
+
 def test_sparse_rows():
     model = make_pipeline(StandardScaler(with_mean=False), ConvexReLURegressor(**OPTIONS))
     model.fit(csr_array(X), X[:, 0])
@@ -204,7 +217,7 @@ X = np.random.default_rng(0).standard_normal((30, 2))
 model = make_pipeline(StandardScaler(), ConvexReLUClassifier(effort="predict", random_state=0))
 model.fit(X, X[:, 0] > 0)
 for options in ({}, {"options": {"zipmap": False}}):
-    graph = skl2onnx.to_onnx(model, X[:1], **options)
+    graph = skl2onnx.to_onnx(model, X[:1], target_opset=17, **options)
     outputs = onnxruntime.InferenceSession(graph.SerializeToString()).run(None, {"X": X})
     print((outputs[0] == model.predict(X)).all(), abs(outputs[1] - model.predict_proba(X)).max() < 1e-9)
 """
