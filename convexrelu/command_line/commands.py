@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from contextlib import redirect_stdout
-from importlib import import_module
 from typing import Any
 
 from convexrelu.certification import certify as gap_of
@@ -122,10 +121,12 @@ def certify(options: Namespace) -> None:
 
 def report(options: Namespace) -> None:
     """Write a report of the model and a table as a page of HTML."""
+    from convexrelu.report import write_report
+
     model = load_model(options.model)
     inputs, y = _inputs_and_target(model, options)
-    write_report = import_module("convexrelu.report").write_report
-    write_report(model.pipeline[-1], options.output, X=model.pipeline[:-1].transform(inputs), y=y)
+    with redirect_stdout(sys.stderr):
+        write_report(model.pipeline, options.output, X=inputs, y=y)
     print(f"saved to: {options.output}")
 
 

@@ -44,7 +44,6 @@ def read_table(path: Path, separator: str, texts: list[str] | None = None) -> An
             sep=separator,
             dtype=dict.fromkeys(texts or [], str),
             low_memory=False,  # the type of a column is that of all its rows
-            float_precision="round_trip",
         )
     except (ValueError, OSError) as error:  # parser errors, encodings, directories
         raise CommandError(f"{path}: {error}") from error
