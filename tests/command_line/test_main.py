@@ -11,6 +11,7 @@ from convexrelu import __main__
 from convexrelu.command_line import commands
 from convexrelu.command_line.main import main
 from convexrelu.command_line.model_file import load_model
+from convexrelu.command_line.tables import task_for
 
 pytest.importorskip("skops")
 
@@ -92,16 +93,15 @@ def test_fit_says_what_it_did(folder, capsys):
     assert "convexrelu: regression of 'spend' from 3 columns, 40 rows" in err
 
 
-def test_the_task_is_guessed(folder, capsys):
-    for name in ("churn", "visits"):
-        run(folder, "fit", f"{name}.csv", "--target", name, *QUICK, "-o", "guess.model")
-    guesses = [line for line in capsys.readouterr().out.splitlines() if line.startswith("task")]
-    assert [line.split()[1] for line in guesses] == ["classification", "regression"]
+def test_the_task_is_guessed():
+    guesses = {name: task_for(pd.Series(target)) for name, target in TARGETS.items()}
+    assert guesses == TASKS | {"visits": "regression"}
+    assert task_for(pd.Series([0, 1, 0])) == task_for(pd.Series([True, False])) == "classification"
 
 
 def test_cross_validation(folder, capsys):
     code = run(folder, "fit", "churn.csv", "--target", "churn", "--cv", "--quiet",
-               "--time-limit", "2", "-o", "cv.model")  # fmt: skip
+               "--time-limit", "1", "-o", "cv.model")  # fmt: skip
     assert code == 0
     out = capsys.readouterr().out
     assert "in the folds" in out
