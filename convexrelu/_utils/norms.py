@@ -26,7 +26,8 @@ def norms(vectors: Array) -> Any:
     array([5.e-200, 5.e+200, 0.e+000])
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        rows = np.ascontiguousarray(vectors)  # sums do not depend on the order in memory
+        # Sums do not depend on the order in memory, and squares are those of float64.
+        rows = np.ascontiguousarray(vectors, dtype=np.float64)
         squares = np.einsum("...i,...i->...", rows, rows)
         lengths = np.asarray(np.sqrt(squares))
     unsafe = ~((squares > _SMALL) & (squares < _LARGE))

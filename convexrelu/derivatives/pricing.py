@@ -24,6 +24,7 @@ __all__ = ["CellSearch", "all_cells", "certificate_of", "relaxed_bound", "swept_
 _SWEEPS = 30  # steps of a search from one start, at most
 _MOST_SWEPT = 1500  # rows, for a second, as for training without equations
 _STEP = 1e-6  # angle of a step across hyperplanes: far above rounding, and below the distance of most others
+_OFF = 1e-3  # random part of that step
 
 
 def all_cells(
@@ -180,8 +181,13 @@ class CellSearch:
         return masks, found / np.where(values > 0, values, 1.0)[:, None], values
 
     def _beyond(self, points: Array, ways: Array) -> Masks:
-        """Patterns a small step away: of a direction, so that they exist, whatever rows are repeated."""
-        gates = unit_rows(points) + _STEP * unit_rows(ways)
+        """Patterns a small step away: of a direction, so that they exist, whatever rows are repeated.
+
+        A random part of the step takes it off the hyperplanes that it does not cross, such as those of opposite rows.
+        Their zeros would make a pattern that no cell has.
+        """
+        ways = unit_rows(ways) + _OFF * self.random.standard_normal(ways.shape)
+        gates = unit_rows(points) + _STEP * ways
         return gates @ self.problem.gates.T >= 0
 
     def _project(self, v: Array, masks: Masks, sign: float) -> tuple[Array, Array, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from convexrelu.patterns.cell_centre import cell_centre
 from convexrelu.programs.blocks import Blocks
 from convexrelu.results.status import Status
 
-__all__ = ["Solved", "off_kinks", "solve_program"]
+__all__ = ["Solved", "clear_of_kinks", "off_kinks", "solve_program"]
 
 _ACCURACY = 1e-9
 # Columns below this fraction of the largest are rounding errors of the solver.
@@ -145,3 +145,34 @@ def off_kinks(problem: DerivativeProblem, mask: Masks, direction: Array) -> Arra
         step = ((2 * wanted - normals @ direction)[near] / (normals[near] @ centre)).max()
         moved = direction + step * centre
     return moved
+
+
+def clear_of_kinks(problem: DerivativeProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
+    """The network with its neurons moved off kinks at collocation points, each into a cell that it is a limit of.
+
+    As the certificate is about such limits, a network that no cell has the derivatives of could be below its bound.
+    Where some cell has it, neurons are then inactive at the points in question.
+
+    Examples
+    --------
+    >>> from convexrelu.derivatives import DerivativeRows
+    >>> problem = DerivativeProblem([[1.0]], [0.0], 1.0, DerivativeRows([[0.0]], [1.0]))
+    >>> moved = clear_of_kinks(problem, TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0]))
+    >>> bool(-1e-8 < moved.hidden_bias[0] < 0)
+    True
+    """
+    weights = network.augmented_weights() if problem.hidden_bias else network.hidden_weights
+    gates = problem.gates[len(problem.X) :]
+    values = weights @ gates.T
+    near = np.abs(values) <= _CLEAR * np.outer(norms(weights), norms(gates))
+    moved = np.array(weights)
+    samples = np.zeros(len(problem.X), dtype=bool)  # where neurons are continuous
+    generic = np.random.RandomState(0).standard_normal(gates.shape[1])
+    for j in np.flatnonzero(near.any(axis=1) & (norms(weights) > 0)):
+        centre = cell_centre(gates[near[j]], np.zeros(near[j].sum(), dtype=bool))
+        side = gates @ (generic if centre is None else centre)
+        active = np.where(near[j], side, values[j]) > 0
+        moved[j] = off_kinks(problem, np.append(samples, active), weights[j])
+    if not problem.hidden_bias:
+        return replace(network, hidden_weights=moved)
+    return replace(network, hidden_weights=moved[:, :-1], hidden_bias=moved[:, -1])

@@ -17,7 +17,7 @@ from convexrelu.certificates.certificate import Certificate
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.derivatives.pricing import CellSearch, all_cells, certificate_of, swept_bound
 from convexrelu.derivatives.problem import DerivativeProblem
-from convexrelu.derivatives.program import solve_program
+from convexrelu.derivatives.program import clear_of_kinks, solve_program
 from convexrelu.derivatives.rows import DerivativeRows
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.base import OracleReport
@@ -75,7 +75,8 @@ def train_with_derivatives(
     time_limit : float, optional
         Seconds. The result is the best network so far.
     start : TwoLayerNetwork, optional
-        Network to begin with, which the result is never worse than.
+        Network to begin with, which the result is never worse than. Its neurons are moved off kinks at collocation
+        points first.
     random_state : int, RandomState or None
         Seed of the searches.
     progress : callable, optional
@@ -181,7 +182,7 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._blocks = Blocks.none(len(problem.gates))
         self._best, self._v = constant, problem.dual_point(problem.outputs(constant))
         if self.start is not None:
-            self._keep(self.start.balance())
+            self._keep(clear_of_kinks(problem, self.start.balance()))
             self._v = problem.dual_point(problem.outputs(self._best))
         most = {"auto": _MOST_CELLS, "cells": math.inf, "search": 0}[self.pricing]
         self._cells, self._complete = all_cells(problem, most, self._deadline())

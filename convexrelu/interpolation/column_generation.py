@@ -212,7 +212,8 @@ class InterpolationProgram:
             return network
         order = np.argsort(sizes)
         outputs = np.cumsum(sizes[order]) * (self.problem.lengths.max() / self.units.tau)
-        return self._merged(values, sizes >= sizes[order][outputs > _NO_OUTPUT * MET].min())
+        seen = sizes[order][outputs > _NO_OUTPUT * MET]
+        return self._merged(values, sizes >= seen[0]) if len(seen) else network
 
     def _merged(self, values: Array, kept: Masks) -> TwoLayerNetwork:
         intercept = self.units.center + self.units.tau * np.asarray(self._c.value)

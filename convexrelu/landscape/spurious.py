@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import PPoly
 
 from convexrelu._utils.arguments import check_number, finite_array, shown
+from convexrelu._utils.norms import norms
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.second_order import gradient_and_eigenvalues
@@ -136,7 +137,11 @@ def spurious_minimum(
 
     centre = inputs.mean(axis=0)
     columns = inputs - centre
-    fit, *_ = np.linalg.lstsq(columns, targets - targets.mean(axis=0))
+    sizes = norms(columns.T)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    # Of features of one size, since least squares leaves out singular values that are relatively small.
+    fit, *_ = np.linalg.lstsq(columns / sizes, targets - targets.mean(axis=0))
+    fit = fit / sizes[:, None]
     directions, shares = _directions(fit.T, width, columns, checked_random_state(random_state))
     factor, bias = _inside(directions, columns, centre, low, high)
     hidden, outer = factor * directions, shares / (p * factor)

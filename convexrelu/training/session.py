@@ -54,8 +54,8 @@ _TIME_IN_CHUNKS = 0.9
 # Columns of the design up to which pricing by sweeps is a proof.
 _SWEPT = 4
 # Training in chunks needs the time for so many passes of a network of so many neurons, to judge what descent on a
-# sample finds. From 10,000 samples on, it
-# takes a third to a twentieth of the time of cutting planes (`python -m benchmarks.scaling.bench_chunks`).
+# sample finds. From 10,000 samples on, it takes a third to a twentieth of the time of cutting planes
+# (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
 _FIRST_BOUND = 10  # passes over the data for a bound from a dual point
 

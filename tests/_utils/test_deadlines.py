@@ -48,6 +48,14 @@ def test_norms_in_one_pass_and_by_scaled_rows(scale):
     assert_allclose([norms(row) for row in mixed], norms(mixed), rtol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, bool])
+def test_norms_of_other_numbers_are_those_of_float64(dtype):
+    """Neither do squares of float32 underflow at 1e-23, nor are those of truth values added as truth values."""
+    size = np.array(1e-22 if dtype is np.float32 else 3 * 10**10).astype(dtype)
+    rows = np.full((2, 3), size)
+    assert_allclose(norms(rows), float(size) * np.sqrt([3.0, 3.0]), rtol=1e-14)
+
+
 def test_the_latest_start_leaves_the_time_that_is_needed(clock):
     deadline = clock.now + 10.0
     clock.now = latest_start(3e10, deadline)

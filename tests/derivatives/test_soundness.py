@@ -5,6 +5,7 @@ import pytest
 
 from convexrelu import TwoLayerNetwork
 from convexrelu.derivatives import DerivativeProblem, DerivativeRows, train_with_derivatives
+from tests.derivatives import brute_force
 
 SCALES = (1.0, 1e-6, 1e6, 1e-150, 1e150)
 
@@ -63,3 +64,28 @@ def test_no_network_is_below_a_proved_bound(seed):
     networks = [result.network] + [perturbed(result.network, problem, rng) for _ in range(20)]
     # Objectives round by some units of the last place, bounds are rounded down.
     assert min(map(problem.objective, networks)) >= proved * (1 - 1e-14)
+
+
+class TestOppositePoints:
+    """Without hidden biases no cell has both of two opposite points off, or both on."""
+
+    data = np.array([[0.0, 1.0]]), np.array([1.0]), 0.01
+    rows = DerivativeRows([[1.0, 0.0], [-1.0, 0.0]], [0.0, 1.0], weight=10.0)
+    options = {"hidden_bias": False, "fit_intercept": False, "random_state": 0}
+    optimum = brute_force.optimum(
+        *data,
+        [(z, [0.0, 1.0], 0.0, 0.0, 5.0) for z in ([1.0, 0.0], [-1.0, 0.0])],
+        hidden_bias=False,
+        intercept=False,
+    )
+
+    def test_patterns_that_no_cell_has_are_not_searched(self):
+        certificate = train_with_derivatives(*self.data, self.rows, **self.options).certificate
+        assert certificate.is_proof and certificate.relative_gap < 1e-4
+        assert certificate.objective == pytest.approx(self.optimum, rel=1e-6)
+
+    def test_a_start_on_kinks_is_not_better_than_the_optimum(self):
+        """With both derivatives switched off at its kinks, it would fit all rows for half of the optimum."""
+        start = TwoLayerNetwork([[0.0, 1.0]], [0.0], [[1.0]], [0.0])
+        result = train_with_derivatives(*self.data, self.rows, start=start, **self.options)
+        assert result.certificate.objective >= self.optimum * (1 - 1e-7)

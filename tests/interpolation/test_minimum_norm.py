@@ -165,6 +165,12 @@ def test_a_constant_costs_nothing():
             {"hidden_bias": False, "fit_intercept": False},
             "no network was found",
         ),
+        (  # the best network of any patterns is zero
+            [[0.0], [1.0]],
+            [1.0, 0.0],
+            {"hidden_bias": False, "fit_intercept": False},
+            "no network was found",
+        ),
     ],
 )
 def test_refuses_what_has_no_such_network(X, y, options, message):

@@ -117,3 +117,13 @@ class TestRefusals:
             spurious_minimum(X, y, width=1)
         with pytest.raises(ValueError, match="y has shape"):
             spurious_minimum(X, y[:4], width=2)
+
+
+def test_features_of_any_size():
+    """The units of the features do not change the least squares fit."""
+    X, y = data(d=2)
+    found, scaled = (
+        spurious_minimum(X * sizes, y, width=3, random_state=0) for sizes in ([1, 1], [1e9, 1e-9])
+    )
+    assert found.is_local_minimum and scaled.is_local_minimum
+    assert scaled.loss == pytest.approx(found.loss, rel=1e-9)

@@ -224,7 +224,9 @@ def test_the_size_of_the_paper():
     assert run.is_local_minimum and run.n_weights == 16
     assert 500 < run.n_vertices < 5000
     assert loss_decay(run.losses[run.n_first_phase :]).correlation_to_last < -0.6
-    assert seen == list(enumerate(run.losses))[1:]
+    # The last vertex is computed again, from its kinks: another rounding.
+    assert seen[:-1] == list(enumerate(run.losses))[1:-1]
+    assert seen[-1] == (run.n_vertices, pytest.approx(run.loss, rel=1e-12))
 
 
 def test_the_limit_of_vertices():
