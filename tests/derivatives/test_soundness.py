@@ -1,5 +1,7 @@
 """No proved bound is above the objective of a network, on degenerate data and at extreme scales."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,7 @@ class TestOppositePoints:
 
     data = np.array([[0.0, 1.0]]), np.array([1.0]), 0.01
     rows = DerivativeRows([[1.0, 0.0], [-1.0, 0.0]], [0.0, 1.0], weight=10.0)
-    options = {"hidden_bias": False, "fit_intercept": False, "random_state": 0}
+    options: ClassVar[dict] = {"hidden_bias": False, "fit_intercept": False, "random_state": 0}
     optimum = brute_force.optimum(
         *data,
         [(z, [0.0, 1.0], 0.0, 0.0, 5.0) for z in ([1.0, 0.0], [-1.0, 0.0])],
