@@ -15,10 +15,14 @@ from convexrelu._utils.typing import Array
 __all__ = [
     "LARGEST_PENALTY",
     "as_float",
+    "check_bool",
+    "check_callable",
     "check_choice",
     "check_kind",
     "check_limits",
     "check_number",
+    "check_positive",
+    "check_type",
     "finite_array",
     "float_array",
     "is_number",
@@ -85,6 +89,30 @@ def check_number(name: str, value: Any, kind: type, least: float) -> None:
     if not (is_number(value) and isinstance(value, kind) and least <= as_float(value) <= most):
         kinds = "an integer" if kind is numbers.Integral else "a number"
         raise ValueError(f"{name}={shown(value)} is not {kinds} of at least {least}")
+
+
+def check_type(name: str, value: Any, kind: type) -> None:
+    """Raise an error for what is not of this class, such as an estimator where a network is expected."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is a {type(value).__name__}, expected {kind.__name__}")
+
+
+def check_bool(name: str, value: Any) -> None:
+    """Raise an error for what is not a truth value."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}={shown(value)} is not a bool")
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise an error for what is not a positive finite number."""
+    if not (is_number(value) and 0 < as_float(value) < float("inf")):
+        raise ValueError(f"{name}={shown(value)} is not a positive finite number")
+
+
+def check_callable(name: str, value: Any) -> None:
+    """Raise an error for what cannot be called."""
+    if not callable(value):
+        raise ValueError(f"{name} is a {type(value).__name__}, expected a callable")
 
 
 def check_limits(tol: Any, max_iter: Any, time_limit: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convexrelu._utils.arguments import check_number
+from convexrelu._utils.arguments import check_callable, check_number, check_positive, check_type
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
@@ -148,10 +148,15 @@ def descend(
         check_number(label, value, numbers.Integral, least)
     if batch_size is not None:
         check_number("batch_size", batch_size, numbers.Integral, 1)
+    check_type("problem", problem, TrainingProblem)
+    if alpha is not None:
+        check_number("alpha", alpha, numbers.Real, 0)
+    if schedule is not None:
+        check_callable("schedule", schedule)
     if problem.skip:
         raise ValueError("problem: descend does not support a skip connection")
     if start is not None:
-        check_fits(start, problem)
+        check_fits(start, problem, "start")
     random = checked_random_state(random_state)
     module = _Module(problem, start or first_network(problem, width, random))
     stepper, label = _stepper(module, optimiser, rate)
@@ -251,11 +256,14 @@ def _stepper(
     if not isinstance(optimiser, str):
         if rate is not None:
             raise ValueError(f"rate={rate!r} is for optimisers that are named; set it in your own")
+        check_callable("optimiser", optimiser)
         stepper = optimiser(parameters)
         return stepper, type(stepper).__name__
     if optimiser not in OPTIMISERS:
         known = ", ".join(map(repr, OPTIMISERS))
         raise ValueError(f"optimiser={optimiser!r} is not known; available: {known}, or a callable")
+    if rate is not None:
+        check_positive("rate", rate)
     make, usual = OPTIMISERS[optimiser]
     return make(parameters, lr=usual if rate is None else rate), optimiser
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_number
 from convexrelu._utils.typing import Array
 
 __all__ = ["DynamicalLoss"]
@@ -41,11 +44,12 @@ class DynamicalLoss:
     """
 
     def __init__(self, classes: ArrayLike, *, amplitude: float = 10.0, period: int = 100) -> None:
-        if not 1 <= amplitude < np.inf:
-            raise ValueError(f"amplitude={amplitude!r} is not a number of at least 1")
-        if period < 2:
-            raise ValueError(f"period={period!r} is not an integer of at least 2")
-        self.names, self._index = np.unique(np.asarray(classes), return_inverse=True)
+        check_number("amplitude", amplitude, numbers.Real, 1)
+        check_number("period", period, numbers.Integral, 2)
+        labels = np.asarray(classes)
+        if labels.ndim != 1 or len(labels) == 0:
+            raise ValueError(f"classes has shape {labels.shape}, expected (n,)")
+        self.names, self._index = np.unique(labels, return_inverse=True)
         self.amplitude = float(amplitude)
         self.period = int(period)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from convexrelu._utils.arguments import check_positive
 from convexrelu._utils.torch_import import Tensor, torch
 
 __all__ = ["GradientOnlyLineSearch"]
@@ -56,8 +57,7 @@ class GradientOnlyLineSearch(torch.optim.Optimizer):
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, rtol: float = 0.05) -> None:
         for name, value in (("lr", lr), ("rtol", rtol)):
-            if not value > 0:
-                raise ValueError(f"{name}={value!r} is not a number above 0")
+            check_positive(name, value)
         super().__init__(params, {"lr": lr, "rtol": rtol})
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]

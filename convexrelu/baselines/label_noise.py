@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 
+from convexrelu._utils.arguments import check_number, check_type
 from convexrelu._utils.norms import norms
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.optimal_set.columns import check_fits
 from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["LabelNoise", "implicit_regulariser"]
@@ -40,8 +44,7 @@ class LabelNoise:
     def __init__(
         self, scale: float, *, random_state: int | np.random.RandomState | None = None
     ) -> None:
-        if not 0 <= scale < np.inf:
-            raise ValueError(f"scale={scale!r} is not a number of at least 0")
+        check_number("scale", scale, numbers.Real, 0)
         self.scale = float(scale)
         self._random = checked_random_state(random_state)
 
@@ -85,6 +88,7 @@ def implicit_regulariser(
     (4.25, 2.0)
     """
     check_supported(problem)
+    check_fits(network, problem)
     root = np.sqrt(problem.weights)
     hidden = network.hidden_features(problem.X)
     outputs = norms((hidden * root[:, None]).T)
@@ -97,6 +101,7 @@ def implicit_regulariser(
 
 def check_supported(problem: TrainingProblem) -> None:
     """Raise a ValueError for problems with several outputs, other units than ReLU, free biases or a skip connection."""
+    check_type("problem", problem, TrainingProblem)
     if problem.n_outputs > 1 or problem.slope != 0 or problem.free_bias or problem.skip:
         raise ValueError(
             "problem: the regulariser of label noise needs one output, activation='relu', no skip connection, and "

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_positive, finite_array
 from convexrelu._utils.cvxpy_import import cp
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.baselines.label_noise import check_supported, implicit_regulariser
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.patterns.activation import ActivationPatterns
+from convexrelu.patterns.complete import has_every_cell
 from convexrelu.patterns.enumerate import enumerate_patterns
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.base import call_solver, solver_options
@@ -41,8 +43,8 @@ class LabelNoiseFit:
     regulariser : float
         ``R`` of the network.
     enumerated : bool
-        Whether the program has all patterns. Then no network has a smaller value, up to the solver's accuracy, if the
-        samples are in general position: see the notes of :func:`label_noise_program`.
+        Whether the program is proved to have all patterns. Then no network has a smaller value, up to the solver's
+        accuracy, if the samples are in general position: see the notes of :func:`label_noise_program`.
     """
 
     network: TwoLayerNetwork
@@ -100,12 +102,13 @@ def label_noise_program(
     (True, True)
     """
     check_supported(problem)
-    if not 0 < strength < np.inf:
-        raise ValueError(f"strength={strength!r} is not a number above 0")
+    check_positive("strength", strength)
     if gates is None:
         patterns = enumerate_patterns(problem.design, asked_by="label_noise_program")
     else:
-        patterns = ActivationPatterns.of_gates(problem.design, np.asarray(gates, dtype=np.float64))
+        gates = finite_array("gates", gates, "P", problem.design.shape[1])
+        patterns = ActivationPatterns.of_gates(problem.design, gates)
+    enumerated = gates is None and has_every_cell(problem.design, patterns)
     masks = np.repeat(patterns.masks[patterns.masks.any(axis=1)], 2, axis=0)
     signs = np.tile([1.0, -1.0], len(masks) // 2)
     root = np.sqrt(problem.weights)
@@ -127,7 +130,7 @@ def label_noise_program(
     network = _network(problem, blocks.value.T, signs, inputs, np.asarray(intercept.value).item())
     regulariser = implicit_regulariser(network, problem)
     objective = problem.data_fit(network.predict(problem.X)) + strength * regulariser
-    return LabelNoiseFit(network, objective, float(program.value), regulariser, gates is None)
+    return LabelNoiseFit(network, objective, float(program.value), regulariser, enumerated)
 
 
 def _network(

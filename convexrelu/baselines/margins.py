@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_type, finite_array
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.interpolation.minimum_norm import minimum_norm
@@ -59,9 +60,11 @@ def normalised_margin(network: TwoLayerNetwork, X: ArrayLike, y: ArrayLike) -> f
     >>> normalised_margin(network, [[-1.0], [2.0]], [-1, 1])
     0.5
     """
-    labels = checked_labels(y)
+    check_type("network", network, TwoLayerNetwork)
+    inputs = finite_array("X", X, "n", network.n_features)
+    labels = checked_labels(y, len(inputs))
     size = float(norms(network.augmented_weights()) @ norms(network.output_weights.T))
-    margin = float((labels * network.predict(X)).min())
+    margin = float((labels * network.predict(inputs)).min())
     return margin / size if size > 0 else float(np.sign(margin)) * np.inf
 
 
@@ -99,9 +102,10 @@ def maximum_margin(
     >>> round(best.margin, 6), best.is_proof  # two neurons, one for each sample
     (0.5, True)
     """
+    inputs = finite_array("X", X, "n", "d")
     result = minimum_norm(
-        X,
-        checked_labels(y),
+        inputs,
+        checked_labels(y, len(inputs)),
         loss="hinge",
         hidden_bias=hidden_bias,
         fit_intercept=fit_intercept,
@@ -109,16 +113,16 @@ def maximum_margin(
         random_state=random_state,
     )
     bound = result.certificate.lower_bound
-    upper = 1 / bound if bound > 0 else np.inf
+    upper = float(np.nextafter(1 / bound, np.inf)) if bound > 0 else np.inf  # rounded up
     network = result.network
     assert isinstance(network, TwoLayerNetwork)
     margin = normalised_margin(network, X, y)
     return MaximumMargin(margin, upper, result.certificate.is_proof, network, result)
 
 
-def checked_labels(y: ArrayLike) -> Array:
-    """Classes -1 and 1 as floats."""
-    labels = np.asarray(y, dtype=np.float64)
-    if labels.ndim != 1 or not np.isin(labels, (-1.0, 1.0)).all():
-        raise ValueError("y has to have shape (n,) and classes -1 and 1")
+def checked_labels(y: ArrayLike, n: int) -> Array:
+    """Classes -1 and 1 of so many samples, as floats."""
+    labels = finite_array("y", y, n)
+    if not np.isin(labels, (-1.0, 1.0)).all():
+        raise ValueError("y has entries other than the classes -1 and 1")
     return labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_bool, check_number, check_positive, finite_array
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
@@ -41,8 +43,7 @@ class NormalisedGradient(torch.optim.Optimizer):
     """
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01) -> None:
-        if not lr > 0:
-            raise ValueError(f"lr={lr!r} is not a number above 0")
+        check_positive("lr", lr)
         super().__init__(params, {"lr": lr})
 
     @torch.no_grad()
@@ -140,7 +141,14 @@ def follow_normalised_flow(
     >>> bool(flow.margins[-1] <= best.upper_bound), best.is_proof
     (True, True)
     """
-    inputs, labels = np.asarray(X, dtype=np.float64), checked_labels(y)
+    inputs = finite_array("X", X, "n", "d")
+    labels = checked_labels(y, len(inputs))
+    for name, value, least in (("width", width, 1), ("steps", steps, 0), ("every", every, 1)):
+        check_number(name, value, numbers.Integral, least)
+    check_positive("rate", rate)
+    check_positive("scale", scale)
+    check_bool("hidden_bias", hidden_bias)
+    check_bool("fit_intercept", fit_intercept)
     random = checked_random_state(random_state)
     d = inputs.shape[1]
     arrays = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from convexrelu._utils.arguments import check_number, check_positive
 from convexrelu._utils.torch_import import Tensor, torch
 
 __all__ = ["PathSGD"]
@@ -46,10 +48,8 @@ class PathSGD(torch.optim.Optimizer):
     """
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, damping: float = 0.0) -> None:
-        if not lr > 0:
-            raise ValueError(f"lr={lr!r} is not a number above 0")
-        if not damping >= 0:
-            raise ValueError(f"damping={damping!r} is not a number of at least 0")
+        check_positive("lr", lr)
+        check_number("damping", damping, numbers.Real, 0)
         super().__init__(params, {"lr": lr, "damping": damping})
         for group in self.param_groups:
             _layers(group["params"])

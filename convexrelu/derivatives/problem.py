@@ -48,7 +48,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import LARGEST_PENALTY, as_float, finite_array, is_number, shown
+from convexrelu._utils.arguments import (
+    LARGEST_PENALTY,
+    as_float,
+    check_bool,
+    finite_array,
+    is_number,
+    shown,
+)
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.derivatives.rows import DerivativeRows
@@ -114,12 +121,11 @@ class DerivativeProblem:
         y = finite_array("y", y, len(X))
         if not is_number(alpha) or not 0 < as_float(alpha) <= LARGEST_PENALTY:
             raise ValueError(f"alpha={shown(alpha)} is not a positive number")
-        rows = (rows,) if isinstance(rows, DerivativeRows) else tuple(rows)
+        rows = tuple(rows) if isinstance(rows, list | tuple) else (rows,)
         for part in rows:
             _check_rows(part, X.shape[1], hidden_bias)
         for name, flag in (("hidden_bias", hidden_bias), ("fit_intercept", fit_intercept)):
-            if not isinstance(flag, bool | np.bool_):
-                raise ValueError(f"{name}={flag!r} is not a bool")
+            check_bool(name, flag)
         fields = (X, y, float(alpha), rows, bool(hidden_bias), bool(fit_intercept))
         for name, field in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, field)

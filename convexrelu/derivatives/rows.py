@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import check_number, finite_array, float_array
+from convexrelu._utils.arguments import check_number, check_type, finite_array, float_array
 from convexrelu._utils.typing import Array
 
 __all__ = ["DerivativeRows"]
@@ -111,6 +111,7 @@ class DerivativeRows:
             ...
         ValueError: coefficients has (2, 0), a derivative of order two or more, ...
         """
+        check_type("coefficients", coefficients, Mapping)
         points = finite_array("points", points, "m", "d")
         gradient, value = np.zeros_like(points), np.zeros(len(points))
         for index, coefficient in coefficients.items():

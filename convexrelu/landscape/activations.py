@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.torch_import import Tensor, torch
 
 __all__ = ["ACTIVATIONS", "Activation", "activation_of"]
@@ -75,6 +77,8 @@ ACTIVATIONS = ("tanh", "sigmoid", "relu", "elu", "leaky_relu")
 
 def activation_of(name: str, negative_slope: float = 0.01) -> Activation:
     """The activation of a name in `ACTIVATIONS`; `negative_slope` is that of ``"leaky_relu"``."""
+    if not is_number(negative_slope) or not math.isfinite(as_float(negative_slope)):
+        raise ValueError(f"negative_slope={shown(negative_slope)} is not a finite number")
     if name in _SMOOTH:
         return _SMOOTH[name]
     if name == "relu":

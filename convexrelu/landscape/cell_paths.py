@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from convexrelu._utils.arguments import as_float, check_number, is_number, shown
+from convexrelu._utils.arguments import as_float, check_number, check_type, is_number, shown
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -117,6 +117,7 @@ def join_in_cell(
     (True, array([1.5, 2. , 2.5]))
     """
     check_number("n_points", n_points, numbers.Integral, 2)
+    check_type("problem", problem, TrainingProblem)
     for name, network in (("first", first), ("second", second)):
         _check(name, network, problem)
     width = max(first.width, second.width)

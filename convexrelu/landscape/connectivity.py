@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, shortest_path
 
+from convexrelu._utils.arguments import check_number, check_type
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.optimal_set.polytope import OptimalPolytope
@@ -189,6 +191,9 @@ def optimal_connectivity(
     >>> [found.n_components(width) for width in range(4)]  # two orders of two neurons, and a segment
     [0, 1, 3, 1]
     """
+    check_type("optima", optima, OptimalPolytope)
+    check_number("dust", dust, numbers.Real, 0)
+    check_number("max_choices", max_choices, numbers.Integral, 1)
     scales, intercepts = optima.vertex_scales(max_choices)
     scales = np.where(scales > dust * scales.sum(axis=1, keepdims=True), scales, 0.0)
     _, distinct = np.unique(scales > 0, axis=0, return_index=True)

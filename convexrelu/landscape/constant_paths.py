@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu._utils.arguments import check_number, check_type
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.connectivity import Connectivity
@@ -122,10 +124,11 @@ def direct_path(
     >>> path.width, path.largest_rise() <= 0
     (3, True)
     """
+    check_type("problem", problem, TrainingProblem)
     if problem.n_outputs > 1 or problem.skip:
         raise ValueError("problem: paths need one output and no skip connection")
-    check_fits(start, problem)
-    check_fits(end, problem)
+    check_fits(start, problem, "start")
+    check_fits(end, problem, "end")
     first, last = problem.balanced(start), problem.balanced(end)
     inner = np.vstack([first.augmented_weights(), last.augmented_weights()])
     outer = np.append(first.output_weights[0], last.output_weights[0])
@@ -190,6 +193,10 @@ def optimal_path(
     >>> abs(optimal_path(found, start, end, 3).largest_rise()) < 1e-6
     True
     """
+    check_type("found", found, Connectivity)
+    check_number("width", width, numbers.Integral, 0)
+    check_fits(start, found.optima.problem, "start")
+    check_fits(end, found.optima.problem, "end")
     first, last = _placed(found, start, width), _placed(found, end, width)
     ends = [_vertices_within(found, point) for point in (first, last)]
     if _same(first, last):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu._utils.arguments import check_number, check_type, finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.loss_landscape import LossLandscape
 
@@ -97,7 +99,10 @@ def curvature(
     >>> curvature(line, np.zeros(4)).classes
     array('saddle', dtype='<U8')
     """
-    points = np.asarray(points, dtype=np.float64)
+    _check(landscape, rtol, atol)
+    points = finite_array("points", points)
+    if points.ndim == 0 or points.shape[-1] != landscape.size:
+        raise ValueError(f"points has shape {points.shape}, expected (..., {landscape.size})")
     rows = points.reshape(-1, landscape.size)
     pieces = np.array_split(rows, max(1, len(rows) * landscape.size**2 // _BATCH + 1))
     values = [np.linalg.eigvalsh(landscape.hessians(piece)) for piece in pieces if len(piece)]
@@ -109,5 +114,13 @@ def hessian_null_space(
     landscape: LossLandscape, point: ArrayLike, *, rtol: float = 1e-6, atol: float = 1e-12
 ) -> Array:
     """Orthonormal columns that span the null space of the Hessian at a point, of shape (p, k); tolerance as above."""
-    values, vectors = np.linalg.eigh(landscape.hessians(np.asarray(point, dtype=np.float64)))
+    _check(landscape, rtol, atol)
+    point = finite_array("point", point, landscape.size)
+    values, vectors = np.linalg.eigh(landscape.hessians(point))
     return vectors[:, Curvature(values, rtol, atol).is_zero]
+
+
+def _check(landscape: LossLandscape, rtol: float, atol: float) -> None:
+    check_type("landscape", landscape, LossLandscape)
+    check_number("rtol", rtol, numbers.Real, 0)
+    check_number("atol", atol, numbers.Real, 0)

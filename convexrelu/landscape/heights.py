@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,6 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_number, check_type, finite_array, float_array
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.loss_landscape import LossLandscape
 from convexrelu.landscape.symmetry import aligned
@@ -104,12 +106,12 @@ def path_heights(
     array([[0.25, 0.5 ],
            [0.5 , 0.25]])
     """
-    minima = np.asarray(minima, dtype=np.float64)
-    if minima.ndim != 2 or minima.shape[1] != landscape.size:
-        raise ValueError(f"minima has shape {minima.shape}, expected (k, {landscape.size})")
+    check_type("landscape", landscape, LossLandscape)
+    minima = finite_array("minima", minima, "k", landscape.size)
     for name, value in (("n_pivots", n_pivots), ("n_iter", n_iter)):
-        if value < 1:
-            raise ValueError(f"{name}={value!r} is not a positive integer")
+        check_number(name, value, numbers.Integral, 1)
+    check_number("step", step, numbers.Real, 0)
+    check_number("spring", spring, numbers.Real, 0)
     pairs = list(combinations(range(len(minima)), 2))
     heights = np.diag(landscape.losses(minima))
     straight = heights.copy()
@@ -138,7 +140,9 @@ def minimax_heights(heights: ArrayLike) -> Array:
     >>> minimax_heights([[0.0, 9.0, 2.0], [9.0, 0.0, 3.0], [2.0, 3.0, 1.0]])[0]
     array([0., 3., 2.])
     """
-    lowest = np.array(heights, dtype=np.float64)
+    lowest = float_array("heights", heights)
+    if lowest.ndim != 2 or len(lowest) != lowest.shape[1] or np.isnan(lowest).any():
+        raise ValueError(f"heights has shape {lowest.shape} or NaN, expected (k, k) without")
     for k in range(len(lowest)):
         lowest = np.minimum(lowest, np.maximum(lowest[:, [k]], lowest[[k], :]))
     return lowest

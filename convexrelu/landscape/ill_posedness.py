@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_number, check_type, finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.curvature import Curvature
 from convexrelu.landscape.flat_directions import (
@@ -141,7 +143,10 @@ def ill_posedness(
     >>> {cause: count for cause, count in ill_posedness(landscape, point).dimensions.items() if count}
     {'dead': 3, 'rescaling': 2, 'permutation': 2}
     """
-    point = np.asarray(point, dtype=np.float64)
+    check_type("landscape", landscape, LossLandscape)
+    check_number("rtol", rtol, numbers.Real, 0)
+    check_number("tol", tol, numbers.Real, 0)
+    point = finite_array("point", point, landscape.size)
     losses, gradient = landscape.gradients(point)
     values, vectors = np.linalg.eigh(landscape.hessians(point))
     null = vectors[:, Curvature(values, rtol, 1e-12).is_zero]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from convexrelu._utils.arguments import check_number, check_type, finite_array
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -129,9 +131,8 @@ def linear_units(network: TwoLayerNetwork, X: ArrayLike) -> LinearUnits:
     >>> np.array_equal(units.with_skip().predict(X), network.predict(X))
     True
     """
-    rows = np.asarray(X, dtype=np.float64)
-    if rows.ndim != 2 or rows.shape[1] != network.n_features or len(rows) == 0:
-        raise ValueError(f"X has shape {rows.shape}, expected (n, {network.n_features}), n ≥ 1")
+    check_type("network", network, TwoLayerNetwork)
+    rows = finite_array("X", X, "n", network.n_features)
     seen = rows @ network.hidden_weights.T + network.hidden_bias
     never = np.all(seen <= 0, axis=0)
     always = np.all(seen >= 0, axis=0) & ~never
@@ -187,7 +188,8 @@ def linear_separability(features: ArrayLike, y: ArrayLike, *, n_folds: int = 5) 
     >>> linear_separability(x, y).is_separable, linear_separability(np.abs(x), y).is_separable
     (False, True)
     """
-    columns = np.asarray(features, dtype=np.float64)
+    check_number("n_folds", n_folds, numbers.Integral, 2)
+    columns = finite_array("features", features)
     names, labels = np.unique(np.asarray(y), return_inverse=True)
     if len(names) < 2 or columns.ndim != 2 or len(columns) != len(labels):
         raise ValueError("features has to have shape (n, p), and y (n,) with two or more classes")

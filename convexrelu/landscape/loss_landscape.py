@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
@@ -9,7 +10,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import (
+    check_bool,
+    check_number,
+    check_type,
+    finite_array,
+    float_array,
+)
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.activations import activation_of
@@ -101,15 +108,18 @@ class LossLandscape:
     ) -> None:
         self.X = finite_array("X", X, "n", "d")
         self.y = _targets(y, len(self.X))
-        self.width = _count("width", width)
+        check_number("width", width, numbers.Integral, 1)
+        self.width = int(width)
         self.activation = activation_of(activation, negative_slope)
         self.negative_slope = {"relu": 0.0, "leaky_relu": float(negative_slope)}.get(activation)
         self.output = _output(output, loss)
         self.loss = loss
         self._sample_loss = sample_loss(loss)
         check_labels(loss, self.y)
-        self.alpha = _penalty(alpha)
+        check_number("alpha", alpha, numbers.Real, 0)
+        self.alpha = float(alpha)
         self.hidden_bias = checked_hidden_bias(hidden_bias, fit_intercept, "relu")
+        check_bool("fit_intercept", fit_intercept)
         self.fit_intercept = bool(fit_intercept)
         self.weights = checked_weights(sample_weight, len(self.X))
         ones = np.ones((len(self.X), 1 if self.hidden_bias else 0))
@@ -129,6 +139,7 @@ class LossLandscape:
         width : int
             Number of hidden units.
         """
+        check_type("problem", problem, TrainingProblem)
         if problem.activation not in ("relu", "leaky_relu", "absolute_value") or problem.skip:
             kind = "a skip connection" if problem.skip else f"activation={problem.activation!r}"
             raise ValueError(f"problem has {kind}; a landscape takes ReLU and leaky ReLU networks")
@@ -252,7 +263,7 @@ class LossLandscape:
         return [value.reshape(lead + value.shape[1:]) for value in joined]
 
     def _checked(self, points: ArrayLike) -> Array:
-        points = np.array(points, dtype=np.float64)
+        points = float_array("points", points)
         if points.ndim == 0 or points.shape[-1] != self.size:
             raise ValueError(f"points have shape {points.shape}, expected (..., {self.size})")
         return points
@@ -275,6 +286,7 @@ class LossLandscape:
 
     def point_of(self, network: TwoLayerNetwork) -> Array:
         """The point of a network, with units of zero added up to the width."""
+        check_type("network", network, TwoLayerNetwork)
         missing = self.width - network.width
         if missing < 0:
             raise ValueError(f"network has width {network.width}, expected at most {self.width}")
@@ -328,18 +340,6 @@ def _targets(y: ArrayLike, n: int) -> Array:
     if targets.ndim not in (1, 2) or len(targets) != n:
         raise ValueError(f"y has shape {targets.shape}, expected ({n},) or ({n}, K)")
     return targets.reshape(n, -1)
-
-
-def _count(name: str, value: int) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}={value!r} is not a positive integer")
-    return int(value)
-
-
-def _penalty(alpha: float) -> float:
-    if not (np.isfinite(alpha) and alpha >= 0):
-        raise ValueError(f"alpha={alpha!r} is not a finite number of at least 0")
-    return float(alpha)
 
 
 def _output(output: str, loss: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
+from convexrelu._utils.arguments import check_number, check_type, finite_array
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.descents import descents
@@ -102,10 +104,14 @@ def find_minima(
     >>> bool(minima.stationarity.max() < 1e-6)
     True
     """
+    check_type("landscape", landscape, LossLandscape)
+    check_number("n_starts", n_starts, numbers.Integral, 1)
+    check_number("gtol", gtol, numbers.Real, 0)
+    check_number("max_iter", max_iter, numbers.Integral, 0)
     if starts is None:
         points = landscape.start(n_starts, checked_random_state(random_state))
     else:
-        points = np.array(starts, dtype=np.float64).reshape(-1, landscape.size)
+        points = finite_array("starts", starts, "k", landscape.size)
     points = descents(landscape.gradients, points, gtol=gtol, max_iter=max_iter, progress=progress)
     losses = landscape.losses(points)
     order = np.argsort(losses, kind="stable")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, float_array
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.heights import PathHeights
 
@@ -96,7 +96,7 @@ def barcode(heights: PathHeights | ArrayLike) -> Barcode:
 
 
 def _checked(heights: ArrayLike) -> Array:
-    matrix = np.array(heights, dtype=np.float64)
+    matrix = float_array("heights", heights)
     if matrix.ndim != 2 or len(matrix) != matrix.shape[1] or not len(matrix):
         raise ValueError(f"heights has shape {matrix.shape}, expected (k, k)")
     losses = finite_array("diagonal of heights", np.diag(matrix))

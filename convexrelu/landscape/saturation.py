@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_number, check_type, finite_array
 from convexrelu._utils.torch_import import torch
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.loss_landscape import LossLandscape
@@ -38,10 +41,11 @@ def saturation(landscape: LossLandscape, points: ArrayLike, *, tol: float = 0.01
     >>> saturation(line, line.point([[1.0, -0.5], [-1.0, 3.0]], [1.0, 1.0]))
     array([0.5, 0. ])
     """
+    check_number("tol", tol, numbers.Real, 0)
+    slopes = np.abs(slopes_of_units(landscape, finite_array("points", points)))
     largest = {"sigmoid": 0.25}.get(landscape.activation.name, 1.0)
     if landscape.negative_slope is not None:
         largest = max(1.0, abs(landscape.negative_slope))
-    slopes = np.abs(slopes_of_units(landscape, points))
     return landscape.weights @ (slopes <= tol * largest)
 
 
@@ -73,6 +77,7 @@ def range_saturation(landscape: LossLandscape, points: ArrayLike) -> Array:
 
 def slopes_of_units(landscape: LossLandscape, points: ArrayLike) -> Array:
     """``φ'`` of every unit on every sample, of shape (..., n, m)."""
+    check_type("landscape", landscape, LossLandscape)
     return landscape.activation.derivative(
         torch.from_numpy(landscape.hidden_inputs(points))
     ).numpy()

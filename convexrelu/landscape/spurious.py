@@ -124,24 +124,14 @@ def spurious_minimum(
     True
     """
     inputs = finite_array("X", X, "n", "d")
-    targets = finite_array("y", y)
-    if targets.ndim not in (1, 2) or len(targets) != len(inputs) or targets.size == 0:
-        raise ValueError(
-            f"y has shape {targets.shape}, expected ({len(inputs)},) or ({len(inputs)}, K)"
-        )
-    targets = targets.reshape(len(inputs), -1)
-    n_outputs = targets.shape[1]
-    check_number("width", width, numbers.Integral, n_outputs)
+    targets = _columns_of_targets(y, len(inputs))
+    check_number("width", width, numbers.Integral, targets.shape[1])
     spline, slope = _as_spline(activation, negative_slope)
     low, high, p, q = _widest_piece(spline)
 
     centre = inputs.mean(axis=0)
     columns = inputs - centre
-    sizes = norms(columns.T)
-    sizes = np.where(sizes > 0, sizes, 1.0)
-    # Of features of one size, since least squares leaves out singular values that are relatively small.
-    fit, *_ = np.linalg.lstsq(columns / sizes, targets - targets.mean(axis=0))
-    fit = fit / sizes[:, None]
+    fit = _least_squares(columns, targets - targets.mean(axis=0))
     directions, shares = _directions(fit.T, width, columns, checked_random_state(random_state))
     factor, bias = _inside(directions, columns, centre, low, high)
     hidden, outer = factor * directions, shares / (p * factor)
@@ -152,10 +142,9 @@ def spurious_minimum(
     terms = np.abs(inputs) @ np.abs(hidden.T) + np.abs(bias)
     margin = float((np.minimum(seen - low, high - seen) / terms).min())
     outputs = spline(seen, extrapolate=True) @ outer.T + intercept
-    loss = 0.5 * float(np.square(outputs - targets).sum()) / len(inputs)
-    rest = columns @ fit + targets.mean(axis=0) - targets
-    least = 0.5 * float(np.square(rest).sum()) / len(inputs)
-    spread = 0.5 * float(np.square(targets - targets.mean(axis=0)).sum()) / len(inputs)
+    loss = _half_mean_square(outputs - targets)
+    least = _half_mean_square(columns @ fit + targets.mean(axis=0) - targets)
+    spread = _half_mean_square(targets - targets.mean(axis=0))
     weights = hidden, bias, outer, intercept
     gradient, eigenvalues = gradient_and_eigenvalues(*weights, spline, inputs, targets)
     return SpuriousMinimum(
@@ -174,6 +163,26 @@ def spurious_minimum(
         eigenvalues=eigenvalues,
         is_local_minimum=margin > _CLEAR and abs(loss - least) <= 1e-9 * spread,
     )
+
+
+def _columns_of_targets(y: ArrayLike, n: int) -> Array:
+    targets = finite_array("y", y)
+    if targets.ndim not in (1, 2) or len(targets) != n or targets.size == 0:
+        raise ValueError(f"y has shape {targets.shape}, expected ({n},) or ({n}, K)")
+    return targets.reshape(n, -1)
+
+
+def _least_squares(columns: Array, targets: Array) -> Array:
+    """Coefficients of the least squares fit, of shape (d, K)."""
+    sizes = norms(columns.T)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    # With features of one size, since singular values that are relatively small count as zero.
+    fit, *_ = np.linalg.lstsq(columns / sizes, targets)
+    return np.asarray(fit / sizes[:, None])
+
+
+def _half_mean_square(residuals: Array) -> float:
+    return 0.5 * float(np.square(residuals).sum()) / len(residuals)
 
 
 def _as_spline(activation: Any, negative_slope: float) -> tuple[PPoly, float | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_callable, finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.interpolation.minimum_norm import minimum_norm
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -86,11 +87,11 @@ def leave_one_out(fit: Fit, X: ArrayLike, y: ArrayLike) -> LeaveOneOut:
     >>> weak.error < strong.error
     True
     """
-    inputs, targets = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if inputs.ndim != 2 or targets.shape != (len(inputs),) or len(inputs) < 2:
-        raise ValueError(
-            f"X has shape {inputs.shape} and y {targets.shape}, expected (n, d) and (n,), n ≥ 2"
-        )
+    check_callable("fit", fit)
+    inputs = finite_array("X", X, "n", "d")
+    targets = finite_array("y", y, len(inputs))
+    if len(inputs) < 2:
+        raise ValueError("X has one sample, expected two or more")
     everything = fit(inputs, targets).predict(inputs)
     left_out = np.empty(len(inputs))
     for i in range(len(inputs)):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from convexrelu._utils.arguments import as_float, check_number, check_type, is_number, shown
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
 from convexrelu.landscape.loss_landscape import LossLandscape
@@ -135,12 +137,12 @@ def walk(
     >>> bool(walks.losses[:, -1].mean() < walks.losses[:, 0].mean())
     True
     """
+    check_type("landscape", landscape, LossLandscape)
     generator = checked_random_state(random_state)
     _check(kind, step, bounds)
     n_steps = round(10 / step) if n_steps is None else n_steps
     for name, value in (("n_walks", n_walks), ("n_steps", n_steps), ("keep_every", keep_every)):
-        if value < 1:
-            raise ValueError(f"{name}={value!r} is not a positive integer")
+        check_number(name, value, numbers.Integral, 1)
     longest = step * (bounds[1] - bounds[0])
     points, ways = _starts(kind, n_walks, landscape.size, bounds, generator)
     losses, norms = np.empty((2, n_walks, n_steps + 1))
@@ -192,7 +194,8 @@ def _moved(
 def _check(kind: str, step: float, bounds: tuple[float, float]) -> None:
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is not one of {', '.join(KINDS)}")
-    if not 0 < step <= 0.5:
-        raise ValueError(f"step={step!r} is not a share of the range in (0, 0.5]")
-    if len(bounds) != 2 or not np.isfinite(bounds).all() or bounds[0] >= bounds[1]:
-        raise ValueError(f"bounds={bounds!r} are not a finite lower and a larger upper bound")
+    if not is_number(step) or not 0 < as_float(step) <= 0.5:
+        raise ValueError(f"step={shown(step)} is not a share of the range in (0, 0.5]")
+    pair = isinstance(bounds, tuple | list) and len(bounds) == 2 and all(map(is_number, bounds))
+    if not pair or not np.isfinite(bounds).all() or bounds[0] >= bounds[1]:
+        raise ValueError(f"bounds={shown(bounds)} are not a finite lower and a larger upper bound")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from convexrelu._utils.arguments import check_type
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -17,17 +18,18 @@ _RANK_TOL = 1e-12
 ROUNDING = 1e-10
 
 
-def check_fits(network: TwoLayerNetwork, problem: TrainingProblem) -> None:
-    """Raise a ValueError if features, outputs or activation differ from those of the problem."""
+def check_fits(network: TwoLayerNetwork, problem: TrainingProblem, name: str = "network") -> None:
+    """Raise a ValueError if this is no network, or features, outputs or activation differ from those of the problem."""
+    check_type(name, network, TwoLayerNetwork)
     if network.n_features != problem.n_features:
         raise ValueError(
-            f"network takes {network.n_features} features, expected {problem.n_features}"
+            f"{name} takes {network.n_features} features, expected {problem.n_features}"
         )
     if network.n_outputs != problem.n_outputs:
-        raise ValueError(f"network has {network.n_outputs} outputs, expected {problem.n_outputs}")
+        raise ValueError(f"{name} has {network.n_outputs} outputs, expected {problem.n_outputs}")
     if network.negative_slope != problem.slope:
         raise ValueError(
-            f"network has negative_slope={network.negative_slope:g}, expected {problem.slope:g}, "
+            f"{name} has negative_slope={network.negative_slope:g}, expected {problem.slope:g}, "
             f"for activation={problem.activation!r}"
         )
 

@@ -117,3 +117,11 @@ def test_errors_name_the_argument(problem):
     leaky = TrainingProblem(problem.X, problem.y, 0.1, activation="leaky_relu")
     with pytest.raises(ValueError, match="relu"):
         label_noise_program(leaky, 0.1)
+
+
+def test_a_list_that_misses_a_cell_is_not_called_complete():
+    """Between samples that differ by one rounding is a cell that enumeration merges with others."""
+    X = np.array([[0.0], [1.0], [1.0 + 2**-52]])
+    fit = label_noise_program(TrainingProblem(X, [0.0, 1.0, 1.0], 0.1), 0.01)
+    assert not fit.enumerated
+    assert label_noise_program(TrainingProblem(X[:2], [0.0, 1.0], 0.1), 0.01).enumerated

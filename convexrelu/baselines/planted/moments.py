@@ -25,7 +25,7 @@ from numpy.polynomial.hermite_e import hermeval
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import check_type, finite_array
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -92,6 +92,7 @@ def population_moments(network: TwoLayerNetwork) -> HermiteMoments:
     >>> round(population_moments(network).zeroth, 6)  # 3 + 2/√(2π)
     3.797885
     """
+    check_type("network", network, TwoLayerNetwork)
     if network.n_outputs != 1 or network.skip_weights is not None or network.negative_slope:
         raise ValueError("network is not a ReLU network with one output and no skip connection")
     lengths = norms(network.hidden_weights)

@@ -19,6 +19,7 @@ import math
 import numpy as np
 from scipy.linalg import eig
 
+from convexrelu._utils.arguments import check_type
 from convexrelu._utils.norms import unit_rows
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
@@ -70,6 +71,7 @@ def recover_network(
     >>> neuron_error(recovered, teacher) < 1e-10
     True
     """
+    check_type("moments", moments, HermiteMoments)
     check_width(width, len(moments.first))
     random = checked_random_state(random_state)
     units = jennrich(moments, width, random) @ moments.basis.T

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from convexrelu._utils.arguments import check_number, check_type
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
@@ -27,6 +30,9 @@ def planted_network(
     >>> planted_network(5, 3, random_state=0)
     TwoLayerNetwork(width=3, n_features=5, n_outputs=1)
     """
+    check_number("n_features", n_features, numbers.Integral, 1)
+    check_number("width", width, numbers.Integral, 1)
+    check_number("bias_scale", bias_scale, numbers.Real, 0)
     random = checked_random_state(random_state)
     weights = unit_rows(random.standard_normal((width, n_features)))
     bias = bias_scale * random.standard_normal(width)
@@ -46,6 +52,12 @@ def neuron_error(network: TwoLayerNetwork, teacher: TwoLayerNetwork) -> float:
     >>> round(neuron_error(scaled, teacher), 6)
     0.001
     """
+    check_type("network", network, TwoLayerNetwork)
+    check_type("teacher", teacher, TwoLayerNetwork)
+    if network.n_features != teacher.n_features:
+        raise ValueError(
+            f"network takes {network.n_features} features, expected {teacher.n_features} as the teacher"
+        )
     found, wanted = _normalised(network), _normalised(teacher)
     if len(found) < len(wanted):
         return float("inf")
