@@ -111,7 +111,10 @@ def find_minima(
     if starts is None:
         points = landscape.start(n_starts, checked_random_state(random_state))
     else:
-        points = finite_array("starts", starts, "k", landscape.size)
+        points = finite_array("starts", starts)
+        if points.shape[-1:] != (landscape.size,):
+            raise ValueError(f"starts has shape {points.shape}, expected (k, {landscape.size})")
+        points = points.reshape(-1, landscape.size)
     points = descents(landscape.gradients, points, gtol=gtol, max_iter=max_iter, progress=progress)
     losses = landscape.losses(points)
     order = np.argsort(losses, kind="stable")

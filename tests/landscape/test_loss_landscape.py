@@ -125,14 +125,14 @@ def test_points_come_apart_and_together():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": 0}, "width=0 is not a positive integer"),
+        ({"width": 0}, "width=0 is not an integer of at least 1"),
         ({"activation": "swish"}, "activation='swish' is not one of tanh"),
         ({"loss": "hinge"}, "loss='hinge' is not one of squared_error"),
         ({"output": "exp"}, "output='exp' is not one of linear"),
         ({"loss": "logistic", "output": "sigmoid", "y": LABELS}, "takes linear outputs"),
         ({"loss": "logistic"}, "entries other than −1 and 1"),
         ({"loss": "cross_entropy"}, r"outside \[0, 1\]"),
-        ({"alpha": -1.0}, "alpha=-1.0 is not a finite number"),
+        ({"alpha": -1.0}, "alpha=-1.0 is not a number of at least 0"),
         ({"y": Y[:3]}, r"y has shape \(3,\), expected \(7,\)"),
     ],
 )
