@@ -1,13 +1,13 @@
 """What the functions of the baselines refuse: messages name the argument."""
 
 import numpy as np
-import pytest
 import torch
 from sklearn.linear_model import LinearRegression
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu import baselines as room
 from convexrelu.baselines import planted
+from tests.bad_input import assert_named, each_argument
 
 X = np.linspace(-1, 1, 8)[:, None]
 CLASSES = np.where(X[:, 0] > 0, 1.0, -1.0)
@@ -67,13 +67,6 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("function", "name"),
-    [(function, name) for function, (_, bad) in CASES.items() for name in bad],
-    ids=lambda value: getattr(value, "__name__", value),
-)
+@each_argument(CASES)
 def test_the_argument_is_named(function, name):
-    arguments, bad = CASES[function]
-    for value in bad[name]:
-        with pytest.raises(ValueError, match=f"^{name}"):
-            function(**arguments | {name: value})
+    assert_named(CASES, function, name)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convexrelu.derivatives import DerivativeRows
+from convexrelu.derivatives import DerivativeProblem, DerivativeRows
 
 POINTS = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
 
@@ -54,3 +54,15 @@ def test_errors_name_the_argument(arguments, message):
 def test_bad_multi_indices_are_named(index):
     with pytest.raises(ValueError, match="coefficients has"):
         DerivativeRows.from_operator(POINTS, {index: 1.0})
+
+
+@pytest.mark.parametrize("coefficients", [None, 3, [1.0]])
+def test_coefficients_are_a_mapping(coefficients):
+    with pytest.raises(ValueError, match="^coefficients is a"):
+        DerivativeRows.from_operator(POINTS, coefficients)
+
+
+@pytest.mark.parametrize("rows", [None, 3, "x", [3]])
+def test_rows_of_another_kind_are_refused(rows):
+    with pytest.raises(ValueError, match="^rows has"):
+        DerivativeProblem(POINTS, POINTS[:, 0], 0.1, rows)

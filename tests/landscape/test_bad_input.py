@@ -1,11 +1,11 @@
 """What the functions of the landscape refuse: messages name the argument."""
 
 import numpy as np
-import pytest
 from sklearn.linear_model import LinearRegression
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu import landscape as room
+from tests.bad_input import assert_named, each_argument
 
 X = np.linspace(-1, 1, 8)[:, None]
 Y = np.abs(X[:, 0])
@@ -91,13 +91,6 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("function", "name"),
-    [(function, name) for function, (_, bad) in CASES.items() for name in bad],
-    ids=lambda value: getattr(value, "__name__", value),
-)
+@each_argument(CASES)
 def test_the_argument_is_named(function, name):
-    arguments, bad = CASES[function]
-    for value in bad[name]:
-        with pytest.raises(ValueError, match=f"^{name}"):
-            function(**arguments | {name: value})
+    assert_named(CASES, function, name)

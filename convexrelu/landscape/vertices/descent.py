@@ -52,7 +52,7 @@ def vertex_descent(
     With the outer layer fixed, ``L = (1/n) Σ_i |f(x_i) − y_i|`` is piecewise affine. Phase 1 descends along the
     gradient projected off the normals of active kinks, until as many kinks are active as there are weights, ``N``.
     Phase 2 follows the steepest descending edge to the nearest kink, which replaces the one that is left. All
-    steps end exactly at kinks, and the loss never rises. A vertex without a descending edge is a local minimum.
+    steps end at kinks, and the loss never rises, up to rounding. A vertex without a descending edge is a local minimum.
 
     Parameters
     ----------

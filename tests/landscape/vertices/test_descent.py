@@ -47,22 +47,27 @@ class TestLeastAbsoluteDeviations:
         assert abs(run.loss - program.fun) <= 1e-9
 
 
+def assert_below_probes(runs, X, y):
+    """All networks nearby with the same outer layer have a larger error."""
+    random = np.random.RandomState(1)
+    for run in runs:
+        net = run.network
+        for _ in range(100):
+            moved = TwoLayerNetwork(
+                net.hidden_weights + 1e-7 * random.standard_normal(net.hidden_weights.shape),
+                net.hidden_bias + 1e-7 * random.standard_normal(net.width),
+                net.output_weights,
+                net.output_bias,
+            )
+            assert np.abs(moved.predict(X) - y).mean() > run.loss
+
+
 class TestCertificates:
     def test_no_probe_near_a_tested_minimum_is_better(self, runs):
         X, y, all_runs = runs
         tested = [run for run in all_runs if run.is_local_minimum]
         assert len(tested) >= 3
-        random = np.random.RandomState(1)
-        for run in tested:
-            net = run.network
-            for _ in range(100):
-                moved = TwoLayerNetwork(
-                    net.hidden_weights + 1e-7 * random.standard_normal((3, 2)),
-                    net.hidden_bias + 1e-7 * random.standard_normal(3),
-                    net.output_weights,
-                    net.output_bias,
-                )
-                assert np.abs(moved.predict(X) - y).mean() > run.loss
+        assert_below_probes(tested, X, y)
 
     def test_losses_are_those_of_networks_and_never_rise(self, runs):
         X, y, all_runs = runs
@@ -95,17 +100,7 @@ class TestCertificates:
         runs = list(vertex_descents(X, y, width=2, n_runs=6, random_state=0))
         tested = [run for run in runs if run.is_local_minimum]
         assert tested
-        random = np.random.RandomState(1)
-        for run in tested:
-            net = run.network
-            for _ in range(100):
-                moved = TwoLayerNetwork(
-                    net.hidden_weights + 1e-7 * random.standard_normal((2, 2)),
-                    net.hidden_bias + 1e-7 * random.standard_normal(2),
-                    net.output_weights,
-                    net.output_bias,
-                )
-                assert np.abs(moved.predict(X) - y).mean() > run.loss
+        assert_below_probes(tested, X, y)
 
     def test_a_neuron_that_is_zero_gets_no_certificate(self):
         """All targets are below what a positive neuron can reach; the origin is the best, and degenerate."""
