@@ -58,11 +58,11 @@ def test_bad_multi_indices_are_named(index):
 
 @pytest.mark.parametrize("coefficients", [None, 3, [1.0]])
 def test_coefficients_are_a_mapping(coefficients):
-    with pytest.raises(ValueError, match="^coefficients is a"):
+    with pytest.raises(ValueError, match=r"^coefficients is a"):
         DerivativeRows.from_operator(POINTS, coefficients)
 
 
 @pytest.mark.parametrize("rows", [None, 3, "x", [3]])
 def test_rows_of_another_kind_are_refused(rows):
-    with pytest.raises(ValueError, match="^rows has"):
+    with pytest.raises(ValueError, match=r"^rows has"):
         DerivativeProblem(POINTS, POINTS[:, 0], 0.1, rows)
