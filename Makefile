@@ -21,7 +21,7 @@ ARGS =
 DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
     tests/properties/test_sparse.py tests/test_package.py convexrelu docs README.md
 
-.PHONY: help demo test test-fast test-oldest portability lint types docs dist bench-quick $(SUITES:%=bench-%) clean
+.PHONY: help demo test test-fast test-oldest portability lint types docs check-site dist bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
 
 help: ## list the targets
@@ -56,6 +56,9 @@ types: $(VENV)/.installed-dev ## check the type annotations
 
 docs: $(VENV)/.installed-dev ## build the documentation in docs/_build/html
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+check-site: $(VENV)/.installed-dev ## open what `make docs` built in a headless Chromium, if there is one
+	CONVEXRELU_SITE=docs/_build/html $(PY) -m pytest -q -rs tests/docs/test_site.py
 
 dist: $(VENV)/.installed-dist ## build the wheel and the source archive in dist/
 	rm -rf build dist

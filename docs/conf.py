@@ -10,13 +10,31 @@ release = version = convexrelu.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "matplotlib.sphinxext.plot_directive",
+    "myst_parser",
     "numpydoc",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_static"]
 templates_path = ["_templates"]
+
+# Markdown is for the changelog and the rules for contributing, which lie beside this folder.
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+suppress_warnings = ["myst.xref_missing", "myst.header"]
+
+# Formulas are drawn by a copy of MathJax 3.2.2, so that pages can be read without a network.
+mathjax_path = "mathjax/tex-svg.js"
+mathjax3_config: dict = {"svg": {"fontCache": "global"}}
+
+# Nor does the build need one: the few names of other packages that the pages mention are in files.
+intersphinx_mapping = {
+    "scikit-learn": ("https://scikit-learn.org/stable/", "inventories/scikit-learn.txt"),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.txt"),
+    "torch": ("https://docs.pytorch.org/docs/stable/", "inventories/torch.txt"),
+}
 
 # The gallery shows code and its picture, without links to files.
 plot_include_source = True
@@ -28,10 +46,14 @@ plot_formats = [("png", 120)]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "examples",
+    "subsection_order": ["../examples/gallery/tutorials", "../examples/gallery/pictures", "*"],
     "filename_pattern": "/plot_",
     "matplotlib_animations": (True, "jshtml"),
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "capture_repr": (
+        "_repr_html_",
+    ),  # tables of certificates and pipelines; no addresses of objects
     "show_memory": False,
     "write_computation_times": False,
 }
@@ -63,3 +85,19 @@ autodoc_typehints = "none"  # the numpydoc sections already give the types
 html_theme = "pydata_sphinx_theme"
 html_title = f"convexrelu {release}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "icon_links": [
+        {
+            "name": "GitHub",
+            "url": "https://github.com/convexrelu/convexrelu",
+            "icon": "fa-brands fa-github",
+        }
+    ],
+}
+html_sidebars = {"index": []}  # the front page has cards instead
