@@ -2,7 +2,7 @@
 Rare classes, and probabilities that are right
 ==============================================
 
-One sample in twelve is positive. Class weights find more of them, and make the probabilities wrong;
+One sample in fifteen is positive. Class weights find more of them, and make the probabilities wrong;
 calibration, or a threshold chosen on purpose, leaves them right.
 """
 
