@@ -1,4 +1,4 @@
-"""The built pages, as a reader meets them: opened in a browser without a network, at the widths of a screen and a phone.
+"""The built pages in a browser without a network, at the widths of a screen and of a phone.
 
 ``make check-site`` runs this on what ``make docs`` has built.
 """
