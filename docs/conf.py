@@ -1,5 +1,10 @@
 """Sphinx configuration."""
 
+import re
+
+from docutils import nodes
+from sphinx.addnodes import tabular_col_spec
+
 import convexrelu
 
 project = "convexrelu"
@@ -100,4 +105,23 @@ html_theme_options = {
         }
     ],
 }
+html_context = {"default_mode": "auto"}  # without it the theme reports an error
 html_sidebars = {"index": []}  # the front page has cards instead
+
+
+def keep_anchors_of_modules(app, doctree):
+    """Anchors that docutils moved to the column widths of a table, which HTML does not have, get a node of their own."""
+    for node in list(doctree.findall(tabular_col_spec)):
+        if node.get("ids"):
+            node.replace_self([nodes.target("", "", ids=node["ids"]), tabular_col_spec()])
+
+
+def without_network(app, pagename, templatename, context, doctree):
+    """Take the icons of animations from the theme, which has them, not from the address that matplotlib writes."""
+    if "body" in context:
+        context["body"] = re.sub(r"<link[^>]*font-awesome[^>]*>", "", context["body"], flags=re.S)
+
+
+def setup(app):
+    app.connect("doctree-read", keep_anchors_of_modules)
+    app.connect("html-page-context", without_network)

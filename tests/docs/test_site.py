@@ -23,6 +23,7 @@ FAULTS_ON_PAGE = r"""
   while (walker.nextNode()) {
     const node = walker.currentNode;
     if (node.parentElement.closest("pre, code, script, style, mjx-container")) continue;
+    if (!node.parentElement.checkVisibility({ visibilityProperty: true })) continue;
     if (raw.test(node.data)) faults.push("raw: " + node.data.trim().slice(0, 80));
   }
   for (const one of document.querySelectorAll("[data-mml-node=merror], .problematic, .system-message"))
@@ -79,7 +80,7 @@ def test_every_page_opens_without_fault(pages, browser):
             needed = page.evaluate(WIDTH_OF_PAGE)
             if needed > size["width"]:
                 faults.append((name, f"{needed} pixels wide in a window of {size['width']}"))
-    assert faults == []
+    assert not faults, "\n".join(f"{name}: {fault}" for name, fault in faults)
 
 
 class Links(HTMLParser):
@@ -108,4 +109,4 @@ def test_every_link_leads_somewhere(pages):
             anchors = links[path].anchors if path in links else {unquote(parts.fragment)}
             if not path.exists() or unquote(parts.fragment) not in anchors:
                 broken.append((page.name, target))
-    assert broken == []
+    assert not broken, "\n".join(f"{name}: {target}" for name, target in broken)
