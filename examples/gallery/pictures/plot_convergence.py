@@ -20,9 +20,7 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((100, 2))
 y = np.sin(2 * X[:, 0]) * X[:, 1] + 0.1 * rng.standard_normal(100)
 model = ConvexReLURegressor(alpha=1e-3, tol=1e-4, random_state=0).fit(X, y)
-display = ConvergenceDisplay.from_estimator(model)
-best = model.certificate_.objective
-display.ax_.set_ylim(0.8 * best, 1.1 * best)  # the first bound is far below
+ConvergenceDisplay.from_estimator(model)
 
 # %%
 # A regularisation path
