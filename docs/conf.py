@@ -110,7 +110,7 @@ html_sidebars = {"index": []}  # the front page has cards instead
 
 
 def keep_anchors_of_modules(app, doctree):
-    """Anchors that docutils moved to the column widths of a table, which HTML does not have, get a node of their own."""
+    """Give anchors a node of their own that docutils moved to the column widths of a table, which HTML leaves out."""
     for node in list(doctree.findall(tabular_col_spec)):
         if node.get("ids"):
             node.replace_self([nodes.target("", "", ids=node["ids"]), tabular_col_spec()])
