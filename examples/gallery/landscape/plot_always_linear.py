@@ -37,36 +37,36 @@ KINDS = {
     "mixed": "active on some",
     "never": "active on none",
 }
-_, (left, right) = plt.subplots(
-    1, 2, figsize=(11, 4.5), layout="constrained", width_ratios=[1, 1.5]
-)
+_, ax = plt.subplots(figsize=(5.5, 4.5), layout="constrained")
 names = [f"{name}\n({network.width} units)" for name, network in networks.items()]
 bottom = np.zeros(len(names))
 for kind, label in KINDS.items():
     shares = [linear_units(network, X).shares[kind] for network in networks.values()]
-    left.bar(names, shares, bottom=bottom, label=label)
+    ax.bar(names, shares, bottom=bottom, label=label)
     bottom += shares
-left.set(ylabel="share of the units", ylim=(0, 1.35), title="kinds of units")
-left.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-left.legend(loc="upper center", ncols=2, fontsize="small")
+ax.set(ylabel="share of the units", ylim=(0, 1.35), title="kinds of units")
+ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
+ax.legend(loc="upper center", ncols=2, fontsize="small")
+plt.show()
 
 # %%
 # A linear classifier on the inputs, on the outputs of the hidden layer, and on those of its linear and its mixed
 # units alone, scored on samples that were left out. A cross marks features on which linear functions separate all
 # samples. A network without linear units has the share of the larger class there.
 width = 0.27
+_, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for k, (name, network) in enumerate(networks.items()):
     found = layer_separability(network, X, labels)
     at = np.arange(len(found)) + (k - 1) * width
     heights = [one.cross_validated for one in found.values()]
-    right.bar(at, heights, width, label=name, color=f"C{k + 4}")
+    ax.bar(at, heights, width, label=name, color=f"C{k + 4}")
     for x, height, one in zip(at, heights, found.values(), strict=True):
         if one.is_separable:
-            right.annotate("×", (x, height), ha="center", va="bottom")
-right.set_xticks(range(len(found)), list(found))
-right.set(ylabel="accuracy, cross-validated", ylim=(0, 1.3), title="linear classifiers")
-right.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-right.legend(loc="upper center", ncols=3, fontsize="small")
+            ax.annotate("×", (x, height), ha="center", va="bottom")
+ax.set_xticks(range(len(found)), list(found))
+ax.set(ylabel="accuracy, cross-validated", ylim=(0, 1.3), title="linear classifiers")
+ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
+ax.legend(loc="upper center", ncols=3, fontsize="small")
 plt.show()
 
 # %%
