@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 import sys
 from typing import Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "is_number",
     "plain",
     "shown",
+    "without_numpy",
 ]
 
 # Penalties up to here leave room below the largest float64 for their products with the sizes of networks.
@@ -59,6 +61,17 @@ def plain(value: Any) -> Any:
     if type(value) in (list, tuple, set):
         return type(value)(map(plain, value))
     return value
+
+
+def without_numpy(message: str) -> str:
+    """A message of another library, with NumPy's scalars as plain numbers and strings.
+
+    Examples
+    --------
+    >>> without_numpy("could not convert string to float: np.str_('u')")
+    "could not convert string to float: 'u'"
+    """
+    return re.sub(r"\bnp\.\w+\(((?:'[^']*'|[^()'])*)\)", r"\1", message)
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -175,6 +188,8 @@ def float_array(name: str, value: ArrayLike) -> Array:
         ...
     ValueError: y is not an array of real numbers: Dates not supported
     """
+    if issparse(value):
+        raise ValueError(f"{name} is sparse, which is not supported; use {name}.toarray()")
     check_kind(name, value)
     array = _as_array(name, value)
     try:
@@ -183,7 +198,8 @@ def float_array(name: str, value: ArrayLike) -> Array:
     except OverflowError as error:
         raise ValueError(f"{name} has entries that are too large for float64") from error
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+        reason = without_numpy(str(error))
+        raise ValueError(f"{name} is not an array of numbers: {reason}") from error
 
 
 def finite_array(name: str, value: ArrayLike, *shape: int | str) -> Array:

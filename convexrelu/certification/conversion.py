@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,7 +21,7 @@ __all__ = ["as_network", "as_targets", "unwrapped"]
 
 
 def unwrapped(given: Any, X: ArrayLike) -> tuple[Any, ArrayLike]:
-    """The network in a pipeline or a skorch net, and the inputs as it sees them.
+    """The network in a pipeline, a search or a skorch net, and the inputs as it sees them.
 
     Raises
     ------
@@ -32,6 +34,13 @@ def unwrapped(given: Any, X: ArrayLike) -> tuple[Any, ArrayLike]:
             raise ValueError("network_or_module is a Pipeline that ends with no estimator")
         _check_fitted(last)
         return unwrapped(last, given[:-1].transform(X) if len(given.steps) > 1 else X)
+    if isinstance(given, FrozenEstimator):
+        return unwrapped(given.estimator, X)
+    if isinstance(given, BaseSearchCV):
+        _check_fitted(given)
+        if not hasattr(given, "best_estimator_"):
+            raise ValueError("network_or_module is a search with refit=False, which has no network")
+        return unwrapped(given.best_estimator_, X)
     if hasattr(given, "module") and hasattr(given, "get_params"):  # of skorch
         if not hasattr(given, "module_"):
             raise NotFittedError(f"network_or_module: {type(given).__name__} is not fitted")

@@ -23,14 +23,16 @@ def innermost(estimator: Any, attribute: str) -> Any:
     Raises
     ------
     NotFittedError
-        If none has it.
+        If it is not fitted.
+    ValueError
+        If it is fitted, but has no such estimator inside, or several.
     """
     while not hasattr(estimator, attribute):
         inner = _inside(estimator)
         if inner is None:
             break
         estimator = inner
-    check_is_fitted(estimator, attribute)
+    _check_has(estimator, attribute)
     return estimator
 
 
@@ -49,8 +51,19 @@ def with_its_data(
         elif isinstance(estimator, TransformedTargetRegressor):
             y = _transformed(estimator.transformer_, np.asarray(y, dtype=np.float64))
         estimator = inner
-    check_is_fitted(estimator, attribute)
+    _check_has(estimator, attribute)
     return estimator, X, y
+
+
+def _check_has(estimator: Any, attribute: str) -> None:
+    """Raise an error if an estimator is not fitted, and another if it is and has no such attribute."""
+    if hasattr(estimator, attribute):
+        return
+    check_is_fitted(estimator)
+    raise ValueError(
+        f"{type(estimator).__name__} has no {attribute}; give an estimator of convexrelu, or a pipeline, a search or "
+        "another estimator with one of them inside"
+    )
 
 
 def _inside(estimator: Any) -> Any:
@@ -59,6 +72,9 @@ def _inside(estimator: Any) -> Any:
         return estimator.steps[-1][1]
     if isinstance(estimator, FrozenEstimator):
         return estimator.estimator
+    calibrated = getattr(estimator, "calibrated_classifiers_", [])
+    if len(calibrated) == 1:  # not one for each fold
+        return calibrated[0].estimator
     return next((getattr(estimator, name) for name in _INSIDE if hasattr(estimator, name)), None)
 
 

@@ -16,9 +16,22 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _check_y,
+    check_consistent_length,
+    validate_data,
+)
 
-from convexrelu._utils.arguments import as_float, check_kind, float_array, is_number, plain, shown
+from convexrelu._utils.arguments import (
+    as_float,
+    check_kind,
+    float_array,
+    is_number,
+    plain,
+    shown,
+    without_numpy,
+)
 from convexrelu._utils.typing import Array
 
 __all__ = [
@@ -51,30 +64,24 @@ def checked_inputs(
 ) -> Any:
     """Dense or CSR inputs as floats; `reset` keeps their number and names of features."""
     with _naming("X"):
+        _check_columns(X)
         check_kind("X", X)
-        return validate_data(
-            estimator, X, accept_sparse=_formats(accept_sparse), dtype=np.float64, reset=reset
-        )
+        formats = "csr" if accept_sparse else False
+        return validate_data(estimator, X, accept_sparse=formats, dtype=np.float64, reset=reset)
 
 
 def inputs_and_targets(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, accept_sparse: bool = True
 ) -> tuple[Any, Array]:
     """Inputs, and targets that are numbers, of shape (n,) or (n, K)."""
-    if np.isscalar(y):
+    if np.isscalar(y) and not isinstance(y, memoryview):
         raise ValueError(f"y={shown(y)} is a scalar, expected an array of shape (n,) or (n, K)")
-    with _naming("X", "y"):
-        check_kind("X", X)
+    _check_given(estimator, y)
+    inputs = checked_inputs(estimator, X, reset=True, accept_sparse=accept_sparse)
+    with _naming("y"):
         check_kind("y", y)
-        inputs, targets = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse=_formats(accept_sparse),
-            dtype=np.float64,
-            y_numeric=True,
-            multi_output=True,
-        )
+        targets = _check_y(y, multi_output=True, y_numeric=True, estimator=estimator)
+        check_consistent_length(inputs, targets)
         targets = float_array("y", targets)
         assert_all_finite(targets, input_name="y")
     if targets.ndim == 2 and targets.shape[1] == 1:
@@ -86,14 +93,14 @@ def inputs_and_labels(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, accept_sparse: bool = True
 ) -> tuple[Any, NDArray]:
     """Inputs, and labels of classes, of shape (n,)."""
-    with _naming("X", "y"):
-        check_kind("X", X)
+    _check_given(estimator, y)
+    inputs = checked_inputs(estimator, X, reset=True, accept_sparse=accept_sparse)
+    with _naming("y"):
         if any(np.ma.is_masked(part) for part in (y if isinstance(y, list) else [y])):
             raise ValueError("y has masked entries, which are not supported; fill or drop them")
         _check_labels(y)
-        inputs, labels = validate_data(
-            estimator, X, y, accept_sparse=_formats(accept_sparse), dtype=np.float64
-        )
+        labels = _check_y(_of_one_type(y), estimator=estimator)
+        check_consistent_length(inputs, labels)
         if labels.dtype.kind in "mM":  # which are names like others
             if np.isnat(labels).any():
                 raise ValueError("y contains NaT")
@@ -132,8 +139,60 @@ def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:
         return _check_sample_weight(sample_weight, X, dtype=np.float64)
 
 
-def _formats(accept_sparse: bool) -> str | bool:
-    return "csr" if accept_sparse else False
+def _check_given(estimator: BaseEstimator, y: Any) -> None:
+    if y is None:
+        name = type(estimator).__name__
+        raise ValueError(f"{name} requires y to be passed, but the target y is None")
+
+
+def _of_one_type(y: ArrayLike) -> ArrayLike:
+    """Integers and truth values in an array that is made for them.
+
+    Columns of pandas have them as objects, or in types of its own that allow gaps, which scikit-learn makes floats.
+    """
+    if isinstance(y, list | tuple):
+        return y
+    labels = np.asarray(y)
+    if labels.ndim != 1 or labels.dtype != object:
+        return labels if labels.ndim == 1 and labels.dtype.kind in "biu" else y
+    kinds = {type(label) for label in labels}
+    if len(kinds) == 1 and issubclass(kinds.pop(), bool | int | np.bool_ | np.integer):
+        return np.array(labels.tolist())
+    return y
+
+
+def _check_columns(X: Any) -> None:
+    """Raise an error that names the columns of a data frame that have no numbers."""
+    if type(X).__module__.partition(".")[0] not in ("pandas", "polars") or not hasattr(
+        X, "columns"
+    ):
+        return
+    bad = [
+        f"{shown(name)} (such as {shown(entry)})"
+        for k, name in enumerate(X.columns)
+        if (entry := _no_number(X.iloc[:, k] if hasattr(X, "iloc") else X[name])) is not None
+    ]
+    if bad:
+        raise ValueError(
+            f"X has columns that are not numbers: {', '.join(bad)}; encode them, for instance by a OneHotEncoder in a "
+            "ColumnTransformer, or drop them"
+        )
+
+
+def _no_number(column: Any) -> Any:
+    """The first entry that is neither a number nor missing, or None."""
+    entries = np.asarray(column)
+    if entries.dtype.kind in "mM":
+        return entries[0] if len(entries) else None
+    if entries.dtype.kind not in "OUST":
+        return None
+    for entry in entries:
+        try:
+            float(entry)
+        except (TypeError, ValueError):
+            if entry is not None and not is_pandas_na(entry):
+                return entry
+    return None
 
 
 @contextmanager
@@ -143,8 +202,10 @@ def _naming(*arguments: str) -> Iterator[None]:
         with np.errstate(over="ignore", invalid="ignore"):  # of longer floats, refused below
             yield
     except (TypeError, ValueError, OverflowError) as error:
-        message = str(error)
+        message = without_numpy(str(error))
         if any(re.search(rf"(?<!\w){name}(?!\w)", message) for name in arguments):
-            raise
+            if message == str(error):
+                raise
+            raise type(error)(message) from error
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{' or '.join(arguments)} is not what was expected: {message}") from error

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
 from sklearn.utils.validation import _check_method_params
 
 from convexrelu._utils.typing import Array
@@ -116,7 +117,8 @@ def train_and_score(
         If interrupted.
     """
     within, without, seed = fold
-    problem = model._problem(X[within], y[within], _part(weights, within), 1.0)
+    within, part = _with_all_labels(model, y, weights, within)
+    problem = model._problem(X[within], y[within], part, 1.0)
     try:
         known = model._known_result(problem)
         results = (
@@ -141,7 +143,7 @@ def train_and_score(
         np.array([scorer(one, *rest, **params) for one in models], np.float64),
         np.array([model._left_out_loss(one, problem.loss, *rest, part) for one in models]),
         np.array([one.network_.width for one in models]),
-        0 if _needs_only_descent(model, problem) else _count_open(results),
+        0 if known or _needs_only_descent(model, problem) else _count_open(results),
         time.perf_counter() <= deadline,
         start_after(results[-1]),
     )
@@ -149,6 +151,21 @@ def train_and_score(
 
 def _count_open(results: list[Result]) -> int:
     return sum(result.status not in (Status.CONVERGED, Status.SETTLED) for result in results)
+
+
+def _with_all_labels(
+    model: CrossValidated, y: NDArray, weights: Array | None, within: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], Array | None]:
+    """Samples and weights of a fold; labels that it lacks have a sample without weight, and probability zero."""
+    part = _part(weights, within)
+    if not is_classifier(model):
+        return within, part
+    labels, first = np.unique(y, return_index=True)
+    absent = first[~np.isin(labels, y[within])]
+    if not len(absent):
+        return within, part
+    given = np.ones(len(within)) if part is None else part
+    return np.append(within, absent), np.append(given, np.zeros(len(absent)))
 
 
 def _part(weights: Array | None, samples: NDArray[np.intp]) -> Array | None:

@@ -461,8 +461,10 @@ def test_a_fold_may_lack_a_class():
     assert (model.cv_scores_[:, 0] == 0).all()
 
 
-def test_a_fold_of_one_class_is_refused():
-    order = np.argsort(Y)
-    one = np.flatnonzero(Y[order[0]] == Y)
-    with pytest.raises(ValueError, match="y has one class"):
-        ConvexReLUClassifierCV(alphas=ALPHAS, cv=[(one, order)]).fit(X, Y)
+def test_a_fold_of_one_class_predicts_it():
+    """As bootstraps do: the other class keeps probability zero, so that scores of probabilities have a value."""
+    one, rest = np.flatnonzero(Y == "inside"), np.arange(40)
+    share = (Y == "inside").mean()
+    for scoring, score in [(None, share), ("balanced_accuracy", 0.5), ("roc_auc", 0.5)]:
+        model = ConvexReLUClassifierCV(alphas=ALPHAS, cv=[(one, rest)], scoring=scoring)
+        np.testing.assert_allclose(model.fit(X, Y).cv_scores_, score)
