@@ -32,6 +32,7 @@ _HOME = {
     "TrainingProblem": "problem",
     "TwoLayerNetwork": "networks",
     "certify": "certification",
+    "compare": "comparison",
     "register_onnx_converters": "estimators.onnx_pipelines",
     "regularization_path": "training",
     "show_versions": "_utils.versions",
@@ -60,6 +61,7 @@ __all__ = [
     "TwoLayerNetwork",
     "__version__",
     "certify",
+    "compare",
     "register_onnx_converters",
     "regularization_path",
     "show_versions",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from convexrelu.certification import NetworkCertificate, certify
     from convexrelu.chunked.problem import ChunkedProblem
     from convexrelu.chunked.train import train_in_chunks
+    from convexrelu.comparison.compare import compare
     from convexrelu.estimators.classifier import ConvexReLUClassifier
     from convexrelu.estimators.classifier_cv import ConvexReLUClassifierCV
     from convexrelu.estimators.features import ConvexReLUFeatures
