@@ -35,7 +35,7 @@ def compare(
     """Measure an estimator beside a multilayer perceptron, an SVM, boosted trees and a linear model.
 
     All are fitted on the same outer folds and scored on the rest. Rivals choose their parameters from a
-    short grid by inner cross-validation; the estimator is fitted as it is, so give one that chooses `alpha` itself, such
+    short grid by inner cross-validation. The estimator is fitted as it is: give one that chooses `alpha` itself, such
     as :class:`~convexrelu.ConvexReLURegressorCV`.
 
     Parameters
