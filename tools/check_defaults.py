@@ -10,9 +10,8 @@ import sys
 import time
 import warnings
 
-from sklearn.utils.estimator_checks import check_estimator
-
 import convexrelu
+from sklearn.utils.estimator_checks import check_estimator
 
 DEFAULTS = {
     "ConvexReLUClassifier": convexrelu.ConvexReLUClassifier,

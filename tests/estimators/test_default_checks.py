@@ -18,7 +18,6 @@ WITHOUT_FIT = (
     "check_get_params_invariance",
     "check_set_params",
     "check_valid_tag_types",
-    "check_estimator_sparse_tag",
     "check_estimators_empty_data_messages",
     "check_fit1d",
     "check_complex_data",
