@@ -9,6 +9,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
 from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,11 +20,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import check_number
 from convexrelu._utils.deadlines import part_before, seconds_before
-from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.exports import Exports
+from convexrelu.estimators.pruning import must_be_minimal, with_fewer_neurons
 from convexrelu.estimators.showing import Showing
 from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
@@ -31,7 +32,6 @@ from convexrelu.losses import LOSSES, Loss
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.optimal_set import minimal
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result
 from convexrelu.results.status import AlphaWarning, Status
@@ -139,7 +139,7 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
 
     def _seconds_to_train(self, deadline: float) -> float | None:
         """Time limit of a training that ends before the deadline, and before neurons are dropped."""
-        return seconds_before(deadline, _TIME_TO_TRAIN if self.minimal else 1.0)
+        return seconds_before(deadline, _TIME_TO_TRAIN if must_be_minimal(self) else 1.0)
 
     def _deadline(self) -> float:
         """Time at which a training that starts now has to end."""
@@ -204,7 +204,7 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
         """Check parameters, also those that only make sense together."""
         check_parameters(self)
         check_callbacks(self.callbacks)
-        if self.minimal and self.activation in ("gated_relu", "threshold"):
+        if must_be_minimal(self) and self.activation in ("gated_relu", "threshold"):
             raise ValueError(
                 f"minimal=True is not supported for activation={self.activation!r}; use minimal=False"
             )
@@ -213,8 +213,7 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
         self, result: Result, problem: TrainingProblem, y: NDArray, deadline: float = math.inf
     ) -> Self:
         """Keep a result as the fitted attributes; neurons are dropped until the deadline, or an interruption."""
-        if self.minimal and result.status is not Status.INTERRUPTED:
-            result = _with_fewest_neurons(result, problem, deadline)
+        result = with_fewer_neurons(self, result, problem, deadline)
         return self.keep_result(result, y, problem.weights)
 
     def keep_result(self, result: Result, y: NDArray, weights: Array | None = None) -> Self:
@@ -339,26 +338,3 @@ def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) ->
     raise AttributeError(
         "feature_importances_ is not defined for threshold networks: their gates have no scale"
     )
-
-
-def _with_fewest_neurons(result: Result, problem: TrainingProblem, deadline: float) -> Result:
-    """The result with a smallest network, of the same outputs on the training data; as it is, if interrupted."""
-    try:
-        with one_blas_thread():
-            return _pruned(result, problem, deadline)
-    except KeyboardInterrupt:
-        return replace(result, status=Status.INTERRUPTED)
-
-
-def _pruned(result: Result, problem: TrainingProblem, deadline: float) -> Result:
-    assert isinstance(result.network, TwoLayerNetwork)
-    network = minimal(result.network, problem, deadline=deadline)
-    certificate = replace(result.certificate, objective=problem.objective(network))
-    last = replace(
-        result.history[-1],
-        objective=certificate.objective,
-        relative_gap=certificate.relative_gap,
-        width=network.width,
-    )
-    history = [*result.history[:-1], last]
-    return replace(result, network=network, certificate=certificate, history=history)

@@ -83,7 +83,7 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,
-        minimal: bool = False,
+        minimal: bool | str = "auto",
         device: str = "cpu",
         callbacks: Callbacks = None,
         verbose: int = 0,

@@ -29,7 +29,7 @@ _FIXED = {
     "patterns": "cutting_plane",
     "solver": "auto",
     "oracle": "auto",
-    "minimal": False,
+    "minimal": "auto",
 }
 # Options of training that a class has, too.
 _OPTIONS = ("effort", "tol", "max_iter", "time_limit", "device", "random_state", "progress")
@@ -56,6 +56,8 @@ def neuron_class_of(estimator: BaseEstimator) -> NeuronClass | None:
     asked = "monotonic_cst" if neuron_class.is_monotone else "positive=True"
     for name, only in _FIXED.items():
         value = getattr(estimator, name)
+        if name == "minimal" and value is False:  # which "auto" is here
+            continue
         if not isinstance(value, type(only)) or value != only:
             raise ValueError(f"{asked} does not support {name}={value!r}; use {name}={only!r}")
     return neuron_class

@@ -42,6 +42,7 @@ from convexrelu.estimators.fold_training import (
     has_given_patterns,
     train_and_score,
 )
+from convexrelu.estimators.pruning import must_be_minimal
 from convexrelu.estimators.watching import penalties_shown
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -191,6 +192,7 @@ class CrossValidated(NetworkEstimator):
         names = set(self._single._get_param_names()) & set(self._get_param_names())
         names -= {"alpha_scale"}  # the penalty is absolute by now
         parameters = {name: getattr(self, name) for name in names}
+        parameters["minimal"] = must_be_minimal(self)  # scores do not need it
         model = self._single(alpha=problem.alpha, **parameters)
         model.n_features_in_ = self.n_features_in_
         return model._take(result, problem, y, deadline)

@@ -34,8 +34,8 @@ ATTRIBUTES = (
     Entry(
         "network_",
         "TwoLayerNetwork, GatedNetwork or ThresholdNetwork",
-        "The network. Without `minimal`, its ``width`` is only an upper bound: others of the same outputs on the "
-        "training data, and of the same certificate, may have far fewer neurons.",
+        "The network. Its ``width`` is an upper bound, the more with ``minimal=False``: others of the same outputs on "
+        "the training data, and of the same certificate, may have far fewer neurons.",
         cv="It is trained on all data, and what follows is of this training.",
     ),
     Entry(

@@ -322,12 +322,14 @@ PARAMETERS = (
     ),
     Parameter(
         "minimal",
-        "bool",
+        'bool or "auto"',
         "Prune to a network of fewest neurons with the same outputs on the training data, see "
-        ":func:`convexrelu.optimal_set.minimal`.",
-        default=False,
-        allowed=["boolean"],
-        cv="In folds too.",
+        ':func:`convexrelu.optimal_set.minimal`. ``"auto"`` does so where it takes no time, and also merges neurons '
+        "that are close to each other while the gap stays the same but for a hundredth of it, see "
+        ":func:`convexrelu.optimal_set.compact`.",
+        default="auto",
+        allowed=["boolean", StrOptions({"auto"})],
+        cv='``True`` prunes in folds too, ``"auto"`` does not.',
     ),
     Parameter(
         "warm_start",

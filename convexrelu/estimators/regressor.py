@@ -111,7 +111,7 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,
-        minimal: bool = False,
+        minimal: bool | str = "auto",
         warm_start: bool = False,
         device: str = "cpu",
         callbacks: Callbacks = None,

@@ -81,7 +81,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         tol: float = 1e-3,
         max_iter: int = 30,
         time_limit: float | None = None,
-        minimal: bool = False,
+        minimal: bool | str = "auto",
         device: str = "cpu",
         callbacks: Callbacks = None,
         verbose: int = 0,

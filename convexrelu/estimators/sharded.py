@@ -37,7 +37,7 @@ _FIXED = {
     "patterns": "cutting_plane",
     "solver": "auto",
     "oracle": "auto",
-    "minimal": False,
+    "minimal": "auto",
     "warm_start": False,
 }
 
@@ -50,6 +50,8 @@ def fit_on_shards(
     check_callbacks(estimator.callbacks)
     for name, value in _FIXED.items():
         given = getattr(estimator, name)
+        if name == "minimal" and given is False:  # which "auto" is here
+            continue
         if given is not value and not (np.isscalar(given) and given == value):
             raise ValueError(
                 f"{name}={shown(getattr(estimator, name))} is not supported with rows in several processes or chunks; "

@@ -18,7 +18,7 @@ from convexrelu import (
     ConvexReLURegressorCV,
     Status,
 )
-from convexrelu.estimators import base, constraints
+from convexrelu.estimators import constraints, pruning
 from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.solvers.native.solver import NativeSolver
@@ -116,13 +116,13 @@ def test_an_interruption_while_neurons_are_dropped_leaves_them(monkeypatch, chos
     if chosen:
         model = ConvexReLURegressorCV(alphas=[0.1], cv=2, **options)
     whole = clone(model).fit(X, Y)
-    original, calls = base.minimal, []
+    original, calls = pruning.minimal, []
 
     def last_is_interrupted(*args, **kwargs):
         calls.append(1)
         return interrupted() if len(calls) == (3 if chosen else 1) else original(*args, **kwargs)
 
-    monkeypatch.setattr(base, "minimal", last_is_interrupted)
+    monkeypatch.setattr(pruning, "minimal", last_is_interrupted)
     model.set_params(minimal=True)
     with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
         model.fit(X, Y)
@@ -132,7 +132,7 @@ def test_an_interruption_while_neurons_are_dropped_leaves_them(monkeypatch, chos
 
 
 def test_an_interruption_while_a_fold_drops_neurons_is_not_forgotten(monkeypatch):
-    monkeypatch.setattr(base, "minimal", interrupted)
+    monkeypatch.setattr(pruning, "minimal", interrupted)
     model = ConvexReLURegressorCV(alphas=[0.1, 0.05], cv=2, minimal=True, random_state=0)
     with pytest.raises(KeyboardInterrupt, match="no network"):
         model.fit(X, Y)

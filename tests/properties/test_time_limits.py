@@ -188,7 +188,7 @@ def test_an_estimator_prunes_in_its_time(clock, monkeypatch):
         left.append(deadline - clock.now)
         return network
 
-    monkeypatch.setattr("convexrelu.estimators.base.minimal", recorded)
+    monkeypatch.setattr("convexrelu.estimators.pruning.minimal", recorded)
     with pytest.warns(ConvergenceWarning, match="time_limit"):
         model.fit(X, y)
     assert left == [-10.0]
