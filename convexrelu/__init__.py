@@ -1,6 +1,7 @@
 """Two-layer ReLU networks trained by convex optimisation, with duality-gap certificates.
 
-Public names are imported on first use, so that ``import convexrelu`` loads neither torch nor cvxpy.
+Public names are imported on first use, so that ``import convexrelu`` loads neither torch nor cvxpy. lazy-loader does
+the same, but lets Ctrl-C end the import of a compiled library halfway, after which it cannot be imported again.
 """
 
 from __future__ import annotations

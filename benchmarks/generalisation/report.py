@@ -4,7 +4,9 @@
 
 A split counts where all methods have been measured on it. Ranks are those of mean errors over the splits of a set
 (equal errors share theirs), averaged over sets. Two methods differ by the test of Nemenyi, as in Demšar (2006), where
-their mean ranks are further apart than the critical difference; sets are what is random in it.
+their mean ranks are further apart than the critical difference; sets are what is random in it. scikit-posthocs has the
+test and its diagram, which :class:`convexrelu.comparison.CriticalDifferenceDisplay` draws. Here ranks are drawn
+against time, which needs the difference itself, and only SciPy for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Checks of options and arrays; messages name the argument, its value and what is accepted."""
+"""Checks of options and arrays; messages name the argument, its value and what is accepted.
+
+Estimators check by scikit-learn, see :mod:`~convexrelu.estimators.data`. These are for functions, and come
+before scikit-learn's checks: ``check_array`` makes numbers of dates, and of entries that are masked.
+"""
 
 from __future__ import annotations
 

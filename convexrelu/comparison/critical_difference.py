@@ -109,7 +109,8 @@ class CriticalDifferenceDisplay:
             ranks, differ, alpha=self.level, ax=ax, text_h_margin=0.06
         )
         ax.set_title(f"mean ranks on {len(self.scores)} tables; 1 is the best", fontsize="medium")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_ = ax
+        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
 

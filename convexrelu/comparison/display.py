@@ -67,5 +67,6 @@ class ComparisonDisplay:
         ax.set_yticks(range(len(order)), labels)
         ax.set(xlabel=f"{of.scoring} on the samples left out", ylim=(-0.5, len(order) - 0.5))
         ax.grid(axis="x", alpha=0.3)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_ = ax
+        self.figure_ = ax.figure  # type: ignore[assignment]
         return self

