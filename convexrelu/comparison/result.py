@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convexrelu._utils.rooms import room_above
 from convexrelu._utils.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from convexrelu.comparison.display import ComparisonDisplay
 
 __all__ = ["Comparison"]
 
@@ -79,8 +78,6 @@ class Comparison:
             lines.append(line.rstrip())
         return "\n".join(lines)
 
-    def plot(self, ax: Axes | None = None) -> ComparisonDisplay:
+    def plot(self, ax: Axes | None = None) -> Any:
         """Draw the scores, see :class:`~convexrelu.comparison.ComparisonDisplay`."""
-        from convexrelu.comparison.display import ComparisonDisplay
-
-        return ComparisonDisplay.from_comparison(self, ax=ax)
+        return room_above("comparison").ComparisonDisplay.from_comparison(self, ax=ax)

@@ -7,9 +7,7 @@ import numbers
 import time
 import warnings
 from abc import ABCMeta, abstractmethod
-from dataclasses import replace
 from typing import Any, Self
-from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
