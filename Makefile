@@ -19,7 +19,7 @@ SUITES = training generalisation scaling paper soundness
 ARGS =
 # What calls cvxpy and its solvers, scikit-learn, torch, ONNX, matplotlib and data frames.
 DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
-    tests/properties/test_sparse.py tests/test_package.py convexrelu docs README.md
+    tests/properties/test_sparse.py tests/test_package.py convexrelu docs/*.rst docs/guides/*.rst README.md
 
 .PHONY: help demo test test-fast test-oldest portability lint types docs check-site dist bench-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once

@@ -96,16 +96,16 @@ def compare(
     if own in rivals:
         raise ValueError(f"rivals has the name {own!r}, which is that of the estimator")
     methods = {own: estimator, **rivals}
-    folds = check_cv(cv, y, classifier=labelled, **_shuffled(cv, random_state))
-    splits = list(folds.split(X, y))
+    splits = list(_folds(cv, y, labelled, random_state).split(X, y))
     measured = [_measure(clone(one), X, y, splits, scoring, n_jobs) for one in methods.values()]
     scores, seconds, gaps, proved = map(np.array, zip(*measured, strict=True))
     return Comparison(list(methods), scores, seconds, gaps, proved, scoring)
 
 
-def _shuffled(cv: Any, seed: int) -> dict[str, Any]:
-    """Options of numbered folds."""
-    return {"shuffle": True, "random_state": seed} if isinstance(cv, int) else {}
+def _folds(cv: Any, y: Any, labelled: bool, seed: int) -> Any:
+    """A splitter; a number of folds means shuffled ones."""
+    folds = check_cv(cv, y, classifier=labelled)
+    return type(folds)(cv, shuffle=True, random_state=seed) if isinstance(cv, int) else folds
 
 
 def _measure(

@@ -28,7 +28,8 @@ def write_archive(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, 
     members = {name: np.asarray(array, dtype=_NUMBERS, order="C") for name, array in arrays.items()}
     checksum = np.frombuffer(_digest(kind, members), dtype=_BYTES)
     with open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **members, **{_CHECKSUM: checksum})
+        # Not with allow_pickle=False, which old NumPys would store as a member; numbers are not pickled.
+        np.savez(file, **members, **{_CHECKSUM: checksum})
 
 
 def read_archive(path: str | os.PathLike[str], kind: str, layout: Layout) -> dict[str, Array]:
