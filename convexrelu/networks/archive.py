@@ -27,9 +27,10 @@ def write_archive(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, 
     """Write arrays of float64 to an uncompressed ``.npz`` archive, with a checksum of them and of `kind`."""
     members = {name: np.asarray(array, dtype=_NUMBERS, order="C") for name, array in arrays.items()}
     checksum = np.frombuffer(_digest(kind, members), dtype=_BYTES)
+    numbers: dict[str, Any] = {**members, _CHECKSUM: checksum}
     with open(path, "wb") as file:
         # Not with allow_pickle=False, which old NumPys would store as a member; numbers are not pickled.
-        np.savez(file, **members, **{_CHECKSUM: checksum})
+        np.savez(file, **numbers)
 
 
 def read_archive(path: str | os.PathLike[str], kind: str, layout: Layout) -> dict[str, Array]:

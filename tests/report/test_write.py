@@ -223,7 +223,9 @@ def test_many_rows_are_drawn(folder):
 def test_what_it_refuses(folder):
     with pytest.raises(ValueError, match="result_or_estimator is a int"):
         write_report(3, folder / "no.html")
-    with pytest.raises(ValueError, match="Ridge has no certificate_; give an estimator of convexrelu"):
+    with pytest.raises(
+        ValueError, match="Ridge has no certificate_; give an estimator of convexrelu"
+    ):
         write_report(Ridge().fit(X, Y), folder / "no.html")
     model = ConvexReLURegressor(**QUICK)
     for write in (lambda path: write_report(model, path), model.report):
