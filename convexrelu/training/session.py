@@ -203,8 +203,7 @@ class Session:
         began = time.perf_counter()
         if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size)):
             return self._untrained(problem, start, began)
-        n_columns = problem.n_features + bool(problem.hidden_bias)
-        passes = _PASSES * _NEURONS * float(problem.n_samples * n_columns)
+        passes = _PASSES * _NEURONS * float(problem.n_samples * _n_columns(problem))
         if not (self._is_for_chunks(problem) and product_fits(passes, deadline)):
             return self._cut(problem, start, deadline)
         result = train_in_chunks(
@@ -247,11 +246,11 @@ class Session:
         free = self.chooses_freely and self.oracle == "auto" and not self.settles
         plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
         many = problem.n_samples > FEW_SAMPLES and not issparse(problem.X)
-        return free and plain and many and problem.n_features + bool(problem.hidden_bias) > _SWEPT
+        return free and plain and many and _n_columns(problem) > _SWEPT
 
     def _proved(self, result: Result, problem: TrainingProblem, deadline: float) -> Result:
         """The result with a proof of its gap, where an oracle for few features finds one."""
-        few = problem.n_features + bool(problem.hidden_bias) <= MOST_PROVED
+        few = _n_columns(problem) <= MOST_PROVED
         ended = result.status in (Status.INTERRUPTED, Status.STOPPED, Status.TIME_LIMIT)
         if ended or not few or result.dual is None or result.certificate.is_proof:
             return result
@@ -312,6 +311,11 @@ class Session:
                 SolverWarning,
                 stacklevel=4,
             )
+
+
+def _n_columns(problem: TrainingProblem) -> int:
+    """Columns of the design of many samples, which is not made for this."""
+    return problem.n_features + bool(problem.hidden_bias)
 
 
 @contextmanager

@@ -75,8 +75,7 @@ def shows_bound(
         return True
     if top <= 0:
         return False
-    corners = 2.0 ** rows.shape[1]
-    if corners * rows.size > _MOST_FOR_A_BOX * max_work:
+    if _work_of_a_box(rows) > _MOST_FOR_A_BOX * max_work:
         return False
     left = max_work / rows.size
     for sign in (1, -1):
@@ -121,6 +120,11 @@ def to_integers(values: Any) -> tuple[Any, int]:
     return np.vectorize(int, otypes=[object])(values * scale), scale
 
 
+def _work_of_a_box(rows: Any) -> float:
+    """Products with all of its corners."""
+    return 2.0 ** rows.shape[1] * rows.size
+
+
 class _Cover:
     """Boxes on which to prove ``vᵀ relu(X̃u) ≤ level ‖u‖``, all in integers."""
 
@@ -138,9 +142,7 @@ class _Cover:
     def shows(self, max_boxes: float, deadline: float) -> bool:
         """Halve boxes, the last ones first, until all are closed or one cannot be."""
         boxes = Boxes.of_cube(self.rows.shape[1], math.inf)
-        n_together = int(
-            np.clip(_AT_A_TIME / (2.0 ** self.rows.shape[1] * self.rows.size), 1, _CHUNK)
-        )
+        n_together = int(np.clip(_AT_A_TIME / _work_of_a_box(self.rows), 1, _CHUNK))
         while len(boxes.faces):
             if time.perf_counter() >= deadline:
                 return False
