@@ -58,6 +58,16 @@ def clock(monkeypatch):
     return Clock(monkeypatch)
 
 
+@pytest.fixture(params=["cpu:0", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    """Torch devices: the processor, by the code for accelerators ("cpu" means NumPy), and a GPU where there is one."""
+    import torch
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return request.param
+
+
 @pytest.fixture(params=[(h, i, w) for h in (0, 1) for i in (0, 1) for w in (0, 1)])
 def options(request):
     """Every kind of training problem; weighted ones take the `WEIGHTS` of the test's module."""

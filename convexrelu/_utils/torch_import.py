@@ -6,7 +6,7 @@ with interruptions_held():
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Tensor", "check_device", "nn", "torch"]
+__all__ = ["Tensor", "check_device", "free_memory", "nn", "torch"]
 
 
 def check_device(device: str) -> None:
@@ -15,3 +15,10 @@ def check_device(device: str) -> None:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(f"device={device!r} is not available: {error}") from error
+
+
+def free_memory(device: str) -> float:
+    """Bytes that can still be allocated on a device, infinite where torch cannot tell."""
+    if torch.device(device).type != "cuda":
+        return float("inf")
+    return float(torch.cuda.mem_get_info(device)[0])

@@ -27,6 +27,10 @@ __all__ = ["DualPoint", "closed_form_bound", "dual_point", "lower_bound"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
+# Error of the best multiple of a dual point: its square, the loss of the bound, is far below any tolerance for many
+# samples. Each value on the way is a pass over the dual point.
+_WITHIN = 1e-4
+
 DualPoint = list[Array]
 
 
@@ -34,7 +38,7 @@ def dual_point(rows: Rows, network: TwoLayerNetwork, hidden: list[Array]) -> Dua
     """``−∇F`` at the outputs of a network with its best intercept, feasible but for ``M(v) ≤ alpha``."""
 
     def part(k: int, outputs: Array) -> Array:
-        problem, share = rows.chunk(k)
+        problem, share, _ = rows.chunk(k)
         bias = network.output_bias
         slopes = problem.loss.gradient(
             outputs + (bias[0] if problem.n_outputs == 1 else bias), problem.y
@@ -129,7 +133,7 @@ def lower_bound(rows: Rows, v: DualPoint, bound: float) -> float:
     inside = largest
     while not math.isfinite(_rough_dual(rows, v, inside)) and inside > 1.0:
         inside = max(1.0, inside / 2)
-    return _dual(rows, v, best_on_ray(lambda t: _rough_dual(rows, v, t), inside))
+    return _dual(rows, v, best_on_ray(lambda t: _rough_dual(rows, v, t), inside, _WITHIN))
 
 
 def _rough_dual(rows: Rows, v: DualPoint, t: float) -> float:
@@ -199,10 +203,11 @@ def _of_one(rows: Rows, v: DualPoint, unit: float) -> float:
         return [positive, positive + max(slope, 0.0) * negative][:n_kinds]
 
     def terms(k: int, own: Array) -> list[Any]:
-        problem = rows.chunk(k).problem
-        sums: list[Any] = [own @ problem.design]
-        for p in weights(own) + weights(-own):
-            sums += [p @ problem.lengths, p.sum(), _gram(p, problem.design, unit)]
+        lengths, products = rows.chunk(k).problem.lengths, rows.products(k)
+        kinds = weights(own) + weights(-own)
+        sums: list[Any] = [products.linear(own[:, None])]
+        for p, gram in zip(kinds, products.grams(kinds, unit), strict=True):
+            sums += [p @ lengths, p.sum(), gram]
         return sums
 
     shapes = ((), (), (dim, dim)) * (2 * n_kinds)
@@ -224,12 +229,12 @@ def _of_several(rows: Rows, v: DualPoint, unit: float) -> float:
     dim = rows.template.design.shape[1]
 
     def terms(k: int, own: Array) -> list[Any]:
-        problem, p = rows.chunk(k).problem, sizes(own)
+        products, p = rows.products(k), sizes(own)
         spread = own / np.sqrt(np.where(p > 0, p, 1.0))[:, None]
         return [
-            p @ problem.lengths,
-            own.T @ problem.design,
-            _gram(p, problem.design, unit),
+            p @ rows.chunk(k).problem.lengths,
+            products.linear(own),
+            *products.grams([p], unit),
             spread.T @ spread,
         ]
 
@@ -238,13 +243,6 @@ def _of_several(rows: Rows, v: DualPoint, unit: float) -> float:
     product = unit * _largest_root(rows, gram) * _largest_root(rows, spread)
     absolute = min(product, float(apart))
     return min(absolute, _halved(slope, float(np.linalg.norm(linear, 2)), absolute))
-
-
-def _gram(p: Array, design: Array, unit: float) -> Array:
-    """``X̃ᵀ diag(p) X̃ / unit²``."""
-    scaled = np.sqrt(p)[:, None] * design
-    scaled /= unit
-    return scaled.T @ scaled
 
 
 def _halved(slope: float, linear: float, absolute: float) -> float:

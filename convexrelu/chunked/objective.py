@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
+from convexrelu.chunked.products import HostProducts
 from convexrelu.chunked.rows import Rows
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from convexrelu.solvers.nonconvex.tensor_sums import TensorSums
 
 __all__ = ["ChunkedObjective", "objective_above", "outputs_of", "with_best_intercept"]
 
@@ -30,6 +34,7 @@ class ChunkedObjective(RoundedObjective):
         super().__init__(rows.template)
         self._rows = rows
         self._parts: dict[int, RoundedObjective] = {}
+        self._groups: dict[range, TensorSums] = {}
 
     def now(self) -> float:
         """The time on which all processes agreed at their last meeting."""
@@ -39,29 +44,62 @@ class ChunkedObjective(RoundedObjective):
         """Loss and gradients, see :meth:`RoundedObjective.sums`."""
         inner, outer, intercept = self.parts(z)
 
-        def terms(k: int) -> list[Any]:
+        shapes = (), inner.shape, outer.shape, (len(inner),), intercept.shape
+        if self._rows.on_device is not None:
+            found = [
+                each for some in self._rows.on_device.groups for each in self._group(some)(z, width)
+            ]
+            terms = self._rows.each(lambda k, sums: self._rows.chunk(k).share * sums, found)
+            return tuple(self._rows.total(lambda k, term: [term], *shapes, arrays=[terms]))
+
+        def terms_of(k: int) -> list[Any]:
             share = self._rows.chunk(k).share
             return [share * part for part in self._part(k).sums(z, width)]
 
-        shapes = (), inner.shape, outer.shape, (len(inner),), intercept.shape
-        return tuple(self._rows.total(terms, *shapes))
+        return tuple(self._rows.total(terms_of, *shapes))
 
     def _part(self, k: int) -> RoundedObjective:
         """The objective of one chunk."""
         if k in self._parts:
             return self._parts[k]
-        part = RoundedObjective(self._rows.chunk(k).problem, self.n_neurons, self.units)
+        products = self._rows.products(k)
+        assert isinstance(products, HostProducts)
+        part = RoundedObjective(products.problem, self.n_neurons, self.units)
         if self._rows.keeps:
             self._parts[k] = part
         return part
+
+    def _group(self, group: range) -> TensorSums:
+        """The sums of chunks that lie side by side on a device."""
+        if group in self._groups:
+            return self._groups[group]
+        rows = self._rows
+        assert rows.on_device is not None
+        problems = [rows.chunk(k).problem for k in group]
+        target = np.concatenate([self._filled(self.scaled(each.y)) for each in problems])
+        weights = np.concatenate([self._filled(each.weights, 0.0) for each in problems])
+        sums = self.tensor_sums(rows.on_device.of_group(group), target, weights)
+        if rows.keeps:
+            self._groups[group] = sums
+        return sums
+
+    def _filled(self, array: Array, value: float | None = None) -> Array:
+        """Targets or weights of a chunk with the value, or else the last one, up to the length of all."""
+        missing = self._rows.length - len(array)
+        more = array[-1] if value is None else value
+        return np.concatenate([array, np.full((missing, *array.shape[1:]), more)])
 
 
 def objective_above(rows: Rows, network: TwoLayerNetwork) -> float:
     """Regularised loss on all rows, rounded up: the mean of those of the chunks, by their shares."""
 
     def value(k: int) -> list[float]:
-        problem, share = rows.chunk(k)
-        return [share * problem.objective(network) if share else 0.0]
+        problem, share, is_centred = rows.chunk(k)
+        if not share:
+            return [0.0]
+        if is_centred:
+            return [share * rows.prepared(k).objective(network)]
+        return [share * problem.objective(network, rows.products(k).outputs)]
 
     (total,) = rows.total(value, ())
     return float(total) * (1 + 4 * (rows.n_chunks + 2) * _EPS)
@@ -70,7 +108,7 @@ def objective_above(rows: Rows, network: TwoLayerNetwork) -> float:
 def outputs_of(rows: Rows, network: TwoLayerNetwork) -> list[Array]:
     """Outputs on the own chunks, less the intercept."""
     bare = network.with_output_bias(np.zeros(network.n_outputs))
-    return rows.each(lambda k: bare.predict(rows.chunk(k).problem.X))
+    return rows.each(lambda k: rows.products(k).outputs(bare))
 
 
 def with_best_intercept(
@@ -107,7 +145,7 @@ def _loss_at(rows: Rows, hidden: list[Array], c: Array) -> tuple[float, Array, A
     """Loss with an intercept, its gradient of shape (K,), and its second derivatives of shape (K, K)."""
 
     def terms(k: int, outputs: Array) -> list[Any]:
-        problem, share = rows.chunk(k)
+        problem, share, _ = rows.chunk(k)
         moved = outputs + (c[0] if problem.n_outputs == 1 else c)
         with np.errstate(over="ignore", invalid="ignore"):  # of steps that are too long
             slopes = problem.weights @ problem.loss.gradient(moved, problem.y)

@@ -17,7 +17,6 @@ from convexrelu._utils.norms import norms, sizes, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.dual import DualPoint
 from convexrelu.chunked.rows import Rows
-from convexrelu.oracles.base import moments
 from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.oracles.search.starts import apart
 
@@ -141,14 +140,14 @@ class Search:
         counts = np.random.RandomState(seed).multinomial(_DRAWN if total else 0, shares)
 
         def drawn(k: int, size: Array, own: Array) -> tuple[Array, Array, Array]:
-            problem = rows.chunk(k).problem
             random = np.random.RandomState((seed + 1 + k) % 2**32)
-            index: Array = np.zeros(0, dtype=np.intp)
+            index = np.zeros(0, dtype=np.intp)
             if counts[k]:
                 index = random.choice(len(size), counts[k], p=size / size.sum())
             index, count = np.unique(index, return_counts=True)
             share = count * total / (_DRAWN * size[index])
-            return problem.X[index], problem.y[index], (share * own[index].T).T
+            y = rows.chunk(k).problem.y
+            return rows.products(k).inputs(index), y[index], (share * own[index].T).T
 
         X, y, own = rows.collected(drawn, sizes_of, v)
         return X, y, own
@@ -168,14 +167,10 @@ class Search:
 
     def _gradients(self, v: DualPoint, u: Array) -> Array:
         """``X̃ᵀ D(u) V g`` with ``g`` along ``Vᵀ φ(X̃u)``, of shape (k, d̃)."""
-        towards = unit_rows(self._moments(v, u))
-        rows, slope = self._rows, self._rows.template.slope
+        towards, rows = unit_rows(self._moments(v, u)), self._rows
 
         def part(k: int, own: Array) -> list[Array]:
-            design = rows.chunk(k).problem.design
-            slopes = np.where(u @ design.T > 0, 1.0, slope)
-            slopes *= towards @ own.reshape(len(own), -1).T
-            return [slopes @ design]
+            return [rows.products(k).gradients(own.reshape(len(own), -1), u, towards)]
 
         return rows.total(part, u.shape, arrays=[v])[0]
 
@@ -184,7 +179,6 @@ class Search:
         rows = self._rows
 
         def part(k: int, own: Array) -> list[Array]:
-            problem = rows.chunk(k).problem
-            return [moments(problem.design, own.reshape(len(own), -1), u, problem.slope)]
+            return [rows.products(k).moments(own.reshape(len(own), -1), u)]
 
         return rows.total(part, (len(u), rows.template.n_outputs), arrays=[v])[0]

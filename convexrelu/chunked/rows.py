@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,11 @@ from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.ordered_sums import subtrees, sum_of_subtrees, tree_sum
 from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.chunked.products import DeviceProducts, HostProducts, Products
 from convexrelu.problem.training_problem import TrainingProblem
+
+if TYPE_CHECKING:
+    from convexrelu.chunked.device_rows import DeviceRows
 
 __all__ = ["Chunk", "Rows"]
 
@@ -34,18 +38,22 @@ Shape = tuple[int, ...]
 
 
 class Chunk(NamedTuple):
-    """One chunk.
+    """One chunk without its inputs: what depends on outputs and dual points alone.
 
     Attributes
     ----------
     problem : TrainingProblem
-        Its rows, with weights that sum to one.
+        Its rows, with weights that sum to one. Inputs are zero in place of the given ones, but for `lengths` and
+        `centred_inputs`, whose centre and lengths are the true ones.
     share : float
         Its part of all weight.
+    is_centred : bool
+        Whether `centred_inputs` differ from the inputs.
     """
 
     problem: TrainingProblem
     share: float
+    is_centred: bool
 
 
 class Rows:
@@ -60,20 +68,26 @@ class Rows:
     group : Group
     seed : int
         Of the rows with which training begins; the same on all processes.
+    device : str
+        Torch device of products with the rows; ``"cpu"`` for NumPy.
 
     Attributes
     ----------
-    n_samples, n_chunks : int
-        Rows and chunks of all processes.
+    n_samples, n_chunks, length : int
+        Rows and chunks of all processes, and rows of a chunk; the last one may be shorter.
+    on_device : DeviceRows or None
+        The inputs on another device than the processor.
     keeps : bool
-        Whether chunks are prepared once, and not anew at every pass.
+        Whether inputs of chunks are prepared, or sent to the device, once, and not anew at every pass.
     template : TrainingProblem
         A sample of all rows.
     seconds : float
         Time since the beginning, as all processes agreed on it at their last meeting.
     """
 
-    def __init__(self, problem: ChunkedProblem, group: Group, seed: int = 0) -> None:
+    def __init__(
+        self, problem: ChunkedProblem, group: Group, seed: int = 0, device: str = "cpu"
+    ) -> None:
         self._began = time.perf_counter()
         self.seconds = 0.0
         self.group = group
@@ -81,13 +95,16 @@ class Rows:
         counts = self._agreed_counts()
         self.n_samples = sum(counts)
         length = math.ceil(self.n_samples / _CHUNKS)
-        self._length = min(max(length, _FEWEST_ROWS), _MOST_ROWS)
+        self.length = min(max(length, _FEWEST_ROWS), _MOST_ROWS)
         starts = [sum(counts[:rank]) for rank in range(group.size + 1)]
-        self.n_chunks = math.ceil(self.n_samples / self._length)
-        self._owned = [math.ceil(start / self._length) for start in starts]  # first chunks
+        self.n_chunks = math.ceil(self.n_samples / self.length)
+        self._owned = [math.ceil(start / self.length) for start in starts]  # first chunks
         self._take_rests(starts)
-        self._kept: dict[int, Chunk] = {}
-        self.keeps = problem.is_in_memory and self._size() <= _KEPT
+        self.device = device
+        self._chunks: dict[int, Chunk] = {}
+        self._kept: dict[int, Products] = {}
+        self.on_device = self._device_rows()
+        self.keeps = self._has_room()
         self._weight = float(self.total(lambda k: [self._weights_of(k).sum()], ())[0])
         if not 0 < self._weight < math.inf:
             raise ValueError("sample_weight must have a positive entry")
@@ -104,8 +121,24 @@ class Rows:
 
     def chunk(self, k: int) -> Chunk:
         """A chunk of this process; without weight, all of its rows count alike, and it has no share."""
+        if k not in self._chunks:
+            self.prepared(k)
+        return self._chunks[k]
+
+    def products(self, k: int) -> Products:
+        """Products with the inputs of a chunk of this process."""
+        if self.on_device is not None:
+            problem = self.chunk(k).problem
+            return DeviceProducts(problem, self.on_device.of_chunk(k, problem.n_samples))
         if k in self._kept:
             return self._kept[k]
+        products = HostProducts(self.prepared(k))
+        if self.keeps:
+            self._kept[k] = products
+        return products
+
+    def prepared(self, k: int) -> TrainingProblem:
+        """The problem of a chunk with its inputs, made anew."""
         weights = self._weights_of(k)
         total = float(weights.sum())
         problem = self.template._replace(  # whose settings have been checked
@@ -113,10 +146,14 @@ class Rows:
             y=self._y[self._places(k)],
             weights=weights / total if total > 0 else np.full(len(weights), 1.0 / len(weights)),
         ).in_features()
-        chunk = Chunk(problem, total / self._weight)
-        if self.keeps:
-            self._kept[k] = chunk
-        return chunk
+        if k not in self._chunks:
+            inputs = problem.centred_inputs
+            nothing = np.broadcast_to(0.0, problem.X.shape)
+            bare = problem._replace(X=nothing).in_features()
+            bare.__dict__["lengths"] = problem.lengths
+            bare.__dict__["centred_inputs"] = inputs._replace(rows=nothing)
+            self._chunks[k] = Chunk(bare, total / self._weight, bool(inputs.centre.any()))
+        return problem
 
     def around_zero(self, k: int) -> TrainingProblem:
         """The problem of a chunk for values of the dual objective: a constant is taken off all targets.
@@ -204,7 +241,7 @@ class Rows:
         """Send the rows before the first own chunk to the process that has their chunk, and receive its like."""
         problem, rank = self.problem, self.group.rank
         n = problem.n_samples
-        self._lead = min(self._owned[rank] * self._length - starts[rank], n)
+        self._lead = min(self._owned[rank] * self.length - starts[rank], n)
         lead = slice(0, self._lead)
         rest = problem.rows(0, self._lead), problem.y[lead], problem.sample_weight[lead]
         found = self.group.gather_objects(rest)
@@ -225,8 +262,8 @@ class Rows:
 
     def _places(self, k: int) -> slice:
         """Own rows of a chunk."""
-        start = (k - self.own.start) * self._length
-        return slice(start, min(start + self._length, len(self._y)))
+        start = (k - self.own.start) * self.length
+        return slice(start, min(start + self.length, len(self._y)))
 
     def _weights_of(self, k: int) -> Array:
         return self._weights[self._places(k)]
@@ -242,8 +279,20 @@ class Rows:
             parts.append(self._more[max(places.start - n_own, 0) : places.stop - n_own])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _size(self) -> int:
-        return len(self._y) * self.problem.n_features
+    def _device_rows(self) -> DeviceRows | None:
+        if self.device == "cpu":
+            return None
+        from convexrelu.chunked.device_rows import DeviceRows  # torch takes seconds to import
+
+        width = self.problem.n_features + bool(self.problem.options["hidden_bias"])
+        design_of = lambda k: self.prepared(k).design  # noqa: E731
+        return DeviceRows(self.own, self.length, width, design_of, self.device)
+
+    def _has_room(self) -> bool:
+        """Whether the inputs of this process can be kept, in memory or on the device."""
+        if self.on_device is not None:
+            return self.on_device.keeps
+        return self.problem.is_in_memory and len(self._y) * self.problem.n_features <= _KEPT
 
     def _check_labels(self) -> None:
         """Check classes of all processes together, which one alone need not have."""

@@ -94,7 +94,8 @@ def train_in_chunks(
     start : TwoLayerNetwork, optional
         Instead of descent on a sample. Processes use that of process 0.
     device : str
-        Torch device of searches on a sample.
+        Torch device, such as ``"cuda"``, of all products with the rows, which stay there if they fit; ``"cpu"`` for
+        NumPy.
     random_state : int, RandomState or None
         Seed. Processes use that of process 0.
     progress : callable, optional
@@ -116,9 +117,10 @@ def train_in_chunks(
 
     Notes
     -----
-    **Memory**, in bytes: ``24 + 24 K`` a row for targets, weights, outputs and dual points of ``K`` outputs; the
-    sample, ``32 d`` for each of its rows; and for each core a chunk of at most 131,072 rows, ``32 d`` a row. Inputs
-    that are arrays in memory, up to 2·10⁸ entries, are prepared once, for another ``20 d`` a row.
+    **Memory**, in bytes: ``40 + 24 K`` a row for targets, weights, lengths, outputs and dual points of ``K`` outputs;
+    the sample, ``32 d`` for each of its rows; and for each core a chunk of at most 131,072 rows, ``32 d`` a row. Inputs
+    that are arrays in memory, up to 2·10⁸ entries, are prepared once, for another ``20 d`` a row. On a device inputs
+    take ``8 d`` a row, and products up to 4 GB.
 
     **Reproducibility.** Sums run over 64 chunks, or more where these are long, in a fixed order, and random numbers
     depend on chunks, too. On machines of one kind the result is the same to the last bit for any number of processes
@@ -147,7 +149,7 @@ def train_in_chunks(
         group.agree({name: repr(value) for name, value in options.items()})
         start = group.of_first(start)
         seed = int(group.of_first(int(random.randint(2**31))))
-        rows = Rows(problem, group, seed)
+        rows = Rows(problem, group, seed, device)
         _check_start(start, rows.template)
         training = _Training(
             rows,
@@ -227,7 +229,8 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         # What process 0 makes, all judge: a few passes over its rows are as long as those over others'.
         judged = _JUDGED * _NEURONS * float(sample.n_features * self.rows.problem.n_samples)
         end = latest_start(judged, time.perf_counter() + self._end() - self.rows.seconds)
-        made = descents(sample, np.random.RandomState(self.seed), end) if group.rank == 0 else None
+        random, device = np.random.RandomState(self.seed), self.rows.device
+        made = descents(sample, random, end, device) if group.rank == 0 else None
         while True:
             with self._keeping_interrupted():
                 network = group.of_first(next(made, None) if made else None)

@@ -31,7 +31,7 @@ def is_proved_constant(problem: TrainingProblem, deadline: float = math.inf) -> 
     """
     if problem.skip or not product_fits(work_of_largest_penalty(problem), deadline):
         return False
-    if problem.alpha < at_least_largest_penalty(problem):
+    if problem.alpha < at_least_largest_penalty(problem, problem.alpha):
         return False
     relaxation = partial(relaxation_for(problem), deadline=deadline)
     return problem.alpha_max(relaxation) <= problem.alpha

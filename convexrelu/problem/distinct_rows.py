@@ -27,12 +27,13 @@ def distinct_rows(inputs: Array, targets: Array) -> tuple[NDArray[np.intp], NDAr
     (array([1, 0]), array([1, 0, 1]))
     """
     leading = _side_by_side(inputs[:, :_LEADING] if inputs.ndim == 2 else inputs, targets)
-    keys = leading[:, :_LEADING].T[::-1]
-    order = np.lexsort(keys)
-    if (np.diff(keys[:, order]) != 0).any(axis=0).all():
-        inverse = np.empty_like(order)
-        inverse[order] = np.arange(len(order))
-        return order, inverse
+    for n_keys in (1, _LEADING):  # one column takes a fifth of the time of four
+        keys = leading[:, :n_keys].T[::-1]
+        order = np.lexsort(keys)
+        if (np.diff(keys[:, order]) != 0).any(axis=0).all():
+            inverse = np.empty_like(order)
+            inverse[order] = np.arange(len(order))
+            return order, inverse
     table = _side_by_side(inputs, targets)
     _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
     return first, inverse.ravel()

@@ -50,14 +50,20 @@ def best_scale(problem: TrainingProblem, v: Array, largest: float) -> float:
     return best_on_ray(lambda t: problem.rough_dual(t * v), largest)
 
 
-def best_on_ray(dual: Callable[[float], float], largest: float) -> float:
-    """The ``t`` in ``[0, largest]`` with the largest value of a concave function, the dual along a ray."""
-    unit = abs(dual(largest)) or 1.0  # SciPy multiplies values, which must not overflow
+def best_on_ray(dual: Callable[[float], float], largest: float, within: float = _WITHIN) -> float:
+    """The ``t`` in ``[0, largest]`` with the largest value of a concave function, the dual along a ray.
+
+    Its error is about `within`, and that of the value the square of it.
+    """
+    last = dual(largest)
+    if math.isfinite(last) and last >= dual(largest * (1 - within)):  # it rises up to the end
+        return largest
+    unit = abs(last) or 1.0  # SciPy multiplies values, which must not overflow
     inside = minimize_scalar(
         lambda t: -dual(t) / unit,
         bounds=(0.0, largest),
         method="bounded",
-        options={"xatol": _WITHIN * min(largest, 1.0)},
+        options={"xatol": within * min(largest, 1.0)},
     ).x
     return max((float(t) for t in (0.0, inside, largest, min(largest, 1.0))), key=dual)
 

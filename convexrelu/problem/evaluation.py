@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
@@ -14,7 +15,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
-__all__ = ["CentredInputs", "exact_sums", "objective_above", "roundings"]
+__all__ = ["CentredInputs", "Outputs", "exact_sums", "objective_above", "roundings"]
 
 _UNIT = 0.5 * float(np.finfo(np.float64).eps)
 # Roundings of a value of a loss, and of a product with a weight.
@@ -78,8 +79,15 @@ class _Problem(Protocol):
     def penalty(self, network: TwoLayerNetwork) -> float: ...
 
 
-def objective_above(problem: _Problem, network: TwoLayerNetwork) -> float:
+Outputs = Callable[[TwoLayerNetwork], Array]
+
+
+def objective_above(
+    problem: _Problem, network: TwoLayerNetwork, outputs_of: Outputs | None = None
+) -> float:
     """Objective of a network, not below its exact value.
+
+    `outputs_of` gives outputs of a network on the centred inputs, in double precision; by default NumPy does.
 
     Where data are far from the origin, inputs ``w·x + b`` and residuals are small differences of large numbers. With
     ``c`` the centre of the inputs they are ``w·(x − c) + (b + w·c)`` and ``h − (y − b_out)``: differences of floats
@@ -87,7 +95,7 @@ def objective_above(problem: _Problem, network: TwoLayerNetwork) -> float:
     ``u · (Σ_j |a_j| (‖w_j‖ ‖x − c‖ + |b_j + w_j·c|) + …)`` for each output, with ``u`` for many operations as in
     :func:`roundings`, and by convexity changes the loss by at most that times the larger slope on either side.
     """
-    outputs, targets, error = _outputs(problem, network)
+    outputs, targets, error = _outputs(problem, network, outputs_of)
     weights, loss = problem.weights, problem.loss
     with np.errstate(over="ignore", invalid="ignore"):
         fit = float(weights @ loss.value(outputs, targets))
@@ -118,7 +126,9 @@ def roundings(n_terms: int) -> float:
     return min(float(n_terms), math.sqrt(n_terms) + _OF_FEW)
 
 
-def _outputs(problem: _Problem, network: TwoLayerNetwork) -> tuple[Array, Array, Array]:
+def _outputs(
+    problem: _Problem, network: TwoLayerNetwork, outputs_of: Outputs | None
+) -> tuple[Array, Array, Array]:
     """Outputs, targets, and bounds on the errors of outputs; both shifted by a constant where only residuals count."""
     inputs = problem.centred_inputs
     bias, _ = exact_sums(network.hidden_weights, inputs.centre, network.hidden_bias)
@@ -126,7 +136,7 @@ def _outputs(problem: _Problem, network: TwoLayerNetwork) -> tuple[Array, Array,
     if network.skip_weights is not None:
         constant, rest = exact_sums(network.skip_weights, inputs.centre, constant)
     shifted = replace(network, hidden_bias=bias, output_bias=np.zeros(network.n_outputs))
-    outputs = shifted.predict(inputs.rows)
+    outputs = shifted.predict(inputs.rows) if outputs_of is None else outputs_of(shifted)
     size = _sizes(shifted, inputs.lengths).reshape(outputs.shape)
     n_terms = network.n_features + network.width + 4
     error, targets = _UNIT * roundings(n_terms) * size, problem.y

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from convexrelu._utils.norms import norms
@@ -20,12 +22,12 @@ _STEPS = 4
 _PASS = 30
 
 
-def at_least_largest_penalty(problem: TrainingProblem) -> float:
+def at_least_largest_penalty(problem: TrainingProblem, enough: float = math.inf) -> float:
     """The smallest penalty at which the network is constant, from below: the largest value of a few directions.
 
     Steps ``u ← X̃ᵀ(φ'(X̃u) ∘ Vg)``, with ``g`` along ``Vᵀφ(X̃u)``, raise the value ``‖Vᵀφ(X̃u)‖/‖u‖`` from
-    ``X̃ᵀ max(±V_k, 0)`` and from kinks at the mean, for ``V`` at the best constant. Inputs are used as they are, so that
-    sparse ones stay sparse.
+    ``X̃ᵀ max(±V_k, 0)`` and from kinks at the mean, for ``V`` at the best constant. A value above `enough` ends them.
+    Inputs are used as they are, so that sparse ones stay sparse.
 
     Examples
     --------
@@ -46,6 +48,8 @@ def at_least_largest_penalty(problem: TrainingProblem) -> float:
         gains = v.T @ activate(outputs, problem.slope)
         sizes = norms(gains.T)
         best = max(best, float(sizes.max(initial=0.0)))
+        if best > enough:
+            break
         along = gains / np.where(sizes > 0, sizes, 1.0)
         moments = np.where(outputs >= 0, 1.0, problem.slope) * (v @ along)
         directions = X.T @ moments

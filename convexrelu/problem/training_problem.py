@@ -18,7 +18,7 @@ from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
 from convexrelu.problem.distinct_rows import distinct_rows, places_of_sparse_rows
-from convexrelu.problem.evaluation import objective_above
+from convexrelu.problem.evaluation import Outputs, objective_above
 from convexrelu.problem.free_skip import free_basis
 from convexrelu.problem.units import Units
 from convexrelu.problem.validation import (
@@ -227,13 +227,13 @@ class TrainingProblem(Design):
         return network.penalty(free_bias=self.free_bias)
 
     @_overflowing
-    def objective(self, network: TwoLayerNetwork) -> float:
+    def objective(self, network: TwoLayerNetwork, outputs_of: Outputs | None = None) -> float:
         """Regularised loss of a network as it stands, balanced or not; certificates are for this number.
 
         It is rounded up by a bound on the rounding error, as lower bounds are rounded down; infinite or NaN where it
         overflows.
         """
-        return objective_above(self, network)
+        return objective_above(self, network, outputs_of)
 
     def best_intercept(self, outputs: Array) -> Any:
         """The ``c``, a float or of shape (K,), that minimises ``F(outputs + c)``; zero without an intercept."""

@@ -58,7 +58,7 @@ def make_solver(
     if name == "network":
         from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
 
-        return NetworkSolver()
+        return NetworkSolver(device=device)
     if not name.startswith("cvxpy:"):
         gap = float(np.clip(min(tol**1.5, 0.02 * tol), 1e-12, 1e-3))
         native = partial(_native, name, gap, device)

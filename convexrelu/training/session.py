@@ -272,6 +272,7 @@ class Session:
         oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
         if self.patterns is not None:  # other networks have other patterns
             start = None
+        descend = partial(descents, problem, self.random, device=self.device)
         return CuttingPlane(
             problem,
             self.program_solver,
@@ -279,7 +280,7 @@ class Session:
             tol=self.tol,
             max_iter=self.max_iter,
             time_limit=seconds_before(deadline),
-            descend=partial(descents, problem, self.random) if start == "descent" else None,
+            descend=descend if start == "descent" else None,
             warm_up_solver=self._warm_up_solver(),
             fixed_patterns=self.patterns is not None,
             settles=self.settles,
@@ -298,7 +299,9 @@ class Session:
         """Solver used while it progresses faster, if the choice of solvers is free."""
         problem = self.problem
         free = self.solver == "auto" and self.patterns is None
-        return make_solver("network") if free and problem.loss.smooth and not problem.skip else None
+        if not (free and problem.loss.smooth and not problem.skip):
+            return None
+        return make_solver("network", device=self.device)
 
     def _warn(self, result: Result) -> None:
         accurate_after_all = (

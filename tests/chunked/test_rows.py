@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.chunked import Alone, ChunkedProblem
+from convexrelu.chunked.objective import objective_above
 from convexrelu.chunked.rows import Rows
 from tests.chunked.together import together
 
@@ -27,24 +29,47 @@ def test_chunks_do_not_depend_on_the_shards(ends):
 
     def chunks(group):
         rows = rows_of(group, ends[group.rank], ends[group.rank + 1])
-        return {k: rows.chunk(k) for k in rows.own}, rows.template
+        return {k: (rows.chunk(k), rows.prepared(k)) for k in rows.own}, rows.template
 
     alone = chunks_alone()
     found = together(len(ends) - 1, chunks)
     assert sorted(k for own, _ in found for k in own) == list(range(5))
     for own, template in found:
         assert np.array_equal(template.X, alone[1].X)
-        for k, (problem, share) in own.items():
-            expected = alone[0][k]
-            assert np.array_equal(problem.X, expected.problem.X)
-            assert np.array_equal(problem.y, expected.problem.y)
-            assert np.array_equal(problem.weights, expected.problem.weights)
-            assert share == expected.share
+        for k, (chunk, problem) in own.items():
+            expected, with_inputs = alone[0][k]
+            assert np.array_equal(problem.X, with_inputs.X)
+            assert np.array_equal(chunk.problem.y, problem.y)
+            assert np.array_equal(chunk.problem.y, expected.problem.y)
+            assert np.array_equal(chunk.problem.weights, expected.problem.weights)
+            assert chunk.share == expected.share
 
 
 def chunks_alone():
     rows = rows_of(Alone(), 0, N)
-    return {k: rows.chunk(k) for k in rows.own}, rows.template
+    return {k: (rows.chunk(k), rows.prepared(k)) for k in rows.own}, rows.template
+
+
+def test_chunks_know_their_inputs_without_having_them():
+    rows = rows_of(Alone(), 0, N)
+    for k in rows.own:
+        chunk, problem = rows.chunk(k), rows.prepared(k)
+        assert not chunk.problem.X.any() and chunk.problem.X.strides == (0, 0)
+        assert np.array_equal(chunk.problem.lengths, problem.lengths)
+        assert np.array_equal(chunk.problem.centred_inputs.lengths, problem.centred_inputs.lengths)
+        network = TwoLayerNetwork(X[:2], [0.1, -0.2], [[1.0, -0.5]], [0.3])
+        outputs_of = rows.products(k).outputs
+        assert chunk.problem.objective(network, outputs_of) == problem.objective(network)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e5])
+def test_objectives_on_a_device(offset, device):
+    far = X + offset
+    rows = Rows(ChunkedProblem(far, Y, alpha=0.1), Alone(), device=device)
+    assert all(rows.chunk(k).is_centred == (offset > 0) for k in rows.own)
+    network = TwoLayerNetwork(X[:2], [0.1, -0.2] - X[:2] @ np.full(3, offset), [[1.0, -0.5]], [0.3])
+    expected = TrainingProblem(far, Y, alpha=0.1).objective(network)
+    assert objective_above(rows, network) == pytest.approx(expected, rel=1e-12)
 
 
 def test_totals_are_sums_over_all_rows():
@@ -53,7 +78,7 @@ def test_totals_are_sums_over_all_rows():
         rows = rows_of(group, start, stop)
 
         def terms(k):
-            problem, share = rows.chunk(k)
+            share, problem = rows.chunk(k).share, rows.prepared(k)
             return [share, share * problem.weights @ problem.X]
 
         return rows.total(terms, (), (3,))
@@ -77,7 +102,7 @@ def test_rows_are_read_in_slices_only():
     sliced = Sliced()
     rows = Rows(ChunkedProblem(sliced, Y, alpha=0.1), Alone())
     assert not rows.keeps
-    assert np.array_equal(rows.chunk(1).problem.X, X[256:512].astype(np.float32))
+    assert np.array_equal(rows.prepared(1).X, X[256:512].astype(np.float32))
     assert sliced.longest <= 256
 
 

@@ -41,6 +41,29 @@ def test_the_result_is_that_of_training_at_once(loss):
     assert certificate.objective == pytest.approx(independent, rel=1e-10)
 
 
+@pytest.mark.parametrize("loss", TARGETS)
+def test_training_on_a_device(loss, device):
+    problem = ChunkedProblem(X, TARGETS[loss], 0.03, loss=loss)
+    result = train_in_chunks(problem, tol=3e-2, random_state=0, device=device)
+    certificate = result.certificate
+    assert certificate.relative_gap <= 3e-2
+    independent = TrainingProblem(X, TARGETS[loss], 0.03, loss=loss).objective(result.network)
+    assert certificate.objective == pytest.approx(independent, rel=1e-12)
+    if loss == "squared_error":
+        here = train_in_chunks(problem, tol=3e-2, random_state=0).certificate
+        assert certificate.objective == pytest.approx(here.objective, rel=3e-2)
+        assert certificate.proved_lower_bound <= here.objective
+
+
+def test_inputs_that_do_not_fit_are_sent_again(monkeypatch, device):
+    problem = ChunkedProblem(X, NOISY, 0.05)
+    options = {"max_iter": 1, "random_state": 0, "device": device}
+    kept = train_in_chunks(problem, **options).certificate
+    monkeypatch.setattr("convexrelu.chunked.device_rows.free_memory", lambda device: 1.0)
+    sent = train_in_chunks(problem, **options).certificate
+    assert sent.objective == pytest.approx(kept.objective, rel=1e-4)
+
+
 @pytest.mark.parametrize("activation", ["leaky_relu", "absolute_value"])
 def test_other_activations(activation):
     options = {"activation": activation, "hidden_bias": False, "fit_intercept": False}

@@ -17,6 +17,8 @@ __all__ = ["ascend", "ascend_outputs", "indicator_", "unit"]
 
 # Rows at a time: with sixty-four candidates, an array of them takes 2 MB in single precision, half of a usual cache.
 _ROWS = 2**13
+# On an accelerator what counts is few launches, as long as there is memory.
+_ROWS_OF_DEVICES = 2**18
 
 
 def ascend(
@@ -51,9 +53,10 @@ def ascend(
     directions, values : tensors of shape (k, d̃) and (k,)
         The best point of every ascent and ``h`` there.
     """
+    together = _rows_together(design)
     blocks = [
         (rows.T.contiguous(), v_[:, None] * rows)
-        for rows, v_ in zip(design.split(_ROWS), v.split(_ROWS), strict=True)
+        for rows, v_ in zip(design.split(together), v.split(together), strict=True)
     ]
     best, u, sides = Best(starts), starts, signs[:, None]
     for step in step_sizes:
@@ -99,9 +102,10 @@ def ascend_outputs(
     directions, values : tensors of shape (k, d̃) and (k,)
         The best point of every ascent, a unit vector, and ``h`` there.
     """
+    together = _rows_together(design)
     blocks = [
         (rows.T.contiguous(), rows, v_, v_.T.contiguous())
-        for rows, v_ in zip(design.split(_ROWS), v.split(_ROWS), strict=True)
+        for rows, v_ in zip(design.split(together), v.split(together), strict=True)
     ]
     best, u = Best(starts), starts
     for step in step_sizes:
@@ -138,6 +142,10 @@ class Best:
         better = values > self.values
         self.values = torch.where(better, values, self.values)
         self.directions = torch.where(better[:, None], u, self.directions)
+
+
+def _rows_together(design: Tensor) -> int:
+    return _ROWS if design.is_cpu else _ROWS_OF_DEVICES
 
 
 def unit(rows: Tensor) -> Tensor:

@@ -37,6 +37,8 @@ MOST_IN_DOUBLE = 2_000
 # Candidates that ascend, and that are polished, together: enough for efficient products, few enough for several cores.
 # Of few samples, as many candidates as have so many entries, an array that stays in the cache.
 _TOGETHER, _ENTRIES = 64, 2**18
+# Accelerators take as many as there is memory for.
+_ENTRIES_OF_DEVICES, _POLISHED_ON_DEVICE = 2**28, 64
 # Copies of the rows and first steps that do not look at the time, in multiplications for an entry. On 300,000 × 101
 # they took 0.8 s on an idle machine and 2.6 s on a busy one.
 _PASSES = 600
@@ -156,7 +158,13 @@ class Search:
 
     @property
     def _polished_together(self) -> int:
+        if self.device != "cpu":
+            return _POLISHED_ON_DEVICE
         return max(_POLISHED_TOGETHER, _POLISHED_ENTRIES // max(1, len(self.design)))
+
+    def _ascending_together(self, n_samples: int) -> int:
+        entries = _ENTRIES if self.device == "cpu" else _ENTRIES_OF_DEVICES
+        return max(_TOGETHER, entries // max(1, n_samples))
 
     def _in_parts(
         self,
@@ -181,7 +189,7 @@ class Search:
                 return part[-1], part[-1].new_full((len(part[-1]),), -np.inf)
             return ascend(*fixed, *part, step_sizes=self.step_sizes, deadline=deadline)
 
-        together = max(_TOGETHER, _ENTRIES // max(1, len(samples[0])))
+        together = self._ascending_together(len(samples[0]))
         parts = list(zip(*(each.split(together) for each in own), strict=True))
         ended = in_threads(ascended, parts)
         ends, values = (

@@ -124,7 +124,7 @@ class TensorProgram:
         target = (root * (problem.y - center).T).T / self._tau
 
         def tensor(array: NDArray[Any]) -> Tensor:
-            return torch.as_tensor(array).to(device=device, dtype=dtype)
+            return torch.as_tensor(array).to(device).to(dtype)  # masks are sent as single bytes
 
         self.rows = tensor(rows)
         # Products with few rows and many columns are twice as fast as with many rows and few columns.

@@ -80,7 +80,10 @@ def descend(
 
 
 def descents(
-    problem: TrainingProblem, random: np.random.RandomState, deadline: float = math.inf
+    problem: TrainingProblem,
+    random: np.random.RandomState,
+    deadline: float = math.inf,
+    device: str = "cpu",
 ) -> Iterator[TwoLayerNetwork]:
     """Networks of at most three hundred neurons, each trained from the one before, the first from random weights.
 
@@ -95,6 +98,8 @@ def descents(
         Draws the first weights, and the batches.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop.
+    device : str
+        Torch device of L-BFGS on many samples; ``"cpu"`` for NumPy.
 
     Yields
     ------
@@ -105,7 +110,7 @@ def descents(
     if _is_constant(problem):
         yield problem.zero_network()
         return
-    objective = RoundedObjective(problem)
+    objective = RoundedObjective(problem, device=device)
     z = objective.random_point(random)
     if problem.n_samples <= FEW_SAMPLES:
         yield with_best_intercept(problem, begun(objective, z, deadline))
@@ -114,7 +119,7 @@ def descents(
     network = with_best_intercept(problem, objective.network(z))
     yield network
     if time.perf_counter() < deadline:
-        yield polish(problem, network, deadline)
+        yield polish(problem, network, deadline, device=device)
 
 
 def polish(
@@ -123,6 +128,7 @@ def polish(
     deadline: float = math.inf,
     *,
     drop: float = 1e-5,
+    device: str = "cpu",
 ) -> TwoLayerNetwork:
     """Continue training a given network, with kinks that are hardly smoothed, and remove neurons that vanish.
 
@@ -136,6 +142,8 @@ def polish(
         Value of :func:`time.perf_counter` at which to stop.
     drop : float
         Relative drop of the objective in ten steps at which to stop.
+    device : str
+        Torch device for many samples; ``"cpu"`` for NumPy.
 
     Returns
     -------
@@ -152,7 +160,7 @@ def polish(
     >>> problem.objective(polish(problem, start)) < 0.1 * problem.objective(start)
     True
     """
-    objective = RoundedObjective(problem, network.width)
+    objective = RoundedObjective(problem, network.width, device=device)
     start = with_best_intercept(problem, problem.balanced(network))
     found = with_best_intercept(problem, continued(objective, start, deadline, drop=drop))
     return min(found, start, key=problem.objective)

@@ -47,6 +47,8 @@ class NetworkSolver(ProgramSolver):
     ----------
     drop : float
         Relative drop of the objective in ten steps at which descent ends.
+    device : str
+        Torch device for many samples; ``"cpu"`` for NumPy.
 
     Examples
     --------
@@ -64,8 +66,8 @@ class NetworkSolver(ProgramSolver):
         "smooth", "none", skip=False, fixed_patterns=False, instead="solver='cvxpy:CLARABEL'"
     )
 
-    def __init__(self, drop: float = 1e-5) -> None:
-        self.drop = drop
+    def __init__(self, drop: float = 1e-5, device: str = "cpu") -> None:
+        self.drop, self.device = drop, device
 
     def relu(
         self,
@@ -100,7 +102,7 @@ class NetworkSolver(ProgramSolver):
     def _polished(
         self, problem: TrainingProblem, network: TwoLayerNetwork, deadline: float
     ) -> TwoLayerNetwork:
-        return polish(problem, network, deadline, drop=self.drop)
+        return polish(problem, network, deadline, drop=self.drop, device=self.device)
 
 
 def _with_cuts(

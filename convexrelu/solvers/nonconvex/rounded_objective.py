@@ -11,8 +11,9 @@ Losses with kinks are smoothed likewise, see :func:`rounded_loss`.
 from __future__ import annotations
 
 import time
+from functools import cached_property, partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import Bounds
@@ -25,6 +26,11 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.units import Units
 
+if TYPE_CHECKING:  # torch takes seconds to import
+    from torch import Tensor
+
+    from convexrelu.solvers.nonconvex.tensor_sums import TensorSums
+
 __all__ = ["RoundedObjective", "rounded_loss"]
 
 _FIRST_NORM = 0.5  # of inner and of outer weights; no measurement is recorded
@@ -34,6 +40,8 @@ _NEURONS, _ALPHA, _POWER = 100, 0.003, 0.3
 _FEWEST_NEURONS, _MOST_NEURONS = 50, 300
 # With more hidden outputs than this, use single precision, and chunks of rows whose arrays stay in the cache.
 _LARGE, _CHUNK = 2**14, 2**16
+# Hidden outputs at a time on a device, where eight arrays of so many numbers are there together.
+_ON_DEVICE = 2**26
 # Chunks that one core takes at a time, a few milliseconds of work, where there are enough for two.
 _CHUNKS_OF_A_PART = 16
 
@@ -67,18 +75,22 @@ class RoundedObjective:
     """The training objective with smoothed kinks and its gradient, in units in which data and targets have size one.
 
     A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
-    a column of ones here, and are not penalised. The units are those of the problem, unless given.
+    a column of ones here, and are not penalised. The units are those of the problem, unless given. With many samples,
+    sums over them are made on `device`, by NumPy if it is "cpu".
     """
 
     def __init__(
-        self, problem: TrainingProblem, n_neurons: int | None = None, units: Units | None = None
+        self,
+        problem: TrainingProblem,
+        n_neurons: int | None = None,
+        units: Units | None = None,
+        device: str = "cpu",
     ) -> None:
         design, y, weights = problem.design, problem.y, problem.weights
         self.problem = problem
         self.weights = weights / weights.sum()
         self.units = problem.units() if units is None else units
-        scaled = problem.loss.degree is not None
-        self.target = (y - self.units.center) / self.units.tau if scaled else y
+        self.target = self.scaled(y)
         self.columns = np.full(design.shape[1], self.units.rho)  # their units
         self.penalised = np.ones(design.shape[1])
         if problem.free_bias:
@@ -87,9 +99,52 @@ class RoundedObjective:
             self.penalised[-1] = 0.0
         self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
         self.n_neurons = n_neurons or self._enough_neurons(len(design))
-        dtype = np.float32 if len(design) * self.n_neurons > _LARGE else np.float64
+        dtype = np.float32 if self.is_single(len(design)) else np.float64
         self.rows = np.empty(design.shape, dtype)
         np.divide(design, self.columns, out=self.rows, casting="same_kind")
+        self._device = device
+
+    def is_single(self, n_samples: int) -> bool:
+        """Whether products with so many samples are made in single precision."""
+        return n_samples * self.n_neurons > _LARGE
+
+    @cached_property
+    def _on_device(self) -> list[TensorSums] | None:
+        """The sums on another device; none where samples are so few that launching its operations takes longer."""
+        if self._device == "cpu" or not self.is_single(len(self.rows)):
+            return None
+        from convexrelu._utils.torch_import import torch  # torch takes seconds to import
+
+        design = torch.tensor(self.problem.design, device=self._device)
+        step = max(1, _ON_DEVICE // self.n_neurons)
+        parts = [slice(start, start + step) for start in range(0, len(design), step)]
+        return [
+            self.tensor_sums(design[None, part], self.target[part], self.weights[part])
+            for part in parts
+        ]
+
+    def tensor_sums(self, design: Tensor, target: Array, weights: Array) -> TensorSums:
+        """The sums over chunks of rows that are on a device, with targets in their unit."""
+        from convexrelu.solvers.nonconvex.tensor_sums import TensorSums
+
+        problem = self.problem
+        return TensorSums(
+            design,
+            target,
+            weights,
+            columns=self.columns,
+            loss=problem.loss,
+            rounded=partial(rounded_loss, problem.loss),
+            slope=problem.slope,
+            n_outputs=problem.n_outputs,
+            single=self.is_single(design.shape[0] * design.shape[1]),
+        )
+
+    def scaled(self, y: Array) -> Array:
+        """Targets in their unit."""
+        if self.problem.loss.degree is None:
+            return y
+        return (y - self.units.center) / self.units.tau
 
     def _enough_neurons(self, n_samples: int) -> int:
         """Number of neurons: more for smaller penalties, but no more than can be useful."""
@@ -128,7 +183,13 @@ class RoundedObjective:
 
     def sums(self, z: Array, width: float) -> tuple[Any, ...]:
         """Loss of the samples, and its gradients in inner weights, outer weights, ``s``, and intercepts."""
-        inner, _, _ = self.parts(z)
+        inner, outer, _ = self.parts(z)
+        if self._on_device is not None:
+            found = sum(sums(z, width)[0] for sums in self._on_device)
+            ends = np.cumsum([1, inner.size, outer.size, len(inner)])
+            value, by_inner, by_outer, by_width, by_intercept = np.split(found, ends)
+            shaped = by_inner.reshape(inner.shape), by_outer.reshape(outer.shape)
+            return value[0], *shaped, by_width, by_intercept
         sizes = norms(inner) + 1e-300
         n, rows = len(self.rows), max(1, _CHUNK // max(1, len(inner)))
         chunks = [slice(start, start + rows) for start in range(0, n, rows)]
