@@ -20,12 +20,16 @@ from convexrelu.losses.regression import Huber, Poisson, SquaredError
 __all__ = ["loss_on_tensors"]
 
 Terms = tuple[Tensor, Tensor]
+_ALL = slice(None)
 
 
 def loss_on_tensors(
-    loss: Loss, y: Array, device: str, on_host: Callable[[Array, float], tuple[Array, Array]]
-) -> Callable[[Tensor, float], Terms]:
-    """The function ``f, width ↦ ℓ(f, y), ∇ℓ(f, y)`` of outputs on a device.
+    loss: Loss,
+    y: Array,
+    device: str,
+    rounded: Callable[[Array, Array, float], tuple[Array, Array]],
+) -> Callable[..., Terms]:
+    """The function ``f, width, rows ↦ ℓ(f, y), ∇ℓ(f, y)`` of outputs on a device.
 
     Parameters
     ----------
@@ -34,43 +38,46 @@ def loss_on_tensors(
         Targets.
     device : str
         A torch device.
-    on_host : callable
-        The same function of arrays, for losses that have no formula here. Only such a loss needs the width, over which
-        its kinks are smoothed.
+    rounded : callable
+        Values and gradients for arrays of outputs and targets, for losses that have no formula here. Only such a loss
+        needs the width, over which its kinks are smoothed.
 
     Returns
     -------
     callable
-        Of tensors of shape (n, K), with values of shape (n,) and gradients of shape (n, K).
+        Of a tensor of shape (n, K), the width, and a slice of the samples; by default all of them. Values have shape
+        (n,), gradients (n, K).
 
     Examples
     --------
     >>> import numpy as np
     >>> y = np.array([1.0, 2.0])
-    >>> on_device = loss_on_tensors(SquaredError(), y, "cpu", lambda f, width: (f, f))
+    >>> on_device = loss_on_tensors(SquaredError(), y, "cpu", lambda f, y, width: (f, f))
     >>> on_device(torch.zeros((2, 1), dtype=torch.float64), 0.1)[0]
     tensor([0.5000, 2.0000], dtype=torch.float64)
     """
     formula = _FORMULAS.get(type(loss))
     if formula is None:
-        return _by_the_host(on_host, y.ndim == 1 and not loss.couples_outputs, device)
+        return _by_the_host(loss, y, rounded)
     dtype = torch.int64 if isinstance(loss, Multinomial) else torch.float64
     targets = torch.tensor(np.ascontiguousarray(y), dtype=dtype, device=device)
     targets = targets.reshape(len(y), -1)
 
-    def terms(f: Tensor, width: float) -> Terms:
-        return formula(loss, f, targets)
+    def terms(f: Tensor, width: float, rows: slice = _ALL) -> Terms:
+        return formula(loss, f, targets[rows])
 
     return terms
 
 
 def _by_the_host(
-    on_host: Callable[[Array, float], tuple[Array, Array]], is_flat: bool, device: str
-) -> Callable[[Tensor, float], Terms]:
-    def terms(f: Tensor, width: float) -> Terms:
+    loss: Loss, y: Array, rounded: Callable[[Array, Array, float], tuple[Array, Array]]
+) -> Callable[..., Terms]:
+    is_flat = y.ndim == 1 and not loss.couples_outputs
+
+    def terms(f: Tensor, width: float, rows: slice = _ALL) -> Terms:
         outputs = f.cpu().numpy()
-        found = on_host(outputs[:, 0] if is_flat else outputs, width)
-        values, gradients = (torch.as_tensor(part, device=device) for part in found)
+        found = rounded(outputs[:, 0] if is_flat else outputs, y[rows], width)
+        values, gradients = (torch.as_tensor(part, device=f.device) for part in found)
         return values, gradients.reshape(f.shape)
 
     return terms

@@ -29,6 +29,8 @@ _MOST_WORK = 3e10
 _FIRST_STEP = 2e-2
 _DECAY, _DECAY_OF_SQUARES, _TINY = 0.9, 0.999, 1e-8  # of the paper
 _ROUNDING = 1e-2  # width over which the kinks of losses are rounded, in units of the targets
+# Multiplications of a step from which on launching its operations on a device takes less time.
+_WORTH_SENDING = 2**22
 
 
 def minibatch_descent(
@@ -58,23 +60,46 @@ def minibatch_descent(
     )
     affordable = int(_MOST_WORK / (_BATCH * z.size))
     n_steps = max(min(_FEWEST_STEPS, affordable), _PASSES * n_samples // _BATCH)
-    point: Any = z.astype(np.float32)
-    mean, square = np.zeros_like(point), np.zeros_like(point)
     with handing_over(objective) as reached, one_blas_thread():
+        adam = _adam(objective, samples, z)
         for step, batch in zip(range(n_steps), _batches(n_samples, random), strict=False):
             spent = (time.perf_counter() - began) / max(deadline - began, 1e-9)
             done = max(step / n_steps, spent)
             if done >= 1:
                 break
-            part = _Samples(*(each[batch] for each in samples))
-            gradient = _gradient(objective, part, point)
-            mean += (1 - _DECAY) * (gradient - mean)
-            square += (1 - _DECAY_OF_SQUARES) * (gradient * gradient - square)
-            size = _FIRST_STEP * 0.5 * (1 + math.cos(math.pi * done)) / (1 - _DECAY ** (step + 1))
-            scale = 1 / math.sqrt(1 - _DECAY_OF_SQUARES ** (step + 1))
-            point -= size * mean / (scale * np.sqrt(square) + _TINY)
-            reached.point = point
-    return objective.balanced(point.astype(np.float64))
+            adam.step(batch, _FIRST_STEP * 0.5 * (1 + math.cos(math.pi * done)))
+            reached.point = adam.point
+    return objective.balanced(adam.point.astype(np.float64))
+
+
+def _adam(objective: RoundedObjective, samples: _Samples, z: Array) -> Any:
+    """Adam from a point: on the objective's device where a step is long enough for that."""
+    if objective.device == "cpu" or _BATCH * z.size < _WORTH_SENDING:
+        return _Adam(objective, samples, z)
+    from convexrelu.solvers.nonconvex.tensor_adam import TensorAdam  # torch takes seconds to import
+
+    return TensorAdam(objective, *samples, z, rounding=_ROUNDING)
+
+
+class _Adam:
+    """Adam in NumPy; `point` is where it is."""
+
+    def __init__(self, objective: RoundedObjective, samples: _Samples, z: Array) -> None:
+        self._objective, self._samples = objective, samples
+        self.point: Any = z.astype(np.float32)
+        self._mean, self._square = np.zeros_like(self.point), np.zeros_like(self.point)
+        self._n_steps = 0
+
+    def step(self, batch: slice, size: float) -> None:
+        """One step on some samples."""
+        part = _Samples(*(each[batch] for each in self._samples))
+        gradient = _gradient(self._objective, part, self.point)
+        self._n_steps += 1
+        self._mean += (1 - _DECAY) * (gradient - self._mean)
+        self._square += (1 - _DECAY_OF_SQUARES) * (gradient * gradient - self._square)
+        size /= 1 - _DECAY**self._n_steps
+        scale = 1 / math.sqrt(1 - _DECAY_OF_SQUARES**self._n_steps)
+        self.point -= size * self._mean / (scale * np.sqrt(self._square) + _TINY)
 
 
 class _Samples(NamedTuple):

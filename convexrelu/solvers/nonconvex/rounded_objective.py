@@ -102,7 +102,7 @@ class RoundedObjective:
         dtype = np.float32 if self.is_single(len(design)) else np.float64
         self.rows = np.empty(design.shape, dtype)
         np.divide(design, self.columns, out=self.rows, casting="same_kind")
-        self._device = device
+        self.device = device
 
     def is_single(self, n_samples: int) -> bool:
         """Whether products with so many samples are made in single precision."""
@@ -111,11 +111,11 @@ class RoundedObjective:
     @cached_property
     def _on_device(self) -> list[TensorSums] | None:
         """The sums on another device; none where samples are so few that launching its operations takes longer."""
-        if self._device == "cpu" or not self.is_single(len(self.rows)):
+        if self.device == "cpu" or not self.is_single(len(self.rows)):
             return None
         from convexrelu._utils.torch_import import torch  # torch takes seconds to import
 
-        design = torch.tensor(self.problem.design, device=self._device)
+        design = torch.tensor(self.problem.design, device=self.device)
         step = max(1, _ON_DEVICE // self.n_neurons)
         parts = [slice(start, start + step) for start in range(0, len(design), step)]
         return [

@@ -52,15 +52,12 @@ class TensorSums:
         n_outputs: int,
         single: bool,
     ) -> None:
-        def on_host(f: Array, width: float) -> tuple[Array, Array]:
-            return rounded(f, y, width)
-
         device = str(design.device)
         self._design, self._slope, self._n_outputs = design, slope, n_outputs
         self._dtype = torch.float32 if single else torch.float64
         self._columns = torch.tensor(columns, device=device)
         self._weights = torch.tensor(weights, device=device).view(*design.shape[:2], 1)
-        self._terms = loss_on_tensors(loss, y, device, on_host)
+        self._terms = loss_on_tensors(loss, y, device, rounded)
 
     def __call__(self, z: Array, width: float) -> Array:
         """For each chunk: loss, its gradients in inner weights, outer weights, ``s``, and intercepts, side by side."""

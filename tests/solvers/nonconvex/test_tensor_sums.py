@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem
-from convexrelu.solvers.nonconvex import rounded_objective
+from convexrelu.solvers.nonconvex import minibatches, rounded_objective
 from convexrelu.solvers.nonconvex.descent import descents
+from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
 RANDOM = np.random.RandomState(1)
@@ -44,6 +45,22 @@ def test_values_and_gradients(monkeypatch, case, single, device):
     rounding = 1e-5 if single else 1e-11
     assert value == pytest.approx(true_value, rel=rounding)
     assert np.abs(gradient - true_gradient).max() <= rounding * np.abs(true_gradient).max()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_steps_on_batches(monkeypatch, case, device):
+    y, options = CASES[case]
+    problem = TrainingProblem(X, y, 0.01, **options)
+    ends = []
+    for each in ("cpu", device):
+        objective = RoundedObjective(problem, 50, device=each)
+        z = objective.random_point(np.random.RandomState(0))
+        monkeypatch.setattr(minibatches, "_WORTH_SENDING", 0)
+        monkeypatch.setattr(minibatches, "_FEWEST_STEPS", 5)
+        ends.append(minibatch_descent(objective, z, np.random.RandomState(1)))
+    here, there = ends
+    assert np.abs(there - here).max() <= 1e-3 * np.abs(here).max()
+    assert np.abs(here - z).max() > 1e-2 * np.abs(here).max()
 
 
 def test_descent(device):
