@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sklearn.base import is_classifier
 
-__all__ = ["Score", "score_of"]
+__all__ = ["Score", "name_of_score", "score_of"]
 
 _NAMES = {"r2": "R²", "roc_auc": "area under the ROC curve", "d2_pinball_score": "D² (pinball)"}
 
@@ -44,6 +44,20 @@ def score_of(estimator: Any) -> Score:
     if scoring.startswith("neg_"):
         return Score(scoring.removeprefix("neg_").replace("_", " "), -1.0)
     return Score(_NAMES.get(scoring, scoring.replace("_", " ")), 1.0)
+
+
+def name_of_score(estimator: Any) -> str:
+    """What the method ``score`` of an estimator computes.
+
+    Examples
+    --------
+    >>> from convexrelu import ConvexReLUClassifier, ConvexReLURegressor
+    >>> [name_of_score(one) for one in (ConvexReLUClassifier(), ConvexReLURegressor(loss="poisson"))]
+    ['accuracy', 'D²']
+    """
+    if is_classifier(estimator):
+        return "accuracy"
+    return "D²" if getattr(estimator, "_predicts_logarithms", False) else "R²"
 
 
 def _of_loss(loss: Any) -> Score:

@@ -7,6 +7,7 @@ from argparse import Namespace
 from contextlib import redirect_stdout
 from typing import Any
 
+from convexrelu._utils.score_names import name_of_score
 from convexrelu.certification import certify as gap_of
 from convexrelu.command_line.model_file import Model, load_model, save_model, skops_io
 from convexrelu.command_line.pipelines import absolute_alpha, make_model
@@ -73,7 +74,6 @@ def fit(options: Namespace) -> None:
 
 def _print_fit(model: Model, inputs: Any, y: Any) -> None:
     network = model.pipeline[-1]
-    score = "accuracy" if model.task == "classification" else "R²"
     print(f"task:        {model.task} of {model.target!r}")
     print(f"certificate: {network.certificate_}")
     print(f"neurons:     {network.network_.width}")
@@ -81,7 +81,8 @@ def _print_fit(model: Model, inputs: Any, y: Any) -> None:
     if hasattr(network, "cv_scores_"):
         chosen = network.cv_scores_[network.alphas_ == network.alpha_]
         print(f"score:       {chosen.mean():.4f} in the folds")
-    print(f"{score + ':':<12} {model.pipeline.score(inputs, y):.4f} on the training data")
+    score = name_of_score(network) + ":"
+    print(f"{score:<12} {model.pipeline.score(inputs, y):.4f} on the training data")
 
 
 def predict(options: Namespace) -> None:

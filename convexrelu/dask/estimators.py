@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import dask
 import distributed
 from sklearn.base import clone
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -188,7 +188,7 @@ def _shape_of(model: FixedAlphaEstimator, method: str) -> tuple[int | None, Any]
     return width, float
 
 
-class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
+class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):  # type: ignore[misc]  # no exposure
     """:class:`~convexrelu.ConvexReLURegressor` on dask arrays and dataframes.
 
     One task trains on every worker that holds rows; together they do what
@@ -231,7 +231,6 @@ class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
     """
 
     _plain = ConvexReLURegressor
-    _score_of = staticmethod(r2_score)
 
 
 def _has(method: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
@@ -14,6 +16,12 @@ from convexrelu.estimators.base import (
 )
 from convexrelu.estimators.data import checked_weights, inputs_and_targets
 from convexrelu.estimators.docstrings import with_parameters
+from convexrelu.estimators.exposure import (
+    checked_exposure,
+    rates_of,
+    score_of_means,
+    score_of_numbers,
+)
 from convexrelu.estimators.watching import Callbacks
 from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
@@ -26,10 +34,75 @@ __all__ = ["ConvexReLURegressor", "Regressor"]
 class Regressor(RegressorMixin, NetworkEstimator):
     """Common base of regressors: targets are numbers, and outputs are predictions or their logarithms."""
 
-    def predict(self, X: ArrayLike) -> Array:
-        """Predictions of shape (n,) or (n, K): outputs of the network; with the Poisson loss their exponentials."""
+    def predict(self, X: ArrayLike, exposure: ArrayLike | None = None) -> Array:
+        """Predictions: outputs of the network, or with the Poisson loss their exponentials.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+            Inputs.
+        exposure : array-like of shape (n,), optional
+            With the Poisson loss, what the means are multiplied by. Without it they are rates, for an exposure of one.
+
+        Returns
+        -------
+        array of shape (n,) or (n, K)
+        """
         outputs = self._outputs(X)
-        return np.exp(outputs) if self._predicts_logarithms else outputs
+        predicted = np.exp(outputs) if self._predicts_logarithms else outputs
+        if exposure is None:
+            return predicted
+        self._check_has_rates()
+        return (predicted.T * checked_exposure(exposure, len(predicted))).T
+
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> float:
+        """The part that is explained: R² of the squares, or with the Poisson loss D² of the deviance.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+            Inputs.
+        y : array-like of shape (n,) or (n, K)
+            Targets.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative weights.
+        exposure : array-like of shape (n,), optional
+            Exposures of the counts `y`, as in ``fit``.
+
+        Returns
+        -------
+        float
+            One for perfect predictions, zero for those of the best constant; the mean over outputs.
+        """
+        y, sample_weight = self._rates(y, sample_weight, exposure)
+        return self._score_of(y, self.predict(X), sample_weight)
+
+    def _score_of(
+        self, y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        of = score_of_means if self._predicts_logarithms else score_of_numbers
+        return of(y, predicted, sample_weight)
+
+    def _rates(
+        self, y: ArrayLike, sample_weight: ArrayLike | None, exposure: ArrayLike | None
+    ) -> tuple[ArrayLike, ArrayLike | None]:
+        """Targets and weights; rates and their weights, if there are exposures."""
+        if exposure is None:
+            return y, sample_weight
+        self._check_has_rates()
+        return rates_of(y, sample_weight, exposure)
+
+    def _check_has_rates(self) -> None:
+        if not self._predicts_logarithms:
+            raise ValueError(
+                f"exposure is for counts, with loss='poisson'; loss={self.loss!r} has no rates"
+            )
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
@@ -119,3 +192,32 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self._keep(locals())
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+            Training inputs.
+        y : array-like of shape (n,) or (n, K)
+            Targets.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative weights; only their proportions matter.
+        exposure : array-like of shape (n,), optional
+            With the Poisson loss: the positive times, areas or numbers ``e_i`` in which ``y_i`` were counted. Then
+            ``e_i exp(f(x_i))`` are the means, and the objective has the deviance per unit of exposure: that of rates
+            ``y_i/e_i`` with weights ``e_i``.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+        """
+        return self._fit(X, *self._rates(y, sample_weight, exposure))

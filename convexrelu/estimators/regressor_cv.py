@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metadata_routing import _raise_for_params
 
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
@@ -88,6 +89,38 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self._keep(locals())
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
+        """Choose `alpha` by cross-validation, and train with it on all data.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+            Training inputs.
+        y : array-like of shape (n,) or (n, K)
+            Targets.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative weights, in training and in scores; only their proportions matter.
+        exposure : array-like of shape (n,), optional
+            Exposures of the counts `y`, as in :meth:`ConvexReLURegressor.fit`. Scorers see rates ``y/exposure``, with
+            weights ``sample_weight * exposure``.
+        **params
+            With scikit-learn's metadata routing enabled: for the splitter, such as ``groups``, and for the scorer.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+        """
+        _raise_for_params(params, self, "fit")
+        return self._fit(X, *self._rates(y, sample_weight, exposure), **params)
 
     @staticmethod
     def _default_score(

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import convexrelu
+from convexrelu._utils.score_names import name_of_score
 from convexrelu._utils.typing import Array
 from convexrelu.displays.fitted import innermost, with_its_data
 from convexrelu.networks.gated import GatedNetwork
@@ -124,7 +125,7 @@ def _fit_of(given: Any) -> _Fit:
         certificate=inner.certificate_,
         history=inner.history_,
         status=inner.status_,
-        score_name="accuracy" if hasattr(given, "classes_") else "R²",
+        score_name="accuracy" if hasattr(given, "classes_") else name_of_score(inner),
     )
 
 

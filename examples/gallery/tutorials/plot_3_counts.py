@@ -2,8 +2,7 @@
 Counts with exposure
 ====================
 
-How often something happens, where samples were watched for different times: the Poisson loss, with the time as
-weight and the rate as target.
+How often something happens, where samples were watched for different times: the Poisson loss with ``exposure``.
 """
 
 # %%
@@ -29,8 +28,8 @@ X = np.column_stack([age, mileage])
 print(f"{claims.sum()} claims in {exposure.sum():.0f} years")
 
 # %%
-# Why rates and weights
-# ---------------------
+# What exposure does
+# ------------------
 # The number of claims of a driver with exposure :math:`e` is Poisson with mean :math:`e\,\lambda(x)`. Up to
 # constants its negative log-likelihood is
 #
@@ -38,8 +37,8 @@ print(f"{claims.sum()} claims in {exposure.sum():.0f} years")
 #
 #    e\,\lambda(x) - k \log \lambda(x) = e \Bigl(\lambda(x) - \frac{k}{e} \log \lambda(x)\Bigr),
 #
-# that is, :math:`e` times the Poisson loss of the rate :math:`k / e`. So rates as targets and exposures as
-# ``sample_weight`` give the same fit as counts with an offset :math:`\log e`. No row has to be left out, not
+# that is, :math:`e` times the Poisson loss of the rate :math:`k / e`. So counts with ``exposure`` are the same as rates
+# with the exposures as ``sample_weight``, which the linear model of scikit-learn takes. No row has to be left out, not
 # even the many without a claim.
 from sklearn.linear_model import PoissonRegressor
 from sklearn.metrics import mean_poisson_deviance
@@ -53,7 +52,7 @@ train, test = train_test_split(np.arange(n), random_state=0)
 scaler = StandardScaler().fit(X[train])
 Z = scaler.transform(X)
 network = ConvexReLURegressor(alpha=0.005, loss="poisson", random_state=0)
-network.fit(Z[train], rate[train], sample_weight=exposure[train])
+network.fit(Z[train], claims[train], exposure=exposure[train])
 print(network.certificate_)
 
 linear = PoissonRegressor(alpha=1e-4).fit(Z[train], rate[train], sample_weight=exposure[train])
@@ -64,9 +63,9 @@ for name, model in {"network": network, "linear": linear}.items():
     print(f"{name}: deviance {deviance:.3f}")
 
 # %%
-# ``predict`` returns rates per year. Times exposure they are expected counts, and their sum over all drivers is
-# the number of claims: the intercept is not penalised.
-expected = exposure[train] * network.predict(Z[train])
+# ``predict`` returns rates per year, and with ``exposure`` expected counts. Their sum over all drivers is the number
+# of claims: the intercept is not penalised.
+expected = network.predict(Z[train], exposure=exposure[train])
 print(f"expected {expected.sum():.1f}, counted {claims[train].sum()}")
 
 # %%
