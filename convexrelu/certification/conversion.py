@@ -62,13 +62,17 @@ def _check_fitted(estimator: Any) -> None:
 
 
 def as_targets(given: Any, y: ArrayLike, loss: str | Loss) -> ArrayLike:
-    """Targets of a loss for the labels of a fitted classifier; other targets unchanged."""
+    """Targets of a loss for the labels of a fitted classifier, one or several; other targets unchanged."""
     classes = getattr(given, "classes_", None)
     kind = LOSSES.get(loss) if isinstance(loss, str) else type(loss)
     if not isinstance(classes, np.ndarray) or classes.ndim != 1 or kind is None:
         return y
     labels = np.asarray(y)
-    if not kind.takes_labels or labels.ndim != 1 or not np.isin(labels, classes).all():
+    if not kind.takes_labels:
+        return y
+    if labels.ndim == 2 and not kind.couples_outputs and np.isin(labels, (0, 1)).all():
+        return 2.0 * labels - 1.0
+    if labels.ndim != 1 or not np.isin(labels, classes).all():
         return y
     index = np.searchsorted(classes, labels)
     return index if kind.couples_outputs else 2 * index - 1

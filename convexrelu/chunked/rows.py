@@ -324,10 +324,15 @@ class Rows:
 
 
 def _needed(y: Array, weights: Array, takes_labels: bool) -> NDArray[np.intp]:
-    """One row of every class, with weight if there is one, or else the row with the largest weighted target."""
+    """One row of every class, with weight if there is one, or else the row with the largest weighted target.
+
+    Of several labels, one row of both classes of each.
+    """
     if takes_labels:
         order = np.argsort(-weights, kind="stable")
-        return order[np.unique(y[order], return_index=True)[1]]
+        columns = y[order].reshape(len(y), -1).T
+        first = [np.unique(column, return_index=True)[1] for column in columns]
+        return order[np.unique(np.concatenate(first))]
     targets = np.abs(y).reshape(len(y), -1).sum(axis=1)
     return np.array([weights.argmax(), (weights * targets).argmax()])
 

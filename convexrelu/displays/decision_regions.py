@@ -143,6 +143,10 @@ class DecisionRegionsDisplay:
             If the network does not take two features or is not a ReLU network, or the data have another shape.
         """
         estimator, X, y = with_its_data(estimator, "network_", X, y)
+        if getattr(estimator, "_constants", None) is not None:
+            raise ValueError(
+                "estimator predicts several labels, which have no regions of one class each"
+            )
         network = checked_network(estimator.network_, 2)
         if grid_resolution < 2:
             raise ValueError(f"grid_resolution={shown(grid_resolution)} is not at least 2")

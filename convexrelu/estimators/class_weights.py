@@ -17,6 +17,7 @@ from convexrelu.results.result import Result
 from convexrelu.results.status import Status
 
 __all__ = [
+    "CERTAIN",
     "check_all_have_weight",
     "class_weights",
     "result_of_one_class",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 # Difference of scores at which probabilities round to zero, and losses of margins vanish.
-_CERTAIN = 1e3
+CERTAIN = 1e3
 
 
 def class_weights(
@@ -87,7 +88,7 @@ def result_of_one_class(problem: TrainingProblem, tol: float) -> Result | None:
         raise ValueError(
             "y has one class with positive weight, whose constant prediction needs fit_intercept=True"
         )
-    value = float(targets[0]) * _CERTAIN
+    value = float(targets[0]) * CERTAIN
     network = TwoLayerNetwork.constant(problem.n_features, value, negative_slope=problem.slope)
     certificate = Certificate(problem.objective(network), 0.0, "global", "relaxation", True)
     return Result.of_one_program(
@@ -106,7 +107,7 @@ def scores_of_all(outputs: Array, present: NDArray[np.bool_]) -> Array:
     """
     if outputs.ndim == 1:  # log-odds of two classes, or what stands for one
         outputs = np.column_stack([np.zeros_like(outputs), outputs])[:, -present.sum() :]
-    least = outputs.min(axis=1, keepdims=True) - _CERTAIN
+    least = outputs.min(axis=1, keepdims=True) - CERTAIN
     scores = np.repeat(least, len(present), axis=1)
     scores[:, present] = outputs
     return scores

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from convexrelu._utils.arguments import shown
@@ -24,6 +25,13 @@ from convexrelu.estimators.class_weights import (
 )
 from convexrelu.estimators.data import checked_weights, inputs_and_labels
 from convexrelu.estimators.docstrings import with_parameters
+from convexrelu.estimators.multilabel import (
+    all_scores,
+    indicators_of,
+    inputs_for_labels,
+    labels_that_vary,
+    scores_of_constants,
+)
 from convexrelu.estimators.watching import Callbacks
 from convexrelu.interop.heads import Classes
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
@@ -47,13 +55,20 @@ def _kind_of(loss: str | Loss) -> Loss | type[Loss]:
 class Classifier(ClassifierMixin, NetworkEstimator):
     """Common base of classifiers: labels, their weights, and predictions from outputs."""
 
+    # Of several labels in columns; None for one label of each sample.
+    _label_dtype: Any = None
+    _constants: Array | None = None
+
     def decision_function(self, X: ArrayLike) -> Array:
         """Outputs of the network: of shape (n,), positive for ``classes_[1]``, or (n, K) for more than two classes.
 
         With ``loss="logistic"`` log-odds, with ``loss="multinomial"`` log-probabilities but for a constant each row.
-        Classes that had no weight in training have scores so low that their probabilities are zero.
+        Classes that had no weight in training have scores so low that their probabilities are zero. For several labels
+        the shape is (n, K), with positive scores for labels that a sample has.
         """
         outputs = self._outputs(X)
+        if self._constants is not None:
+            return all_scores(outputs, self._constants)
         if not self._has_weight.all():
             outputs = scores_of_all(outputs, self._has_weight)
         if outputs.ndim == 2 and len(self.classes_) == 2:
@@ -61,15 +76,22 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         return outputs
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """The most likely label of each row, of shape (n,)."""
+        """The most likely label of each row, of shape (n,); or of several labels zeros and ones, of shape (n, K)."""
         scores = self.decision_function(X)
+        if self._constants is not None:
+            return (scores > 0).astype(self._label_dtype)
         index = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[np.asarray(index, dtype=np.intp)]
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Probabilities of the classes, of shape (n, K); not with the hinge losses, which give none."""
+        """Probabilities of the classes, of shape (n, K); not with the hinge losses, which give none.
+
+        Of several labels, the probability of each, whatever the others.
+        """
         scores = self.decision_function(X)
+        if self._constants is not None:
+            return expit(scores)
         if scores.ndim == 2:
             return softmax(scores, axis=1)
         return np.column_stack([expit(-scores), expit(scores)])
@@ -78,11 +100,17 @@ class Classifier(ClassifierMixin, NetworkEstimator):
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """Logarithms of the probabilities, of shape (n, K)."""
         scores = self.decision_function(X)
+        if self._constants is not None:
+            return log_expit(scores)
         if scores.ndim == 2:
             return log_softmax(scores, axis=1)
         return np.column_stack([log_expit(-scores), log_expit(scores)])
 
     def _classes_of_outputs(self) -> Classes:
+        if self._constants is not None:
+            raise ValueError(
+                "several labels are exported as outputs of the network only; use network_, raw=True or head='outputs'"
+            )
         present = np.flatnonzero(self._has_weight)
         n_outputs = self._two_layers().n_outputs
         return Classes(
@@ -97,6 +125,10 @@ class Classifier(ClassifierMixin, NetworkEstimator):
     ) -> tuple[Array, NDArray, Array | None]:
         if isinstance(self.loss, Loss) and not self.loss.takes_labels:
             raise ValueError(f"loss={self.loss!r} does not take labels; use ConvexReLURegressor")
+        indicators = indicators_of(y)
+        if indicators is not None:
+            inputs = inputs_for_labels(self, X, indicators)
+            return inputs, indicators, checked_weights(sample_weight, inputs)
         inputs, labels = inputs_and_labels(self, X, y)
         warn_of_unknown_labels(self.class_weight, labels)
         return inputs, labels, checked_weights(sample_weight, inputs)
@@ -105,6 +137,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         self, X: Array, y: NDArray, sample_weight: Array | None, alpha: float
     ) -> TrainingProblem:
         """Labels become -1 and 1, or 0 ... K−1; samples without weight do not count, nor do classes without."""
+        if y.ndim == 2:
+            return self._problem_of_labels(X, y, sample_weight, alpha)
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         classes, index = np.unique(y, return_inverse=True)
         self.loss_for(classes)  # of one label there is nothing to learn
@@ -119,6 +153,22 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             targets = self.targets_of(np.maximum(np.cumsum(present) - 1, 0)[index], loss)
         return self._problem_of(X, targets, weights, alpha, loss)
 
+    def _problem_of_labels(
+        self, X: Array, y: NDArray, sample_weight: Array | None, alpha: float
+    ) -> TrainingProblem:
+        """An output for each of several labels that vary."""
+        loss = Logistic.name if self.loss == "auto" else self.loss
+        if _kind_of(loss).couples_outputs:
+            raise ValueError(
+                f"loss={_kind_of(loss).name!r} is for one label of each sample, y has {y.shape[1]}; use 'logistic', "
+                "'hinge' or 'squared_hinge'"
+            )
+        varies = labels_that_vary(y, sample_weight, self.fit_intercept)
+        targets = self.targets_of(y[:, varies].astype(np.intp), loss)
+        return self._problem_of(
+            X, targets if varies.sum() > 1 else targets[:, 0], sample_weight, alpha, loss
+        )
+
     def _couples_outputs(self) -> bool:
         return self.loss == "auto" or _kind_of(self.loss).couples_outputs
 
@@ -132,6 +182,13 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         return targets.astype(np.float64)
 
     def _describe(self, y: NDArray, weights: Array | None) -> None:
+        if y.ndim == 2:
+            self._constants = scores_of_constants(y, weights)
+            self._label_dtype = y.dtype
+            self.classes_ = np.arange(y.shape[1])
+            self._has_weight = self._constants == 0
+            return
+        self._constants = self._label_dtype = None
         self.classes_, index = np.unique(y, return_inverse=True)
         self._has_weight = np.bincount(index, weights) > 0
 
@@ -150,6 +207,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             )
         return self.loss
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
 
 @with_parameters("classifier", "fixed")
 class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
@@ -160,7 +222,8 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
         Σ_i s_i ℓ(f(x_i), y_i) + (alpha/2) Σ_j (‖w̃_j‖² + ‖a_j‖²),      f(x) = Σ_j a_j relu(w̃_jᵀ(x, 1)) + c
 
     ``s_i`` are weights of samples and classes, normalised to sum one. Two classes have one output and the
-    logistic loss, more have an output each, over shared neurons, and the cross-entropy.
+    logistic loss, more have an output each, over shared neurons, and the cross-entropy. Several labels, ``y`` of shape
+    (n, K) with zeros and ones, have an output and a logistic loss each, which add up.
 
     {sections}
 
@@ -185,6 +248,14 @@ class ConvexReLUClassifier(FixedAlphaEstimator, Classifier):
     (True, True)
     >>> model.predict([[0.0], [0.9]])
     array(['inside', 'outside'], dtype='<U7')
+
+    Several labels, of which a sample has any number:
+
+    >>> y = np.column_stack([X[:, 0] > 0, np.abs(X[:, 0]) > 0.5]).astype(int)
+    >>> model.fit(X, y).predict([[0.9], [0.1], [-0.9]])
+    array([[1, 1],
+           [1, 0],
+           [0, 1]])
     """
 
     def __init__(

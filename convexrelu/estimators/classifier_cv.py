@@ -105,6 +105,10 @@ class ConvexReLUClassifierCV(CrossValidated, Classifier):
         y: NDArray,
         sample_weight: Array | None = None,
     ) -> float:
+        if y.ndim == 2:
+            if not model._has_weight.all():
+                return np.nan
+            return mean_loss(loss, model._outputs(X), 2.0 * y - 1.0, sample_weight)
         classes = model.classes_[model._has_weight]
         if len(classes) < 2 or not np.isin(y, classes).all():
             return np.nan

@@ -8,7 +8,13 @@ __all__ = ["ATTRIBUTES", "EXCEPTIONS", "WARNINGS"]
 
 # In the order of the docstrings.
 ATTRIBUTES = (
-    Entry("classes_", "array of shape (K,)", "The labels, sorted.", only="classifier"),
+    Entry(
+        "classes_",
+        "array of shape (K,)",
+        "The labels, sorted; of several labels in columns of ``y`` the numbers of the columns. Those that are constant "
+        "in training have no output of the network.",
+        only="classifier",
+    ),
     Entry(
         "alpha_max_",
         "float",

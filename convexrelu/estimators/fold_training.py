@@ -156,9 +156,12 @@ def _count_open(results: list[Result]) -> int:
 def _with_all_labels(
     model: CrossValidated, y: NDArray, weights: Array | None, within: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], Array | None]:
-    """Samples and weights of a fold; labels that it lacks have a sample without weight, and probability zero."""
+    """Samples and weights of a fold; labels that it lacks have a sample without weight, and probability zero.
+
+    Several labels in columns need none: one that does not vary in a fold is constant there.
+    """
     part = _part(weights, within)
-    if not is_classifier(model):
+    if not is_classifier(model) or y.ndim > 1:
         return within, part
     labels, first = np.unique(y, return_index=True)
     absent = first[~np.isin(labels, y[within])]

@@ -206,7 +206,8 @@ PARAMETERS = (
         "Loss function: a name, or a loss of :mod:`convexrelu.losses`, or a custom one, see "
         ':doc:`/guides/write_a_loss`. ``"auto"`` is ``"logistic"`` for two classes and ``"multinomial"`` for '
         'more. Others than ``"multinomial"`` are for two classes; for more, put the classifier in a '
-        ":class:`sklearn.multiclass.OneVsRestClassifier`.",
+        ':class:`sklearn.multiclass.OneVsRestClassifier`. For several labels, ``y`` of shape (n, K), ``"auto"`` is '
+        '``"logistic"``, and losses of two classes are added over labels.',
         default="auto",
         allowed=[StrOptions(set(_LOSSES_OF_LABELS)), Loss],
         only="classifier",

@@ -66,6 +66,11 @@ def fit_on_shards(
         )
         known, targets, loss = np.asarray(y), y, draft.loss
         if isinstance(draft, Classifier):
+            if known.ndim > 1:
+                raise ValueError(
+                    f"y has shape {known.shape}, expected (n,): several labels are not supported with rows in several "
+                    "processes or chunks; use fit"
+                )
             known = _labels(known, group)
             targets, loss, weights = _of_classes(draft, np.asarray(y), known, weights, group)
         problem = ChunkedProblem(

@@ -81,13 +81,13 @@ def head_of(given: Any, name: str) -> Head:
     """
     if name not in HEADS:
         raise ValueError(f"head={name!r} is not known; available: {', '.join(map(repr, HEADS))}")
+    if name == "outputs":
+        return Head("outputs")
     classes: Classes | None = getattr(given, "_classes_of_outputs", lambda: None)()
     if name == "predict_proba":
         if classes is None or not classes.has_probabilities:
             raise ValueError(f"head='predict_proba': {type(given).__name__} has no probabilities")
         return Head("probabilities", classes)
-    if name == "outputs":
-        return Head("outputs")
     if classes is not None:
         return Head("label", classes)
     return Head("exp" if getattr(given, "_predicts_logarithms", False) else "outputs")

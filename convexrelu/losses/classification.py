@@ -1,4 +1,4 @@
-"""Losses of two classes, ``y = ±1``, that depend on the margin ``y f``."""
+"""Losses of two classes, ``y = ±1``, that depend on the margin ``y f``; they add over several labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, xlog1py, xlogy
 
 from convexrelu._utils.typing import Array
-from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss
+from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss, weights_like
 from convexrelu.losses.quantiles import weighted_quantile
 from convexrelu.losses.roots import increasing_root
 
@@ -21,25 +21,31 @@ __all__ = ["Hinge", "Logistic", "SquaredHinge"]
 
 
 class _MarginLoss(SeparableLoss):
-    """Targets of shape (n,) with both signs: with one class, there is no best intercept."""
+    """Targets of shape (n,), or (n, K) for ``K ≥ 2`` labels, with both signs: with one, there is no best intercept."""
 
     takes_labels: ClassVar[bool] = True
     _largest: ClassVar[float]  # upper bound on −y z
 
     def checked_targets(self, y: Array) -> Array:
-        """Targets unchanged; a ValueError if they are not −1 and 1, or all the same."""
-        if y.ndim != 1:
-            raise ValueError(f"y has shape {y.shape}, expected (n,) with loss={self.name!r}")
+        """Targets unchanged; a ValueError if they are not −1 and 1, or all the same in a column."""
+        if y.ndim not in (1, 2) or y.shape[1:] in ((0,), (1,)):
+            raise ValueError(
+                f"y has shape {y.shape}, expected (n,), or (n, K) with at least two labels, with loss={self.name!r}"
+            )
         strange = y[np.abs(y) != 1]
         if len(strange):
             raise ValueError(f"y has the entry {strange[0]:g}; loss={self.name!r} takes −1 and 1")
-        if len(y) and (y == y[0]).all():
-            raise ValueError(f"y has one class, {y[0]:g}; loss={self.name!r} takes −1 and 1")
+        for k, column in enumerate(y.T if y.ndim == 2 else [y]):
+            if len(column) and (column == column[0]).all():
+                where = f" in column {k}" if y.ndim == 2 else ""
+                raise ValueError(
+                    f"y has one class{where}, {column[0]:g}; loss={self.name!r} takes −1 and 1"
+                )
         return y
 
     def n_outputs(self, y: Array) -> int:
-        """One."""
-        return 1
+        """Number of columns of `y`, or 1."""
+        return y.shape[1] if y.ndim == 2 else 1
 
     def domain(self, y: Array) -> tuple[Array, Array]:
         """``0 ≤ −y z ≤ 1``, or without the upper end."""
@@ -115,7 +121,7 @@ class Logistic(_MarginLoss):
         """``Σ weights ∘ log(1 + exp(−y f))`` in cvxpy."""
         from convexrelu._utils.cvxpy_import import cp
 
-        return cp.sum(cp.multiply(weights, cp.logistic(cp.multiply(-y, f))))
+        return cp.sum(cp.multiply(weights_like(weights, y), cp.logistic(cp.multiply(-y, f))))
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ class Hinge(_MarginLoss, PiecewiseQuadraticLoss):
         """``Σ weights ∘ max(0, 1 − y f)`` in cvxpy."""
         from convexrelu._utils.cvxpy_import import cp
 
-        return cp.sum(cp.multiply(weights, cp.pos(1 - cp.multiply(y, f))))
+        return cp.sum(cp.multiply(weights_like(weights, y), cp.pos(1 - cp.multiply(y, f))))
 
 
 @dataclass(frozen=True)
@@ -203,4 +209,4 @@ class SquaredHinge(_MarginLoss, PiecewiseQuadraticLoss):
         from convexrelu._utils.cvxpy_import import cp
 
         rest = cp.pos(1 - cp.multiply(y, f))
-        return 0.5 * cp.sum_squares(cp.multiply(np.sqrt(weights), rest))
+        return 0.5 * cp.sum_squares(cp.multiply(np.sqrt(weights_like(weights, y)), rest))

@@ -154,7 +154,7 @@ def test_bad_uses_of_exposure(fitted):
         ConvexReLURegressorCV().fit(X, Y, exposure=EXPOSURE)
     with pytest.raises(ValueError, match="y has the entry -1; with exposure it has counts"):
         regressor().fit(X, -np.ones(N), exposure=EXPOSURE)
-    with pytest.raises(ValueError, match="exposure.* overflow"):
+    with pytest.raises(ValueError, match=r"exposure.* overflow"):
         regressor().fit(X, np.full(N, 1e100), exposure=np.full(N, 5e-324))
     with pytest.raises(ValueError, match="sample_weight has shape"):
         regressor().fit(X, Y, WEIGHT[1:], exposure=EXPOSURE)

@@ -1,0 +1,102 @@
+"""Several labels, each of which a sample has or not: targets of shape (n, K), zeros and ones, over shared neurons.
+
+The loss is a sum over labels. A label that all samples with weight have, or none, has no output: its best score is
+infinite, with no loss left, and costs nothing, since intercepts are not penalised.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_consistent_length
+
+from convexrelu._utils.arguments import shown
+from convexrelu._utils.typing import Array
+from convexrelu.estimators.class_weights import CERTAIN
+from convexrelu.estimators.data import checked_inputs
+
+__all__ = [
+    "all_scores",
+    "indicators_of",
+    "inputs_for_labels",
+    "labels_that_vary",
+    "scores_of_constants",
+]
+
+
+def indicators_of(y: ArrayLike) -> NDArray | None:
+    """Several labels as zeros and ones of shape (n, K); None for what is something else.
+
+    Examples
+    --------
+    >>> indicators_of([[0, 1], [1, 1]])
+    array([[0, 1],
+           [1, 1]])
+    >>> indicators_of([[0, 2], [1, 1]]) is None
+    True
+    """
+    if np.ma.is_masked(y) or y is None:
+        return None
+    try:
+        labels = y.toarray() if issparse(y) else np.asarray(y)
+    except ValueError:  # rows of different lengths
+        return None
+    if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return None
+    return np.array(labels) if np.isin(labels, (0, 1)).all() else None
+
+
+def inputs_for_labels(estimator: Any, X: ArrayLike, labels: NDArray) -> Any:
+    """Inputs, one row for each row of the labels; weights of classes are refused."""
+    inputs = checked_inputs(estimator, X, reset=True)
+    check_consistent_length(inputs, labels)
+    if estimator.class_weight is not None:
+        raise ValueError(
+            f"class_weight={shown(estimator.class_weight)} is not supported for several labels; use sample_weight"
+        )
+    return inputs
+
+
+def labels_that_vary(
+    labels: NDArray, weights: Array | None, fit_intercept: bool = True
+) -> NDArray[np.bool_]:
+    """Which labels some samples with weight have, and others have not; the others need an intercept."""
+    weights = np.ones(len(labels)) if weights is None else weights
+    if (weights < 0).any() or not weights.any():
+        raise ValueError("sample_weight must be non-negative with at least one positive entry")
+    counted = labels[weights > 0]
+    varies = counted.any(axis=0) & ~counted.all(axis=0)
+    if not varies.any():
+        raise ValueError(
+            "y has no label that some samples with weight have, and others have not: there is nothing to learn"
+        )
+    if not (fit_intercept or varies.all()):
+        raise ValueError(
+            f"y has the same entry in column {varies.argmin()} for all samples with weight, whose constant prediction "
+            "needs fit_intercept=True"
+        )
+    return varies
+
+
+def scores_of_constants(labels: NDArray, weights: Array | None) -> Array:
+    """Scores of labels that do not vary, at which their losses round to zero; zero for the others."""
+    varies = labels_that_vary(labels, weights)
+    first = labels[0 if weights is None else int(np.argmax(weights))]
+    return np.where(varies, 0.0, np.where(first > 0, CERTAIN, -CERTAIN))
+
+
+def all_scores(outputs: Array, constants: Array) -> Array:
+    """Scores of all labels, of shape (n, K), from outputs for those that vary.
+
+    Examples
+    --------
+    >>> all_scores(np.array([2.0, -1.0]), np.array([-1000.0, 0.0]))
+    array([[-1000.,     2.],
+           [-1000.,    -1.]])
+    """
+    scores = np.tile(constants, (len(outputs), 1))
+    scores[:, constants == 0] = outputs.reshape(len(outputs), -1)
+    return scores
