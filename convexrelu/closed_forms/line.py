@@ -254,9 +254,7 @@ class SplineProgram:
         return right, left
 
     def _targets(self) -> Array:
-        if self.problem.loss.degree is None:
-            return self.problem.y
-        return (self.problem.y - self._units.center) / self._units.tau
+        return self._units.targets(self.problem.loss, self.problem.y)
 
     def _of_kinks(
         self, changes: list[Array], kept: list[NDArray[np.bool_]]

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import d2_tweedie_score, r2_score
 
-from convexrelu._utils.arguments import finite_array
+from convexrelu._utils.arguments import finite_array, float_array
 from convexrelu._utils.typing import Array
 
-__all__ = ["checked_exposure", "rates_of", "score_of_means", "score_of_numbers"]
+__all__ = ["checked_exposure", "rates_of"]
 
 
 def checked_exposure(exposure: ArrayLike, n_samples: int) -> Array:
@@ -39,7 +38,7 @@ def rates_of(
     Parameters
     ----------
     y : array-like of shape (n,) or (n, K)
-        Counts.
+        Counts; NaN stays NaN.
     sample_weight : array-like of shape (n,) or None
         Weights ``s`` of the samples.
     exposure : array-like of shape (n,)
@@ -57,11 +56,13 @@ def rates_of(
     >>> rates_of([2.0, 3.0], None, [1.0, 2.0])
     (array([2. , 1.5]), array([1., 2.]))
     """
-    counts = finite_array("y", y)
+    counts = float_array("y", y)
     if counts.ndim not in (1, 2):
         raise ValueError(f"y has shape {counts.shape}, expected (n,) or (n, K)")
     if (counts < 0).any():
-        raise ValueError(f"y has the entry {counts.min():g}; with exposure it has counts, y ≥ 0")
+        raise ValueError(
+            f"y has the entry {np.nanmin(counts):g}; with exposure it has counts, y ≥ 0"
+        )
     times = checked_exposure(exposure, len(counts))
     weights = times
     if sample_weight is not None:
@@ -71,33 +72,9 @@ def rates_of(
         weights = given * times
     with np.errstate(over="ignore"):
         rates = (counts.T / times).T
-    if not (np.isfinite(rates).all() and np.isfinite(weights).all()):
+    if not (np.isfinite(rates[np.isfinite(counts)]).all() and np.isfinite(weights).all()):
         raise ValueError(
             f"exposure has entries from {times.min():.3g} to {times.max():.3g}, with which rates or weights overflow "
             "float64; rescale it"
         )
     return rates, weights
-
-
-def score_of_means(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None) -> float:
-    """D², the part of the Poisson deviance that is explained; the mean over outputs.
-
-    Examples
-    --------
-    >>> score_of_means([1.0, 3.0], [1.0, 3.0], None), score_of_means([1.0, 3.0], [2.0, 2.0], None)
-    (1.0, 0.0)
-    """
-    columns = zip(
-        np.atleast_2d(np.transpose(y)), np.atleast_2d(np.transpose(predicted)), strict=True
-    )
-    tiny = np.finfo(np.float64).tiny  # a mean may underflow
-    scores = [
-        d2_tweedie_score(known, np.maximum(means, tiny), power=1, sample_weight=sample_weight)
-        for known, means in columns
-    ]
-    return float(np.mean(scores))
-
-
-def score_of_numbers(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None) -> float:
-    """R², the mean over outputs."""
-    return float(r2_score(y, predicted, sample_weight=sample_weight))

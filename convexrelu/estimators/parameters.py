@@ -201,6 +201,15 @@ PARAMETERS = (
         only="regressor",
     ),
     Parameter(
+        "missing_targets",
+        _one_of(("error", "ignore")),
+        'What NaN in ``y`` is: an error, or with ``"ignore"`` a missing target, which has no loss. The objective is a '
+        "mean over samples with a target, of sums over the outputs that they have.",
+        default="error",
+        allowed=[StrOptions({"error", "ignore"})],
+        only="regressor",
+    ),
+    Parameter(
         "loss",
         f"{_one_of(_LOSSES_OF_LABELS)} or Loss",
         "Loss function: a name, or a loss of :mod:`convexrelu.losses`, or a custom one, see "

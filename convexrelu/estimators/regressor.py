@@ -16,12 +16,9 @@ from convexrelu.estimators.base import (
 )
 from convexrelu.estimators.data import checked_weights, inputs_and_targets
 from convexrelu.estimators.docstrings import with_parameters
-from convexrelu.estimators.exposure import (
-    checked_exposure,
-    rates_of,
-    score_of_means,
-    score_of_numbers,
-)
+from convexrelu.estimators.exposure import checked_exposure, rates_of
+from convexrelu.estimators.missing_targets import inputs_and_observed, observed_targets
+from convexrelu.estimators.regression_scores import mean_score, score_of_means, score_of_numbers
 from convexrelu.estimators.watching import Callbacks
 from convexrelu.losses import Loss
 from convexrelu.oracles import Oracle, OracleFactory
@@ -69,7 +66,7 @@ class Regressor(RegressorMixin, NetworkEstimator):
         X : array-like or sparse matrix of shape (n, d)
             Inputs.
         y : array-like of shape (n,) or (n, K)
-            Targets.
+            Targets; with ``missing_targets="ignore"`` some may be NaN.
         sample_weight : array-like of shape (n,), optional
             Non-negative weights.
         exposure : array-like of shape (n,), optional
@@ -86,8 +83,10 @@ class Regressor(RegressorMixin, NetworkEstimator):
     def _score_of(
         self, y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        of = score_of_means if self._predicts_logarithms else score_of_numbers
-        return of(y, predicted, sample_weight)
+        score = score_of_means if self._predicts_logarithms else score_of_numbers
+        if self.missing_targets == "ignore":
+            return mean_score(score, y, np.asarray(predicted), sample_weight)
+        return score(y, predicted, sample_weight)
 
     def _rates(
         self, y: ArrayLike, sample_weight: ArrayLike | None, exposure: ArrayLike | None
@@ -109,13 +108,15 @@ class Regressor(RegressorMixin, NetworkEstimator):
     ) -> tuple[Array, Array, Array | None]:
         if isinstance(self.loss, Loss) and self.loss.takes_labels:
             raise ValueError(f"loss={self.loss!r} takes labels; use ConvexReLUClassifier")
-        inputs, targets = inputs_and_targets(self, X, y)
+        checked = inputs_and_targets if self.missing_targets == "error" else inputs_and_observed
+        inputs, targets = checked(self, X, y)
         return inputs, targets, checked_weights(sample_weight, inputs)
 
     def _problem(
         self, X: Array, y: Array, sample_weight: Array | None, alpha: float
     ) -> TrainingProblem:
-        return self._problem_of(X, y, sample_weight, alpha, self.loss)
+        loss, targets, weights = observed_targets(self.loss, y, sample_weight)
+        return self._problem_of(X, targets, weights, alpha, loss)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -174,6 +175,7 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         monotonic_cst: ArrayLike | dict[str, int] | None = None,
         positive: bool = False,
         loss: str | Loss = "squared_error",
+        missing_targets: str = "error",
         activation: str = "relu",
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
@@ -207,7 +209,7 @@ class ConvexReLURegressor(FixedAlphaEstimator, Regressor):
         X : array-like or sparse matrix of shape (n, d)
             Training inputs.
         y : array-like of shape (n,) or (n, K)
-            Targets.
+            Targets; with ``missing_targets="ignore"`` some may be NaN.
         sample_weight : array-like of shape (n,), optional
             Non-negative weights; only their proportions matter.
         exposure : array-like of shape (n,), optional

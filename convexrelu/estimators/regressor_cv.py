@@ -13,6 +13,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.cross_validation import CrossValidated, mean_loss
 from convexrelu.estimators.docstrings import with_parameters
+from convexrelu.estimators.missing_targets import observed_targets
 from convexrelu.estimators.regressor import ConvexReLURegressor, Regressor
 from convexrelu.estimators.watching import Callbacks
 from convexrelu.losses import LOSSES, Loss
@@ -72,6 +73,7 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
         monotonic_cst: ArrayLike | dict[str, int] | None = None,
         positive: bool = False,
         loss: str | Loss = "squared_error",
+        missing_targets: str = "error",
         activation: str = "relu",
         negative_slope: float = 0.01,
         patterns: str | ArrayLike = "cutting_plane",
@@ -126,15 +128,17 @@ class ConvexReLURegressorCV(CrossValidated, Regressor):
     def _default_score(
         model: NetworkEstimator, X: Array, y: NDArray, sample_weight: Array | None = None
     ) -> float:
-        loss = LOSSES[model.loss]() if isinstance(model.loss, str) else model.loss
-        return -ConvexReLURegressorCV._left_out_loss(model, loss, X, y, sample_weight)
+        return -ConvexReLURegressorCV._left_out_loss(model, model.loss, X, y, sample_weight)
 
     @staticmethod
     def _left_out_loss(
         model: NetworkEstimator,
-        loss: Loss,
+        loss: str | Loss,
         X: Array,
         y: NDArray,
         sample_weight: Array | None = None,
     ) -> float:
-        return mean_loss(loss, model._outputs(X), y, sample_weight)
+        loss, targets, weights = observed_targets(model.loss, y, sample_weight)
+        if isinstance(loss, str):
+            loss = LOSSES[loss]()
+        return mean_loss(loss, model._outputs(X), targets, weights)

@@ -38,6 +38,7 @@ _FIXED = {
     "solver": "auto",
     "oracle": "auto",
     "minimal": "auto",
+    "missing_targets": "error",
     "warm_start": False,
 }
 
@@ -49,7 +50,7 @@ def fit_on_shards(
     check_parameters(estimator)
     check_callbacks(estimator.callbacks)
     for name, value in _FIXED.items():
-        given = getattr(estimator, name)
+        given = getattr(estimator, name, value)
         if name == "minimal" and given is False:  # which "auto" is here
             continue
         if given is not value and not (np.isscalar(given) and given == value):

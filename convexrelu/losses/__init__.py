@@ -17,6 +17,7 @@ from convexrelu.losses.regression import (
     RealTargets,
     SquaredError,
 )
+from convexrelu.losses.weighted_outputs import WeightedOutputs
 
 __all__ = [
     "LOSSES",
@@ -33,6 +34,7 @@ __all__ = [
     "SeparableLoss",
     "SquaredError",
     "SquaredHinge",
+    "WeightedOutputs",
 ]
 
 LOSSES: dict[str, type[Loss]] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.losses.dual_domain import separable_dual_point
 
@@ -126,6 +127,14 @@ class Loss(ABC):
             ``−v_i/weights_i`` lies in the domain of ``ℓ*(·, y_i)`` exactly, in real arithmetic. If
             `balanced`, columns sum to zero in real arithmetic, and to the float 0.0 in any order of summation.
         """
+
+    def spread(self, y: Array, center: Any, weights: Array) -> float:
+        """Unit of targets, for losses with a degree: ``√(Σ weights_i ‖y_i − center‖²)``."""
+        return float(norms((np.sqrt(weights) * np.transpose(y - center)).ravel()))
+
+    def in_units(self, y: Array, center: Any, unit: float) -> Array:
+        """Targets for outputs ``(f − center)/unit``, for losses with a degree."""
+        return (y - center) / unit
 
     def expression(self, f: cp.Expression, y: Array, weights: Array) -> cp.Expression:
         """``Σ weights_i ℓ(f_i, y_i)`` in cvxpy, if available: for its solvers, and for closed forms on a line."""

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
-from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -243,12 +242,11 @@ class TrainingProblem(Design):
 
     def units(self) -> Units:
         """Scales for solvers, see :class:`Units`."""
-        root = np.sqrt(self.weights)
-        rho = float(np.linalg.norm(root * self.lengths)) or 1.0
+        rho = float(np.linalg.norm(np.sqrt(self.weights) * self.lengths)) or 1.0
         if self.loss.degree is None:
             return Units(rho, self._no_intercept(), 1.0, 1.0)
         center = self.best_intercept(self.no_outputs())
-        tau = float(norms((root * np.transpose(self.y - center)).ravel())) or 1.0
+        tau = self.loss.spread(self.y, center, self.weights) or 1.0
         return Units(rho, center, tau, tau**self.loss.degree)
 
     def _no_intercept(self) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from convexrelu._utils.typing import Array
+from convexrelu.losses import Loss
+
 __all__ = ["LARGEST_ALPHA", "Units"]
 
 # In these units no penalty above one leaves a neuron, for least squares; larger ones are as good as this one.
@@ -34,3 +37,7 @@ class Units(NamedTuple):
     def alpha(self) -> float:
         """Scale of penalties: ``F(f) + alpha Σ‖u‖`` is `value` times the same at ``alpha`` over this."""
         return self.value * self.rho / self.tau
+
+    def targets(self, loss: Loss, y: Array) -> Array:
+        """Targets in these units; as they are for losses without a degree."""
+        return y if loss.degree is None else loss.in_units(y, self.center, self.tau)

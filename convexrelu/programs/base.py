@@ -129,9 +129,7 @@ class FiniteProgram:
         return np.append(np.full(inputs.shape[1], rho), problem.bias_column)
 
     def _targets(self) -> Array:
-        if self.problem.loss.degree is None:
-            return self.problem.y
-        return (self.problem.y - self._units.center) / self._units.tau
+        return self._units.targets(self.problem.loss, self.problem.y)
 
     def _make_intercept(self) -> cp.Expression:
         if not self.problem.fit_intercept:

@@ -143,7 +143,9 @@ def test_cross_validation():
 
 
 def test_chunks_have_the_same_optimum(monkeypatch):
-    monkeypatch.setattr(rows, "_SAMPLE", 1)  # rows of both classes of each label are drawn in addition
+    monkeypatch.setattr(
+        rows, "_SAMPLE", 1
+    )  # rows of both classes of each label are drawn in addition
     y = 2.0 * Y - 1
     y[:, 2] = np.where(np.arange(N) == 13, 1.0, -1.0)
     chunked = ChunkedProblem(X, y, 0.1, loss="logistic")

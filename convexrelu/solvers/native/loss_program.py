@@ -70,9 +70,7 @@ class LossProgram:
         self.problem, self.blocks, self.device = problem, blocks, device
         self.units = problem.units()
         self.alpha = problem.alpha / self.units.alpha
-        self.y = problem.y
-        if problem.loss.degree is not None:
-            self.y = (problem.y - self.units.center) / self.units.tau
+        self.y = self.units.targets(problem.loss, problem.y)
         n, k = problem.n_samples, problem.n_outputs
         rows = self.tensor(problem.design / self.units.rho)
         inside = torch.tensor(blocks.masks, device=device)

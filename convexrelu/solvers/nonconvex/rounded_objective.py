@@ -86,11 +86,11 @@ class RoundedObjective:
         units: Units | None = None,
         device: str = "cpu",
     ) -> None:
-        design, y, weights = problem.design, problem.y, problem.weights
+        design, weights = problem.design, problem.weights
         self.problem = problem
         self.weights = weights / weights.sum()
         self.units = problem.units() if units is None else units
-        self.target = self.scaled(y)
+        self.target = self.scaled(problem.y)
         self.columns = np.full(design.shape[1], self.units.rho)  # their units
         self.penalised = np.ones(design.shape[1])
         if problem.free_bias:
@@ -142,9 +142,7 @@ class RoundedObjective:
 
     def scaled(self, y: Array) -> Array:
         """Targets in their unit."""
-        if self.problem.loss.degree is None:
-            return y
-        return (y - self.units.center) / self.units.tau
+        return self.units.targets(self.problem.loss, y)
 
     def _enough_neurons(self, n_samples: int) -> int:
         """Number of neurons: more for smaller penalties, but no more than can be useful."""

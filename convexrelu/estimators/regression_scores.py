@@ -1,0 +1,59 @@
+"""Scores of regressors: the part of squares, or of a deviance, that is explained; the mean over outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import d2_tweedie_score, r2_score
+
+from convexrelu._utils.arguments import float_array
+from convexrelu._utils.typing import Array
+
+__all__ = ["mean_score", "score_of_means", "score_of_numbers"]
+
+
+def mean_score(
+    score: Callable[..., float], y: ArrayLike, predicted: Array, sample_weight: ArrayLike | None
+) -> float:
+    """Mean over outputs of the score of the samples that have a target there: NaN is a missing one.
+
+    Examples
+    --------
+    >>> y = np.array([[1.0, 0.0], [3.0, 1.0], [np.nan, 2.0]])
+    >>> mean_score(score_of_numbers, y, np.array([[1.0, 0.0], [3.0, 1.0], [7.0, 2.0]]), None)
+    1.0
+    """
+    known = float_array("y", y).reshape(predicted.shape)
+    columns = zip(known.reshape(len(known), -1).T, predicted.reshape(len(known), -1).T, strict=True)
+    weights = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight)
+    scores = []
+    for targets, found in columns:
+        seen = ~np.isnan(targets)
+        scores.append(score(targets[seen], found[seen], weights[seen]))
+    return float(np.mean(scores))
+
+
+def score_of_means(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None) -> float:
+    """D², the part of the Poisson deviance that is explained; the mean over outputs.
+
+    Examples
+    --------
+    >>> score_of_means([1.0, 3.0], [1.0, 3.0], None), score_of_means([1.0, 3.0], [2.0, 2.0], None)
+    (1.0, 0.0)
+    """
+    columns = zip(
+        np.atleast_2d(np.transpose(y)), np.atleast_2d(np.transpose(predicted)), strict=True
+    )
+    tiny = np.finfo(np.float64).tiny  # a mean may underflow
+    scores = [
+        d2_tweedie_score(known, np.maximum(means, tiny), power=1, sample_weight=sample_weight)
+        for known, means in columns
+    ]
+    return float(np.mean(scores))
+
+
+def score_of_numbers(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None) -> float:
+    """R², the mean over outputs."""
+    return float(r2_score(y, predicted, sample_weight=sample_weight))
