@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-def indicators_of(y: ArrayLike) -> NDArray | None:
+def indicators_of(y: Any) -> NDArray | None:
     """Several labels as zeros and ones of shape (n, K); None for what is something else.
 
     Examples
@@ -68,7 +68,7 @@ def labels_that_vary(
     if (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must be non-negative with at least one positive entry")
     counted = labels[weights > 0]
-    varies = counted.any(axis=0) & ~counted.all(axis=0)
+    varies = np.asarray(counted.any(axis=0) & ~counted.all(axis=0))
     if not varies.any():
         raise ValueError(
             "y has no label that some samples with weight have, and others have not: there is nothing to learn"
