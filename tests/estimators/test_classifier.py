@@ -197,7 +197,7 @@ BAD_LABELS = {
     "one class": ("y has one class", np.full(40, "inside")),
     "numbers": ("Unknown label type: continuous", X[:, 0]),
     "NaN": ("y.*NaN", np.where(INSIDE, 1.0, np.nan)),
-    "two columns": ("y should be a 1d array", np.column_stack([INSIDE, INSIDE])),
+    "two columns": ("y should be a 1d array", np.column_stack([Y, Y])),
     "too few": (r"\[40, 39\]", Y[:-1]),
     "none": ("y", None),
     "missing": ("y has 20 missing labels.*row 1", ["inside", None] * 20),
@@ -383,12 +383,12 @@ def test_losses_of_regression_are_refused(loss):
 # As scikit-learn's users have it
 
 
-def test_parameters_are_those_of_the_regressor_with_class_weight(fitted):
+def test_parameters_are_those_of_the_regressor_but_for_what_is_of_targets(fitted):
     from convexrelu import ConvexReLURegressor
 
     other = ConvexReLURegressor().get_params()
     assert fitted.get_params().keys() - other.keys() == {"class_weight"}
-    assert not other.keys() - fitted.get_params().keys()
+    assert other.keys() - fitted.get_params().keys() == {"missing_targets"}
     single, model = ConvexReLUClassifier().get_params(), ConvexReLUClassifierCV().get_params()
     assert single.keys() - model.keys() == {"alpha", "warm_start"}
 

@@ -374,6 +374,7 @@ BAD = {
     "max_iter": [0],
     "time_limit": [-1],
     "loss": ["nonsense"],
+    "missing_targets": ["drop", None],
     "activation": ["gelu"],
     "patterns": [None],
     "monotonic_cst": ["up"],

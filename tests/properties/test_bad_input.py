@@ -336,6 +336,7 @@ BAD_PARAMETERS = {
     "skip": ["yes", 2, None],
     "skip_alpha": [-1, np.nan, np.inf, "a", None, 1e308],
     "loss": ["cubic", "hinge", Logistic(), None],
+    "missing_targets": ["drop", None, True],
     "activation": ["gelu", None],
     "negative_slope": [0, 1, -0.5, np.nan, "a", None],
     "patterns": ["some", None, 5, [[1, 2]], [1, 2, 3], np.zeros((0, 3)), [["a", "b", "c"]]],
