@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import d2_tweedie_score, r2_score
+from sklearn.metrics import mean_poisson_deviance, r2_score
 
 from convexrelu._utils.arguments import float_array
 from convexrelu._utils.typing import Array
@@ -42,16 +42,23 @@ def score_of_means(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike 
     --------
     >>> score_of_means([1.0, 3.0], [1.0, 3.0], None), score_of_means([1.0, 3.0], [2.0, 2.0], None)
     (1.0, 0.0)
+    >>> score_of_means([0.0, 0.0], [0.1, 0.1], None)
+    0.0
     """
     columns = zip(
         np.atleast_2d(np.transpose(y)), np.atleast_2d(np.transpose(predicted)), strict=True
     )
-    tiny = np.finfo(np.float64).tiny  # a mean may underflow
-    scores = [
-        d2_tweedie_score(known, np.maximum(means, tiny), power=1, sample_weight=sample_weight)
-        for known, means in columns
-    ]
-    return float(np.mean(scores))
+    return float(np.mean([_explained(*column, sample_weight) for column in columns]))
+
+
+def _explained(y: Array, means: Array, weights: ArrayLike | None) -> float:
+    """D² of one output; of equal counts, as R² has it, one if all is explained, and else zero."""
+    info = np.finfo(np.float64)
+    left = mean_poisson_deviance(y, np.maximum(means, info.tiny), sample_weight=weights)
+    if (y == y[0]).all():
+        return float(left <= 8 * info.eps * y[0])  # its terms cancel
+    constant = np.full(len(y), max(np.average(y, weights=weights), info.tiny))
+    return float(1 - left / mean_poisson_deviance(y, constant, sample_weight=weights))
 
 
 def score_of_numbers(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None) -> float:

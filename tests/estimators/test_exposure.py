@@ -94,6 +94,13 @@ def test_without_exposure_the_score_is_that_of_scikit_learn(fitted):
     assert fitted.score(X, Y) == pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings("ignore::convexrelu.AlphaWarning")
+def test_equal_counts_are_explained_or_not():
+    model = ConvexReLURegressor(1.0, loss="poisson").fit(X, np.full(N, 3))
+    assert model.score(X, np.full(N, 3)) == 1.0
+    assert model.score(X, np.full(N, 4)) == model.score(X, np.zeros(N)) == 0.0
+
+
 def test_several_counts_share_their_exposure():
     y = np.column_stack([Y, Y[::-1]])
     model = ConvexReLURegressor(1.0, loss="poisson", random_state=0).fit(X, y, exposure=EXPOSURE)
