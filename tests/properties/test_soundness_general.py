@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu.losses import LOSSES, WeightedOutputs
 from tests import reference
 
 CASES = 20  # benchmarks.soundness draws thousands
@@ -97,3 +98,38 @@ def test_a_solver_that_ends_above_its_start_is_not_the_last():
     problem = TrainingProblem(X, y, alpha, **options)
     result = train(problem, tol=3e-2, max_iter=6, random_state=0)
     assert result.certificate.relative_gap <= 3e-2
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
+def test_proved_bounds_of_weighted_outputs_and_of_labels(seed):
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(4, 9)), int(rng.integers(2, 4))
+    X, y = rng.standard_normal((n, 1)), 10.0 ** rng.integers(-6, 6) * rng.standard_normal((n, k))
+    weights, size = np.clip(rng.uniform(-0.5, 1.5, (n, k)), 0.0, 1.0), float(np.abs(y).mean())
+    weights[0] = 1.0
+    name = ["squared_error", "absolute_error", "logistic", "hinge"][seed % 4]
+    alpha = 0.03 * size if name == "squared_error" else 0.03
+    if name in ("logistic", "hinge"):
+        loss, weights = name, np.ones((n, k))
+        y = np.sign(y)
+        y[0], y[1] = 1.0, -1.0
+        targets = y
+    else:
+        loss = WeightedOutputs(LOSSES[name]())
+        targets = loss.targets(y, weights)
+    problem = TrainingProblem(X, targets, alpha, loss=loss, hidden_bias=bool(seed % 3))
+    result = train(problem, random_state=0)
+    network, best = result.network, result.certificate.objective
+    losses = weights * reference.LOSSES[name](network.predict(X), y)
+    parts = network.hidden_weights, network.hidden_bias, network.output_weights
+    expected = losses.sum() / n + alpha / 2 * sum((part**2).sum() for part in parts)
+    assert best == pytest.approx(expected, rel=1e-9)
+    assert result.certificate.is_proof
+    assert best * (1 - 2e-3) <= result.certificate.lower_bound <= best * (1 + 1e-12)
+    for _ in range(2):
+        other = random_network(problem, rng)
+        options = {"loss": loss, "hidden_bias": problem.hidden_bias, "bound": "residual"}
+        certificate = certify(other, X, targets, alpha=alpha, **options)
+        assert certificate.proved_lower_bound <= best * (1 + 1e-9)
+        assert result.certificate.lower_bound <= certificate.objective
