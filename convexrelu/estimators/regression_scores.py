@@ -57,7 +57,8 @@ def _explained(y: Array, means: Array, weights: ArrayLike | None) -> float:
     left = mean_poisson_deviance(y, np.maximum(means, info.tiny), sample_weight=weights)
     if (y == y[0]).all():
         return float(left <= 8 * info.eps * y[0])  # its terms cancel
-    constant = np.full(len(y), max(np.average(y, weights=weights), info.tiny))
+    shares = None if weights is None else np.asarray(weights, dtype=np.float64)
+    constant = np.full(len(y), max(np.average(y, weights=shares), info.tiny))
     return float(1 - left / mean_poisson_deviance(y, constant, sample_weight=weights))
 
 
