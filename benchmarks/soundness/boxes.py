@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -138,13 +139,14 @@ def _asked(value: float, rng: Rng) -> Iterator[tuple[str, int | None, float, flo
 
 @contextlib.contextmanager
 def version(name: str, n_free: int | None = None) -> Iterator[None]:
-    """Bounds in compiled code or in NumPy, whatever has been built, with fewer coordinates if asked.
+    """Bounds in compiled code, in NumPy or on a device, whatever has been built, with fewer coordinates if asked.
 
     Searches go on however little hope there is.
     """
-    made = {"compiled": CompiledBound, "NumPy": CornerBound}[name]
+    known = {"compiled": CompiledBound, "NumPy": CornerBound}
+    made = known.get(name) or partial(CornerBound, device=name)
 
-    def corner_bound(rows: Any, v: Any) -> Any:
+    def corner_bound(rows: Any, v: Any, device: str = "cpu") -> Any:
         return made(rows, v) if n_free is None else made(rows, v, n_free=n_free)
 
     with (

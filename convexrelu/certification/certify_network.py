@@ -7,7 +7,7 @@ import numbers
 import time
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,6 +65,7 @@ def certify(
     tol: float = 1e-3,
     time_limit: float | None = None,
     arithmetic: str = "float64",
+    device: str = "cpu",
     random_state: int | np.random.RandomState | None = None,
 ) -> NetworkCertificate:
     """Gaps of any two-layer ReLU network to the optimum of its cell and to the global optimum.
@@ -110,6 +111,8 @@ def certify(
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
         exact fractions, where the problem is small enough; see the notes.
+    device : str
+        Torch device of the native solvers, of searches, and of branch and bound, such as ``"cuda"``.
     random_state : int, RandomState or None
         Seed of the searches.
 
@@ -208,11 +211,11 @@ def certify(
             raise ValueError(
                 "network_or_module has weights so large that its objective overflows float64 on X with this alpha"
             )
-        program_solver = master_of(solver, tol)
+        program_solver = master_of(solver, tol, device)
         check_support(program_solver, problem)
         posed, problem = problem, problem.condensed()
         preparing = part_before(deadline, _TIME_TO_PREPARE)
-        exact = oracles_for(problem, oracle, random_state, deadline=preparing).exact
+        exact = oracles_for(problem, oracle, random_state, device, preparing).exact
 
         trains = improve or bound == "trained"
         share = _TIME_BEFORE_TRAINING if trains else _TIME_FOR_ONE_BOUND
@@ -220,7 +223,8 @@ def certify(
         certificate, report = price_and_certify(problem, network, exact, deadline=pricing)
         trained = None
         if trains:
-            options = {"oracle": oracle, "solver": solver, "random_state": random_state}
+            options: dict[str, Any] = {"oracle": oracle, "solver": solver, "device": device}
+            options["random_state"] = random_state
             training = part_before(deadline, _TIME_TO_TRAIN)
             with warnings.catch_warnings():
                 if not improve:  # whatever the solver did, the bound holds

@@ -352,7 +352,7 @@ PARAMETERS = (
     Parameter(
         "device",
         "str",
-        'Torch device of the native solvers and of the search for cuts, such as ``"cuda"``.',
+        'Torch device of the native solvers, of the search for cuts, and of branch and bound, such as ``"cuda"``.',
         default="cpu",
         allowed=[str],
     ),

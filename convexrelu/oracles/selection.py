@@ -144,7 +144,7 @@ def choose_oracles(
     random_state : int, RandomState or None
         Seed of the searches.
     device : str
-        Torch device of the searches.
+        Torch device of the searches and of branch and bound.
     n_outputs : int
         Columns of the dual points: 1 for vectors of shape (n,), more for matrices of shape (n, K). At rank 2
         one sweep is a proof; at higher ranks a fan of scalar proofs, with ``"auto"`` for dual points of rank up to 4
@@ -371,7 +371,9 @@ class _Selector:
         if self.slope != 0.0:
             search = UnmirroredOracle(search)
         return self._rectified(
-            lambda rows: BranchAndBoundOracle(rows, search=search, max_work=max_work)
+            lambda rows: BranchAndBoundOracle(
+                rows, search=search, max_work=max_work, device=self.device
+            )
         )
 
     def _rectified(self, make: Callable[[Array], Oracle]) -> Oracle:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.array_functions import functions_for, on_device, on_host
 from convexrelu._utils.typing import Array
 
 __all__ = ["NARROWEST", "Boxes"]
@@ -17,7 +18,7 @@ NARROWEST = (
 
 
 class Boxes(NamedTuple):
-    """Boxes on faces of the cube, one per row."""
+    """Boxes on faces of the cube, one per row: arrays of NumPy, or tensors."""
 
     lower: Array  # (k, r); ±1 at the face's own coordinate, as `upper`
     upper: Array  # (k, r)
@@ -39,7 +40,21 @@ class Boxes(NamedTuple):
     @property
     def halves(self) -> Array:
         """Half sides, of shape (k, r), rounded so that `centres` ± `halves` covers the box."""
-        return np.maximum(self.upper - self.centres, self.centres - self.lower)
+        xp, centres = functions_for(self.lower), self.centres
+        return xp.maximum(self.upper - centres, centres - self.lower)
+
+    def on(self, device: str) -> Boxes:
+        """The boxes on a device, see :func:`~convexrelu._utils.array_functions.on_device`."""
+        return Boxes(*(on_device(part, device) for part in self))
+
+    def on_host(self) -> Boxes:
+        """The boxes as arrays of NumPy."""
+        return Boxes(*map(on_host, self))
+
+    def copied(self) -> Boxes:
+        """Boxes that may be written to."""
+        xp = functions_for(self.lower)
+        return Boxes(*(xp.asarray(part, copy=True) for part in self))
 
     def select(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Boxes:
         """The boxes at these positions."""
@@ -48,11 +63,13 @@ class Boxes(NamedTuple):
     @classmethod
     def join(cls, parts: list[Boxes]) -> Boxes:
         """All boxes of all parts."""
-        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+        xp = functions_for(parts[0].lower)
+        return cls(*map(xp.concatenate, zip(*parts, strict=True)))
 
     def halved(self, across: NDArray[np.intp]) -> Boxes:
         """Both halves of every box."""
-        rows = np.arange(len(across))
-        lower, upper = self.lower.copy(), self.upper.copy()
+        xp = functions_for(self.lower)
+        rows = xp.arange(len(across), device=self.lower.device)
+        lower, upper = (xp.asarray(part, copy=True) for part in (self.lower, self.upper))
         lower[rows, across] = upper[rows, across] = self.centres[rows, across]
         return Boxes.join([self._replace(upper=upper), self._replace(lower=lower)])

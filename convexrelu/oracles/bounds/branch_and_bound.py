@@ -48,6 +48,9 @@ class BranchAndBoundOracle:
         Where random dives predict that it does not suffice, it stops after a twentieth.
     random_state : int, RandomState or None
         Seed of the default search.
+    device : str
+        Device that bounds the boxes: ``"cpu"`` for compiled code or NumPy, or else any device of torch, such as
+        ``"cuda"``, in double precision.
 
     Notes
     -----
@@ -83,11 +86,19 @@ class BranchAndBoundOracle:
         rtol: float = 1e-4,
         max_work: float = math.inf,
         random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
     ) -> None:
         self.design = design
-        self.search = SearchOracle(design, random_state=random_state) if search is None else search
+        if search is None:
+            search = SearchOracle(design, random_state=random_state, device=device)
+        self.search = search
         self.rtol = rtol
         self.max_work = max_work
+        if device != "cpu":
+            from convexrelu._utils.torch_import import check_device  # torch takes seconds to import
+
+            check_device(device)
+        self.device = device
         self._space = RowSpace.of(design)
         self._relaxation = RelaxationOracle(design)
 
@@ -98,7 +109,7 @@ class BranchAndBoundOracle:
         largest = max(float(found.values.max(initial=0.0)), floor)
         goal, rows = Goal(level, self.rtol, largest), self._space.coordinates
         trees = [
-            Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v))
+            Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v), self.device)
             for sign in (1.0, -1.0)
         ]
         grow_all(trees, goal, self.max_work, deadline)

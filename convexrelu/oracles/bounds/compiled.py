@@ -8,6 +8,7 @@ from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes
 from convexrelu.oracles.bounds.corner_bound import N_FREE, CornerBound, Explored
+from convexrelu.oracles.bounds.pace import ON_CPU
 
 try:
     from convexrelu.oracles.bounds import _corners
@@ -17,6 +18,7 @@ except ImportError:  # installed without a compiler
 __all__ = ["CompiledBound", "corner_bound", "is_compiled"]
 
 _LANES = 8
+_TURN = 2e8  # about 0.2 s on one core
 
 
 def is_compiled() -> bool:
@@ -30,8 +32,13 @@ def is_compiled() -> bool:
     return _corners is not None
 
 
-def corner_bound(rows: Array, v: Array) -> CornerBound | CompiledBound:
-    """The fastest bound that there is for these rows, see :mod:`convexrelu.oracles.bounds.corner_bound`."""
+def corner_bound(rows: Array, v: Array, device: str = "cpu") -> CornerBound | CompiledBound:
+    """The fastest bound that there is for these rows, see :mod:`convexrelu.oracles.bounds.corner_bound`.
+
+    On ``"cpu"`` compiled code or NumPy, otherwise tensors on a device of torch.
+    """
+    if device != "cpu":
+        return CornerBound(rows, v, device=device)
     if _corners is None or not 0 < rows.shape[1] <= _corners.MAX_RANK:
         return CornerBound(rows, v)
     return CompiledBound(rows, v)
@@ -43,6 +50,8 @@ class CompiledBound:
     The extension lets other threads run: each box is explored on a core of its own, with an equal share of the work, so
     that the result does not depend on the number of cores.
     """
+
+    pace = ON_CPU._replace(turn=_TURN)
 
     def __init__(self, rows: Array, v: Array, *, n_free: int = N_FREE) -> None:
         self._rank = rows.shape[1]

@@ -1,4 +1,4 @@
-r"""Bounds on boxes with the convex part exact at the corners, in NumPy.
+r"""Bounds on boxes with the convex part exact at the corners, in NumPy or on tensors of any device.
 
 **The bound.** ``h(u) = vᵀ relu(X̃u) = P(u) − N(u)`` with the convex functions ``P(u) = Σ_{v_i>0} v_i relu(x̃_iᵀu)`` and
 ``N(u) = Σ_{v_i<0} |v_i| relu(x̃_iᵀu)``. For slopes ``m_i ∈ [0, 1]`` and ``‖û‖ ≤ 1``::
@@ -28,24 +28,26 @@ as the left side is convex in ``δ``.
 ends are rounded outwards, slopes are in ``[0, 1]``, and ``û`` is a unit vector up to ``3ε``. What is left are the
 errors of the tables, of ``p``, and of the intervals by which kinks are decided. Each is a sum of at most ``n + r``
 terms, each a product with at most ``r + 3`` roundings, and all points have ``‖u‖ ≤ √r``: together less than ``16 (n
-+ r) √r ε L`` with ``L = Σ|v_i|‖x̃_i‖ ≥ T``. Tables are made by doubling, with at most ``r`` additions to each entry,
-so that no error grows with the number of corners. The oracle adds this number to its bound: a box that was closed by
-mistake has ``h(u) ≤ (T + 16 (n + r) √r ε L)‖u‖``. Comparisons with values that are not numbers are false and leave
-boxes open.
++ r) √r ε L`` with ``L = Σ|v_i|‖x̃_i‖ ≥ T``. Tables are made by doubling, with at most ``r`` additions to each
+entry, so that no error grows with the number of corners. This holds for sums in any order and with fused
+multiplications, and so for every device: it adds and multiplies float64 as IEEE 754 has it, in products of matrices
+as well. The oracle adds this number to its bound: a box that was closed by mistake has ``h(u) ≤ (T + 16 (n + r) √r
+ε L)‖u‖``. Comparisons with values that are not numbers are false and leave boxes open.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._utils.norms import norms
+from convexrelu._utils.array_functions import functions_for, on_device, on_host, positions
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes
-from convexrelu.oracles.bounds.corner_tables import CornerTables
+from convexrelu.oracles.bounds.corner_tables import CornerTables, lengths
 from convexrelu.oracles.bounds.kinks import Kinks
+from convexrelu.oracles.bounds.pace import pace_of
 
 __all__ = ["ABOVE", "N_FREE", "CornerBound", "Examined", "Explored"]
 
@@ -55,7 +57,6 @@ _CHORD_STEPS = 2
 _POINT_STEPS = 3
 _PASSES = 3
 _SHRINKAGE = 0.3  # of the logarithm of the volume, from which on a clipped box is bounded again
-_BATCH = 256  # boxes at a time
 _OVERHEAD = 1000.0  # work of a box without any kinks
 ABOVE = 1 + 1e-9  # ratio to the target from which on a value refutes it
 
@@ -97,43 +98,66 @@ class CornerBound:
         Number of coordinates whose ends are enumerated.
     clips : bool
         Whether boxes are narrowed.
+    device : str
+        ``"cpu"`` for NumPy, or else the device of torch that bounds the boxes.
+
+    Attributes
+    ----------
+    pace : Pace
+        How much is done at a time.
     """
 
-    def __init__(self, rows: Array, v: Array, *, n_free: int = N_FREE, clips: bool = True) -> None:
-        self.convex, self.concave = Kinks.of(rows, v), Kinks.of(rows, -v)
-        self.n_free = min(n_free, rows.shape[1] - 1)
+    def __init__(
+        self,
+        rows: Array,
+        v: Array,
+        *,
+        n_free: int = N_FREE,
+        clips: bool = True,
+        device: str = "cpu",
+    ) -> None:
+        self.convex, self.concave = (
+            Kinks.of(on_device(rows, device), on_device(part, device)) for part in (v, -v)
+        )
+        self.n_free = max(0, min(n_free, rows.shape[1] - 1))
         self.clips = clips
+        self.pace = pace_of(device, len(rows), 2**self.n_free)
+        self._device = device
         corners = (len(self.convex.sizes) + 1) * 2.0**self.n_free
         self._work_of_one = _OVERHEAD + rows.size + corners
 
     def explore(self, boxes: Boxes, target: float, max_work: float) -> Explored:
         """Examine and halve boxes, the last ones first, until all are closed or the work is done."""
-        rank = boxes.lower.shape[1]
+        rank, at_once = boxes.lower.shape[1], self.pace.boxes
         stuck, n_boxes, work, value, witness = -np.inf, 0, 0.0, 0.0, np.zeros(rank)
+        boxes = boxes.on(self._device)
         while len(boxes.faces) and work < max_work and value <= ABOVE * target:
-            last = boxes.select(slice(-_BATCH, None))
+            last = boxes.select(slice(-at_once, None))
             found = self.examine(last, target)
             if found.value > value:
                 value, witness = found.value, found.witness
-            left = np.flatnonzero(~found.closed)
-            across = found.errors[left].argmax(axis=1)
-            last = found.boxes.select(left)
-            wide = (last.upper - last.lower)[np.arange(len(left)), across] > 2 * NARROWEST
-            stuck = max(stuck, float(last.bounds[~wide].max(initial=-np.inf)))
-            halves = last.select(wide).halved(across[wide])
-            boxes = Boxes.join([boxes.select(slice(None, -_BATCH)), halves])
+            rest = boxes.select(slice(None, -at_once))
+            left = positions(~found.closed)
             n_boxes += len(found.closed)
             work += len(found.closed) * self._work_of_one
-        return Explored(boxes, stuck, n_boxes, work, value, witness)
+            last, errors = found.boxes.select(left), found.errors[left]
+            across = errors.argmax(axis=1)
+            sides = _entries(last.upper - last.lower, across)
+            wide = positions(sides > 2 * NARROWEST)
+            if len(wide) < len(left):
+                stuck = max(stuck, float(last.bounds[positions(sides <= 2 * NARROWEST)].max()))
+            boxes = Boxes.join([rest, last.select(wide).halved(across[wide])])
+        return Explored(boxes.on_host(), stuck, n_boxes, work, value, witness)
 
     def examine(self, boxes: Boxes, target: float) -> Examined:
         """Bound the boxes, and clip those that stay open."""
         k, rank = boxes.lower.shape
+        xp, boxes = functions_for(boxes.lower), boxes.copied()
         value, witness = 0.0, np.zeros(rank)
-        closed, boxes = np.zeros(k, dtype=bool), boxes.select(np.arange(k))
-        errors, units = np.zeros((2, k, rank))
-        slopes = np.zeros((k, len(self.concave.sizes)))
-        left = np.arange(k)
+        errors, units = xp.zeros_like(boxes.lower), xp.zeros_like(boxes.lower)
+        closed = xp.zeros_like(boxes.faces, dtype=xp.bool)
+        slopes = xp.zeros((k, len(self.concave.sizes)), dtype=xp.float64, device=closed.device)
+        left = xp.arange(k, device=closed.device)
         for _ in range(_PASSES):
             once = _Pass(self, boxes.select(left), target)
             closed[left] = once.closed
@@ -141,15 +165,15 @@ class CornerBound:
             slopes[left] = once.slopes + once.down.active
             for ours, its in zip(boxes, once.boxes, strict=True):
                 ours[left] = its
-            if once.value > value:
-                value, witness = once.value, once.witness
-            left = left[~once.closed & (once.gained > _SHRINKAGE)]
+            if once.found is not None and float(once.found[0]) > value:
+                value, witness = float(once.found[0]), on_host(once.found[1])
+            left = left[positions(~once.closed & (once.gained > _SHRINKAGE))]
             if not len(left):
                 break
         sides = boxes.upper - boxes.lower
         # Without any error, the widest side.
-        errors = np.where(errors > 0, errors * sides, 1e-300 * sides)
-        errors[sides <= 2 * NARROWEST] = 0.0
+        errors = xp.where(errors > 0, errors * sides, 1e-300 * sides)
+        errors = xp.where(sides <= 2 * NARROWEST, 0.0, errors)
         return Examined(closed, boxes, errors, slopes, units, value, witness)
 
 
@@ -159,66 +183,70 @@ class _Pass:
     def __init__(self, bound: CornerBound, boxes: Boxes, target: float) -> None:
         self.bound, self.boxes, self.target = bound, boxes, target
         self.up, self.down = bound.convex.crossings(boxes), bound.concave.crossings(boxes)
+        self._xp = xp = functions_for(boxes.lower)
         self.decided = self.up.active @ bound.convex.weighted
         self.decided -= self.down.active @ bound.concave.weighted
         self.errors = self._chords()
         self.closed = self.excess <= 0  # NaN is not closed
-        self.gained = np.zeros(len(self.closed))
-        self.value, self.witness = 0.0, np.zeros(boxes.lower.shape[1])
-        left = np.flatnonzero(~self.closed)
+        self.gained = xp.zeros_like(self.excess)
+        self.found: tuple[Any, Any] | None = None
+        left = positions(~self.closed)
         if len(left):
             self._corners(left)
 
     def _chords(self) -> Array:
         """Linear bounds by chords, with slopes and ``û`` improved by a step; returns the errors across unit sides."""
-        convex, concave = self.bound.convex, self.bound.concave
+        xp, convex, concave = self._xp, self.bound.convex, self.bound.concave
         chords = self.up.slopes
-        constants = -(chords * np.where(self.up.crosses, self.up.low, 0.0)) @ convex.sizes
+        constants = -(chords * xp.where(self.up.crosses, self.up.low, 0.0)) @ convex.sizes
         g = self.decided + chords @ convex.weighted
         trial = self.down.slopes
-        self.slopes, self.excess = trial.copy(), np.full(len(g), np.inf)
-        self.units = np.zeros_like(g)
-        left, u = np.arange(len(g)), self.boxes.centres
+        self.slopes, self.excess = xp.asarray(trial, copy=True), xp.full_like(constants, np.inf)
+        self.units = xp.zeros_like(g)
+        left, u = xp.arange(len(g), device=g.device), self.boxes.centres
         for step in range(_CHORD_STEPS):
             if step:
-                sizes, t = norms(u), u @ concave.rows.T
-                here = (np.maximum(t, 0.0) * self.down.crosses[left]) @ concave.sizes
+                sizes, t = lengths(u), u @ concave.rows.T
+                here = (xp.clip(t, 0.0, None) * self.down.crosses[left]) @ concave.sizes
                 here = constants[left] + (g[left] * u).sum(axis=1) - here - self.target * sizes
-                hopeful = ~(here > 0)  # otherwise no slopes close the box with these chords
+                # Otherwise no slopes close the box with these chords.
+                hopeful = positions(~(here > 0))
                 left, u, t, sizes = left[hopeful], u[hopeful], t[hopeful], sizes[hopeful]
                 moved = trial[left] + t / (sizes[:, None] * self.down.widths[left])
-                trial[left] = np.clip(moved, 0.0, 1.0) * self.down.crosses[left]
+                trial[left] = xp.clip(moved, 0.0, 1.0) * self.down.crosses[left]
             linear = g[left] - trial[left] @ concave.weighted
             u = self._near_largest(left, linear, constants[left])
-            units = u / norms(u)[:, None]
+            units = u / lengths(u)[:, None]
             excess = self._largest(left, linear - self.target * units) + constants[left]
-            better = excess < self.excess[left]
+            better = positions(excess < self.excess[left])
             into = left[better]
             self.excess[into], self.units[into] = excess[better], units[better]
             self.slopes[into] = trial[into]
-            left, u = left[excess > 0], u[excess > 0]
-        errors = (chords * (1 - chords)) @ np.abs(convex.weighted)
-        return errors + 0.5 * (trial * (1 - trial)) @ np.abs(concave.weighted)
+            going = positions(excess > 0)
+            left, u = left[going], u[going]
+        errors = (chords * (1 - chords)) @ xp.abs(convex.weighted)
+        return errors + 0.5 * (trial * (1 - trial)) @ xp.abs(concave.weighted)
 
     def _near_largest(self, left: NDArray[np.intp], linear: Array, constants: Array) -> Array:
         """Points of the boxes near where ``(linearᵀu + constant)/‖u‖`` is largest."""
-        boxes = self.boxes.select(left)
-        own = np.arange(len(left)), boxes.faces
-        linear = linear.copy()
+        xp, boxes = self._xp, self.boxes.select(left)
+        own = xp.arange(len(left), device=left.device), boxes.faces
+        linear = xp.asarray(linear, copy=True)
         linear[own] += constants / boxes.lower[own]
         u = boxes.centres
         for _ in range(_POINT_STEPS):
-            u = np.clip(norms(u)[:, None] / self.target * linear, boxes.lower, boxes.upper)
+            u = xp.clip(lengths(u)[:, None] / self.target * linear, boxes.lower, boxes.upper)
         return u
 
     def _largest(self, left: NDArray[np.intp], linear: Array) -> Array:
         """Maximum of ``linearᵀu`` over each box."""
         boxes = self.boxes.select(left)
-        return (linear * boxes.centres).sum(axis=1) + (np.abs(linear) * boxes.halves).sum(axis=1)
+        across = self._xp.abs(linear) * boxes.halves
+        return (linear * boxes.centres).sum(axis=1) + across.sum(axis=1)
 
     def _corners(self, left: NDArray[np.intp]) -> None:
         """Improve the bounds of these boxes by tables of their corners, and clip them."""
-        boxes = self.boxes.select(left)
+        xp, boxes = self._xp, self.boxes.select(left)
         tables = CornerTables(
             self.bound.convex,
             self.bound.concave,
@@ -229,15 +257,21 @@ class _Pass:
             self.errors[left] * boxes.halves,
             self.target,
             self.bound.n_free,
+            self.bound.pace.entries,
         )
         tables.improve(self.slopes[left], self.units[left])
         self.slopes[left], self.units[left] = tables.slopes, tables.units
-        self.excess[left] = np.fmin(self.excess[left], tables.excess)
+        self.excess[left] = xp.fmin(self.excess[left], tables.excess)
         self.closed[left] = self.excess[left] <= 0
-        self.value, self.witness = tables.value, tables.witness
-        bounds = np.fmin(boxes.bounds, self.target + self.excess[left])
+        self.found = tables.found
+        bounds = xp.fmin(boxes.bounds, self.target + self.excess[left])
         self.boxes.bounds[left] = bounds
         if self.bound.clips:
             self.closed[left] |= tables.empty
             self.boxes.lower[left], self.boxes.upper[left] = tables.clipped()
             self.gained[left] = tables.gained
+
+
+def _entries(rows: Array, columns: NDArray[np.intp]) -> Array:
+    """One entry of each row."""
+    return rows[functions_for(rows).arange(len(rows), device=rows.device), columns]

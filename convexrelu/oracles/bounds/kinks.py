@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.array_functions import as_floats, functions_for
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.bounds.boxes import Boxes
 
@@ -28,7 +29,8 @@ class Kinks(NamedTuple):
 
     def crossings(self, boxes: Boxes) -> Crossings:
         """Where the kinks are on the boxes."""
-        middle, half = boxes.centres @ self.rows.T, boxes.halves @ np.abs(self.rows).T
+        xp = functions_for(self.rows)
+        middle, half = boxes.centres @ self.rows.T, boxes.halves @ xp.abs(self.rows).T
         low, high = middle - half, middle + half
         return Crossings(low, high, (low < 0) & (high > 0))
 
@@ -41,19 +43,19 @@ class Crossings(NamedTuple):
     crosses: NDArray[np.bool_]  # (k, m): whether the kink is inside
 
     @property
-    def active(self) -> NDArray[np.bool_]:
-        """Whether ``t_i ≥ 0`` on the whole box."""
-        return ~self.crosses & (self.low >= 0)
+    def active(self) -> Array:
+        """One where ``t_i ≥ 0`` on the whole box, zero elsewhere."""
+        return as_floats(~self.crosses & (self.low >= 0))
 
     @property
     def widths(self) -> Array:
         """Lengths of the intervals with a kink, infinite for the others."""
-        return np.where(self.crosses, self.high - self.low, np.inf)
+        return functions_for(self.low).where(self.crosses, self.high - self.low, np.inf)
 
     @property
     def slopes(self) -> Array:
         """Slopes of the chords over the intervals with a kink, zero for the others."""
-        return np.where(self.crosses, self.high, 0.0) / self.widths
+        return functions_for(self.low).where(self.crosses, self.high, 0.0) / self.widths
 
     def select(self, index: NDArray[np.intp]) -> Crossings:
         """Those of some boxes."""

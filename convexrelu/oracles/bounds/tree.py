@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.bounds.boxes import Boxes
-from convexrelu.oracles.bounds.compiled import CompiledBound, corner_bound
+from convexrelu.oracles.bounds.compiled import corner_bound
 from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
 from convexrelu.oracles.bounds.dives import predicted_boxes
 
 __all__ = ["Goal", "Tree", "grow_all", "rounding_of"]
 
 _EPS = float(np.finfo(np.float64).eps)
-_AT_ONCE = 16  # boxes that one turn explores
-# Work of one turn: about 0.2 s on one core, so that deadlines are kept.
-_TURN_COMPILED, _TURN_NUMPY = 2e8, 4e7
 _MAX_BYTES = 2**31  # memory limit of open boxes
 _TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
 
@@ -60,7 +57,9 @@ class Tree:
         Unit vectors at which larger and larger values were found.
     """
 
-    def __init__(self, goal: Goal, sign: float, v: Array, rows: Array, bound: float) -> None:
+    def __init__(
+        self, goal: Goal, sign: float, v: Array, rows: Array, bound: float, device: str = "cpu"
+    ) -> None:
         self.sign = sign
         self.n_boxes, self.work = 0, 0.0
         self.witnesses: list[Array] = []
@@ -68,8 +67,7 @@ class Tree:
         rows, v, self._unit, weights = _in_units(rows, v)
         self._axes = np.linalg.eigh((rows * weights[:, None]).T @ rows)[1]
         self._samples = rows @ self._axes, v
-        self._bound = corner_bound(*self._samples)
-        self._turn = _TURN_COMPILED if isinstance(self._bound, CompiledBound) else _TURN_NUMPY
+        self._bound = corner_bound(*self._samples, device)
         # Boxes are closed a little above the target, so that rounding keeps none open.
         self._rounding = rounding_of(rows.shape) * lipschitz_constant(rows, v)
         self._closed = 0.0  # bound over all closed boxes
@@ -89,13 +87,13 @@ class Tree:
 
     def grow(self, max_work: float = math.inf) -> float:
         """Explore the boxes with the largest bounds for a while; return the work done."""
-        target = self._target
+        target, pace = self._target, self._bound.pace
         order = np.argsort(-self._open.bounds, kind="stable")
-        taken, rest = self._open.select(order[:_AT_ONCE]), self._open.select(order[_AT_ONCE:])
-        found = self._bound.explore(taken, target, min(max_work, self._turn))
+        taken, rest = np.split(order, [pace.start])
+        found = self._bound.explore(self._open.select(taken), target, min(max_work, pace.turn))
         self._closed = max(self._closed, target, found.stuck)
         above = found.left.bounds > target
-        self._open = Boxes.join([rest, found.left.select(above)])
+        self._open = Boxes.join([self._open.select(rest), found.left.select(above)])
         self.n_boxes += found.n_boxes
         self.work += found.work
         value = self._unscaled(found.value)

@@ -1,9 +1,10 @@
-"""Bounds on boxes, compiled and in NumPy: they agree, and prove nothing below a maximum that is known exactly."""
+"""Bounds on boxes, compiled, in NumPy and on tensors: they agree, and prove nothing below a known maximum."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.soundness.boxes import (
     BELOW,
@@ -34,6 +35,14 @@ DEGENERATE = {
     "opposite rows": ([[1.0, 0.0], [-1.0, 0.0]], [3.0, 4.0], 4.0),
     "v is zero": ([[1.0, 2.0], [3.0, 4.0]], [0.0, 0.0], 0.0),
 }
+
+
+@pytest.fixture(params=["cpu:0", *VERSIONS, pytest.param("cuda", marks=pytest.mark.gpu)])
+def name(request):
+    """A version, or the device of another one."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return request.param
 
 
 def price(name, rows, v, *, n_free=None, level=0.0, rtol=1e-6):
@@ -67,7 +76,6 @@ def test_both_versions_close_the_same_boxes(n_free):
     assert compared >= 8
 
 
-@pytest.mark.parametrize("name", VERSIONS)
 @pytest.mark.parametrize("seed", range(4))
 def test_no_level_below_the_exact_maximum_is_proved(name, seed):
     rng = np.random.default_rng(seed)
@@ -83,7 +91,6 @@ def test_no_level_below_the_exact_maximum_is_proved(name, seed):
     assert not shows_bound(rows, v, largest * (1 - BELOW[1]), max_work=1e3)
 
 
-@pytest.mark.parametrize("name", VERSIONS)
 @pytest.mark.parametrize("which", DEGENERATE)
 @pytest.mark.parametrize("scale", [1.0, 1e8, 1e-8])
 def test_degenerate_instances(name, which, scale):
@@ -94,7 +101,6 @@ def test_degenerate_instances(name, which, scale):
     assert report.bound <= 1.00001 * largest * scale + 1e-300
 
 
-@pytest.mark.parametrize("name", VERSIONS)
 def test_rows_and_weights_of_every_size(name):
     """Products of about one, of which each factor alone would underflow beside the others."""
     rows, v = np.array([[1e290], [1e-290], [-1e-100]]), np.array([1e-290, 1e290, 3e100])
