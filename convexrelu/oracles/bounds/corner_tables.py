@@ -82,8 +82,10 @@ class CornerTables:
                 return
             u, mean = self._mean_corner(p, current, step, left)
             t, can_close = self._judge(u, mean, left)
-            hopeful, hopeless = positions(can_close), positions(~can_close)
-            self._clip(p[hopeless], current[hopeless], left[hopeless])
+            hopeful = positions(can_close)
+            if step == 0:  # later ones have been clipped by this p
+                hopeless = positions(~can_close)
+                self._clip(p[hopeless], current[hopeless], left[hopeless])
             left, p, current = left[hopeful], p[hopeful], current[hopeful]
             u, t = u[hopeful], t[hopeful]
             steep = _STEEPNESS * t / self._widths[left]
@@ -225,12 +227,12 @@ class CornerTables:
     def _clip(self, p: Array, values: Array, left: NDArray[np.intp]) -> None:
         """Narrow the ranges ``θ`` by the largest values on both sides of each coordinate."""
         xp, order = self._xp, self._free[left]
-        low, high = xp.empty_like(self._free_halves[left]), xp.empty_like(self._free_halves[left])
-        largest = values
-        for axis in reversed(range(low.shape[1])):
-            below, above = largest[:, : 2**axis], largest[:, 2**axis :]
-            low[:, axis], high[:, axis] = xp.amax(below, axis=1), xp.amax(above, axis=1)
-            largest = xp.maximum(below, above)
+        shape, largest = (2, *order.shape), values
+        low, high = both = xp.empty(shape, dtype=values.dtype, device=values.device)
+        for axis in reversed(range(order.shape[1])):
+            sides = largest.reshape(len(order), 2, 2**axis)
+            both[:, :, axis] = xp.amax(sides, axis=2).T
+            largest = xp.maximum(sides[:, 0], sides[:, 1])
         if self._rest.shape[1]:
             slopes = _along(self._decided[left] - p, self._rest[left]) + self._rest_slopes[left]
             across, largest = 2 * slopes * self._rest_halves[left], xp.amax(values, axis=1)[:, None]
@@ -270,14 +272,17 @@ def _line_search(current: Array, other: Array, excess: Array) -> tuple[Array, Ar
     best, low, high = xp.zeros_like(excess), xp.zeros_like(excess), xp.ones_like(excess)
     difference = other - current
     for section in range(_SECTIONS):
-        trials = (low + 0.5, low + 1.0)
+        trials = (low + 0.5, high)
         if section:
-            trials = low + (high - low) / 3, low + 2 * (high - low) / 3
+            width = high - low
+            trials = low + width / 3, low + 2 * width / 3
         first, second = (xp.amax(current + e[:, None] * difference, axis=1) for e in trials)
-        for trial, value in zip(trials, (first, second), strict=True):
-            better = (excess > 0) & (value < excess)
-            best, excess = xp.where(better, trial, best), xp.where(better, value, excess)
         right = second < first
-        high = xp.where(right | (section == 0), high, trials[1])
+        value = xp.where(right, second, first)
+        better = value < excess
+        best = xp.where(better, xp.where(right, trials[1], trials[0]), best)
+        excess = xp.where(better, value, excess)
+        if section:
+            high = xp.where(right, high, trials[1])
         low = xp.where(right, trials[0], low)
     return best[:, None], excess

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ON_CPU", "Pace", "pace_of"]
+__all__ = ["ON_CPU", "Pace", "pace_of", "pace_within"]
 
 
 class Pace(NamedTuple):
@@ -29,9 +29,12 @@ class Pace(NamedTuple):
 
 
 ON_CPU = Pace(start=16, turn=4e7, boxes=256, entries=2**16)  # tables fit in a cache
-# An accelerator is fast where each of its operations has millions of entries. With several arrays of each kind at a
-# time, these take about four GB.
-_MOST_BOXES, _MOST_ENTRIES, _MOST_IN_TABLE = 2**14, 2**25, 2**24
+# On an accelerator each operation has to be launched: a batch of boxes takes some 5000, whatever their number.
+_MOST_BOXES = 2**16
+_MOST_ENTRIES = (
+    2**26
+)  # of an array of boxes × samples, or boxes × corners; half of this of other tables
+_ARRAYS = 40  # of that size, at most, at a time
 _TURN = 4e9
 
 
@@ -40,10 +43,24 @@ def pace_of(device: str, n_samples: int, n_corners: int) -> Pace:
 
     Examples
     --------
-    >>> pace_of("cpu", 1000, 512).boxes, pace_of("cuda", 1000, 512).boxes, pace_of("cuda", 10**6, 512).boxes
-    (256, 16384, 33)
+    >>> pace_of("cpu:0", 1000, 512) == pace_of("cpu", 1000, 512) == ON_CPU
+    True
     """
     if device.partition(":")[0] == "cpu":
         return ON_CPU
-    boxes = max(1, min(_MOST_BOXES, _MOST_ENTRIES // (n_samples + n_corners)))
-    return Pace(start=boxes // 4 + 1, turn=_TURN, boxes=boxes, entries=_MOST_IN_TABLE)
+    from convexrelu._utils.torch_import import free_memory  # torch takes seconds to import
+
+    return pace_within(free_memory(device), n_samples, n_corners)
+
+
+def pace_within(n_bytes: float, n_samples: int, n_corners: int) -> Pace:
+    """The pace for an accelerator that has so many bytes left.
+
+    Examples
+    --------
+    >>> [pace_within(n_bytes, 1000, 512).boxes for n_bytes in (1e9, 1e10, 1e11)]
+    [2066, 20667, 44384]
+    """
+    entries = int(min(_MOST_ENTRIES, n_bytes / (8 * _ARRAYS)))
+    boxes = max(1, min(_MOST_BOXES, entries // (n_samples + n_corners)))
+    return Pace(start=boxes // 4 + 1, turn=_TURN, boxes=boxes, entries=max(1, entries // 2))
