@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.common import circumstances, teacher, write_table
 from benchmarks.programs import run_peer
+from benchmarks.scaling.gpu_proofs import branch_and_bound_rows
 from convexrelu import TrainingProblem, train
 
 Row = dict[str, Any]
@@ -248,6 +249,7 @@ PARTS: dict[str, Callable[[str, bool], list[Row]]] = {
     "gated": gated,
     "training": training,
     "classes": classes,
+    "proofs": branch_and_bound_rows,
 }
 
 if __name__ == "__main__":

@@ -21,4 +21,5 @@ def free_memory(device: str) -> float:
     """Bytes that can still be allocated on a device, infinite where torch cannot tell."""
     if torch.device(device).type != "cuda":
         return float("inf")
-    return float(torch.cuda.mem_get_info(device)[0])
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # for reuse
+    return float(torch.cuda.mem_get_info(device)[0] + kept)
