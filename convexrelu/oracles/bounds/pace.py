@@ -15,7 +15,7 @@ class Pace(NamedTuple):
     start : int
         Boxes with the largest bounds with which a turn begins.
     turn : float
-        Work of a turn, about the number of additions: some tenths of a second, so that deadlines are kept.
+        Work of a turn, about the number of additions: about 0.2 s on one core or a second on a device, so that deadlines are kept.
     boxes : int
         Boxes that are bounded together.
     entries : int
@@ -30,12 +30,13 @@ class Pace(NamedTuple):
 
 ON_CPU = Pace(start=16, turn=4e7, boxes=256, entries=2**16)  # tables fit in a cache
 # On an accelerator each operation has to be launched: a batch of boxes takes some 5000, whatever their number.
-_MOST_BOXES = 2**16
+_MOST_BOXES = 2**16 - 1  # the most that some kernels take for a batch of products
 _MOST_ENTRIES = (
     2**26
 )  # of an array of boxes × samples, or boxes × corners; half of this of other tables
 _ARRAYS = 40  # of that size, at most, at a time
-_TURN = 4e9
+_TURN = 2e10
+_START = 16  # part of a batch with which a turn begins: with more of them, more boxes stay open
 
 
 def pace_of(device: str, n_samples: int, n_corners: int) -> Pace:
@@ -63,4 +64,4 @@ def pace_within(n_bytes: float, n_samples: int, n_corners: int) -> Pace:
     """
     entries = int(min(_MOST_ENTRIES, n_bytes / (8 * _ARRAYS)))
     boxes = max(1, min(_MOST_BOXES, entries // (n_samples + n_corners)))
-    return Pace(start=boxes // 4 + 1, turn=_TURN, boxes=boxes, entries=max(1, entries // 2))
+    return Pace(start=boxes // _START + 1, turn=_TURN, boxes=boxes, entries=max(1, entries // 2))
