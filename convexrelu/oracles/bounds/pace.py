@@ -15,7 +15,8 @@ class Pace(NamedTuple):
     start : int
         Boxes with the largest bounds with which a turn begins.
     turn : float
-        Work of a turn, about the number of additions: about 0.2 s on one core or a second on a device, so that deadlines are kept.
+        Work of a turn, about the number of additions, so that deadlines are kept: 0.2 s on one core, a second on a
+        device.
     boxes : int
         Boxes that are bounded together.
     entries : int
@@ -31,12 +32,11 @@ class Pace(NamedTuple):
 ON_CPU = Pace(start=16, turn=4e7, boxes=256, entries=2**16)  # tables fit in a cache
 # On an accelerator each operation has to be launched: a batch of boxes takes some 5000, whatever their number.
 _MOST_BOXES = 2**16 - 1  # the most that some kernels take for a batch of products
-_MOST_ENTRIES = (
-    2**26
-)  # of an array of boxes × samples, or boxes × corners; half of this of other tables
+# Largest size of an array of boxes × samples, or of boxes × corners; half of it for other tables.
+_MOST_ENTRIES = 2**26
 _ARRAYS = 40  # of that size, at most, at a time
 _TURN = 2e10
-_START = 16  # part of a batch with which a turn begins: with more of them, more boxes stay open
+_START = 16  # a turn begins with this part of a batch: with more boxes, more of them stay open
 
 
 def pace_of(device: str, n_samples: int, n_corners: int) -> Pace:
