@@ -58,7 +58,7 @@ def loss_on_tensors(
     """
     formula = _FORMULAS.get(type(loss))
     if formula is None:
-        return _by_the_host(loss, y, rounded)
+        return _by_the_host(y, rounded)
     dtype = torch.int64 if isinstance(loss, Multinomial) else torch.float64
     targets = torch.tensor(np.ascontiguousarray(y), dtype=dtype, device=device)
     targets = targets.reshape(len(y), -1)
@@ -70,13 +70,11 @@ def loss_on_tensors(
 
 
 def _by_the_host(
-    loss: Loss, y: Array, rounded: Callable[[Array, Array, float], tuple[Array, Array]]
+    y: Array, rounded: Callable[[Array, Array, float], tuple[Array, Array]]
 ) -> Callable[..., Terms]:
-    is_flat = y.ndim == 1 and not loss.couples_outputs
-
     def terms(f: Tensor, width: float, rows: slice = _ALL) -> Terms:
         outputs = f.cpu().numpy()
-        found = rounded(outputs[:, 0] if is_flat else outputs, y[rows], width)
+        found = rounded(outputs[:, 0] if outputs.shape[1] == 1 else outputs, y[rows], width)
         values, gradients = (torch.as_tensor(part, device=f.device) for part in found)
         return values, gradients.reshape(f.shape)
 

@@ -120,9 +120,9 @@ def _climb_alone(
     deadline: float,
 ) -> None:
     """Climb from the candidates at `index` one by one, in place."""
-    X, masks_ = design.numpy(), masks.numpy()
-    kinks_ = kinks.expand(masks.shape).numpy()
-    tilts = tilt.expand(projections.shape).numpy()
+    X, masks_ = design.cpu().numpy(), masks.cpu().numpy()
+    kinks_ = kinks.expand(masks.shape).cpu().numpy()
+    tilts = tilt.expand(projections.shape).cpu().numpy()
     cones = PatternCones(X)
     for k in index.tolist():
         if time.perf_counter() > deadline:
@@ -132,6 +132,7 @@ def _climb_alone(
             cones, X, sign * kinks_[k], masks_[k], deadline, sign * tilts[k]
         )
         projections[k] = torch.as_tensor(projection)
+        masks[k] = torch.as_tensor(masks_[k])
 
 
 def _dot(rows: Tensor, v: Tensor) -> Tensor:
