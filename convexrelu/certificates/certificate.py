@@ -18,7 +18,7 @@ from convexrelu.certificates.words import details, headline
 __all__ = ["PROVED_SCOPES", "Certificate"]
 
 # Scopes of `proved_lower_bound`: all networks, and those of a class. Patterns of a program are less.
-PROVED_SCOPES = ("global", "monotone", "positive", "monotone_positive")
+PROVED_SCOPES = ("global", "monotone", "positive", "monotone_positive", "output_constraints")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Certificate:
     scope : str
         ``"global"``: the optimum over all networks; ``"program"``: over networks with the program's patterns;
         ``"monotone"``, ``"positive"`` and ``"monotone_positive"``: over networks whose neurons keep the signs of
-        `monotonic_cst`, that have positive outer weights, or both.
+        `monotonic_cst`, that have positive outer weights, or both; ``"output_constraints"``: over networks whose
+        outputs meet the constraints.
     method : str
         Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"semidefinite"``,
         ``"relaxation"``, ``"whitened"``, ``"spike_free"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a program.

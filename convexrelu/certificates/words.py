@@ -19,6 +19,7 @@ _COMPETITORS = {
     "monotone": "networks whose neurons are monotone as asked",
     "positive": "networks with positive outer weights",
     "monotone_positive": "networks whose neurons are monotone as asked, with positive outer weights",
+    "output_constraints": "networks whose outputs meet the constraints",
 }
 
 

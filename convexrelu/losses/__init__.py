@@ -9,6 +9,7 @@ the dual, the certificate and the cvxpy programs. A custom loss is a subclass of
 from convexrelu.losses.base import Loss, PiecewiseQuadraticLoss, SeparableLoss
 from convexrelu.losses.classification import Hinge, Logistic, SquaredHinge
 from convexrelu.losses.multinomial import Multinomial
+from convexrelu.losses.quantile_levels import Quantiles
 from convexrelu.losses.regression import (
     AbsoluteError,
     Huber,
@@ -30,6 +31,7 @@ __all__ = [
     "PiecewiseQuadraticLoss",
     "Poisson",
     "Quantile",
+    "Quantiles",
     "RealTargets",
     "SeparableLoss",
     "SquaredError",

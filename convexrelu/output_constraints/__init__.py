@@ -1,0 +1,11 @@
+"""Training under linear constraints on the outputs of a network, at points or on a polytope."""
+
+from convexrelu.output_constraints.rows import OutputConstraints, ascending
+from convexrelu.output_constraints.train import ConstrainedResult, train_with_output_constraints
+
+__all__ = [
+    "ConstrainedResult",
+    "OutputConstraints",
+    "ascending",
+    "train_with_output_constraints",
+]

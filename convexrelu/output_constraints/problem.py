@@ -1,0 +1,327 @@
+r"""Training under linear constraints on outputs: the program and its dual.
+
+**The program.** Over two-layer networks ``f`` of any width, with ``K`` outputs, and constraints ``l = 1, …, L``, each
+on the outputs at one point ``z_l``::
+
+    P = min  F(f) + (alpha/2) Σ_j (‖w̃_j‖² + ‖a_j‖²)      s.t.  A_l f(z_l) ≤ b_l,   or = b_l
+
+``F`` is the loss on the samples, as for :class:`~convexrelu.TrainingProblem`. Let ``X̄`` have the distinct rows among
+samples and points. Outputs on them are ``f̄ = Σ_j φ(X̄u_j) g_jᵀ + 1cᵀ`` with unit vectors ``g_j``, and balanced neurons
+cost ``‖u_j‖``: constraints are linear in ``f̄``.
+
+**The dual.** With multipliers ``λ_l ≥ 0`` of inequalities, and of any sign for equations::
+
+    D = max_{V, λ}  −F*(−V) − bᵀλ      s.t.  M(W) = max_{‖u‖ ≤ 1} ‖Wᵀ φ(X̄u)‖ ≤ alpha,     1ᵀW = 0 with an intercept
+    W = V at the samples, less λ_l A_l at the points, added where they are the same row of X̄
+
+**Weak duality.** For a feasible network and a feasible dual point, ``Σ_l λ_l (A_l f(z_l) − b_l) ≤ 0``, Fenchel's
+inequality ``F(f) ≥ −⟨V, f⟩ − F*(−V)``, and ``⟨W, f̄⟩ = Σ_j (Wᵀφ(X̄u_j))ᵀg_j ≤ alpha Σ_j ‖u_j‖`` give ``F(f) + alpha Σ_j
+‖u_j‖ ≥ −F*(−V) − bᵀλ``.
+
+**Strong duality.** The least penalty of outputs ``f̄`` up to constants is the gauge of the convex hull of the compact
+symmetric set ``{φ(X̄u) gᵀ}``; with constants it is finite on a subspace of ``R^(N×K)`` and infinite elsewhere. ``F`` is
+finite and convex, and constraints are polyhedral: if one network is feasible, ``P = D`` (Rockafellar, *Convex
+Analysis*, Corollary 28.2.2). Homogeneous inequalities are met by ``f = 0``.
+
+**More points.** A constraint on all points of a polytope implies that on some of them, so ``D`` for some points is a
+lower bound for all.
+
+**Rounding.** The products ``λ_l A_l`` and their sums are rounded: the difference adds ``Σ_i ‖ΔW_i‖ ‖x̄_i‖`` to the bound
+on ``M``. With an intercept the sum of the ``W`` of real numbers has to be zero exactly. It is computed in fractions,
+and what is left is taken from one entry of ``V`` per output, of which it is less than one rounding:
+:meth:`~convexrelu.TrainingProblem.dual` allows for several. Multiples ``t(V, λ)`` are feasible where ``t M ≤ alpha``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import brentq
+
+from convexrelu._utils.norms import norms
+from convexrelu._utils.typing import Array
+from convexrelu.losses.base import SeparableLoss
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.output_constraints.rows import OutputConstraints, inward, violation_of
+from convexrelu.problem.dual import best_on_ray
+from convexrelu.problem.training_problem import TrainingProblem
+
+__all__ = ["ConstrainedProblem"]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Dual points are shrunk by this, so that entries can be corrected by roundings without leaving the domain.
+_INSIDE = 1e-10
+_HALVINGS = 60
+_CORRECTIONS = 4
+# Multipliers below this fraction of the largest dual variable are zero: solvers do not resolve them.
+_NO_MULTIPLIER = 1e-12
+
+
+class ConstrainedProblem:
+    """Objective, constraints and dual; dual points are flat vectors of ``V`` and ``λ``.
+
+    Parameters
+    ----------
+    base : TrainingProblem
+        Loss and penalty, without samples of weight zero.
+    constraints : sequence of OutputConstraints
+
+    Attributes
+    ----------
+    design : array of shape (N, d̃)
+        ``X̄``, samples first.
+    samples : integers of shape (n,)
+        The row of ``X̄`` of every sample.
+    rows : integers of shape (L,)
+        The row of ``X̄`` of every constraint.
+    A : array of shape (L, K)
+    b : array of shape (L,)
+    equal : boolean array of shape (L,)
+
+    Raises
+    ------
+    ValueError
+        For problems that are not supported, or constraints that do not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1)
+    >>> problem = ConstrainedProblem(base, [OutputConstraints([[1.0], [2.0]], [[1.0]], 0.5)])
+    >>> problem.design[:, 0], problem.rows
+    (array([0., 1., 2.]), array([1, 2]))
+    """
+
+    def __init__(self, base: TrainingProblem, constraints: Sequence[OutputConstraints]) -> None:
+        _check(base, constraints)
+        self.base = base
+        self.constraints = tuple(constraints)
+        self.n_outputs = base.n_outputs
+        sets = self.constraints
+        self.A = np.vstack([np.tile(part.A, (len(part.points), 1)) for part in sets])
+        self.b = np.concatenate([part.b.ravel() for part in sets])
+        self.equal = np.concatenate([np.full(part.b.size, part.equal) for part in sets])
+        points = np.vstack([np.repeat(part.points, len(part.A), axis=0) for part in sets])
+        everything = np.vstack([base.X, points]) + 0.0  # −0.0 is 0.0
+        _, first, place = np.unique(everything, axis=0, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")  # samples first
+        rank = np.empty(len(first), dtype=np.intp)
+        rank[order] = np.arange(len(first))
+        place = rank[np.ravel(place)]
+        self.samples, self.rows = place[: base.n_samples], place[base.n_samples :]
+        self.X = everything[first[order]]
+        ones = np.ones((len(self.X), 1))
+        self.design = np.hstack([self.X, ones]) if base.hidden_bias else self.X
+        self.lengths = np.asarray(norms(self.design))
+
+    @cached_property
+    def inward(self) -> Array | None:
+        """A shift of the intercept that restores violated constraints, see :func:`inward`; None if there is none."""
+        if self.equal.any() or not self.base.fit_intercept:
+            return None
+        return inward(np.unique(self.A, axis=0))
+
+    # Primal
+
+    def objective(self, network: TwoLayerNetwork) -> float:
+        """That of the problem without constraints."""
+        return self.base.objective(network)
+
+    def violation(self, network: TwoLayerNetwork) -> float:
+        """Largest violation of a constraint, rounded up."""
+        return violation_of(network, self.constraints)
+
+    def repaired(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
+        """The network with its intercept shifted inward by the violation, where there is such a direction."""
+        if self.inward is None:
+            return network
+        for _ in range(_CORRECTIONS):
+            shift = 0.0
+            for part in self.constraints:
+                above = (part.excess(network) + part.rounding(network)) / norms(part.A)
+                shift = max(shift, float(above.max()))
+            if shift <= 0:
+                break
+            shifted = network.output_bias + 1.01 * shift * self.inward
+            network = network.with_output_bias(shifted)
+        return network
+
+    # Dual
+
+    def point(self, V: Array, multipliers: Array) -> Array:
+        """A feasible dual point, but for ``M ≤ alpha``, near a given one.
+
+        Examples
+        --------
+        >>> base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1)
+        >>> problem = ConstrainedProblem(base, [OutputConstraints([[1.0]], [[1.0]], 0.5)])
+        >>> v = problem.point(np.array([-0.2, 0.5]), np.array([0.25]))
+        >>> round(float(problem.stacked(v)[0].sum()), 15)
+        0.0
+        """
+        base, K = self.base, self.n_outputs
+        low, high = base.loss.domain(base.y)  # type: ignore[attr-defined]
+        weights = base.weights[:, None]
+        lower = -weights * np.reshape(high, (-1, K))
+        upper = -weights * np.reshape(low, (-1, K))
+        V = np.reshape(V, (-1, K))
+        multipliers = np.where(self.equal, multipliers, np.maximum(multipliers, 0.0))
+        size = float(np.abs(V).max(initial=0.0))
+        multipliers = np.where(np.abs(multipliers) > _NO_MULTIPLIER * size, multipliers, 0.0)
+        if not base.fit_intercept:
+            return self._joined(np.clip(V, lower, upper) * (1 - _INSIDE), multipliers)
+        for _ in range(_HALVINGS):
+            sums = multipliers @ self.A
+            near = [
+                _with_sum(V[:, k], base.weights, lower[:, k], upper[:, k], sums[k])
+                for k in range(K)
+            ]
+            columns = [column for column in near if column is not None]
+            if len(columns) == K:
+                balanced = self._balanced(np.column_stack(columns), multipliers, lower, upper)
+                if balanced is not None:
+                    return balanced
+            multipliers = multipliers / 2
+        return self._joined(np.zeros_like(V), np.zeros_like(multipliers))
+
+    def _balanced(self, V: Array, multipliers: Array, lower: Array, upper: Array) -> Array | None:
+        """The point with column sums that agree to less than a rounding of one entry; None if that fails."""
+        V, multipliers = V * (1 - _INSIDE), multipliers * (1 - _INSIDE)
+        for k, wanted in enumerate(self._exact_sums(multipliers)):
+            column = V[:, k]
+            room = np.minimum(column - lower[:, k], upper[:, k] - column)
+            i = int(np.argmax(np.minimum(np.abs(column), room)))
+            rest = sum(map(Fraction, column.tolist())) - wanted
+            for _ in range(_CORRECTIONS):
+                if abs(rest) <= Fraction(_EPS) * abs(Fraction(float(column[i]))):
+                    break
+                before = Fraction(float(column[i]))
+                column[i] -= float(rest)
+                rest += Fraction(float(column[i])) - before
+            else:
+                return None
+            if not lower[i, k] <= column[i] <= upper[i, k]:
+                return None
+        return self._joined(V, multipliers)
+
+    def _exact_sums(self, multipliers: Array) -> list[Fraction]:
+        """``Aᵀλ`` in fractions."""
+        used = np.flatnonzero(multipliers)
+        exact = [Fraction(value) for value in multipliers[used].tolist()]
+        sums = []
+        for column in self.A[used].T.tolist():
+            pairs = zip(exact, column, strict=True)
+            sums.append(sum((value * Fraction(a) for value, a in pairs if a), Fraction(0)))
+        return sums
+
+    def _joined(self, V: Array, multipliers: Array) -> Array:
+        return np.concatenate([np.ravel(V), multipliers])
+
+    def parts(self, v: Array) -> tuple[Array, Array]:
+        """``V``, shaped like outputs of the samples, and ``λ``."""
+        end = self.base.n_samples * self.n_outputs
+        return v[:end].reshape(self.base.no_outputs().shape), v[end:]
+
+    def stacked(self, v: Array) -> tuple[Array, float]:
+        """``W``, of shape (N,) or (N, K), and a bound on what its rounding adds to ``M``."""
+        V, multipliers = self.parts(v)
+        V = np.reshape(V, (-1, self.n_outputs))
+        W, sizes = np.zeros((2, len(self.design), self.n_outputs))
+        np.add.at(W, self.samples, V)
+        np.add.at(sizes, self.samples, np.abs(V))
+        products = multipliers[:, None] * self.A
+        np.add.at(W, self.rows, -products)
+        np.add.at(sizes, self.rows, np.abs(products))
+        terms = (
+            2
+            + np.bincount(self.rows, minlength=len(W))
+            + np.bincount(self.samples, minlength=len(W))
+        )
+        # One rounding for each term, and one of V for its sum, see the module.
+        error = 2 * _EPS * float(np.sum(terms * np.asarray(norms(sizes)) * self.lengths))
+        return (W[:, 0] if self.n_outputs == 1 else W), error
+
+    def dual(self, v: Array, t: float = 1.0) -> float:
+        """``−F*(−tV) − t bᵀλ``, rounded down."""
+        V, multipliers = self.parts(v)
+        products = self.b * multipliers
+        linear = t * math.fsum(products)
+        value = self.base.dual(t * V)
+        rounding = 4 * _EPS * (abs(value) + abs(linear) + t * math.fsum(np.abs(products)))
+        return value - linear - rounding - self._centring_error(t * V, t * multipliers)
+
+    def _centring_error(self, V: Array, multipliers: Array) -> float:
+        """Error of the dual objective where it centres targets although sums of ``V`` are not zero, but ``Aᵀλ``."""
+        base = self.base
+        if not (base.fit_intercept and base.loss.of_residuals):
+            return 0.0
+        columns = np.reshape(V, (-1, self.n_outputs)).T
+        sums = np.array([math.fsum(column) for column in columns])
+        if (np.abs(sums) > 2 * len(V) * _EPS * np.abs(columns).sum(axis=1)).any():
+            return 0.0  # then it does not
+        products = multipliers[:, None] * self.A
+        off = np.abs(products.sum(axis=0)) + len(products) * _EPS * np.abs(products).sum(axis=0)
+        centres = np.abs(np.median(np.reshape(base.y, (-1, self.n_outputs)), axis=0))
+        return float(off @ centres) * (1 + 8 * _EPS)
+
+    def lower_bound(self, v: Array, bound: float) -> float:
+        """Best value over the ``t`` with ``t M̂ ≤ alpha`` for a bound ``M̂ ≥ M``; zero multipliers are worth 0."""
+        bound += self.stacked(v)[1]
+        if not math.isfinite(bound):
+            return 0.0
+        alpha = self.base.alpha
+        largest = (alpha / bound if bound > alpha * 1e-9 else 1e9) * (1 - 4 * _EPS)
+        if not math.isfinite(self.dual(v, largest)):
+            largest = min(largest, 1.0)
+        V, multipliers = self.parts(v)
+        linear = float(self.b @ multipliers)
+        t = best_on_ray(lambda t: self.base.rough_dual(t * V) - t * linear, largest)
+        return max(self.dual(v, t), 0.0)
+
+
+def _with_sum(v: Array, weights: Array, lower: Array, upper: Array, wanted: float) -> Array | None:
+    """The clipped ``v + μ·weights`` with a given sum, up to rounding; None if bounds do not admit it."""
+    if not lower.sum() * (1 - 1e-9) <= wanted <= upper.sum() * (1 - 1e-9):
+        return None
+
+    def excess(shift: float) -> float:
+        return float(np.clip(v + shift * weights, lower, upper).sum()) - wanted
+
+    span = 1.0
+    while excess(-span) > 0 or excess(span) < 0:
+        span *= 2
+        if span > 1e300:
+            return None
+    accuracy = _EPS * (float(np.abs(v).max(initial=0.0)) or 1.0)  # weights have sum one
+    shift = 0.0 if excess(0.0) == 0 else brentq(excess, -span, span, xtol=accuracy, maxiter=2000)
+    return np.clip(v + shift * weights, lower, upper)
+
+
+def _check(base: TrainingProblem, constraints: Sequence[OutputConstraints]) -> None:
+    lacking = ""
+    if base.activation not in ("relu", "leaky_relu"):
+        lacking = f"activation={base.activation!r}; use 'relu' or 'leaky_relu'"
+    elif base.free_bias:
+        lacking = "hidden_bias='free'; use hidden_bias=True or False"
+    elif base.skip:
+        lacking = "skip=True; use skip=False"
+    elif not isinstance(base.loss, SeparableLoss) or not base.loss.has_expression:
+        lacking = f"loss={base.loss.name!r}, which couples outputs or has no expression in cvxpy"
+    elif not isinstance(base.X, np.ndarray):
+        lacking = "sparse X; use X.toarray()"
+    if lacking:
+        raise ValueError(f"constraints on outputs do not support {lacking}")
+    if not constraints or not all(isinstance(part, OutputConstraints) for part in constraints):
+        raise ValueError("constraints is not an OutputConstraints or a list of at least one")
+    for part in constraints:
+        if part.points.shape[1] != base.n_features:
+            raise ValueError(
+                f"constraints has points with {part.points.shape[1]} features, but X has {base.n_features}"
+            )
+        if part.A.shape[1] != base.n_outputs:
+            raise ValueError(
+                f"constraints has A with {part.A.shape[1]} columns, but there are {base.n_outputs} outputs"
+            )

@@ -1,0 +1,363 @@
+"""Training under constraints on outputs, with a certificate over all networks that meet them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from convexrelu._utils.arguments import check_choice, check_limits, check_type
+from convexrelu._utils.norms import norms
+from convexrelu._utils.random import checked_random_state
+from convexrelu._utils.threads import one_blas_thread
+from convexrelu._utils.typing import Array
+from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.pricing import CLAIMED_SHARE
+from convexrelu.column_generation import ColumnGeneration
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import Oracle, OracleReport
+from convexrelu.oracles.selection import OraclePair, choose_oracles
+from convexrelu.output_constraints.pricing import PricingOfRows, directions_of
+from convexrelu.output_constraints.problem import ConstrainedProblem
+from convexrelu.output_constraints.program import Solved, moving, solve, with_outer_weights
+from convexrelu.output_constraints.rows import OutputConstraints
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Progress, Result
+from convexrelu.results.status import Status
+from convexrelu.solvers.nonconvex.descent import descend
+from convexrelu.training.dual_state import DualPoint, DualState
+from convexrelu.training.options import EFFORTS, check_start, oracle_of
+
+__all__ = ["ConstrainedResult", "train_with_output_constraints"]
+
+# A network that violates a constraint by more than this fraction of the outputs' size is not kept.
+_FEASIBLE = 1e-6
+# Random neurons with which the first program begins where no constant meets the constraints, for each constraint.
+_NEURONS_PER_CONSTRAINT, _FEWEST_NEURONS = 3, 30
+# Relative progress of a round below which the objective has settled.
+_SETTLED = 0.01
+# Relative progress from which columns that are no neurons may be dropped.
+_PROGRESS = 1e-9
+_MOST_CUTS = 30  # in a round
+# Entries of programs with neurons that move, which take longer than the others.
+_MOST_ENTRIES = 50_000
+# Neurons with which programs begin, the largest ones of descent.
+_MOST_NEURONS = 60
+_TIME_FOR_DESCENT = 0.3
+# Fraction of the tolerance that a proof must reach.
+_SHARE_OF_TOL = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class ConstrainedResult(Result):
+    """A trained network with its certificate, and by how much it violates constraints.
+
+    Attributes
+    ----------
+    violation : float
+        Largest violation at the points, in units of the rows of ``A``, rounded up: zero only if there is none.
+    """
+
+    violation: float = 0.0
+
+
+def train_with_output_constraints(
+    problem: TrainingProblem,
+    constraints: OutputConstraints | Sequence[OutputConstraints],
+    *,
+    effort: str = "certify",
+    tol: float = 1e-3,
+    max_iter: int = 30,
+    time_limit: float | None = None,
+    start: TwoLayerNetwork | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    progress: Progress | None = None,
+) -> ConstrainedResult:
+    """Train a network whose outputs meet linear constraints at given points.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+        With ReLU or leaky ReLU, penalised hidden biases or none, no skip connection, and a loss that is a sum over
+        outputs.
+    constraints : OutputConstraints or list of OutputConstraints
+        ``A f(x_j) ≤ b_j``, or equations: the network then interpolates.
+    effort : {"predict", "certify", "prove"}
+        As for :func:`~convexrelu.train`.
+    tol, max_iter, time_limit, random_state, progress
+        As for :func:`~convexrelu.train`.
+    start : TwoLayerNetwork, optional
+        Network whose neurons the first program has, instead of those of descent.
+
+    Returns
+    -------
+    ConstrainedResult
+        The certificate compares with all networks that meet the constraints, of any width: its ``scope`` is
+        ``"output_constraints"``. Inequalities that a shift of the intercept can restore, such as ``f_1 ≤ f_2``, hold
+        exactly; the result's `violation` is then zero. Others, and equations, hold to about 1e-8 of the outputs' size.
+
+    Raises
+    ------
+    ValueError
+        For an invalid argument, a problem that is not supported, or constraints that no network was found to meet.
+
+    See Also
+    --------
+    train_on_polytope : Constraints on all points of a box or a polytope.
+
+    Notes
+    -----
+    :mod:`convexrelu.output_constraints.problem` has the program and its dual. Rounds price a dual point on samples and
+    points, add the neurons that are found, and solve finite programs by a conic solver: for their outer weights, and
+    for inner weights within activation patterns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> from convexrelu.output_constraints import OutputConstraints, train_with_output_constraints
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> problem = TrainingProblem(X, np.abs(X[:, 0]), alpha=1e-3)
+    >>> result = train_with_output_constraints(problem, OutputConstraints(X, [[1.0]], 0.6), random_state=0)
+    >>> result.certificate.is_proof, result.certificate.relative_gap < 1e-3, result.violation
+    (True, True, 0.0)
+    >>> bool(result.network.predict(X).max() <= 0.6)
+    True
+    """
+    began = time.perf_counter()
+    check_type("problem", problem, TrainingProblem)
+    check_choice("effort", effort, EFFORTS)
+    check_limits(tol, max_iter, time_limit)
+    parts = [constraints] if isinstance(constraints, OutputConstraints) else list(constraints)
+    base = problem.condensed()
+    if isinstance(base.X, np.ndarray):  # constraints are at points of the features
+        base = base.in_features()
+    constrained = ConstrainedProblem(base, parts)
+    check_start(start, constrained.base)
+    random = checked_random_state(random_state)
+    with one_blas_thread():
+        name = oracle_of(effort, "auto")
+        assert isinstance(name, str)
+        oracles = choose_oracles(
+            name,
+            constrained.design,
+            random,
+            n_outputs=constrained.n_outputs,
+            slope=constrained.base.slope,
+            deadline=math.inf if time_limit is None else began + time_limit,
+        )
+        return _ColumnsWithConstraints(
+            problem=constrained,
+            oracles=oracles,
+            random=random,
+            start=start,
+            settles=effort == "predict",
+            tol=tol,
+            max_iter=max_iter,
+            time_limit=time_limit,
+            started=began,
+            progress=progress,
+        ).run()
+
+
+@dataclass(eq=False, kw_only=True)
+class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
+    """Column generation: columns are directions of neurons."""
+
+    problem: ConstrainedProblem
+    oracles: OraclePair
+    random: np.random.RandomState
+    start: TwoLayerNetwork | None = None
+    settles: bool = False
+
+    _objective: float = field(default=math.inf, init=False)
+    _v: Array = field(init=False)
+    _pricing: PricingOfRows = field(init=False)
+    _dual: DualState = field(init=False)
+    _columns: Array = field(init=False)  # that the programs have beside the neurons
+    _settled: bool = field(default=False, init=False)
+
+    def run(self) -> ConstrainedResult:
+        """Run the loop."""
+        result = super().run()
+        shared = {entry.name: getattr(result, entry.name) for entry in fields(Result)}
+        assert isinstance(result.network, TwoLayerNetwork)
+        return ConstrainedResult(**shared, violation=self.problem.violation(result.network))
+
+    def _begin(self) -> Status | None:
+        problem = self.problem
+        self._pricing = PricingOfRows(problem)
+        resolution = CLAIMED_SHARE * self.tol
+        self._dual = DualState(problem.base, self._deadline(), resolution, self._pricing)
+        self._columns = np.zeros((0, problem.design.shape[1]))
+        solved = solve(problem, with_outer_weights(problem, self._columns))
+        feasible = self._take(solved)
+        if feasible:
+            self._record(self._dual.begin(self._objective, self._v), 0)
+        if self._seconds_left() <= 0 and feasible:
+            return Status.TIME_LIMIT
+        self._begin_with_neurons(feasible)
+        return None
+
+    def _begin_with_neurons(self, feasible: bool) -> None:
+        """Solve for the outer weights of the neurons of a start, or of descent; more of them for equations."""
+        problem = self.problem
+        if self.start is not None:
+            network = self.start
+        else:
+            network = descend(problem.base, self.random, self._deadline(_TIME_FOR_DESCENT))
+        directions = directions_of(problem, _largest(network.prune(), _MOST_NEURONS))
+        if self._take(self._solve_for(directions)) or feasible:
+            return
+        n_constraints = len(problem.b)
+        for factor in (1, 4):
+            n_random = factor * max(_FEWEST_NEURONS, _NEURONS_PER_CONSTRAINT * n_constraints)
+            extra = self._random_directions(n_random)
+            if self._take(self._solve_for(np.vstack([directions, extra]))):
+                return
+        raise ValueError("constraints: no network was found that meets them")
+
+    def _random_directions(self, n: int) -> Array:
+        """Directions whose kinks lie among the samples and points, in units of the features."""
+        design = self.problem.design
+        spread = design.std(axis=0)
+        gates = self.random.standard_normal((n, design.shape[1]))
+        gates /= np.where(spread > 0, spread, 1.0)
+        if self.problem.base.hidden_bias:
+            anchors = self.problem.X[self.random.randint(len(design), size=n)]
+            gates[:, -1] = -(gates[:, :-1] * anchors).sum(axis=1)
+        return gates
+
+    def _price(self) -> tuple[Certificate, Array]:
+        cuts = self._ask(self.oracles.heuristic, self._v)
+        certificate = self._dual.certify(self._objective)
+        if self._is_small(certificate) or not len(cuts):
+            best = self._dual.best
+            assert best is not None
+            if not best.verified:
+                found = self._ask(self.oracles.exact, best.v)
+                cuts = found if self.oracles.exact_cuts and len(found) else cuts
+                certificate = self._dual.certify(self._objective)
+        return certificate, cuts
+
+    def _ask(self, oracle: Oracle, v: Array) -> Array:
+        """Price a dual point, remember it if it is the best so far, and return directions above `alpha`."""
+        verified = oracle is self.oracles.exact
+        report = self._pricing.report(self._best, oracle, v, deadline=self._deadline())
+        if report.finished or self._dual.best is None:
+            self._dual.consider(DualPoint(self.problem.base, v, report, verified), self._best)
+        return self._cuts(report)
+
+    def _cuts(self, report: OracleReport) -> Array:
+        above = report.values > self.problem.base.alpha * (1 + 1e-9)
+        chosen: list[Array] = []
+        for direction in report.directions[above]:
+            if all(direction @ other < 0.9999 for other in chosen):
+                chosen.append(direction)
+            if len(chosen) >= _MOST_CUTS:
+                break
+        return np.array(chosen).reshape(-1, self.problem.design.shape[1])
+
+    def _is_small(self, certificate: Certificate) -> bool:
+        margin = 1.0 if certificate.is_proof else _SHARE_OF_TOL
+        return certificate.relative_gap <= margin * self.tol
+
+    def _is_closed(self) -> bool:
+        best, certificate = self._dual.best, self._certificate
+        if certificate is None or not self._is_small(certificate):
+            return False
+        return certificate.is_proof or (best is not None and best.verified)
+
+    def _solve(self, columns: Array) -> tuple[Status, bool]:
+        """Solve for outer weights with the columns added, then for inner weights within patterns if that is fast.
+
+        Columns are kept until the objective falls: then those that it needs are neurons. With several outputs, the
+        second program has fixed directions of outer weights, so that its dual point is worse.
+        """
+        before = self._objective
+        columns = np.vstack([self._columns, columns])
+        solved = self._solve_for(np.vstack([directions_of(self.problem, self._best), columns]))
+        self._take(solved)
+        v = self._v
+        moved = self._solve_moving(columns)
+        found = self._take(moved)
+        if self.problem.n_outputs > 1 or not found:
+            self._v = v
+        self._columns = columns[:0] if self._objective < before * (1 - _PROGRESS) else columns
+        self._settled = self.settles and self._objective >= before * (1 - _SETTLED)
+        return solved.status, solved.network is not None
+
+    def _reason_to_stop(self, n_new: int) -> Status | None:
+        reason = super()._reason_to_stop(n_new)
+        return Status.SETTLED if reason is None and self._settled else reason
+
+    def _solve_for(self, directions: Array) -> Solved:
+        return solve(
+            self.problem,
+            with_outer_weights(self.problem, directions[norms(directions) > 0]),
+            self._seconds_left(),
+        )
+
+    def _solve_moving(self, columns: Array) -> Solved:
+        """Solve for inner weights within the patterns of neurons, and for one output within those of the columns."""
+        problem, network = self.problem, self._best.prune()
+        directions, outer = directions_of(problem, network), network.output_weights.T
+        outer = outer / np.asarray(norms(outer))[:, None]
+        if problem.n_outputs == 1:
+            directions = np.vstack([directions, columns, columns])
+            outer = np.vstack([outer, np.ones((len(columns), 1)), -np.ones((len(columns), 1))])
+        entries = problem.design.size * problem.n_outputs * len(directions)
+        if not 0 < entries <= _MOST_ENTRIES or self._seconds_left() <= 0:
+            return Solved(Status.TIME_LIMIT)
+        masks = directions @ problem.design.T >= 0
+        return solve(problem, moving(problem, masks, outer), self._seconds_left())
+
+    def _take(self, solved: Solved) -> bool:
+        """Keep the dual point of a program, and its network if it meets the constraints and is better."""
+        if solved.network is None or solved.dual is None:
+            return False
+        self._v = solved.dual
+        problem = self.problem
+        network = problem.repaired(solved.network)
+        outputs = network.forward(problem.X)
+        size = float(np.abs(outputs).max()) + float(np.abs(problem.b).max())
+        if problem.violation(network) > _FEASIBLE * float(np.abs(problem.A).max()) * size:
+            return False
+        objective = problem.objective(network)
+        if objective < self._objective:
+            self._best, self._objective = network, objective
+        return True
+
+    def _conclude(self, status: Status) -> Status:
+        if status is Status.STOPPED:
+            return status
+        best = self._dual.best
+        if best is None or (not best.verified and not self.settles):
+            v = self._v if best is None else best.v
+            self._ask(self.oracles.exact, v)
+            self._record(self._dual.certify(self._objective), 0)
+        return Status.CONVERGED if self._is_closed() else status
+
+    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
+        solver_status = self._solver_status or Status.CONVERGED
+        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
+
+    @property
+    def _n_columns(self) -> int:
+        return self._best.width
+
+
+def _largest(network: TwoLayerNetwork, most: int) -> TwoLayerNetwork:
+    """The neurons with the largest contributions."""
+    sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
+    kept = np.sort(np.argsort(-sizes, kind="stable")[:most])
+    return TwoLayerNetwork(
+        network.hidden_weights[kept],
+        network.hidden_bias[kept],
+        network.output_weights[:, kept],
+        network.output_bias,
+        negative_slope=network.negative_slope,
+    )

@@ -1,0 +1,113 @@
+"""Training under constraints on outputs, against programs over all patterns and over fine grids of neurons."""
+
+import cvxpy as cp
+import numpy as np
+import pytest
+
+from convexrelu import TrainingProblem
+from convexrelu.losses import Quantiles
+from convexrelu.output_constraints import (
+    OutputConstraints,
+    ascending,
+    train_with_output_constraints,
+)
+from convexrelu.patterns import enumerate_patterns
+
+# Both are solved to about 1e-9 of the objective, in units of about one.
+AGREE = 1e-6
+
+
+def over_all_patterns(problem, points, A, b, equal=False):
+    """The optimum for one output, from a list of all patterns on samples and points."""
+    design = np.vstack([problem.X, points])
+    design = np.unique(design, axis=0)
+    rows = np.column_stack([design, np.ones(len(design))])
+    place = [int(np.flatnonzero((design == x).all(axis=1))[0]) for x in problem.X]
+    at = [int(np.flatnonzero((design == x).all(axis=1))[0]) for x in points]
+    masks = enumerate_patterns(rows).masks
+    u = [cp.Variable((rows.shape[1], len(masks))) for _ in range(2)]
+    c = cp.Variable()
+    outputs = c + sum(
+        sign * cp.sum(cp.multiply(masks.T, rows @ part), axis=1)
+        for sign, part in zip((1, -1), u, strict=True)
+    )
+    held = [cp.multiply(2.0 * masks.T - 1, rows @ part) >= 0 for part in u]
+    left = A[0, 0] * outputs[at]
+    held.append(left == b if equal else left <= b)
+    fit = problem.loss.expression(outputs[place], problem.y, problem.weights)
+    penalty = problem.alpha * sum(cp.sum(cp.norm(part, 2, axis=0)) for part in u)
+    program = cp.Problem(cp.Minimize(fit + penalty), held)
+    return program.solve(solver="CLARABEL", tol_gap_rel=1e-10, tol_gap_abs=1e-10, tol_feas=1e-10)
+
+
+CASES = [
+    # loss, A, b, equations, seed
+    ("squared_error", 1.0, 0.3, False, 0),
+    ("squared_error", -1.0, 0.2, False, 1),
+    ("quantile", 1.0, 0.1, False, 2),
+    ("squared_error", 1.0, None, True, 3),
+    ("absolute_error", 2.0, 0.5, False, 4),
+    ("huber", 1.0, None, True, 5),
+]
+
+
+@pytest.mark.parametrize("loss, a, b, equal, seed", CASES)
+def test_one_output_is_that_of_all_patterns(loss, a, b, equal, seed):
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((7, 2))
+    problem = TrainingProblem(X, random.standard_normal(7), 0.02, loss=loss)
+    points = np.vstack([X[:2], random.standard_normal((2, 2))])
+    b = random.standard_normal((4, 1)) if b is None else np.full((4, 1), b)
+    constraints = OutputConstraints(points, [[a]], b, equal=equal)
+    result = train_with_output_constraints(
+        problem, constraints, tol=1e-7, random_state=0, max_iter=40
+    )
+    optimum = over_all_patterns(problem, points, np.array([[a]]), b[:, 0], equal)
+    certificate = result.certificate
+    assert certificate.scope == "output_constraints"
+    assert certificate.is_proof  # rank three: a sweep
+    assert certificate.objective == pytest.approx(optimum, rel=AGREE, abs=1e-8)
+    assert certificate.lower_bound <= optimum * (1 + 1e-8) + 1e-9
+    assert certificate.relative_gap < AGREE
+    assert certificate.objective == pytest.approx(problem.objective(result.network), rel=1e-12)
+    assert result.violation <= (1e-6 if equal else 0.0)
+
+
+def over_a_grid(problem, points, A, b):
+    """An upper bound on the optimum for inputs on a line and several outputs: neurons of a fine grid of the circle.
+
+    Kinks at rows are on the grid.
+    """
+    rows = np.column_stack([problem.X, np.ones(len(problem.X))])
+    there = np.column_stack([points, np.ones(len(points))])
+    both = np.vstack([rows, there])
+    angles = np.arctan2(both[:, 0], -both[:, 1])  # where a row is on the kink
+    angles = np.concatenate([np.linspace(0, 2 * np.pi, 700), angles, angles + np.pi])
+    gates = np.column_stack([np.cos(angles), np.sin(angles)])
+    K = problem.n_outputs
+    a, c = cp.Variable((len(gates), K)), cp.Variable((1, K))
+    fit = np.maximum(rows @ gates.T, 0) @ a + c
+    at = np.maximum(there @ gates.T, 0) @ a + c
+    loss = problem.loss.expression(fit, problem.y, problem.weights)
+    penalty = problem.alpha * cp.sum(cp.norm(a, 2, axis=1))
+    program = cp.Problem(cp.Minimize(loss + penalty), [at @ A.T <= b])
+    return program.solve(solver="CLARABEL")
+
+
+@pytest.mark.parametrize("seed, K", [(0, 2), (1, 3)])
+def test_ascending_quantiles_are_those_of_a_grid(seed, K):
+    random = np.random.default_rng(seed)
+    X = np.sort(random.uniform(-1, 1, (9, 1)), axis=0)
+    y = np.tile(random.standard_normal((9, 1)), (1, K))
+    levels = np.linspace(0.4, 0.6, K)  # which cross without the constraint
+    problem = TrainingProblem(X, y, 0.01, loss=Quantiles(tuple(levels)))
+    constraints = ascending(np.vstack([X, [[2.0]]]), K)
+    result = train_with_output_constraints(problem, constraints, tol=1e-4, random_state=0)
+    optimum = over_a_grid(problem, constraints.points, constraints.A, 0.0)
+    assert result.violation == 0.0
+    assert (np.diff(result.network.predict(constraints.points), axis=1) >= 0).all()
+    assert result.certificate.lower_bound <= optimum * (1 + 1e-7)
+    # The grid is half a degree wide, and kinks are on it: maxima between them are within 1e-4.
+    assert result.certificate.objective == pytest.approx(optimum, rel=1e-3)
+    assert result.certificate.is_proof
+    assert result.certificate.relative_gap <= 1e-4
