@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from convexrelu._utils.arguments import check_choice, check_limits, check_type
-from convexrelu._utils.norms import norms
+from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
@@ -41,6 +41,8 @@ _NEURONS_PER_CONSTRAINT, _FEWEST_NEURONS = 3, 30
 _SETTLED = 0.01
 # Relative progress from which columns that are no neurons may be dropped.
 _PROGRESS = 1e-9
+# Neurons are joined and dropped: cosine, part of the sum of sizes, and the rise of the objective as a part of `tol`.
+_CLOSE, _NO_SIZE, _AS_GOOD = 0.999, 1e-6, 1e-2
 _MOST_CUTS = 30  # in a round
 # Entries of programs with neurons that move, which take longer than the others.
 _MOST_ENTRIES = 50_000
@@ -338,8 +340,25 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         if best is None or (not best.verified and not self.settles):
             v = self._v if best is None else best.v
             self._ask(self.oracles.exact, v)
-            self._record(self._dual.certify(self._objective), 0)
+        if self._seconds_left() > 0:
+            self._drop_neurons()
+        self._record(self._dual.certify(self._objective), 0)
         return Status.CONVERGED if self._is_closed() else status
+
+    def _drop_neurons(self) -> None:
+        """Join neurons that are nearly the same, and drop those that are nearly zero, if that costs nearly nothing.
+
+        Interior points of a solver have many of both.
+        """
+        network = self._best.prune()
+        if not network.width:
+            return
+        sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
+        solved = self._solve_for(_joined(directions_of(self.problem, network), sizes))
+        before, objective = self._best, self._objective
+        self._objective = objective * (1 + _AS_GOOD * self.tol)
+        if not self._take(solved) or self._best.width >= before.width:
+            self._best, self._objective = before, objective
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED
@@ -348,6 +367,23 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
     @property
     def _n_columns(self) -> int:
         return self._best.width
+
+
+def _joined(directions: Array, sizes: Array) -> Array:
+    """Means of directions that are close, without those of hardly any size."""
+    units = unit_rows(directions)
+    leaders: list[int] = []
+    sums: list[Array] = []
+    for j in np.argsort(-sizes, kind="stable"):
+        if sizes[j] < _NO_SIZE * sizes.sum():
+            break
+        close = np.flatnonzero(units[leaders] @ units[j] > _CLOSE) if leaders else []
+        if len(close):
+            sums[close[0]] += sizes[j] * units[j]
+        else:
+            leaders.append(int(j))
+            sums.append(sizes[j] * units[j])
+    return np.array(sums)
 
 
 def _largest(network: TwoLayerNetwork, most: int) -> TwoLayerNetwork:
