@@ -21,6 +21,7 @@ _HOME = {
     "ConvexReLUClassifier": "estimators.classifier",
     "ConvexReLUClassifierCV": "estimators.classifier_cv",
     "ConvexReLUFeatures": "estimators.features",
+    "ConvexReLUQuantileRegressor": "estimators.quantiles",
     "ConvexReLURegressor": "estimators.regressor",
     "ConvexReLURegressorCV": "estimators.regressor_cv",
     "GatedNetwork": "networks",
@@ -50,6 +51,7 @@ __all__ = [
     "ConvexReLUClassifier",
     "ConvexReLUClassifierCV",
     "ConvexReLUFeatures",
+    "ConvexReLUQuantileRegressor",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "GatedNetwork",
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from convexrelu.estimators.classifier_cv import ConvexReLUClassifierCV
     from convexrelu.estimators.features import ConvexReLUFeatures
     from convexrelu.estimators.onnx_pipelines import register_onnx_converters, to_onnx
+    from convexrelu.estimators.quantiles import ConvexReLUQuantileRegressor
     from convexrelu.estimators.regressor import ConvexReLURegressor
     from convexrelu.estimators.regressor_cv import ConvexReLURegressorCV
     from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge

@@ -31,6 +31,7 @@ _TOL = 1e-7  # of the largest values, relative
 _N_SAMPLED = 2_000  # random points, of which the worst are added
 _MOST_ADDED = 20  # of them for each row in a round
 _MOST_FIRST = 200  # samples in the polytope with which rounds begin
+_VIOLATED = 1e-8  # relative violation that is added: above the accuracy of a solver
 _SHARE_FOR_TRAINING = 0.6
 # Shifts of the intercept, and their excess over the violation, relative to the intercept, for rounding.
 _SHIFTS, _MARGIN = 4, 1e-13
@@ -241,7 +242,11 @@ class _Rounds:
             cost = result.certificate.objective / trained.certificate.objective - 1
             is_final = effort == options["effort"]
             ended = time.perf_counter() >= deadline or trained.status is Status.INTERRUPTED
-            if ended or (is_final and best.certificate.relative_gap <= tol and best.bounds.is_safe):
+            # Training that is short by wish does not close its gap.
+            small = best.certificate.relative_gap <= tol or (
+                options["effort"] == "predict" and cost <= tol / 4
+            )
+            if ended or (is_final and best.bounds.is_safe and small):
                 break
             fresh = self._add(found, network)
             if cost <= tol / 4 or not fresh:
@@ -280,20 +285,20 @@ class _Rounds:
             moved = network.output_bias + (above + _MARGIN * size) * self.shift
             network = network.with_output_bias(moved)
             bounds = self._bounds(network, deadline)
-        certificate = replace(
-            trained.certificate, objective=self.condensed.objective(network)
-        )
+        certificate = replace(trained.certificate, objective=self.condensed.objective(network))
         shared = {entry.name: getattr(trained, entry.name) for entry in fields(trained)}
         shared |= {"network": network, "certificate": certificate}
         return PolytopeResult(**shared, bounds=bounds, points=self.points)
 
     def _add(self, found: OutputBounds, network: Any) -> bool:
         """Add the points of the largest violations; False if there are none that are new."""
-        worst = [x for x, value in zip(found.argmax, found.value, strict=True) if value > 0]
-        outputs = network.forward(self.sampled) @ self.A.T - self.b
-        for row in outputs.T:
+        outputs = network.forward(self.sampled)
+        least = _VIOLATED * float(np.abs(outputs).max(initial=0.0)) * np.asarray(norms(self.A))
+        above = found.value > least
+        worst = list(found.argmax[above])
+        for row, limit in zip((outputs @ self.A.T - self.b).T, least, strict=True):
             order = np.argsort(-row, kind="stable")[:_MOST_ADDED]
-            worst += list(self.sampled[order[row[order] > 0]])
+            worst += list(self.sampled[order[row[order] > limit]])
         before = len(self.points)
         self.points = np.unique(np.vstack([self.points, *(x[None] for x in worst)]), axis=0)
         return len(self.points) > before

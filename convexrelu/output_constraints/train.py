@@ -44,8 +44,8 @@ _PROGRESS = 1e-9
 # Neurons are joined and dropped: cosine, part of the sum of sizes, and the rise of the objective as a part of `tol`.
 _CLOSE, _NO_SIZE, _AS_GOOD = 0.999, 1e-6, 1e-2
 _MOST_CUTS = 30  # in a round
-# Entries of programs with neurons that move, which take longer than the others.
-_MOST_ENTRIES = 50_000
+# Entries of programs with neurons that move, which take longer than the others, for one output and for several.
+_MOST_ENTRIES, _MOST_OF_SEVERAL = 50_000, 5_000
 # Neurons with which programs begin, the largest ones of descent.
 _MOST_NEURONS = 60
 _TIME_FOR_DESCENT = 0.3
@@ -312,7 +312,8 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
             directions = np.vstack([directions, columns, columns])
             outer = np.vstack([outer, np.ones((len(columns), 1)), -np.ones((len(columns), 1))])
         entries = problem.design.size * problem.n_outputs * len(directions)
-        if not 0 < entries <= _MOST_ENTRIES or self._seconds_left() <= 0:
+        most = _MOST_ENTRIES if problem.n_outputs == 1 else _MOST_OF_SEVERAL
+        if not 0 < entries <= most or self._seconds_left() <= 0:
             return Solved(Status.TIME_LIMIT)
         masks = directions @ problem.design.T >= 0
         return solve(problem, moving(problem, masks, outer), self._seconds_left())
