@@ -269,7 +269,7 @@ class ConvexReLUQuantileRegressor(RegressorMixin, BaseEstimator):
             upper=high if upper is None else upper,
             dim=self.n_features_in_,
         )
-        A = ascending(low[None], self.network_.n_outputs).A
+        A = ascending(low[None], len(_checked_levels(self.quantiles))).A
         return output_bounds(self.network_, A, domain=domain, time_limit=time_limit)
 
     def at(self, level: float) -> QuantileOfNetwork:

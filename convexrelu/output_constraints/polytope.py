@@ -235,6 +235,7 @@ class _Rounds:
         for k in range(max_rounds):
             effort = options["effort"] if k == max_rounds - 1 else effort
             trained = self._train(options | {"effort": effort, "start": network}, deadline)
+            assert isinstance(trained.network, TwoLayerNetwork)
             network = trained.network
             found = self._bounds(network, deadline, 0.5)
             result = self._safe(trained, found, deadline)

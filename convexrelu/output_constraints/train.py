@@ -373,12 +373,12 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
 def _joined(directions: Array, sizes: Array) -> Array:
     """Means of directions that are close, without those of hardly any size."""
     units = unit_rows(directions)
-    leaders: list[int] = []
+    leaders: list[int] = []  # positions
     sums: list[Array] = []
     for j in np.argsort(-sizes, kind="stable"):
         if sizes[j] < _NO_SIZE * sizes.sum():
             break
-        close = np.flatnonzero(units[leaders] @ units[j] > _CLOSE) if leaders else []
+        close = np.flatnonzero(units[leaders] @ units[j] > _CLOSE)
         if len(close):
             sums[close[0]] += sizes[j] * units[j]
         else:

@@ -49,7 +49,7 @@ def test_at_and_score(bands):
         np.array(bands.quantiles) * excess, (np.array(bands.quantiles) - 1) * excess
     )
     assert bands.score(X, y) == pytest.approx(-losses.mean())
-    with pytest.raises(ValueError, match="level=0.3 is not among"):
+    with pytest.raises(ValueError, match=r"level=0\.3 is not among"):
         bands.at(0.3)
     assert clone(bands).get_params() == bands.get_params()
 

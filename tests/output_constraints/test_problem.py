@@ -1,0 +1,130 @@
+"""Dual points and bounds under constraints on outputs."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from convexrelu import TrainingProblem, TwoLayerNetwork
+from convexrelu.losses import Quantiles
+from convexrelu.oracles import RelaxationOracle
+from convexrelu.output_constraints import OutputConstraints, ascending
+from convexrelu.output_constraints.problem import ConstrainedProblem
+
+EPS = np.finfo(float).eps
+
+
+def instance(seed, loss, K, offset=0.0, scale=1.0):
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((6, 2))
+    X[1] = X[0]  # equal samples
+    y = offset + scale * random.standard_normal((6, K))
+    y = y[:, 0] if K == 1 else np.tile(y[:, :1], (1, K)) if isinstance(loss, Quantiles) else y
+    points = np.vstack([X[:2], random.standard_normal((3, 2))])
+    base = TrainingProblem(X, y, 0.01 * scale, loss=loss)
+    sides = offset + scale * random.standard_normal(2)
+    A = random.standard_normal((2, K)) / 3
+    constraints = [OutputConstraints(points, A, A.sum(axis=1) * sides)]
+    if K > 1:
+        constraints.append(ascending(points, K))
+    return ConstrainedProblem(base, constraints), random
+
+
+CASES = [
+    (Quantiles((0.2, 0.5, 0.7)), 3, 0.0, 1.0),
+    ("squared_error", 2, 1e6, 1.0),
+    ("huber", 1, 0.0, 1.0),
+    ("quantile", 1, -1e3, 1e6),
+]
+
+
+@pytest.mark.parametrize("loss, K, offset, scale", CASES)
+@pytest.mark.parametrize("fraction", [0.01, 100.0])
+def test_dual_points_are_feasible_in_exact_arithmetic(loss, K, offset, scale, fraction):
+    problem, random = instance(0, loss, K, offset, scale)
+    base = problem.base
+    V = fraction * random.standard_normal(base.no_outputs().shape)
+    multipliers = fraction * random.standard_normal(len(problem.b))
+    V, multipliers = problem.parts(problem.point(V, multipliers))
+    assert (multipliers >= 0).all()
+    z = -np.reshape(V, (-1, K)) / base.weights[:, None]
+    low, high = (np.reshape(end, (-1, K)) for end in base.loss.domain(base.y))
+    assert ((low <= z) & (z <= high)).all()
+    for k in range(K):
+        column = np.reshape(V, (-1, K))[:, k]
+        exact = sum(map(Fraction, column.tolist()))
+        pairs = zip(multipliers.tolist(), problem.A[:, k].tolist(), strict=True)
+        exact -= sum((Fraction(value) * Fraction(a) for value, a in pairs), Fraction(0))
+        # Less than a rounding of one entry, for which the dual objective allows.
+        assert abs(exact) <= EPS * np.abs(column).max()
+
+
+@pytest.mark.parametrize("loss, K, offset, scale", CASES)
+def test_bounds_are_below_all_networks_that_meet_the_constraints(loss, K, offset, scale):
+    problem, random = instance(1, loss, K, offset, scale)
+    relaxation = RelaxationOracle(problem.design)
+    bounds, objectives = [], []
+    for _ in range(20):
+        size = random.choice([0.01, 1.0, 100.0])
+        V = size * problem.base.dual_point(
+            scale * random.standard_normal(problem.base.no_outputs().shape)
+        )
+        v = problem.point(V, size * np.abs(random.standard_normal(len(problem.b))) / 50)
+        bounds.append(problem.lower_bound(v, relaxation(problem.stacked(v)[0]).bound))
+        network = TwoLayerNetwork(
+            random.standard_normal((4, 2)),
+            random.standard_normal(4),
+            0.1 * scale * random.standard_normal((K, 4)),
+            np.atleast_1d(problem.base.best_intercept(problem.base.no_outputs())),
+        )
+        network = problem.repaired(network)
+        if problem.violation(network) == 0:
+            objectives.append(problem.objective(network))
+    assert max(bounds) > 0
+    assert objectives
+    assert max(bounds) <= min(objectives)
+
+
+def test_repair_meets_the_constraints_exactly():
+    X = np.linspace(-1, 1, 5)[:, None]
+    base = TrainingProblem(X, np.zeros((5, 3)), 0.1)
+    problem = ConstrainedProblem(base, [ascending(X, 3)])
+    crossing = TwoLayerNetwork([[1.0]], [0.0], [[1.0], [0.0], [-1.0]], [0.0, 0.0, 0.0])
+    assert problem.violation(crossing) >= 1
+    repaired = problem.repaired(crossing)
+    assert problem.violation(repaired) == 0
+    assert (np.diff(repaired.predict(X)) >= 0).all()
+    # Rows that no shift lowers together are left as they are.
+    both = ConstrainedProblem(base, [ascending(X, 3), OutputConstraints(X, [[-1.0, 0, 1.0]])])
+    assert both.repaired(crossing) is crossing
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"A": [[1.0, 0.0]]}, "A with 2 columns"),
+        ({"points": [[1.0, 2.0]]}, "points with 2 features"),
+        ({"A": [[0.0]]}, "A has a row of zeros"),
+        ({"b": [1.0, 2.0]}, r"b has shape \(2,\)"),
+        ({"points": [[np.nan]]}, "points"),
+    ],
+)
+def test_constraints_that_do_not_fit_are_named(options, message):
+    base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1)
+    given = {"points": [[0.5]], "A": [[1.0]]} | options
+    with pytest.raises(ValueError, match=message):
+        ConstrainedProblem(base, [OutputConstraints(**given)])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"activation": "absolute_value"}, "activation='absolute_value'"),
+        ({"hidden_bias": "free"}, "hidden_bias='free'"),
+        ({"skip": True}, "skip=True"),
+    ],
+)
+def test_problems_that_are_not_supported_are_named(options, message):
+    base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1, **options)
+    with pytest.raises(ValueError, match=message):
+        ConstrainedProblem(base, [OutputConstraints([[0.5]], [[1.0]])])
