@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from convexrelu._utils.norms import norms, unit_rows
@@ -23,6 +25,9 @@ from convexrelu.networks.activation import activate
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.output_constraints.problem import ConstrainedProblem
 from convexrelu.results.status import Status
+
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 __all__ = ["Columns", "Solved", "moving", "solve", "with_outer_weights"]
 
@@ -110,74 +115,119 @@ def solve(problem: ConstrainedProblem, columns: Columns, time_limit: float = mat
     >>> solved.status.name, solved.network.predict([[0.0], [1.0]]).round(3)
     ('CONVERGED', array([0. , 0.5]))
     """
-    from convexrelu._utils.cvxpy_import import cp
-    from convexrelu.programs.base import call_solver, solver_options
+    return _Program(problem, columns).solve(time_limit)
 
-    base, K, n = problem.base, problem.n_outputs, len(problem.design)
-    units = base.units()
-    center = np.broadcast_to(np.asarray(units.center, dtype=float), (K,))
-    rho, m = units.rho, columns.n_neurons
-    variables = columns.outputs.shape[1] // m if m else 1
-    u = cp.Variable((m, variables)) if m else None
-    c = cp.Variable(K) if base.fit_intercept else cp.Constant(np.zeros(K))
-    flat = np.tile(np.eye(K), (n, 1)) @ c
-    if u is not None:
-        flat = flat + (columns.outputs / rho) @ cp.vec(u, order="C")
-    rows = problem.samples[:, None] * K + np.arange(K)
-    fitted = cp.reshape(flat[rows.ravel()], (len(rows), K), order="C")
-    predictions = cp.Variable((len(rows), K))
-    link = predictions == fitted  # whose multiplier is V
-    targets, shaped = base.y, predictions if K > 1 else predictions[:, 0]
-    if base.loss.degree is not None:
-        targets = (base.y - units.center) / units.tau
-        scale, value = units.tau, units.value
-    else:
-        center, scale, value = np.zeros(K), 1.0, 1.0
-    fit = base.loss.expression(shaped, targets, base.weights)
-    at_points = sparse.csr_array(
-        (
-            problem.A.ravel(),
-            (
-                np.repeat(np.arange(len(problem.A)), K),
-                (problem.rows[:, None] * K + np.arange(K)).ravel(),
-            ),
-        ),
-        shape=(len(problem.A), n * K),
-    )
-    lengths = np.asarray(norms(problem.A))
-    at_points = sparse.csr_array(sparse.diags_array(1 / lengths) @ at_points)
-    sides = (problem.b - problem.A @ center) / (scale * lengths)
-    equal = problem.equal
-    constraints, held = [link], []
-    for chosen, build in ((~equal, lambda e, s: e <= s), (equal, lambda e, s: e == s)):
-        if chosen.any():
-            constraint = build(at_points[chosen] @ flat, sides[chosen])
-            held.append((chosen, constraint))
-            constraints.append(constraint)
-    penalty = 0.0
-    if u is not None:
-        penalty = base.alpha * scale / (rho * value) * cp.sum(cp.norm(u, 2, axis=1))
+
+class _Program:
+    """The program in cvxpy; variables, outputs and multipliers are in the units of the problem's."""
+
+    def __init__(self, problem: ConstrainedProblem, columns: Columns) -> None:
+        from convexrelu._utils.cvxpy_import import cp
+
+        self.problem, self.columns = problem, columns
+        base, K, m = problem.base, problem.n_outputs, columns.n_neurons
+        self.scales = _Scales.of(problem)
+        self.values = cp.Variable((m, columns.outputs.shape[1] // m)) if m else None
+        self.intercept = cp.Variable(K) if base.fit_intercept else cp.Constant(np.zeros(K))
+        outputs = self._outputs()
+        # Their own variables: the multiplier of the link is V.
+        fitted = cp.Variable((base.n_samples, K))
+        rows = problem.samples[:, None] * K + np.arange(K)
+        self.link = fitted == cp.reshape(outputs[rows.ravel()], fitted.shape, order="C")
+        self.held = self._held(outputs)
+        constraints = [self.link, *(constraint for _, constraint in self.held)]
         if columns.cones is not None:
-            constraints.append(columns.cones @ cp.vec(u, order="C") >= 0)
-    program = cp.Problem(cp.Minimize(fit + penalty), constraints)
-    options = solver_options("CLARABEL", _ACCURACY)
-    if math.isfinite(time_limit):
-        options["time_limit"] = max(time_limit, 1e-3)
-    status = call_solver(program, "CLARABEL", **options)
-    if status in (Status.FAILED, Status.INFEASIBLE) or link.dual_value is None:
-        return Solved(status)
-    values = np.zeros((0, variables)) if u is None else np.asarray(u.value) * (scale / rho)
-    intercept = center + scale * np.asarray(c.value)
-    multipliers = np.zeros(len(problem.A))
-    for chosen, constraint in held:
-        multipliers[chosen] = np.ravel(constraint.dual_value) / lengths[chosen]
-    V = np.asarray(link.dual_value) * (value / scale)
-    multipliers *= value / scale
-    if not all(np.isfinite(x).all() for x in (values, intercept, multipliers, V)):
-        return Solved(Status.FAILED)
-    return Solved(
-        status, _network(problem, columns, values, intercept), problem.point(V, multipliers)
-    )
+            constraints.append(columns.cones @ cp.vec(self.values, order="C") >= 0)
+        shaped = fitted if K > 1 else fitted[:, 0]
+        fit = base.loss.expression(shaped, self.scales.targets, base.weights)
+        self.program = cp.Problem(cp.Minimize(fit + self._penalty()), constraints)
+
+    def _outputs(self) -> cp.Expression:
+        """Outputs of all rows, flat."""
+        from convexrelu._utils.cvxpy_import import cp
+
+        constant = np.tile(np.eye(self.problem.n_outputs), (len(self.problem.design), 1))
+        outputs = constant @ self.intercept
+        if self.values is None:
+            return outputs
+        hidden = self.columns.outputs / self.scales.inner
+        return outputs + hidden @ cp.vec(self.values, order="C")
+
+    def _held(self, outputs: cp.Expression) -> list[tuple[NDArray[np.bool_], cp.Constraint]]:
+        """Inequalities and equations, with where they are among all constraints; rows of ``A`` have length one."""
+        problem, K = self.problem, self.problem.n_outputs
+        units = problem.A / self.lengths[:, None]
+        columns = problem.rows[:, None] * K + np.arange(K)
+        entries = np.repeat(np.arange(len(units)), K), columns.ravel()
+        shape = len(units), len(problem.design) * K
+        at_points = sparse.csr_array((units.ravel(), entries), shape=shape)
+        sides = problem.b / self.lengths - units @ self.scales.center
+        sides = sides / self.scales.outputs
+        held = []
+        if (below := ~problem.equal).any():
+            held.append((below, at_points[below] @ outputs <= sides[below]))
+        if (equal := problem.equal).any():
+            held.append((equal, at_points[equal] @ outputs == sides[equal]))
+        return held
+
+    @property
+    def lengths(self) -> Array:
+        """Lengths of the rows of ``A``."""
+        return np.asarray(norms(self.problem.A))
+
+    def _penalty(self) -> Any:
+        from convexrelu._utils.cvxpy_import import cp
+
+        if self.values is None:
+            return 0.0
+        scales = self.scales
+        weight = self.problem.base.alpha * scales.outputs / (scales.inner * scales.loss)
+        return weight * cp.sum(cp.norm(self.values, 2, axis=1))
+
+    def solve(self, time_limit: float) -> Solved:
+        """Call the solver, and read network and dual point."""
+        from convexrelu.programs.base import call_solver, solver_options
+
+        options = solver_options("CLARABEL", _ACCURACY)
+        if math.isfinite(time_limit):
+            options["time_limit"] = max(time_limit, 1e-3)
+        status = call_solver(self.program, "CLARABEL", **options)
+        failed = status in (Status.FAILED, Status.INFEASIBLE) or self.link.dual_value is None
+        if failed:
+            return Solved(status)
+        scales = self.scales
+        values = np.zeros((0, 1)) if self.values is None else np.asarray(self.values.value)
+        intercept = scales.center + scales.outputs * np.asarray(self.intercept.value)
+        multipliers = np.zeros(len(self.lengths))
+        for chosen, constraint in self.held:
+            multipliers[chosen] = np.ravel(constraint.dual_value)
+        multipliers *= scales.loss / (scales.outputs * self.lengths)
+        V = np.asarray(self.link.dual_value) * (scales.loss / scales.outputs)
+        if not all(np.isfinite(part).all() for part in (values, intercept, multipliers, V)):
+            return Solved(Status.FAILED)
+        values = values * (scales.outputs / scales.inner)
+        network = _network(self.problem, self.columns, values, intercept)
+        return Solved(status, network, self.problem.point(V, multipliers))
+
+
+class _Scales(NamedTuple):
+    """Units in which data and targets are about one."""
+
+    inner: float
+    center: Array
+    outputs: float
+    loss: float
+    targets: Array
+
+    @classmethod
+    def of(cls, problem: ConstrainedProblem) -> _Scales:
+        """Those of the problem; losses without a degree have none for their outputs."""
+        base, K = problem.base, problem.n_outputs
+        units = base.units()
+        if base.loss.degree is None:
+            return cls(units.rho, np.zeros(K), 1.0, 1.0, base.y)
+        center = np.broadcast_to(np.asarray(units.center, dtype=float), (K,))
+        return cls(units.rho, center, units.tau, units.value, (base.y - units.center) / units.tau)
 
 
 def _network(
