@@ -190,6 +190,10 @@ def train_on_polytope(
     check_type("problem", problem, TrainingProblem)
     check_type("domain", domain, Polytope)
     check_limits(tol, max_rounds, time_limit)
+    if domain.dim != problem.n_features:
+        raise ValueError(
+            f"domain has {domain.dim} dimensions, but X has {problem.n_features} features"
+        )
     A = finite_array("A", A, "r", problem.n_outputs)
     sides = np.array(np.broadcast_to(float_array("b", b), len(A)))
     every = np.vstack([A, *(part.A for part in constraints if not part.equal)])

@@ -185,7 +185,7 @@ class ConstrainedProblem:
                 if balanced is not None:
                     return balanced
             multipliers = multipliers / 2
-        return self._joined(np.zeros_like(V), np.zeros_like(multipliers))
+        return self.no_point()
 
     def _balanced(self, V: Array, multipliers: Array, lower: Array, upper: Array) -> Array | None:
         """The point with column sums that agree to less than a rounding of one entry; None if that fails."""
@@ -216,6 +216,10 @@ class ConstrainedProblem:
             pairs = zip(exact, column, strict=True)
             sums.append(sum((value * Fraction(a) for value, a in pairs if a), Fraction(0)))
         return sums
+
+    def no_point(self) -> Array:
+        """The dual point zero."""
+        return self._joined(self.base.no_outputs(), np.zeros(len(self.b)))
 
     def _joined(self, V: Array, multipliers: Array) -> Array:
         return np.concatenate([np.ravel(V), multipliers])

@@ -81,7 +81,13 @@ class OutputConstraints:
         inner = np.abs(self.points) @ np.abs(network.hidden_weights).T + np.abs(network.hidden_bias)
         outputs = inner @ np.abs(network.output_weights).T + np.abs(network.output_bias)
         terms = sum(network.hidden_weights.shape) + 2 * network.n_outputs + 8
-        return 2 * terms * _EPS * (outputs @ np.abs(self.A).T + np.abs(self.b))
+        bound = 2 * terms * _EPS * (outputs @ np.abs(self.A).T + np.abs(self.b))
+        if network.width:
+            return bound
+        # The sign of a difference of two numbers is exact, and the numbers are those of the intercept.
+        is_difference = (np.abs(self.A) <= 1) & (np.abs(self.A) == np.round(np.abs(self.A)))
+        is_difference = is_difference.all(axis=1) & ((self.A != 0).sum(axis=1) <= 2)
+        return np.where(is_difference & (self.b == 0), 0.0, bound)
 
 
 def ascending(points: ArrayLike, n_outputs: int) -> OutputConstraints:

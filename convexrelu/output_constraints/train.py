@@ -197,6 +197,8 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         self._columns = np.zeros((0, problem.design.shape[1]))
         solved = solve(problem, with_outer_weights(problem, self._columns))
         feasible = self._take(solved)
+        if self._keep(problem.base.zero_network()) and not feasible:
+            self._v, feasible = problem.no_point(), True
         if feasible:
             self._record(self._dual.begin(self._objective, self._v), 0)
         if self._seconds_left() <= 0 and feasible:
@@ -323,8 +325,12 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         if solved.network is None or solved.dual is None:
             return False
         self._v = solved.dual
+        return self._keep(solved.network)
+
+    def _keep(self, network: TwoLayerNetwork) -> bool:
+        """Whether a network meets the constraints, after a shift; it is kept if it is the best of these."""
         problem = self.problem
-        network = problem.repaired(solved.network)
+        network = problem.repaired(network)
         outputs = network.forward(problem.X)
         size = float(np.abs(outputs).max()) + float(np.abs(problem.b).max())
         if problem.violation(network) > _FEASIBLE * float(np.abs(problem.A).max()) * size:

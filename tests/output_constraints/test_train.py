@@ -111,3 +111,26 @@ def test_ascending_quantiles_are_those_of_a_grid(seed, K):
     assert result.certificate.objective == pytest.approx(optimum, rel=1e-3)
     assert result.certificate.is_proof
     assert result.certificate.relative_gap <= 1e-4
+
+
+def test_constant_targets_are_met_exactly():
+    problem = TrainingProblem([[0.0], [1.0]], np.full((2, 2), 3.0), 0.1, loss=Quantiles((0.4, 0.6)))
+    result = train_with_output_constraints(problem, ascending(problem.X, 2))
+    assert result.certificate.objective == 0
+    assert result.status.name == "CONVERGED"
+    assert result.violation == 0
+
+
+def test_equations_that_contradict_each_other_are_refused():
+    problem = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1)
+    given = OutputConstraints([[0.5], [0.5]], [[1.0]], [[0.0], [1.0]], equal=True)
+    with pytest.raises(ValueError, match="constraints: no network was found"):
+        train_with_output_constraints(problem, given, random_state=0)
+
+
+def test_a_callback_ends_training():
+    problem = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.01)
+    given = OutputConstraints([[1.0]], [[1.0]], 0.5)
+    result = train_with_output_constraints(problem, given, progress=lambda _: True)
+    assert result.status.name == "STOPPED"
+    assert len(result.history) == 1

@@ -1,0 +1,72 @@
+"""Constraints on outputs at all points of a polytope."""
+
+import numpy as np
+import pytest
+
+from convexrelu import TrainingProblem, TwoLayerNetwork
+from convexrelu.output_constraints import (
+    OutputConstraints,
+    output_bounds,
+    train_on_polytope,
+    train_with_output_constraints,
+)
+from convexrelu.reach import Polytope
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.uniform(-1, 1, (15, 2))
+PROBLEM = TrainingProblem(X, X[:, 0] * X[:, 1], 1e-3)
+TRIANGLE = Polytope([[1.0, 1.0]], [1.0], lower=-1.0, upper=1.0)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return train_on_polytope(PROBLEM, [[1.0]], 0.1, domain=TRIANGLE, random_state=0)
+
+
+def test_nothing_is_violated_where_it_says_proved(result):
+    assert result.bounds.is_safe
+    points = np.random.default_rng(1).uniform(-1, 1, (200_000, 2))
+    points = np.vstack([points[TRIANGLE.contains(points)], result.bounds.argmax])
+    assert result.network.predict(points).max() <= 0.1
+
+
+def test_the_bound_is_for_the_whole_polytope(result):
+    """It is above that of constraints at the samples, and below the objective of a network that is safe by scaling."""
+    certificate = result.certificate
+    assert certificate.is_proof
+    assert certificate.relative_gap <= 1e-3
+    at_samples = train_with_output_constraints(
+        PROBLEM, OutputConstraints(X[TRIANGLE.contains(X)], [[1.0]], 0.1), random_state=0
+    )
+    assert certificate.objective >= at_samples.certificate.lower_bound
+    free = TwoLayerNetwork([[1.0, 0.5]], [0.2], [[0.3]], [0.0])
+    largest = output_bounds(free, [[1.0]], domain=TRIANGLE).bound[0]
+    safe = free.with_output_bias(0.1 - largest - 1e-9)
+    assert certificate.lower_bound <= PROBLEM.objective(safe)
+
+
+def test_no_time_still_gives_a_network(result):
+    brief = train_on_polytope(
+        PROBLEM, [[1.0]], 0.1, domain=TRIANGLE, random_state=0, time_limit=0.0
+    )
+    certificate = brief.certificate
+    assert certificate.lower_bound <= result.certificate.objective <= certificate.objective * 1.001
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"domain": Polytope(lower=[0.0, 0.0])}, "unbounded"),
+        ({"domain": Polytope(lower=[0.0], upper=[1.0])}, "domain has 1 dimensions, but X has 2"),
+        ({"A": [[1.0], [-1.0]]}, "A has rows that no shift"),
+        ({"domain": None}, "domain is a NoneType"),
+        (
+            {"constraints": [OutputConstraints([[0.0, 0.0]], [[1.0]], equal=True)]},
+            "constraints has equations",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    given = {"A": [[1.0]], "domain": TRIANGLE} | options
+    with pytest.raises(ValueError, match=message):
+        train_on_polytope(PROBLEM, **given)
