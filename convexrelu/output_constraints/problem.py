@@ -55,6 +55,8 @@ __all__ = ["ConstrainedProblem"]
 _EPS = float(np.finfo(np.float64).eps)
 # Dual points are shrunk by this, so that entries can be corrected by roundings without leaving the domain.
 _INSIDE = 1e-10
+# Relative distance of a sum from the largest possible.
+_CLEARLY = 1e-9
 _HALVINGS = 60
 _CORRECTIONS = 4
 # Multipliers below this fraction of the largest dual variable are zero: solvers do not resolve them.
@@ -173,6 +175,7 @@ class ConstrainedProblem:
         multipliers = np.where(np.abs(multipliers) > _NO_MULTIPLIER * size, multipliers, 0.0)
         if not base.fit_intercept:
             return self._joined(np.clip(V, lower, upper) * (1 - _INSIDE), multipliers)
+        multipliers = multipliers * _part_within(multipliers @ self.A, lower, upper)
         for _ in range(_HALVINGS):
             sums = multipliers @ self.A
             near = [
@@ -286,9 +289,17 @@ class ConstrainedProblem:
         return max(self.dual(v, t), 0.0)
 
 
+def _part_within(sums: Array, lower: Array, upper: Array) -> float:
+    """The largest factor up to one with which sums are clearly within those of the bounds."""
+    ends = np.where(sums > 0, upper.sum(axis=0), lower.sum(axis=0)) * (1 - 2 * _CLEARLY)
+    factors = np.divide(ends, sums, out=np.full(len(sums), np.inf), where=sums != 0)
+    return min(1.0, float(np.where(np.isnan(factors), np.inf, factors).min()))
+
+
 def _with_sum(v: Array, weights: Array, lower: Array, upper: Array, wanted: float) -> Array | None:
     """The clipped ``v + μ·weights`` with a given sum, up to rounding; None if bounds do not admit it."""
-    if not lower.sum() * (1 - 1e-9) <= wanted <= upper.sum() * (1 - 1e-9):
+    inside = 1 - _CLEARLY
+    if not lower.sum() * inside <= wanted <= upper.sum() * inside:
         return None
 
     def excess(shift: float) -> float:

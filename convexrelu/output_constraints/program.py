@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Columns", "Solved", "moving", "solve", "with_outer_weights"]
 
 _ACCURACY = 1e-9
-# Columns below this fraction of the largest are rounding errors of the solver.
-_NO_COLUMN = 1e-8
+# Columns below this fraction of the largest are left out; not more of them, as equations would be off.
+_NO_COLUMN = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,8 +239,6 @@ def _network(
     kept = lengths > _NO_COLUMN * lengths.max(initial=0.0)
     values, lengths = values[kept], lengths[kept]
     if columns.outer is not None:
-        network = base.network(values, columns.outer[kept], intercept)
-    else:
-        inner = columns.directions[kept] * lengths[:, None]
-        network = base.network(inner, values / lengths[:, None], intercept)
-    return base.merged(network)
+        return base.network(values, columns.outer[kept], intercept)
+    inner = columns.directions[kept] * lengths[:, None]
+    return base.network(inner, values / lengths[:, None], intercept)

@@ -43,6 +43,7 @@ _SETTLED = 0.01
 _PROGRESS = 1e-9
 # Neurons are joined and dropped: cosine, part of the sum of sizes, and the rise of the objective as a part of `tol`.
 _CLOSE, _NO_SIZE, _AS_GOOD = 0.999, 1e-6, 1e-2
+_DECIMALS = 12  # to which directions agree that are one column
 _MOST_CUTS = 30  # in a round
 # Entries of programs with neurons that move, which take longer than the others, for one output and for several.
 _MOST_ENTRIES, _MOST_OF_SEVERAL = 50_000, 5_000
@@ -299,11 +300,10 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         return Status.SETTLED if reason is None and self._settled else reason
 
     def _solve_for(self, directions: Array) -> Solved:
-        return solve(
-            self.problem,
-            with_outer_weights(self.problem, directions[norms(directions) > 0]),
-            self._seconds_left(),
-        )
+        units = unit_rows(directions[norms(directions) > 0])
+        _, first = np.unique(np.round(units, _DECIMALS), axis=0, return_index=True)
+        columns = with_outer_weights(self.problem, units[np.sort(first)])
+        return solve(self.problem, columns, self._seconds_left())
 
     def _solve_moving(self, columns: Array) -> Solved:
         """Solve for inner weights within the patterns of neurons, and for one output within those of the columns."""

@@ -4,7 +4,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from convexrelu import TrainingProblem
+from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.losses import Quantiles
 from convexrelu.output_constraints import (
     OutputConstraints,
@@ -134,3 +134,26 @@ def test_a_callback_ends_training():
     result = train_with_output_constraints(problem, given, progress=lambda _: True)
     assert result.status.name == "STOPPED"
     assert len(result.history) == 1
+
+
+def test_a_bound_far_from_the_targets_is_certified():
+    """The best network is a constant, at which all dual variables are at the ends of their domain."""
+    X = np.linspace(-0.2, 0.2, 4)[:, None]
+    problem = TrainingProblem(X, [0.6, -0.2, 0.1, -1.1], 0.1, loss="huber")
+    result = train_with_output_constraints(problem, OutputConstraints(X, [[1.0]], -5.0))
+    constant = TwoLayerNetwork.constant(1, -5.0)
+    assert result.certificate.objective == pytest.approx(problem.objective(constant), rel=1e-6)
+    assert result.certificate.relative_gap < 1e-6
+
+
+def test_steep_interpolation_is_accurate():
+    """Two points that are close, with values that are not: weights are large, and none may be left out."""
+    X = np.array([-6.97, -5.26, -5.8, -22.2, -14.1, -13.7])[:, None]
+    y = np.array([0.04, -0.06, 0.12, -0.11, -0.09, -0.06])
+    points, values = np.array([[-6.97], [-5.26], [-5.245]]), np.array([[-0.2], [-0.44], [-0.15]])
+    problem = TrainingProblem(X, y, 8e-4, loss="absolute_error")
+    given = OutputConstraints(points, [[1.0]], values, equal=True)
+    result = train_with_output_constraints(problem, given, random_state=0)
+    np.testing.assert_allclose(result.network.predict(points), values[:, 0], atol=1e-8)
+    assert result.certificate.is_proof
+    assert result.certificate.relative_gap <= 1e-3
