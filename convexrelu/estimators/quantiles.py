@@ -207,7 +207,8 @@ class ConvexReLUQuantileRegressor(RegressorMixin, BaseEstimator):
             hidden_bias=self.hidden_bias,
             sample_weight=checked_weights(sample_weight, inputs),
         )
-        self.box_ = np.array([inputs.min(axis=0), inputs.max(axis=0)])
+        problem = problem.condensed()  # samples without weight are not there
+        self.box_ = np.array([problem.X.min(axis=0), problem.X.max(axis=0)])
         result = self._result_for(problem)
         self.network_ = result.network
         self.certificate_ = result.certificate

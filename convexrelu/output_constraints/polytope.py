@@ -16,7 +16,7 @@ from convexrelu._utils.norms import norms
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.output_constraints.rows import OutputConstraints, inward
+from convexrelu.output_constraints.rows import OutputConstraints, inward, violation_of
 from convexrelu.output_constraints.train import ConstrainedResult, train_with_output_constraints
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.reach.output_range import greatest
@@ -293,6 +293,8 @@ class _Rounds:
         certificate = replace(trained.certificate, objective=self.condensed.objective(network))
         shared = {entry.name: getattr(trained, entry.name) for entry in fields(trained)}
         shared |= {"network": network, "certificate": certificate}
+        own = OutputConstraints(self.points, self.A, self.b)
+        shared["violation"] = violation_of(network, [own, *self.constraints])
         return PolytopeResult(**shared, bounds=bounds, points=self.points)
 
     def _add(self, found: OutputBounds, network: Any) -> bool:

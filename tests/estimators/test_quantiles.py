@@ -80,3 +80,13 @@ def test_mapie_makes_intervals_of_the_bands():
     coverage = ((low <= y_test) & (y_test <= high)).mean()
     # With 200 samples to conformalise, coverage is a Beta variable of deviation 0.021; five of them.
     assert coverage == pytest.approx(0.9, abs=0.11)
+
+
+def test_samples_without_weight_are_not_there():
+    X, y = noisy(12, 6)
+    weights = np.where(np.arange(12) < 8, 1.0, 0.0)
+    model = ConvexReLUQuantileRegressor((0.3, 0.7), effort="predict", random_state=0)
+    without = clone(model).fit(X[:8], y[:8])
+    weighted = model.fit(X, y, weights)
+    np.testing.assert_array_equal(weighted.box_, without.box_)
+    np.testing.assert_allclose(weighted.predict(X), without.predict(X), atol=1e-9)
