@@ -11,7 +11,6 @@ from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.losses.base import PiecewiseQuadraticLoss, weights_like
 from convexrelu.losses.quantiles import weighted_quantile
-from convexrelu.losses.regression import RealTargets
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -20,7 +19,7 @@ __all__ = ["Quantiles"]
 
 
 @dataclass(frozen=True)
-class Quantiles(RealTargets, PiecewiseQuadraticLoss):
+class Quantiles(PiecewiseQuadraticLoss):
     """Sum over outputs ``k`` of pinball losses at ``levels[k]``, see :class:`~convexrelu.losses.Quantile`.
 
     Targets have a column for each level; those of one quantity are repeated.
@@ -69,24 +68,37 @@ class Quantiles(RealTargets, PiecewiseQuadraticLoss):
             )
         return y
 
+    def n_outputs(self, y: Array) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    def _like(self, y: Array) -> Array:
+        """Levels of all entries; flat arrays, as solvers have them, have one sample after the other."""
+        levels = np.array(self.levels)
+        return np.tile(levels, len(y) // len(levels)) if np.ndim(y) == 1 else levels
+
     def domain(self, y: Array) -> tuple[Array, Array]:
         """``[−levels, 1 − levels]``, by columns."""
-        levels = np.array(self.levels)
+        levels = self._like(y)
         return np.broadcast_to(-levels, np.shape(y)), np.broadcast_to(1 - levels, np.shape(y))
 
     def terms(self, f: Array, y: Array) -> Array:
         """``ℓ``, entry by entry."""
-        levels = np.array(self.levels)
+        levels = self._like(y)
         return np.maximum(levels * (y - f), (1 - levels) * (f - y))
 
     def gradient(self, f: Array, y: Array) -> Array:
         """``−level`` below the target, ``1 − level`` above, zero on it."""
-        levels = np.array(self.levels)
+        levels = self._like(y)
         return np.where(f < y, -levels, np.where(f > y, 1 - levels, 0.0))
 
     def curvature(self, f: Array, y: Array) -> Array:
         """Zero."""
         return np.zeros_like(f)
+
+    def best_shift(self, f: Array, y: Array, weights: Array) -> float:
+        """Not defined for an output by itself, whose level is not known: see `best_intercept`."""
+        raise NotImplementedError("quantiles of one output need its level; use Quantile")
 
     def best_intercept(self, f: Array, y: Array, weights: Array) -> Any:
         """Weighted quantiles of the residuals, column by column."""
