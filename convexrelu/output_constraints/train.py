@@ -41,8 +41,10 @@ _NEURONS_PER_CONSTRAINT, _FEWEST_NEURONS = 3, 30
 _SETTLED = 0.01
 # Relative progress from which columns that are no neurons may be dropped.
 _PROGRESS = 1e-9
-# Neurons are joined and dropped: cosine, part of the sum of sizes, and the rise of the objective as a part of `tol`.
-_CLOSE, _NO_SIZE, _AS_GOOD = 0.999, 1e-6, 1e-2
+# Cosines of neurons that are joined, first more of them; part of the sum of sizes of those that are dropped.
+_CLOSE, _NO_SIZE = (0.98, 0.999), 1e-6
+# Rise of the objective that this may cost, as a part of `tol`.
+_AS_GOOD, _FOR_PREDICTION = 1e-2, 0.3
 _DECIMALS = 12  # to which directions agree that are one column
 _MOST_CUTS = 30  # in a round
 # Entries of programs with neurons that move, which take longer than the others, for one output and for several.
@@ -357,15 +359,15 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
 
         Interior points of a solver have many of both.
         """
-        network = self._best.prune()
-        if not network.width:
-            return
+        network, objective = self._best.prune(), self._objective
         sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
-        solved = self._solve_for(_joined(directions_of(self.problem, network), sizes))
-        before, objective = self._best, self._objective
-        self._objective = objective * (1 + _AS_GOOD * self.tol)
-        if not self._take(solved) or self._best.width >= before.width:
-            self._best, self._objective = before, objective
+        most = objective * (1 + (_FOR_PREDICTION if self.settles else _AS_GOOD) * self.tol)
+        for cosine in _CLOSE if network.width else ():
+            directions = _joined(directions_of(self.problem, network), sizes, cosine)
+            self._objective = most
+            if self._take(self._solve_for(directions)) and self._best.width < network.width:
+                return
+            self._best, self._objective = network, objective
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         solver_status = self._solver_status or Status.CONVERGED
@@ -376,7 +378,7 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         return self._best.width
 
 
-def _joined(directions: Array, sizes: Array) -> Array:
+def _joined(directions: Array, sizes: Array, cosine: float) -> Array:
     """Means of directions that are close, without those of hardly any size."""
     units = unit_rows(directions)
     leaders: list[int] = []  # positions
@@ -384,7 +386,7 @@ def _joined(directions: Array, sizes: Array) -> Array:
     for j in np.argsort(-sizes, kind="stable"):
         if sizes[j] < _NO_SIZE * sizes.sum():
             break
-        close = np.flatnonzero(units[leaders] @ units[j] > _CLOSE)
+        close = np.flatnonzero(units[leaders] @ units[j] > cosine)
         if len(close):
             sums[close[0]] += sizes[j] * units[j]
         else:
