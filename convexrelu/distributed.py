@@ -1,4 +1,4 @@
-"""Training by several processes, each of which has some of the rows: :func:`train` and :func:`fit`.
+"""Several processes: :func:`train` and :func:`fit` on the rows that each of them has, and :func:`share_proofs`.
 
 Under ``torchrun``, or in any process group of :mod:`torch.distributed`, every process calls the same function with its
 own rows, and all of them return the same network and certificate. What travels are sums over rows: gradients of the
@@ -8,7 +8,7 @@ network, values and gradients of the search, and at the beginning a sample of ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from convexrelu.chunked.group import Group, GroupError
 from convexrelu.chunked.problem import ChunkedProblem
+from convexrelu.chunked.shared_proofs import led_by_first
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.sharded import fit_on_shards
@@ -25,8 +26,9 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
-__all__ = ["GroupError", "fit", "process_group", "train"]
+__all__ = ["GroupError", "fit", "process_group", "share_proofs", "train"]
 
+Outcome = TypeVar("Outcome")
 Estimator = TypeVar("Estimator", bound=FixedAlphaEstimator)
 
 
@@ -147,6 +149,47 @@ def fit(
                 f"fit was interrupted: the estimator keeps the best network so far ({estimator.certificate_})"
             )
     return estimator
+
+
+def share_proofs(
+    function: Callable[..., Outcome], *args: Any, group: Group | None = None, **kwargs: Any
+) -> Outcome:
+    """Call a function on process 0, and let all processes share the boxes of its branch and bound.
+
+    Only process 0 needs the data: what the others are given is not used. They wait until a proof has taken some
+    seconds; then each explores some of its open boxes, again and again. The proof holds if all have closed theirs.
+
+    Parameters
+    ----------
+    function : callable
+        Such as :func:`~convexrelu.certify`, :func:`~convexrelu.train` or the `fit` of an estimator, with
+        ``oracle="prove"`` or ``"branch_and_bound"``.
+    *args, **kwargs
+        Its arguments.
+    group : Group, optional
+        By default that of :func:`process_group`. Process 0 may be busy on its own for its `timeout`.
+
+    Returns
+    -------
+    object
+        What the function returns, on all processes.
+
+    Raises
+    ------
+    GroupError
+        If another process has failed, or ended: then there is no proof.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, distributed, train
+    >>> problem = TrainingProblem(np.eye(4), np.ones(4), alpha=1e-2)
+    >>> result = distributed.share_proofs(train, problem, oracle="prove", random_state=0)
+    >>> result.certificate.is_proof
+    True
+    """
+    with _in_group(group) as together:
+        return led_by_first(together, lambda: function(*args, **kwargs))
 
 
 def process_group(*, timeout: float = 1800.0, to_meet: float = 60.0) -> Group:

@@ -115,20 +115,20 @@ class ProcessGroup(Group):
         """All messages; an error if one of them tells of a failure."""
         if self._group is None:
             raise GroupError("the group of processes has ended")
-        try:
-            with interruptions_held():  # the others would wait between header and message
+        with interruptions_held():  # the others would wait between header and message
+            try:
                 headers = np.array(self._all(np.array([code, len(message)], dtype=np.int64)))
                 payload = np.zeros(max(1, int(headers[:, 1].max())), dtype=np.uint8)
                 payload[: len(message)] = np.frombuffer(message, dtype=np.uint8)
                 rows = self._all(payload)
-        except RuntimeError as error:  # a connection has ended
-            self._group = None  # which tells those that wait for this process
-            cause = f"{_named(self._pulse.missing())} ended or cannot be reached: {error}"
-            self.close()
-            raise GroupError(cause) from error
-        except BaseException:  # such as a lack of memory
-            self.close()
-            raise
+            except RuntimeError as error:  # a connection has ended
+                self._group = None  # which tells those that wait for this process
+                cause = f"{_named(self._pulse.missing())} ended or cannot be reached: {error}"
+                self.close()
+                raise GroupError(cause) from error
+            except BaseException:  # such as a lack of memory
+                self.close()
+                raise
         found = [
             row[:length].tobytes() for row, length in zip(rows, headers[:, 1].tolist(), strict=True)
         ]

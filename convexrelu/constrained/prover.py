@@ -11,7 +11,8 @@ from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.constrained.penalised import Penalised
 from convexrelu.oracles.base import Oracle, OracleReport
-from convexrelu.oracles.bounds.tree import Goal, Tree, grow_all, rounding_of
+from convexrelu.oracles.bounds.growth import grow_all
+from convexrelu.oracles.bounds.tree import Goal, Tree, rounding_of
 from convexrelu.patterns.enumerate import RowSpace
 
 __all__ = ["ClassProver"]

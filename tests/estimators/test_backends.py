@@ -10,6 +10,9 @@ from joblib import parallel_config
 
 from convexrelu import ConvexReLUClassifierCV, ConvexReLURegressorCV
 from convexrelu._utils.deadlines import Deadline
+from convexrelu.oracles import BranchAndBoundOracle
+from convexrelu.oracles.bounds import growth
+from convexrelu.oracles.bounds.tree import Tree
 
 RANDOM = np.random.RandomState(0)
 X = RANDOM.standard_normal((60, 2))
@@ -28,15 +31,32 @@ def fitted(**options):
     return [(m.cv_scores_.tolist(), m.alpha_, m.predict(X).tolist()) for m in models]
 
 
+def proved():
+    """A proof that workers share from its beginning, in short turns; its bound."""
+    rng = np.random.default_rng(1)
+    design, v = rng.standard_normal((40, 5)), rng.standard_normal(40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(growth, "_TURNS_ALONE", 0)
+        patch.setattr(Tree, "_pace", property(lambda tree: tree._bound.pace._replace(turn=1e5)))
+        return BranchAndBoundOracle(design, rtol=1e-6, random_state=0)(v).bound
+
+
 @cache
 def expected():
     return fitted(n_jobs=1)
+
+
+@cache
+def proved_alone():
+    with parallel_config("sequential"):
+        return proved()
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_folds_anywhere_have_the_same_scores(backend):
     with parallel_config(backend, n_jobs=2):
         assert fitted() == expected()
+        assert proved() == pytest.approx(proved_alone(), rel=2e-6)
 
 
 def test_deadlines_hold_on_machines_with_other_clocks(monkeypatch):

@@ -9,8 +9,9 @@ import numpy as np
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import Oracle, OracleReport, strongest_first
+from convexrelu.oracles.bounds.growth import grow_all
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
-from convexrelu.oracles.bounds.tree import Goal, Tree, grow_all, rounding_of
+from convexrelu.oracles.bounds.tree import Goal, Tree, rounding_of
 from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.patterns.activation import first_of_each
 from convexrelu.patterns.enumerate import RowSpace
@@ -51,6 +52,9 @@ class BranchAndBoundOracle:
     device : str
         Device that bounds the boxes: ``"cpu"`` for compiled code or NumPy, or else any device of torch, such as
         ``"cuda"``, in double precision.
+    n_jobs : int, optional
+        Workers of joblib that share long proofs. By default as many as :func:`joblib.parallel_config` says, and this
+        process alone outside of it. See :doc:`/processes`.
 
     Notes
     -----
@@ -87,6 +91,7 @@ class BranchAndBoundOracle:
         max_work: float = math.inf,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
+        n_jobs: int | None = None,
     ) -> None:
         self.design = design
         if search is None:
@@ -99,6 +104,7 @@ class BranchAndBoundOracle:
 
             check_device(device)
         self.device = device
+        self.n_jobs = n_jobs
         self._space = RowSpace.of(design)
         self._relaxation = RelaxationOracle(design)
 
@@ -112,7 +118,7 @@ class BranchAndBoundOracle:
             Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v), self.device)
             for sign in (1.0, -1.0)
         ]
-        grow_all(trees, goal, self.max_work, deadline)
+        grow_all(trees, goal, self.max_work, deadline, self.n_jobs)
         return self._report(v, found, trees)
 
     def _report(self, v: Array, found: OracleReport, trees: list[Tree]) -> OracleReport:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.deadlines import Deadline
 from convexrelu._utils.norms import lipschitz_constant
+from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.bounds.boxes import Boxes
 from convexrelu.oracles.bounds.compiled import corner_bound
 from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
 from convexrelu.oracles.bounds.dives import predicted_boxes
+from convexrelu.oracles.bounds.pace import Pace
+from convexrelu.oracles.bounds.workers import Workers
 
-__all__ = ["Goal", "Tree", "grow_all", "rounding_of"]
+__all__ = ["Goal", "Grown", "Tree", "rounding_of"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MAX_BYTES = 2**31  # memory limit of open boxes
-_TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
+_TURNS_APART = 5  # of each worker at most, before all meet
 
 
 @dataclass
@@ -40,6 +47,17 @@ class Goal:
     def refuted(self) -> bool:
         """Whether a value above the level has been found."""
         return self.level > 0 and self.found > ABOVE * self.level
+
+
+class Grown(NamedTuple):
+    """What has become of some boxes."""
+
+    open: Boxes
+    closed: float  # bound over all that were closed
+    found: float
+    witnesses: list[Array]
+    n_boxes: int
+    work: float
 
 
 class Tree:
@@ -63,21 +81,33 @@ class Tree:
         self.sign = sign
         self.n_boxes, self.work = 0, 0.0
         self.witnesses: list[Array] = []
-        self._goal = goal
+        self._goal, self._device = goal, device
         rows, v, self._unit, weights = _in_units(rows, v)
         self._axes = np.linalg.eigh((rows * weights[:, None]).T @ rows)[1]
         self._samples = rows @ self._axes, v
-        self._bound = corner_bound(*self._samples, device)
+        self._make_tables()
         # Boxes are closed a little above the target, so that rounding keeps none open.
         self._rounding = rounding_of(rows.shape) * lipschitz_constant(rows, v)
         self._closed = 0.0  # bound over all closed boxes
         self._open = Boxes.of_cube(rows.shape[1], self._scaled(bound))
+
+    def _make_tables(self) -> None:
+        self._bound = corner_bound(*self._samples, self._device)
+
+    @property
+    def _pace(self) -> Pace:
+        return self._bound.pace
 
     @property
     def bound(self) -> float:
         """Bound on ``h`` over the sphere."""
         largest = max(self._closed, float(self._open.bounds.max(initial=0.0)))
         return self._unscaled(largest)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the bound is at the target, or as low as it can be."""
+        return self.bound <= self._goal.target or not self.can_improve
 
     @property
     def can_improve(self) -> bool:
@@ -87,7 +117,7 @@ class Tree:
 
     def grow(self, max_work: float = math.inf) -> float:
         """Explore the boxes with the largest bounds for a while; return the work done."""
-        target, pace = self._target, self._bound.pace
+        target, pace = self._target, self._pace
         order = np.argsort(-self._open.bounds, kind="stable")
         taken, rest = np.split(order, [pace.start])
         found = self._bound.explore(self._open.select(taken), target, min(max_work, pace.turn))
@@ -101,6 +131,58 @@ class Tree:
             self._goal.found = value
             self.witnesses.append(self._axes @ found.witness)
         return found.work
+
+    def grow_by(self, workers: Workers, max_work: float, deadline: float) -> float | None:
+        """Let each worker explore some of the boxes with the largest bounds; the work done, None if a worker failed.
+
+        Only when all outcomes are there, they replace the boxes.
+        """
+        n_workers, pace = workers.n_workers, self._pace
+        order = np.argsort(-self._open.bounds, kind="stable")
+        taken, rest = np.split(order, [pace.start * _TURNS_APART * n_workers])
+        indices = [taken[k::n_workers] for k in range(min(n_workers, len(taken)))]
+        n_turns = max(1, len(taken) // (pace.start * n_workers))  # few boxes: soon shared anew
+        share = min(max_work / len(indices), n_turns * pace.turn)
+        grown = partial(_grown, max_work=share, deadline=Deadline(deadline))
+        outcomes = workers(grown, [self._part(index) for index in indices])
+        if outcomes is None:
+            return None
+        if len(outcomes) != len(indices):
+            raise RuntimeError(f"{len(indices)} parts of a proof, but {len(outcomes)} outcomes")
+        self._open = Boxes.join([self._open.select(rest), *[each.open for each in outcomes]])
+        self._closed = max(self._closed, *[each.closed for each in outcomes])
+        self.n_boxes += sum(each.n_boxes for each in outcomes)
+        work = sum(each.work for each in outcomes)
+        self.work += work
+        self.witnesses += [witness for each in outcomes for witness in each.witnesses]
+        self._goal.found = max(self._goal.found, *[each.found for each in outcomes])
+        return work
+
+    def _part(self, index: NDArray[np.intp]) -> Tree:
+        """A tree of these open boxes."""
+        part = copy.copy(self)
+        part._goal, part._open, part._closed = replace(self._goal), self._open.select(index), 0.0
+        part.n_boxes, part.work, part.witnesses = 0, 0.0, []
+        return part
+
+    def grown(self, max_work: float, deadline: float) -> Grown:
+        """What becomes of the boxes until the goal is reached or refuted, or work or time is spent."""
+        left = max_work
+        while left > 0 and time.perf_counter() < deadline:
+            if self.is_done or self._goal.refuted:
+                break
+            left -= self.grow(left)
+        return Grown(
+            self._open, self._closed, self._goal.found, self.witnesses, self.n_boxes, self.work
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without tables, which other machines make for themselves: with or without compiled code."""
+        return {name: value for name, value in vars(self).items() if name != "_bound"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._make_tables()
 
     def predicted_boxes(self) -> float:
         """Estimate of the number of boxes that are left to examine."""
@@ -117,22 +199,10 @@ class Tree:
         return _shifted(value, self._unit)
 
 
-def grow_all(trees: list[Tree], goal: Goal, max_work: float, deadline: float) -> None:
-    """Grow the tree with the largest bound until the goal is reached or refuted, or work or time is spent.
-
-    Where random dives predict that the work does not suffice, this ends after a twentieth of it.
-    """
-    left, undecided = max_work, math.isfinite(max_work)
-    while not goal.refuted and left > 0 and time.perf_counter() < deadline:
-        tree = max(trees, key=lambda tree: tree.bound)
-        if tree.bound <= goal.target or not tree.can_improve:
-            break
-        left -= tree.grow(_TRIAL * left if undecided else left)
-        if undecided and left < (1 - _TRIAL) * max_work:
-            undecided = False
-            n_boxes = sum(tree.predicted_boxes() for tree in trees)
-            if n_boxes * tree.work > left * tree.n_boxes:  # most predictions are too low
-                break
+def _grown(part: Tree, max_work: float, deadline: float) -> Grown:
+    """The task of a worker."""
+    with one_blas_thread():  # which counts it among those that share the cores of this process
+        return part.grown(max_work, deadline)
 
 
 def rounding_of(shape: tuple[int, ...]) -> float:
