@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -22,6 +23,7 @@ __all__ = ["ProcessGroup", "group_of_torch"]
 dist = torch.distributed
 
 _GOOD, _FAILED = 0, 1
+_TO_ASK = 1.0  # seconds
 Address = tuple[str, int]
 
 
@@ -92,9 +94,13 @@ class ProcessGroup(Group):
             group._set_default_timeout(timedelta(seconds=timeout))
             return cls(group, Pulse(store, rank, size))
         except RuntimeError as error:
+            absent = _who_has_not_come(store, size)
+            if rank == 0:
+                time.sleep(
+                    _TO_ASK
+                )  # the others have to find out, too, from the store of this process
             raise GroupError(
-                f"process {rank} of {size} did not meet the others at {where} within {to_meet:g} s"
-                f"{_who_has_not_come(store, size)}: {error}"
+                f"process {rank} of {size} did not meet the others at {where} within {to_meet:g} s{absent}: {error}"
             ) from error
 
     def exchange(self, message: bytes) -> list[bytes]:

@@ -15,6 +15,9 @@ from convexrelu import ChunkedProblem, ConvexReLUClassifier, ConvexReLURegressor
 from convexrelu.chunked.pricing import Search
 from convexrelu.chunked.process_group import ProcessGroup
 from convexrelu.chunked.train import _Training
+from convexrelu.oracles import BranchAndBoundOracle
+from convexrelu.oracles.bounds import growth, tree
+from convexrelu.oracles.bounds.tree import Tree
 
 # Seconds after which processes count as hanging: faults end all of them within ten on an idle machine.
 LONGEST = 120
@@ -26,13 +29,18 @@ else:
     CONTEXT.set_forkserver_preload([__name__])
 
 RANDOM = np.random.RandomState(3)
-N = 320
+N = 321  # which leaves some processes more rows than others
 X = RANDOM.standard_normal((N, 3))
 Y = np.abs(X[:, 0]) - 0.5 * X[:, 1] + 0.1 * RANDOM.standard_normal(N)
 LABELS = np.array(["low", "mid", "top"])[np.digitize(Y, [0.0, 0.8])]
 ORDER = np.argsort(LABELS == "low", kind="stable")  # the last rows have one label only
 WEIGHTS = RANDOM.uniform(0.5, 2.0, N)
 ALPHA = 0.02
+TARGETS = {
+    "squared_error": Y,
+    "logistic": np.where(Y > 0.5, 1.0, -1.0),
+    "multinomial": np.argsort(np.argsort(Y)) * 10 // N * 1.0,  # ten classes
+}
 
 
 class Victim:
@@ -72,6 +80,7 @@ STRIKES = {
     "killed in pricing": (Search, "_gradients", killed),
     "killed in descent": (_Training, "_descend_from", killed),
     "killed in the verdict": (_Training, "_reason_to_stop", killed),
+    "killed in a proof": (Tree, "grown", killed),
     "fails in pricing": (Search, "_gradients", failed),
     "interrupted": (Search, "_gradients", interrupted),
     "interrupted early": (_Training, "_first_networks", interrupted),
@@ -140,6 +149,25 @@ def fitted(rank, size, group, fault=None):
     )
 
 
+def trained_on_all_losses(rank, size, group, fault=None):
+    """Everything that must not depend on the number of processes."""
+    own = part(rank, size)
+    problems = [ChunkedProblem(X[own], y[own], ALPHA, loss=loss) for loss, y in TARGETS.items()]
+    options = {"tol": 0.03, "random_state": 0, "group": group}
+    return [bits(distributed.train(problem, **options)) for problem in problems]
+
+
+def proved(rank, size, group, fault=None):
+    """A proof that processes share from its beginning, in short turns, with a fault in this process or none."""
+    if fault in STRIKES:
+        Victim(*STRIKES[fault])
+    growth._TURNS_ALONE, tree._TURN_COMPILED = 0, 1e4
+    random = np.random.default_rng(1)
+    design, v = random.standard_normal((40, 5)), random.standard_normal(40)
+    oracle = BranchAndBoundOracle(design, rtol=1e-6, random_state=0)
+    return distributed.share_proofs(oracle, v, group=group).bound
+
+
 def bits_of(model):
     return model.certificate_, model.network_.hidden_weights.tobytes()
 
@@ -163,30 +191,55 @@ def member(function, rank, size, fault, addresses, outcomes, to_meet):
         outcomes.put((rank, f"{type(error).__name__}: {error}"))
 
 
-def together(size, function, faults=None, to_meet=LONGEST):
-    """Outcomes of all processes by rank, None for those that were killed; within :data:`LONGEST` seconds."""
-    addresses, outcomes = CONTEXT.Queue(), CONTEXT.Queue()
-    faults = faults or {}
-    processes = [
-        CONTEXT.Process(
-            target=member,
-            args=(function, rank, size, faults.get(rank), addresses, outcomes, to_meet),
-        )
-        for rank in range(size)
-    ]
-    for process in processes:
-        process.start()
-    end = time.monotonic() + LONGEST
-    for process in processes:
-        process.join(max(end - time.monotonic(), 0.0))
-    late = [process for process in processes if process.is_alive()]
-    for process in late:
-        process.kill()
-    assert not late, f"{len(late)} processes hang"
-    found = [None] * size
-    try:
-        while True:
-            rank, outcome = outcomes.get(timeout=0.1)
-            found[rank] = outcome
-    except Empty:
-        return found
+class Processes:
+    """A group that has begun."""
+
+    def __init__(self, size, function, faults=None, to_meet=LONGEST):
+        # Kept, since a queue that is collected takes its semaphores from processes that have yet to begin.
+        self._addresses, self._outcomes = CONTEXT.Queue(), CONTEXT.Queue()
+        faults = faults or {}
+        self._processes = [
+            CONTEXT.Process(
+                target=member,
+                args=(
+                    function,
+                    rank,
+                    size,
+                    faults.get(rank),
+                    self._addresses,
+                    self._outcomes,
+                    to_meet,
+                ),
+            )
+            for rank in range(size)
+        ]
+        self._end = time.monotonic() + LONGEST
+        for process in self._processes:
+            process.start()
+
+    def outcomes(self):
+        """Of all processes by rank, None for those that were killed; within :data:`LONGEST` seconds."""
+        for process in self._processes:
+            process.join(max(self._end - time.monotonic(), 0.0))
+        late = [process for process in self._processes if process.is_alive()]
+        for process in late:
+            process.kill()
+        assert not late, f"{len(late)} processes hang"
+        found = [None] * len(self._processes)
+        try:
+            while True:
+                rank, outcome = self._outcomes.get(timeout=0.1)
+                found[rank] = outcome
+        except Empty:
+            return found
+
+
+def together(*args, **kwargs):
+    """Outcomes of the processes of a group."""
+    return Processes(*args, **kwargs).outcomes()
+
+
+def at_once(groups):
+    """Outcomes of several groups, by their keys. They mostly wait, and do so at the same time."""
+    begun = {key: Processes(*arguments) for key, arguments in groups.items()}
+    return {key: group.outcomes() for key, group in begun.items()}
