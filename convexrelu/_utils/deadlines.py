@@ -8,8 +8,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Self
 
-__all__ = ["Deadline", "latest_start", "part_before", "product_fits", "seconds_before", "svd_fits"]
+__all__ = [
+    "Deadline",
+    "EarlyDeadline",
+    "latest_start",
+    "part_before",
+    "product_fits",
+    "seconds_before",
+    "svd_fits",
+]
 
 # Seconds for each multiplication, at one thread beside other work: three times the fastest ones measured on two cores
 # (products 4e-11, singular vectors 5e-10 for square matrices and 1.6e-9 for tall ones).
@@ -38,6 +47,55 @@ class Deadline(float):
 
 def _from_time_of_day(end: float) -> Deadline:
     return Deadline(time.perf_counter() + (end - time.time()))
+
+
+class EarlyDeadline(float):
+    """A deadline that has passed, whatever the time is, as soon as something has happened.
+
+    Long computations look at their deadline often, and need not know what else may end them.
+
+    Examples
+    --------
+    >>> signs = []
+    >>> deadline = EarlyDeadline(math.inf, lambda: bool(signs))
+    >>> time.perf_counter() > deadline
+    False
+    >>> signs.append("the others have gone")
+    >>> time.perf_counter() > deadline, deadline - time.perf_counter()
+    (True, -inf)
+    """
+
+    _has_happened: Callable[[], bool]
+
+    def __new__(cls, deadline: float, has_happened: Callable[[], bool]) -> Self:
+        """The deadline, and what else to ask."""
+        own = super().__new__(cls, deadline)
+        own._has_happened = has_happened
+        return own
+
+    @property
+    def _passes(self) -> float:
+        return -math.inf if self._has_happened() else float(self)
+
+    def __lt__(self, now: float) -> bool:
+        """Whether it has passed at that time."""
+        return self._passes < now
+
+    def __le__(self, now: float) -> bool:
+        """Whether it has passed, or passes at that time."""
+        return self._passes <= now
+
+    def __gt__(self, now: float) -> bool:
+        """Whether it has not passed at that time."""
+        return self._passes > now
+
+    def __ge__(self, now: float) -> bool:
+        """Whether it has not passed before that time."""
+        return self._passes >= now
+
+    def __sub__(self, now: float) -> float:
+        """The seconds that are left at that time."""
+        return self._passes - now
 
 
 def product_fits(n_products: float, deadline: float) -> bool:

@@ -49,6 +49,10 @@ class Group(ABC):
     def fail(self, cause: str) -> None:
         """Tell the others, at their next exchange, that this process ends."""
 
+    def has_lost(self) -> bool:
+        """Whether another process is known to have ended: then the next exchange will fail."""
+        return False
+
     def gather(self, vector: Array) -> list[Array]:
         """The vectors of all processes; their lengths may differ."""
         messages = self.exchange(np.ascontiguousarray(vector, dtype=np.float64).tobytes())

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from convexrelu._utils.deadlines import EarlyDeadline
 from convexrelu._utils.norms import norms, sizes, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.dual import DualPoint
@@ -124,7 +125,8 @@ class Search:
             problem = rows.template._replace(X=X, y=y, weights=np.full(len(X), 1.0 / len(X)))
             problem = problem.in_features()
             oracle = oracles_for(problem, "search", self._random, self._device).heuristic
-            report = oracle(own, deadline=time.perf_counter() + end - rows.seconds)
+            deadline = time.perf_counter() + end - rows.seconds
+            report = oracle(own, deadline=EarlyDeadline(deadline, rows.group.has_lost))
             found = report.directions[:_CANDIDATES], report.n_starts, report.finished
         none = np.zeros((0, rows.template.design.shape[1])), 0, True
         return rows.group.of_first(found) or none

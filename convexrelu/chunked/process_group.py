@@ -107,6 +107,10 @@ class ProcessGroup(Group):
         """The messages of all processes."""
         return self._exchange(_GOOD, message)
 
+    def has_lost(self) -> bool:
+        """Whether another process has given no sign of life for too long."""
+        return self._pulse.has_lost()
+
     def fail(self, cause: str) -> None:
         """Meet the others once more, with the cause, and leave."""
         with suppress(GroupError):

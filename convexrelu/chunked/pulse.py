@@ -52,6 +52,10 @@ class Pulse(threading.Thread):
         """Give no more signs."""
         self._ends.set()
 
+    def has_lost(self) -> bool:
+        """Whether a process is known to have died."""
+        return bool(self._silent()) or not self.is_alive()
+
     def missing(self) -> list[int]:
         """The processes that have died, as soon as one is known; none if all of them still give signs."""
         end = time.monotonic() + _SILENCE + 2 * _PERIOD

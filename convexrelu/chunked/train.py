@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convexrelu._utils.arguments import check_limits
-from convexrelu._utils.deadlines import latest_start
+from convexrelu._utils.deadlines import EarlyDeadline, latest_start
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.random import checked_random_state
@@ -229,6 +229,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         # What process 0 makes, all judge: a few passes over its rows are as long as those over others'.
         judged = _JUDGED * _NEURONS * float(sample.n_features * self.rows.problem.n_samples)
         end = latest_start(judged, time.perf_counter() + self._end() - self.rows.seconds)
+        end = EarlyDeadline(end, group.has_lost)
         random, device = np.random.RandomState(self.seed), self.rows.device
         made = descents(sample, random, end, device) if group.rank == 0 else None
         while True:

@@ -183,6 +183,10 @@ class Watched(Group):
     is_wanted: Callable[[], bool]
     _looked: float = 0.0
 
+    def has_lost(self) -> bool:
+        """Whether the client has gone, or another process."""
+        return not self.is_wanted() or super().has_lost()
+
     def exchange(self, message: bytes) -> list[bytes]:
         """The messages of all processes."""
         now = time.monotonic()

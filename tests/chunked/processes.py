@@ -119,6 +119,18 @@ def trained(rank, size, group, fault=None):
     return bits(result)
 
 
+def trained_slowly(rank, size, group, fault=None):
+    """Train, with a first descent of process 0 that does not end by itself."""
+    sys.modules[_Training.__module__].descents = endless
+    return trained(rank, size, group, fault)
+
+
+def endless(problem, random, deadline):
+    while time.perf_counter() < deadline:
+        time.sleep(0.05)
+    yield problem.zero_network()
+
+
 def raising(entry):
     raise ZeroDivisionError("by a callback")
 

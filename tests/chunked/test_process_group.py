@@ -12,6 +12,7 @@ from tests.chunked.processes import (
     together,
     trained,
     trained_on_all_losses,
+    trained_slowly,
 )
 
 
@@ -44,7 +45,7 @@ def test_processes_share_a_proof(groups):
 
 
 KILLED = {
-    "opening": (4, trained),
+    "opening": (4, trained_slowly),
     "search": (2, trained),
     "pricing": (2, trained),
     "descent": (2, trained),
