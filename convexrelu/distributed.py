@@ -124,6 +124,11 @@ def fit(
     estimator
         The fitted estimator, the same on all processes.
 
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        On process 0, if training ends with a gap above `tol`.
+
     Raises
     ------
     ValueError
@@ -148,6 +153,8 @@ def fit(
             raise KeyboardInterrupt(
                 f"fit was interrupted: the estimator keeps the best network so far ({estimator.certificate_})"
             )
+        if together.rank == 0:
+            estimator.warn_of_open_gap()
     return estimator
 
 

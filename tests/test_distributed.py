@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from convexrelu import ConvexReLURegressor, distributed
 from convexrelu.chunked import Alone, GroupError
@@ -57,6 +58,13 @@ def test_torchrun_has_a_time_limit_for_meeting(monkeypatch):
         monkeypatch.setenv(name, value)
     with pytest.raises(GroupError, match="process 1 of 2 did not meet the others within 1 s"):
         distributed.process_group(to_meet=1.0)
+
+
+def test_an_open_gap_is_warned_of():
+    model = ConvexReLURegressor(alpha=0.3, tol=1e-9, max_iter=1, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="max_iter.*relative gap .*tol=1.0e-09") as caught:
+        distributed.fit(model, X[:50], Y[:50])
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize(

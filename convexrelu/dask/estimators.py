@@ -83,6 +83,11 @@ class DaskEstimator(FixedAlphaEstimator):
         object
             The fitted estimator.
 
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If training ends with a gap above `tol`.
+
         Raises
         ------
         TypeError
@@ -106,6 +111,7 @@ class DaskEstimator(FixedAlphaEstimator):
             fitted = fit_on_workers(client, self._unfitted(), shares)
             parameters = self.get_params(deep=False)
             draft.__dict__.update(vars(fitted) | parameters)
+        self.warn_of_open_gap()
         return self
 
     def predict(self, X: Any) -> Any:

@@ -7,6 +7,7 @@ import numbers
 import time
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -166,12 +167,16 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
                     [f"the estimator keeps the best network so far ({self.certificate_})", *notes]
                 )
             )
+        self.warn_of_open_gap(notes, stacklevel=4)
+        return self
+
+    def warn_of_open_gap(self, notes: Sequence[str] = (), *, stacklevel: int = 3) -> None:
+        """Warn of these notes, and of a training that ended with a gap above its tolerance."""
         if self.status_ not in (Status.CONVERGED, Status.SETTLED, Status.STOPPED):
             gap = self.certificate_.relative_gap
             notes = [*notes, f"{self.status_.value}: relative gap {gap:.1e}, tol={self.tol:.1e}"]
         if notes:
-            warnings.warn("; ".join(notes), ConvergenceWarning, stacklevel=3)
-        return self
+            warnings.warn("; ".join(notes), ConvergenceWarning, stacklevel=stacklevel)
 
     def _what_is_left(self, is_new: bool) -> str:
         """What there is after an interruption that came too early for a network, or too late to matter."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from convexrelu import ConvexReLUClassifier, ConvexReLURegressor, distributed
 from convexrelu.chunked import Alone
@@ -122,6 +122,12 @@ def test_persisted_rows_in_any_place_give_the_same_bits(client, regressor, array
 def test_a_single_partition_is_trained_by_one_worker(client, regressor):
     model = clone(regressor).fit(da.from_array(X, chunks=(N, 2)), da.from_array(Y, chunks=100))
     assert model.certificate_ == regressor.certificate_
+
+
+def test_an_open_gap_is_warned_of(regressor, arrays):
+    model = clone(regressor).set_params(alpha=0.3, tol=1e-9, max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="relative gap .*tol=1.0e-09"):
+        model.fit(*arrays[:2])
 
 
 def test_clones_and_pickles(client, classifier):
