@@ -14,7 +14,7 @@ N, D, SAMPLE, DRAWN, SLACK = 100_000, 40, 1024, 512, 8e6
 
 def formula(n_rows, n_features, n_outputs=1):
     """Bytes, as the documentation says, with one core, 64 chunks, and smaller samples."""
-    kept = (24 + 24 * n_outputs) * n_rows
+    kept = (40 + 24 * n_outputs) * n_rows
     return kept + 32 * n_features * (SAMPLE + -(-n_rows // 64)) + 10_000 * DRAWN
 
 
