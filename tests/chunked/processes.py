@@ -125,7 +125,7 @@ def trained_slowly(rank, size, group, fault=None):
     return trained(rank, size, group, fault)
 
 
-def endless(problem, random, deadline):
+def endless(problem, random, deadline, device):
     while time.perf_counter() < deadline:
         time.sleep(0.05)
     yield problem.zero_network()
