@@ -16,7 +16,7 @@ from convexrelu.chunked.pricing import Search
 from convexrelu.chunked.process_group import ProcessGroup
 from convexrelu.chunked.train import _Training
 from convexrelu.oracles import BranchAndBoundOracle
-from convexrelu.oracles.bounds import growth, tree
+from convexrelu.oracles.bounds import growth
 from convexrelu.oracles.bounds.tree import Tree
 
 # Seconds after which processes count as hanging: faults end all of them within ten on an idle machine.
@@ -173,7 +173,8 @@ def proved(rank, size, group, fault=None):
     """A proof that processes share from its beginning, in short turns, with a fault in this process or none."""
     if fault in STRIKES:
         Victim(*STRIKES[fault])
-    growth._TURNS_ALONE, tree._TURN_COMPILED = 0, 1e4
+    growth._TURNS_ALONE = 0
+    Tree._pace = property(lambda tree: tree._bound.pace._replace(turn=1e4))
     random = np.random.default_rng(1)
     design, v = random.standard_normal((40, 5)), random.standard_normal(40)
     oracle = BranchAndBoundOracle(design, rtol=1e-6, random_state=0)
