@@ -68,9 +68,9 @@ def device(request):
     return request.param
 
 
-@pytest.fixture(params=[(h, i, w) for h in (0, 1) for i in (0, 1) for w in (0, 1)])
+@pytest.fixture(params=[(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0)])
 def options(request):
-    """Every kind of training problem; weighted ones take the `WEIGHTS` of the test's module."""
+    """Kinds of training problems, every pair of options once; weighted ones take the `WEIGHTS` of the test's module."""
     hidden_bias, fit_intercept, weighted = request.param
     return {
         "hidden_bias": bool(hidden_bias),

@@ -19,8 +19,8 @@ from convexrelu._utils import threads as module
 from convexrelu._utils.threads import in_threads, one_blas_thread, torch_threads
 from tests import reference
 
-X, Y = reference.teacher(24, 3, 3, 0.1, 0)
-PROBLEM = TrainingProblem(X, Y, 0.02)
+X, Y = reference.teacher(12, 2, 3, 0.1, 0)
+PROBLEM = TrainingProblem(X, Y, 0.05)
 LARGE = 2**40  # entries that are worth any number of threads
 
 
@@ -69,9 +69,9 @@ def test_so_have_paths_certificates_and_estimators(monkeypatch):
         return original(self, network)
 
     monkeypatch.setattr(TrainingProblem, "objective", noted)
-    regularization_path(PROBLEM, [0.1, 0.05], random_state=0)
-    model = ConvexReLURegressor(alpha=0.05, minimal=True, random_state=0).fit(X, Y)
-    certify(model.network_, X, Y, alpha=0.05, random_state=0)
+    regularization_path(PROBLEM, [0.2, 0.1], random_state=0)
+    model = ConvexReLURegressor(alpha=0.1, minimal=True, random_state=0).fit(X, Y)
+    certify(model.network_, X, Y, alpha=0.1, random_state=0)
     assert seen and all(threads <= {1} for threads in seen)
 
 

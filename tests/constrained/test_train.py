@@ -78,8 +78,8 @@ def test_the_objective_is_the_optimum_over_all_patterns(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6, 106))
-def test_the_objective_is_the_optimum_over_all_patterns_of_a_hundred_problems(seed):
+@pytest.mark.parametrize("seed", range(6, 36))
+def test_the_objective_is_the_optimum_over_all_patterns_of_many_problems(seed):
     check(seed)
 
 

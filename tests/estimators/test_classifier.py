@@ -1,6 +1,7 @@
 """Classifiers: labels, weights of classes, probabilities, and the certificate of the loss."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexrelu import ConvexReLUClassifier, ConvexReLUClassifierCV, Status
@@ -42,17 +44,11 @@ def three():
     return classifier().fit(X, THREE)
 
 
+# One small program instead of rounds; what rounds might do to the data is checked below.
+SAMPLED = {"patterns": "sampled", "n_patterns": 4, "tol": 0.5, "random_state": 0}
 CHECKED = [
-    ConvexReLUClassifier(alpha=0.1, max_iter=1, oracle="quick", random_state=0),
-    ConvexReLUClassifierCV(
-        alphas=[0.03, 0.02],
-        cv=2,
-        patterns="sampled",
-        n_patterns=3,
-        tol=0.1,
-        cv_tol=0.9,
-        random_state=0,
-    ),
+    ConvexReLUClassifier(alpha=0.05, **SAMPLED),
+    ConvexReLUClassifierCV(alphas=[0.05], cv=2, cv_tol=0.9, **SAMPLED),
 ]
 
 
@@ -64,6 +60,31 @@ CHECKED = [
 @parametrize_with_checks(CHECKED)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "check",
+    [
+        partial(estimator_checks.check_classifiers_train, readonly_memmap=True),
+        estimator_checks.check_readonly_memmap_input,
+        estimator_checks.check_f_contiguous_array_estimator,
+        estimator_checks.check_estimators_dtypes,
+        estimator_checks.check_estimators_pickle,
+        estimator_checks.check_fit_idempotent,
+        estimator_checks.check_dict_unchanged,
+        estimator_checks.check_estimators_overwrite_params,
+        estimator_checks.check_methods_sample_order_invariance,
+        estimator_checks.check_non_transformer_estimators_n_iter,
+        estimator_checks.check_sample_weight_equivalence_on_dense_data,
+        estimator_checks.check_sample_weights_not_overwritten,
+    ],
+    ids=lambda check: getattr(check, "func", check).__name__,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scikit_learn_checks_of_rounds(check):
+    estimator = ConvexReLUClassifier(alpha=0.1, max_iter=1, oracle="quick", random_state=0)
+    check("ConvexReLUClassifier", estimator)
 
 
 # The objective, in plain NumPy

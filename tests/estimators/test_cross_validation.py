@@ -22,7 +22,7 @@ from tests.honest import assert_honest, assert_same_network
 from tests.properties.test_interrupt import interrupt
 
 X, Y = reference.teacher(30, 1, 2, 0.1, 0)
-ALPHAS = [0.3, 0.03, 0.003]
+ALPHAS = [0.3, 0.1, 0.03]
 WEIGHT = np.random.default_rng(1).integers(0, 4, len(Y)).astype(float)
 
 
@@ -39,8 +39,14 @@ def fitted():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-# One penalty: those of the classifier take two, and grids have tests of their own.
-@parametrize_with_checks([ConvexReLURegressorCV(alphas=[0.1], cv=2, max_iter=1, oracle="quick")])
+# Two penalties: those of the classifier take one. Small programs: grids and rounds have tests of their own.
+@parametrize_with_checks(
+    [
+        ConvexReLURegressorCV(
+            alphas=[3.0, 1.0], cv=2, patterns="sampled", n_patterns=8, tol=0.5, cv_tol=0.9
+        )
+    ]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -48,17 +54,25 @@ def test_scikit_learn_checks(estimator, check):
 # Scores
 
 
+SCORINGS = ["r2", "neg_median_absolute_error"]
+
+
+@pytest.fixture(scope="module")
+def grid():
+    single = ConvexReLURegressor(tol=1e-5, random_state=0)
+    return GridSearchCV(single, {"alpha": ALPHAS}, cv=3, scoring=SCORINGS, refit="r2").fit(X, Y)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("scoring", ["r2", "neg_median_absolute_error"])
-def test_scores_are_those_of_a_grid_search(scoring):
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_scores_are_those_of_a_grid_search(scoring, grid):
     """At d = 1 both solve to proofs: with tight tolerances scores agree."""
     model = regressor(cv_tol=1e-5, tol=1e-5, scoring=scoring).fit(X, Y)
-    single = ConvexReLURegressor(tol=1e-5, random_state=0)
-    grid = GridSearchCV(single, {"alpha": ALPHAS}, cv=3, scoring=scoring).fit(X, Y)
-    splits = [grid.cv_results_[f"split{k}_test_score"] for k in range(3)]
+    splits = [grid.cv_results_[f"split{k}_test_{scoring}"] for k in range(3)]
     np.testing.assert_allclose(model.cv_scores_, np.column_stack(splits), atol=5e-3)
-    assert model.alpha_ == grid.best_params_["alpha"]
-    assert model.best_score_ == pytest.approx(grid.best_score_, abs=5e-3)
+    means = grid.cv_results_[f"mean_test_{scoring}"]
+    assert model.alpha_ == ALPHAS[means.argmax()] == grid.best_params_["alpha"]
+    assert model.best_score_ == pytest.approx(means.max(), abs=5e-3)
     np.testing.assert_allclose(model.predict(X), grid.predict(X), atol=5e-3)
 
 
@@ -189,7 +203,7 @@ def test_a_time_limit_is_for_the_whole_fit(monkeypatch, clock):
         "train",
         lambda problem, **options: asked.append(options) or original(problem, **options),
     )
-    with pytest.warns(ConvergenceWarning, match="left out 1 of 3 penalties, 0.003") as record:
+    with pytest.warns(ConvergenceWarning, match="left out 1 of 3 penalties, 0.03") as record:
         model = regressor(time_limit=60.0).fit(X, Y)
     assert len(record) == 1 and record[0].filename == __file__
     assert np.isnan(model.cv_scores_[2]).all() and np.isfinite(model.cv_scores_[:2]).all()

@@ -39,7 +39,7 @@ def model():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
-    [ConvexReLUFeatures(regressor(max_iter=1, oracle="quick", random_state=None))]
+    [ConvexReLUFeatures(regressor(patterns="sampled", n_patterns=3, random_state=None))]
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

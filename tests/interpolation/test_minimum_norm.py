@@ -55,7 +55,7 @@ def check(result, X, y, loss, free_bias=False):
     return norm
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(40))
 def test_splines_of_one_feature(seed):
     rng = np.random.default_rng(seed)
     x, y = np.sort(rng.uniform(-3, 3, 8)), rng.standard_normal(8)
@@ -109,7 +109,7 @@ def test_whitened_rows_have_a_formula(loss):
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "hinge"])
-@pytest.mark.parametrize("seed", range(24))  # twice every kind of data
+@pytest.mark.parametrize("seed", range(12))  # every kind of data
 def test_equals_enumeration(seed, loss):
     rng = np.random.default_rng(seed)
     options = {"hidden_bias": seed % 2 == 0, "fit_intercept": seed % 4 < 2}

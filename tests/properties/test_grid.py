@@ -1,4 +1,4 @@
-"""Every loss, activation, bias and solver: each cell works, or says what is missing."""
+"""Losses, activations, biases and solvers: each cell works, or says what is missing."""
 
 import numpy as np
 import pytest
@@ -68,10 +68,17 @@ def assert_solved(problem, result, loss):
     assert certificate.objective == pytest.approx(expected, rel=1e-12)
 
 
+# Every two of a loss, an activation and a bias meet, all with every solver.
+BIASES = (True, False, "free")
+CELLS = [
+    (loss, activation, BIASES[(i + j) % 3])
+    for i, loss in enumerate(LOSSES)
+    for j, activation in enumerate(ACTIVATIONS)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("hidden_bias", [True, False, "free"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("loss", "activation", "hidden_bias"), CELLS)
 def test_cells(loss, activation, hidden_bias):
     def make():
         return problem_of(loss, activation, hidden_bias)

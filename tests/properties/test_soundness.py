@@ -17,7 +17,6 @@ from convexrelu.oracles import (
 from tests import reference
 
 SEEDS = range(50)
-MANY_SEEDS = range(120)  # benchmarks.soundness draws thousands
 KINDS = ("plain", "duplicates", "constant column", "small", "large", "integers", "collinear")
 FEW_SEEDS = SEEDS[: 4 * len(KINDS)]  # every kind in every dimension
 HARD_KINDS = (
@@ -29,6 +28,9 @@ HARD_KINDS = (
     "nearly collinear",
     "squares underflow",
 )
+MANY_SEEDS = range(
+    50, 50 + 4 * len(KINDS + HARD_KINDS)
+)  # the same; benchmarks.soundness draws thousands
 
 
 def small_problem(seed):
@@ -118,7 +120,7 @@ def test_training_reaches_the_optimum_and_proves_it(seed, patterns):
 def test_no_bound_of_any_network_is_above_the_optimum(seed):
     X, y, alpha, options, optimum = small_problem(seed)
     rng = np.random.default_rng(seed)
-    for m in (0, 1, 2, 5, 10):
+    for m in ((0, 5), (1, 10), (2, 5))[seed % 3]:
         size = 10 ** rng.uniform(-2, 1) * np.sqrt(np.abs(y).max() / np.abs(X).max() / (m or 1))
         b = rng.standard_normal(m) * options["hidden_bias"]
         c = y.mean(keepdims=True) * rng.uniform(0, 2) * options["fit_intercept"]
@@ -167,9 +169,9 @@ def proving_oracles(seed, design):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", MANY_SEEDS[::10])
+@pytest.mark.parametrize("first", MANY_SEEDS[::8])
 def test_no_oracle_proves_too_much(first):
-    for seed in range(first, first + 10):
+    for seed in range(first, first + 8):
         X, y, alpha, options, optimum = small_problem(seed)
         problem = TrainingProblem(X, y, alpha, **options).condensed()
         for oracle in proving_oracles(seed, problem.design):

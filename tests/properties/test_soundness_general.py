@@ -7,7 +7,7 @@ from convexrelu import TrainingProblem, TwoLayerNetwork, certify, train
 from convexrelu.losses import LOSSES, WeightedOutputs
 from tests import reference
 
-CASES = 20  # benchmarks.soundness draws thousands
+CASES = 12  # benchmarks.soundness draws thousands
 
 
 def random_case(seed):
