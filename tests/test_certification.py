@@ -82,8 +82,8 @@ def adam(seed, width=3, alpha=0.01):
     arrays = [rng.standard_normal(s) for s in ((width, 2), (width,), (1, width), (1,))]
     W, bias, a, c = (torch.tensor(array, requires_grad=True) for array in arrays)
     optimiser = torch.optim.Adam([W, bias, a, c], lr=0.05)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.998)
-    for _ in range(5000):
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.9967)
+    for _ in range(3000):
         optimiser.zero_grad()
         outputs = torch.relu(A @ W.T + bias) @ a[0] + c
         penalty = sum(part.square().sum() for part in (W, bias, a))

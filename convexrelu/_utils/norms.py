@@ -25,13 +25,14 @@ def norms(vectors: Array) -> Any:
     >>> norms(np.array([[3e-200, 4e-200], [3e200, 4e200], [0.0, 0.0]]))
     array([5.e-200, 5.e+200, 0.e+000])
     """
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        # Sums do not depend on the order in memory, and squares are those of float64.
-        rows = np.ascontiguousarray(vectors, dtype=np.float64)
-        squares = np.einsum("...i,...i->...", rows, rows)
-        lengths = np.asarray(np.sqrt(squares))
-    unsafe = ~((squares > _SMALL) & (squares < _LARGE))
-    if unsafe.any():
+    # Sums do not depend on the order in memory, and squares are those of float64; einsum reports no overflow.
+    rows = np.ascontiguousarray(vectors, dtype=np.float64)
+    squares = np.einsum("...i,...i->...", rows, rows)
+    lengths = np.asarray(np.sqrt(squares))
+    least = np.minimum.reduce(squares, axis=None, initial=1.0)
+    largest = np.maximum.reduce(squares, axis=None, initial=1.0)
+    if not (least > _SMALL and largest < _LARGE):
+        unsafe = ~((squares > _SMALL) & (squares < _LARGE))
         lengths[unsafe] = _scaled_norms(vectors[unsafe])
     return lengths[()]  # a number for one vector
 

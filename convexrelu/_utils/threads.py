@@ -10,11 +10,12 @@ process have one BLAS thread, too. torch's setting belongs to the thread that tr
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from joblib import cpu_count
@@ -54,7 +55,7 @@ class _Trainings:
         with self._lock:
             thread = threading.get_ident()
             if thread not in self._threads.values():
-                libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+                libraries = _blas_libraries(len(sys.modules))
                 own = [library for library in libraries if _is_of_the_thread(library)]
                 self._own[thread] = _limited(own)
                 if not self._threads:
@@ -75,6 +76,12 @@ class _Trainings:
         """Number of threads of the process that are training."""
         with self._lock:
             return len(set(self._threads.values()))
+
+
+@lru_cache(maxsize=1)
+def _blas_libraries(n_modules: int) -> list[Library]:
+    """The BLAS libraries of the process. Modules load them: the search, of a millisecond, is made when there are more."""
+    return ThreadpoolController().select(user_api="blas").lib_controllers  # type: ignore[no-any-return]
 
 
 def _is_of_the_thread(library: Library) -> bool:

@@ -97,7 +97,7 @@ class ConeProjector:
         levels = torch.as_tensor(level, dtype=points.dtype, device=points.device).expand(
             len(points)
         )
-        far = (result.norm(dim=1) > levels).nonzero()[:, 0]
+        far = (torch.linalg.vector_norm(result, dim=1) > levels).nonzero()[:, 0]
         if len(far) and len(self.normals_of_rows):
             search = _Search(self, points[far], index[far])
             result[far] = search.run(levels[far], deadline)
@@ -154,13 +154,13 @@ class _Search:
         self.projections = points.clone()
         self._slots = torch.arange(1, points.shape[1] + 1, device=points.device)
         # Rounding of a sweep, which must not count as a violation.
-        self.noise = 1e2 * torch.finfo(points.dtype).eps * points.norm(dim=1)
+        self.noise = 1e2 * torch.finfo(points.dtype).eps * torch.linalg.vector_norm(points, dim=1)
 
     def run(self, levels: Tensor, deadline: float) -> Tensor:
         self._start()
         alive = torch.arange(len(self.points), device=self.points.device)
         for _ in range(_SWEEPS_PER_FEATURE * self.points.shape[1] + 100):
-            alive = alive[self.projections[alive].norm(dim=1) > levels[alive]]
+            alive = alive[torch.linalg.vector_norm(self.projections[alive], dim=1) > levels[alive]]
             alive, slot = self._add_worst_rows(alive)
             if len(alive) == 0:
                 break
@@ -191,7 +191,9 @@ class _Search:
         values = points @ self.cones.normals_of_rows.T
         values = torch.where(self.cones.inside[self.index[alive]], values, -values)
         worst, row = values.min(dim=1)
-        allowed = torch.maximum(_violation(points.dtype) * points.norm(dim=1), self.noise[alive])
+        allowed = torch.maximum(
+            _violation(points.dtype) * torch.linalg.vector_norm(points, dim=1), self.noise[alive]
+        )
         violated = (worst < -allowed) & ~self.held[alive].all(dim=1)
         alive, row = alive[violated], row[violated]
         slot = (~self.held[alive]).to(torch.int8).argmax(dim=1)

@@ -123,7 +123,7 @@ def test_the_interrupted_model_can_go_on(monkeypatch):
     assert_honest(model, *data)
 
 
-SMALL = TrainingProblem(*reference.teacher(25, 3, 3, 0.1, 0), 0.005)
+SMALL = TrainingProblem(*reference.teacher(30, 3, 3, 0.1, 0), 0.003)
 FROM_NOTHING = {"solver": "newton", "start": None, "random_state": 0}  # takes some rounds
 
 # What is interrupted, and in which call
@@ -175,7 +175,7 @@ def test_the_verdict_after_the_last_round_may_be_interrupted(monkeypatch, whole,
 
 def test_an_interruption_ends_a_path(monkeypatch):
     interrupt(monkeypatch, NativeSolver, "relu", 2)
-    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.01, 0.008, 0.005]
+    problem, alphas = TrainingProblem(X, Y, ALPHA), [0.005, 0.003, 0.002]
     options = {"oracle": "search", "tol": 1e-6, "solver": "newton", "random_state": 0}
     path = regularization_path(problem, alphas, **options)
     assert [result.status for result in path] == [Status.INTERRUPTED]

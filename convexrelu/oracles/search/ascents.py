@@ -150,7 +150,7 @@ def _rows_together(design: Tensor) -> int:
 
 def unit(rows: Tensor) -> Tensor:
     """Rows at unit length, or zero."""
-    lengths = rows.norm(dim=1, keepdim=True)
+    lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     return rows / torch.where(lengths > 0, lengths, 1.0)
 
 

@@ -176,7 +176,7 @@ class _Kinks:
         inside = ((self.outputs / self.width + 1) / 2).clamp(0, 1)
         softened = self.heights * ((self.outputs > 0).to(inside.dtype) - inside)
         gradient = gradient + (softened[:, None, :] @ self.normals)[:, 0]
-        size = gradient.norm(dim=1, keepdim=True)
+        size = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
         curvature = self.normals.mT @ ((self.heights / (2 * self.width))[:, :, None] * self.normals)
         curvature.diagonal(dim1=1, dim2=2).add_(torch.where(size > 0, size, 1.0))
         rest = (gradient - size * u)[:, :, None]

@@ -208,7 +208,7 @@ class AugmentedLagrangian:
         moved = torch.add(centre, program.pull(v), alpha=tau)
         if self._cones is not None:
             moved = self._cones.project(moved, self._everything, level, self._deadline)
-        lengths = moved.norm(dim=1)
+        lengths = torch.linalg.vector_norm(moved, dim=1)
         index = (lengths > level).nonzero()[:, 0]
         shrink = 1 - level / lengths[index]
         active = ActiveBlocks(index, moved[index] / lengths[index, None], shrink)
@@ -222,12 +222,16 @@ class AugmentedLagrangian:
         program = self.program
         index = start.blocks.any(dim=1).nonzero()[:, 0]
         blocks = start.blocks[index]
-        bound = float(program.pull(start.v).norm(dim=1).max())
+        bound = float(torch.linalg.vector_norm(program.pull(start.v), dim=1).max())
         residual = program.target - program.push(blocks, index)
         return replace(start, gap=program.gap(blocks, index, residual, start.v, bound))
 
     def _iterate(self, point: _Point, centre: Tensor, tau: float) -> Iterate:
-        bound = float((point.projections - centre).norm(dim=1).max()) / tau if len(centre) else 0.0
+        bound = (
+            float(torch.linalg.vector_norm(point.projections - centre, dim=1).max()) / tau
+            if len(centre)
+            else 0.0
+        )
         residual = point.v - point.gradient
         gap = self.program.gap(point.blocks, point.active.index, residual, point.v, bound)
         blocks = torch.zeros_like(centre)

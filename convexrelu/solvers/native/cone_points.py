@@ -22,7 +22,7 @@ class Slacks:
     """
 
     def __init__(self, rows: Tensor, inside: Tensor) -> None:
-        lengths = rows.norm(dim=1)
+        lengths = torch.linalg.vector_norm(rows, dim=1)
         kept = lengths.nonzero()[:, 0]
         self.normals = rows[kept] / (lengths[kept, None] * max(len(kept), 1) ** 0.5)
         self.sides = torch.where(inside[:, kept], 1.0, -1.0).to(rows.dtype)
@@ -126,7 +126,7 @@ def _mirror(x: Tensor) -> Tensor:
 
 def _size(x: Tensor) -> Tensor:
     """``√(xᵀJx)``, of shape (m, 1)."""
-    norm = x[:, 1:].norm(dim=1, keepdim=True)
+    norm = torch.linalg.vector_norm(x[:, 1:], dim=1, keepdim=True)
     return ((x[:, :1] - norm) * (x[:, :1] + norm)).sqrt()
 
 
@@ -155,4 +155,4 @@ def cone_rate(x: Tensor, dx: Tensor) -> Tensor:
     unit, dx = x / size, dx / size
     along = (unit * _mirror(dx)).sum(dim=1, keepdim=True)
     side = dx[:, 1:] - (along + dx[:, :1]) / (unit[:, :1] + 1) * unit[:, 1:]
-    return (side.norm(dim=1) - along[:, 0]).max()
+    return (torch.linalg.vector_norm(side, dim=1) - along[:, 0]).max()

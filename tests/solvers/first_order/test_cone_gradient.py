@@ -12,8 +12,8 @@ from convexrelu.solvers.first_order.cone_gradient import ConeGradientSolver
 from convexrelu.solvers.native.solver import NativeSolver
 
 RNG = np.random.default_rng(0)
-X = RNG.standard_normal((40, 3))
-LABELS = (X @ RNG.standard_normal((3, 3)) + 0.3 * RNG.standard_normal((40, 3))).argmax(axis=1)
+X = RNG.standard_normal((24, 3))
+LABELS = (X @ RNG.standard_normal((3, 3)) + 0.3 * RNG.standard_normal((24, 3))).argmax(axis=1)
 COUNTS = np.exp(0.3 * X[:, :2])
 LOSSES = {
     "multinomial": LABELS.astype(float),
@@ -25,8 +25,8 @@ LOSSES = {
 
 def program(loss="multinomial", **options):
     """A problem, and blocks that violate the dual constraints of the constant network."""
-    problem = TrainingProblem(X, LOSSES[loss], 0.01, loss=loss, **options).condensed()
-    patterns = sample_patterns(problem.design, 10, np.random.RandomState(0))
+    problem = TrainingProblem(X, LOSSES[loss], 0.03, loss=loss, **options).condensed()
+    patterns = sample_patterns(problem.design, 6, np.random.RandomState(0))
     v = problem.dual_point(problem.no_outputs())
     report = PatternSearch(problem.design, patterns.masks, slope=problem.slope)(v)
     return problem, Blocks(report.masks, report.signs, report.directions)
@@ -50,7 +50,7 @@ def solved(problem, blocks):
         *({"loss": loss} for loss in LOSSES),
         {"activation": "leaky_relu"},
         {"hidden_bias": False, "fit_intercept": False},
-        {"sample_weight": np.arange(1.0, 41.0)},
+        {"sample_weight": np.arange(1.0, 25.0)},
     ],
 )
 def test_optimum_is_that_of_interior_points(options):
@@ -98,9 +98,9 @@ def test_refuses_what_it_lacks(options):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::convexrelu.results.SolverWarning")  # the gap is what counts
 def test_training_with_it_ends_near_training_without(monkeypatch):
-    labels = np.r_[np.arange(6), (X @ RNG.standard_normal((3, 6))).argmax(axis=1)[6:]]
+    labels = np.r_[np.arange(4), (X @ RNG.standard_normal((3, 4))).argmax(axis=1)[4:]]
     problem = TrainingProblem(X, labels.astype(float), 0.01, loss="multinomial")
-    options = {"patterns": "sampled", "n_patterns": 8, "random_state": 0}
+    options = {"patterns": "sampled", "n_patterns": 5, "random_state": 0}
     exact = train(problem, **options)
     monkeypatch.setattr(automatic, "_SLOW_ITERATION", 0.0)
     result = train(problem, **options)

@@ -271,8 +271,8 @@ def test_gradients_of_a_batch_are_those_of_the_objective(monkeypatch, loss, acti
     np.testing.assert_allclose(own, gradient, atol=1e-4 * np.abs(gradient).max())
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("bias", BIASES)
+# Gradients of batches are those of all samples for every kind of problem, above.
+@pytest.mark.parametrize(("loss", "bias"), [(loss, BIASES[k % 3]) for k, loss in enumerate(LOSSES)])
 def test_batches_end_near_the_optimum(monkeypatch, loss, bias):
     problem = problem_of(loss, hidden_bias=bias)
     monkeypatch.setattr(descent, "FEW_SAMPLES", 5)
