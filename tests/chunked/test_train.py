@@ -25,9 +25,9 @@ TARGETS = {
 @pytest.mark.parametrize("loss", TARGETS)
 def test_the_result_is_that_of_training_at_once(loss):
     y = TARGETS[loss]
-    problem = TrainingProblem(X, y, 0.01, loss=loss)
+    problem = TrainingProblem(X, y, 0.03, loss=loss)
     whole = train(problem, tol=1e-2, oracle="quick", random_state=0)
-    chunks = ChunkedProblem(X.astype(np.float32).astype(np.float64), y, 0.01, loss=loss)
+    chunks = ChunkedProblem(X.astype(np.float32).astype(np.float64), y, 0.03, loss=loss)
     result = train_in_chunks(chunks, tol=1e-2, random_state=0)
     certificate = result.certificate
     assert result.status is Status.CONVERGED
@@ -35,8 +35,8 @@ def test_the_result_is_that_of_training_at_once(loss):
     assert certificate.objective == pytest.approx(whole.certificate.objective, rel=2e-2)
     assert certificate.objective >= whole.certificate.proved_lower_bound * (1 - 1e-6)
     assert certificate.proved_lower_bound <= whole.certificate.objective * (1 + 1e-6)
-    independent = 0.01 * result.network.penalty() + TrainingProblem(
-        chunks.X, y, 0.01, loss=loss
+    independent = 0.03 * result.network.penalty() + TrainingProblem(
+        chunks.X, y, 0.03, loss=loss
     ).data_fit(result.network.predict(chunks.X))
     assert certificate.objective == pytest.approx(independent, rel=1e-10)
 

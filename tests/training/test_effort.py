@@ -85,7 +85,7 @@ def test_unknown_efforts_are_refused_by_name(effort):
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [ConvexReLURegressor, ConvexReLURegressorCV])
 def test_estimators_take_an_effort(make):
-    own = {"cv": 3, "n_alphas": 3} if make is ConvexReLURegressorCV else {"alpha": 3e-3}
+    own = {"cv": 2, "n_alphas": 2} if make is ConvexReLURegressorCV else {"alpha": 3e-3}
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)  # nothing went wrong
         model = make(effort="predict", random_state=0, **own).fit(X, Y)

@@ -22,7 +22,6 @@ ACTIVATIONS = ("relu", "leaky_relu", "absolute_value")
 REACHED = {"newton": 1e-8, "interior_point": 1e-6}
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
-any_outputs = pytest.mark.parametrize("n_outputs", [1, 2, 3])
 
 
 def problem_of(n_outputs, alpha=0.02, **options):
