@@ -31,7 +31,7 @@ WEIGHT = RNG.integers(0, 4, len(Y)).astype(float)
 
 
 def classifier(**params):
-    return ConvexReLUClassifier(**{"alpha": 0.02, "random_state": 0, **params})
+    return ConvexReLUClassifier(**{"alpha": 0.04, "random_state": 0, **params})
 
 
 @pytest.fixture(scope="module")

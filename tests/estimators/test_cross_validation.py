@@ -39,11 +39,17 @@ def fitted():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-# Two penalties: those of the classifier take one. Small programs: grids and rounds have tests of their own.
+# Small programs: grids and rounds have tests of their own. Penalties relative to the targets, whose units differ.
 @parametrize_with_checks(
     [
         ConvexReLURegressorCV(
-            alphas=[3.0, 1.0], cv=2, patterns="sampled", n_patterns=8, tol=0.5, cv_tol=0.9
+            alphas=[0.1, 0.03],
+            alpha_scale="relative",
+            cv=2,
+            patterns="sampled",
+            n_patterns=12,
+            tol=0.2,
+            cv_tol=0.9,
         )
     ]
 )

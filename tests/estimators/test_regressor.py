@@ -22,7 +22,7 @@ from tests import reference
 from tests.honest import assert_honest, assert_same_network, assert_same_outputs
 
 X, Y = reference.teacher(25, 2, 2, 0.1, 0)
-HARD_X, HARD_Y = reference.teacher(60, 5, 3, 0.1, 1)
+HARD_X, HARD_Y = reference.teacher(40, 4, 3, 0.1, 1)
 GATES = np.random.default_rng(0).standard_normal((20, 3))
 WEIGHT = np.random.default_rng(1).integers(0, 4, len(Y))
 
