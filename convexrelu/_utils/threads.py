@@ -81,7 +81,7 @@ class _Trainings:
 @lru_cache(maxsize=1)
 def _blas_libraries(n_modules: int) -> list[Library]:
     """The BLAS libraries of the process; modules load them, so the search, of a millisecond, waits for new ones."""
-    return ThreadpoolController().select(user_api="blas").lib_controllers  # type: ignore[no-any-return]
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def _is_of_the_thread(library: Library) -> bool:

@@ -75,6 +75,25 @@ def test_so_have_paths_certificates_and_estimators(monkeypatch):
     assert seen and all(threads <= {1} for threads in seen)
 
 
+def test_libraries_are_looked_for_again_only_where_modules_have_come(monkeypatch):
+    searches = []
+
+    def counted():
+        searches.append(1)
+        return ThreadpoolController()
+
+    monkeypatch.setattr(module, "ThreadpoolController", counted)
+    module._blas_libraries.cache_clear()
+    for _ in range(3):
+        with one_blas_thread():
+            assert blas() <= {1}
+    assert len(searches) == 1
+    monkeypatch.setitem(sys.modules, "a_module_that_is_new", sys)
+    with one_blas_thread():
+        assert blas() <= {1}
+    assert len(searches) == 2
+
+
 def test_settings_are_put_back_after_an_error():
     def fail(_):
         raise ZeroDivisionError
