@@ -122,7 +122,7 @@ PLAIN = {
         X[:, 0] > 0,
     ),
     "cross-validation": (
-        make_pipeline(ConvexReLUClassifierCV(cv=2, n_alphas=2, random_state=0)),
+        make_pipeline(ConvexReLUClassifierCV(cv=2, n_alphas=2, **OPTIONS)),
         X[:, 0] > 0,
     ),
     "bagging": (BaggingRegressor(ConvexReLURegressor(**OPTIONS), 2, random_state=0), X[:, 0]),
