@@ -53,6 +53,11 @@ def optimum_of_kind(kind, hidden_bias, fit_intercept, weighted):
     )
 
 
+@cache
+def cold_solution(method, kind):
+    return solve(problem_of(), kind, method, REACHED[method])
+
+
 def optimum_of(problem, kind, blocks=None):
     blocks = blocks or blocks_of(problem, kind)
     if kind == "relu":
@@ -348,7 +353,7 @@ def test_both_signs_of_a_gate_are_one_vector(kind):
 @pytest.mark.parametrize("size", [0.0, 1e-2, 10.0])
 def test_starts_end_at_the_same_optimum(method, kind, size):
     problem = problem_of()
-    cold = solve(problem, kind, method, REACHED[method])
+    cold = cold_solution(method, kind)
     noise = np.random.default_rng(1).standard_normal(cold.blocks.shape)
     for start in (cold.blocks + size * noise, size * noise):
         warm = solve(problem, kind, method, REACHED[method], start=start)
