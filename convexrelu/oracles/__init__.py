@@ -6,6 +6,7 @@ For several outputs and other activations, bounds on ``M(V) = max_{‖u‖ ≤ 1
 from convexrelu._moved import names_of
 from convexrelu.oracles.base import Oracle, OracleFactory, OracleReport, witnesses
 from convexrelu.oracles.bounds.branch_and_bound import BranchAndBoundOracle
+from convexrelu.oracles.bounds.proof_progress import ProofProgress
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
 from convexrelu.oracles.bounds.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.exact.cells import CellOracle
@@ -43,6 +44,7 @@ __all__ = [
     "OutputRankOracle",
     "PatternOracle",
     "PlanarOracle",
+    "ProofProgress",
     "RelaxationOracle",
     "SearchOracle",
     "SemidefiniteOracle",

@@ -75,7 +75,9 @@ def train(
         Seed of gates, of searches, and of the first weights of descent.
     progress : callable, optional
         Called with a :class:`~convexrelu.results.Round` after every round. When it returns True, training ends with the
-        best network so far, its certificate, and ``Status.STOPPED``.
+        best network so far, its certificate, and ``Status.STOPPED``. If it has a method ``proof``, that is called every
+        few seconds of a long proof by branch and bound, with a :class:`~convexrelu.oracles.ProofProgress`:
+        ``progress=ProgressPrinter()`` shows both.
 
     Returns
     -------

@@ -14,12 +14,14 @@ from convexrelu._utils.typing import Array
 from convexrelu.oracles.bounds.boxes import Boxes
 from convexrelu.oracles.bounds.compiled import corner_bound
 from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
-from convexrelu.oracles.bounds.dives import predicted_boxes
+from convexrelu.oracles.bounds.dives import predicted_boxes, work_of_dives
+from convexrelu.oracles.bounds.proof_progress import ProofWatch
 
 __all__ = ["Goal", "Tree", "grow_all", "rounding_of"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MAX_BYTES = 2**31  # memory limit of open boxes
+_NUMPY_SPEED = 3e8  # work in a second
 _TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
 
 
@@ -102,6 +104,20 @@ class Tree:
             self.witnesses.append(self._axes @ found.witness)
         return found.work
 
+    @property
+    def open_share(self) -> float:
+        """Share of the surface of the cube that is in open boxes."""
+        return self._open.share_of_cube
+
+    @property
+    def seconds_of_dives(self) -> float:
+        """Roughly the time that :meth:`predicted_boxes` takes."""
+        return (
+            work_of_dives(CornerBound(*self._samples)) / _NUMPY_SPEED
+            if len(self._open.faces)
+            else 0.0
+        )
+
     def predicted_boxes(self) -> float:
         """Estimate of the number of boxes that are left to examine."""
         return predicted_boxes(CornerBound(*self._samples), self._open, self._target)
@@ -123,11 +139,13 @@ def grow_all(trees: list[Tree], goal: Goal, max_work: float, deadline: float) ->
     Where random dives predict that the work does not suffice, this ends after a twentieth of it.
     """
     left, undecided = max_work, math.isfinite(max_work)
+    watch = ProofWatch(trees, deadline)
     while not goal.refuted and left > 0 and time.perf_counter() < deadline:
         tree = max(trees, key=lambda tree: tree.bound)
         if tree.bound <= goal.target or not tree.can_improve:
             break
         left -= tree.grow(_TRIAL * left if undecided else left)
+        watch.look(goal.target)
         if undecided and left < (1 - _TRIAL) * max_work:
             undecided = False
             n_boxes = sum(tree.predicted_boxes() for tree in trees)
