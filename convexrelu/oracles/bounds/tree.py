@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
+from convexrelu.oracles.bounds.affine_rules import (
+    MOST_STEPS,
+    affine_bound,
+    n_steps_for,
+    work_of_step,
+)
 from convexrelu.oracles.bounds.boxes import Boxes
 from convexrelu.oracles.bounds.compiled import corner_bound
 from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
@@ -20,6 +26,8 @@ from convexrelu.oracles.bounds.proof_progress import ProofWatch
 __all__ = ["Goal", "Tree", "grow_all", "rounding_of"]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Affine rules take at most so many steps of descent, and at most this part of the work of the boxes: from a second on.
+_MOST_STEPS, _SHARE_OF_RULES = 5000, 0.5
 _MAX_BYTES = 2**31  # memory limit of open boxes
 _NUMPY_SPEED = 3e8  # work in a second
 _TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
@@ -27,11 +35,12 @@ _TRIAL = 0.05  # part of the work after which it is predicted whether the rest s
 
 @dataclass
 class Goal:
-    """The value to which the bound is compared."""
+    """The value to which the bound is compared, and when to stop."""
 
     level: float
     rtol: float
     found: float
+    deadline: float = math.inf
 
     @property
     def target(self) -> float:
@@ -55,6 +64,8 @@ class Tree:
         Of ``h``.
     n_boxes, work : int, float
         Number of boxes examined, and about the number of additions.
+    work_of_rules : float
+        About the number of additions for affine rules, see :mod:`convexrelu.oracles.bounds.affine_rules`.
     witnesses : list of arrays of shape (r,)
         Unit vectors at which larger and larger values were found.
     """
@@ -63,7 +74,7 @@ class Tree:
         self, goal: Goal, sign: float, v: Array, rows: Array, bound: float, device: str = "cpu"
     ) -> None:
         self.sign = sign
-        self.n_boxes, self.work = 0, 0.0
+        self.n_boxes, self.work, self.work_of_rules = 0, 0.0, 0.0
         self.witnesses: list[Array] = []
         self._goal = goal
         rows, v, self._unit, weights = _in_units(rows, v)
@@ -74,12 +85,13 @@ class Tree:
         self._rounding = rounding_of(rows.shape) * lipschitz_constant(rows, v)
         self._closed = 0.0  # bound over all closed boxes
         self._open = Boxes.of_cube(rows.shape[1], self._scaled(bound))
+        self._by_rules, self._n_steps = math.inf, MOST_STEPS
 
     @property
     def bound(self) -> float:
         """Bound on ``h`` over the sphere."""
         largest = max(self._closed, float(self._open.bounds.max(initial=0.0)))
-        return self._unscaled(largest)
+        return self._unscaled(min(largest, self._by_rules))
 
     @property
     def can_improve(self) -> bool:
@@ -102,7 +114,29 @@ class Tree:
         if value > self._goal.found:
             self._goal.found = value
             self.witnesses.append(self._axes @ found.witness)
-        return found.work
+        return found.work + self._grow_rules()
+
+    def _grow_rules(self) -> float:
+        """Bound the sphere by affine rules, with the more steps the longer boxes take; return the work done."""
+        work = self._n_steps * work_of_step(*self._samples)
+        spent = self.work_of_rules + work
+        if self._n_steps > _MOST_STEPS or spent > _SHARE_OF_RULES * self.work:
+            return 0.0
+        self.relax(self._n_steps)
+        self._n_steps *= 2
+        return work
+
+    def relax(self, n_steps: int) -> None:
+        """Bound the sphere by affine rules, see :mod:`convexrelu.oracles.bounds.affine_rules`."""
+        bound = affine_bound(*self._samples, self._target, self._goal.deadline, n_steps)
+        self._by_rules = min(self._by_rules, bound)
+        self.work_of_rules += n_steps * work_of_step(*self._samples)
+
+    def relax_once(self, max_work: float) -> None:
+        """The same where boxes have ended before it was due."""
+        n_steps = n_steps_for(max_work, *self._samples)
+        if self.work_of_rules == 0 and n_steps:
+            self.relax(n_steps)
 
     @property
     def open_share(self) -> float:
