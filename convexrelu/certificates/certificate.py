@@ -39,7 +39,7 @@ class Certificate:
         ``"monotone"``, ``"positive"`` and ``"monotone_positive"``: over networks whose neurons keep the signs of
         `monotonic_cst`, that have positive outer weights, or both.
     method : str
-        Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"semidefinite"``,
+        Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"affine"``, ``"semidefinite"``,
         ``"relaxation"``, ``"whitened"``, ``"spike_free"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a program.
     is_proof : bool
         Whether `lower_bound` is proved. False for a bound from a search.
