@@ -45,11 +45,12 @@ def main() -> None:
     seeds = range(1 if quick else 5)
     rows = []
     for alpha, (n, rank) in product((None, 1e-2, 1e-3), sizes):
-        closed, sharp, seconds = [], [], []
+        closed, affine, sharp, seconds = [], [], [], []
         for seed in seeds:
             design, v = _random(n, rank, seed) if alpha is None else _trained(n, rank, seed, alpha)
             maximum = _maximum(design, v)
             closed.append(RelaxationOracle(design)(v).bound / maximum)
+            affine.append(AffineOracle(design)(v).bound / maximum)
             oracle = SemidefiniteOracle(design)
             started = time.perf_counter()
             sharp.append(oracle(v).bound / maximum)
@@ -62,6 +63,8 @@ def main() -> None:
                 "M(v) by": "cells" if _few_cells(n, rank) else "search",
                 "closed form": f"{np.median(closed):.2f}",
                 "worst closed form": f"{max(closed):.2f}",
+                "affine": f"{np.median(affine):.3f}",
+                "worst affine": f"{max(affine):.3f}",
                 "semidefinite": f"{np.median(sharp):.3f}",
                 "worst semidefinite": f"{max(sharp):.3f}",
                 "seconds": f"{np.median(seconds):.2f}",
