@@ -33,7 +33,7 @@ class AffineOracle:
         Finds the witnesses of the report, and a value below which no bound can be; by default there are none.
     max_work : float
         Of each sign; 10⁹ take about a second. Steps of descent are left out beyond it, and all where fewer than 30
-        would be left: there the bound is that of :class:`RelaxationOracle`, as wherever that is smaller.
+        would be left: there the report is that of the search, an estimate, or of :class:`RelaxationOracle`.
     n_steps : int
         Largest number of steps. The bound falls slowly with more.
 
@@ -74,9 +74,12 @@ class AffineOracle:
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Bound ``M(v)`` at the dual point ``v`` of shape (n,); steps end at `deadline`, or at the `level`."""
-        report = self._relaxation(v, deadline=deadline)
-        if self.search is not None:
+        if self.search is None:
+            report = self._relaxation(v, deadline=deadline)
+        else:
             report = self.search(v, level=level, deadline=deadline)
+            if not self._n_steps(v):
+                return report  # many samples, where even the closed form takes long
         level = max(level, float(report.values.max(initial=0.0)))
         closed = {s: self._relaxation.one_sign(s * v, deadline) for s in (1.0, -1.0)}
         bound, work = 0.0, 0
@@ -90,7 +93,7 @@ class AffineOracle:
 
     def _one_sign(self, v: Array, level: float, deadline: float) -> tuple[float, int]:
         """Bound on one sign, infinite if there is none, and the number of steps."""
-        n_steps = n_steps_for(self.max_work, self.design, v, self.n_steps)
+        n_steps = self._n_steps(v)
         if not n_steps:
             return math.inf, 0
         if self._space is None:
@@ -99,3 +102,6 @@ class AffineOracle:
         # What is left of the level for the directions of the row space
         inside = affine_bound(self._space.coordinates, v, level - outside, deadline, n_steps)
         return inside + outside, n_steps
+
+    def _n_steps(self, v: Array) -> int:
+        return n_steps_for(self.max_work, self.design, v, self.n_steps)

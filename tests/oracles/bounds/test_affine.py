@@ -72,6 +72,8 @@ def test_is_tight_at_high_rank():
     # Fewer steps of descent give a looser bound, less work than thirty steps take the closed form.
     assert report.bound <= AffineOracle(design, n_steps=30)(v).bound < closed
     assert AffineOracle(design, max_work=1e5)(v).bound == closed
+    estimate = AffineOracle(design, search=search, max_work=1e5)(v)
+    assert not estimate.is_proof and estimate.method == "search"
 
 
 def test_stops_at_a_level_and_at_the_deadline(clock):
