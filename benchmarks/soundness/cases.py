@@ -47,6 +47,7 @@ ORACLES = (
     "sweep",
     "cells",
     "branch_and_bound",
+    "affine",
     "semidefinite",
     "search",
     "quick",

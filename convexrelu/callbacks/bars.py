@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from convexrelu._utils.interruptions import interruptions_held
+from convexrelu.oracles.bounds.proof_progress import ProofProgress
 from convexrelu.results.result import Round
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class _Bar:
         """Leave the bar as it is last."""
         self._progress.stop()
 
-    def show(self, completed: float, text: str) -> None:
-        """Move the bar."""
+    def show(self, completed: float | None, text: str) -> None:
+        """Move the bar; None leaves it where it is."""
         self._progress.update(self._task, completed=completed, text=text)
 
 
@@ -92,6 +93,10 @@ class FitBar(_Bar):
             share_of_way(self._first, entry.relative_gap, self._tol),
             f"gap {entry.relative_gap:.1e} → {self._tol:.0e} ({kind}), {entry.width} {neurons}",
         )
+
+    def proof(self, entry: ProofProgress) -> None:
+        """Show how far a long proof is, as text."""
+        self.show(None, str(entry))
 
 
 class PenaltyBar(_Bar):

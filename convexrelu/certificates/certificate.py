@@ -40,7 +40,7 @@ class Certificate:
         `monotonic_cst`, that have positive outer weights, or both; ``"output_constraints"``: over networks whose
         outputs meet the constraints.
     method : str
-        Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"semidefinite"``,
+        Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"affine"``, ``"semidefinite"``,
         ``"relaxation"``, ``"whitened"``, ``"spike_free"``, ``"search"``; ``"patterns"`` or ``"gates"`` for a program.
     is_proof : bool
         Whether `lower_bound` is proved. False for a bound from a search.

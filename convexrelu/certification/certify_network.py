@@ -89,8 +89,8 @@ def certify(
         Weight decay, scaled as in :class:`~convexrelu.problem.TrainingProblem`.
     loss, activation, negative_slope, hidden_bias, fit_intercept, skip, skip_alpha, sample_weight
         The rest of the training problem, see :class:`~convexrelu.problem.TrainingProblem`.
-    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free", "prove"}, \
-            Oracle or OracleFactory
+    oracle : {"auto", "sweep", "cells", "branch_and_bound", "affine", "semidefinite", "search", "quick", "spike_free", \
+            "prove"}, Oracle or OracleFactory
         Bound on ``M(v)``: ``"auto"`` proves it where that takes seconds and estimates it by search otherwise;
         see :func:`~convexrelu.oracles.selection.choose_oracles`.
     solver : {"auto", "newton", "interior_point", "fista", "network", "cvxpy:CLARABEL", "cvxpy:ECOS", "cvxpy:SCS"} \

@@ -64,7 +64,7 @@ class ClassProver:
         largest = max(float(found.values.max(initial=0.0)), 1e-12 * max(closed), _TINY)
         padding = max(map(self._padding, self._rows, self._spaces, points)) + penalised.rounding(v)
         # Bounds are to be at most the level after they have been padded.
-        goal = Goal(max(level - 2 * padding, 0.0), _RTOL, largest)
+        goal = Goal(max(level - 2 * padding, 0.0), _RTOL, largest, deadline)
         trees = [
             Tree(goal, sign, point, space.coordinates, bound)
             for sign, point, space, bound in zip(
@@ -98,5 +98,5 @@ class ClassProver:
             method="branch_and_bound",
             n_starts=found.n_starts,
             finished=found.finished,
-            work=int(sum(tree.work for tree in trees)),
+            work=int(sum(tree.work + tree.work_of_rules for tree in trees)),
         )

@@ -13,8 +13,9 @@ from convexrelu._utils.arguments import shown
 from convexrelu._utils.logs import is_told, tell
 from convexrelu._utils.typing import Array
 from convexrelu.callbacks.bars import FitBar, PenaltyBar, console_for_bars
+from convexrelu.oracles.bounds.proof_progress import ProofProgress
 from convexrelu.results.progress import ProgressPrinter
-from convexrelu.results.result import Progress, Round, asks_to_stop
+from convexrelu.results.result import Progress, Round, asks_to_stop, show_proof_of
 
 __all__ = ["Callbacks", "check_callbacks", "penalties_shown", "watched"]
 
@@ -44,17 +45,25 @@ def watched(estimator: Any) -> Iterator[Progress | None]:
     ]
     with _rounds_shown(estimator.verbose, estimator.tol) as show:
         calls = [*([] if show is None else [show]), *callbacks]
-        yield _together(calls) if calls else None
+        yield _Together(calls) if calls else None
 
 
-def _together(calls: list[Progress]) -> Progress:
+class _Together:
     """One callable that calls all, and wants to stop if any does."""
 
-    def call(entry: Round) -> bool:
-        answers = [one(entry) for one in calls]  # all are called
+    def __init__(self, calls: list[Progress]) -> None:
+        self._calls = calls
+
+    def __call__(self, entry: Round) -> bool:
+        answers = [one(entry) for one in self._calls]  # all are called
         return any(map(asks_to_stop, answers))
 
-    return call
+    def proof(self, entry: ProofProgress) -> None:
+        """Show how far a long proof is, to those that take it."""
+        for one in self._calls:
+            show = show_proof_of(one)
+            if show is not None:
+                show(entry)
 
 
 @contextmanager

@@ -5,7 +5,9 @@ For several outputs and other activations, bounds on ``M(V) = max_{‖u‖ ≤ 1
 
 from convexrelu._moved import names_of
 from convexrelu.oracles.base import Oracle, OracleFactory, OracleReport, witnesses
+from convexrelu.oracles.bounds.affine import AffineOracle
 from convexrelu.oracles.bounds.branch_and_bound import BranchAndBoundOracle
+from convexrelu.oracles.bounds.proof_progress import ProofProgress
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
 from convexrelu.oracles.bounds.semidefinite import SemidefiniteOracle
 from convexrelu.oracles.exact.cells import CellOracle
@@ -28,6 +30,7 @@ from convexrelu.oracles.search.general import GeneralSearchOracle
 from convexrelu.oracles.search.one_output import SearchOracle
 
 __all__ = [
+    "AffineOracle",
     "BranchAndBoundOracle",
     "CellOracle",
     "FanOracle",
@@ -43,6 +46,7 @@ __all__ = [
     "OutputRankOracle",
     "PatternOracle",
     "PlanarOracle",
+    "ProofProgress",
     "RelaxationOracle",
     "SearchOracle",
     "SemidefiniteOracle",

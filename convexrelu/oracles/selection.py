@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import Oracle
+from convexrelu.oracles.bounds.affine import AffineOracle
 from convexrelu.oracles.bounds.branch_and_bound import BranchAndBoundOracle
 from convexrelu.oracles.bounds.compiled import is_compiled
 from convexrelu.oracles.bounds.semidefinite import SemidefiniteOracle
@@ -49,6 +50,7 @@ ORACLES = (
     "sweep",
     "cells",
     "branch_and_bound",
+    "affine",
     "semidefinite",
     "search",
     "quick",
@@ -67,6 +69,8 @@ _HEURISTIC_ARCS = 100_000
 # predicted not to suffice.
 MOST_PROVED = 12
 _AUTO_WORK = 1.5e10 if is_compiled() else 1.5e9
+# Above that rank, for about a second a sign, it proves what affine rules can.
+_AUTO_RULES = 1e9
 # Starts of the first search for cuts. From 512 on, the first bound follows the first network after 0.3 to 0.5 s instead
 # of 0.1 to 0.2 s, and a gap of 1e-2 takes 1.4 times as long in the median; of 1e-3, as long (concrete, energy, housing
 # and two teachers of 300 and 1000 samples).
@@ -132,9 +136,11 @@ def choose_oracles(
 
         ``"auto"``: two cones on spike-free data; a sweep at ranks up to 3 (at rank 3 up to about 1500 samples); branch
         and bound at ranks up to 12, for about ten seconds where random dives predict that these may suffice, and an
-        estimate by search if its bound is not tight enough; search at higher ranks.
+        estimate by search if its bound is not tight enough; search at higher ranks, with a proved bound by
+        affine rules.
         ``"sweep"``, ``"cells"``: exact, by a sweep (rank 3) or a list of all cells. ``"branch_and_bound"``: a
-        proof, without a limit on time. ``"semidefinite"``: a proof by relaxation, for few samples.
+        proof, without a limit on time. ``"affine"``: a somewhat loose proof in seconds, by slopes that are
+        affine functions of signs. ``"semidefinite"``: a proof by relaxation, for few samples.
         ``"search"``: an estimate. ``"quick"``: an estimate by a short search, which also finds the cuts (or by a
         short sweep); for networks of which only the predictions matter, such as those of cross-validation.
         ``"prove"``: as for ``"auto"``, but branch and bound at every rank, and without a limit on time.
@@ -208,7 +214,7 @@ def _refuse(name: str, n_outputs: int, slope: float, free_bias: bool) -> None:
         missing = "free hidden biases"
     if name == "spike_free" and slope != 0.0:
         missing = "activations other than 'relu'"
-    if name in ("semidefinite", "spike_free") and n_outputs > 1:
+    if name in ("affine", "semidefinite", "spike_free") and n_outputs > 1:
         missing = "several outputs"
     if name in ("cells", "branch_and_bound", "prove") and n_outputs > _FAN_OUTPUTS:
         missing = f"more than {_FAN_OUTPUTS} outputs"
@@ -327,6 +333,8 @@ class _Selector:
                 return self._rectified(SweepOracle)
             case "cells":
                 return self._rectified(partial(CellOracle, deadline=self.deadline))
+            case "affine":
+                return self._rectified(AffineOracle)
             case "semidefinite":
                 return self._rectified(SemidefiniteOracle)
             case "branch_and_bound":
@@ -334,7 +342,10 @@ class _Selector:
                 if self.name in _LIMITED:
                     return HybridOracle(self._branch_and_bound(search, _AUTO_WORK))
                 return self._branch_and_bound(search)
-        return self._thorough_search()
+        search = self._thorough_search()
+        if self.name != "auto" or not self._is_plain:
+            return search
+        return HybridOracle(AffineOracle(self.design, search=search, max_work=_AUTO_RULES))
 
     def _several(self, scalar: Oracle) -> Oracle:
         """Exact pricing for dual points of rank two and more: one sweep in the plane, or a fan of scalar proofs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from convexrelu._utils.logs import tell
+from convexrelu.oracles.bounds.proof_progress import ProofProgress
 from convexrelu.results.result import Round
 
 __all__ = ["ProgressPrinter"]
@@ -17,7 +18,8 @@ _HEADER = (
 class ProgressPrinter:
     """Callable that shows one line per round; a question mark follows bounds that are not proved.
 
-    Lines are messages of the logger ``"convexrelu"``; they are printed where none of its handlers takes them.
+    During a long proof by branch and bound, a line every few seconds says how far it is. Lines are messages of the
+    logger ``"convexrelu"``; they are printed where none of its handlers takes them.
 
     Parameters
     ----------
@@ -40,3 +42,7 @@ class ProgressPrinter:
             f"{entry.relative_gap:8.1e}  {entry.width:5d}  {entry.n_cuts:4d}",
             self._level,
         )
+
+    def proof(self, entry: ProofProgress) -> None:
+        """Show how far a long proof is."""
+        tell(str(entry), self._level)

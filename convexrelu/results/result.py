@@ -16,11 +16,12 @@ from convexrelu.certificates.proof_file import gap_to_prove, save_proof
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles.bounds.proof_progress import ShowProof
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.html import fit_html
 from convexrelu.results.status import Status
 
-__all__ = ["Progress", "Result", "Round", "asks_to_stop"]
+__all__ = ["Progress", "Result", "Round", "asks_to_stop", "show_proof_of"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,15 @@ class Round:
     network: TwoLayerNetwork | GatedNetwork | None = field(default=None, repr=False, compare=False)
 
 
-# What training calls with every round. Where it returns True, training ends; everything else is ignored.
+# What training calls with every round. Where it returns True, training ends; everything else is ignored. If it has a
+# method `proof`, that is called with a ProofProgress every few seconds of a long proof.
 Progress = Callable[[Round], Any]
+
+
+def show_proof_of(progress: Progress | None) -> ShowProof | None:
+    """The method `proof` of a callback, or None if it has none."""
+    show = getattr(progress, "proof", None)
+    return show if callable(show) else None
 
 
 def asks_to_stop(answer: object) -> bool:

@@ -23,12 +23,13 @@ from convexrelu.chunked.train import train_in_chunks
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
+from convexrelu.oracles.bounds.proof_progress import proofs_shown
 from convexrelu.oracles.for_problem import oracles_for, pattern_search_for
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.oracles.selection import MOST_PROVED, OraclePair
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Progress, Result
+from convexrelu.results.result import Progress, Result, show_proof_of
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, descents
@@ -127,7 +128,7 @@ class Session:
         check_start(start, problem)
         left = None if self.time_limit is None else max(self.time_limit - self._prepared, 0.0)
         self._prepared = 0.0
-        with _admitting_interruptions():
+        with _admitting_interruptions(), proofs_shown(show_proof_of(self.progress)):
             if problem.activation == "threshold":
                 result = self._train_threshold(problem, left)
             elif self.patterns is None or self._oracles is not None:

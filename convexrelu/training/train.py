@@ -54,8 +54,8 @@ def train(
         descent on mini-batches), and the bound is that of a short search. ``"certify"``: until the gap is at most
         `tol`; the bound is proved where a proof takes seconds, and otherwise an estimate. ``"prove"``: until a gap of
         `tol` is proved, however long it takes; set `time_limit`.
-    oracle : {"auto", "sweep", "cells", "branch_and_bound", "semidefinite", "search", "quick", "spike_free", "prove"}, \
-            Oracle or OracleFactory
+    oracle : {"auto", "sweep", "cells", "branch_and_bound", "affine", "semidefinite", "search", "quick", "spike_free", \
+            "prove"}, Oracle or OracleFactory
         Pricing of ``"cutting_plane"``, instead of the one that `effort` stands for, see
         :func:`convexrelu.oracles.selection.choose_oracles`; or a custom oracle, which finds cuts and gives the final
         bound: see :doc:`/guides/write_an_oracle`.
@@ -75,7 +75,9 @@ def train(
         Seed of gates, of searches, and of the first weights of descent.
     progress : callable, optional
         Called with a :class:`~convexrelu.results.Round` after every round. When it returns True, training ends with the
-        best network so far, its certificate, and ``Status.STOPPED``.
+        best network so far, its certificate, and ``Status.STOPPED``. If it has a method ``proof``, that is called every
+        few seconds of a long proof by branch and bound, with a :class:`~convexrelu.oracles.ProofProgress`:
+        ``progress=ProgressPrinter()`` shows both.
 
     Returns
     -------

@@ -9,6 +9,7 @@ import pytest
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV
 from convexrelu.callbacks import bars
 from convexrelu.estimators import watching
+from convexrelu.oracles import ProofProgress
 from tests.results.test_progress import entry
 
 rich = pytest.importorskip("rich.console", reason="draws the bars")
@@ -37,6 +38,31 @@ def test_a_fit_fills_its_bar_in_logarithms():
         assert bar._progress.tasks[0].completed == pytest.approx(0.5)
     text = console.file.getvalue()
     assert "gap 1.0e-02 → 1e-04 (proved), 12 neurons" in text
+
+
+def test_a_long_proof_is_text_beside_the_bar():
+    console = terminal()
+    with bars.FitBar(console, 1e-4) as bar:
+        bar(entry(relative_gap=1.0))
+        bar(entry(relative_gap=1e-2))
+        bar.proof(ProofProgress(30.0, 0.5, 4000, 4000.0, 2.0, 1.0))
+        assert bar._progress.tasks[0].completed == pytest.approx(0.5)
+    assert "proof: 50.0 % of all directions closed" in console.file.getvalue()
+
+
+def test_callbacks_see_long_proofs_if_they_take_them(console):
+    class Seeing:
+        def __call__(self, entry):
+            pass
+
+        def proof(self, entry):
+            seen.append(entry)
+
+    seen = []
+    model = ConvexReLURegressor(verbose=1, callbacks=[Seeing(), lambda entry: None])
+    with watching.watched(model) as progress:
+        progress.proof(ProofProgress(30.0, 0.5, 4000, 4000.0, 2.0, 1.0))
+    assert "50.0 %" in console.file.getvalue() and len(seen) == 1
 
 
 @pytest.mark.parametrize("first", [0.0, 1e-5, 1.0, np.inf])

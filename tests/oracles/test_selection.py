@@ -34,7 +34,7 @@ def structure(oracle):
         ("auto", MANY, {}, "Sweep", "Search"),
         ("auto", TOO_MANY, {}, "Hybrid(BranchAndBound)", "Search"),
         ("auto", FOUR, {}, "Hybrid(BranchAndBound)", "Search"),
-        ("auto", HIGH, {}, "Search", "Search"),
+        ("auto", HIGH, {}, "Hybrid(Affine)", "Search"),
         ("auto", SPIKE_FREE, {}, "SpikeFree", "same"),
         ("auto", SPIKE_FREE, LEAKY, "Hybrid(Mirrored(BranchAndBound))", "GeneralSearch"),
         ("auto", SPACE, LEAKY, "Mirrored(Sweep)", "same"),
@@ -69,6 +69,8 @@ def structure(oracle):
         ("cells", SPACE, TWO, "OutputRank(Cell, Fan(Cell))", "GeneralSearch"),
         ("cells", SPIKE_FREE, {}, "Cell", "Search"),
         ("semidefinite", SPACE, LEAKY, "Mirrored(Semidefinite)", "GeneralSearch"),
+        ("affine", SPACE, {}, "Affine", "Search"),
+        ("affine", SPACE, LEAKY, "Mirrored(Affine)", "GeneralSearch"),
         ("branch_and_bound", SPACE, {}, "BranchAndBound", "Search"),
         (
             "branch_and_bound",
@@ -124,6 +126,7 @@ def test_one_sweep_is_built(monkeypatch, design, options):
         ("sweep", 8, 3, "sweep", "sweep"),
         ("cells", 8, 3, "cells", "search"),
         ("branch_and_bound", 8, 3, "branch_and_bound", "search"),
+        ("affine", 8, 3, "affine", "search"),
         ("semidefinite", 8, 3, "semidefinite", "search"),
         ("search", 8, 3, "search", "search"),
     ],
@@ -140,10 +143,11 @@ def test_verdicts(monkeypatch, name, n, d, method, heuristic):
     assert pair.exact_cuts
 
 
-def test_what_is_not_settled_has_a_proved_bound(monkeypatch):
+@pytest.mark.parametrize(("n", "d"), [(300, 8), (60, 13)])
+def test_what_is_not_settled_has_a_proved_bound(monkeypatch, n, d):
     monkeypatch.setattr("convexrelu.oracles.selection._AUTO_WORK", 1e6)
     rng = np.random.default_rng(0)
-    X, v = rng.standard_normal((300, 8)), rng.standard_normal(300)
+    X, v = rng.standard_normal((n, d)), rng.standard_normal(n)
     report = choose_oracles("auto", X, 0).exact(v)
     assert report.bound < report.proved_bound <= RelaxationOracle(X)(v).bound * (1 + 1e-9)
 

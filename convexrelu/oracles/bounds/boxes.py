@@ -56,6 +56,14 @@ class Boxes(NamedTuple):
         xp = functions_for(self.lower)
         return Boxes(*(xp.asarray(part, copy=True) for part in self))
 
+    @property
+    def share_of_cube(self) -> float:
+        """Share of the surface of the cube that these boxes cover, if they do not overlap."""
+        n_boxes, rank = self.lower.shape
+        shares = 0.5 * (self.upper - self.lower)
+        shares[np.arange(n_boxes), self.faces] = 1 / (2 * rank)
+        return float(shares.prod(axis=1).sum())
+
     def select(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Boxes:
         """The boxes at these positions."""
         return Boxes(self.lower[index], self.upper[index], self.faces[index], self.bounds[index])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 
@@ -31,6 +32,9 @@ class BranchAndBoundOracle:
     a linear function ``pᵀu``, and the convex ``P(u) − pᵀu`` is largest at a corner: a box where it is negative at all
     corners is closed. Among many ``p`` a good one is found by a few steps; what the tables of corners exclude is cut
     off; the others are halved. :mod:`convexrelu.oracles.bounds.corner_bound` has the derivation.
+
+    In proofs that take longer than a second, affine rules (:class:`~convexrelu.oracles.AffineOracle`) bound the whole
+    sphere as well, again and again with more steps: the bound of a proof that stops early is the smaller one.
 
     The boxes with the largest bounds come first, so that the bound falls all the time. It is compared to the level, or
     to the largest value found. The points where boxes stay open are tried as witnesses.
@@ -113,13 +117,23 @@ class BranchAndBoundOracle:
         found = self.search(v, level=level, deadline=deadline)
         floor = max(1e-12 * self._relaxation(v).bound, _TINY)
         largest = max(float(found.values.max(initial=0.0)), floor)
-        goal, rows = Goal(level, self.rtol, largest), self._space.coordinates
+        goal, rows = Goal(level, self.rtol, largest, deadline), self._space.coordinates
         trees = [
             Tree(goal, sign, sign * v, rows, self._relaxation.one_sign(sign * v), self.device)
             for sign in (1.0, -1.0)
         ]
         grow_all(trees, goal, self.max_work, deadline, self.n_jobs)
+        self._relax(trees, goal)
         return self._report(v, found, trees)
+
+    def _relax(self, trees: list[Tree], goal: Goal) -> None:
+        """Lower the bounds of trees that were left early, for as much work as before, if there is time for it."""
+        spent = sum(tree.work + tree.work_of_rules for tree in trees)
+        share = min(spent, self.max_work - spent) / len(trees)
+        left_early = max(trees, key=lambda tree: tree.bound).can_improve and not goal.refuted
+        for tree in trees:
+            if left_early and tree.bound > goal.target and time.perf_counter() < goal.deadline:
+                tree.relax_once(share)
 
     def _report(self, v: Array, found: OracleReport, trees: list[Tree]) -> OracleReport:
         rank = self._space.rank
@@ -143,7 +157,7 @@ class BranchAndBoundOracle:
             values=values[order],
             n_starts=found.n_starts,
             finished=found.finished,
-            work=int(sum(tree.work for tree in trees)),
+            work=int(sum(tree.work + tree.work_of_rules for tree in trees)),
         )
 
     def _padding(self, v: Array) -> float:

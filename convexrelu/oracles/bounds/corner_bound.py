@@ -105,6 +105,8 @@ class CornerBound:
     ----------
     pace : Pace
         How much is done at a time.
+    work_of_one : float
+        About the number of additions for one box.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class CornerBound:
         self.pace = pace_of(device, len(rows), 2**self.n_free)
         self._device = device
         corners = (len(self.convex.sizes) + 1) * 2.0**self.n_free
-        self._work_of_one = _OVERHEAD + rows.size + corners
+        self.work_of_one = _OVERHEAD + rows.size + corners
 
     def explore(self, boxes: Boxes, target: float, max_work: float) -> Explored:
         """Examine and halve boxes, the last ones first, until all are closed or the work is done."""
@@ -139,7 +141,7 @@ class CornerBound:
             rest = boxes.select(slice(None, -at_once))
             left = positions(~found.closed)
             n_boxes += len(found.closed)
-            work += len(found.closed) * self._work_of_one
+            work += len(found.closed) * self.work_of_one
             last, errors = found.boxes.select(left), found.errors[left]
             across = errors.argmax(axis=1)
             sides = _entries(last.upper - last.lower, across)

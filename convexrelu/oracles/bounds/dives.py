@@ -7,9 +7,10 @@ import numpy as np
 from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes
 from convexrelu.oracles.bounds.corner_bound import CornerBound
 
-__all__ = ["predicted_boxes"]
+__all__ = ["predicted_boxes", "work_of_dives"]
 
 _DIVES = 64  # on real data of rank 6 to 9, predictions are then within a factor of three
+_DEPTH = 30  # boxes of a dive, about
 
 
 def predicted_boxes(bound: CornerBound, boxes: Boxes, target: float, seed: int = 0) -> float:
@@ -48,3 +49,8 @@ def predicted_boxes(bound: CornerBound, boxes: Boxes, target: float, seed: int =
         halves = found.boxes.select(left).halved(across[left])
         boxes = halves.select(np.arange(len(left)) + len(left) * rng.integers(2, size=len(left)))
     return total
+
+
+def work_of_dives(bound: CornerBound) -> float:
+    """About the number of additions of :func:`predicted_boxes`."""
+    return _DIVES * _DEPTH * bound.work_of_one

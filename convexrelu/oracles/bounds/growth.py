@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
+from convexrelu.oracles.bounds.proof_progress import ProofWatch
 from convexrelu.oracles.bounds.tree import Goal, Tree
 from convexrelu.oracles.bounds.workers import Workers, workers_for
 
@@ -25,7 +26,7 @@ def grow_all(
     Where random dives predict that the work does not suffice, this ends after a twentieth of it. Long proofs are shared
     with workers, see :func:`~convexrelu.oracles.bounds.workers.workers_for`.
     """
-    growth = _Growth(trees, goal, max_work, deadline)
+    growth = _Growth(trees, goal, max_work, deadline, ProofWatch(trees, deadline))
     if math.isfinite(max_work):
         growth.alone(_TRIAL * max_work)
         if growth.is_over or not growth.is_promising:
@@ -44,6 +45,7 @@ class _Growth:
     goal: Goal
     left: float  # work
     deadline: float
+    watch: ProofWatch
 
     @property
     def is_over(self) -> bool:
@@ -66,6 +68,7 @@ class _Growth:
         while budget > 0 and n_turns > 0 and not self.is_over:
             work = self._next.grow(min(budget, self.left))
             self.left -= work
+            self.watch.look(self.goal.target)
             budget -= work
             n_turns -= 1
 
@@ -76,3 +79,4 @@ class _Growth:
             if work is None:
                 break
             self.left -= work
+            self.watch.look(self.goal.target)

@@ -16,27 +16,38 @@ from convexrelu._utils.deadlines import Deadline
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.oracles.bounds.affine_rules import (
+    MOST_STEPS,
+    affine_bound,
+    n_steps_for,
+    work_of_step,
+)
 from convexrelu.oracles.bounds.boxes import Boxes
 from convexrelu.oracles.bounds.compiled import corner_bound
 from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
-from convexrelu.oracles.bounds.dives import predicted_boxes
+from convexrelu.oracles.bounds.dives import predicted_boxes, work_of_dives
 from convexrelu.oracles.bounds.pace import Pace
 from convexrelu.oracles.bounds.workers import Workers
 
 __all__ = ["Goal", "Grown", "Tree", "rounding_of"]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Affine rules take at most so many steps of descent, and at most this part of the work of the boxes: from a second on.
+_MOST_STEPS, _SHARE_OF_RULES = 5000, 0.5
+_NO_RULES = _MOST_STEPS + 1
 _MAX_BYTES = 2**31  # memory limit of open boxes
 _TURNS_APART = 5  # of each worker at most, before all meet
+_NUMPY_SPEED = 3e8  # work in a second
 
 
 @dataclass
 class Goal:
-    """The value to which the bound is compared."""
+    """The value to which the bound is compared, and when to stop."""
 
     level: float
     rtol: float
     found: float
+    deadline: float = math.inf
 
     @property
     def target(self) -> float:
@@ -71,6 +82,8 @@ class Tree:
         Of ``h``.
     n_boxes, work : int, float
         Number of boxes examined, and about the number of additions.
+    work_of_rules : float
+        About the number of additions for affine rules, see :mod:`convexrelu.oracles.bounds.affine_rules`.
     witnesses : list of arrays of shape (r,)
         Unit vectors at which larger and larger values were found.
     """
@@ -79,7 +92,7 @@ class Tree:
         self, goal: Goal, sign: float, v: Array, rows: Array, bound: float, device: str = "cpu"
     ) -> None:
         self.sign = sign
-        self.n_boxes, self.work = 0, 0.0
+        self.n_boxes, self.work, self.work_of_rules = 0, 0.0, 0.0
         self.witnesses: list[Array] = []
         self._goal, self._device = goal, device
         rows, v, self._unit, weights = _in_units(rows, v)
@@ -90,6 +103,7 @@ class Tree:
         self._rounding = rounding_of(rows.shape) * lipschitz_constant(rows, v)
         self._closed = 0.0  # bound over all closed boxes
         self._open = Boxes.of_cube(rows.shape[1], self._scaled(bound))
+        self._by_rules, self._n_steps = math.inf, MOST_STEPS
 
     def _make_tables(self) -> None:
         self._bound = corner_bound(*self._samples, self._device)
@@ -102,7 +116,7 @@ class Tree:
     def bound(self) -> float:
         """Bound on ``h`` over the sphere."""
         largest = max(self._closed, float(self._open.bounds.max(initial=0.0)))
-        return self._unscaled(largest)
+        return self._unscaled(min(largest, self._by_rules))
 
     @property
     def is_done(self) -> bool:
@@ -130,7 +144,43 @@ class Tree:
         if value > self._goal.found:
             self._goal.found = value
             self.witnesses.append(self._axes @ found.witness)
-        return found.work
+        return found.work + self._grow_rules()
+
+    def _grow_rules(self) -> float:
+        """Bound the sphere by affine rules, with the more steps the longer boxes take; return the work done."""
+        work = self._n_steps * work_of_step(*self._samples)
+        spent = self.work_of_rules + work
+        if self._n_steps > _MOST_STEPS or spent > _SHARE_OF_RULES * self.work:
+            return 0.0
+        self.relax(self._n_steps)
+        self._n_steps *= 2
+        return work
+
+    def relax(self, n_steps: int) -> None:
+        """Bound the sphere by affine rules, see :mod:`convexrelu.oracles.bounds.affine_rules`."""
+        bound = affine_bound(*self._samples, self._target, self._goal.deadline, n_steps)
+        self._by_rules = min(self._by_rules, bound)
+        self.work_of_rules += n_steps * work_of_step(*self._samples)
+
+    def relax_once(self, max_work: float) -> None:
+        """The same where boxes have ended before it was due."""
+        n_steps = n_steps_for(max_work, *self._samples)
+        if self.work_of_rules == 0 and n_steps:
+            self.relax(n_steps)
+
+    @property
+    def open_share(self) -> float:
+        """Share of the surface of the cube that is in open boxes."""
+        return self._open.share_of_cube
+
+    @property
+    def seconds_of_dives(self) -> float:
+        """Roughly the time that :meth:`predicted_boxes` takes."""
+        return (
+            work_of_dives(CornerBound(*self._samples)) / _NUMPY_SPEED
+            if len(self._open.faces)
+            else 0.0
+        )
 
     def grow_by(self, workers: Workers, max_work: float, deadline: float) -> float | None:
         """Let each worker explore some of the boxes with the largest bounds; the work done, None if a worker failed.
@@ -156,13 +206,14 @@ class Tree:
         self.work += work
         self.witnesses += [witness for each in outcomes for witness in each.witnesses]
         self._goal.found = max(self._goal.found, *[each.found for each in outcomes])
-        return work
+        return work + self._grow_rules()
 
     def _part(self, index: NDArray[np.intp]) -> Tree:
         """A tree of these open boxes."""
         part = copy.copy(self)
         part._goal, part._open, part._closed = replace(self._goal), self._open.select(index), 0.0
         part.n_boxes, part.work, part.witnesses = 0, 0.0, []
+        part._n_steps = _NO_RULES  # which are for the whole sphere
         return part
 
     def grown(self, max_work: float, deadline: float) -> Grown:

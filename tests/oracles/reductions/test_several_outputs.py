@@ -381,6 +381,7 @@ def test_named_oracles_of_two_outputs(name):
     ("name", "options", "missing"),
     [
         ("semidefinite", {"n_outputs": 2}, "several outputs"),
+        ("affine", {"n_outputs": 2}, "several outputs"),
         ("spike_free", {"n_outputs": 2}, "several outputs"),
         ("spike_free", {"slope": 0.01}, "activations other than 'relu'"),
         ("spike_free", {"free_bias": True}, "free hidden biases"),
