@@ -138,7 +138,10 @@ def _pyscnn(data: dict[str, Any], device: str, dtype: str, tol: float) -> np.nda
         dtype=dtype,
         device="cuda" if device.startswith("cuda") else "cpu",
     )
-    return run_peer._like_masks(data, model, np.asarray(solved.parameters[0][0]))
+    try:
+        return run_peer._like_masks(data, model, np.asarray(solved.parameters[0][0]))
+    except KeyError as error:
+        raise ValueError("its rounded gates have other patterns") from error
 
 
 # Training with many samples

@@ -112,7 +112,7 @@ def certify(
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
         exact fractions, where the problem is small enough; see the notes.
     device : str
-        Torch device of the native solvers, of searches, and of branch and bound, such as ``"cuda"``.
+        Torch device of descent, native solvers and searches, such as ``"cuda"``.
     random_state : int, RandomState or None
         Seed of the searches.
 

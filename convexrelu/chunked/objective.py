@@ -46,11 +46,10 @@ class ChunkedObjective(RoundedObjective):
 
         shapes = (), inner.shape, outer.shape, (len(inner),), intercept.shape
         if self._rows.on_device is not None:
-            found = [
-                each for some in self._rows.on_device.groups for each in self._group(some)(z, width)
-            ]
+            groups = self._rows.on_device.groups
+            found = [each for some in groups for each in self._group(some).of_chunks(z, width)]
             terms = self._rows.each(lambda k, sums: self._rows.chunk(k).share * sums, found)
-            return tuple(self._rows.total(lambda k, term: [term], *shapes, arrays=[terms]))
+            return tuple(self._rows.total_of(terms, *shapes))
 
         def terms_of(k: int) -> list[Any]:
             share = self._rows.chunk(k).share

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.array_functions import on_host
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.ordered_sums import subtrees, sum_of_subtrees, tree_sum
@@ -196,9 +197,14 @@ class Rows:
             One entry for every chunk of this process.
         """
         terms = self.each(lambda k, *parts: _packed(function(k, *parts)), *arrays)
+        return self.total_of(terms, *shapes)
+
+    def total_of(self, terms: Sequence[Any], *shapes: Shape) -> list[Array]:
+        """Sums over all chunks of one vector for each of the own ones, an array or a tensor: arrays of these shapes."""
         nodes = [subtrees(a, b) for a, b in zip(self._owned, self._owned[1:], strict=False)]
         first = self.own.start
         sums = [tree_sum(terms[s - first : s - first + n]) for s, n in nodes[self.group.rank]]
+        sums = [np.asarray(each if self.on_device is None else on_host(each)) for each in sums]
         now = np.array([time.perf_counter() - self._began])
         gathered = self.group.gather(np.concatenate([now, *sums]))
         self.seconds = float(gathered[0][0])

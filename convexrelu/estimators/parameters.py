@@ -352,7 +352,7 @@ PARAMETERS = (
     Parameter(
         "device",
         "str",
-        'Torch device of the native solvers, of the search for cuts, and of branch and bound, such as ``"cuda"``.',
+        'Torch device of descent, native solvers and searches, such as ``"cuda"``.',
         default="cpu",
         allowed=[str],
     ),

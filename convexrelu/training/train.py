@@ -70,7 +70,7 @@ def train(
         Start of ``"cutting_plane"``: the patterns of a network, such as one from a short L-BFGS run by
         :func:`~convexrelu.solvers.nonconvex.descent.descend`; or no pattern.
     device : str
-        Torch device of the native solvers, of the search for cuts, and of branch and bound, such as ``"cuda"``.
+        Torch device of descent, native solvers and searches, such as ``"cuda"``; see the page on larger data.
     random_state : int, RandomState or None
         Seed of gates, of searches, and of the first weights of descent.
     progress : callable, optional

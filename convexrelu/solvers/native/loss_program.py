@@ -145,8 +145,10 @@ class LossProgram:
         s = torch.full_like(point.s, size * max(len(self.slacks.normals), 1) ** -0.5)
         point = replace(point, s=s, q=size * point.q, multipliers=0.1 * self.alpha * size / s)
         p, q = (torch.where(held, size, zeros) for held in (self.has_high, self.has_low))
-        c = torch.linalg.lstsq(self.free, self.tensor(f)[:, None], driver="gelsd").solution[:, 0]
-        return LossState(point, c, z, p, q)
+        c = np.linalg.lstsq(self.free.cpu().numpy(), f, rcond=None)[
+            0
+        ]  # torch has no such one on GPUs
+        return LossState(point, self.tensor(c), z, p, q)
 
     def _constant(self) -> Array:
         """The best constant outputs, flat."""

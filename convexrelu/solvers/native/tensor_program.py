@@ -178,9 +178,7 @@ class TensorProgram:
         """
         problem = self.problem
         u = end.blocks.to("cpu", torch.float64).numpy() * (self._tau / self._rho)
-        active = np.flatnonzero(np.any(u != 0, axis=1))
-        slopes = np.where(self.blocks.masks[active].T, 1.0, problem.slope)
-        hidden = (slopes * (problem.design @ u[active].T)) @ self.blocks.signs[active]
+        hidden = self._outputs_in_double_precision(end.blocks)
         intercept = problem.best_intercept(hidden)
         penalty = problem.alpha * float(norms(u).sum())
         dual = end.v.to("cpu", torch.float64).numpy().reshape(problem.y.shape)
@@ -193,6 +191,17 @@ class TensorProgram:
             accuracy=end.accuracy,
             seconds=seconds,
         )
+
+    def _outputs_in_double_precision(self, blocks: Tensor) -> Array:
+        """Outputs without an intercept, in the units of the problem."""
+        double = self
+        if self.rows.dtype is not torch.float64:
+            device = str(self.rows.device)
+            double = TensorProgram(self.problem, self.blocks, cones=self.cones, device=device)
+        active = blocks.any(dim=1).nonzero()[:, 0]
+        outputs = double.uncentred(blocks[active].to(torch.float64), active).cpu().numpy()
+        scaled = outputs.reshape(self.problem.y.shape).T / np.sqrt(self.problem.weights)
+        return np.asarray(self._tau * scaled.T)
 
     def no_blocks(self) -> Tensor:
         """The zero solution, of shape (B, d̃)."""
@@ -222,10 +231,14 @@ class TensorProgram:
 
     def push(self, blocks: Tensor, index: Tensor | None = None) -> Tensor:
         """``Σ_j A_j u_j``, of shape (nK,), over all blocks or those in `index`."""
+        return self.centred(self.uncentred(blocks, index))
+
+    def uncentred(self, blocks: Tensor, index: Tensor | None = None) -> Tensor:
+        """The same sum before the intercept is eliminated."""
         slopes, outer = self._of(index)
         if outer is None:
-            return self.centred(((blocks.T @ slopes) * self._features).sum(dim=0))
-        return self.centred(((blocks @ self._features).mul_(slopes).T @ outer).flatten())
+            return ((blocks.T @ slopes) * self._features).sum(dim=0)
+        return ((blocks @ self._features).mul_(slopes).T @ outer).flatten()
 
     def _of(self, index: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Slopes and output directions of all blocks, or of those in `index`."""

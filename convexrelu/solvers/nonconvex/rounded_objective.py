@@ -183,7 +183,7 @@ class RoundedObjective:
         """Loss of the samples, and its gradients in inner weights, outer weights, ``s``, and intercepts."""
         inner, outer, _ = self.parts(z)
         if self._on_device is not None:
-            found = sum(sums(z, width)[0] for sums in self._on_device)
+            found = sum(sums(z, width) for sums in self._on_device)
             ends = np.cumsum([1, inner.size, outer.size, len(inner)])
             value, by_inner, by_outer, by_width, by_intercept = np.split(found, ends)
             shaped = by_inner.reshape(inner.shape), by_outer.reshape(outer.shape)

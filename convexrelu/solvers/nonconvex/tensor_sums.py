@@ -1,7 +1,7 @@
 """Loss and gradients of the smoothed objective on an accelerator: :meth:`RoundedObjective.sums` in torch.
 
 The rows stay on the device, in double precision. Products are made in single precision where NumPy's are, losses in
-double precision. A call sends the weights there and one array back.
+double precision. A call sends the weights there; sums over chunks stay there.
 """
 
 from __future__ import annotations
@@ -60,10 +60,14 @@ class TensorSums:
         self._terms = loss_on_tensors(loss, y, device, rounded)
 
     def __call__(self, z: Array, width: float) -> Array:
+        """The sums of the only chunk, as an array."""
+        found: Array = self.of_chunks(z, width)[0].cpu().numpy()
+        return found
+
+    def of_chunks(self, z: Array, width: float) -> Tensor:
         """For each chunk: loss, its gradients in inner weights, outer weights, ``s``, and intercepts, side by side."""
         point = torch.as_tensor(z, device=self._columns.device)
-        found: Array = self._sums(*self._split(point), width).cpu().numpy()
-        return found
+        return self._sums(*self._split(point), width)
 
     def _split(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Inner weights (m, d̃), outer weights (m, K), and intercepts (K,)."""
