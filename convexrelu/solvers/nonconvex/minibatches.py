@@ -78,7 +78,14 @@ def _adam(objective: RoundedObjective, samples: _Samples, z: Array) -> Any:
         return _Adam(objective, samples, z)
     from convexrelu.solvers.nonconvex.tensor_adam import TensorAdam  # torch takes seconds to import
 
-    return TensorAdam(objective, *samples, z, rounding=_ROUNDING)
+    return TensorAdam(
+        objective,
+        *samples,
+        z,
+        rounding=_ROUNDING,
+        decays=(_DECAY, _DECAY_OF_SQUARES),
+        tiny=_TINY,
+    )
 
 
 class _Adam:

@@ -1,12 +1,17 @@
-"""Adam on mini-batches that are on an accelerator, by :class:`torch.optim.Adam`, with its defaults of the paper."""
+"""Adam on mini-batches that are on an accelerator: a step is that of :mod:`convexrelu.solvers.nonconvex.minibatches`.
+
+The update is three lines. :class:`torch.optim.Adam` would do it, too, but the first one of a process imports torch's
+compiler, for five seconds.
+"""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
 
-from convexrelu._utils.torch_import import torch
+from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
 from convexrelu.losses.on_tensors import loss_on_tensors
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective, rounded_loss
@@ -15,7 +20,7 @@ __all__ = ["TensorAdam"]
 
 
 class TensorAdam:
-    """Adam from a point of the objective, in single precision; a step is that of `minibatch_descent`.
+    """Adam from a point of the objective, in single precision.
 
     Parameters
     ----------
@@ -28,6 +33,10 @@ class TensorAdam:
         The point.
     rounding : float
         Width over which the kinks of losses are rounded.
+    decays : tuple of float
+        Of the means of gradients and of their squares.
+    tiny : float
+        Added to the root of the latter.
     """
 
     def __init__(
@@ -39,40 +48,61 @@ class TensorAdam:
         z: Array,
         *,
         rounding: float,
+        decays: tuple[float, float],
+        tiny: float,
     ) -> None:
         problem, device = objective.problem, objective.device
-        self._slope, self._alpha = problem.slope, float(objective.alpha)
-        self._fits_intercept, self._rounding = problem.fit_intercept, rounding
+        self._slope, self._rounding, self._decays, self._tiny = (
+            problem.slope,
+            rounding,
+            decays,
+            tiny,
+        )
 
-        def sent(array: Array) -> torch.Tensor:
+        def sent(array: Array) -> Tensor:
             return torch.tensor(array, dtype=torch.float32, device=device)
 
-        self._rows, self._penalised = sent(rows), sent(objective.penalised)
+        inner, outer, intercept = objective.parts(z)
+        self._shapes = inner.shape, outer.shape, intercept.shape
+        penalty = [objective.penalised + 0 * inner, np.ones_like(outer), np.zeros_like(intercept)]
+        self._penalty = sent(objective.alpha * np.concatenate([each.ravel() for each in penalty]))
+        free = np.ones_like(z)
+        free[-len(intercept) :] = problem.fit_intercept
+        self._free = sent(free)
+        self._rows = sent(rows)
         self._weights = torch.tensor(len(objective.rows) * weights, device=device)[:, None]
         loss = problem.loss
         self._terms = loss_on_tensors(loss, target, device, partial(rounded_loss, loss))
-        self._parts = [sent(part).requires_grad_() for part in objective.parts(z)]
-        self._adam = torch.optim.Adam(self._parts)
+        self._z = sent(z).requires_grad_()
+        self._mean, self._square = torch.zeros_like(self._z), torch.zeros_like(self._z)
+        self._n_steps = 0
 
     @property
     def point(self) -> Array:
         """Where it is."""
-        return np.concatenate([part.detach().cpu().numpy().ravel() for part in self._parts])
+        found: Array = self._z.detach().cpu().numpy()
+        return found
 
     def step(self, batch: slice, size: float) -> None:
         """One step on some samples."""
-        inner, outer, intercept = self._parts
+        gradient, (first, second) = self._gradient(batch), self._decays
+        self._n_steps += 1
+        self._mean.lerp_(gradient, 1 - first)
+        self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        scale = 1 / math.sqrt(1 - second**self._n_steps)
+        with torch.no_grad():
+            spread = (scale * self._square.sqrt()).add_(self._tiny)
+            self._z.addcdiv_(self._mean, spread, value=-size / (1 - first**self._n_steps))
+
+    def _gradient(self, batch: slice) -> Tensor:
+        """Of the objective on some samples, without smoothing."""
+        sizes = [math.prod(shape) for shape in self._shapes]
+        parts = zip(self._z.split(sizes), self._shapes, strict=True)
+        inner, outer, intercept = (part.view(shape) for part, shape in parts)
         rows = self._rows[batch]
         hidden = torch.nn.functional.leaky_relu(rows @ inner.T, self._slope)
         outputs = hidden @ outer + intercept
         _, pull = self._terms(outputs.detach().double(), self._rounding, batch)
-        self._adam.zero_grad()
-        outputs.backward((self._weights[batch] / len(rows) * pull).float())
-        with torch.no_grad():
-            for part, decay in ((inner, self._alpha * self._penalised), (outer, self._alpha)):
-                assert part.grad is not None
-                part.grad += decay * part
-            if not self._fits_intercept:
-                intercept.grad = torch.zeros_like(intercept)
-        self._adam.param_groups[0]["lr"] = size
-        self._adam.step()
+        pull = (self._weights[batch] / len(rows) * pull).float()
+        (gradient,) = torch.autograd.grad(outputs, self._z, pull)
+        return self._free * gradient + self._penalty * self._z.detach()
