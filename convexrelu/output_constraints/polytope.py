@@ -244,7 +244,7 @@ class _Rounds:
             found = self._bounds(network, deadline, 0.5)
             result = self._safe(trained, found, deadline)
             best = result if best is None else _better(best, result)
-            cost = result.certificate.objective / trained.certificate.objective - 1
+            cost = _relative_rise(trained.certificate.objective, result.certificate.objective)
             is_final = effort == options["effort"]
             ended = time.perf_counter() >= deadline or trained.status is Status.INTERRUPTED
             # Training that is short by wish does not close its gap.
@@ -319,6 +319,13 @@ def _better(before: PolytopeResult, now: PolytopeResult) -> PolytopeResult:
     certificate = replace(now.certificate, objective=chosen.certificate.objective)
     certificate = certificate.strengthened(before.certificate.proved_lower_bound)
     return replace(chosen, certificate=certificate, points=now.points)
+
+
+def _relative_rise(before: float, after: float) -> float:
+    """Rise of an objective, relative to what it was; that may be zero, as of constant targets."""
+    if before > 0:
+        return after / before - 1
+    return math.inf if after > before else 0.0
 
 
 def _part_before(deadline: float, share: float) -> float | None:

@@ -53,6 +53,16 @@ def test_no_time_still_gives_a_network(result):
     assert certificate.lower_bound <= result.certificate.objective <= certificate.objective * 1.001
 
 
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_constant_targets_cost_nothing_but_their_excess(value):
+    problem = TrainingProblem(np.linspace(-1, 1, 5)[:, None], np.full(5, value), alpha=0.1)
+    box = Polytope(lower=[-1.0], upper=[1.0])
+    result = train_on_polytope(problem, [[1.0]], 0.75, domain=box, random_state=0)
+    assert result.bounds.is_safe and result.certificate.relative_gap < 1e-3
+    excess = max(value - 0.75, 0.0)
+    assert result.certificate.objective == pytest.approx(excess**2 / 2, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -43,7 +43,7 @@ class AffineOracle:
     1.03 to 1.2 times ``M(v)`` for large ``alpha``, where the closed form is 2 to 4 times it; 1.5 to 4 times for small
     ``alpha``, where the closed form is 7 to 30 times it.
 
-    A step takes about ``n₊ n₋ (r + 8)`` operations, with ``n₊`` positive and ``n₋`` negative ``v_i``.
+    A step takes about ``n₊ n₋ (r + 8) + r² (r/4 + n/10)`` operations, with ``n₊`` positive and ``n₋`` negative ``v_i``.
 
     Examples
     --------

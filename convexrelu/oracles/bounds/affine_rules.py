@@ -37,6 +37,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 
 __all__ = ["MOST_STEPS", "affine_bound", "n_steps_for", "work_of_step"]
@@ -78,7 +79,7 @@ def affine_bound(
         return 0.0  # at u = 0
     best = math.inf
     with np.errstate(all="ignore"):
-        size = float(np.abs(v) @ np.linalg.norm(rows, axis=1))
+        size = lipschitz_constant(rows, v)
         g = (v / size)[:, None] * rows
         if not np.isfinite(g).all():  # of entries that differ by hundreds of orders: no bound
             return math.inf
@@ -91,9 +92,13 @@ def affine_bound(
 
 
 def work_of_step(rows: Array, v: Array) -> float:
-    """About the number of additions of one step, in the unit of branch and bound: some 10⁹ take a second."""
+    """About the number of additions of one step, in the unit of branch and bound: some 10⁹ take a second.
+
+    Products of pairs, and the matrix ``E`` with its eigenvalues, which count where samples of one sign are few.
+    """
+    (n, width), rank = rows.shape, min(rows.shape)
     n_pairs = float((v > 0).sum()) * float((v < 0).sum())
-    return n_pairs * (8.0 + rows.shape[1]) + _OVERHEAD
+    return n_pairs * (8.0 + width) + rank**2 * (0.25 * rank + 0.1 * n) + _OVERHEAD
 
 
 def n_steps_for(work: float, rows: Array, v: Array, most: int = MOST_STEPS) -> int:

@@ -12,7 +12,12 @@ from convexrelu.oracles import (
     RelaxationOracle,
     SearchOracle,
 )
-from convexrelu.oracles.bounds.affine_rules import _Rules, affine_bound
+from convexrelu.oracles.bounds.affine_rules import (
+    _Rules,
+    affine_bound,
+    n_steps_for,
+    work_of_step,
+)
 from tests.oracles.bounds.test_branch_and_bound import Blind, instance
 
 
@@ -74,6 +79,20 @@ def test_is_tight_at_high_rank():
     assert AffineOracle(design, max_work=1e5)(v).bound == closed
     estimate = AffineOracle(design, search=search, max_work=1e5)(v)
     assert not estimate.is_proof and estimate.method == "search"
+
+
+def test_rows_of_any_size_give_the_same_bound():
+    rng = np.random.default_rng(5)
+    rows, v = rng.standard_normal((8, 3)), rng.standard_normal(8)
+    bound = affine_bound(rows, v)
+    # Squares of these entries are zero in double precision.
+    assert affine_bound(np.ldexp(rows, -600), np.ldexp(v, 600)) == pytest.approx(bound, rel=1e-6)
+
+
+def test_work_counts_eigenvalues_where_samples_of_one_sign_are_few():
+    rows, v = np.ones((1000, 1000)), np.where(np.arange(1000) < 10, 1.0, -1.0)
+    assert work_of_step(rows, v) > 2e8  # about 0.2 to 0.35 s
+    assert n_steps_for(1e9, rows, v) == n_steps_for(1e9, rows, -v) == 0
 
 
 def test_stops_at_a_level_and_at_the_deadline(clock):
