@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.arguments import check_callable
 from convexrelu.chunked.group import Group, GroupError
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.shared_proofs import led_by_first
@@ -195,6 +196,7 @@ def share_proofs(
     >>> result.certificate.is_proof
     True
     """
+    check_callable("function", function)
     with _in_group(group) as together:
         return led_by_first(together, lambda: function(*args, **kwargs))
 

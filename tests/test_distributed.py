@@ -77,3 +77,8 @@ def test_an_open_gap_is_warned_of():
 def test_parameters_that_are_not_supported(options, message):
     with pytest.raises(ValueError, match=message):
         distributed.fit(ConvexReLURegressor(**options), X, Y)
+
+
+def test_what_cannot_be_called_is_named():
+    with pytest.raises(ValueError, match="function is a int, expected a callable"):
+        distributed.share_proofs(3)

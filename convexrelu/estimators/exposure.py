@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import finite_array, float_array
+from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
+from convexrelu.estimators.missing_targets import numbers_or_nan
 
 __all__ = ["checked_exposure", "rates_of"]
 
@@ -56,7 +57,7 @@ def rates_of(
     >>> rates_of([2.0, 3.0], None, [1.0, 2.0])
     (array([2. , 1.5]), array([1., 2.]))
     """
-    counts = float_array("y", y)
+    counts = numbers_or_nan(y)
     if counts.ndim not in (1, 2):
         raise ValueError(f"y has shape {counts.shape}, expected (n,) or (n, K)")
     if (counts < 0).any():

@@ -12,14 +12,14 @@ from convexrelu._utils.typing import Array
 from convexrelu.estimators.data import inputs_and_targets
 from convexrelu.losses import LOSSES, Loss, WeightedOutputs
 
-__all__ = ["inputs_and_observed", "observed_targets"]
+__all__ = ["inputs_and_observed", "numbers_or_nan", "observed_targets"]
 
 
 def inputs_and_observed(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, Array]:
     """Inputs, and targets of shape (n,) or (n, K) that may have NaN; every output needs a target."""
     if np.ma.is_masked(y) or y is None or np.isscalar(y):
         return inputs_and_targets(estimator, X, y)  # says what is wrong
-    given = float_array("y", y)
+    given = numbers_or_nan(y)
     missing = np.isnan(given)
     inputs, targets = inputs_and_targets(estimator, X, np.where(missing, 0.0, given))
     missing = missing.reshape(targets.shape)
@@ -28,6 +28,13 @@ def inputs_and_observed(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any
         where = f" in column {int(np.argmax(none))}" if targets.ndim == 2 else ""
         raise ValueError(f"y has no target{where}: all are missing")
     return inputs, np.where(missing, np.nan, targets)
+
+
+def numbers_or_nan(y: Any) -> Array:
+    """Targets as floats, with NaN for missing ones: also for those of pandas, which no float is."""
+    if hasattr(y, "isna") and (missing := y.isna()).to_numpy().any():
+        y = y.astype(object).where(~missing, np.nan)
+    return float_array("y", y)
 
 
 def observed_targets(

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import mean_poisson_deviance, r2_score
 
-from convexrelu._utils.arguments import float_array
+from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
+from convexrelu.estimators.missing_targets import numbers_or_nan
 
 __all__ = ["mean_score", "score_of_means", "score_of_numbers"]
 
@@ -25,12 +26,19 @@ def mean_score(
     >>> mean_score(score_of_numbers, y, np.array([[1.0, 0.0], [3.0, 1.0], [7.0, 2.0]]), None)
     1.0
     """
-    known = float_array("y", y).reshape(predicted.shape)
-    columns = zip(known.reshape(len(known), -1).T, predicted.reshape(len(known), -1).T, strict=True)
-    weights = np.ones(len(known)) if sample_weight is None else np.asarray(sample_weight)
+    known, n = numbers_or_nan(y), len(predicted)
+    if known.shape != predicted.shape and known.shape != (*predicted.shape, 1):
+        raise ValueError(f"y has shape {known.shape}, expected {predicted.shape}")
+    weights = np.ones(n) if sample_weight is None else finite_array("sample_weight", sample_weight)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n},)")
     scores = []
-    for targets, found in columns:
+    for k, (targets, found) in enumerate(
+        zip(known.reshape(n, -1).T, predicted.reshape(n, -1).T, strict=True)
+    ):
         seen = ~np.isnan(targets)
+        if not seen.any():
+            raise ValueError(f"y has no target in column {k}, which has no score: all are missing")
         scores.append(score(targets[seen], found[seen], weights[seen]))
     return float(np.mean(scores))
 

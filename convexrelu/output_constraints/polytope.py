@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -11,15 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import check_limits, check_type, finite_array, float_array
+from convexrelu._utils.arguments import check_limits, check_number, check_type, finite_array
 from convexrelu._utils.norms import norms
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.output_constraints.rows import OutputConstraints, inward, violation_of
+from convexrelu.output_constraints.rows import (
+    OutputConstraints,
+    checked_rows,
+    checked_sets,
+    inward,
+    violation_of,
+)
 from convexrelu.output_constraints.train import ConstrainedResult, train_with_output_constraints
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.reach.output_range import greatest
+from convexrelu.reach.output_range import check_tolerance, deadline_after, greatest
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.sharpening import domain_of
@@ -112,8 +119,13 @@ def output_bounds(
     check_type("domain", domain, Polytope)
     rectifiers = as_rectifiers(network)
     A = finite_array("A", A, "r", rectifiers.n_outputs)
-    sides = np.broadcast_to(float_array("b", b), len(A))
-    deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
+    sides = _sides(b, len(A))
+    check_tolerance(tol)
+    deadline = deadline_after(time_limit)
+    if domain.dim != rectifiers.n_features:
+        raise ValueError(
+            f"domain has {domain.dim} dimensions, but network takes {rectifiers.n_features} features"
+        )
     over = domain_of(rectifiers, domain, deadline)
     found = [greatest(over, row, tol=tol, deadline=deadline) for row in A]
     centre = domain.ball.centre
@@ -129,7 +141,7 @@ def train_on_polytope(
     b: ArrayLike = 0.0,
     *,
     domain: Polytope,
-    constraints: Sequence[OutputConstraints] = (),
+    constraints: OutputConstraints | Sequence[OutputConstraints] = (),
     effort: str = "certify",
     tol: float = 1e-3,
     max_iter: int = 30,
@@ -148,7 +160,7 @@ def train_on_polytope(
         There must be a shift of the outputs that lowers all rows of ``A``.
     domain : Polytope
         Bounded.
-    constraints : sequence of OutputConstraints
+    constraints : OutputConstraints or sequence of OutputConstraints
         Inequalities at further points.
     effort, tol, max_iter, random_state
         As for :func:`train_with_output_constraints`, in every round.
@@ -189,21 +201,22 @@ def train_on_polytope(
     began = time.perf_counter()
     check_type("problem", problem, TrainingProblem)
     check_type("domain", domain, Polytope)
-    check_limits(tol, max_rounds, time_limit)
+    check_limits(tol, max_iter, time_limit)
+    check_number("max_rounds", max_rounds, numbers.Integral, 1)
     if domain.dim != problem.n_features:
         raise ValueError(
             f"domain has {domain.dim} dimensions, but X has {problem.n_features} features"
         )
-    A = finite_array("A", A, "r", problem.n_outputs)
-    sides = np.array(np.broadcast_to(float_array("b", b), len(A)))
-    every = np.vstack([A, *(part.A for part in constraints if not part.equal)])
-    if any(part.equal for part in constraints):
+    A = checked_rows(A, problem.n_outputs)
+    sides, sets = _sides(b, len(A)), checked_sets(constraints, domain.dim, problem.n_outputs)
+    every = np.vstack([A, *(part.A for part in sets)])
+    if any(part.equal for part in sets):
         raise ValueError("constraints has equations, which a shift of the intercept would break")
     shift = inward(np.unique(every, axis=0)) if problem.fit_intercept else None
     if shift is None:
         raise ValueError("A has rows that no shift of the intercept lowers together")
     random = checked_random_state(random_state)
-    rounds = _Rounds(problem, A, sides, domain, list(constraints), shift, random)
+    rounds = _Rounds(problem, A, sides, domain, sets, shift, random)
     deadline = math.inf if time_limit is None else began + time_limit
     return rounds.run({"effort": effort, "tol": tol, "max_iter": max_iter}, max_rounds, deadline)
 
@@ -309,6 +322,14 @@ class _Rounds:
         before = len(self.points)
         self.points = np.unique(np.vstack([self.points, *(x[None] for x in worst)]), axis=0)
         return len(self.points) > before
+
+
+def _sides(b: ArrayLike, n_rows: int) -> Array:
+    """Right-hand sides of shape (r,), from a number or an array."""
+    sides = finite_array("b", b)
+    if sides.shape not in ((), (n_rows,)):
+        raise ValueError(f"b has shape {sides.shape}, expected a number or ({n_rows},)")
+    return np.array(np.broadcast_to(sides, n_rows))
 
 
 def _better(before: PolytopeResult, now: PolytopeResult) -> PolytopeResult:

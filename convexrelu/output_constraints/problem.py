@@ -46,7 +46,12 @@ from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.losses.base import SeparableLoss
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.output_constraints.rows import OutputConstraints, inward, violation_of
+from convexrelu.output_constraints.rows import (
+    OutputConstraints,
+    checked_sets,
+    inward,
+    violation_of,
+)
 from convexrelu.problem.dual import best_on_ray
 from convexrelu.problem.training_problem import TrainingProblem
 
@@ -70,7 +75,7 @@ class ConstrainedProblem:
     ----------
     base : TrainingProblem
         Loss and penalty, without samples of weight zero.
-    constraints : sequence of OutputConstraints
+    constraints : OutputConstraints or sequence of OutputConstraints
 
     Attributes
     ----------
@@ -97,10 +102,16 @@ class ConstrainedProblem:
     (array([0., 1., 2.]), array([1, 2]))
     """
 
-    def __init__(self, base: TrainingProblem, constraints: Sequence[OutputConstraints]) -> None:
-        _check(base, constraints)
+    def __init__(
+        self, base: TrainingProblem, constraints: OutputConstraints | Sequence[OutputConstraints]
+    ) -> None:
+        _check(base)
         self.base = base
-        self.constraints = tuple(constraints)
+        self.constraints = tuple(checked_sets(constraints, base.n_features, base.n_outputs))
+        if not self.constraints:
+            raise ValueError(
+                "constraints is an empty list, expected at least one OutputConstraints"
+            )
         self.n_outputs = base.n_outputs
         sets = self.constraints
         self.A = np.vstack([np.tile(part.A, (len(part.points), 1)) for part in sets])
@@ -315,7 +326,7 @@ def _with_sum(v: Array, weights: Array, lower: Array, upper: Array, wanted: floa
     return np.clip(v + shift * weights, lower, upper)
 
 
-def _check(base: TrainingProblem, constraints: Sequence[OutputConstraints]) -> None:
+def _check(base: TrainingProblem) -> None:
     lacking = ""
     if base.activation not in ("relu", "leaky_relu"):
         lacking = f"activation={base.activation!r}; use 'relu' or 'leaky_relu'"
@@ -329,14 +340,3 @@ def _check(base: TrainingProblem, constraints: Sequence[OutputConstraints]) -> N
         lacking = "sparse X; use X.toarray()"
     if lacking:
         raise ValueError(f"constraints on outputs do not support {lacking}")
-    if not constraints or not all(isinstance(part, OutputConstraints) for part in constraints):
-        raise ValueError("constraints is not an OutputConstraints or a list of at least one")
-    for part in constraints:
-        if part.points.shape[1] != base.n_features:
-            raise ValueError(
-                f"constraints has points with {part.points.shape[1]} features, but X has {base.n_features}"
-            )
-        if part.A.shape[1] != base.n_outputs:
-            raise ValueError(
-                f"constraints has A with {part.A.shape[1]} columns, but there are {base.n_outputs} outputs"
-            )

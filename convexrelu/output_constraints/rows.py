@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,14 @@ from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
-__all__ = ["OutputConstraints", "ascending", "inward", "violation_of"]
+__all__ = [
+    "OutputConstraints",
+    "ascending",
+    "checked_rows",
+    "checked_sets",
+    "inward",
+    "violation_of",
+]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -56,9 +64,7 @@ class OutputConstraints:
         self, points: ArrayLike, A: ArrayLike, b: ArrayLike = 0.0, *, equal: bool = False
     ) -> None:
         points = finite_array("points", points, "q", "d")
-        A = finite_array("A", A, "r", "K")
-        if not norms(A).all():
-            raise ValueError("A has a row of zeros, which constrains nothing")
+        A = checked_rows(A, "K")
         shape = len(points), len(A)
         sides = float_array("b", b)
         if sides.shape not in ((), (shape[1],), shape):
@@ -88,6 +94,32 @@ class OutputConstraints:
         is_difference = (np.abs(self.A) <= 1) & (np.abs(self.A) == np.round(np.abs(self.A)))
         is_difference = is_difference.all(axis=1) & ((self.A != 0).sum(axis=1) <= 2)
         return np.where(is_difference & (self.b == 0), 0.0, bound)
+
+
+def checked_rows(A: ArrayLike, n_outputs: int | str) -> Array:
+    """``A`` of shape (r, K), or a ValueError if it has other shapes, or rows of zeros."""
+    rows = finite_array("A", A, "r", n_outputs)
+    if not norms(rows).all():
+        raise ValueError("A has a row of zeros, which constrains nothing")
+    return rows
+
+
+def checked_sets(constraints: Any, n_features: int, n_outputs: int) -> list[OutputConstraints]:
+    """Constraints, one or several, as a list; or a ValueError if they do not fit."""
+    sets = [constraints] if isinstance(constraints, OutputConstraints) else constraints
+    is_list = isinstance(sets, list | tuple)
+    if not is_list or not all(isinstance(part, OutputConstraints) for part in sets):
+        raise ValueError("constraints is not an OutputConstraints or a list of them")
+    for part in sets:
+        if part.points.shape[1] != n_features:
+            raise ValueError(
+                f"constraints has points with {part.points.shape[1]} features, but X has {n_features}"
+            )
+        if part.A.shape[1] != n_outputs:
+            raise ValueError(
+                f"constraints has A with {part.A.shape[1]} columns, but there are {n_outputs} outputs"
+            )
+    return list(sets)
 
 
 def ascending(points: ArrayLike, n_outputs: int) -> OutputConstraints:

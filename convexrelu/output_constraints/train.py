@@ -136,11 +136,10 @@ def train_with_output_constraints(
     check_type("problem", problem, TrainingProblem)
     check_choice("effort", effort, EFFORTS)
     check_limits(tol, max_iter, time_limit)
-    parts = [constraints] if isinstance(constraints, OutputConstraints) else list(constraints)
     base = problem.condensed()
     if isinstance(base.X, np.ndarray):  # constraints are at points of the features
         base = base.in_features()
-    constrained = ConstrainedProblem(base, parts)
+    constrained = ConstrainedProblem(base, constraints)
     check_start(start, constrained.base)
     random = checked_random_state(random_state)
     with one_blas_thread():

@@ -20,7 +20,7 @@ from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.sharpening import domain_of
 
-__all__ = ["TOL", "OutputRange", "deadline_after", "greatest", "output_range"]
+__all__ = ["TOL", "OutputRange", "check_tolerance", "deadline_after", "greatest", "output_range"]
 
 TOL = 1e-10  # below what agreement with other solvers is judged by, above what linear programs are solved to
 

@@ -188,10 +188,31 @@ def test_solvers_solve_it_or_refuse_it_by_name(name, fitted):
     assert found.objective >= fitted.certificate_.lower_bound
 
 
-@pytest.mark.parametrize("kind", [pd.DataFrame, np.ndarray.tolist])
+def nullable(y):
+    return pd.DataFrame(y).convert_dtypes()  # whose missing entries are no floats
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, nullable, np.ndarray.tolist])
 def test_kinds_of_targets(kind, fitted):
     model = regressor(alpha=1.1, alpha_scale="relative").fit(X, kind(Y))
     np.testing.assert_allclose(model.predict(X), np.tile(np.nanmean(Y, axis=0), (N, 1)), rtol=1e-6)
+
+
+def test_frames_with_missing_entries_of_their_own_have_the_same_score(fitted):
+    assert fitted.score(X, nullable(Y), WEIGHT) == fitted.score(X, Y, WEIGHT)
+
+
+@pytest.mark.parametrize(
+    "y, weight, message",
+    [
+        (Y[:, 0], None, "y has shape"),
+        (Y * [1.0, np.nan, 1.0], None, "y has no target in column 1"),
+        (Y, WEIGHT[1:], "sample_weight has shape"),
+    ],
+)
+def test_what_has_no_score_is_named(y, weight, message, fitted):
+    with pytest.raises(ValueError, match=message):
+        fitted.score(X, y, weight)
 
 
 def test_errors():

@@ -74,9 +74,32 @@ def test_constant_targets_cost_nothing_but_their_excess(value):
             {"constraints": [OutputConstraints([[0.0, 0.0]], [[1.0]], equal=True)]},
             "constraints has equations",
         ),
+        ({"constraints": OutputConstraints([[0.0]], [[1.0]])}, "constraints has points with 1"),
+        ({"constraints": OutputConstraints([[0.0, 0.0]], [[1.0, 1.0]])}, "constraints has A with"),
+        ({"constraints": 3}, "constraints is"),
+        ({"A": [[0.0]]}, "A has a row of zeros"),
+        ({"b": [1.0, 2.0]}, r"b has shape \(2,\), expected a number or \(1,\)"),
+        ({"max_rounds": 0}, "max_rounds=0"),
+        ({"max_iter": "many"}, "max_iter='many'"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
     given = {"A": [[1.0]], "domain": TRIANGLE} | options
     with pytest.raises(ValueError, match=message):
         train_on_polytope(PROBLEM, **given)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"domain": Polytope(lower=[0.0], upper=[1.0])}, "domain has 1 dimensions"),
+        ({"b": np.nan}, "b contains NaN"),
+        ({"b": [1.0, 2.0]}, "b has shape"),
+        ({"tol": "small"}, "tol='small'"),
+        ({"time_limit": -1.0}, "time_limit=-1.0"),
+    ],
+)
+def test_bad_arguments_of_bounds_are_named(options, message):
+    network = TwoLayerNetwork([[1.0, 0.0]], [0.0], [[1.0]], [0.0])
+    with pytest.raises(ValueError, match=message):
+        output_bounds(network, [[1.0]], **{"domain": TRIANGLE} | options)

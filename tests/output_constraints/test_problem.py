@@ -116,6 +116,13 @@ def test_constraints_that_do_not_fit_are_named(options, message):
         ConstrainedProblem(base, [OutputConstraints(**given)])
 
 
+@pytest.mark.parametrize("given", [None, 3, [], [3]])
+def test_what_is_no_constraint_is_named(given):
+    base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1)
+    with pytest.raises(ValueError, match="constraints is"):
+        ConstrainedProblem(base, given)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import numbers
+import sys
 import time
 
 import numpy as np
 
+from convexrelu._utils.arguments import check_number
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import Oracle, OracleReport, strongest_first
@@ -108,6 +111,10 @@ class BranchAndBoundOracle:
 
             check_device(device)
         self.device = device
+        if n_jobs is not None:
+            check_number("n_jobs", n_jobs, numbers.Integral, -sys.maxsize)
+            if n_jobs == 0:
+                raise ValueError("n_jobs=0 is not a number of workers; -1 stands for all cores")
         self.n_jobs = n_jobs
         self._space = RowSpace.of(design)
         self._relaxation = RelaxationOracle(design)

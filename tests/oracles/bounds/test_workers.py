@@ -198,3 +198,9 @@ def test_an_interruption_of_process_0_leaves_the_others_in_step(alone, strike):
 
     for report in together(2, proved):
         assert report.bound == pytest.approx(alone.bound, rel=2e-6)
+
+
+@pytest.mark.parametrize("n_jobs", [0, "all", 1.5])
+def test_numbers_of_workers_are_checked(n_jobs):
+    with pytest.raises(ValueError, match="n_jobs="):
+        BranchAndBoundOracle(DESIGN, n_jobs=n_jobs)
