@@ -38,7 +38,9 @@ _TOL = 1e-7  # of the largest values, relative
 _N_SAMPLED = 2_000  # random points, of which the worst are added
 _MOST_ADDED = 20  # of them for each row in a round
 _MOST_FIRST = 200  # samples in the polytope with which rounds begin
-_VIOLATED = 1e-8  # relative violation that is added: above the accuracy of a solver
+_VIOLATED = (
+    1e-8  # violation that is added, relative to the outputs' spread: above the accuracy of a solver
+)
 _SHARE_FOR_TRAINING = 0.6
 # Shifts of the intercept, and their excess over the violation, relative to the intercept, for rounding.
 _SHIFTS, _MARGIN = 4, 1e-13
@@ -313,7 +315,9 @@ class _Rounds:
     def _add(self, found: OutputBounds, network: Any) -> bool:
         """Add the points of the largest violations; False if there are none that are new."""
         outputs = network.forward(self.sampled)
-        least = _VIOLATED * float(np.abs(outputs).max(initial=0.0)) * np.asarray(norms(self.A))
+        spread = np.ptp(outputs, axis=0).max() if len(outputs) else 0.0
+        least = _VIOLATED * spread + _MARGIN * np.abs(outputs).max(initial=0.0)
+        least = least * np.asarray(norms(self.A))
         above = found.value > least
         worst = list(found.argmax[above])
         for row, limit in zip((outputs @ self.A.T - self.b).T, least, strict=True):

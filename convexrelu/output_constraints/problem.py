@@ -38,6 +38,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -58,6 +59,8 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["ConstrainedProblem"]
 
 _EPS = float(np.finfo(np.float64).eps)
+# A network that violates a constraint by more than this part of the outputs' spread does not meet it.
+_FEASIBLE = 1e-6
 # Dual points are shrunk by this, so that entries can be corrected by roundings without leaving the domain.
 _INSIDE = 1e-10
 # Relative distance of a sum from the largest possible.
@@ -146,6 +149,30 @@ class ConstrainedProblem:
     def violation(self, network: TwoLayerNetwork) -> float:
         """Largest violation of a constraint, rounded up."""
         return violation_of(network, self.constraints)
+
+    def is_met_by(self, network: TwoLayerNetwork) -> bool:
+        """Whether constraints hold, up to rounding and a small part of the spread of outputs and targets.
+
+        Far from the origin, outputs are much larger than their spread, as are sides of constraints that never bind.
+        """
+        center, spread = self._center_and_spread
+        size = spread + float(np.abs(network.forward(self.X) - center).max())
+        for part in self.constraints:
+            excess = part.excess(network)
+            excess = np.abs(excess) if part.equal else excess
+            allowed = _FEASIBLE * size * norms(part.A) + part.rounding(network)
+            if not (excess <= allowed).all():
+                return False
+        return True
+
+    @cached_property
+    def _center_and_spread(self) -> tuple[Any, float]:
+        """The best constant, and the size of what it leaves of the targets; scores have the size one."""
+        base = self.base
+        if base.loss.degree is None:
+            return 0.0, 1.0
+        center = base.best_intercept(base.no_outputs())
+        return center, base.loss.spread(base.y, center, base.weights)
 
     def repaired(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
         """The network with its intercept shifted inward by the violation, where there is such a direction."""

@@ -33,8 +33,6 @@ from convexrelu.training.options import EFFORTS, check_start, oracle_of
 
 __all__ = ["ConstrainedResult", "train_with_output_constraints"]
 
-# A network that violates a constraint by more than this fraction of the outputs' size is not kept.
-_FEASIBLE = 1e-6
 # Random neurons with which the first program begins where no constant meets the constraints, for each constraint.
 _NEURONS_PER_CONSTRAINT, _FEWEST_NEURONS = 3, 30
 # Relative progress of a round below which the objective has settled.
@@ -102,7 +100,7 @@ def train_with_output_constraints(
     ConstrainedResult
         The certificate compares with all networks that meet the constraints, of any width: its ``scope`` is
         ``"output_constraints"``. Inequalities that a shift of the intercept can restore, such as ``f_1 ≤ f_2``, hold
-        exactly; the result's `violation` is then zero. Others, and equations, hold to about 1e-8 of the outputs' size.
+        exactly; the result's `violation` is then zero. Others, and equations, hold to about 1e-8 of the outputs' spread.
 
     Raises
     ------
@@ -332,9 +330,7 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         """Whether a network meets the constraints, after a shift; it is kept if it is the best of these."""
         problem = self.problem
         network = problem.repaired(network)
-        outputs = network.forward(problem.X)
-        size = float(np.abs(outputs).max()) + float(np.abs(problem.b).max())
-        if problem.violation(network) > _FEASIBLE * float(np.abs(problem.A).max()) * size:
+        if not problem.is_met_by(network):
             return False
         objective = problem.objective(network)
         if objective < self._objective:

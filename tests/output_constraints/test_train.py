@@ -157,3 +157,25 @@ def test_steep_interpolation_is_accurate():
     np.testing.assert_allclose(result.network.predict(points), values[:, 0], atol=1e-8)
     assert result.certificate.is_proof
     assert result.certificate.relative_gap <= 1e-3
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("is_two_sided", [False, True])
+def test_constraints_hold_to_the_spread_of_targets_far_from_zero(offset, is_two_sided):
+    # No shift of the intercept restores them. The best constant is off by half the spread of the targets.
+    X = np.linspace(-1, 1, 5)[:, None]
+    problem = TrainingProblem(X, offset + np.array([1.0, -1.0, 0.5, -0.5, 0.0]), 0.1)
+    given = [
+        OutputConstraints([[-0.5], [0.7]], [[1.0]], [[offset + 0.5], [offset - 0.3]], equal=True)
+    ]
+    if is_two_sided:
+        given = [
+            OutputConstraints([[-0.5]], [[1.0]], offset - 0.5),
+            OutputConstraints([[0.7]], [[-1.0]], -offset - 0.3),
+            OutputConstraints([[0.0]], [[1.0]], 1e9),  # which never binds
+        ]
+    result = train_with_output_constraints(problem, given, random_state=0)
+    assert result.violation < 1e-6
+    assert result.certificate.is_proof
+    assert result.certificate.lower_bound <= result.certificate.objective
+    assert result.certificate.relative_gap <= 1e-3
