@@ -100,7 +100,8 @@ def train_with_output_constraints(
     ConstrainedResult
         The certificate compares with all networks that meet the constraints, of any width: its ``scope`` is
         ``"output_constraints"``. Inequalities that a shift of the intercept can restore, such as ``f_1 ≤ f_2``, hold
-        exactly; the result's `violation` is then zero. Others, and equations, hold to about 1e-8 of the outputs' spread.
+        exactly; the result's `violation` is then zero. Others, and equations, hold to about 1e-8 of the targets'
+        spread.
 
     Raises
     ------
