@@ -108,7 +108,7 @@ def n_steps_for(work: float, rows: Array, v: Array, most: int = MOST_STEPS) -> i
     --------
     >>> rows, v = np.ones((1000, 12)), np.tile([1.0, -1.0], 500)
     >>> [n_steps_for(work, rows, v) for work in (1e10, 1e9, 1e8)]
-    [300, 196, 0]
+    [300, 195, 0]
     """
     steps = int(min(work / work_of_step(rows, v), most))
     return steps if steps >= _FEWEST_STEPS else 0
