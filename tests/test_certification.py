@@ -155,6 +155,12 @@ def test_the_zero_network_is_its_own_cell():
         assert certificate.lower_bound < 0.9 * best
 
 
+def test_one_sample_by_a_conic_solver():
+    nothing = TwoLayerNetwork(np.zeros((0, 1)), [], np.zeros((1, 0)), [0.25])
+    certificate = certify(nothing, [[-0.5]], [0.25], alpha=0.01, solver="cvxpy:CLARABEL")
+    assert certificate.cell_lower_bound == certificate.objective == 0.0
+
+
 def test_copies_of_a_neuron_are_one_block():
     rng = np.random.default_rng(0)
     network = random_network(rng, 3)

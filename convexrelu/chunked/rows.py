@@ -330,7 +330,7 @@ class Rows:
 
 
 def _needed(y: Array, weights: Array, takes_labels: bool) -> NDArray[np.intp]:
-    """One row of every class, with weight if there is one, or else the row with the largest weighted target.
+    """One row of every class, with weight if there is one, or else of the largest weighted target of each output.
 
     Of several labels, one row of both classes of each.
     """
@@ -339,8 +339,8 @@ def _needed(y: Array, weights: Array, takes_labels: bool) -> NDArray[np.intp]:
         columns = y[order].reshape(len(y), -1).T
         first = [np.unique(column, return_index=True)[1] for column in columns]
         return order[np.unique(np.concatenate(first))]
-    targets = np.abs(y).reshape(len(y), -1).sum(axis=1)
-    return np.array([weights.argmax(), (weights * targets).argmax()])
+    largest = (weights[:, None] * np.abs(y).reshape(len(y), -1)).argmax(axis=0)
+    return np.append(largest, weights.argmax())
 
 
 def _packed(arrays: Sequence[Any]) -> Array:

@@ -197,11 +197,12 @@ class FiniteProgram:
             zeros = np.zeros(self._blocks.shape).T
             return ProgramSolution(zeros, units.center, nothing, np.nan, status, accuracy, seconds)
         intercept = np.ravel(np.asarray(self._intercept.value))
+        shape = self.problem.no_outputs().shape  # cvxpy has a number for one sample
         return ProgramSolution(
             blocks=blocks.T * (units.tau / self._scales),
             intercept=units.center
             + units.tau * (intercept if len(intercept) > 1 else intercept[0]),
-            outputs=units.center + units.tau * np.asarray(self._predictions.value),
+            outputs=units.center + units.tau * np.reshape(self._predictions.value, shape),
             objective=float(value) * units.value,
             status=status,
             accuracy=accuracy,

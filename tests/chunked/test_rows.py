@@ -8,6 +8,7 @@ from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.chunked import Alone, ChunkedProblem
 from convexrelu.chunked.objective import objective_above
 from convexrelu.chunked.rows import Rows
+from convexrelu.losses import SquaredError, WeightedOutputs
 from tests.chunked.together import together
 
 RANDOM = np.random.RandomState(0)
@@ -159,6 +160,11 @@ RARE = (np.arange(N) == 777).astype(float)
         ("poisson", RARE, None),
         ("squared_error", Y, RARE),
         (
+            WeightedOutputs(SquaredError()),
+            np.column_stack([Y, Y, np.ones(N), RARE]),  # two outputs, one of them observed once
+            None,
+        ),
+        (
             "logistic",
             np.where(np.arange(N) % 2, 1.0, -1.0),
             np.where(np.arange(N) % 2, 1.0, RARE + 1e-9),
@@ -171,6 +177,7 @@ def test_the_sample_has_what_is_rare(monkeypatch, loss, y, weights):
     template = Rows(problem, Alone(), seed=1).template
     assert template.n_samples < 100
     assert (template.y == y[777]).any() and (template.weights > 0).any()
+    assert template.y.reshape(len(template.y), -1)[:, -1].any()
 
 
 @pytest.mark.parametrize(
