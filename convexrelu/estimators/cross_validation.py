@@ -32,10 +32,11 @@ from convexrelu._utils.arguments import float_array, shown
 from convexrelu._utils.deadlines import Deadline
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.score_names import score_of
+from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_in_closed_form
 from convexrelu.estimators.base import NetworkEstimator
-from convexrelu.estimators.constraints import largest_useful_penalty
+from convexrelu.estimators.constraints import largest_useful_penalty, neuron_class_of
 from convexrelu.estimators.fold_training import (
     Fold,
     FoldScores,
@@ -43,13 +44,17 @@ from convexrelu.estimators.fold_training import (
     train_and_score,
 )
 from convexrelu.estimators.pruning import must_be_minimal
-from convexrelu.estimators.watching import penalties_shown
+from convexrelu.estimators.watching import penalties_shown, watched
 from convexrelu.losses import Loss
+from convexrelu.networks.averages import mean_network
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Result
 from convexrelu.results.status import SolverWarning, Status
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
+from convexrelu.training.session import Session
+from convexrelu.training.stalling import AFTER_CHOICE
 
 __all__ = ["CrossValidated", "choose_penalty", "is_past_its_best", "mean_loss"]
 
@@ -113,13 +118,14 @@ class CrossValidated(NetworkEstimator):
             for (within, without), seed in zip(splits, seeds, strict=True)
         ]
         options = self._training_options() | {"random_state": random}
-        networks: dict[float, TwoLayerNetwork] = {}
+        networks: dict[float, list[TwoLayerNetwork]] = {}
         try:
             notes = self._search(
                 (inputs, targets, weights), folds, routed.scorer.score, began, networks
             )
             options["time_limit"] = self._seconds_to_train(deadline)
-            result = self._trained(problem.with_alpha(self.alpha_), targets, options)
+            start = self._start_of_all(networks, problem)
+            result = self._trained(problem.with_alpha(self.alpha_), targets, options, start)
         except KeyboardInterrupt:
             network = self._network_so_far(networks)
             if network is None:
@@ -128,6 +134,20 @@ class CrossValidated(NetworkEstimator):
             notes = [self._origin_of_network()]
         self._take(result, problem.with_alpha(self.alpha_), targets, deadline)
         return notes
+
+    def _trained(
+        self,
+        problem: TrainingProblem,
+        y: NDArray,
+        options: dict[str, Any],
+        start: TwoLayerNetwork | str = "descent",
+    ) -> Result:
+        if neuron_class_of(self) is not None:
+            return super()._trained(problem, y, options, start)
+        self._describe(y, problem.weights)
+        with watched(self) as progress, one_blas_thread():
+            own = options | {"progress": progress, "patience": AFTER_CHOICE}
+            return Session(problem, **own).train(problem.alpha, start)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""
@@ -203,11 +223,12 @@ class CrossValidated(NetworkEstimator):
         folds: list[Fold],
         score_params: dict[str, Any],
         began: float,
-        networks: dict[float, TwoLayerNetwork],
+        networks: dict[float, list[TwoLayerNetwork]],
     ) -> list[str]:
         """Try penalties in all folds, keep the scores and choose; returns what is to be warned of.
 
-        Networks of the first fold are put into `networks`, by their penalties: what there is after an interruption.
+        Networks of the folds are put into `networks`, by their penalties: where training on all data starts, and what
+        there is after an interruption.
         """
         deadline = (
             math.inf if self.time_limit is None else began + _TIME_FOR_FOLDS * self.time_limit
@@ -230,8 +251,9 @@ class CrossValidated(NetworkEstimator):
                     self.cv_scores_[block] = np.column_stack([fold.scores for fold in tried])
                     losses[block] = np.column_stack([fold.losses for fold in tried])
                     self.cv_widths_[block] = np.column_stack([fold.widths for fold in tried])
-                    if isinstance(starts[0], TwoLayerNetwork):
-                        networks[float(self.alphas_[block][-1])] = starts[0]
+                    own = [start for start in starts if isinstance(start, TwoLayerNetwork)]
+                    if len(own) == len(folds):
+                        networks[float(self.alphas_[block][-1])] = own
                 n_open += sum(fold.n_open for fold in tried)
                 for k in range(len(self.alphas_))[block]:
                     show(k, self.alphas_, self.cv_scores_, time.perf_counter() - began)
@@ -244,12 +266,26 @@ class CrossValidated(NetworkEstimator):
         self.alpha_ = float(self.alphas_[best])
         self.best_score_ = float(self.cv_scores_[best].mean())
 
-    def _network_so_far(self, networks: dict[float, TwoLayerNetwork]) -> TwoLayerNetwork | None:
+    def _network_so_far(
+        self, networks: dict[float, list[TwoLayerNetwork]]
+    ) -> TwoLayerNetwork | None:
         """Choose after an interruption: a network of the first fold with the best penalty so far, if there is one."""
         if not networks or not np.isfinite(self.cv_scores_).all(axis=1).any():
             return None
         self._choose()
-        return networks.get(self.alpha_)
+        return networks[self.alpha_][0] if self.alpha_ in networks else None
+
+    def _start_of_all(
+        self, networks: dict[float, list[TwoLayerNetwork]], problem: TrainingProblem
+    ) -> TwoLayerNetwork | str:
+        """Where training on all data starts: the mean of the networks of the folds, if cutting planes follow."""
+        own = networks.get(self.alpha_, [])
+        if not own or has_given_patterns(self) or neuron_class_of(self) is not None:
+            return "descent"
+        if problem.skip or problem.n_samples > FEW_SAMPLES:
+            return "descent"
+        mean = mean_network(own)
+        return mean if mean.width else "descent"
 
     def _origin_of_network(self) -> str:
         """What an interrupted fit has instead of a network that was trained on all data."""

@@ -43,7 +43,7 @@ from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 from convexrelu.training.dual_state import DualPoint, DualState
-from convexrelu.training.stalling import will_not_close
+from convexrelu.training.stalling import PATIENT, Patience, will_not_close
 
 __all__ = ["CuttingPlane", "oriented"]
 
@@ -104,6 +104,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     settles : bool
         Whether to end when a round lowers the objective by less than a hundredth, without pricing its network; with
         more than 5000 samples, when the first network of `descend` has been priced.
+    patience : Patience
+        When to end with a gap that will not close.
     pricing : Pricing, optional
         That of a class of networks.
     tol, max_iter, time_limit, started, progress
@@ -117,6 +119,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     warm_up_solver: ProgramSolver | None = None
     fixed_patterns: bool = False
     settles: bool = False
+    patience: Patience = PATIENT
     pricing: Pricing | None = None
 
     _TIME_FOR_ROUNDS: ClassVar[float] = 0.9  # the rest is for the final certificate
@@ -290,7 +293,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         reason = super()._reason_to_stop(n_new)
         if reason is None and self.settles and self.problem.n_samples > FEW_SAMPLES:
             return Status.SETTLED
-        if reason is None and will_not_close(self._history, self.tol, self.max_iter):
+        if reason is None and will_not_close(self._history, self.tol, self.max_iter, self.patience):
             return Status.STALLED
         return reason
 

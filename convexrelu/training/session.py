@@ -43,6 +43,7 @@ from convexrelu.training.options import (
     oracle_of,
     patterns_of,
 )
+from convexrelu.training.stalling import PATIENT, Patience
 
 __all__ = ["Session"]
 
@@ -79,6 +80,7 @@ class Session:
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
         progress: Progress | None = None,
+        patience: Patience = PATIENT,
     ) -> None:
         started = time.perf_counter()
         if not isinstance(problem, TrainingProblem):
@@ -119,6 +121,7 @@ class Session:
         self.max_iter = max_iter
         self.time_limit = time_limit
         self.progress = progress
+        self.patience = patience
         # The time for preparation counts for the first training.
         self._prepared = time.perf_counter() - started
 
@@ -285,6 +288,7 @@ class Session:
             warm_up_solver=self._warm_up_solver(),
             fixed_patterns=self.patterns is not None,
             settles=self.settles,
+            patience=self.patience,
             progress=self.progress,
         ).run(start if isinstance(start, TwoLayerNetwork) else None)
 

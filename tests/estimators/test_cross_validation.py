@@ -12,11 +12,17 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
-from convexrelu.estimators import constraints, cross_validation, fold_training
-from convexrelu.estimators.cross_validation import choose_penalty, is_past_its_best
+from convexrelu.estimators import cross_validation, fold_training
+from convexrelu.estimators.cross_validation import (
+    CrossValidated,
+    choose_penalty,
+    is_past_its_best,
+)
 from convexrelu.oracles import CellOracle
 from convexrelu.solvers.native.solver import NativeSolver
-from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
+from convexrelu.training import descent_path
+from convexrelu.training.session import Session
+from convexrelu.training.stalling import AFTER_CHOICE
 from tests import reference
 from tests.honest import assert_honest, assert_same_network
 from tests.properties.test_interrupt import interrupt
@@ -203,11 +209,11 @@ def test_a_time_limit_is_for_the_whole_fit(monkeypatch, clock):
     """Every penalty of a fold takes five seconds: six tenths of 60 s are enough for two penalties in three folds."""
     asked = []
     charge(monkeypatch, clock, 5.0)
-    original = constraints.train
+    original = Session.__init__
     monkeypatch.setattr(
-        constraints,
-        "train",
-        lambda problem, **options: asked.append(options) or original(problem, **options),
+        Session,
+        "__init__",
+        lambda *args, **options: asked.append(options) or original(*args, **options),
     )
     with pytest.warns(ConvergenceWarning, match="left out 1 of 3 penalties, 0.03") as record:
         model = regressor(time_limit=60.0).fit(X, Y)
@@ -261,6 +267,39 @@ def test_descent_trains_the_folds_unless_a_gap_is_asked_for(monkeypatch, cv_tol,
     )
     regressor(alphas=[9.0, 0.3, 0.1], cv_tol=cv_tol).fit(X, Y)
     assert len(calls) == n_paths
+
+
+def test_the_last_training_starts_from_the_mean_of_the_folds(monkeypatch):
+    """And ends as soon as its objective settles; its start is no worse than the networks that it is made of."""
+    hard_X, hard_y = reference.teacher(40, 3, 3, 0.1, 1)
+    given, original = [], Session.train
+
+    def kept(session, alpha, start):
+        given.append((session.patience, alpha, start))
+        return original(session, alpha, start)
+
+    monkeypatch.setattr(Session, "train", kept)
+    model = regressor(alphas=[0.03, 0.01], effort="predict").fit(hard_X, hard_y)
+    ((patience, alpha, start),) = given
+    assert (patience, alpha) == (AFTER_CHOICE, model.alpha_)
+    row = list(model.alphas_).index(alpha)
+    assert 0 < start.width <= model.cv_widths_[row].sum()
+    problem = TrainingProblem(hard_X, hard_y, alpha=alpha)
+    assert model.certificate_.objective <= problem.objective(start)
+    assert problem.objective(start) < problem.objective(problem.zero_network())
+
+
+@pytest.mark.parametrize("options", [{"patterns": "sampled"}, {"skip": True}, {"positive": True}])
+def test_other_last_trainings_start_from_descent(monkeypatch, options):
+    given, original = [], CrossValidated._trained
+
+    def kept(*args):
+        given.append(args[-1])
+        return original(*args)
+
+    monkeypatch.setattr(CrossValidated, "_trained", kept)
+    regressor(alphas=[0.1], tol=0.1, **options).fit(X, Y)
+    assert given == ["descent"]
 
 
 def test_parallel_folds_are_the_serial_ones(fitted):
@@ -342,7 +381,7 @@ def test_metadata_without_routing_are_refused():
 
 @pytest.mark.parametrize("call", [1, 3])
 def test_an_interrupted_fold_leaves_nothing(monkeypatch, call):
-    interrupt(monkeypatch, NetworkSolver, "relu", call)
+    interrupt(monkeypatch, descent_path, "polish", call)
     model = regressor()
     with pytest.raises(KeyboardInterrupt, match="there is no network"):
         model.fit(X, Y)
@@ -351,13 +390,13 @@ def test_an_interrupted_fold_leaves_nothing(monkeypatch, call):
 
 
 def test_an_interrupted_last_training_keeps_its_network(monkeypatch):
-    original = constraints.train
+    original = Session.train
 
-    def interrupted(*args, **kwargs):
+    def interrupted(*args):
         interrupt(monkeypatch, NativeSolver, "relu", 1)
-        return original(*args, **kwargs)
+        return original(*args)
 
-    monkeypatch.setattr(constraints, "train", interrupted)
+    monkeypatch.setattr(Session, "train", interrupted)
     model = regressor()
     with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
         model.fit(X, Y)

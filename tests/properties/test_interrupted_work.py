@@ -20,8 +20,8 @@ from convexrelu.oracles import PatternOracle
 from convexrelu.solvers.native.solver import NativeSolver
 from convexrelu.solvers.nonconvex import descent, minibatches
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
-from convexrelu.solvers.nonconvex.network_solver import NetworkSolver
 from convexrelu.threshold import units
+from convexrelu.training import descent_path
 from convexrelu.training.cutting_plane import CuttingPlane
 from tests import reference
 from tests.honest import assert_certifies
@@ -129,7 +129,7 @@ def test_a_path_ends_with_what_descent_has_reached(monkeypatch):
 def test_folds_leave_the_best_penalty_so_far(monkeypatch):
     alphas = [0.02, 0.015, 0.01]  # close enough for one step of descent from each to the next
     whole = ConvexReLURegressorCV(alphas=alphas, cv=2, random_state=0).fit(X, Y)
-    interrupt(monkeypatch, NetworkSolver, "relu", 5)  # with the third penalty
+    interrupt(monkeypatch, descent_path, "polish", 5)  # with the third penalty
     model = ConvexReLURegressorCV(alphas=alphas, cv=2, random_state=0)
     with pytest.raises(KeyboardInterrupt, match="network of one fold, with the best alpha of 2 of"):
         model.fit(X, Y)

@@ -6,18 +6,18 @@ from convexrelu import TrainingProblem, train
 from convexrelu.results import Status
 from convexrelu.results.result import Round
 from convexrelu.training import cutting_plane
-from convexrelu.training.stalling import will_not_close
+from convexrelu.training.stalling import AFTER_CHOICE, PATIENT, will_not_close
 from tests import reference
 from tests.honest import assert_certifies
 
 
-def rounds_until_stalled(objectives, gaps, tol=1e-3, max_iter=30):
+def rounds_until_stalled(objectives, gaps, tol=1e-3, max_iter=30, patience=PATIENT):
     entries = [
         Round(0.0, objective, objective * (1 - gap), gap, False, 1, 1, 1, 0.0, "")
         for objective, gap in zip(objectives, gaps, strict=True)
     ]
     for k in range(1, len(entries) + 1):
-        if will_not_close(entries[:k], tol, max_iter):
+        if will_not_close(entries[:k], tol, max_iter, patience):
             return k
     return None
 
@@ -35,6 +35,15 @@ def test_a_gap_that_closes_in_time_does_not_stall():
 
 def test_an_objective_that_falls_does_not_stall():
     assert rounds_until_stalled(1.0 - 1e-3 * np.arange(9), [0.01] * 9) is None
+
+
+def test_after_a_choice_of_the_penalty_a_slow_fall_is_enough():
+    """By less than the tolerance in three rounds; gaps that close are still waited for."""
+    slow, fast = 1.0 - 2e-4 * np.arange(9), 1.0 - 4e-4 * np.arange(9)
+    assert rounds_until_stalled(slow, [0.01] * 9) is None
+    assert rounds_until_stalled(slow, [0.01] * 9, patience=AFTER_CHOICE) == 5
+    assert rounds_until_stalled(fast, [0.01] * 9, patience=AFTER_CHOICE) is None
+    assert rounds_until_stalled(slow, 0.01 * 0.8 ** np.arange(9), patience=AFTER_CHOICE) is None
 
 
 def test_without_a_limit_on_rounds_nothing_is_given_up():

@@ -67,6 +67,9 @@ class Search:
         Seed of the starts.
     device : str
         A torch device.
+    polishes : bool
+        Whether to improve candidates by Newton steps and from cell to cell, up to a local maximum; descent that follows
+        does not need it.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class Search:
         n_first: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
-        climbs: bool = True,
+        polishes: bool = True,
     ) -> None:
         self.design = design
         self.n_starts = n_starts
@@ -89,7 +92,8 @@ class Search:
         self._next = min(n_first or n_starts, n_starts)
         self.step_sizes = np.geomspace(first_step, last_step, n_steps).tolist()
         self.device = device
-        self.most_climbed = MOST_CLIMBED if climbs else 0
+        self.polishes = polishes
+        self.most_climbed = MOST_CLIMBED if polishes else 0
         self._random = check_random_state(random_state)
 
     @cached_property
@@ -131,7 +135,7 @@ class Search:
     def _is_sharpened(self) -> bool:
         """Whether candidates are improved by Newton steps."""
         n, dim = self.design.shape
-        return n * dim**2 <= MOST_NEWTON
+        return self.polishes and n * dim**2 <= MOST_NEWTON
 
     @property
     def _is_sampled(self) -> bool:

@@ -75,8 +75,8 @@ class GeneralSearchOracle(Search):
         Seed of the starts.
     device : str
         A torch device.
-    climbs : bool
-        Whether to go on from cell to cell to a local maximum; descent that follows does not need it.
+    polishes : bool
+        Whether to improve candidates up to a local maximum; descent that follows does not need it.
 
     Notes
     -----

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -29,7 +29,7 @@ from convexrelu.solvers.nonconvex.interrupted import Reached, handing_over
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 
-__all__ = ["FEW_SAMPLES", "begun", "continued", "descend", "descents", "polish"]
+__all__ = ["FEW_SAMPLES", "LAST_WIDTHS", "begun", "continued", "descend", "descents", "polish"]
 
 Stages = tuple[tuple[float, int, float], ...]
 
@@ -52,7 +52,7 @@ _STAGES_OF_KINKS = (
     (0.001, 300, 1e-5),
 )
 _STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
-_LAST_WIDTHS, _LAST_STEPS = (0.003, 0.001), 300
+LAST_WIDTHS, _LAST_STEPS = (0.003, 0.001), 300
 _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps between large ones
 _MEMORY = 20  # pairs of L-BFGS, twice the default of scipy; no measurement is recorded
 # L-BFGS takes up to so many samples from the beginning: with 3000, it ends lower than mini-batches in as much time,
@@ -128,6 +128,7 @@ def polish(
     deadline: float = math.inf,
     *,
     drop: float = 1e-5,
+    widths: Sequence[float] = LAST_WIDTHS,
     device: str = "cpu",
 ) -> TwoLayerNetwork:
     """Continue training a given network, with kinks that are hardly smoothed, and remove neurons that vanish.
@@ -142,6 +143,8 @@ def polish(
         Value of :func:`time.perf_counter` at which to stop.
     drop : float
         Relative drop of the objective in ten steps at which to stop.
+    widths : sequence of float
+        Widths of the smoothing, one after the other.
     device : str
         Torch device for many samples; ``"cpu"`` for NumPy.
 
@@ -162,7 +165,7 @@ def polish(
     """
     objective = RoundedObjective(problem, network.width, device=device)
     start = with_best_intercept(problem, problem.balanced(network))
-    found = with_best_intercept(problem, continued(objective, start, deadline, drop=drop))
+    found = with_best_intercept(problem, continued(objective, start, deadline, drop, widths))
     return min(found, start, key=problem.objective)
 
 
@@ -175,11 +178,11 @@ def continued(
     objective: RoundedObjective,
     network: TwoLayerNetwork,
     deadline: float = math.inf,
-    *,
     drop: float = 1e-5,
+    widths: Sequence[float] = LAST_WIDTHS,
 ) -> TwoLayerNetwork:
     """The end of descent from a network, with kinks that are hardly smoothed."""
-    stages = tuple((width, _LAST_STEPS, drop) for width in _LAST_WIDTHS)
+    stages = tuple((width, _LAST_STEPS, drop) for width in widths)
     return objective.network(_descended(objective, objective.point(network), stages, deadline))
 
 

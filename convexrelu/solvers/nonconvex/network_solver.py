@@ -29,7 +29,7 @@ from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.nonconvex.descent import polish
 from convexrelu.solvers.support import Support, check_support
 
-__all__ = ["NetworkSolver"]
+__all__ = ["NetworkSolver", "best_length", "with_cuts"]
 
 
 # Neurons that start below this fraction of the mean grow too slowly: their gradients are as small as they are.
@@ -83,7 +83,7 @@ class NetworkSolver(ProgramSolver):
         deadline = math.inf if time_limit is None else began + time_limit
         values = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
         given = with_best_intercept(problem, problem.network(values, blocks.signs, _zero(problem)))
-        found = self._polished(problem, _with_cuts(problem, given, blocks, values), deadline)
+        found = self._polished(problem, with_cuts(problem, given, blocks, values), deadline)
         if problem.objective(found) > problem.objective(given):
             found = self._polished(problem, given, deadline)
         in_time = time.perf_counter() <= deadline
@@ -105,7 +105,7 @@ class NetworkSolver(ProgramSolver):
         return polish(problem, network, deadline, drop=self.drop, device=self.device)
 
 
-def _with_cuts(
+def with_cuts(
     problem: TrainingProblem, network: TwoLayerNetwork, blocks: Blocks, values: Array
 ) -> TwoLayerNetwork:
     """The network with a neuron for every block that has only a direction."""
