@@ -302,8 +302,8 @@ PARAMETERS = (
         "Relative duality gap to stop at.",
         default=1e-3,
         allowed=[_NOT_NEGATIVE],
-        cv="For networks of folds see `cv_tol`. Training on all data ends earlier, as stalled, where the objective has "
-        "settled and the gap will not close within `max_iter`.",
+        cv="For networks of folds see `cv_tol`. Training on all data ends earlier, as stalled, where the objective "
+        "fell by less than `tol` in three rounds and the gap will not close within `max_iter`.",
     ),
     Parameter(
         "max_iter",
