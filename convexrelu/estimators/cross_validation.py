@@ -278,14 +278,17 @@ class CrossValidated(NetworkEstimator):
     def _start_of_all(
         self, networks: dict[float, list[TwoLayerNetwork]], problem: TrainingProblem
     ) -> TwoLayerNetwork | str:
-        """Where training on all data starts: the mean of the networks of the folds, if cutting planes follow."""
+        """Where training on all data starts: the mean of the networks of the folds or one of them, or descent."""
         own = networks.get(self.alpha_, [])
         if not own or has_given_patterns(self) or neuron_class_of(self) is not None:
             return "descent"
         if problem.skip or problem.n_samples > FEW_SAMPLES:
             return "descent"
-        mean = mean_network(own)
-        return mean if mean.width else "descent"
+        if problem.n_outputs == 1:
+            best = mean_network(own)
+        else:  # whose training would take as much longer as it has more neurons
+            best = min(own, key=problem.with_alpha(self.alpha_).objective)
+        return best if best.width else "descent"
 
     def _origin_of_network(self) -> str:
         """What an interrupted fit has instead of a network that was trained on all data."""

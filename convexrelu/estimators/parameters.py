@@ -303,7 +303,7 @@ PARAMETERS = (
         default=1e-3,
         allowed=[_NOT_NEGATIVE],
         cv="For networks of folds see `cv_tol`. Training on all data ends earlier, as stalled, where the objective "
-        "fell by less than `2 tol` in two rounds and the gap will not close within `max_iter`.",
+        "fell by less than `tol` in three rounds and the gap will not close within `max_iter`.",
     ),
     Parameter(
         "max_iter",

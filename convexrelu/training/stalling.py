@@ -24,7 +24,7 @@ class Patience(NamedTuple):
 # On digits and on two teachers, gaps that closed later than that closed within five rounds.
 PATIENT = Patience(5, 0.05)
 # Where cross-validation chose the penalty, what is left changes predictions far less than the next penalty would.
-AFTER_CHOICE = Patience(2, 2.0)
+AFTER_CHOICE = Patience(3, 1.0)
 
 
 def will_not_close(
