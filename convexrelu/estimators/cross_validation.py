@@ -284,10 +284,9 @@ class CrossValidated(NetworkEstimator):
             return "descent"
         if problem.skip or problem.n_samples > FEW_SAMPLES:
             return "descent"
-        if problem.n_outputs == 1:
-            best = mean_network(own)
-        else:  # whose training would take as much longer as it has more neurons
-            best = min(own, key=problem.with_alpha(self.alpha_).objective)
+        # With several outputs, training takes as much longer as the mean has more neurons.
+        objective = problem.with_alpha(self.alpha_).objective
+        best = min(own, key=objective) if problem.n_outputs > 1 else mean_network(own)
         return best if best.width else "descent"
 
     def _origin_of_network(self) -> str:
