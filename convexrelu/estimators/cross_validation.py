@@ -112,7 +112,7 @@ class CrossValidated(NetworkEstimator):
                 f"class_weight, or use {self._single.__name__}"
             )
         self.alphas_ = self._penalties(problem, random)
-        seeds = _seeds(random, len(splits))
+        seeds = random.randint(np.iinfo(np.int32).max, size=len(splits)).tolist()
         folds = [
             Fold(within, without, seed)
             for (within, without), seed in zip(splits, seeds, strict=True)
@@ -447,7 +447,3 @@ def _checked_alphas(alphas: ArrayLike) -> Array:
             f"alphas={shown(alphas)} is not a non-empty list of positive finite numbers"
         )
     return np.sort(values)[::-1]
-
-
-def _seeds(random: np.random.RandomState, count: int) -> list[int]:
-    return random.randint(np.iinfo(np.int32).max, size=count).tolist()
