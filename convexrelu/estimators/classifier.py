@@ -164,6 +164,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):
                 "'hinge' or 'squared_hinge'"
             )
         varies = labels_that_vary(y, sample_weight, self.fit_intercept)
+        if not varies.any():
+            varies[0] = True  # a target that is constant, whose network is known
         targets = self.targets_of(y[:, varies].astype(np.intp), loss)
         return self._problem_of(
             X, targets if varies.sum() > 1 else targets[:, 0], sample_weight, alpha, loss

@@ -6,6 +6,7 @@ a penalty before any takes the next: so the search can stop at a penalty, when s
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import warnings
@@ -106,11 +107,10 @@ class CrossValidated(NetworkEstimator):
         splits = list(splitter.split(inputs, targets, **routed.splitter.split))
         random = check_random_state(self.random_state)
         problem = self._problem(inputs, targets, weights, 1.0)
-        if self._known_result(problem) is not None:
-            raise ValueError(
-                "y has one class with positive weight, for which there is no alpha to choose; see sample_weight and "
-                f"class_weight, or use {self._single.__name__}"
-            )
+        known = self._known_result(problem)
+        if known is not None:
+            self._take_without_choice(known, problem, targets, len(splits))
+            return []
         self.alphas_ = self._penalties(problem, random)
         seeds = random.randint(np.iinfo(np.int32).max, size=len(splits)).tolist()
         folds = [
@@ -192,14 +192,24 @@ class CrossValidated(NetworkEstimator):
                 routed.scorer = given.scorer
         return routed
 
-    def _penalties(self, problem: TrainingProblem, random: np.random.RandomState) -> Array:
-        """The grid, descending."""
+    def _take_without_choice(
+        self, known: Result, problem: TrainingProblem, targets: NDArray, n_folds: int
+    ) -> None:
+        """Keep a constant that every penalty leaves: none is tried, and the largest one is as good as any."""
+        self.alphas_ = self._penalties(problem, None)
+        self.alpha_, self.best_score_ = float(self.alphas_[0]), math.nan
+        self.cv_scores_ = np.full((len(self.alphas_), n_folds), np.nan)
+        self.cv_widths_ = np.full(self.cv_scores_.shape, -1)
+        self._take(known, problem.with_alpha(self.alpha_), targets)
+
+    def _penalties(self, problem: TrainingProblem, random: np.random.RandomState | None) -> Array:
+        """The grid, descending; without `random` that of a problem for which any penalty leaves a constant."""
         self.__dict__.pop("alpha_max_", None)  # of an earlier fit
         given = None if self.alphas is None else _checked_alphas(self.alphas)
         if given is not None and self.alpha_scale == "absolute":
             return given
         # Zero if y is constant: then any will do. Condensed, so that weights are repetitions.
-        largest = largest_useful_penalty(self, problem, random) or 1.0
+        largest = 1.0 if random is None else largest_useful_penalty(self, problem, random) or 1.0
         if given is not None:
             self.alpha_max_ = largest
             return largest * given
@@ -296,6 +306,8 @@ class CrossValidated(NetworkEstimator):
         return f"it is the network of one fold, with the best alpha of {of_all}, {self.alpha_:.3g}"
 
     def _further_lines(self) -> list[str]:
+        if not math.isfinite(self.best_score_):
+            return ["every penalty leaves a constant, there was none to choose"]
         score = score_of(self)
         return [
             f"alpha {self.alpha_:.3g} of {len(self.alphas_)} penalties: {score.name} "
@@ -319,13 +331,15 @@ class CrossValidated(NetworkEstimator):
     ) -> list[FoldScores]:
         """Train and score some penalties in all folds, wherever joblib's backend has them run."""
         job = delayed(train_and_score)
+        for_folds = copy.copy(self)  # callbacks do not see folds, and need not be pickled
+        for_folds.callbacks = None
         alphas = self.alphas_[block]
         before = float(self.alphas_[block.start - 1]) if block.start else math.inf
         with warnings.catch_warnings():
             # A network of a fold is judged by its score, whatever its solver says.
             warnings.simplefilter("ignore", SolverWarning)
             return Parallel(n_jobs=self.n_jobs)(
-                job(self, *data, fold, alphas, start, before, score_params, Deadline(deadline))
+                job(for_folds, *data, fold, alphas, start, before, score_params, Deadline(deadline))
                 for fold, start in zip(folds, starts, strict=True)
             )
 

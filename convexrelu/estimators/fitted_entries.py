@@ -27,7 +27,8 @@ ATTRIBUTES = (
     Entry(
         "cv_scores_",
         "array of shape (k, n_folds)",
-        "Scores; NaN for penalties that were not tried, because they could not win or time was up.",
+        "Scores; NaN for penalties that were not tried, because they could not win or time was up. All are NaN where "
+        "samples of only one class have weight: the prediction is constant, and `alpha_` is the largest penalty.",
         only="cv",
     ),
     Entry(

@@ -118,6 +118,10 @@ def train_and_score(
     """
     within, without, seed = fold
     within, part = _with_all_labels(model, y, weights, within)
+    if part is not None and not part.any():
+        raise ValueError(
+            f"cv has a fold whose {len(within)} samples of training have no weight by sample_weight"
+        )
     problem = model._problem(X[within], y[within], part, 1.0)
     try:
         known = model._known_result(problem)
@@ -158,13 +162,17 @@ def _with_all_labels(
 ) -> tuple[NDArray[np.intp], Array | None]:
     """Samples and weights of a fold; labels that it lacks have a sample without weight, and probability zero.
 
-    Several labels in columns need none: one that does not vary in a fold is constant there.
+    Of several labels in columns one has to vary, the others are constant.
     """
     part = _part(weights, within)
-    if not is_classifier(model) or y.ndim > 1:
+    if not is_classifier(model):
         return within, part
-    labels, first = np.unique(y, return_index=True)
-    absent = first[~np.isin(labels, y[within])]
+    if y.ndim > 1:
+        is_constant = bool((y[within] == y[within[0]]).all())
+        absent = np.flatnonzero((y != y[within[0]]).any(axis=1))[: int(is_constant)]
+    else:
+        labels, first = np.unique(y, return_index=True)
+        absent = first[~np.isin(labels, y[within])]
     if not len(absent):
         return within, part
     given = np.ones(len(within)) if part is None else part

@@ -1,7 +1,8 @@
 """Several labels, each of which a sample has or not: targets of shape (n, K), zeros and ones, over shared neurons.
 
 The loss is a sum over labels. A label that all samples with weight have, or none, has no output: its best score is
-infinite, with no loss left, and costs nothing, since intercepts are not penalised.
+infinite, with no loss left, and costs nothing, since intercepts are not penalised. If no label varies, the network is
+the constant that stands for the first of them.
 """
 
 from __future__ import annotations
@@ -63,22 +64,28 @@ def inputs_for_labels(estimator: Any, X: ArrayLike, labels: NDArray) -> Any:
 def labels_that_vary(
     labels: NDArray, weights: Array | None, fit_intercept: bool = True
 ) -> NDArray[np.bool_]:
-    """Which labels some samples with weight have, and others have not; the others need an intercept."""
+    """Which labels some samples with weight have, and others have not; the others need an intercept.
+
+    None may, as in bootstraps of few samples, if without weights some do.
+    """
     weights = np.ones(len(labels)) if weights is None else weights
     if (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must be non-negative with at least one positive entry")
-    counted = labels[weights > 0]
-    varies = np.asarray(counted.any(axis=0) & ~counted.all(axis=0))
-    if not varies.any():
+    if not _varying(labels).any():
         raise ValueError(
-            "y has no label that some samples with weight have, and others have not: there is nothing to learn"
+            "y has no label that some samples have, and others have not: there is nothing to learn"
         )
+    varies = _varying(labels[weights > 0])
     if not (fit_intercept or varies.all()):
         raise ValueError(
             f"y has the same entry in column {varies.argmin()} for all samples with weight, whose constant prediction "
             "needs fit_intercept=True"
         )
     return varies
+
+
+def _varying(labels: NDArray) -> NDArray[np.bool_]:
+    return np.asarray(labels.any(axis=0) & ~labels.all(axis=0))
 
 
 def scores_of_constants(labels: NDArray, weights: Array | None) -> Array:
@@ -98,5 +105,7 @@ def all_scores(outputs: Array, constants: Array) -> Array:
            [-1000.,    -1.]])
     """
     scores = np.tile(constants, (len(outputs), 1))
-    scores[:, constants == 0] = outputs.reshape(len(outputs), -1)
+    varies = constants == 0
+    if varies.any():  # otherwise the network has an output all the same
+        scores[:, varies] = outputs.reshape(len(outputs), -1)
     return scores

@@ -117,6 +117,20 @@ def test_what_is_no_callback(callbacks):
         ConvexReLURegressor(callbacks=callbacks).fit(X, Y)
 
 
+def test_folds_have_no_callbacks():
+    """They may run in other processes, where callbacks could not remember anything."""
+    rounds, seen = [], []
+
+    def scoring(model, X, y):
+        seen.append(model.callbacks)
+        return model.score(X, y)
+
+    model, y = of_case("regressor CV", callbacks=[rounds.append, stop], scoring=scoring)
+    model.fit(X, y)
+    assert seen == [None, None] and len(rounds) == 1
+    assert model.callbacks[1] is stop
+
+
 def test_search_and_clone_take_estimators_with_callbacks():
     model = ConvexReLURegressor(tol=1e-9, random_state=0, callbacks=[stop])
     assert clone(model).callbacks == [stop]

@@ -391,8 +391,19 @@ def test_a_fold_may_lack_the_weight_of_a_class():
     weight[np.flatnonzero(THREE == "low")[1:]] = 0.0  # one sample is left
     model = ConvexReLUClassifierCV(alphas=[0.05], cv=2, random_state=0).fit(X, THREE, weight)
     assert np.isfinite(model.cv_scores_).all() and model._has_weight.all()
-    with pytest.raises(ValueError, match="y has one class with positive weight"):
-        ConvexReLUClassifierCV(class_weight={"inside": 0.0}, cv=2).fit(X, Y)
+
+
+@pytest.mark.parametrize("params", [{}, {"alphas": [0.1, 0.5]}, {"alpha_scale": "relative"}])
+def test_one_class_with_weight_needs_no_choice(params):
+    """As without cross-validation the prediction is constant; there are no scores that would mean something."""
+    model = ConvexReLUClassifierCV(class_weight={"inside": 0.0}, cv=2, **params).fit(X, Y)
+    assert set(model.predict(X)) == {"outside"} and model.network_.width == 0
+    np.testing.assert_allclose(model.predict_proba(X), [[0.0, 1.0]] * len(X))
+    assert model.alpha_ == max(model.alphas_) and np.isnan(model.cv_scores_).all()
+    assert model.cv_scores_.shape == model.cv_widths_.shape == (len(model.alphas_), 2)
+    assert model.certificate_.is_proof and "every penalty leaves a constant" in model._html_repr()
+    weight = (Y == "inside").astype(float)
+    assert set(ConvexReLUClassifierCV(cv=2, **params).fit(X, Y, weight).predict(X)) == {"inside"}
 
 
 @pytest.mark.parametrize("loss", ["huber", "squared_error", None, Huber()])

@@ -481,3 +481,10 @@ def test_frames(fitted):
     assert list(model.feature_names_in_) == ["height"]
     np.testing.assert_array_equal(model.cv_scores_, fitted.cv_scores_)
     np.testing.assert_array_equal(model.predict(frame), fitted.predict(X))
+
+
+def test_a_fold_without_weight_is_named():
+    weight = np.zeros(len(Y))
+    weight[:2] = 1.0
+    with pytest.raises(ValueError, match=r"^cv has a fold whose .* by sample_weight"):
+        ConvexReLURegressorCV(alphas=[0.1], cv=KFold(5)).fit(X, Y, weight)

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
+from sklearn.model_selection import KFold
 from sklearn.neural_network import MLPClassifier
 
 from convexrelu import ConvexReLUClassifier, ConvexReLUClassifierCV, TrainingProblem, certify, train
@@ -142,6 +143,25 @@ def test_cross_validation():
     assert model.best_score_ == model.cv_scores_.mean(axis=1).max()
 
 
+@pytest.mark.parametrize("kind", [ConvexReLUClassifier, ConvexReLUClassifierCV])
+def test_no_label_varies_among_samples_with_weight(kind):
+    """As in bootstraps of few samples; the prediction is constant, and nothing is left of the loss."""
+    model = kind().fit(X, Y, np.arange(N) == 3)
+    np.testing.assert_array_equal(model.predict(X), np.tile(Y[3], (N, 1)))
+    np.testing.assert_array_equal(model.predict_proba(X), np.tile(Y[3], (N, 1)))
+    assert model.network_.width == 0
+    assert model.certificate_.objective == pytest.approx(0.0, abs=1e-300)
+
+
+def test_no_label_varies_in_a_fold():
+    y = np.zeros((N, 2), int)
+    y[: N // 2] = np.arange(N // 2 * 2).reshape(-1, 2) % 3 == 0
+    model = ConvexReLUClassifierCV(alphas=[0.3], cv=KFold(2), random_state=0).fit(X, y)
+    all_zero = (y[: N // 2] == 0).all(axis=1).mean()
+    assert model.cv_scores_[0, 0] == all_zero  # trained on zeros alone
+    assert np.isfinite(model.cv_scores_).all()
+
+
 def test_chunks_have_the_same_optimum(monkeypatch):
     monkeypatch.setattr(
         rows, "_SAMPLE", 1
@@ -178,7 +198,7 @@ def test_exports_have_outputs_only(fitted):
 ERRORS = {
     "several labels": ({"loss": "multinomial"}, Y, "loss='multinomial' is for one label of each"),
     "weights": ({"class_weight": "balanced"}, Y, "class_weight='balanced' is not supported"),
-    "constants": ({}, np.zeros((N, 2)), "y has no label that some samples"),
+    "constants": ({}, np.zeros((N, 2)), "y has no label that some samples have"),
     "no intercept": (
         {"fit_intercept": False},
         np.column_stack([Y[:, 0], np.ones(N)]),
