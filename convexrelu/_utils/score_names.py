@@ -57,6 +57,8 @@ def name_of_score(estimator: Any) -> str:
     """
     if is_classifier(estimator):
         return "accuracy"
+    if hasattr(estimator, "quantiles"):
+        return "negative mean pinball loss"
     return "D²" if getattr(estimator, "_predicts_logarithms", False) else "R²"
 
 

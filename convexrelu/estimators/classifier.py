@@ -10,6 +10,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import shown
 from convexrelu._utils.typing import Array
@@ -107,16 +108,16 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         return np.column_stack([log_expit(-scores), log_expit(scores)])
 
     def _classes_of_outputs(self) -> Classes:
+        check_is_fitted(self, "network_")
         if self._constants is not None:
             raise ValueError(
                 "several labels are exported as outputs of the network only; use network_, raw=True or head='outputs'"
             )
         present = np.flatnonzero(self._has_weight)
-        n_outputs = self._two_layers().n_outputs
         return Classes(
             labels=tuple(self.classes_.tolist()),
             present=tuple(present.tolist()),
-            coupled=n_outputs > 1,
+            coupled=self.network_.n_outputs > 1,
             has_probabilities=_has_probabilities(self),
         )
 

@@ -101,7 +101,7 @@ class Exports:
         -------
         onnx.ModelProto
         """
-        self._two_layers()
+        check_is_fitted(self, "network_")
         from convexrelu.interop.onnx import to_onnx
 
         return to_onnx(self, path, raw=raw, dtype=dtype)
@@ -138,14 +138,14 @@ class Exports:
 
     def onnx_shape_calculator(self) -> Callable[[Any], None]:
         """For skl2onnx: shapes of the outputs."""
-        self._two_layers()
+        check_is_fitted(self, "network_")
         from convexrelu.interop.skl2onnx import set_shapes
 
         return set_shapes
 
     def onnx_converter(self) -> Callable[[Any, Any, Any], None]:
         """For skl2onnx: a function that writes the nodes."""
-        self._two_layers()
+        check_is_fitted(self, "network_")
         from convexrelu.interop.skl2onnx import convert, register
 
         register(type(self), convert)  # skl2onnx compares options with those that are registered
@@ -158,8 +158,8 @@ class Exports:
         if not isinstance(network, TwoLayerNetwork):
             gated = isinstance(network, GatedNetwork)
             raise ValueError(
-                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form"  # type: ignore[attr-defined]
-                + ("; use network_.to_relu(X).to_torch()" if gated else "")
+                f"activation={self.activation!r} has no Sequential(Linear, ReLU, Linear) form; "  # type: ignore[attr-defined]
+                + ("use network_.to_relu(X), or to_onnx()" if gated else "use to_onnx()")
             )
         return network
 

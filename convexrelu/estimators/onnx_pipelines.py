@@ -15,10 +15,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.estimators.base import NetworkEstimator
 from convexrelu.estimators.classifier import ConvexReLUClassifier
 from convexrelu.estimators.classifier_cv import ConvexReLUClassifierCV
+from convexrelu.estimators.exports import Exports
 from convexrelu.estimators.features import ConvexReLUFeatures
+from convexrelu.estimators.quantiles import ConvexReLUQuantileRegressor, QuantileOfNetwork
 from convexrelu.estimators.regressor import ConvexReLURegressor
 from convexrelu.estimators.regressor_cv import ConvexReLURegressorCV
 from convexrelu.interop import onnx as own
@@ -37,7 +38,12 @@ if TYPE_CHECKING:
 __all__ = ["register_onnx_converters", "to_onnx"]
 
 _CLASSIFIERS = ConvexReLUClassifier, ConvexReLUClassifierCV
-_REGRESSORS = ConvexReLURegressor, ConvexReLURegressorCV
+_REGRESSORS = (
+    ConvexReLURegressor,
+    ConvexReLURegressorCV,
+    ConvexReLUQuantileRegressor,
+    QuantileOfNetwork,
+)
 
 _ML_OPSET = 3  # of the same ONNX
 # Rows on which a graph is compared, and what rounding may do there in double and in single precision.
@@ -106,7 +112,7 @@ def to_onnx(
     """
     if dtype not in (None, "float32", "float64"):
         raise ValueError(f"dtype={dtype!r} is not known; available: 'float32', 'float64'")
-    if isinstance(model, NetworkEstimator) or not isinstance(model, BaseEstimator):
+    if isinstance(model, Exports) or not isinstance(model, BaseEstimator):
         single = X is None or getattr(X, "dtype", None) == np.float32
         return own.to_onnx(model, path, dtype=dtype or ("float32" if single else "float64"))
     check_is_fitted(model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -23,8 +24,11 @@ from convexrelu.estimators.data import (
     checked_weights,
     inputs_and_targets,
 )
+from convexrelu.estimators.exports import Exports
+from convexrelu.estimators.showing import Showing
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses.quantile_levels import Quantiles
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.output_constraints.polytope import OutputBounds, output_bounds, train_on_polytope
 from convexrelu.output_constraints.rows import ascending
 from convexrelu.output_constraints.train import ConstrainedResult, train_with_output_constraints
@@ -36,7 +40,7 @@ from convexrelu.training.options import EFFORTS
 __all__ = ["ConvexReLUQuantileRegressor", "QuantileOfNetwork"]
 
 
-class ConvexReLUQuantileRegressor(RegressorMixin, BaseEstimator):
+class ConvexReLUQuantileRegressor(Showing, Exports, RegressorMixin, BaseEstimator):
     r"""Several quantiles as the outputs of one two-layer ReLU network, which do not cross.
 
     Minimises over networks of every width with outputs ``f_1, …, f_K`` and shared neurons::
@@ -273,6 +277,16 @@ class ConvexReLUQuantileRegressor(RegressorMixin, BaseEstimator):
         A = ascending(low[None], len(_checked_levels(self.quantiles))).A
         return output_bounds(self.network_, A, domain=domain, time_limit=time_limit)
 
+    def _further_lines(self) -> list[str]:
+        levels = ", ".join(f"{level:g}" for level in _checked_levels(self.quantiles))
+        if self.crossing_ is None:
+            where = "at the training samples"
+        elif self.crossing_.is_safe:
+            where = "in the box of the training samples, which is proved"
+        else:
+            return [f"quantiles {levels}; whether they cross in the box is open"]
+        return [f"quantiles {levels}; they do not cross {where}"]
+
     def at(self, level: float) -> QuantileOfNetwork:
         """A fitted regressor that predicts one of the quantiles, for libraries that take one regressor for each.
 
@@ -290,7 +304,7 @@ class ConvexReLUQuantileRegressor(RegressorMixin, BaseEstimator):
         return QuantileOfNetwork(self, float(level))
 
 
-class QuantileOfNetwork(RegressorMixin, BaseEstimator):
+class QuantileOfNetwork(Exports, RegressorMixin, BaseEstimator):
     """One quantile of a fitted :class:`ConvexReLUQuantileRegressor`.
 
     Parameters
@@ -327,8 +341,22 @@ class QuantileOfNetwork(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> Array:
         """Quantiles of shape (n,)."""
-        levels = _checked_levels(self.bands.quantiles)
-        return self.bands.predict(X)[:, levels.index(self.level)]
+        return self.bands.predict(X)[:, self._column]
+
+    @property
+    def network_(self) -> TwoLayerNetwork:
+        """The network with the output of this level alone."""
+        network: TwoLayerNetwork = self.bands.network_
+        column = [self._column]
+        return replace(
+            network,
+            output_weights=network.output_weights[column],
+            output_bias=network.output_bias[column],
+        )
+
+    @property
+    def _column(self) -> int:
+        return _checked_levels(self.bands.quantiles).index(self.level)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self.bands, "network_")

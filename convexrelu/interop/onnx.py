@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convexrelu.interop.gate_weights import GateWeights, gate_weights_of
 from convexrelu.interop.heads import head_of
 from convexrelu.interop.onnx_nodes import Nodes
 from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, network_of, weights_of
@@ -35,9 +36,10 @@ def to_onnx(
 
     Parameters
     ----------
-    network : TwoLayerNetwork
-        Or anything else with its arrays, or a fitted regressor or classifier of this package.
-        A network without neurons gets one that is zero. A skip connection becomes two neurons per output.
+    network : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
+        Or anything else with the arrays of the first, or a fitted regressor or classifier of this package.
+        A network without neurons gets one that is zero. A skip connection becomes two neurons per output. Gates are
+        compared with zero: rounding may switch one where an input is close to its border.
     path : path, optional
         File to write as well.
     raw : bool
@@ -78,7 +80,9 @@ def to_onnx(
     if dtype not in _DTYPES:
         raise ValueError(f"dtype={dtype!r} is not known; available: 'float32', 'float64'")
     onnx = import_onnx()
-    weights = _narrowed(weights_of(network_of(network)), _DTYPES[dtype])
+    gates = gate_weights_of(getattr(network, "network_", network))
+    weights = weights_of(network_of(network)) if gates is None else gates
+    _check_fits(weights, _DTYPES[dtype])
     nodes = Nodes(_DTYPES[dtype])
     head = head_of(network, "outputs" if raw else "predict")
     names = ["outputs"]
@@ -116,21 +120,22 @@ def save(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
         file.write(model.SerializeToString())
 
 
-def _model(onnx: Any, nodes: Nodes, weights: Weights, names: list[str]) -> onnx.ModelProto:
+def _model(
+    onnx: Any, nodes: Nodes, weights: Weights | GateWeights, names: list[str]
+) -> onnx.ModelProto:
     helper = onnx.helper
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(nodes.dtype))
-    n_features = weights.hidden_weights.shape[1]
     made = [
         helper.make_node(node.operator, node.inputs, [node.output], **node.attributes)
         for node in nodes.nodes
     ]
-    shapes = {"label": ["n"], "outputs": ["n", len(weights.output_bias)]}
+    shapes = {"label": ["n"], "outputs": ["n", weights.n_outputs]}
     labels = nodes.constants.get("labels")
     kinds = {} if labels is None else {"label": helper.np_dtype_to_tensor_dtype(labels.dtype)}
     graph = helper.make_graph(
         made,
         "TwoLayerNetwork",
-        [helper.make_tensor_value_info("X", kind, ["n", n_features])],
+        [helper.make_tensor_value_info("X", kind, ["n", weights.n_features])],
         [
             helper.make_tensor_value_info(
                 name, kinds.get(name, kind), shapes.get(name, ["n", None])
@@ -146,11 +151,17 @@ def _model(onnx: Any, nodes: Nodes, weights: Weights, names: list[str]) -> onnx.
     return model
 
 
-def _narrowed(weights: Weights, dtype: type) -> Weights:
-    """The weights, if they can be written in the type."""
+def _check_fits(weights: Weights | GateWeights, dtype: type) -> None:
+    """Raise an error for weights that cannot be written in the type."""
     with np.errstate(over="ignore"):  # which is refused below
+        if isinstance(weights, GateWeights):
+            arrays = [array.astype(dtype) for array in weights if array is not None]
+            if not all(np.isfinite(array).all() for array in arrays):
+                raise ValueError(
+                    f"network has weights that overflow dtype {np.dtype(dtype).name}; use float64"
+                )
+            return
         inner, bias, outer, intercept = (
             array.astype(dtype).astype(np.float64) for array in weights[:4]
         )
     check_narrowing(weights, Weights(inner, bias, outer, intercept), np.dtype(dtype).name)
-    return weights

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from convexrelu.interop.gate_weights import GateWeights
 from convexrelu.interop.heads import Classes, Head
 from convexrelu.interop.weights import Weights
 
@@ -40,8 +41,11 @@ class Nodes:
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
 
-    def network(self, weights: Weights, source: str, output: str) -> str:
+    def network(self, weights: Weights | GateWeights, source: str, output: str) -> str:
         """Outputs of the network, of shape (n, K)."""
+        if isinstance(weights, GateWeights):
+            units = self._units(weights, source)
+            return self._affine(units, weights.outer, weights.intercept, "Ac", output)
         hidden = self.hidden(weights, source, "hidden")
         return self._affine(hidden, weights.output_weights, weights.output_bias, "Ac", output)
 
@@ -57,6 +61,17 @@ class Nodes:
         negative = self.add("Relu", (self.add("Neg", (seen,), "opposite"),), "negative")
         scaled = self.add("Mul", (negative, self.constant("slope", slope)), "scaled")
         return self.add("Sub", (self.add("Relu", (seen,), "positive"), scaled), output)
+
+    def _units(self, weights: GateWeights, source: str) -> str:
+        """Outputs of units with gates, of shape (n, P)."""
+        zero = self.constant("zero", 0.0)
+        gates = self._affine(source, weights.gates, weights.gate_bias, "Gg", "gate_values")
+        are_open = self.add("GreaterOrEqual", (gates, zero), "are_open")
+        if weights.inner is None:
+            inner = self.constant("one", 1.0)
+        else:
+            inner = self._affine(source, weights.inner, weights.inner_bias, "Wb", "seen")
+        return self.add("Where", (are_open, inner, zero), "hidden")
 
     def head(self, head: Head, outputs: str, output: str) -> str:
         """What follows outputs of the network."""

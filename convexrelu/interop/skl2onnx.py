@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from convexrelu.interop.gate_weights import gate_weights_of
 from convexrelu.interop.heads import Classes, head_of
 from convexrelu.interop.onnx_nodes import Nodes, labels_array
 from convexrelu.interop.weights import weights_of
@@ -71,7 +72,8 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     """Write the nodes of a regressor or classifier."""
     model = operator.raw_operator
     nodes = Nodes(np.float64)
-    outputs = nodes.network(weights_of(model.network_), "input", "outputs")
+    weights = gate_weights_of(model.network_) or weights_of(model.network_)
+    outputs = nodes.network(weights, "input", "outputs")
     classes = model._classes_of_outputs()
     results = [nodes.head(head_of(model, "predict"), outputs, "predicted")]
     if classes is not None:

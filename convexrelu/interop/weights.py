@@ -34,6 +34,16 @@ class Weights(NamedTuple):
     output_bias: Array
     negative_slope: float = 0.0
 
+    @property
+    def n_features(self) -> int:
+        """Number of inputs."""
+        return self.hidden_weights.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return len(self.output_bias)
+
 
 class HasWeights(Protocol):
     """A network with these arrays, such as :class:`~convexrelu.TwoLayerNetwork`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.sparse import hstack, issparse
@@ -13,6 +14,9 @@ from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
 from convexrelu.networks.arrays import inputs, weights
 from convexrelu.networks.neurons import Neuron, network_html
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["NetworkOfGates"]
 
@@ -63,6 +67,19 @@ class NetworkOfGates:
     def n_features(self) -> int:
         """Number of inputs ``d``."""
         return self.gates.shape[1] - int(self.hidden_bias)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs, which is one."""
+        return 1
+
+    def to_onnx(
+        self, path: str | os.PathLike[str] | None = None, *, dtype: str = "float32"
+    ) -> onnx.ModelProto:
+        """An ONNX graph, written to a file if there is a `path`; see :func:`convexrelu.interop.onnx.to_onnx`."""
+        from convexrelu.interop.onnx import to_onnx
+
+        return to_onnx(self, path, dtype=dtype)
 
     def neurons(self) -> list[Neuron]:
         """The units one by one."""

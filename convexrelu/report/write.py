@@ -198,7 +198,7 @@ def _page(fit: _Fit, X: Any, y: Any) -> dict[str, Any]:
         order = np.argsort(-found[0].means, kind="stable") if found else range(len(outer))
         chosen = [int(k) for k in order[:_MOST_DEPENDENCES]]
         means = dependence(fit.model, rows, chosen)
-        dependences = contents.dependence_charts(means, outer, _outputs(fit.model))
+        dependences = contents.dependence_charts(means, outer, _outputs(fit.model, fit.inner))
     inner = _inner_names(fit)
     if not bars and (shares := _shares(fit.inner)) is not None:
         bars = contents.importance_bars(Importances(shares, np.zeros(len(shares))), inner)
@@ -280,11 +280,12 @@ def _inputs(fit: _Fit, drawn: Any) -> Any:
     return inputs if issparse(inputs) else np.asarray(inputs, dtype=np.float64)
 
 
-def _outputs(model: Any) -> list[str]:
+def _outputs(model: Any, inner: Any) -> list[str]:
     """Names of what partial dependence is of."""
     classes = getattr(model, "classes_", None)
     if classes is None:
-        return ["prediction"]
+        levels = getattr(inner, "quantiles", None)
+        return ["prediction"] if levels is None else [f"quantile {level:g}" for level in levels]
     scale = "probability of" if hasattr(model, "predict_proba") else "score of"
     named = [f"{scale} {label}" for label in classes]
     return named[1:] if len(classes) == 2 else named

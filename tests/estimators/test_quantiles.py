@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from convexrelu import ConvexReLUQuantileRegressor
+from convexrelu import ConvexReLUQuantileRegressor, to_onnx
 
 LEVELS = (0.05, 0.5, 0.95)
 
@@ -90,3 +93,42 @@ def test_samples_without_weight_are_not_there():
     weighted = model.fit(X, y, weights)
     np.testing.assert_array_equal(weighted.box_, without.box_)
     np.testing.assert_allclose(weighted.predict(X), without.predict(X), atol=1e-9)
+
+
+def test_exports_are_the_bands(bands):
+    X, _ = noisy(20, 3)
+    rows = torch.tensor(X)
+    with torch.no_grad():
+        outputs = bands.to_torch(head="predict")(rows).numpy()
+        middle = bands.at(0.5).to_torch(head="predict")(rows).numpy()
+    np.testing.assert_allclose(outputs, bands.predict(X), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(middle, bands.predict(X)[:, 1], rtol=0, atol=1e-12)
+    space = {}
+    exec(bands.to_source(), space)
+    np.testing.assert_allclose(space["predict"](X[0].tolist()), bands.predict(X)[0], atol=1e-12)
+    with pytest.raises(ValueError, match="ConvexReLUQuantileRegressor has no probabilities"):
+        bands.to_torch(head="predict_proba")
+
+
+@pytest.mark.parametrize("level", [None, 0.5])
+def test_onnx(bands, level):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    X, _ = noisy(20, 3)
+    model = bands if level is None else bands.at(level)
+    nothing = StandardScaler(with_mean=False, with_std=False).fit(X)
+    pipeline = make_pipeline(nothing, model)
+    for graph in (model.to_onnx(dtype="float64"), to_onnx(model, X), to_onnx(pipeline, X)):
+        session = onnxruntime.InferenceSession(graph.SerializeToString())
+        (outputs,) = session.run(None, {"X": X})
+        expected = model.predict(X).reshape(len(X), -1)
+        np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-12)
+
+
+def test_notebooks_and_reports(bands, tmp_path):
+    html = bands._html_repr()
+    assert "quantiles 0.45, 0.5, 0.55; they do not cross in the box" in html
+    X, y = noisy(20, 3)
+    bands.report(tmp_path / "report.html", X, y)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "ConvexReLUQuantileRegressor" in text
+    assert "quantile 0.45" in text and "mean pinball loss" in text

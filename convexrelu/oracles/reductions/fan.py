@@ -25,6 +25,9 @@ _DIGITS = 12  # rays that differ by rounding share a proof
 _FLATTEST = 1e-9  # heights below this fraction of the largest are raised to it
 _NARROWEST = 1e-5  # angle below which no cone is split
 _ATTEMPTS = 4  # proofs at one ray: a refuted level is raised; no measurement is recorded
+# Where proofs at rays have ended above the target, no cone of these rays gets below them. Cones are then split until
+# the bound exceeds the target by so many times as much as the highest ray: more splitting gains less and less.
+_OUT_OF_REACH = 2.0
 _NOTED = 4  # witnesses of each proof that are kept
 _N_WITNESSES = 64  # as for sweeps
 
@@ -68,6 +71,9 @@ class FanOracle:
 
     In floating point, ``c`` is checked against all ``H_j`` and scaled to be above them, and errors of the product
     ``Vg`` are added to each.
+
+    Where the prover gives up at a ray, with a bound above the target there, the target is out of reach. The bound of
+    the cones is then driven down to twice the excess of the highest ray only.
 
     References
     ----------
@@ -121,7 +127,7 @@ class FanOracle:
         while cones[0].bound > rays.target and not rays.refuted:
             if rays.work >= self.max_work or time.perf_counter() > deadline:
                 break
-            if not cones[0].can_improve:
+            if not cones[0].can_improve or rays.are_close_to(cones[0].bound):
                 break
             halves = heapq.heappop(cones).halved()
             rays.raise_all(halves, deadline)
@@ -176,6 +182,11 @@ class _Rays:
     def target(self) -> float:
         """Bound to reach: the level, or slightly above the best value found if that is larger."""
         return self._level if self._level > self.found else (1 + self._oracle.rtol) * self.found
+
+    def are_close_to(self, bound: float) -> bool:
+        """Whether the target is out of reach, and the bound is not far above the rays that keep it there."""
+        excess = max(self._heights.values(), default=0.0) - self.target
+        return excess > 0 and bound - self.target <= _OUT_OF_REACH * excess
 
     @property
     def refuted(self) -> bool:

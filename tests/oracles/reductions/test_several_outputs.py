@@ -1,5 +1,7 @@
 """Pricing of several outputs and of other activations, against brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -177,6 +179,23 @@ def test_fan_out_of_time_or_work_is_still_a_proof():
     assert not few.is_proof and few.bound <= exact.bound <= few.proved_bound * (1 + 1e-3)
     many = FanOracle(fan.prover, fan.search, design, max_outputs=2)(V)
     assert many.work == 0 and many.bound == RelaxationOracle(design)(V).bound
+
+
+def test_fan_ends_where_its_rays_put_the_target_out_of_reach():
+    """A prover that gives up a tenth above: no cone of its rays gets below them, however narrow."""
+    design, V = np.random.default_rng(0).standard_normal((2, 12, 3))
+    sweep, asked = SweepOracle(design), []
+
+    def gives_up(v, **options):
+        report = sweep(v)
+        asked.append(report.bound)
+        return replace(report, bound=1.1 * report.bound)
+
+    exact = FanOracle(sweep, searched(design), design)(V)
+    report = FanOracle(gives_up, searched(design), design)(V)
+    assert report.is_proof
+    assert exact.values[0] <= report.bound <= 1.21 * exact.bound
+    assert len(asked) <= 25  # to the end of what splitting gains, about sixty
 
 
 def test_an_estimate_at_a_ray_proves_nothing():
