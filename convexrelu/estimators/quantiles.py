@@ -346,7 +346,7 @@ class QuantileOfNetwork(Exports, RegressorMixin, BaseEstimator):
     @property
     def network_(self) -> TwoLayerNetwork:
         """The network with the output of this level alone."""
-        network: TwoLayerNetwork = self.bands.network_
+        network: Any = self.bands.network_
         column = [self._column]
         return replace(
             network,

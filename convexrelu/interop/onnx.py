@@ -155,8 +155,8 @@ def _check_fits(weights: Weights | GateWeights, dtype: type) -> None:
     """Raise an error for weights that cannot be written in the type."""
     with np.errstate(over="ignore"):  # which is refused below
         if isinstance(weights, GateWeights):
-            arrays = [array.astype(dtype) for array in weights if array is not None]
-            if not all(np.isfinite(array).all() for array in arrays):
+            given = (array for array in weights if array is not None)
+            if not all(np.isfinite(array.astype(dtype)).all() for array in given):
                 raise ValueError(
                     f"network has weights that overflow dtype {np.dtype(dtype).name}; use float64"
                 )
