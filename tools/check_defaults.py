@@ -19,8 +19,16 @@ DEFAULTS = {
     "ConvexReLUClassifierCV": convexrelu.ConvexReLUClassifierCV,
     "ConvexReLURegressorCV": convexrelu.ConvexReLURegressorCV,
     "ConvexReLUFeatures": lambda: convexrelu.ConvexReLUFeatures(convexrelu.ConvexReLURegressor()),
+    "ConvexReLUQuantileRegressor": convexrelu.ConvexReLUQuantileRegressor,
     "NTKRidge": convexrelu.NTKRidge,
     "NTKSVC": convexrelu.NTKSVC,
+}
+
+# Checks that cannot pass, by the names of estimators.
+EXPECTED = {
+    "ConvexReLUQuantileRegressor": {
+        "check_regressors_train": "predictions have a column for each level, the check expects one number"
+    }
 }
 
 
@@ -29,14 +37,15 @@ def failures(name: str) -> list[str]:
     began = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of convergence, and of checks that need other packages
-        results = check_estimator(DEFAULTS[name](), on_fail=None)
+        expected = EXPECTED.get(name)
+        results = check_estimator(DEFAULTS[name](), on_fail=None, expected_failed_checks=expected)
     seconds = time.process_time() - began
     passed = sum(result["status"] == "passed" for result in results)
     print(f"{name}: {passed} of {len(results)} passed, {seconds:.0f} s of CPU", flush=True)
     return [
         f"  {result['status']}: {result['check_name']}: {result['exception']!r}"
         for result in results
-        if result["status"] not in ("passed", "skipped")
+        if result["status"] not in ("passed", "skipped", "xfail")
     ]
 
 
