@@ -43,6 +43,7 @@ from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 from convexrelu.training.dual_state import DualPoint, DualState
+from convexrelu.training.easing import Easing
 from convexrelu.training.stalling import PATIENT, Patience, will_not_close
 
 __all__ = ["CuttingPlane", "oriented"]
@@ -53,14 +54,11 @@ _MIN_CUTS, _MAX_CUTS = 12, 100
 _MOST_OUTPUTS = 10_000
 # Warm-up ends below this relative progress of a round.
 _WARM_UP_PROGRESS = 0.01
-# Relative progress of a round below which the objective has settled.
-_SETTLED = 0.01
+_SETTLED = 0.01  # relative progress of a round below which the objective has settled
 # Part of the gap that best outer weights have to close: a program over their neurons alone does not see the cuts.
 _MUCH_OF_GAP = 0.1
-# Loss in objective, as a fraction of tol, accepted for fewer neurons.
-_AS_GOOD = 1e-3
-# Fraction of the tolerance that a proof must reach.
-_SHARE_OF_TOL = 0.95
+_AS_GOOD = 1e-3  # loss in objective, as a fraction of tol, accepted for fewer neurons
+_SHARE_OF_TOL = 0.95  # fraction of the tolerance that a proof must reach
 # Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
 _ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
 # Fraction of the time after which descent ends.
@@ -108,6 +106,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         When to end with a gap that will not close.
     pricing : Pricing, optional
         That of a class of networks.
+    easing : Easing, optional
+        How dual points are moved to where more can be proved.
     tol, max_iter, time_limit, started, progress
         As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
     """
@@ -121,6 +121,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     settles: bool = False
     patience: Patience = PATIENT
     pricing: Pricing | None = None
+    easing: Easing | None = None
 
     _TIME_FOR_ROUNDS: ClassVar[float] = 0.9  # the rest is for the final certificate
 
@@ -239,6 +240,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _ask_exactly(self, v: Array, *, sharply: bool = False) -> Blocks:
         """Exact pricing; where that is a search and the gap is small, as many searches as the tolerance needs."""
+        if not sharply and self._ease(is_brief=True):
+            return self._blocks.select([])
         cuts = self._ask(self.oracles.exact, v, sharply=sharply)
         if self.settles:  # only predictions matter
             return cuts
@@ -255,6 +258,14 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             cuts = found if len(found) else cuts
         return cuts
 
+    def _ease(self, *, is_brief: bool) -> bool:
+        """Prove more near the best dual point: whether it is so, or if `is_brief`, whether that closes the gap."""
+        if self.easing is None:
+            return False
+        wanted = self._objective * (1 - _SHARE_OF_TOL * self.tol)
+        end = self._deadline(None if is_brief else 1.0)
+        return self.easing.prove(self._dual, self._objective, wanted, end, is_brief)
+
     def _n_searches(self) -> int:
         wanted = (_ONE_SEARCH / self.tol) ** (1 / 3) if self.tol > 0 else math.inf
         return math.ceil(min(wanted * (1 - 1e-9), _MOST_SEARCHES))
@@ -264,8 +275,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         problem, verified = self.problem, oracle is self.oracles.exact
         level = 0.0
         if verified and not sharply:
-            wanted = self._objective * (1 - _SHARE_OF_TOL * self.tol)
-            level = level_for(problem, v, wanted)
+            level = level_for(problem, v, self._objective * (1 - _SHARE_OF_TOL * self.tol))
         assert self.pricing is not None
         deadline = self._deadline(1.0 if sharply else None)
         report = self.pricing.report(self._best, oracle, v, level=level, deadline=deadline)
@@ -306,6 +316,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             self._ask_exactly(self._v if best is None else best.v, sharply=True)
             self._record(self._dual.certify(self._objective), 0)
         assert self._certificate is not None
+        proved = self._certificate.proved_lower_bound
+        if proved < self._objective * (1 - self.tol) and self._ease(is_brief=False):
+            self._record(self._dual.certify(self._objective), 0)
         small = self._certificate.relative_gap <= self.tol
         return Status.CONVERGED if small and self._is_certain(self._certificate) else status
 
@@ -317,9 +330,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         fresh = [
             i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
         ]
-        signed = oriented(report)
         n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
-        chosen = _distinct_first(signed, fresh)[:n_cuts]
+        chosen = _distinct_first(oriented(report), fresh)[:n_cuts]
         return found.select(chosen)
 
     # Primal side: programs and networks

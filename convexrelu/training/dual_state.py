@@ -78,8 +78,8 @@ class DualState:
     resolution: float = 0.0
     pricing: Pricing | None = None
     best: DualPoint | None = field(default=None, init=False)
+    proved: float = field(default=0.0, init=False)  # the best lower bound
     _proof: Certificate | None = field(default=None, init=False)
-    _proved: float = field(default=0.0, init=False)
 
     @cached_property
     def _pricing(self) -> Pricing:
@@ -89,7 +89,7 @@ class DualState:
         """Certificate of an objective with the closed-form bound, before any pricing."""
         report = self._pricing.relaxation(v, deadline=self.deadline)
         self._proof = self._pricing.certificate(objective, v, report)
-        self._proved = self._proof.proved_lower_bound
+        self.proved = self._proof.proved_lower_bound
         return self._proof
 
     def consider(self, found: DualPoint, network: TwoLayerNetwork) -> None:
@@ -103,16 +103,30 @@ class DualState:
             best = best.at_least(self._pricing.largest(best.v, network, found.report))
             self.best = max((found, best), key=lambda point: point.bounds.lower_bound)
 
+    def prove(self, found: DualPoint, wanted: float) -> float:
+        """Keep a proof, and return its bound. If that is `wanted` it is the best point, though others promise more."""
+        found = replace(found, deadline=self.deadline, pricing=self._pricing)
+        bounds, best = found.bounds, self.best
+        self.proved = max(self.proved, bounds.proved_lower_bound)
+        if self._proof is None or bounds.lower_bound > self._proof.lower_bound:
+            self._proof = bounds
+        is_looser = best is None or best.report.is_proof
+        if is_looser and best is not None:
+            is_looser = best.bounds.lower_bound < bounds.lower_bound
+        if is_looser or bounds.lower_bound >= wanted:
+            self.best = found
+        return bounds.lower_bound
+
     def certify(self, objective: float) -> Certificate:
         """Certificate of an objective at the best dual point."""
         assert self.best is not None
         certificate = replace(self.best.bounds, objective=objective)
         if not certificate.is_proof:
             certificate = no_finer(certificate, self.resolution)
-        self._proved = max(self._proved, certificate.proved_lower_bound)
+        self.proved = max(self.proved, certificate.proved_lower_bound)
         best = self._proof
         if certificate.is_proof and (best is None or certificate.lower_bound > best.lower_bound):
             best = self._proof = certificate
         if best and (certificate.is_proof or best.lower_bound >= certificate.lower_bound):
             certificate = replace(best, objective=objective)
-        return certificate.strengthened(self._proved)
+        return certificate.strengthened(self.proved)

@@ -36,6 +36,7 @@ from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, descents
 from convexrelu.solvers.registry import make_solver, master_of
 from convexrelu.solvers.support import check_support
 from convexrelu.training.cutting_plane import CuttingPlane
+from convexrelu.training.easing import Easing
 from convexrelu.training.fixed_patterns import pattern_oracle, train_on_patterns
 from convexrelu.training.options import (
     check_options,
@@ -289,6 +290,7 @@ class Session:
             fixed_patterns=self.patterns is not None,
             settles=self.settles,
             patience=self.patience,
+            easing=None if self.settles else Easing.for_oracle(problem, self.oracle),
             progress=self.progress,
         ).run(start if isinstance(start, TwoLayerNetwork) else None)
 

@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 
 from convexrelu import Status, TrainingProblem, train
-from convexrelu.oracles import RelaxationOracle, SearchOracle, SweepOracle
+from convexrelu.oracles import (
+    AffineOracle,
+    RelaxationOracle,
+    SearchOracle,
+    SweepOracle,
+)
 from convexrelu.oracles.base import largest_value
 from convexrelu.oracles.selection import OraclePair
 from convexrelu.problem.dual import lower_bound
 from convexrelu.solvers.native.solver import NativeSolver
 from convexrelu.training.cutting_plane import CuttingPlane
+from convexrelu.training.easing import Easing
 from tests import reference
 from tests.honest import assert_certifies
 
@@ -296,3 +302,57 @@ def test_a_semidefinite_verdict_on_ten_samples(options):
     assert certificate.objective == pytest.approx(optimum.objective, rel=1e-3)
     assert (result.status is Status.CONVERGED) is (certificate.relative_gap <= 1e-3)
     assert all(entry.lower_bound <= optimum.objective for entry in result.history if entry.is_proof)
+
+
+# Easier dual points
+
+
+WIDE = TrainingProblem(*reference.teacher(30, 9, 3, 0.1, 0), 0.1).condensed()
+
+
+@pytest.fixture(scope="module")
+def estimated():
+    search = SearchOracle(WIDE.design, n_starts=32, n_polish=8, random_state=0)
+    return search, run(WIDE, search, search)
+
+
+def test_an_easier_dual_point_may_prove_the_gap_before_exact_pricing(estimated):
+    search, plain = estimated
+    exact = Recorder(search)
+    easing = Easing(400, precedes_proofs=True)
+    result = run(WIDE, search, exact, tol=0.05, easing=easing)
+    certificate = result.certificate
+    assert result.status is Status.CONVERGED and certificate.is_proof
+    assert certificate.method == "affine" and not exact.calls
+    assert certificate.relative_gap <= 0.05
+    assert certificate.lower_bound <= plain.certificate.objective
+    # What is returned is the dual point of the proof.
+    report = AffineOracle(WIDE.design)(result.dual)
+    assert lower_bound(WIDE, result.dual, report.bound) > 0.9 * certificate.lower_bound
+    # Where it is out of reach, exact pricing decides.
+    result = run(WIDE, search, exact, tol=1e-3, easing=easing)
+    assert exact.calls and not (result.certificate.is_proof or easing.precedes_proofs)
+
+
+def test_an_estimate_comes_with_what_is_proved_at_an_easier_dual_point(estimated):
+    search, plain = estimated
+    certificate = run(WIDE, search, search, easing=Easing(400)).certificate
+    assert not certificate.is_proof
+    assert certificate.lower_bound == pytest.approx(plain.certificate.lower_bound, rel=2e-3)
+    known = lower_bound(WIDE, plain.dual, AffineOracle(WIDE.design)(plain.dual).bound)
+    assert known < certificate.proved_lower_bound <= plain.certificate.objective
+
+
+def test_easing_is_for_what_affine_rules_bound():
+    for oracle in ("auto", "affine", "prove"):
+        assert Easing.for_oracle(WIDE, oracle) is not None
+        assert Easing.for_oracle(PROBLEM, oracle) is None  # of low rank
+    for oracle in ("search", "quick", "branch_and_bound", SearchOracle(WIDE.design)):
+        assert Easing.for_oracle(WIDE, oracle) is None
+    for options in ({"activation": "absolute_value"}, {"hidden_bias": "free"}, {"skip": True}):
+        other = TrainingProblem(WIDE.X, WIDE.y, 0.05, **options).condensed()
+        assert Easing.for_oracle(other, "prove") is None
+    # At rank 10 proofs take seconds, at rank 12 minutes.
+    assert not Easing.for_oracle(WIDE, "prove").precedes_proofs
+    wider = TrainingProblem(np.hstack([WIDE.X, WIDE.X[:, :2] ** 2]), WIDE.y, 0.1).condensed()
+    assert Easing.for_oracle(wider, "prove").precedes_proofs

@@ -25,7 +25,7 @@ those of ``E`` and of its eigenvalue are below ``4 (n + r) ε`` times its trace.
 
 References
 ----------
-Kingma & Ba 2015, "Adam: A Method for Stochastic Optimization". Affine rules are those of adjustable robust
+Affine rules are those of adjustable robust
 optimization: Ben-Tal, Goryashko, Guslitzer & Nemirovski 2004.
 """
 
@@ -34,21 +34,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
+from convexrelu.oracles.bounds.adam import Adam
 
-__all__ = ["MOST_STEPS", "affine_bound", "n_steps_for", "work_of_step"]
+__all__ = [
+    "MOST_STEPS",
+    "AffineRules",
+    "Gradients",
+    "affine_bound",
+    "n_steps_for",
+    "padded",
+    "work_of_step",
+]
 
 _EPS = float(np.finfo(np.float64).eps)
 MOST_STEPS = 300
 _FEWEST_STEPS = 30  # with fewer, bounds are hardly better than those in closed form
-_FIRST, _LAST = 0.05, 0.003  # lengths of the steps
 _OVERHEAD = 1e5  # work of a step, however few pairs there are
 _SHARPNESS = 50.0  # of the smooth maximum of the eigenvalues
-_DECAY_1, _DECAY_2 = 0.9, 0.999  # of the averages in Adam
 
 
 def affine_bound(
@@ -83,12 +91,17 @@ def affine_bound(
         g = (v / size)[:, None] * rows
         if not np.isfinite(g).all():  # of entries that differ by hundreds of orders: no bound
             return math.inf
-        rounding = 8 * (sum(rows.shape) + 8) * _EPS
-        for bound in _Rules(g[v > 0], -g[v < 0]).descend(n_steps):
-            best = min(best, size * (bound * (1 + rounding) + rounding))
+        for bound in AffineRules(g[v > 0], -g[v < 0]).descend(n_steps):
+            best = min(best, padded(bound, size, rows.shape))
             if best <= level or time.perf_counter() >= deadline:
                 break
     return best
+
+
+def padded(bound: float, size: float, shape: tuple[int, ...]) -> float:
+    """The bound of rules for rows that were divided by their `size`, ``Σ|v_i|‖x̃_i‖``, with room for rounding."""
+    rounding = 8 * (sum(shape) + 8) * _EPS
+    return size * (bound * (1 + rounding) + rounding)
 
 
 def work_of_step(rows: Array, v: Array) -> float:
@@ -114,50 +127,61 @@ def n_steps_for(work: float, rows: Array, v: Array, most: int = MOST_STEPS) -> i
     return steps if steps >= _FEWEST_STEPS else 0
 
 
-class _Rules:
-    """``γ, Γ`` and ``log λ``, and steps of Adam on them."""
+class Gradients(NamedTuple):
+    """Of the logarithm of the square of a bound, with a smooth maximum of the eigenvalues."""
+
+    parts: tuple[Array, Array, Array]
+    log_up: Array  # with respect to the logarithm of the length of each row
+    log_down: Array
+
+
+class AffineRules:
+    """``γ, Γ`` and ``log λ``, for rows ``g_i`` and ``g_j``, which may be replaced by multiples of them.
+
+    Attributes
+    ----------
+    up, down : arrays of shape (n, r)
+        The rows.
+    parts : list of arrays
+        ``γ, Γ`` and ``log λ``. Any numbers give a bound.
+    lengths : tuple of float
+        Relative lengths of steps on them.
+    """
 
     def __init__(self, up: Array, down: Array) -> None:
-        self._up, self._down = up, down
+        self.up, self.down = up, down
         centres, slopes = np.full(len(down), 0.5), down @ up.T
         slopes *= 0.4 / np.maximum(np.abs(slopes).sum(axis=1, keepdims=True), 1e-300)
         sizes = np.linalg.norm(self._directions(centres, slopes), axis=0)
-        self._parts = [centres, slopes, np.log(np.maximum(sizes, 1e-9))]
+        self.parts = [centres, slopes, np.log(np.maximum(sizes, 1e-9))]
         # Sums of slopes are bounded: the more there are, the shorter are the steps of one.
-        self._lengths = 0.2, 4.0 / max(len(up), 1), 1.0
+        self.lengths = 0.2, 4.0 / max(len(up), 1), 1.0
         self._rounding = 4 * (len(up) + 4) * _EPS
 
     def descend(self, n_steps: int) -> Iterator[float]:
         """Bounds before each step, in which rounding errors of the directions are not included."""
-        first = [np.zeros_like(part) for part in self._parts]
-        second = [np.zeros_like(part) for part in self._parts]
-        for k in range(1, n_steps + 1):
-            bound, gradients = self._bound()
+        adam = Adam(self.parts, self.lengths, n_steps)
+        for _ in range(n_steps):
+            bound, gradients = self.bound()
             yield bound
-            if not all(np.isfinite(of_part).all() for of_part in gradients):
+            if not all(np.isfinite(of_part).all() for of_part in gradients.parts):
                 return
-            step = _FIRST * (_LAST / _FIRST) ** (k / n_steps)
-            step *= math.sqrt(1 - _DECAY_2**k) / (1 - _DECAY_1**k)
-            for part, of_part, mean, square, length in zip(
-                self._parts, gradients, first, second, self._lengths, strict=True
-            ):
-                mean += (1 - _DECAY_1) * (of_part - mean)
-                square += (1 - _DECAY_2) * (of_part**2 - square)
-                part -= step * length * mean / (np.sqrt(square) + 1e-12)
+            adam.step(gradients.parts)
 
     def _directions(self, centres: Array, slopes: Array) -> Array:
         """The columns ``d_0, d_i``, of shape (r, 1 + number of ups)."""
-        first = 0.5 * self._up.sum(axis=0) - centres @ self._down
-        return np.column_stack([first, 0.5 * self._up.T - self._down.T @ slopes])
+        first = 0.5 * self.up.sum(axis=0) - centres @ self.down
+        return np.column_stack([first, 0.5 * self.up.T - self.down.T @ slopes])
 
-    def _bound(self) -> tuple[float, tuple[Array, Array, Array]]:
-        """The bound, and gradients of its logarithm with a smooth maximum of the eigenvalues."""
-        centres, slopes, logs = self._parts
+    def bound(self) -> tuple[float, Gradients]:
+        """The bound, and its gradients."""
+        centres, slopes, logs = self.parts
         np.clip(centres, 0.0, 1.0, out=centres)
         room = (0.5 - np.abs(centres - 0.5)) * (1 - self._rounding)
         sums = np.abs(slopes).sum(axis=1)
         shares = np.minimum(1.0, room / np.maximum(sums, 1e-300))
-        columns = self._directions(centres, slopes * shares[:, None])
+        scaled_slopes = slopes * shares[:, None]
+        columns = self._directions(centres, scaled_slopes)
         scales = np.exp(logs)
         scaled = columns / np.sqrt(scales)
         eigenvalues, vectors = np.linalg.eigh(scaled @ scaled.T)
@@ -169,11 +193,15 @@ class _Rules:
         moved = (vectors * weights) @ (vectors.T @ columns) / scales
         of_columns = 2 * moved
         of_logs = scales / total - (columns * moved).sum(axis=0)
-        of_slopes = -self._down @ of_columns[:, 1:]
+        of_slopes = -self.down @ of_columns[:, 1:]
+        of_first = -self.down @ of_columns[:, 0]
+        log_up = 0.5 * (self.up * (of_columns[:, :1].T + of_columns[:, 1:].T)).sum(axis=1)
+        log_down = centres * of_first + (scaled_slopes * of_slopes).sum(axis=1)
         # Through the scaling of each row of slopes to its room.
         tight = shares < 1
         along = np.where(tight, (of_slopes * slopes).sum(axis=1) / np.maximum(sums, 1e-300), 0.0)
-        of_centres = -self._down @ of_columns[:, 0] - np.sign(centres - 0.5) * along
+        of_centres = of_first - np.sign(centres - 0.5) * along
         of_slopes *= shares[:, None]
         of_slopes -= np.sign(slopes) * (shares * along)[:, None]
-        return math.sqrt(largest * total), (of_centres, of_slopes, of_logs)
+        gradients = Gradients((of_centres, of_slopes, of_logs), log_up, log_down)
+        return math.sqrt(largest * total), gradients

@@ -13,7 +13,7 @@ from convexrelu.oracles import (
     SearchOracle,
 )
 from convexrelu.oracles.bounds.affine_rules import (
-    _Rules,
+    AffineRules,
     affine_bound,
     n_steps_for,
     work_of_step,
@@ -38,11 +38,11 @@ def test_holds_with_any_rules(seed):
     # Also with rules that are out of bounds before they are scaled, and with any λ.
     rng = np.random.default_rng(seed)
     up, down = rng.standard_normal((2, 7, 3))
-    rules = _Rules(up, down)
-    rules._parts[0][:] = rng.uniform(-1, 2, 7)
-    rules._parts[1][:] = rng.standard_normal((7, 7)) * 10.0 ** rng.uniform(-3, 1)
-    rules._parts[2][:] = rng.uniform(-3, 3, 8)
-    bound, _ = rules._bound()
+    rules = AffineRules(up, down)
+    rules.parts[0][:] = rng.uniform(-1, 2, 7)
+    rules.parts[1][:] = rng.standard_normal((7, 7)) * 10.0 ** rng.uniform(-3, 1)
+    rules.parts[2][:] = rng.uniform(-3, 3, 8)
+    bound, _ = rules.bound()
     u = rng.standard_normal((2000, 3))
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     h = np.maximum(u @ up.T, 0).sum(axis=1) - np.maximum(u @ down.T, 0).sum(axis=1)
@@ -53,18 +53,26 @@ def test_gradients_are_those_of_the_bound(monkeypatch):
     # With a sharp maximum, the smooth one is the maximum itself.
     monkeypatch.setattr("convexrelu.oracles.bounds.affine_rules._SHARPNESS", 400.0)
     rng = np.random.default_rng(0)
-    rules = _Rules(*rng.standard_normal((2, 5, 3)))
-    rules._parts[0][:] = rng.uniform(0.1, 0.9, 5)
-    rules._parts[1] *= rng.uniform(0.2, 3, (5, 1))  # some rows are scaled to their room
-    _, gradients = rules._bound()
-    for part, gradient in zip(rules._parts, gradients, strict=True):
+    rules = AffineRules(*rng.standard_normal((2, 5, 3)))
+    rules.parts[0][:] = rng.uniform(0.1, 0.9, 5)
+    rules.parts[1] *= rng.uniform(0.2, 3, (5, 1))  # some rows are scaled to their room
+    _, gradients = rules.bound()
+    for part, gradient in zip(rules.parts, gradients.parts, strict=True):
         for k in np.ndindex(part.shape):
             values = []
             for step in (1e-6, -2e-6):
                 part[k] += step
-                values.append(2 * np.log(rules._bound()[0]))
+                values.append(2 * np.log(rules.bound()[0]))
             part[k] += 1e-6
             assert gradient[k] == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-7)
+    for rows, gradient in ((rules.up, gradients.log_up), (rules.down, gradients.log_down)):
+        for row, derivative in zip(rows, gradient, strict=True):
+            values, given = [], row.copy()
+            for step in (1e-6, -1e-6):
+                row[:] = given * np.exp(step)
+                values.append(2 * np.log(rules.bound()[0]))
+            row[:] = given
+            assert derivative == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-7)
 
 
 def test_is_tight_at_high_rank():
