@@ -155,7 +155,8 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
         """Let `_train` change the estimator, at once or not at all, and report; to be called by ``fit``."""
         before, notes = vars(self), []
         try:
-            with changed_at_once(self) as draft:
+            # An interruption may leave NumPy's handling of errors as it is within some function.
+            with np.errstate(), changed_at_once(self) as draft:
                 notes = draft._train(*data, **params)
         except KeyboardInterrupt as interruption:
             is_new = vars(self) is not before

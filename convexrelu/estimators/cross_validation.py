@@ -289,7 +289,9 @@ class CrossValidated(NetworkEstimator):
         self, networks: dict[float, list[TwoLayerNetwork]], problem: TrainingProblem
     ) -> TwoLayerNetwork | str:
         """Where training on all data starts: the mean of the networks of the folds or one of them, or descent."""
-        own = networks.get(self.alpha_, [])
+        # Folds may lack classes, and outputs with them.
+        of_folds = networks.get(self.alpha_, [])
+        own = [each for each in of_folds if each.n_outputs == problem.n_outputs]
         if not own or has_given_patterns(self) or neuron_class_of(self) is not None:
             return "descent"
         if problem.skip or problem.n_samples > FEW_SAMPLES:

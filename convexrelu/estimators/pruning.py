@@ -36,8 +36,8 @@ def with_fewer_neurons(
     """The result with fewer neurons, if the estimator asks for it; with those that are left, if interrupted."""
     if result.status is Status.INTERRUPTED or estimator.minimal is False:
         return result
-    problem = problem.condensed()  # whose rows have an order of their own
     try:
+        problem = problem.condensed()  # whose rows have an order of their own
         with one_blas_thread():
             if must_be_minimal(estimator):
                 assert isinstance(result.network, TwoLayerNetwork)

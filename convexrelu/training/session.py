@@ -128,19 +128,37 @@ class Session:
 
     def train(self, alpha: float, start: TwoLayerNetwork | str | None) -> Result:
         """Train with one penalty."""
-        problem = self.problem.with_alpha(alpha)
+        problem, given = self.problem.with_alpha(alpha), self.given.with_alpha(alpha)
         check_start(start, problem)
         left = None if self.time_limit is None else max(self.time_limit - self._prepared, 0.0)
         self._prepared = 0.0
-        with _admitting_interruptions(), proofs_shown(show_proof_of(self.progress)):
-            if problem.activation == "threshold":
-                result = self._train_threshold(problem, left)
-            elif self.patterns is None or self._oracles is not None:
-                result = self._solve(problem, start, left)
-            else:
-                result = self._train_on_patterns(problem, self.patterns, left)
-        self._warn(result)
-        return replace(result, problem=self.given.with_alpha(alpha))
+        result: Result | None = None
+        try:
+            # An interruption may leave NumPy's handling of errors as it is within some function.
+            with (
+                np.errstate(),
+                _admitting_interruptions(),
+                proofs_shown(show_proof_of(self.progress)),
+            ):
+                result = self._trained(problem, start, left)
+            self._warn(result)
+            return replace(result, problem=given)
+        except KeyboardInterrupt:
+            if result is None:
+                raise
+            return replace(result, problem=given, status=Status.INTERRUPTED)
+
+    def _trained(
+        self,
+        problem: TrainingProblem,
+        start: TwoLayerNetwork | str | None,
+        time_limit: float | None,
+    ) -> Result:
+        if problem.activation == "threshold":
+            return self._train_threshold(problem, time_limit)
+        if self.patterns is None or self._oracles is not None:
+            return self._solve(problem, start, time_limit)
+        return self._train_on_patterns(problem, self.patterns, time_limit)
 
     def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
         from convexrelu.threshold.train import train_threshold

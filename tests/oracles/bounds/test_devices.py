@@ -114,7 +114,9 @@ def test_reports_are_those_of_the_processor(device):
     assert value * (1 - 1e-12) <= there.bound
 
 
-def test_training_and_certify_prove_on_a_device(device):
+def test_training_and_certify_prove_on_a_device(monkeypatch, device):
+    # Compiled code is preferred.
+    monkeypatch.setattr("convexrelu.oracles.selection.is_compiled", lambda: False)
     X, y = reference.teacher(10, 3, 2, 0.2, 1)
     problem = TrainingProblem(X, y, 0.05)
     results = [
