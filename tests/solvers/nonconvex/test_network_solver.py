@@ -63,7 +63,9 @@ def test_the_solution_is_a_network_in_its_own_blocks(problem):
     blocks, values = blocks_of(some_network(problem), problem)
     solution = NetworkSolver().relu(problem, blocks, start=values)
     network = recover_relu(problem, solution, solution.moved)
-    assert problem.objective(network) == pytest.approx(solution.objective, rel=1e-6)
+    # Neurons are balanced anew, which may gain a part of what descent left: it ends at a drop of 1e-5.
+    assert problem.objective(network) <= solution.objective * (1 + 1e-9)
+    assert problem.objective(network) == pytest.approx(solution.objective, rel=1e-5)
     np.testing.assert_allclose(network.predict(X), solution.outputs, rtol=0, atol=1e-5)
     assert problem.objective(network) < problem.objective(some_network(problem))
 
