@@ -44,16 +44,15 @@ from convexrelu.estimators.fold_training import (
     has_given_patterns,
     train_and_score,
 )
+from convexrelu.estimators.last_training import start_of_last_training
 from convexrelu.estimators.pruning import must_be_minimal
 from convexrelu.estimators.watching import penalties_shown, watched
 from convexrelu.losses import Loss
-from convexrelu.networks.averages import mean_network
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Result
 from convexrelu.results.status import SolverWarning, Status
-from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.training.session import Session
 from convexrelu.training.stalling import AFTER_CHOICE
 
@@ -124,7 +123,7 @@ class CrossValidated(NetworkEstimator):
                 (inputs, targets, weights), folds, routed.scorer.score, began, networks
             )
             options["time_limit"] = self._seconds_to_train(deadline)
-            start = self._start_of_all(networks, problem)
+            start = start_of_last_training(self, networks.get(self.alpha_, []), problem)
             result = self._trained(problem.with_alpha(self.alpha_), targets, options, start)
         except KeyboardInterrupt:
             network = self._network_so_far(networks)
@@ -284,22 +283,6 @@ class CrossValidated(NetworkEstimator):
             return None
         self._choose()
         return networks[self.alpha_][0] if self.alpha_ in networks else None
-
-    def _start_of_all(
-        self, networks: dict[float, list[TwoLayerNetwork]], problem: TrainingProblem
-    ) -> TwoLayerNetwork | str:
-        """Where training on all data starts: the mean of the networks of the folds or one of them, or descent."""
-        # Folds may lack classes, and outputs with them.
-        of_folds = networks.get(self.alpha_, [])
-        own = [each for each in of_folds if each.n_outputs == problem.n_outputs]
-        if not own or has_given_patterns(self) or neuron_class_of(self) is not None:
-            return "descent"
-        if problem.skip or problem.n_samples > FEW_SAMPLES:
-            return "descent"
-        # With several outputs, training takes as much longer as the mean has more neurons.
-        objective = problem.with_alpha(self.alpha_).objective
-        best = min(own, key=objective) if problem.n_outputs > 1 else mean_network(own)
-        return best if best.width else "descent"
 
     def _origin_of_network(self) -> str:
         """What an interrupted fit has instead of a network that was trained on all data."""

@@ -1,0 +1,31 @@
+"""Where the training on all data starts, after a choice by cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convexrelu.estimators.constraints import neuron_class_of
+from convexrelu.estimators.fold_training import has_given_patterns
+from convexrelu.networks.averages import mean_network
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
+
+__all__ = ["start_of_last_training"]
+
+
+def start_of_last_training(
+    estimator: Any, of_folds: Sequence[TwoLayerNetwork], problem: TrainingProblem
+) -> TwoLayerNetwork | str:
+    """The mean of the networks of the folds at the penalty that was chosen, or one of them, or ``"descent"``."""
+    # Folds may lack classes, and outputs with them.
+    own = [each for each in of_folds if each.n_outputs == problem.n_outputs]
+    if not own or has_given_patterns(estimator) or neuron_class_of(estimator) is not None:
+        return "descent"
+    if problem.skip or problem.n_samples > FEW_SAMPLES:
+        return "descent"
+    # With several outputs, training takes as much longer as the mean has more neurons.
+    objective = problem.with_alpha(estimator.alpha_).objective
+    best = min(own, key=objective) if problem.n_outputs > 1 else mean_network(own)
+    return best if best.width else "descent"
