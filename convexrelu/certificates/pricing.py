@@ -63,27 +63,37 @@ class Pricing:
             directions = np.vstack([directions, found.directions[found.values > 0]])
         return largest_value(problem.design, v, directions, problem.slope)
 
+    def on_rows(self, v: Array) -> Array:
+        """The dual point on the rows that oracles price."""
+        return v
+
+    def lower_bound(self, v: Array, bound: float) -> float:
+        """Lower bound on the optimum, from a bound on ``M(v)``."""
+        return lower_bound(self.problem, v, bound)
+
+    def scope_of(self, report: OracleReport) -> str:
+        """With which networks a certificate by this report compares."""
+        return report.scope
+
     def certificate(
         self, objective: float, v: Array, report: OracleReport, *, deadline: float = math.inf
     ) -> Certificate:
         """See :func:`certificate_of`."""
-        problem = self.problem
-        bound = lower_bound(problem, v, report.bound)
-        violation = max(float(report.bound) / problem.alpha - 1.0, 0.0)
+        bound, scope = self.lower_bound(v, report.bound), self.scope_of(report)
+        violation = max(float(report.bound) / self.problem.alpha - 1.0, 0.0)
         if report.is_proof:
-            proved = bound if report.scope in PROVED_SCOPES else 0.0
-            return Certificate(
-                objective, bound, report.scope, report.method, True, proved, 0, violation
-            )
+            proved = bound if scope in PROVED_SCOPES else 0.0
+            return Certificate(objective, bound, scope, report.method, True, proved, 0, violation)
         relaxed = self.relaxation(v, deadline=deadline)
-        closed = lower_bound(problem, v, relaxed.bound)
+        closed = self.lower_bound(v, relaxed.bound)
         if closed >= bound - 1e-9 * abs(bound):
+            widest = self.scope_of(relaxed)
             return Certificate(
-                objective, closed, relaxed.scope, relaxed.method, True, closed, 0, violation
+                objective, closed, widest, relaxed.method, True, closed, 0, violation
             )
-        proved = max(closed, lower_bound(problem, v, report.proved_bound))
+        proved = max(closed, self.lower_bound(v, report.proved_bound))
         return Certificate(
-            objective, bound, report.scope, report.method, False, proved, report.n_starts, violation
+            objective, bound, scope, report.method, False, proved, report.n_starts, violation
         )
 
     def report(
@@ -96,7 +106,7 @@ class Pricing:
         deadline: float = math.inf,
     ) -> OracleReport:
         """See :func:`price`."""
-        report = oracle(v, level=level, deadline=deadline)
+        report = oracle(self.on_rows(v), level=level, deadline=deadline)
         if report.is_proof:
             return report
         if not report.finished:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
-from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import Pricing
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.oracles import Oracle, OracleReport
+from convexrelu.oracles import OracleReport
 from convexrelu.oracles.base import largest_value
 from convexrelu.oracles.bounds.relaxation import RelaxationOracle
 from convexrelu.output_constraints.problem import ConstrainedProblem
@@ -31,7 +29,7 @@ class PricingOfRows(Pricing):
 
     def relaxation(self, v: Array, *, deadline: float = math.inf) -> OracleReport:
         """The closed-form bound on ``M(W)``."""
-        return self._closed_form(self.constrained.stacked(v)[0], deadline=deadline)
+        return self._closed_form(self.on_rows(v), deadline=deadline)
 
     def largest(
         self, v: Array, network: TwoLayerNetwork, found: OracleReport | None = None
@@ -41,42 +39,19 @@ class PricingOfRows(Pricing):
         directions = directions_of(problem, network.prune())
         if found is not None:
             directions = np.vstack([directions, found.directions[found.values > 0]])
-        return largest_value(problem.design, problem.stacked(v)[0], directions, problem.base.slope)
+        return largest_value(problem.design, self.on_rows(v), directions, problem.base.slope)
 
-    def certificate(
-        self, objective: float, v: Array, report: OracleReport, *, deadline: float = math.inf
-    ) -> Certificate:
-        """Certificate over all networks that meet the constraints."""
-        problem = self.constrained
-        bound = problem.lower_bound(v, report.bound)
-        violation = max(float(report.bound) / problem.base.alpha - 1.0, 0.0)
-        if report.is_proof:
-            return Certificate(objective, bound, SCOPE, report.method, True, bound, 0, violation)
-        relaxed = self.relaxation(v, deadline=deadline)
-        closed = problem.lower_bound(v, relaxed.bound)
-        if closed >= bound - 1e-9 * abs(bound):
-            return Certificate(objective, closed, SCOPE, relaxed.method, True, closed, 0, violation)
-        proved = max(closed, problem.lower_bound(v, report.proved_bound))
-        return Certificate(
-            objective, bound, SCOPE, report.method, False, proved, report.n_starts, violation
-        )
+    def on_rows(self, v: Array) -> Array:
+        """``W``, on samples and points."""
+        return self.constrained.stacked(v)[0]
 
-    def report(
-        self,
-        network: TwoLayerNetwork,
-        oracle: Oracle,
-        v: Array,
-        *,
-        level: float = 0.0,
-        deadline: float = math.inf,
-    ) -> OracleReport:
-        """Price a dual point, for the certificate of a network whose neurons count as found."""
-        report = oracle(self.constrained.stacked(v)[0], level=level, deadline=deadline)
-        if report.is_proof:
-            return report
-        if not report.finished:
-            return replace(self.relaxation(v, deadline=deadline), finished=False)
-        return replace(report, bound=max(report.bound, self.largest(v, network)))
+    def lower_bound(self, v: Array, bound: float) -> float:
+        """Lower bound on the optimum among networks that meet the constraints."""
+        return self.constrained.lower_bound(v, bound)
+
+    def scope_of(self, report: OracleReport) -> str:
+        """All networks that meet the constraints."""
+        return SCOPE
 
 
 def directions_of(problem: ConstrainedProblem, network: TwoLayerNetwork) -> Array:
