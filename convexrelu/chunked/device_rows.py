@@ -8,6 +8,8 @@ import numpy as np
 
 from convexrelu._utils.torch_import import Tensor, free_memory, torch
 from convexrelu._utils.typing import Array
+from convexrelu.chunked.device_products import DeviceProducts
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["DeviceRows"]
 
@@ -67,7 +69,7 @@ class DeviceRows:
             self._kept[group] = design
         return design
 
-    def of_chunk(self, k: int, n_rows: int) -> Tensor:
-        """Design of one chunk, of shape (n, d̃)."""
+    def products(self, k: int, problem: TrainingProblem) -> DeviceProducts:
+        """Products with the rows of one chunk, of this problem."""
         group = self._group_of[k]
-        return self.of_group(group)[k - group.start, :n_rows]
+        return DeviceProducts(problem, self.of_group(group)[k - group.start, : problem.n_samples])

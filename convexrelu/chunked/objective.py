@@ -89,18 +89,21 @@ class ChunkedObjective(RoundedObjective):
         return np.concatenate([array, np.full((missing, *array.shape[1:]), more)])
 
 
-def objective_above(rows: Rows, network: TwoLayerNetwork) -> float:
-    """Regularised loss on all rows, rounded up: the mean of those of the chunks, by their shares."""
+def objective_above(rows: Rows, network: TwoLayerNetwork, hidden: list[Array]) -> float:
+    """Regularised loss on all rows, rounded up: the mean of those of the chunks, by their shares.
 
-    def value(k: int) -> list[float]:
+    `hidden` are those of :func:`outputs_of`; where inputs are far from the origin, outputs are computed around it.
+    """
+
+    def value(k: int, own: Array) -> list[float]:
         problem, share, is_centred = rows.chunk(k)
         if not share:
             return [0.0]
         if is_centred:
             return [share * rows.prepared(k).objective(network)]
-        return [share * problem.objective(network, rows.products(k).outputs)]
+        return [share * problem.objective(network, lambda bare: own)]
 
-    (total,) = rows.total(value, ())
+    (total,) = rows.total(value, (), arrays=[hidden])
     return float(total) * (1 + 4 * (rows.n_chunks + 2) * _EPS)
 
 

@@ -21,7 +21,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.ordered_sums import subtrees, sum_of_subtrees, tree_sum
 from convexrelu.chunked.problem import ChunkedProblem
-from convexrelu.chunked.products import DeviceProducts, HostProducts, Products
+from convexrelu.chunked.products import HostProducts, Products
 from convexrelu.problem.training_problem import TrainingProblem
 
 if TYPE_CHECKING:
@@ -129,8 +129,7 @@ class Rows:
     def products(self, k: int) -> Products:
         """Products with the inputs of a chunk of this process."""
         if self.on_device is not None:
-            problem = self.chunk(k).problem
-            return DeviceProducts(problem, self.on_device.of_chunk(k, problem.n_samples))
+            return self.on_device.products(k, self.chunk(k).problem)
         if k in self._kept:
             return self._kept[k]
         products = HostProducts(self.prepared(k))

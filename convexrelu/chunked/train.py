@@ -360,7 +360,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         network = _without_vanished(self.rows.template.balanced(network))
         hidden = outputs_of(self.rows, network)
         network = with_best_intercept(self.rows, network, hidden)
-        objective = objective_above(self.rows, network)
+        objective = objective_above(self.rows, network, hidden)
         better = objective < self._objective
         if not better and (
             network.width >= self._best.width or objective > self._objective * (1 + rise)

@@ -66,7 +66,7 @@ def test_bounds_are_those_of_the_whole_problem(loss, activation, intercept):
     network = network_for(problem)
     hidden = outputs_of(rows, network)
     network = with_best_intercept(rows, network, hidden)
-    objective = objective_above(rows, network)
+    objective = objective_above(rows, network, hidden)
     assert objective == pytest.approx(problem.objective(network), rel=1e-12)
 
     v = dual_point(rows, network, hidden)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
-from convexrelu.chunked.products import DeviceProducts, HostProducts
+from convexrelu.chunked.device_products import DeviceProducts
+from convexrelu.chunked.products import HostProducts
 
 RANDOM = np.random.RandomState(3)
 N, D = 60, 4

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.chunked import Alone, ChunkedProblem
-from convexrelu.chunked.objective import objective_above
+from convexrelu.chunked.objective import objective_above, outputs_of
 from convexrelu.chunked.rows import Rows
 from convexrelu.losses import SquaredError, WeightedOutputs
 from tests.chunked.together import together
@@ -70,7 +70,8 @@ def test_objectives_on_a_device(offset, device):
     assert all(rows.chunk(k).is_centred == (offset > 0) for k in rows.own)
     network = TwoLayerNetwork(X[:2], [0.1, -0.2] - X[:2] @ np.full(3, offset), [[1.0, -0.5]], [0.3])
     expected = TrainingProblem(far, Y, alpha=0.1).objective(network)
-    assert objective_above(rows, network) == pytest.approx(expected, rel=1e-12)
+    above = objective_above(rows, network, outputs_of(rows, network))
+    assert above == pytest.approx(expected, rel=1e-12)
 
 
 def test_totals_are_sums_over_all_rows():
