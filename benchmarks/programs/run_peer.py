@@ -202,13 +202,16 @@ def _adelie(
     return state.betas[-1].toarray().reshape(n_blocks, dim)
 
 
-def pyscnn(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
-    """R-FISTA in float64; its tolerance is on the squared subgradient."""
+def pyscnn(
+    data: dict[str, np.ndarray], tol: float, dtype: str = "float64", device: str = "cpu"
+) -> np.ndarray:
+    """R-FISTA; its tolerance is on the squared subgradient."""
     from scnn.models import ConvexGatedReLU
     from scnn.solvers import RFISTA
 
     model = ConvexGatedReLU(np.ascontiguousarray(data["gates"].T), c=1, bias=False)
-    solved = _pyscnn(data, model, RFISTA(model, max_iters=50_000, tol=tol))
+    solver = RFISTA(model, max_iters=50_000, tol=tol)
+    solved = _pyscnn(data, model, solver, dtype, device)
     return _like_masks(data, model, solved.parameters[0][0])
 
 
@@ -225,7 +228,13 @@ def pyscnn_relu(data: dict[str, np.ndarray], tol: float) -> np.ndarray:
     return np.vstack([_like_masks(data, model, plus), _like_masks(data, model, minus)])
 
 
-def _pyscnn(data: dict[str, np.ndarray], model: Any, solver: Any) -> Any:
+def _pyscnn(
+    data: dict[str, np.ndarray],
+    model: Any,
+    solver: Any,
+    dtype: str = "float64",
+    device: str = "cpu",
+) -> Any:
     from scnn.metrics import Metrics
     from scnn.optimize import optimize_model
     from scnn.regularizers import NeuronGL1
@@ -239,7 +248,8 @@ def _pyscnn(data: dict[str, np.ndarray], model: Any, solver: Any) -> Any:
         regularizer=NeuronGL1(float(data["alpha"])),
         return_convex=True,
         unitize_data=False,
-        dtype="float64",
+        dtype=dtype,
+        device=device,
     )
     return solved
 

@@ -119,27 +119,9 @@ def _ours(data: dict[str, Any], device: str, gap: float) -> np.ndarray:
 
 
 def _pyscnn(data: dict[str, Any], device: str, dtype: str, tol: float) -> np.ndarray:
-    from scnn.metrics import Metrics
-    from scnn.models import ConvexGatedReLU
-    from scnn.optimize import optimize_model
-    from scnn.regularizers import NeuronGL1
-    from scnn.solvers import RFISTA
-
-    model = ConvexGatedReLU(np.ascontiguousarray(data["gates"].T), c=1, bias=False)
-    solved, _ = optimize_model(
-        model,
-        RFISTA(model, max_iters=20_000, tol=tol),
-        Metrics(),
-        data["design"],
-        data["y"][:, None],
-        regularizer=NeuronGL1(float(data["alpha"])),
-        return_convex=True,
-        unitize_data=False,
-        dtype=dtype,
-        device="cuda" if device.startswith("cuda") else "cpu",
-    )
+    kind = "cuda" if device.startswith("cuda") else "cpu"
     try:
-        return run_peer._like_masks(data, model, np.asarray(solved.parameters[0][0]))
+        return run_peer.pyscnn(data, tol, dtype, kind)
     except KeyError as error:
         raise ValueError("its rounded gates have other patterns") from error
 
