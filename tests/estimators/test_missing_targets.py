@@ -14,6 +14,7 @@ from convexrelu.programs.blocks import Blocks
 from convexrelu.solvers import make_solver
 from convexrelu.solvers.base import SOLVERS
 from convexrelu.solvers.support import check_support
+from tests.optimal import assert_optimal
 
 RNG = np.random.default_rng(0)
 N, K = 20, 3
@@ -58,13 +59,6 @@ def group_lasso(hidden, y, loss, alpha, weights, intercept):
     fit = shares[rows] @ LOSSES[loss](outputs[rows, columns], y[rows, columns])
     program = cp.Problem(cp.Minimize(fit + alpha * cp.sum(cp.norm(outer, 2, axis=1))))
     return program.solve(cp.CLARABEL, tol_gap_rel=1e-9, tol_gap_abs=1e-10)
-
-
-def assert_optimal(model, optimum, tol):
-    certificate = model.certificate_
-    assert certificate.is_proof
-    assert certificate.lower_bound <= optimum * (1 + 1e-7)
-    assert optimum * (1 - 1e-7) <= certificate.objective <= optimum * (1 + 2 * tol)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

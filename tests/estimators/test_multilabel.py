@@ -18,6 +18,7 @@ from convexrelu.chunked import ChunkedProblem, rows
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.distributed import fit as fit_distributed
 from tests import reference
+from tests.optimal import assert_optimal
 
 RNG = np.random.default_rng(0)
 N = 24
@@ -50,13 +51,6 @@ def group_lasso(hidden, targets, loss, alpha, weights, intercept=True):
     fit = cp.sum(cp.multiply(weights[:, None] / weights.sum(), LOSSES[loss](outputs, targets)))
     program = cp.Problem(cp.Minimize(fit + alpha * cp.sum(cp.norm(outer, 2, axis=1))))
     return program.solve(cp.CLARABEL, tol_gap_rel=1e-9, tol_gap_abs=1e-10)
-
-
-def assert_optimal(model, optimum, tol):
-    certificate = model.certificate_
-    assert certificate.is_proof
-    assert certificate.lower_bound <= optimum * (1 + 1e-7)
-    assert optimum * (1 - 1e-7) <= certificate.objective <= optimum * (1 + 2 * tol)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
