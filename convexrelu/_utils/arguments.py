@@ -20,7 +20,6 @@ from convexrelu._utils.typing import Array
 __all__ = [
     "LARGEST_PENALTY",
     "as_float",
-    "check_bool",
     "check_callable",
     "check_choice",
     "check_kind",
@@ -28,6 +27,7 @@ __all__ = [
     "check_number",
     "check_positive",
     "check_type",
+    "checked_flag",
     "finite_array",
     "float_array",
     "is_number",
@@ -114,10 +114,11 @@ def check_type(name: str, value: Any, kind: type) -> None:
         raise ValueError(f"{name} is a {type(value).__name__}, expected {kind.__name__}")
 
 
-def check_bool(name: str, value: Any) -> None:
-    """Raise an error for what is not a truth value."""
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name}={shown(value)} is not a bool")
+def checked_flag(name: str, value: Any) -> bool:
+    """True or False, also from 0 and 1, or a ValueError."""
+    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
+        raise ValueError(f"{name}={shown(value)} is not True or False")
+    return bool(value)
 
 
 def check_positive(name: str, value: Any) -> None:

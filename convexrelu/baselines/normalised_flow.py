@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import check_bool, check_number, check_positive, finite_array
+from convexrelu._utils.arguments import check_number, check_positive, checked_flag, finite_array
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
@@ -147,8 +147,8 @@ def follow_normalised_flow(
         check_number(name, value, numbers.Integral, least)
     check_positive("rate", rate)
     check_positive("scale", scale)
-    check_bool("hidden_bias", hidden_bias)
-    check_bool("fit_intercept", fit_intercept)
+    hidden_bias = checked_flag("hidden_bias", hidden_bias)
+    fit_intercept = checked_flag("fit_intercept", fit_intercept)
     random = checked_random_state(random_state)
     d = inputs.shape[1]
     arrays = {

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.arguments import finite_array, float_array, shown
+from convexrelu._utils.arguments import checked_flag, finite_array, float_array, shown
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.validation import (
     checked_alpha,
-    checked_flag,
     checked_loss,
     checked_slope,
 )

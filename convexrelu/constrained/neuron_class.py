@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import float_array
+from convexrelu._utils.arguments import checked_flag, float_array
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
@@ -87,11 +87,10 @@ class NeuronClass:
             raise ValueError(
                 f"monotonic_cst={monotonic_cst!r} is not an array of −1, 0 and 1, one for each feature"
             )
-        if not isinstance(positive, bool | np.bool_):
-            raise ValueError(f"positive={positive!r} is not a bool")
+        positive = checked_flag("positive", positive)
         directions.flags.writeable = False
         object.__setattr__(self, "monotonic_cst", directions)
-        object.__setattr__(self, "positive", bool(positive))
+        object.__setattr__(self, "positive", positive)
         object.__setattr__(self, "signs", (1.0,) if positive else (1.0, -1.0))
 
     @property

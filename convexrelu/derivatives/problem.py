@@ -48,18 +48,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import (
-    LARGEST_PENALTY,
-    as_float,
-    check_bool,
-    finite_array,
-    is_number,
-    shown,
-)
+from convexrelu._utils.arguments import checked_flag, finite_array
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.derivatives.rows import DerivativeRows
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.validation import checked_alpha
 
 __all__ = ["DerivativeProblem"]
 
@@ -119,14 +113,13 @@ class DerivativeProblem:
     ) -> None:
         X = finite_array("X", X, "n", "d")
         y = finite_array("y", y, len(X))
-        if not is_number(alpha) or not 0 < as_float(alpha) <= LARGEST_PENALTY:
-            raise ValueError(f"alpha={shown(alpha)} is not a positive number")
+        alpha = checked_alpha(alpha)
         rows = tuple(rows) if isinstance(rows, list | tuple) else (rows,)
         for part in rows:
             _check_rows(part, X.shape[1], hidden_bias)
-        for name, flag in (("hidden_bias", hidden_bias), ("fit_intercept", fit_intercept)):
-            check_bool(name, flag)
-        fields = (X, y, float(alpha), rows, bool(hidden_bias), bool(fit_intercept))
+        hidden_bias = checked_flag("hidden_bias", hidden_bias)
+        fit_intercept = checked_flag("fit_intercept", fit_intercept)
+        fields = (X, y, alpha, rows, hidden_bias, fit_intercept)
         for name, field in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, field)
         self._check_sizes()

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import (
-    check_bool,
     check_number,
     check_type,
+    checked_flag,
     finite_array,
     float_array,
 )
@@ -119,8 +119,7 @@ class LossLandscape:
         check_number("alpha", alpha, numbers.Real, 0)
         self.alpha = float(alpha)
         self.hidden_bias = checked_hidden_bias(hidden_bias, fit_intercept, "relu")
-        check_bool("fit_intercept", fit_intercept)
-        self.fit_intercept = bool(fit_intercept)
+        self.fit_intercept = checked_flag("fit_intercept", fit_intercept)
         self.weights = checked_weights(sample_weight, len(self.X))
         ones = np.ones((len(self.X), 1 if self.hidden_bias else 0))
         self.design = np.hstack([self.X, ones])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
-from convexrelu._utils.arguments import check_bool, finite_array, float_array
+from convexrelu._utils.arguments import checked_flag, finite_array, float_array
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -71,12 +71,11 @@ class OutputConstraints:
             raise ValueError(
                 f"b has shape {sides.shape}, expected a number, ({shape[1]},) or {shape}"
             )
-        check_bool("equal", equal)
         sides = finite_array("b", np.array(np.broadcast_to(sides, shape)))
         for name, value in (("points", points), ("A", A), ("b", sides)):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "equal", bool(equal))
+        object.__setattr__(self, "equal", checked_flag("equal", equal))
 
     def excess(self, network: TwoLayerNetwork) -> Array:
         """``A f(x_j) − b_j``, of shape (q, r)."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
+from convexrelu._utils.arguments import checked_flag
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -24,7 +25,6 @@ from convexrelu.problem.validation import (
     ACTIVATIONS,
     checked_alpha,
     checked_data,
-    checked_flag,
     checked_hidden_bias,
     checked_loss,
     checked_skip,

@@ -17,6 +17,8 @@ from convexrelu._utils.arguments import (
     LARGEST_PENALTY,
     as_float,
     check_kind,
+    check_positive,
+    checked_flag,
     finite_array,
     is_number,
     shown,
@@ -28,7 +30,6 @@ __all__ = [
     "ACTIVATIONS",
     "checked_alpha",
     "checked_data",
-    "checked_flag",
     "checked_hidden_bias",
     "checked_loss",
     "checked_skip",
@@ -48,16 +49,8 @@ ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"
 
 def checked_alpha(alpha: float) -> float:
     """`alpha` as a float, or a ValueError."""
-    if not is_number(alpha) or not 0 < as_float(alpha) < math.inf:
-        raise ValueError(f"alpha={shown(alpha)} is not a positive finite number")
+    check_positive("alpha", alpha)
     return _no_larger("alpha", as_float(alpha))
-
-
-def checked_flag(name: str, value: bool) -> bool:
-    """True or False, or a ValueError."""
-    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
-        raise ValueError(f"{name}={shown(value)} is not True or False")
-    return bool(value)
 
 
 def checked_hidden_bias(value: bool | str, fit_intercept: bool, activation: str) -> bool | str:

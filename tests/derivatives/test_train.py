@@ -205,14 +205,14 @@ def test_a_large_penalty_leaves_a_constant():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"alpha": 0.0}, "alpha=0.0 is not a positive number"),
+        ({"alpha": 0.0}, "alpha=0.0 is not a positive finite number"),
         ({"y": [1.0]}, "y has shape"),
         ({"rows": "decay"}, "rows has str, expected DerivativeRows"),
         ({"rows": DerivativeRows([[0.0, 0.0]], [1.0, 0.0])}, "rows has points with 2 features"),
         ({"pricing": "guess"}, "pricing='guess' is not known"),
         ({"start": TwoLayerNetwork.constant(2)}, "start does not fit"),
         ({"hidden_bias": False, "rows": DerivativeRows([[0.0]], [1.0])}, "has the origin among"),
-        ({"fit_intercept": 1}, "fit_intercept=1 is not a bool"),
+        ({"fit_intercept": 2}, "fit_intercept=2 is not True or False"),
     ],
 )
 def test_errors_name_the_argument(arguments, message):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import check_bool, check_number, finite_array
+from convexrelu._utils.arguments import check_number, checked_flag, finite_array
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
@@ -114,7 +114,7 @@ def vertex_descent(
     True
     """
     check_number("max_vertices", max_vertices, numbers.Integral, 1)
-    check_bool("hidden_bias", hidden_bias)
+    hidden_bias = checked_flag("hidden_bias", hidden_bias)
     random = checked_random_state(random_state)
     with one_blas_thread():
         surface = L1Surface.of(network, X, y, hidden_bias=hidden_bias)
