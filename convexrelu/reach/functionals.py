@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from convexrelu._utils.typing import Array
 from convexrelu.reach.rectifiers import Rectifiers
 
-__all__ = ["Functionals"]
+__all__ = ["Functionals", "LinearFunctionals"]
 
 _MOST = 2**27  # corners to look at, times rectifiers
 _KEPT = 2**22  # weights to keep
@@ -24,7 +24,35 @@ _CHUNK = 2**12
 _UP = 1 + 1e-13  # what else is added to bounds, beside the rounding of sums
 
 
-class Functionals:
+class LinearFunctionals:
+    """Functions ``c + Σ_j w_j t_j`` of activities ``t_j``, each 0 or 1.
+
+    Parameters
+    ----------
+    constants, weights : arrays of shapes (n,) and (n, m)
+        Of n functions.
+    rounding : float
+        What sums may be wrong by.
+    """
+
+    def __init__(self, constants: Array, weights: Array, rounding: float) -> None:
+        self.constants, self.weights, self.rounding = constants, weights, rounding
+
+    def bounds(self) -> Array:
+        """Upper bounds over all activities."""
+        return self._bounds(self.constants, self.weights)
+
+    def _bounds(self, constants: Array, weights: Array) -> Array:
+        return (constants + np.maximum(weights, 0.0).sum(axis=1)) * _UP + self.rounding
+
+    def bound(self, k: int, signs: NDArray) -> float:
+        """Upper bound of one function where some rectifiers are decided."""
+        weights = self.weights[k]
+        most = self.constants[k] + weights[signs > 0].sum()
+        return float((most + np.maximum(weights[signs == 0], 0.0).sum()) * _UP + self.rounding)
+
+
+class Functionals(LinearFunctionals):
     """Corners whose largest value is above a norm that is reached; the norm is 1 or ∞.
 
     Parameters
@@ -53,7 +81,7 @@ class Functionals:
             if self.is_complete:
                 constants.append(base[kept])
                 weights.append(chosen[kept])
-        self.constants, self.weights = np.concatenate(constants), np.vstack(weights)
+        super().__init__(np.concatenate(constants), np.vstack(weights), rounding)
 
     @staticmethod
     def are_few(network: Rectifiers, norm: float) -> bool:
@@ -76,19 +104,6 @@ class Functionals:
             behind, base = q @ net.C, q @ net.B
             for i in range(net.n_features):
                 yield base[:, i], behind * net.P[:, i]
-
-    def bounds(self) -> Array:
-        """Upper bounds of the corners that are kept, over all activities."""
-        return self._bounds(self.constants, self.weights)
-
-    def _bounds(self, constants: Array, weights: Array) -> Array:
-        return (constants + np.maximum(weights, 0.0).sum(axis=1)) * _UP + self.rounding
-
-    def bound(self, corner: int, signs: NDArray) -> float:
-        """Upper bound of one corner where some rectifiers are decided."""
-        weights = self.weights[corner]
-        most = self.constants[corner] + weights[signs > 0].sum()
-        return float((most + np.maximum(weights[signs == 0], 0.0).sum()) * _UP + self.rounding)
 
 
 def _signs(n: int) -> Iterator[Array]:

@@ -20,10 +20,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.typing import Array
+from convexrelu.reach.ascent import Ascent
 from convexrelu.reach.cells import Cell, CellTree
+from convexrelu.reach.corner_search import CornerSearch
+from convexrelu.reach.functionals import Functionals
 from convexrelu.reach.output_range import deadline_after
 from convexrelu.reach.polytope import Polytope
+from convexrelu.reach.reached import Reached
 from convexrelu.reach.rectifiers import as_rectifiers
+from convexrelu.reach.sign_cores import SignCores
 from convexrelu.reach.slopes import Slopes
 from convexrelu.reach.steepest import Climber
 
@@ -127,21 +132,44 @@ def lipschitz_constant(
 class _Search:
     def __init__(self, tree: CellTree, slopes: Slopes, deadline: float) -> None:
         self.tree, self.slopes, self.deadline = tree, slopes, deadline
-        self.value = -1.0
-        self.point: Array | None = None
-        self.signs = np.zeros(tree.network.n_units, dtype=np.int8)
+        self.reached = Reached(tree, slopes)
         self.closed, self.n_cells = 0.0, 1
         self.open: list[tuple[float, int, Cell, int | None]] = []
         self.order = itertools.count()
+        self.cores: SignCores | None = None
+        self.ascent: Ascent | None = None
 
     def run(self) -> LipschitzConstant:
         root = self.tree.root()
         if root is None:
             raise ValueError("polytope has no inside, so that slopes across it do not count")
+        if self.slopes.is_zonotope and SignCores.are_available():
+            self.cores = SignCores(root.layer.fixed, root.layer.rows)
+            self.ascent = Ascent(root, self.cores, self.reached, self.deadline)
         climber = Climber(self.tree, self.slopes, root, self.deadline)
-        self._reach(np.asarray(root.point))
+        self.reached.take(np.asarray(root.point))
         self._climb(climber, root)
-        for bound, corner in self.slopes.questions(root.signs, self.value):
+        corners = None if self.cores is None else self.slopes.corners(self.reached.value)
+        if self.cores is not None and corners is not None:
+            self._search_corners(root, self.cores, corners)
+        else:
+            self._search_cells(root, climber)
+        return self._answer()
+
+    def _search_corners(self, root: Cell, cores: SignCores, corners: Functionals) -> None:
+        """Norms that are maxima of few linear functions, by what signs that no input has cost them."""
+        has_wish = np.logical_not(root.layer.is_constant)
+        search = CornerSearch(
+            *(cores, corners, root.signs, has_wish, self.reached.value),
+            lambda point, _: self.reached.take(point),
+        )
+        search.run(self.deadline)
+        self.closed = max(self.closed, search.bound)
+        self.n_cells += search.n_nodes
+
+    def _search_cells(self, root: Cell, climber: Climber) -> None:
+        """All norms, best first, by bounds for all signs that are not decided."""
+        for bound, corner in self.slopes.questions(root.signs, self.reached.value):
             self._add(root, bound, corner)
         next_climb = float(_FIRST_CLIMB)
         while self.open and -self.open[0][0] > self._enough and time.perf_counter() < self.deadline:
@@ -153,21 +181,24 @@ class _Search:
             unit = int(units[self.slopes.influence(cell.signs, units, corner).argmax()])
             for sign in (1, -1):
                 self._divide(cell, unit, sign, -bound, corner)
-        return self._answer()
 
     def _climb(self, climber: Climber, root: Cell) -> None:
         """Search for a larger norm: from a steep point, by the signs that its norm asks for, as far as they exist."""
         point = climber.point()
-        self._reach(point)
+        self.reached.take(point)
+        if self.ascent is not None:
+            self.ascent.from_point(point)
+            self.ascent.from_largest()
+            return
         for _ in range(_DIVES if climber.has_gradients else 0):
-            before = self.value
-            active = self.tree.network.arguments(self.tree.inputs(point[None])) > 0
-            cell = self._dive(root, self.slopes.along_steepest(active.astype(float))[0])
+            before = self.reached.value
+            active = self.reached.active(point)[None].astype(float)
+            cell = self._dive(root, self.slopes.along_steepest(active)[0])
             if cell is None or cell.point is None:
                 break
             point = cell.point
-            self._reach(point)
-            if self.value <= before:
+            self.reached.take(point)
+            if self.reached.value <= before:
                 break
 
     def _dive(self, root: Cell, gains: Array) -> Cell | None:
@@ -183,7 +214,7 @@ class _Search:
 
     @property
     def _enough(self) -> float:
-        return self.value * (1 + _CLOSE)
+        return self.reached.value * (1 + _CLOSE)
 
     def _divide(self, cell: Cell, unit: int, sign: int, above: float, corner: int | None) -> None:
         """Add one side of a rectifier in a cell, unless its bound is too low or it is empty."""
@@ -198,7 +229,7 @@ class _Search:
         if child is None:
             return
         if child.point is not None:
-            self._reach(child.point)
+            self.reached.take(child.point)
         if (child.signs != signs).any():
             bound = min(self.slopes.bound(child.signs, self._enough, corner), bound)
         self._add(child, bound, corner)
@@ -209,20 +240,9 @@ class _Search:
         else:
             self.closed = max(self.closed, bound)
 
-    def _reach(self, point: Array) -> None:
-        """Take the Jacobian at a point inside a cell, if its norm is larger."""
-        x = self.tree.inputs(point)
-        z = self.tree.network.arguments(x[None, :])[0]
-        if (np.abs(z) < 1e-12 * self.tree.sizes).any():  # on a kink, maybe; constants have none
-            return
-        signs = np.where(z > 0, 1, -1).astype(np.int8)
-        value = self.slopes.at(signs)
-        if value > self.value:
-            self.value, self.point, self.signs = value, x, signs
-
     def _answer(self) -> LipschitzConstant:
-        jacobian = self.tree.network.gradients(self.signs > 0)
-        lower = max(self.value, 0.0)
+        jacobian = self.tree.network.gradients(self.reached.signs > 0)
+        lower = max(self.reached.value, 0.0)
         upper = max(self.closed, -self.open[0][0] if self.open else 0.0, lower)
         is_exact = bool(upper - lower <= 1e-9 * upper + 2 * self.slopes.rounding)
-        return LipschitzConstant(lower, upper, is_exact, self.point, jacobian, self.n_cells)
+        return LipschitzConstant(lower, upper, is_exact, self.reached.point, jacobian, self.n_cells)

@@ -104,12 +104,18 @@ class Slopes:
 
     def questions(self, signs: NDArray, reached: float) -> Iterator[tuple[float, int | None]]:
         """Bounds that together are one on the norm, or on what is above a norm that is reached, with their corners."""
-        if self.has_corners:
-            self._corners = Functionals(self.network, self.norm, reached, self.rounding)
-            if self._corners.is_complete:
-                yield from zip(self._corners.bounds().tolist(), itertools.count())
-                return
-        yield self.bound(signs, reached), None
+        corners = self.corners(reached)
+        if corners is None:
+            yield self.bound(signs, reached), None
+        else:
+            yield from zip(corners.bounds().tolist(), itertools.count())
+
+    def corners(self, reached: float) -> Functionals | None:
+        """The corners that may give more than a norm that is reached, if they are few."""
+        if not self.has_corners:
+            return None
+        self._corners = Functionals(self.network, self.norm, reached, self.rounding)
+        return self._corners if self._corners.is_complete else None
 
     def influence(self, signs: NDArray, units: NDArray, corner: int | None = None) -> Array:
         """How much each of these rectifiers matters for the bound."""

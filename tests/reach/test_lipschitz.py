@@ -13,6 +13,7 @@ from convexrelu import TwoLayerNetwork
 from convexrelu.reach import lipschitz_constant
 from convexrelu.reach.cells import CellTree
 from convexrelu.reach.rectifiers import as_rectifiers
+from convexrelu.reach.sign_cores import SignCores
 from convexrelu.reach.slopes import Slopes
 
 SMALL = [seed for seed in range(40) if random_network(seed).width <= 5][:9]
@@ -155,6 +156,18 @@ def test_bounds_corner_by_corner_take_few_cells():
     )
     constant = lipschitz_constant(network, math.inf)
     assert constant.is_exact and constant.n_cells < 100
+
+
+@pytest.mark.skipif(not SignCores.are_available(), reason="built without a compiler")
+@pytest.mark.parametrize("norm", [1, math.inf])
+def test_signs_that_exclude_each_other_take_few_cells(norm):
+    # 102 and 93, and 7997 and 4865 by the bounds of all signs.
+    rng = np.random.default_rng(0)
+    network = TwoLayerNetwork(
+        rng.standard_normal((50, 12)), rng.standard_normal(50), rng.standard_normal((1, 50)), [0.0]
+    )
+    constant = lipschitz_constant(network, norm)
+    assert constant.is_exact and constant.n_cells < 500
 
 
 def test_cells_are_proved_empty_with_many_features():

@@ -1,0 +1,104 @@
+"""What wishes for signs cost, against all cells one by one."""
+
+import numpy as np
+import pytest
+
+from convexrelu import TwoLayerNetwork
+from convexrelu.reach.cells import CellTree
+from convexrelu.reach.corner_search import CornerSearch
+from convexrelu.reach.functionals import LinearFunctionals
+from convexrelu.reach.rectifiers import as_rectifiers
+from convexrelu.reach.sign_cores import SignCores
+
+pytestmark = pytest.mark.skipif(not SignCores.are_available(), reason="built without a compiler")
+
+
+def arrangement(seed):
+    """Kinks of a network, many of them degenerate for odd seeds; the signs of all cells, by linear programs."""
+    rng = np.random.default_rng(seed)
+    W, p = rng.standard_normal((7, 2)), rng.standard_normal(7)
+    if seed % 2:
+        W, p = rng.integers(-1, 2, (7, 2)).astype(float), rng.integers(-1, 2, 7).astype(float)
+        W[~W.any(axis=1)] = [1.0, 0.0]
+        W[1], p[1] = -W[0], -p[0]
+        W[3], p[3] = 3 * W[2], 3 * p[2]
+    tree = CellTree(as_rectifiers(TwoLayerNetwork(W, p, np.ones((1, 7)), [0.0])), None)
+    return tree.root(), np.array([cell.signs for cell in tree.leaves()])
+
+
+@pytest.fixture(scope="module", params=range(8))
+def cells(request):
+    return arrangement(request.param)
+
+
+def test_no_cell_pays_less_than_the_cost(cells):
+    root, signs = cells
+    rng = np.random.default_rng(0)
+    cores = SignCores(root.layer.fixed, root.layer.rows)
+    positive = 0
+    for _ in range(40):
+        wishes = rng.standard_normal(7) * rng.integers(0, 2, 7)
+        decided = np.where(rng.random(7) < 0.3, signs[rng.integers(len(signs))], 0)
+        price = cores.price(decided, wishes)
+        inside = signs[(signs * decided >= 0).all(axis=1)]
+        missed = (inside * wishes < 0) & (decided == 0)
+        assert (price.charges <= np.abs(wishes)).all() and (price.charges >= 0).all()
+        # Not only the weights: already what is charged is as much as the cost, in every cell.
+        assert (missed @ price.charges).min() >= price.cost - 1e-13
+        assert (inside * price.signs >= 0).all()
+        assert (price.signs[decided != 0] == decided[decided != 0]).all()
+        if len(price.core):
+            assert (inside[:, price.core] * wishes[price.core] < 0).any(axis=1).all()
+        positive += price.cost > 0
+    assert positive > 5
+
+
+def test_signs_that_no_cell_has_cost_everything(cells):
+    root, signs = cells
+    cores = SignCores(root.layer.fixed, root.layer.rows)
+    rng, known = np.random.default_rng(1), {tuple(row) for row in signs}
+    for _ in range(40):
+        wanted = rng.choice([-1, 1], 7)
+        cost = cores.price(wanted, np.ones(7)).cost
+        assert cost == (0.0 if tuple(wanted) in known else np.inf)
+
+
+def test_the_largest_sum_over_all_cells(cells):
+    root, signs = cells
+    cores = SignCores(root.layer.fixed, root.layer.rows)
+    rng = np.random.default_rng(2)
+    for _ in range(10):
+        constants, weights = rng.standard_normal(3), rng.standard_normal((3, 7))
+        values = constants + (signs > 0) @ weights.T
+
+        def take(point, k, constants=constants, weights=weights):
+            return constants[k] + weights[k] @ (root.layer.rows @ point > 0)
+
+        functions = LinearFunctionals(constants, weights, 0.0)
+        search = CornerSearch(cores, functions, root.signs, np.ones(7, dtype=bool), -np.inf, take)
+        search.run()
+        assert search.bound >= values.max() - 1e-12
+        assert search.bound == pytest.approx(values.max(), rel=1e-10, abs=1e-12)
+        assert search.value == pytest.approx(values.max(), rel=1e-12, abs=1e-12)
+
+
+def test_a_search_that_is_stopped_has_a_bound():
+    rng = np.random.default_rng(3)
+    network = TwoLayerNetwork(
+        rng.standard_normal((40, 8)), rng.standard_normal(40), np.ones((1, 40)), [0.0]
+    )
+    tree = CellTree(as_rectifiers(network), None)
+    root, gains = tree.root(), rng.standard_normal((1, 40))
+    bounds = []
+    for most in (0, 3, 30, np.inf):
+        search = CornerSearch(
+            SignCores(root.layer.fixed, root.layer.rows),
+            LinearFunctionals(np.zeros(1), gains, 0.0),
+            *(root.signs, np.ones(40, dtype=bool), -np.inf),
+            lambda point, _: gains[0] @ (root.layer.rows @ point > 0),
+        )
+        search.run(most=most)
+        bounds.append(search.bound)
+        assert search.value <= search.bound
+    assert bounds == sorted(bounds, reverse=True) and bounds[-1] < bounds[0]
+    assert search.value == pytest.approx(search.bound, rel=1e-10)
