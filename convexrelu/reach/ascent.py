@@ -25,7 +25,7 @@ __all__ = ["Ascent"]
 
 _STARTS = 256
 _STEPS = 40  # of a start, among all activities
-_BEST = 8  # starts that lead to cells
+_BEST = 4  # starts that lead to cells
 _MOST_STEPS = 20  # from cell to cell
 _NODES = 100  # of the search for the best cell
 

@@ -111,10 +111,5 @@ class CornerSearch:
             self.closed = max(self.closed, bound)
 
     def _try(self, point: Array, k: int) -> None:
-        """Take a point that is clearly inside a cell."""
-        margins = self.cores.rows @ point
-        size = np.abs(point).max()
-        n, matters = self.cores.n_fixed, self.has_wish
-        least = min(margins[:n].min(), np.abs(margins[n:][matters]).min(initial=np.inf))
-        if np.isfinite(size) and least > _MARGIN * size:
-            self.value = max(self.value, self.take(point / size, k))
+        if self.cores.is_inside(point, self.has_wish):
+            self.value = max(self.value, self.take(point, k))

@@ -23,6 +23,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.reach.ascent import Ascent
 from convexrelu.reach.cells import Cell, CellTree
 from convexrelu.reach.corner_search import CornerSearch
+from convexrelu.reach.euclidean_search import EuclideanSearch
 from convexrelu.reach.functionals import Functionals
 from convexrelu.reach.output_range import deadline_after
 from convexrelu.reach.polytope import Polytope
@@ -152,6 +153,8 @@ class _Search:
         corners = None if self.cores is None else self.slopes.corners(self.reached.value)
         if self.cores is not None and corners is not None:
             self._search_corners(root, self.cores, corners)
+        elif self.cores is not None and self.slopes.norm == 2:
+            self._search_norms(root, self.cores, climber)
         else:
             self._search_cells(root, climber)
         return self._answer()
@@ -162,6 +165,16 @@ class _Search:
         search = CornerSearch(
             *(cores, corners, root.signs, has_wish, self.reached.value),
             lambda point, _: self.reached.take(point),
+        )
+        search.run(self.deadline)
+        self.closed = max(self.closed, search.bound)
+        self.n_cells += search.n_nodes
+
+    def _search_norms(self, root: Cell, cores: SignCores, climber: Climber) -> None:
+        """Euclidean norms, by weights that each node improves."""
+        can_decide = np.logical_not(root.layer.is_constant)
+        search = EuclideanSearch(
+            *(cores, self.reached, root.signs, can_decide), lambda: self._climb(climber, root)
         )
         search.run(self.deadline)
         self.closed = max(self.closed, search.bound)
@@ -186,11 +199,13 @@ class _Search:
         """Search for a larger norm: from a steep point, by the signs that its norm asks for, as far as they exist."""
         point = climber.point()
         self.reached.take(point)
+        if not climber.has_gradients:
+            return
         if self.ascent is not None:
             self.ascent.from_point(point)
             self.ascent.from_largest()
             return
-        for _ in range(_DIVES if climber.has_gradients else 0):
+        for _ in range(_DIVES):
             before = self.reached.value
             active = self.reached.active(point)[None].astype(float)
             cell = self._dive(root, self.slopes.along_steepest(active)[0])

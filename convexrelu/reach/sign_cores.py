@@ -32,6 +32,8 @@ except ImportError:  # installed without a compiler
 
 __all__ = ["Price", "SignCores"]
 
+_MARGIN = 1e-9  # of points, relative to their size
+
 
 class Price(NamedTuple):
     """What wishes cost.
@@ -105,3 +107,10 @@ class SignCores:
         core = first[: int(outcome[1])] - self.n_fixed
         cost = max(float(outcome[0]) - error, 0.0)
         return Price(cost, decided[self.n_fixed :], charged[self.n_fixed :], core, outcome[2:])
+
+    def is_inside(self, point: Array, matters: NDArray) -> bool:
+        """Whether a homogeneous point is clearly inside a cell: rounding does not decide the signs that matter."""
+        margins, size = self.rows @ point, float(np.abs(point).max())
+        least = np.abs(margins[self.n_fixed :][matters]).min(initial=np.inf)
+        least = min(margins[: self.n_fixed].min(initial=np.inf), least)
+        return bool(np.isfinite(size) and least > _MARGIN * size)

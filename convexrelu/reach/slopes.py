@@ -93,14 +93,18 @@ class Slopes:
         bound = operator_norm(np.maximum(np.abs(least), np.abs(most)), self.norm)
         free = signs == 0
         if self.is_zonotope and free.any() and bound > enough:
-            middle = self._middle(signs)
-            bound = min(bound, operator_norm(middle, self.norm) + self.sizes[free].sum())
+            middle = self.middle(signs)
+            bound = min(bound, self.by_sizes(middle, free))
             if self.norm != 1 and bound > enough:
                 bound = min(bound, self._weighted(middle, free))
         elif not free.any():
             bound = self.at(signs)
         bound = bound * (1 + _ROUNDING) + self.rounding
         return bound if self._corners is None else min(bound, self._corners.most)
+
+    def by_sizes(self, middle: Array, free: NDArray) -> float:
+        """Upper bound on the norm of a zonotope, up to rounding: that of its middle and those of its generators."""
+        return float(operator_norm(middle, self.norm) + self.sizes[free].sum())
 
     def questions(self, signs: NDArray, reached: float) -> Iterator[tuple[float, int | None]]:
         """Bounds that together are one on the norm, or on what is above a norm that is reached, with their corners."""
@@ -129,12 +133,13 @@ class Slopes:
             return np.abs(self._corners.weights[corner, units])
         if self.norm != 2:
             return self.sizes[units]
-        direction = self._middle(signs).ravel()
+        direction = self.middle(signs).ravel()
         flat = self.generators[units].reshape(len(units), -1)
         along = np.abs(flat @ direction) / max(float(norms(direction)), np.finfo(float).tiny)
         return along + 0.1 * self.sizes[units]
 
-    def _middle(self, signs: NDArray) -> Array:
+    def middle(self, signs: NDArray) -> Array:
+        """The Jacobian where rectifiers that are not decided are active by half."""
         return self.network.gradients(np.where(signs == 0, 0.5, signs > 0))
 
     def _intervals(self, signs: NDArray) -> tuple[Array, Array]:

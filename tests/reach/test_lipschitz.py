@@ -32,6 +32,42 @@ def test_the_constant_is_the_largest_norm_of_all_cells(seed):
     assert np.linalg.norm(constant.jacobian, ord=norm) == pytest.approx(constant.lower)
 
 
+@pytest.mark.parametrize("seed", [seed for seed in range(40) if random_network(seed).width <= 5])
+def test_euclidean_norms_are_those_of_all_cells(seed):
+    network = random_network(seed)
+    expected = lipschitz_by_signs(network, 2, None)
+    constant = lipschitz_constant(network)
+    assert constant.is_exact
+    assert constant.lower == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert constant.upper == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert lipschitz_constant(network, time_limit=0.0).upper >= expected * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+def test_constants_without_a_compiler_are_the_same(norm, monkeypatch):
+    rng = np.random.default_rng(1)
+    network = TwoLayerNetwork(
+        rng.standard_normal((16, 3)), rng.standard_normal(16), rng.standard_normal((2, 16)), [0, 0]
+    )
+    constant = lipschitz_constant(network, norm)
+    monkeypatch.setattr(SignCores, "are_available", staticmethod(lambda: False))
+    by_programs = lipschitz_constant(network, norm)
+    assert constant.is_exact and by_programs.is_exact
+    assert constant.upper == pytest.approx(by_programs.upper, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-60, 1e60])
+def test_the_size_of_weights_does_not_matter(size):
+    rng = np.random.default_rng(2)
+    W, a = rng.standard_normal((12, 3)), rng.standard_normal((1, 12))
+    constants = [
+        lipschitz_constant(TwoLayerNetwork(W, np.ones(12), scale * a, [0.0]))
+        for scale in (1.0, size)
+    ]
+    assert constants[1].is_exact
+    assert constants[1].upper == pytest.approx(size * constants[0].upper, rel=1e-9)
+
+
 def test_kinks_that_coincide_have_no_cell_between_them():
     # |t| of two neurons minus their line: both active nowhere.
     opposite = TwoLayerNetwork([[1.0], [-1.0]], [0.5, -0.5], [[1.0, -1.0]], [0.0])
