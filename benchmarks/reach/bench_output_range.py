@@ -16,7 +16,7 @@ from convexrelu.reach import lipschitz_constant, output_range, reachable_set
 LIMIT = 200.0  # seconds, of the wall clock
 MOST_CELLS = 1000
 SIZES = ((2, 10), (2, 40), (3, 20), (5, 20), (10, 30), (10, 50))
-# Features, neurons (of a teacher for trained ones), and the limit in seconds; the last ones are out of reach.
+# Features, neurons (of a teacher for trained ones), and the limit in seconds; the last ones take long for the norm 2.
 CONSTANTS = (
     *((d, m, "random", 60.0) for d, m in ((5, 20), (5, 40), (10, 40), (10, 50), (20, 60))),
     *((d, m, "trained", 60.0) for d, m in ((5, 10), (10, 10), (20, 10))),

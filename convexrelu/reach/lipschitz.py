@@ -4,7 +4,9 @@ A network is affine on each cell, and continuous. So on a convex set with an ins
 ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖`` is the maximum of the operator norm ``‖J‖`` over the cells that have an inside in
 common with the set. The tree over signs (:mod:`convexrelu.reach.cells`) leaves out signs that no input has; bounds
 for undecided rectifiers (:mod:`convexrelu.reach.slopes`) leave out cells whose norm is not larger than one that is
-already reached.
+already reached. In networks of two layers, signs that exclude each other make bounds sharper
+(:mod:`convexrelu.reach.corner_search`), or cells are left out faster by them
+(:mod:`convexrelu.reach.euclidean_search`), where that code has been compiled.
 """
 
 from __future__ import annotations
