@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from convexrelu._utils.typing import Array
 from convexrelu.reach.reached import Reached
 from convexrelu.reach.sign_cores import SignCores
+from convexrelu.reach.slopes import largest_eigenvalue
 
 __all__ = ["EuclideanSearch"]
 
@@ -130,8 +131,7 @@ class EuclideanSearch:
         if total > 0 and math.isfinite(total):
             w = np.maximum(w / total, _LEAST)
             scaled = U / np.sqrt(w)[:, None]
-            largest = float(np.linalg.eigvalsh(scaled.T @ scaled)[-1])
-            bound = min(bound, math.sqrt(float(w.sum()) * max(largest, 0.0)))
+            bound = min(bound, math.sqrt(float(w.sum()) * largest_eigenvalue(scaled)))
             weights[free] = w[:-1]
         if not math.isfinite(bound):
             bound = self.slopes.by_sizes(middle, free)

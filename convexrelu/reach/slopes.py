@@ -29,7 +29,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.reach.functionals import Functionals
 from convexrelu.reach.rectifiers import EPS, Rectifiers
 
-__all__ = ["Slopes", "operator_norm"]
+__all__ = ["Slopes", "largest_eigenvalue", "operator_norm"]
 
 _ROUNDING = 1e-13  # relative, of norms and eigenvalues; `Slopes.rounding` is that of sums
 _POWER = 12  # of eigenvalues, in the average over their vectors
@@ -41,6 +41,22 @@ _LEAST = 1e-9  # of weights, whose sum is one
 def operator_norm(jacobian: Array, norm: float) -> float:
     """``max ‖J x‖ / ‖x‖``: the largest sum of a column, singular value, or sum of a row."""
     return float(np.linalg.norm(jacobian, ord=norm))
+
+
+def rounding_of_squares(A: Array) -> float:
+    """What the eigenvalues of ``Aᵀ A`` may be wrong by: each entry by its terms, and all by their decomposition."""
+    return 4 * sum(A.shape) * EPS * float(np.einsum("ij,ij->", A, A))
+
+
+def largest_eigenvalue(A: Array) -> float:
+    """Upper bound on the largest eigenvalue of ``Aᵀ A``, as sharp as rounding errors permit.
+
+    Examples
+    --------
+    >>> largest_eigenvalue(np.diag([3.0, 4.0])) - 16.0 < 1e-12
+    True
+    """
+    return max(float(np.linalg.eigvalsh(A.T @ A)[-1]), 0.0) + rounding_of_squares(A)
 
 
 class Slopes:
@@ -177,7 +193,7 @@ class Slopes:
             M = U / np.sqrt(w)[:, None] / columns
             values, directions = np.linalg.eigh(M.T @ M)
             total = w.sum() * (v.sum() if self.norm == np.inf else 1.0)
-            bound = float(np.sqrt(total * max(values[-1], 0.0)))
+            bound = float(np.sqrt(total * (max(values[-1], 0.0) + rounding_of_squares(M))))
             if bound < best:
                 best = bound
                 self.weights[question][chosen], self.column_weights[question] = w, v

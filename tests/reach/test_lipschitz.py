@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from convexrelu.reach import lipschitz_constant
 from convexrelu.reach.cells import CellTree
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.sign_cores import SignCores
-from convexrelu.reach.slopes import Slopes
+from convexrelu.reach.slopes import Slopes, largest_eigenvalue
 
 SMALL = [seed for seed in range(40) if random_network(seed).width <= 5][:9]
 
@@ -204,6 +205,15 @@ def test_signs_that_exclude_each_other_take_few_cells(norm):
     )
     constant = lipschitz_constant(network, norm)
     assert constant.is_exact and constant.n_cells < 500
+
+
+def test_eigenvalues_are_bounded_despite_rounding():
+    # Orthogonal columns of length about one, whose squares no eigenvalue is below, in exact arithmetic.
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        columns = np.linalg.qr(rng.standard_normal((30, 10)))[0]
+        squares = [sum(Fraction(x) ** 2 for x in column) for column in columns.T.tolist()]
+        assert max(squares) <= Fraction(largest_eigenvalue(columns)) <= 1 + 1e-11
 
 
 def test_cells_are_proved_empty_with_many_features():
