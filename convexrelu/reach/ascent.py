@@ -50,9 +50,9 @@ class Ascent:
 
     def from_largest(self) -> None:
         """Go up from the directions in which all activities give large norms."""
+        if time.perf_counter() > self.deadline:
+            return
         for gains in self._directions():
-            if time.perf_counter() > self.deadline:
-                return
             self.from_point(self._best(gains, np.asarray(self.root.point)))
 
     def _directions(self) -> Iterator[Array]:
