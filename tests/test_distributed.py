@@ -40,13 +40,6 @@ def test_torchrun_gives_every_process_what_one_finds(tmp_path):
     assert done.stdout.count("train: within") == done.stdout.count("fit: within") == 1
 
 
-@pytest.mark.slow
-def test_the_example_for_dask_runs():
-    done = python(str(ROOT / "examples" / "dask_fit.py"))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("fit: within")
-
-
 def test_without_torchrun_there_is_one_process(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     assert isinstance(distributed.process_group(), Alone)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from multiprocessing import forkserver
 from queue import Empty
 
 import numpy as np
@@ -26,7 +27,8 @@ if sys.platform == "win32":
     CONTEXT = multiprocessing.get_context("spawn")
 else:
     CONTEXT = multiprocessing.get_context("forkserver")
-    CONTEXT.set_forkserver_preload([__name__])
+    # What is missing is left out. With Dask an import takes seconds, in every worker of a cluster.
+    CONTEXT.set_forkserver_preload([__name__, "convexrelu.dask"])
 
 RANDOM = np.random.RandomState(3)
 N = 321  # which leaves some processes more rows than others
@@ -41,6 +43,12 @@ TARGETS = {
     "logistic": np.where(Y > 0.5, 1.0, -1.0),
     "multinomial": np.argsort(np.argsort(Y)) * 10 // N * 1.0,  # ten classes
 }
+
+
+def started_server():
+    """Start the server from which processes are forked, if there is one, and it does not run yet."""
+    if CONTEXT.get_start_method() == "forkserver":
+        forkserver.ensure_running()
 
 
 class Victim:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dask
 import numpy as np
 from distributed import Client, LocalCluster
 
-from tests.chunked.processes import STRIKES
+from tests.chunked.processes import CONTEXT, STRIKES, started_server
+
+# Workers are forked, as processes of other tests are, from the server that has imported what they need.
+dask.config.set({"distributed.worker.multiprocessing-method": CONTEXT.get_start_method()})
 
 RANDOM = np.random.RandomState(5)
 N = 300
@@ -17,6 +21,7 @@ OPTIONS = {"alpha": 0.02, "tol": 0.05, "random_state": 0}
 
 
 def client_of(processes=True, threads_per_worker=2):
+    started_server()  # before Dask says what it should import
     cluster = LocalCluster(
         n_workers=2,
         threads_per_worker=threads_per_worker,
