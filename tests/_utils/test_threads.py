@@ -8,7 +8,6 @@ import threading
 import time
 from functools import partial
 
-import joblib
 import numpy as np
 import pytest
 import torch
@@ -18,31 +17,18 @@ from convexrelu import ConvexReLURegressor, TrainingProblem, certify, regulariza
 from convexrelu._utils import threads as module
 from convexrelu._utils.threads import in_threads, one_blas_thread, torch_threads
 from tests import reference
+from tests._utils import settings
+from tests._utils.settings import blas
 
 X, Y = reference.teacher(12, 2, 3, 0.1, 0)
 PROBLEM = TrainingProblem(X, Y, 0.05)
 LARGE = 2**40  # entries that are worth any number of threads
 
 
-def blas():
-    """Numbers of threads of the BLAS libraries that have a choice; empty where none has, as with Accelerate alone."""
-    libraries = ThreadpoolController().select(user_api="blas").info()
-    fixed = ("disabled", "sequential")
-    return {one["num_threads"] for one in libraries if one["threading_layer"] not in fixed}
-
-
 @pytest.fixture(autouse=True)
 def two_threads(monkeypatch):
-    """Settings that are not those of training, on any machine."""
-    monkeypatch.setattr(module, "cpu_count", lambda: 2)
-    before = torch.get_num_threads()
-    with threadpool_limits(2, user_api="blas"):
-        torch.set_num_threads(2)
-        assert blas() <= {2}
+    with settings.two_threads(monkeypatch):
         yield
-        assert blas() <= {2}
-        assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
 
 
 def seen_by(call):
@@ -209,20 +195,6 @@ def test_results_of_a_seed_are_the_same_bit_for_bit():
     np.testing.assert_array_equal(one.network.hidden_weights, other.network.hidden_weights)
     for entry, again in zip(one.history, other.history, strict=True):
         assert (entry.objective, entry.lower_bound) == (again.objective, again.lower_bound)
-
-
-@pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_folds_side_by_side_leave_the_users_settings(backend):
-    def fit(seed):
-        ConvexReLURegressor(alpha=0.05, random_state=seed).fit(X, Y)
-        return blas(), torch.get_num_threads()
-
-    with joblib.parallel_config(backend=backend):
-        inside = joblib.Parallel(n_jobs=2)(joblib.delayed(fit)(seed) for seed in range(4))
-    cores = joblib.cpu_count()
-    if backend == "loky":  # joblib's workers share the cores
-        assert all(threads <= max(1, cores // 2) for _, threads in inside)
-    assert blas() <= {2}
 
 
 @pytest.mark.slow

@@ -6,13 +6,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-from joblib import parallel_config
+import torch
+from joblib import Parallel, cpu_count, delayed, parallel_config
 
-from convexrelu import ConvexReLUClassifierCV, ConvexReLURegressorCV
+from convexrelu import ConvexReLUClassifierCV, ConvexReLURegressor, ConvexReLURegressorCV
 from convexrelu._utils.deadlines import Deadline
 from convexrelu.oracles import BranchAndBoundOracle
 from convexrelu.oracles.bounds import growth
 from convexrelu.oracles.bounds.tree import Tree
+from tests._utils.settings import two_threads
 
 RANDOM = np.random.RandomState(0)
 X = RANDOM.standard_normal((60, 2))
@@ -57,6 +59,20 @@ def test_folds_anywhere_have_the_same_scores(backend):
     with parallel_config(backend, n_jobs=2):
         assert fitted() == expected()
         assert proved() == pytest.approx(proved_alone(), rel=2e-6)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_fits_side_by_side_leave_the_users_settings(backend, monkeypatch):
+    """Here, for the workers of joblib are those of the test before: to start others takes seconds."""
+
+    def fit(seed):
+        ConvexReLURegressor(alpha=0.05, random_state=seed).fit(X[:12], Y[:12])
+        return torch.get_num_threads()
+
+    with two_threads(monkeypatch), parallel_config(backend=backend):
+        inside = Parallel(n_jobs=2)(delayed(fit)(seed) for seed in range(4))
+    if backend == "loky":  # joblib's workers share the cores
+        assert all(threads <= max(1, cpu_count() // 2) for threads in inside)
 
 
 def test_deadlines_hold_on_machines_with_other_clocks(monkeypatch):
