@@ -34,6 +34,8 @@ demo: $(VENV)/.installed-plot ## train a small network and plot it
 test test-fast test-oldest: export OMP_NUM_THREADS := 1
 test test-fast test-oldest: export OPENBLAS_NUM_THREADS := 1
 test test-fast test-oldest: export MKL_NUM_THREADS := 1
+# Processes of the tests, and the next run, need not compile what has been compiled.
+test test-fast test-oldest: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.installed-test ## run the tests and all documentation examples
 	$(PY) -m pytest -n 2 --dist worksteal
 

@@ -41,18 +41,6 @@ ABSENT = {  # after each statement, in this order: what is absent then was absen
     "convexrelu.certify": {"torch", "matplotlib"},
     "convexrelu.ConvexReLURegressor": {"torch", "matplotlib"},
 }
-
-
-@pytest.mark.slow
-def test_parts_load_what_they_need():
-    code = "import sys, convexrelu\n"
-    code += "".join(f"{statement}; print(*sys.modules)\n" for statement in ABSENT)
-    done = python("-c", code)
-    assert done.returncode == 0, done.stderr
-    for absent, loaded in zip(ABSENT.values(), done.stdout.splitlines(), strict=True):
-        assert not absent & set(loaded.split())
-
-
 FITS_WITHOUT_TORCH = {
     "line": "ConvexReLURegressor(hidden_bias='free').fit(X[:, :1], y)",
     "relative": "ConvexReLURegressor(hidden_bias='free', alpha_scale='relative').fit(X[:, :1], y)",
@@ -64,11 +52,13 @@ FITS_WITHOUT_TORCH = {
 }
 
 
-@pytest.mark.slow
-def test_fits_that_need_no_torch_do_not_import_it():
-    """One process for all: the first fit that imports torch is the first one that says so."""
-    code = """
-import sys, warnings
+@pytest.fixture(scope="module")
+def loaded():
+    """What a process says that names parts of the package, then fits: lines for each of both."""
+    code = "import sys, convexrelu\n"
+    code += "".join(f"{statement}; print(*sys.modules)\n" for statement in ABSENT)
+    code += """
+import warnings
 import numpy as np
 from convexrelu import AlphaWarning, ConvexReLUClassifier, ConvexReLURegressor
 
@@ -80,9 +70,21 @@ y = X[:, 0] + np.abs(X[:, 1])
         code += f"model = {fit}\n"
         code += f"print({name!r}, model.certificate_.is_proof, 'torch' in sys.modules)\n"
     done = python("-c", code)
-    assert done.stdout.splitlines() == [f"{name} True False" for name in FITS_WITHOUT_TORCH], (
-        done.stderr
-    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    return lines[: len(ABSENT)], lines[len(ABSENT) :]
+
+
+@pytest.mark.slow
+def test_parts_load_what_they_need(loaded):
+    for absent, modules in zip(ABSENT.values(), loaded[0], strict=True):
+        assert not absent & set(modules.split())
+
+
+@pytest.mark.slow
+def test_fits_that_need_no_torch_do_not_import_it(loaded):
+    """The first fit that imports torch is the first one that says so."""
+    assert loaded[1] == [f"{name} True False" for name in FITS_WITHOUT_TORCH]
 
 
 def test_everything_in_all_is_there():
@@ -209,36 +211,36 @@ def imported_when_run(tree):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("amid", "options"),
-    [("torch.functional", ""), ("cvxpy.reductions", ", solver='cvxpy:CLARABEL'")],
-)
-def test_an_interrupted_import_is_finished(amid, options):
-    """Ctrl-C while the first fit imports a compiled library: the next fit works."""
-    code = f"""
+def test_interrupted_imports_are_finished():
+    """Ctrl-C while the first fit imports a compiled library, torch and then cvxpy: the next fit works."""
+    code = """
 import signal, sys
 from convexrelu import ConvexReLURegressor
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
 
 class Interrupting:
+    def __init__(self, amid):
+        self.amid = amid
+
     def find_spec(self, name, path=None, target=None):
-        if name == {amid!r}:
+        if name == self.amid:
             sys.meta_path.remove(self)
             signal.raise_signal(signal.SIGINT)
 
-sys.meta_path.insert(0, Interrupting())
 X, y = [[0.0, 1.0], [1.0, 0.5], [2.0, 2.0]], [0.0, 1.0, 0.0]
-model = ConvexReLURegressor(alpha=0.01, oracle="search"{options})
-try:
+for amid, solver in ("torch.functional", "auto"), ("cvxpy.reductions", "cvxpy:CLARABEL"):
+    sys.meta_path.insert(0, Interrupting(amid))
+    model = ConvexReLURegressor(alpha=0.01, oracle="search", solver=solver)
+    try:
+        model.fit(X, y)
+    except KeyboardInterrupt:
+        print("interrupted")
     model.fit(X, y)
-except KeyboardInterrupt:
-    print("interrupted")
-model.fit(X, y)
-print(model.certificate_.relative_gap <= model.tol)
+    print(model.certificate_.relative_gap <= model.tol)
 """
     done = python("-c", code)
-    assert done.stdout.split() == ["interrupted", "True"], done.stderr
+    assert done.stdout.split() == ["interrupted", "True"] * 2, done.stderr
 
 
 def versions(requirements, operator):
