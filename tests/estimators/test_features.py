@@ -27,7 +27,7 @@ Y = np.maximum(X[:, 0], 0) + 0.3 * np.abs(X[:, 1])  # the third feature does not
 
 
 def regressor(**params):
-    return ConvexReLURegressor(**{"alpha": 0.01, "random_state": 0, **params})
+    return ConvexReLURegressor(**{"alpha": 0.01, "effort": "predict", "random_state": 0, **params})
 
 
 @pytest.fixture(scope="module")
