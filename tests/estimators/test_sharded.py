@@ -9,7 +9,7 @@ from convexrelu.estimators.sharded import fit_on_shards
 from tests.chunked.together import together
 
 RANDOM = np.random.RandomState(0)
-N = 500
+N = 250
 X = RANDOM.standard_normal((N, 3))
 SIGNAL = np.abs(X[:, 0]) - 0.5 * X[:, 1]
 LABELS = np.array(["low", "middle", "high"])[np.digitize(SIGNAL, [0.0, 1.2])]
@@ -30,7 +30,7 @@ def fitted(estimator, y, ends, **weights):
 
 def test_regressors_are_the_same_everywhere():
     found, alone = fitted(
-        lambda: ConvexReLURegressor(**OPTIONS), SIGNAL, [0, 120, N], sample_weight=np.abs(X[:, 2])
+        lambda: ConvexReLURegressor(**OPTIONS), SIGNAL, [0, 60, N], sample_weight=np.abs(X[:, 2])
     )
     for model in found:
         assert np.array_equal(model.predict(X), alone.predict(X))
@@ -61,7 +61,7 @@ def test_classes_may_be_missing_in_a_shard(class_weight):
 
 def test_two_classes_have_one_output():
     y = np.where(LABELS == "high", "yes", "no")
-    found, alone = fitted(lambda: ConvexReLUClassifier(**OPTIONS), y, [0, 200, N])
+    found, alone = fitted(lambda: ConvexReLUClassifier(**OPTIONS), y, [0, 100, N])
     assert found[1].network_.n_outputs == 1
     assert np.array_equal(found[1].predict(X), alone.predict(X))
 

@@ -202,7 +202,7 @@ def test_estimators_agree_with_dense_inputs():
     reference = ConvexReLUClassifier(alpha=0.01, random_state=0).fit(dense, labels)
     assert_allclose(model.predict_proba(X), reference.predict_proba(dense), atol=0.05)
     assert_allclose(model.certificate_.objective, reference.certificate_.objective, rtol=2e-3)
-    features = ConvexReLUFeatures(ConvexReLURegressor(alpha=0.05, random_state=0)).fit(X, y)
+    features = ConvexReLUFeatures(ConvexReLURegressor(effort="predict", random_state=0)).fit(X, y)
     assert_allclose(features.transform(X), features.transform(dense), atol=1e-12)
 
 
@@ -210,8 +210,8 @@ def test_estimators_agree_with_dense_inputs():
 @pytest.mark.parametrize(
     "model",
     [
-        ConvexReLURegressorCV(alphas=[0.1, 0.02], cv=3, tol=1e-2, random_state=0),
-        ConvexReLUClassifierCV(alphas=[0.05, 0.02], cv=3, tol=1e-2, random_state=0),
+        ConvexReLURegressorCV(alphas=[0.1, 0.02], cv=3, effort="predict", random_state=0),
+        ConvexReLUClassifierCV(alphas=[0.05, 0.02], cv=3, effort="predict", random_state=0),
     ],
     ids=["regressor", "classifier"],
 )

@@ -202,7 +202,7 @@ def test_estimators_stay_in_features():
     assert model.feature_importances_.shape == (60,)
     again = model.set_params(warm_start=True, alpha=0.04).fit(X, y)
     assert again.certificate_.relative_gap <= 1e-3
-    classifier = ConvexReLUClassifier(alpha=0.05, random_state=0).fit(X, y > np.median(y))
+    classifier = ConvexReLUClassifier(effort="predict", random_state=0).fit(X, y > np.median(y))
     assert classifier.network_.n_features == 60
 
 

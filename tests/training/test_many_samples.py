@@ -8,7 +8,7 @@ from convexrelu import ConvexReLURegressor, Status, TrainingProblem, regularizat
 from convexrelu.training import session
 from tests.reference import teacher
 
-N = 500
+N = 300
 X, Y = teacher(N, 5, 3, 0.1, 0)
 PROBLEM = TrainingProblem(X, Y, 0.05)
 

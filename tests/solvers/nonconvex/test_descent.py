@@ -136,7 +136,7 @@ def test_no_time_is_the_first_weights():
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 3.0])
 def test_the_deadline_is_kept(clock, seconds):
-    problem = problem_of(*reference.teacher(3000, 30, 5, 0.1, 0), alpha=1e-4)
+    problem = problem_of(*reference.teacher(800, 30, 5, 0.1, 0), alpha=1e-4)
     clock.charge(RoundedObjective, "__call__", 0.01)
     deadline = clock.now + seconds
     network = run(problem, deadline=deadline)
