@@ -36,7 +36,10 @@ def test_rows_are_orthonormal(data):
 
 
 @pytest.mark.parametrize("loss", RATES)
-def test_the_optimum_is_that_of_the_paper_and_proved(data, loss):
+def test_the_optimum_is_that_of_the_paper_and_proved(data, loss, monkeypatch):
+    # Once, for the time is not looked at.
+    module = "benchmarks.paper.whitened_images"
+    monkeypatch.setattr(f"{module}.median_seconds", lambda run, repeats: (0.0, run()))
     row = closed_form(problem_of(*data, loss))
     assert row["bound is"] == "proved"
     assert float(row["bound"]) == pytest.approx(_optimum(data[1], loss), rel=1e-8)
