@@ -102,10 +102,10 @@ def adam(seed, width=3, alpha=0.01):
 def test_cell_bounds_are_below_the_cells_optimum_and_sharp(options, alpha):
     rng = np.random.default_rng(0)
     flags = {name: options[name] for name in ("hidden_bias", "fit_intercept")}
-    for m in (1, 3, 10):
+    for m, bound in ((1, "residual"), (3, "residual"), (10, "trained")):
         network = random_network(rng, m, **flags)
         optimum = cell_optimum(network, X, Y, alpha, **options)
-        certificate = certify(network, X, Y, alpha=alpha, tol=1e-6, **options)
+        certificate = certify(network, X, Y, alpha=alpha, bound=bound, tol=1e-6, **options)
         assert certificate.is_proof and certificate.scope == "global"
         assert certificate.lower_bound <= certificate.cell_lower_bound
         assert optimum * (1 - 1e-5) <= certificate.cell_lower_bound <= optimum * (1 + 1e-9)
