@@ -17,8 +17,10 @@ OLDEST_PY := "$(OLDEST)/bin/python"
 SUITES = training generalisation scaling paper soundness
 # What goes to a suite, such as --quick: make bench-training ARGS=--quick
 ARGS =
-# What calls cvxpy and its solvers, scikit-learn, torch, ONNX, matplotlib and data frames.
+# What calls cvxpy and its solvers, scikit-learn, SciPy, torch, joblib, Dask, ONNX, matplotlib and data frames.
 DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
+    tests/baselines tests/chunked tests/dask tests/derivatives tests/landscape tests/output_constraints \
+    tests/reach tests/regions tests/oracles/search tests/oracles/bounds/test_workers.py \
     tests/properties/test_sparse.py tests/test_package.py convexrelu docs/*.rst docs/guides/*.rst README.md
 
 .PHONY: help demo test test-fast test-oldest portability lint types docs check-site dist bench-quick $(SUITES:%=bench-%) clean
