@@ -14,6 +14,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.solvers.nonconvex.descent import begun, continued
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
+from convexrelu.solvers.nonconvex.sketches import Look
 
 __all__ = ["descend_in_class", "polish_in_class"]
 
@@ -57,8 +58,11 @@ def descend_in_class(
     neuron_class: NeuronClass,
     random: np.random.RandomState,
     deadline: float = math.inf,
+    look: Look | None = None,
 ) -> TwoLayerNetwork:
     """Train a network of a class from random weights by L-BFGS-B, with less and less smoothing.
+
+    On the way, `look` is shown networks, which are in the class but for a rounding.
 
     Examples
     --------
@@ -70,7 +74,7 @@ def descend_in_class(
     True
     """
     objective = _ObjectiveOfClass(problem, neuron_class)
-    network = begun(objective, objective.random_point(random), deadline)
+    network = begun(objective, objective.random_point(random), deadline, look)
     return with_best_intercept(problem, neuron_class.projected(network))
 
 

@@ -23,6 +23,7 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Progress, Result
+from convexrelu.solvers.nonconvex.sketches import Look
 from convexrelu.solvers.registry import make_solver
 from convexrelu.training.cutting_plane import CuttingPlane
 from convexrelu.training.options import EFFORTS, check_options, check_start
@@ -138,9 +139,9 @@ def largest_penalty_in_class(
 
 def _descent(
     problem: TrainingProblem, neuron_class: NeuronClass, random: np.random.RandomState
-) -> Callable[[float], Iterable[TwoLayerNetwork]]:
-    def descend(deadline: float) -> Iterable[TwoLayerNetwork]:
-        return [descend_in_class(problem, neuron_class, random, deadline)]
+) -> Callable[[float, Look], Iterable[TwoLayerNetwork]]:
+    def descend(deadline: float, look: Look) -> Iterable[TwoLayerNetwork]:
+        return [descend_in_class(problem, neuron_class, random, deadline, look)]
 
     return descend
 

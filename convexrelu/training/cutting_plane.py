@@ -42,11 +42,13 @@ from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
+from convexrelu.solvers.nonconvex.sketches import Look
+from convexrelu.training.cuts import distinct_first, oriented
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.easing import Easing
 from convexrelu.training.stalling import PATIENT, Patience, will_not_close
 
-__all__ = ["CuttingPlane", "oriented"]
+__all__ = ["CuttingPlane"]
 
 # Cuts per round: as many as there are blocks, within these limits; no measurement is recorded.
 _MIN_CUTS, _MAX_CUTS = 12, 100
@@ -91,8 +93,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         One that finds cuts, and one that is called when the first finds the gap closed, and for the
         final certificate.
     descend : callable, optional
-        Makes a network to start from, given a deadline; called if no start is given. Without it, the loop starts
-        without patterns.
+        Makes networks to start from, given a deadline and what is called with networks on the way, see
+        :class:`~convexrelu.solvers.nonconvex.sketches.Sketches`; called if no start is given. Without it, the loop
+        starts without patterns.
     warm_up_solver : ProgramSolver, optional
         Solves the programs after `descend`, as long as each round lowers the objective by a hundredth: a solver that
         moves patterns is faster while most of them are wrong.
@@ -115,7 +118,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     problem: TrainingProblem
     solver: ProgramSolver
     oracles: OraclePair
-    descend: Callable[[float], Iterable[TwoLayerNetwork]] | None = None
+    descend: Callable[[float, Look], Iterable[TwoLayerNetwork]] | None = None
     warm_up_solver: ProgramSolver | None = None
     fixed_patterns: bool = False
     settles: bool = False
@@ -134,6 +137,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _values: Array = field(init=False)  # of the blocks, in the last master problem
     _warming_up: bool = field(default=False, init=False)  # whether to warm up
     _uncertified: TwoLayerNetwork | None = field(default=None, init=False)  # of descent
+    _n_sketches: int = field(default=0, init=False)  # rounds of networks on the way of descent
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
         """Run the loop, from the patterns of a network if one is given.
@@ -172,7 +176,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             return []
         work = _EVALUATIONS * self.problem.work_of_outputs(_NEURONS)
         end = min(self._deadline(_TIME_FOR_DESCENT), latest_start(work, self._deadline(1.0)))
-        return self.descend(end) if product_fits(self._work_of_passes(), end) else []
+        return self.descend(end, self._sketch) if product_fits(self._work_of_passes(), end) else []
 
     def _begin_with_all(self, networks: Iterable[TwoLayerNetwork]) -> None:
         try:
@@ -185,6 +189,18 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         except DescentInterrupted as early:
             self._uncertified = early.network
             raise
+
+    def _sketch(self, network: TwoLayerNetwork) -> bool:
+        """Record a network on the way of descent, with the bound of the first one; whether descent is to end there."""
+        if self._keep(network):
+            if self._n_sketches == 0:
+                v = self.problem.dual_point(self._outputs)
+                certificate = self._dual.begin(self._objective, v)
+            else:
+                certificate = self._dual.begun(self._objective)
+            self._n_sketches += 1
+            self._record(certificate, 0)
+        return self._is_to_stop()
 
     def _rescue(self) -> None:
         """Certify the network of descent, which may be worth all the time until now."""
@@ -303,7 +319,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         reason = super()._reason_to_stop(n_new)
         if reason is None and self.settles and self.problem.n_samples > FEW_SAMPLES:
             return Status.SETTLED
-        if reason is None and will_not_close(self._history, self.tol, self.max_iter, self.patience):
+        rounds = self._history[self._n_sketches :]
+        if reason is None and will_not_close(rounds, self.tol, self.max_iter, self.patience):
             return Status.STALLED
         return reason
 
@@ -331,7 +348,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
         ]
         n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
-        chosen = _distinct_first(oriented(report), fresh)[:n_cuts]
+        chosen = distinct_first(oriented(report), fresh)[:n_cuts]
         return found.select(chosen)
 
     # Primal side: programs and networks
@@ -430,21 +447,3 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         if better or (narrower and now <= before * (1 + _AS_GOOD * self.tol)):
             self._best, self._outputs, self._objective = candidate, outputs, now
         return better
-
-
-def oriented(report: OracleReport) -> Array:
-    """Witnesses as vectors that are close if both their directions and their outer weights are."""
-    if report.signs.ndim == 1:
-        return report.directions * report.signs[:, None]
-    products = report.directions[:, :, None] * report.signs[:, None, :]
-    return products.reshape(len(products), products.shape[1] * products.shape[2])
-
-
-def _distinct_first(directions: Array, index: list[int]) -> list[int]:
-    """Reorder `index`: first one for every direction (closer than eight degrees is the same), then the rest."""
-    leaders: list[int] = []
-    rest: list[int] = []
-    for i in index:
-        near = leaders and (directions[leaders] @ directions[i]).max() > 0.99
-        (rest if near else leaders).append(i)
-    return leaders + rest

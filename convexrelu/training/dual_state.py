@@ -88,9 +88,16 @@ class DualState:
     def begin(self, objective: float, v: Array) -> Certificate:
         """Certificate of an objective with the closed-form bound, before any pricing."""
         report = self._pricing.relaxation(v, deadline=self.deadline)
-        self._proof = self._pricing.certificate(objective, v, report)
-        self.proved = self._proof.proved_lower_bound
-        return self._proof
+        found = self._pricing.certificate(objective, v, report)
+        if self._proof is None or found.lower_bound > self._proof.lower_bound:
+            self._proof = found
+        self.proved = max(self.proved, found.proved_lower_bound)
+        return self.begun(objective)
+
+    def begun(self, objective: float) -> Certificate:
+        """Certificate of an objective with the best proof so far, of which :meth:`begin` finds the first."""
+        assert self._proof is not None
+        return replace(self._proof, objective=objective)
 
     def consider(self, found: DualPoint, network: TwoLayerNetwork) -> None:
         """Keep the better dual point. New witnesses also tighten the bound at the old point."""

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +32,7 @@ from convexrelu.results.result import Progress, Result, show_proof_of
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, descents
+from convexrelu.solvers.nonconvex.sketches import Look
 from convexrelu.solvers.registry import make_solver, master_of
 from convexrelu.solvers.support import check_support
 from convexrelu.training.cutting_plane import CuttingPlane
@@ -295,7 +295,10 @@ class Session:
         oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
         if self.patterns is not None:  # other networks have other patterns
             start = None
-        descend = partial(descents, problem, self.random, device=self.device)
+
+        def descend(end: float, look: Look) -> Iterator[TwoLayerNetwork]:
+            return descents(problem, self.random, end, self.device, look)
+
         return CuttingPlane(
             problem,
             self.program_solver,

@@ -401,7 +401,7 @@ def test_descent_does_not_begin_without_the_time_to_evaluate_its_network(clock, 
     problem = TrainingProblem(WIDE_X, WIDE_Y, 0.01).condensed()
     monkeypatch.setattr("convexrelu._utils.deadlines._PRODUCT", 1.0)  # seconds: nothing fits
     clock.step = 1e-3
-    result = late(monkeypatch, problem, descend=lambda deadline: no_oracle(None)).run()
+    result = late(monkeypatch, problem, descend=lambda deadline, look: no_oracle(None)).run()
     assert result.status is Status.TIME_LIMIT
     assert result.network.width == 0
 

@@ -28,6 +28,7 @@ from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.solvers.nonconvex.interrupted import Reached, handing_over
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
+from convexrelu.solvers.nonconvex.sketches import Look, Sketches
 
 __all__ = ["FEW_SAMPLES", "LAST_WIDTHS", "begun", "continued", "descend", "descents", "polish"]
 
@@ -37,7 +38,7 @@ Stages = tuple[tuple[float, int, float], ...]
 # them. Losses with kinks move slowly; with several outputs few neurons bend at the same place, and wide smoothing
 # only takes time.
 _STAGES = (
-    (0.1, 300, 1e-3),
+    (0.1, 300, 1e-2),
     (0.03, 300, 1e-3),
     (0.01, 300, 1e-3),
     (0.003, 300, 1e-4),
@@ -54,7 +55,9 @@ _STAGES_OF_KINKS = (
 _STAGES_OF_MANY = ((0.03, 900, 3e-5), (0.01, 600, 3e-5), (0.003, 600, 3e-5))
 LAST_WIDTHS, _LAST_STEPS = (0.003, 0.001), 300
 _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps between large ones
-_MEMORY = 20  # pairs of L-BFGS, twice the default of scipy; no measurement is recorded
+# Pairs of L-BFGS. With several outputs and thus many weights, ten take a sixth off the time to the same objective
+# (digits, three penalties), and six lose accuracy.
+_MEMORY, _MEMORY_OF_MANY = 20, 10
 # L-BFGS takes up to so many samples from the beginning: with 3000, it ends lower than mini-batches in as much time,
 # with 10,000 higher (twenty features, alpha = 0.01 and 0.001).
 FEW_SAMPLES = 5_000
@@ -84,6 +87,7 @@ def descents(
     random: np.random.RandomState,
     deadline: float = math.inf,
     device: str = "cpu",
+    look: Look | None = None,
 ) -> Iterator[TwoLayerNetwork]:
     """Networks of at most three hundred neurons, each trained from the one before, the first from random weights.
 
@@ -100,6 +104,8 @@ def descents(
         Value of :func:`time.perf_counter` at which to stop.
     device : str
         Torch device of L-BFGS on many samples; ``"cpu"`` for NumPy.
+    look : callable, optional
+        Called with networks on the way of L-BFGS from random weights; ends it by True.
 
     Yields
     ------
@@ -113,7 +119,7 @@ def descents(
     objective = RoundedObjective(problem, device=device)
     z = objective.random_point(random)
     if problem.n_samples <= FEW_SAMPLES:
-        yield with_best_intercept(problem, begun(objective, z, deadline))
+        yield with_best_intercept(problem, begun(objective, z, deadline, look))
         return
     z = minibatch_descent(objective, z, random, deadline)
     network = with_best_intercept(problem, objective.network(z))
@@ -169,9 +175,12 @@ def polish(
     return min(found, start, key=problem.objective)
 
 
-def begun(objective: RoundedObjective, z: Array, deadline: float = math.inf) -> TwoLayerNetwork:
-    """The end of descent from a random point, with less and less smoothing."""
-    return objective.network(_descended(objective, z, _stages_for(objective.problem), deadline))
+def begun(
+    objective: RoundedObjective, z: Array, deadline: float = math.inf, look: Look | None = None
+) -> TwoLayerNetwork:
+    """The end of descent from a random point, with less and less smoothing; `look` is shown networks on the way."""
+    stages = _stages_for(objective.problem)
+    return objective.network(_descended(objective, z, stages, deadline, look))
 
 
 def continued(
@@ -198,13 +207,20 @@ def _stages_for(problem: TrainingProblem) -> Stages:
     return _STAGES if problem.loss.smooth else _STAGES_OF_KINKS
 
 
-def _descended(objective: RoundedObjective, z: Array, stages: Stages, deadline: float) -> Array:
+def _descended(
+    objective: RoundedObjective,
+    z: Array,
+    stages: Stages,
+    deadline: float,
+    look: Look | None = None,
+) -> Array:
     """The point after L-BFGS at one width after the other, balanced."""
+    sketches = Sketches(objective, look)
     with handing_over(objective) as reached, one_blas_thread():
         for width, steps, drop in stages:
-            if objective.now() > deadline:
+            if objective.now() > deadline or sketches.is_to_end:
                 break
-            stop = _stop_at(objective, drop, deadline, reached)
+            stop = _stop_at(objective, width, drop, deadline, reached, sketches)
             z = objective.balanced(_minimised(objective, z, width, steps, stop))
     return z
 
@@ -217,6 +233,7 @@ def _minimised(
     stop: Callable[[OptimizeResult], None],
 ) -> Array:
     """The point after L-BFGS at one width."""
+    memory = _MEMORY if objective.problem.n_outputs == 1 else _MEMORY_OF_MANY
     # SciPy ends with an inverse Hessian, not needed here, that overflows where the last steps are tiny.
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         return minimize(
@@ -227,16 +244,21 @@ def _minimised(
             method="L-BFGS-B",
             bounds=objective.bounds(z),
             callback=stop,
-            options={"maxcor": _MEMORY, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
+            options={"maxcor": memory, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
         ).x
 
 
 def _stop_at(
-    objective: RoundedObjective, drop: float, deadline: float, reached: Reached
+    objective: RoundedObjective,
+    width: float,
+    drop: float,
+    deadline: float,
+    reached: Reached,
+    sketches: Sketches,
 ) -> Callable[[OptimizeResult], None]:
     """Callback that ends a minimisation in time, or when the relative drop of the value in ten steps is small.
 
-    It notes the points that are reached.
+    It notes the points that are reached, and shows some.
     """
     values: deque[float] = deque(maxlen=_WINDOW + 1)
 
@@ -244,7 +266,8 @@ def _stop_at(
         values.append(intermediate_result.fun)
         reached.point = intermediate_result.x.copy()
         idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * abs(values[-1])
-        if idle or objective.now() > deadline:
+        ends = sketches.after(reached.point, intermediate_result.fun, width)
+        if idle or ends or objective.now() > deadline:
             raise StopIteration
 
     return stop

@@ -9,7 +9,7 @@ from convexrelu.programs.blocks import Blocks
 from convexrelu.programs.neuron_map import blocks_of, recover_relu
 from convexrelu.solvers.nonconvex.descent import RoundedObjective
 from convexrelu.solvers.nonconvex.network_solver import NetworkSolver, best_length
-from convexrelu.training.cutting_plane import oriented
+from convexrelu.training.cuts import oriented
 from tests import reference
 
 X, Y = reference.teacher(40, 3, 3, 0.1, 0)
