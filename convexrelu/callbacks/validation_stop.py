@@ -93,14 +93,17 @@ class _Watch:
         self._seen: Any = None
 
     def __call__(self, entry: Round) -> bool:
-        """Whether the scores have stopped to rise. A network that was seen before does not count."""
+        """Whether the scores have stopped to rise. A network that was seen before does not count.
+
+        Nor does one without blocks, on the way of descent, where networks follow each other within milliseconds.
+        """
         if entry.network is None or entry.network is self._seen:
             return False
         self._seen = entry.network
         score = self._score(entry.network)
         if score > self._best + self._stop.min_gain:
             self._best, self._idle = score, 0
-        else:
+        elif entry.n_blocks > 0:
             self._idle += 1
         return self._idle >= self._stop.patience
 

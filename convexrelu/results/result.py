@@ -37,7 +37,7 @@ class Round:
     width : int
         Number of its neurons; :func:`~convexrelu.optimal_set.minimal` may need fewer for the same.
     n_blocks : int
-        Number of blocks in the program.
+        Number of blocks in the program; none for networks on the way of descent, before there is a program.
     n_cuts : int
         Number of blocks that this round adds.
     violation : float

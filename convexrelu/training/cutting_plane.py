@@ -54,8 +54,9 @@ __all__ = ["CuttingPlane"]
 _MIN_CUTS, _MAX_CUTS = 12, 100
 # With more outputs on all samples than this, solvers train the network, including its outer weights.
 _MOST_OUTPUTS = 10_000
-# Warm-up ends below this relative progress of a round.
-_WARM_UP_PROGRESS = 0.01
+# Warm-up ends below this relative progress of a round: until then, programs make no more in the same time, and with
+# small penalties less (concrete at 1e-4: a program takes five seconds).
+_WARM_UP_PROGRESS = 0.003
 _SETTLED = 0.01  # relative progress of a round below which the objective has settled
 # Part of the gap that best outer weights have to close: a program over their neurons alone does not see the cuts.
 _MUCH_OF_GAP = 0.1
@@ -97,7 +98,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         :class:`~convexrelu.solvers.nonconvex.sketches.Sketches`; called if no start is given. Without it, the loop
         starts without patterns.
     warm_up_solver : ProgramSolver, optional
-        Solves the programs after `descend`, as long as each round lowers the objective by a hundredth: a solver that
+        Solves the programs after `descend`, as long as each round lowers the objective by 0.3 %: a solver that
         moves patterns is faster while most of them are wrong.
     fixed_patterns : bool
         Whether blocks may have only the patterns that the oracles return: a network does not determine its patterns

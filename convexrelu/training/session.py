@@ -297,7 +297,8 @@ class Session:
             start = None
 
         def descend(end: float, look: Look) -> Iterator[TwoLayerNetwork]:
-            return descents(problem, self.random, end, self.device, look)
+            follow = not self.settles
+            return descents(problem, self.random, end, self.device, look, rounds_follow=follow)
 
         return CuttingPlane(
             problem,

@@ -45,6 +45,13 @@ def test_it_waits_for_networks_in_a_row_that_gain_nothing():
     assert answers([0.1, 0.2, 0.3], patience=1, min_gain=0.15) == [False, True, False]
 
 
+def test_networks_on_the_way_of_descent_have_patience():
+    watch = ValidationStop([[0.0]], [0.0], patience=1).for_fit(Fixed([0.5, 0.4, 0.4, 0.3]))
+    blocks = [0, 0, 0, 7]
+    seen = [watch(entry(network=network(k), width=k, n_blocks=n)) for k, n in enumerate(blocks)]
+    assert seen == [False, False, False, True]
+
+
 def test_a_network_counts_once_and_no_network_never():
     watch = ValidationStop([[0.0]], [0.0], patience=1).for_fit(Fixed([0.0, 0.0]))
     first = entry(network=network(1))

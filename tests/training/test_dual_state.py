@@ -98,3 +98,15 @@ def test_a_proof_is_as_strong_as_the_best_that_was_proved():
     assert lower_bound(PROBLEM, v, weak.bound) < proved
     assert certificate.is_proof and certificate.scope == "global"
     assert certificate.lower_bound == certificate.proved_lower_bound == proved
+
+
+def test_a_later_network_of_descent_does_not_lose_the_bound_of_an_earlier_one():
+    """The dual point of random outputs has a bound far below that of the constant."""
+    state, objective = DualState(PROBLEM), PROBLEM.objective(PROBLEM.zero_network())
+    first = state.begin(objective, PROBLEM.dual_point(PROBLEM.no_outputs()))
+    noise = 3 * np.random.default_rng(0).standard_normal(PROBLEM.n_samples)
+    alone = DualState(PROBLEM).begin(objective, PROBLEM.dual_point(noise))
+    assert alone.lower_bound < first.lower_bound
+    later = state.begin(0.9 * objective, PROBLEM.dual_point(noise))
+    assert later.lower_bound == first.lower_bound == state.begun(objective).lower_bound
+    assert later.objective == 0.9 * objective and later.is_proof

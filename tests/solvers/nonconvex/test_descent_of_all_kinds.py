@@ -214,6 +214,10 @@ def test_smaller_penalties_have_more_neurons():
         for alpha in (1.0, 1e-3, 1e-4, 1e-6, 1e-320)
     ]
     assert many[0] < many[1] < many[2] < many[3] == many[4]
+    problem = TrainingProblem(inputs, np.abs(inputs[:, 0]), 1e-3)
+    assert module.RoundedObjective(problem, rounds_follow=True).n_neurons > many[1]
+    large = problem.with_alpha(1.0)
+    assert module.RoundedObjective(large, rounds_follow=True).n_neurons == many[0]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
