@@ -54,9 +54,8 @@ __all__ = ["CuttingPlane"]
 _MIN_CUTS, _MAX_CUTS = 12, 100
 # With more outputs on all samples than this, solvers train the network, including its outer weights.
 _MOST_OUTPUTS = 10_000
-# Warm-up ends below this relative progress of a round: until then, programs make no more in the same time, and with
-# small penalties less (concrete at 1e-4: a program takes five seconds).
-_WARM_UP_PROGRESS = 0.003
+# Warm-up ends below the first relative progress of a round, or the second with so many samples: programs take longer.
+_WARM_UP_PROGRESS, _SMALL_PROGRESS, _MANY_SAMPLES = 0.01, 0.003, 250
 _SETTLED = 0.01  # relative progress of a round below which the objective has settled
 # Part of the gap that best outer weights have to close: a program over their neurons alone does not see the cuts.
 _MUCH_OF_GAP = 0.1
@@ -98,8 +97,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         :class:`~convexrelu.solvers.nonconvex.sketches.Sketches`; called if no start is given. Without it, the loop
         starts without patterns.
     warm_up_solver : ProgramSolver, optional
-        Solves the programs after `descend`, as long as each round lowers the objective by 0.3 %: a solver that
-        moves patterns is faster while most of them are wrong.
+        Solves the programs after `descend`, as long as each round lowers the objective, by up to 1 %: it
+        is faster while most patterns are wrong, as it moves them.
     fixed_patterns : bool
         Whether blocks may have only the patterns that the oracles return: a network does not determine its patterns
         if a sample is on a kink.
@@ -433,7 +432,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         blocks = blocks if solution.moved is None else solution.moved
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
-        wanted = before * (1 - _WARM_UP_PROGRESS)
+        many = self.problem.n_samples >= _MANY_SAMPLES
+        wanted = before * (1 - (_SMALL_PROGRESS if many else _WARM_UP_PROGRESS))
         self._warming_up = self._warming_up and self._objective < wanted
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
