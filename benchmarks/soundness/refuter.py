@@ -7,6 +7,7 @@ Nothing here comes from the package. Descent works in units in which data and ta
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import cvxpy as cp
@@ -161,8 +162,8 @@ def _value_and_gradient(scaled: Scaled, U: Any, V: Any, c: Any, S: Any) -> tuple
     return float(value), (dU, hidden.T @ g + scaled.alpha * V, dc, dS)
 
 
-def descend(scaled: Scaled, start: Any, n_steps: int) -> Any:
-    """L-BFGS, three times over: kinks end the first ones early."""
+def descend(scaled: Scaled, start: Any, n_steps: int, bounds: Any = None) -> Any:
+    """L-BFGS, three times over: kinks end the first ones early; `bounds` are pairs for all parameters in turn."""
     shapes = [np.shape(part) for part in start]
     cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
 
@@ -177,7 +178,7 @@ def descend(scaled: Scaled, start: Any, n_steps: int) -> Any:
     z = np.concatenate([np.ravel(part) for part in start])
     options = {"maxiter": n_steps, "ftol": 1e-15, "gtol": 1e-12}
     for _ in range(3):
-        z = minimize(function, z, jac=True, method="L-BFGS-B", options=options).x
+        z = minimize(function, z, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     return unpacked(z)
 
 
@@ -213,8 +214,17 @@ def program_networks(scaled: Scaled, best: list[Any], rng: Any) -> list[Arrays]:
     return [scaled.network(*one) for one in solved if one is not None]
 
 
-def solve_program(scaled: Scaled, masks: Any, *, polish: bool = True) -> Any:
-    """Neurons of the ReLU program over these patterns, with both signs; None where the solver fails."""
+def solve_program(
+    scaled: Scaled,
+    masks: Any,
+    *,
+    polish: bool = True,
+    more: Callable[[Any, Any], list[Any]] | None = None,
+) -> Any:
+    """Neurons of the ReLU program over these patterns, with both signs; None where the solver fails.
+
+    `more` returns further constraints on the neurons of either sign.
+    """
     if not len(masks):
         return None
     A, d = scaled.A, scaled.A.shape[1]
@@ -225,12 +235,13 @@ def solve_program(scaled: Scaled, masks: Any, *, polish: bool = True) -> Any:
     penalised = np.flatnonzero(scaled.decayed)
     terms = [cp.sum(cp.norm(part[:, penalised], axis=1)) for part in (plus, minus)]
     cones = [cp.multiply(2.0 * masks.T - 1, A @ part.T) >= 0 for part in (plus, minus)]
+    cones += [] if more is None else more(plus, minus)
     objective, S = scaled.alpha * (terms[0] + terms[1]), None
     if scaled.task["skip"]:
         S = cp.Variable((scaled.d, 1))
         f = f + (A[:, : scaled.d] @ S)[:, 0]
         objective = objective + 0.5 * scaled.skip_alpha * cp.sum_squares(S)
-    objective = objective + expression(scaled, f)
+    objective = objective + expression(scaled.task, f, scaled.y, scaled.s)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -250,9 +261,8 @@ def solve_program(scaled: Scaled, masks: Any, *, polish: bool = True) -> Any:
     return descend(scaled, solved, 100) if polish else solved
 
 
-def expression(scaled: Scaled, f: Any) -> Any:
-    """The weighted loss in cvxpy."""
-    y, s, task = scaled.y, scaled.s, scaled.task
+def expression(task: Arrays, f: Any, y: Any, s: Any) -> Any:
+    """The weighted loss of one output in cvxpy."""
     r, level = f - y, task["loss_parameter"]
     match task["loss"]:
         case "squared_error":

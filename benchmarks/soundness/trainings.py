@@ -191,10 +191,10 @@ def _contradictions(result: Result, tol: float, needs_proof: bool) -> Iterator[s
         # A narrower network may be worse by a small part of the tolerance.
         if (objectives[1:] > objectives[:-1] * (1 + max(0.1 * tol, 1e-12))).any():
             yield f"objectives of the best network so far that rise: {objectives}"
-    yield from _contradictions_of_certificate(certificate)
+    yield from contradictions_of_certificate(certificate)
 
 
-def _contradictions_of_certificate(certificate: Any) -> Iterator[str]:
+def contradictions_of_certificate(certificate: Any) -> Iterator[str]:
     low, objective = certificate.lower_bound, certificate.objective
     if not (np.isfinite(objective) and np.isfinite(low)):
         yield f"numbers that are not finite: {certificate}"
@@ -209,7 +209,7 @@ def _contradictions_of_certificate(certificate: Any) -> Iterator[str]:
 def _add_certified(
     found: Answer, where: str, case: Case, network: TwoLayerNetwork, certificate: Any, tol: float
 ) -> None:
-    wrong = list(_contradictions_of_certificate(certificate))
+    wrong = list(contradictions_of_certificate(certificate))
     bounds = [*_bounds(certificate), ("cell", certificate.cell_lower_bound)]
     claim = Claim(where, case.alpha, arrays_of(network), certificate.objective, bounds, wrong)
     claim.predicted = network

@@ -111,7 +111,7 @@ class SolverOfClass(ProgramSolver):
             hidden_bias=False,
             fit_intercept=problem.fit_intercept,
             sample_weight=np.append(problem.weights, np.full(len(walls), weight)),
-        )
+        ).in_features()  # blocks are vectors for the rows as they are
         self._last = problem, walled
         return walled
 

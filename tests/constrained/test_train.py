@@ -135,3 +135,14 @@ def test_the_closed_form_of_a_start_is_of_the_class():
     assert rounds[0].is_proof
     assert NeuronClass([1, 0, -1]).contains(rounds[0].network)
     assert isinstance(rounds[0].network, TwoLayerNetwork)
+
+
+@pytest.mark.parametrize(("limits", "positive"), [(None, True), ([1, 0, 0, 0, -1], False)])
+@pytest.mark.parametrize("start", [None, "descent"])
+def test_more_features_than_samples(limits, positive, start):
+    """Programs are those of the rows as they are given, not of fewer coordinates."""
+    rng = np.random.default_rng(0)
+    problem = TrainingProblem(rng.standard_normal((2, 5)), [1.0, -1.0], 0.02)
+    result = train_in_class(problem, limits, positive=positive, start=start, random_state=0)
+    assert result.status.name == "CONVERGED"
+    assert NeuronClass(limits, positive).contains(result.network)
