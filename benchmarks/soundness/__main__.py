@@ -3,8 +3,9 @@
     python -m benchmarks.soundness [--seeds FIRST:LAST | --seed S] [--minutes M] [--quick]
 
 from the root of the repository. Each seed is a random problem with a call of the package (`cases.py`); an evaluator
-and a refuter that share no code with the package judge what comes back (`judge.py`). Branch and bound on small
-adversarial instances, damaged files and interruptions follow. Findings are shrunk and written as scripts to a folder.
+and a refuter that share no code with the package judge what comes back (`judge.py`). Classes of networks, constraints
+on outputs, what estimators make of their data, branch and bound on small adversarial instances, damaged files and
+interruptions follow. Findings are shrunk and written as scripts to a folder.
 The exit code is 1 if anything is wrong but an estimate or a time limit.
 """
 
@@ -35,6 +36,9 @@ COUNTED = (
     "certificates",
     "proofs",
     "bounds",
+    "classes",
+    "constraints",
+    "estimators",
     "boxes",
     "files",
     "interruptions",
@@ -42,7 +46,14 @@ COUNTED = (
 QUICK = {"seeds": "0:100", "minutes": 3.0}
 SEEDS = "1000:1000000000"
 # What follows the problems, with its part of the time; processor time to shrink a finding.
-FOLLOWING = {"boxes": 0.15, "files": 0.03, "interruptions": 0.05}
+FOLLOWING = {
+    "classes": 0.1,
+    "constraints": 0.1,
+    "estimators": 0.05,
+    "boxes": 0.15,
+    "files": 0.03,
+    "interruptions": 0.05,
+}
 SHRINKING = 40.0
 
 

@@ -40,6 +40,7 @@ LOSSES = (
     "squared_hinge",
     "multinomial",
 )
+SMOOTH = ("squared_error", "huber", "poisson", "logistic", "squared_hinge", "multinomial")
 HOMOGENEOUS = ("squared_error", "absolute_error", "quantile")
 ACTIVATIONS = ("relu", "leaky_relu", "absolute_value")
 ORACLES = (
@@ -122,7 +123,24 @@ def draw(seed: int) -> Case:
     case = Case(seed, X, y, 1.0, options, call, {}, parameter, is_sparse)
     case = replace(case, alpha=_penalty(case, rng))
     follow = tuple(name for name in FOLLOW if rng.random() < 0.3)
-    return replace(case, keywords=_keywords(case, rng), follow=follow)
+    return _in_chunks(replace(case, keywords=_keywords(case, rng), follow=follow))
+
+
+def _in_chunks(case: Case) -> Case:
+    """Every tenth training, by a call that reads rows in chunks, if it supports the problem."""
+    kept = ("tol", "max_iter", "time_limit", "random_state")
+    given = case.options
+    is_supported = (
+        given.get("loss", "squared_error") in SMOOTH
+        and given.get("activation", "relu") in ACTIVATIONS
+        and given["hidden_bias"] != "free"
+        and "skip" not in given
+    )
+    if case.call != "train" or case.is_sparse or case.seed % 10 or not is_supported:
+        return case
+    keywords = {name: case.keywords[name] for name in kept if name in case.keywords}
+    keywords.setdefault("tol", 1e-3)
+    return replace(case, call="train_in_chunks", keywords=keywords)
 
 
 def _options(loss: str, rng: Rng) -> tuple[dict[str, Any], float | None]:

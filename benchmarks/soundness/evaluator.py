@@ -112,13 +112,13 @@ def _lengths(rows: Any) -> Any:
 
 
 def loss_values(f: Any, y: Any, task: Arrays) -> Any:
-    """Loss of every sample, for outputs of shape (n, K)."""
+    """Loss of every sample, for outputs of shape (n, K); targets that are NaN have none."""
     if task["loss"] == "multinomial":
         top = f.max(axis=1)
         own = f[np.arange(len(f)), y.astype(int)]
         return np.log(np.exp(f - top[:, None]).sum(axis=1)) + (top - own)
     y = np.reshape(y, f.shape).astype(f.dtype)
-    return _terms(f, y, task).sum(axis=1)
+    return np.where(np.isnan(y), 0, _terms(f, y, task)).sum(axis=1)
 
 
 def _terms(f: Any, y: Any, task: Arrays) -> Any:
@@ -152,7 +152,7 @@ def loss_gradient(f: Any, y: Any, task: Arrays) -> Any:
         p[np.arange(len(f)), y.astype(int)] -= 1
         return p
     y = np.reshape(y, f.shape)
-    r, parameter = f - y, task["loss_parameter"]
+    r, parameter = np.where(np.isnan(y), 0, f - y), task["loss_parameter"]
     match task["loss"]:
         case "squared_error":
             return r
@@ -177,7 +177,8 @@ def _loss_errors(f: Any, rounding: Any, y: Any, task: Arrays) -> Any:
     if task["loss"] == "multinomial":
         sizes = abs(f).max(axis=1) + 1
         return 2 * rounding.max(axis=1) + 16 * EPS * (sizes + abs(value))
-    targets = np.reshape(y, f.shape).astype(f.dtype)
+    y = np.reshape(y, f.shape)
+    targets = np.where(np.isnan(y), 0, y).astype(f.dtype)
     moved = [loss_values(f + sign * rounding, y, task) - value for sign in (1, -1)]
     sizes = abs(value)
     if task["loss"] == "poisson":

@@ -45,8 +45,8 @@ class Scaled:
         if degree is not None:
             Y = np.reshape(y, (len(X), self.k))
             if task["fit_intercept"]:
-                self.center = np.median(Y, axis=0)
-            self.tau = float(np.abs(Y - self.center).max()) or 1.0
+                self.center = np.nanmedian(Y, axis=0)
+            self.tau = float(np.nanmax(np.abs(Y - self.center))) or 1.0
             y = np.reshape((Y - self.center) / self.tau, y.shape)
         self.y = y
         value = self.tau ** (degree or 0)

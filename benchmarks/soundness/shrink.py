@@ -95,7 +95,8 @@ def script(finding: Finding) -> str:
     lines += [
         "import numpy as np",
         "from scipy.sparse import csr_array",
-        "from convexrelu import TrainingProblem, TwoLayerNetwork, certify, regularization_path, train",
+        "from convexrelu import ChunkedProblem, TrainingProblem, TwoLayerNetwork, certify",
+        "from convexrelu import regularization_path, train, train_in_chunks",
         "from convexrelu.losses import Huber, Quantile",
         "from convexrelu.optimal_set import minimal",
         "",
@@ -120,6 +121,8 @@ def _calls(case: Case, keywords: dict[str, Any]) -> list[str]:
         ]
     if case.call == "train":
         call = f"results = [train(problem, **{written(keywords)})]"
+    elif case.call == "train_in_chunks":
+        call = f"results = [train_in_chunks(ChunkedProblem(**options), **{written(keywords)})]"
     else:
         alphas = keywords.pop("alphas")
         call = f"results = regularization_path(problem, {written(alphas)}, **{written(keywords)})"

@@ -13,7 +13,16 @@ from scipy.sparse import csr_array, issparse
 
 from benchmarks.soundness.cases import Case
 from benchmarks.soundness.evaluator import Arrays
-from convexrelu import Result, TrainingProblem, TwoLayerNetwork, certify, regularization_path, train
+from convexrelu import (
+    ChunkedProblem,
+    Result,
+    TrainingProblem,
+    TwoLayerNetwork,
+    certify,
+    regularization_path,
+    train,
+    train_in_chunks,
+)
 from convexrelu.losses import Huber, Quantile
 from convexrelu.optimal_set import minimal
 
@@ -132,6 +141,8 @@ def _answer(case: Case, problem: dict[str, Any], keywords: dict[str, Any]) -> An
     began = time.process_time()
     if case.call == "train":
         results, alphas = [train(posed, **keywords)], [case.alpha]
+    elif case.call == "train_in_chunks":
+        results, alphas = [train_in_chunks(ChunkedProblem(**problem), **keywords)], [case.alpha]
     else:
         alphas = keywords.pop("alphas")
         results = regularization_path(posed, alphas, **keywords)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.soundness import boxes, oracles, trainings
+from benchmarks.soundness import boxes, classes, constraints, estimators, oracles, trainings
 from benchmarks.soundness.cases import DATA, LOSSES, Case, draw
 from benchmarks.soundness.evaluator import evaluate
 from benchmarks.soundness.files import attack
@@ -15,8 +15,10 @@ from benchmarks.soundness.oracles import wrong_bounds
 from benchmarks.soundness.refuter import Scaled, all_masks, candidates, solve_program
 from benchmarks.soundness.shrink import script, shrunk
 from convexrelu import Certificate, Result, Status, TrainingProblem, TwoLayerNetwork
+from convexrelu.constrained import train_in_class
 from convexrelu.networks import GatedNetwork
 from convexrelu.oracles.bounds.corner_bound import CornerBound
+from convexrelu.output_constraints import OutputConstraints, train_with_output_constraints
 from tests import reference
 
 CASE = Case(
@@ -182,7 +184,8 @@ def test_files_that_are_read_as_other_networks_are_found(monkeypatch):
 def test_cases_have_everything():
     cases = [draw(seed) for seed in range(300)]
     assert {case.options.get("loss", "squared_error") for case in cases} == set(LOSSES)
-    assert {case.call for case in cases} == {"train", "regularization_path", "certify"}
+    calls = {"train", "train_in_chunks", "regularization_path", "certify"}
+    assert {case.call for case in cases} == calls
     activations = {case.options.get("activation", "relu") for case in cases}
     assert activations == {"relu", "leaky_relu", "absolute_value", "gated_relu", "threshold"}
     assert len(DATA) == len(set(DATA))
@@ -219,3 +222,45 @@ def test_objectives_may_be_rounded_up_by_lengths():
     found = evaluate(trainings.arrays_of(network), case.task())
     above = TrainingProblem(case.X, case.y, case.alpha).objective(network) - found.objective
     assert found.rounding < above < found.rounding_up
+
+
+@pytest.mark.parametrize(
+    ("room", "others"),
+    [
+        (classes, "better_in_class"),
+        (constraints, "better_networks"),
+        (estimators, "candidates"),
+    ],
+)
+def test_bounds_within_classes_that_are_too_large_are_found(monkeypatch, room, others):
+    """Those of everything that trains under constraints, or for an estimator, are looked at."""
+    monkeypatch.setattr(room, others, lambda *_: [])  # the network itself is enough here
+    assert room.findings_of(1) == []
+    judge = room.findings_beside
+
+    def planted(seed, network, certificate, *rest):
+        too_large = 1.1 * certificate.objective
+        wrong = replace(certificate, lower_bound=too_large, proved_lower_bound=too_large)
+        return judge(seed, network, wrong, *rest)
+
+    monkeypatch.setattr(room, "findings_beside", planted)
+    assert "refuted proof" in {finding.kind for finding in room.findings_of(1)}
+
+
+def test_networks_to_compare_with_are_in_the_class():
+    """Those of a class are no worse than training; those under constraints meet them."""
+    rng = np.random.default_rng(0)
+    limits = np.ones(1)
+    found = classes.better_in_class(CASE, limits, False, rng)
+    assert found and all(classes.is_inside(one, limits, False) for one in found)
+    lowest = min(evaluate(one, CASE.task()).objective for one in found)
+    problem = TrainingProblem(CASE.X, CASE.y, CASE.alpha, **CASE.options)
+    trained = train_in_class(problem, limits, random_state=0).certificate.objective
+    assert float(lowest) == pytest.approx(trained, rel=2e-3)
+    rows = constraints.Rows(CASE.X[:2], np.eye(1), 1.5, equal=False)
+    start = trainings.arrays_of(problem.zero_network())
+    (better,) = constraints.better_networks(CASE.task(), rows, start, rng)
+    assert (rows.excess(better)[0] <= 0).all()
+    held = OutputConstraints(rows.points, rows.A, rows.b)
+    trained = train_with_output_constraints(problem, held, random_state=0).certificate.objective
+    assert float(evaluate(better, CASE.task()).objective) == pytest.approx(trained, rel=2e-3)

@@ -139,7 +139,7 @@ def test_the_closed_form_of_a_start_is_of_the_class():
 
 @pytest.mark.parametrize(("limits", "positive"), [(None, True), ([1, 0, 0, 0, -1], False)])
 @pytest.mark.parametrize("start", [None, "descent"])
-def test_more_features_than_samples(limits, positive, start):
+def test_hardly_any_samples(limits, positive, start):
     """Programs are those of the rows as they are given, not of fewer coordinates."""
     rng = np.random.default_rng(0)
     problem = TrainingProblem(rng.standard_normal((2, 5)), [1.0, -1.0], 0.02)
