@@ -235,7 +235,7 @@ class ConstrainedProblem:
             column = V[:, k]
             room = np.minimum(column - lower[:, k], upper[:, k] - column)
             i = int(np.argmax(np.minimum(np.abs(column), room)))
-            rest = sum(map(Fraction, column.tolist())) - wanted
+            rest = _exact_sum(column.tolist()) - wanted
             for _ in range(_CORRECTIONS):
                 if abs(rest) <= Fraction(_EPS) * abs(Fraction(float(column[i]))):
                     break
@@ -250,12 +250,16 @@ class ConstrainedProblem:
 
     def _exact_sums(self, multipliers: Array) -> list[Fraction]:
         """``Aᵀλ`` in fractions."""
-        used = np.flatnonzero(multipliers)
-        exact = [Fraction(value) for value in multipliers[used].tolist()]
         sums = []
-        for column in self.A[used].T.tolist():
-            pairs = zip(exact, column, strict=True)
-            sums.append(sum((value * Fraction(a) for value, a in pairs if a), Fraction(0)))
+        for column in self.A.T:  # few entries are distinct, as rows are those of many points
+            used = np.flatnonzero((multipliers != 0) & (column != 0))
+            used = used[np.argsort(column[used], kind="stable")]
+            factors, first = np.unique(column[used], return_index=True)
+            parts = np.split(multipliers[used], first[1:])
+            terms = zip(
+                map(Fraction, factors.tolist()), parts, strict=False
+            )  # without factors, one empty part
+            sums.append(sum((a * _exact_sum(part.tolist()) for a, part in terms), Fraction(0)))
         return sums
 
     def no_point(self) -> Array:
@@ -325,6 +329,21 @@ class ConstrainedProblem:
         linear = float(self.b @ multipliers)
         t = best_on_ray(lambda t: self.base.rough_dual(t * V) - t * linear, largest)
         return max(self.dual(v, t), 0.0)
+
+
+def _exact_sum(values: list[float]) -> Fraction:
+    """The sum without rounding: rounded sums, of what earlier ones left, until nothing is left.
+
+    Examples
+    --------
+    >>> _exact_sum([1.0, 2.0**-60, 2.0**-120]) == 1 + Fraction(1, 2**60) + Fraction(1, 2**120)
+    True
+    """
+    left, total = list(values), Fraction(0)
+    while part := math.fsum(left):
+        total += Fraction(part)
+        left.append(-part)
+    return total
 
 
 def _part_within(sums: Array, lower: Array, upper: Array) -> float:

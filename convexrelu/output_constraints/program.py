@@ -12,6 +12,7 @@ Both are convex, in units in which data and targets are about one.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,7 +116,8 @@ def solve(problem: ConstrainedProblem, columns: Columns, time_limit: float = mat
     >>> solved.status.name, solved.network.predict([[0.0], [1.0]]).round(3)
     ('CONVERGED', array([0. , 0.5]))
     """
-    return _Program(problem, columns).solve(time_limit)
+    deadline = time.perf_counter() + time_limit
+    return _Program(problem, columns).solve(deadline)
 
 
 class _Program:
@@ -184,13 +186,16 @@ class _Program:
         weight = self.problem.base.alpha * scales.outputs / (scales.inner * scales.loss)
         return weight * cp.sum(cp.norm(self.values, 2, axis=1))
 
-    def solve(self, time_limit: float) -> Solved:
-        """Call the solver, and read network and dual point."""
-        from convexrelu.programs.base import call_solver, solver_options
+    def solve(self, deadline: float) -> Solved:
+        """Call the solver if it can be prepared in time, and read network and dual point."""
+        from convexrelu.programs.base import call_solver, seconds_for_solver, solver_options
 
         options = solver_options("CLARABEL", _ACCURACY)
-        if math.isfinite(time_limit):
-            options["time_limit"] = max(time_limit, 1e-3)
+        if math.isfinite(deadline):
+            left = seconds_for_solver(self.program, "CLARABEL", self._n_entries, deadline)
+            if left is None:
+                return Solved(Status.TIME_LIMIT)
+            options["time_limit"] = left
         status = call_solver(self.program, "CLARABEL", **options)
         failed = status in (Status.FAILED, Status.INFEASIBLE) or self.link.dual_value is None
         if failed:
@@ -208,6 +213,12 @@ class _Program:
         values = values * (scales.outputs / scales.inner)
         network = _network(self.problem, self.columns, values, intercept)
         return Solved(status, network, self.problem.point(V, multipliers))
+
+    @property
+    def _n_entries(self) -> float:
+        cones = self.columns.cones
+        outputs = np.count_nonzero(self.columns.outputs) + len(self.columns.outputs)
+        return outputs + (0 if cones is None else cones.nnz) + self.problem.A.size
 
 
 class _Scales(NamedTuple):

@@ -50,6 +50,7 @@ _MOST_ENTRIES, _MOST_OF_SEVERAL = 50_000, 5_000
 # Neurons with which programs begin, the largest ones of descent.
 _MOST_NEURONS = 60
 _TIME_FOR_DESCENT = 0.3
+_FOR_CONSTANT = 0.05  # seconds in which the best constant is computed, whatever the limit: without it there is nothing
 # Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
 
@@ -196,7 +197,8 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         resolution = CLAIMED_SHARE * self.tol
         self._dual = DualState(problem.base, self._deadline(), resolution, self._pricing)
         self._columns = np.zeros((0, problem.design.shape[1]))
-        solved = solve(problem, with_outer_weights(problem, self._columns))
+        seconds = max(self._seconds_left(), _FOR_CONSTANT)
+        solved = solve(problem, with_outer_weights(problem, self._columns), seconds)
         feasible = self._take(solved)
         if self._keep(problem.base.zero_network()) and not feasible:
             self._v, feasible = problem.no_point(), True
@@ -223,7 +225,8 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
             extra = self._random_directions(n_random)
             if self._take(self._solve_for(np.vstack([directions, extra]))):
                 return
-        raise ValueError("constraints: no network was found that meets them")
+        in_time = " in time; raise time_limit" if self._seconds_left() <= 0 else ""
+        raise ValueError(f"constraints: no network was found that meets them{in_time}")
 
     def _random_directions(self, n: int) -> Array:
         """Directions whose kinks lie among the samples and points, in units of the features."""

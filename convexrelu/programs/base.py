@@ -59,6 +59,21 @@ def call_solver(problem: cp.Problem, solver: str, **options: Any) -> Status:
     return Status.of_cvxpy(problem.status)
 
 
+def seconds_for_solver(
+    problem: cp.Problem, solver: str, n_entries: float, deadline: float
+) -> float | None:
+    """Seconds for a solver's iterations; None if it could not be prepared, which it does without looking at time.
+
+    cvxpy writes the program down first, with so many entries of matrices, and keeps it.
+    """
+    preparing = _PREPARING * n_entries
+    if not time.perf_counter() + _WRITING * n_entries + preparing < deadline:
+        return None
+    problem.get_problem_data(solver)
+    left = deadline - time.perf_counter() - preparing
+    return left if left > 0 else None
+
+
 _TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
 
 
@@ -211,18 +226,10 @@ class FiniteProgram:
             skip_weights=self._skip_weights(),
         )
 
-    def _seconds_for_solver(self, solver: str, deadline: float) -> float | None:
-        """Seconds for a solver's iterations; None if it could not be prepared, which it does without looking at time.
-
-        cvxpy writes the program down first, and keeps it.
-        """
-        entries = self.masks.size * self.problem.design.shape[1]
-        preparing = _PREPARING * entries
-        if not time.perf_counter() + _WRITING * entries + preparing < deadline:
-            return None
-        self.cvxpy_problem.get_problem_data(solver)
-        left = deadline - time.perf_counter() - preparing
-        return left if left > 0 else None
+    @property
+    def _n_entries(self) -> float:
+        """Entries of the cones' matrices."""
+        return self.masks.size * self.problem.design.shape[1]
 
     def _skip_weights(self) -> Array | None:
         if self._skip is None or self._skip.value is None:

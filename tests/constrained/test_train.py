@@ -1,11 +1,14 @@
 """Training in a class, against one program on all patterns."""
 
+import time
+
 import cvxpy as cp
 import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from convexrelu.constrained import NeuronClass, train_in_class
+from convexrelu.constrained.descent import descend_in_class, polish_in_class
 from tests import reference
 
 LOSSES = {
@@ -146,3 +149,15 @@ def test_hardly_any_samples(limits, positive, start):
     result = train_in_class(problem, limits, positive=positive, start=start, random_state=0)
     assert result.status.name == "CONVERGED"
     assert NeuronClass(limits, positive).contains(result.network)
+
+
+def test_bounds_of_many_weights_are_converted_in_time():
+    """SciPy converts them one by one before it looks at a deadline: with little time there are few neurons."""
+    X = np.random.default_rng(0).standard_normal((4, 20_000))
+    problem = TrainingProblem(X, [1.0, -1.0, 0.5, 0.0], 1e-3).in_features()
+    neuron_class = NeuronClass(np.ones(20_000))
+    deadline = time.perf_counter() + 1.0
+    network = descend_in_class(problem, neuron_class, np.random.RandomState(0), deadline)
+    assert network.width <= 2  # of eight
+    kept = polish_in_class(problem, neuron_class, network, time.perf_counter())
+    assert np.array_equal(kept.hidden_weights, neuron_class.projected(network).hidden_weights)

@@ -10,6 +10,8 @@ from convexrelu.losses import Quantiles
 from convexrelu.oracles import RelaxationOracle
 from convexrelu.output_constraints import OutputConstraints, ascending
 from convexrelu.output_constraints.problem import ConstrainedProblem
+from convexrelu.output_constraints.program import solve, with_outer_weights
+from convexrelu.results.status import Status
 
 EPS = np.finfo(float).eps
 
@@ -135,3 +137,28 @@ def test_problems_that_are_not_supported_are_named(options, message):
     base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1, **options)
     with pytest.raises(ValueError, match=message):
         ConstrainedProblem(base, [OutputConstraints([[0.5]], [[1.0]])])
+
+
+def test_sums_of_multipliers_are_exact():
+    """Whatever the entries of ``A`` are, and however many of them are distinct or zero."""
+    rng = np.random.default_rng(0)
+    base = TrainingProblem(
+        [[0.0], [1.0]], [[0.0, 1.0], [1.0, 0.0]], 0.1, loss=Quantiles((0.2, 0.8))
+    )
+    A = np.vstack([rng.standard_normal((5, 2)), [[1.0, -1.0], [1.0, -1.0], [0.0, 1e-300]]])
+    problem = ConstrainedProblem(base, OutputConstraints([[0.0], [3.0]], A))
+    multipliers = np.append(10 ** rng.uniform(-30, 3, len(problem.A) - 1), 0.0)
+    pairs = [
+        list(zip(multipliers.tolist(), column, strict=True)) for column in problem.A.T.tolist()
+    ]
+    expected = [sum(Fraction(a) * Fraction(b) for a, b in column) for column in pairs]
+    assert problem._exact_sums(multipliers) == expected
+    assert problem._exact_sums(np.zeros(len(multipliers))) == [0, 0]
+
+
+def test_programs_that_cannot_be_prepared_in_time_are_not_begun():
+    base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1)
+    problem = ConstrainedProblem(base, OutputConstraints([[1.0]], [[1.0]], 0.5))
+    columns = with_outer_weights(problem, np.array([[1.0, 0.0]]))
+    assert solve(problem, columns, 1e-9).status is Status.TIME_LIMIT
+    assert solve(problem, columns, 60.0).status is Status.CONVERGED

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.oracles.search.ascents import Best, indicator_, unit
 from convexrelu.oracles.search.climb import MARGIN, RISE, climb_alone
@@ -57,10 +58,14 @@ def sharpen(
         outputs = u @ features
         gradient = signs[:, None] * (_pull(outputs, heights, normals) + tilt)
         best.update(u, gradient)
-        if step == _NEWTON_STEPS or time.perf_counter() > deadline:
+        if step == _NEWTON_STEPS:
             break
-        size = first * (_LAST_KINKS * dim / first) ** (step / (_NEWTON_STEPS - 1))
-        kinks = _Kinks.nearest(outputs, normals, signs, heights, min(n, max(1, round(size))))
+        share = first * (_LAST_KINKS * dim / first) ** (step / (_NEWTON_STEPS - 1))
+        size = min(n, max(1, round(share)))
+        work = len(u) * dim**2 * (size + dim / 3)  # of curvatures, and of their factors
+        if time.perf_counter() > deadline or not product_fits(work, deadline):
+            break
+        kinks = _Kinks.nearest(outputs, normals, signs, heights, size)
         u = kinks.newton_step(u, gradient)
     return best.directions
 

@@ -1,5 +1,7 @@
 """Candidates that climb together against candidates that climb alone, and both against what a local maximum is."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -116,3 +118,14 @@ def test_without_time_candidates_are_where_they_started(design, v):
     np.testing.assert_array_equal(directions, starts)
     np.testing.assert_array_equal(masks, starts @ design.T >= 0)
     np.testing.assert_allclose(values, values_of(design, v, starts))
+
+
+def test_newton_steps_that_would_end_too_late_are_not_taken(monkeypatch):
+    monkeypatch.setattr(local_maxima._Kinks, "newton_step", lambda *_: pytest.fail("a step"))
+    design = torch.as_tensor(np.random.default_rng(0).standard_normal((3, 4000)))
+    starts = unit(design)
+    v, signs = torch.ones(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    found = sharpen(
+        design, v, signs, starts, time.perf_counter() + 0.5
+    )  # a step takes some seconds
+    assert found.shape == starts.shape
