@@ -33,7 +33,8 @@ class AffineOracle:
         Finds the witnesses of the report, and a value below which no bound can be; by default there are none.
     max_work : float
         Of each sign; 10⁹ take about a second. Steps of descent are left out beyond it, and all where fewer than 30
-        would be left: there the report is that of the search, an estimate, or of :class:`RelaxationOracle`.
+        would be left, or where ``n₊ n₋ > 5·10⁷``, for the sake of memory: there the report is that of the search, an
+        estimate, or of :class:`RelaxationOracle`.
     n_steps : int
         Largest number of steps. The bound falls slowly with more.
 

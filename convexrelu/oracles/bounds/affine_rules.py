@@ -55,6 +55,10 @@ __all__ = [
 _EPS = float(np.finfo(np.float64).eps)
 MOST_STEPS = 300
 _FEWEST_STEPS = 30  # with fewer, bounds are hardly better than those in closed form
+_WORK_IN_A_SECOND = 1e9
+# Largest number of entries of the slopes, of which there are some eight arrays: 3 GB. With 100,000 samples there were
+# 20 GB in each.
+_MOST_PAIRS = 5e7
 _OVERHEAD = 1e5  # work of a step, however few pairs there are
 _SHARPNESS = 50.0  # of the smooth maximum of the eigenvalues
 
@@ -85,6 +89,8 @@ def affine_bound(
     """
     if not (v > 0).any():
         return 0.0  # at u = 0
+    if time.perf_counter() + work_of_step(rows, v) / _WORK_IN_A_SECOND > deadline:
+        return math.inf
     best = math.inf
     with np.errstate(all="ignore"):
         size = lipschitz_constant(rows, v)
@@ -115,7 +121,7 @@ def work_of_step(rows: Array, v: Array) -> float:
 
 
 def n_steps_for(work: float, rows: Array, v: Array, most: int = MOST_STEPS) -> int:
-    """Number of steps for this work; zero where too few would fit.
+    """Number of steps for this work; zero where too few would fit, or their arrays would not fit into memory.
 
     Examples
     --------
@@ -123,6 +129,8 @@ def n_steps_for(work: float, rows: Array, v: Array, most: int = MOST_STEPS) -> i
     >>> [n_steps_for(work, rows, v) for work in (1e10, 1e9, 1e8)]
     [300, 195, 0]
     """
+    if float((v > 0).sum()) * float((v < 0).sum()) > _MOST_PAIRS:
+        return 0
     steps = int(min(work / work_of_step(rows, v), most))
     return steps if steps >= _FEWEST_STEPS else 0
 

@@ -139,3 +139,14 @@ def test_lowers_the_bound_of_a_proof_that_stops_early():
     largest = SearchOracle(design, n_starts=64, random_state=0)(v).bound
     assert report.is_proof and largest <= report.bound < 1.1 * largest
     assert report.work <= 2.1e8
+
+
+def test_no_step_is_begun_that_ends_too_late_or_needs_too_much_memory(monkeypatch):
+    """The closed form is left, which is a proof, too."""
+    rng = np.random.default_rng(0)
+    design, v = rng.standard_normal((20_000, 2)), rng.standard_normal(20_000)
+    monkeypatch.setattr(AffineRules, "__init__", lambda *_: pytest.fail("too large"))
+    assert affine_bound(design[:4000], v[:4000], deadline=time.perf_counter() + 1e-3) == np.inf
+    assert n_steps_for(np.inf, design, v) == 0
+    report, closed = AffineOracle(design)(v), RelaxationOracle(design)(v)
+    assert report.is_proof and report.bound == closed.bound
