@@ -84,8 +84,10 @@ class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
             self._program = InterpolationProgram(self.problem, self._blocks, price_, self.size)
             self._meets = meets
             # Without an interpolating network, solvers may end with huge blocks that miss the targets.
-            if self._program.solve() and not (meets and self._program.misses()):
+            if self._program.solve(self._deadline()) and not (meets and self._program.misses()):
                 return Status.CONVERGED, True
+            if self._program.is_late:
+                return Status.TIME_LIMIT, False
         return Status.FAILED, False
 
     def _price(self) -> tuple[Certificate | None, Blocks]:
@@ -174,6 +176,7 @@ class InterpolationProgram:
         from convexrelu._utils.cvxpy_import import cp
 
         self.problem, self.blocks, self.size = problem, blocks, size
+        self.is_late = False  # whether the last call of `solve` came to no end for lack of time
         self.units = problem.units()
         design = problem.design * (size / self.units.tau)
         self._u = cp.Variable((design.shape[1], len(blocks)))
@@ -192,11 +195,20 @@ class InterpolationProgram:
             self._link = outputs == (problem.y - self.units.center) / self.units.tau
         self._program = cp.Problem(cp.Minimize(objective), [self._link, cones])
 
-    def solve(self) -> bool:
-        """Whether a solution was found, accurate or not."""
-        from convexrelu.programs.base import call_solver, solver_options
+    def solve(self, deadline: float = math.inf) -> bool:
+        """Whether a solution was found, accurate or not; solvers are not begun where they would end too late."""
+        from convexrelu.programs.base import call_solver, seconds_for_solver, solver_options
 
-        status = call_solver(self._program, "CLARABEL", **solver_options("CLARABEL", 1e-10))
+        options = solver_options("CLARABEL", 1e-10)
+        if math.isfinite(deadline):
+            entries = self.blocks.masks.size * self.problem.design.shape[1]
+            left = seconds_for_solver(self._program, "CLARABEL", entries, deadline)
+            self.is_late = left is None
+            if left is None:
+                return False
+            options["time_limit"] = left
+        status = call_solver(self._program, "CLARABEL", **options)
+        self.is_late = status is Status.USER_LIMIT
         return status in (Status.CONVERGED, Status.INACCURATE) and self._u.value is not None
 
     def misses(self) -> bool:

@@ -201,3 +201,13 @@ def test_an_interruption_leaves_the_best_network(monkeypatch, call):
     assert 1 <= len(result.history) <= result.n_iter == 2
     np.testing.assert_allclose(result.network.predict(X), y, atol=1e-5)
     assert result.certificate.lower_bound <= result.certificate.objective
+
+
+def test_programs_that_would_end_too_late_are_not_begun(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 8)), rng.standard_normal(60)
+    monkeypatch.setattr(
+        "convexrelu.programs.base.call_solver", lambda *_, **__: pytest.fail("a solver")
+    )
+    with pytest.raises(ValueError, match="no network was found that meets it .*time_limit"):
+        minimum_norm(X, y, time_limit=1e-3, random_state=0)
