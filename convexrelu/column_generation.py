@@ -20,7 +20,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.results.result import Progress, Result, Round, asks_to_stop
+from convexrelu.results.result import Progress, Result, Round, asks_to_stop, check_progress
 from convexrelu.results.status import Status
 
 __all__ = ["ColumnGeneration"]
@@ -88,6 +88,7 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
             If interrupted before the first certificate; later on, the result has
             ``Status.INTERRUPTED``.
         """
+        check_progress(self.progress)
         self._clock_started = time.perf_counter() if self.started is None else self.started
         try:
             status = self._conclude(self._loop())

@@ -31,10 +31,11 @@ from convexrelu.estimators.multilabel import (
     indicators_of,
     inputs_for_labels,
     labels_that_vary,
+    network_of_all_labels,
     scores_of_constants,
 )
 from convexrelu.estimators.watching import Callbacks
-from convexrelu.interop.heads import Classes
+from convexrelu.interop.heads import Classes, SeveralLabels
 from convexrelu.losses import LOSSES, Logistic, Loss, Multinomial
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.problem.training_problem import TrainingProblem
@@ -107,12 +108,15 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             return log_softmax(scores, axis=1)
         return np.column_stack([log_expit(-scores), log_expit(scores)])
 
+    def _several_labels(self) -> SeveralLabels | None:
+        check_is_fitted(self, "network_")
+        if self._constants is None:
+            return None
+        network = network_of_all_labels(self._two_layers(), self._constants)
+        return SeveralLabels(network, _has_probabilities(self))
+
     def _classes_of_outputs(self) -> Classes:
         check_is_fitted(self, "network_")
-        if self._constants is not None:
-            raise ValueError(
-                "several labels are exported as outputs of the network only; use network_, raw=True or head='outputs'"
-            )
         present = np.flatnonzero(self._has_weight)
         return Classes(
             labels=tuple(self.classes_.tolist()),

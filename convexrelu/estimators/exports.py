@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from convexrelu.interop.heads import Classes
+from convexrelu.interop.heads import Classes, SeveralLabels, head_of
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
@@ -46,7 +46,8 @@ class Exports:
             ``head="outputs"``.
         head : {"outputs", "predict", "predict_proba"}, optional
             What follows the network. ``"predict"``: what ``predict`` returns, in its shape; for a classifier the
-            position of the label in ``classes_``. ``"predict_proba"``: probabilities of all classes.
+            position of the label in ``classes_``, or zeros and ones of several labels. ``"predict_proba"``:
+            probabilities of all classes.
 
         Returns
         -------
@@ -75,6 +76,7 @@ class Exports:
         if head is None:
             exponential = self._predicts_logarithms and not raw
             return to_torch(network, dtype=dtype, device=device, exponential=exponential)
+        network = head_of(self, head).network(network)
         return with_head(to_torch(network, dtype=dtype, device=device), self, head)
 
     def to_onnx(
@@ -167,6 +169,10 @@ class Exports:
     def _predicts_logarithms(self) -> bool:
         """Whether outputs of the network are logarithms of what ``predict`` says."""
         return False
+
+    def _several_labels(self) -> SeveralLabels | None:
+        """Several labels of each sample, if it has a column of ``y`` for each."""
+        return None
 
     def _classes_of_outputs(self) -> Classes | None:
         """The classes of a classifier, and how outputs become their scores."""

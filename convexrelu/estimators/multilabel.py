@@ -7,6 +7,7 @@ the constant that stands for the first of them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from convexrelu._utils.arguments import shown
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.class_weights import CERTAIN
 from convexrelu.estimators.data import checked_inputs
+from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = [
     "all_scores",
     "indicators_of",
     "inputs_for_labels",
     "labels_that_vary",
+    "network_of_all_labels",
     "scores_of_constants",
 ]
 
@@ -109,3 +112,33 @@ def all_scores(outputs: Array, constants: Array) -> Array:
     if varies.any():  # otherwise the network has an output all the same
         scores[:, varies] = outputs.reshape(len(outputs), -1)
     return scores
+
+
+def network_of_all_labels(network: TwoLayerNetwork, constants: Array) -> TwoLayerNetwork:
+    """The network with an output for each label: a constant for those that do not vary.
+
+    Examples
+    --------
+    >>> network = TwoLayerNetwork([[1.0]], [0.0], [[2.0]], [-1.0])
+    >>> network_of_all_labels(network, np.array([-1000.0, 0.0])).forward(np.array([[3.0]]))
+    array([[-1000.,     5.]])
+    """
+    varies = constants == 0
+    shown = (
+        network.n_outputs if varies.any() else 0
+    )  # otherwise the network has an output all the same
+    bias = np.array(constants)
+    bias[varies] = network.output_bias[:shown]
+
+    def widened(rows: Array) -> Array:
+        wide = np.zeros((len(constants), rows.shape[1]))
+        wide[varies] = rows[:shown]
+        return wide
+
+    skip = network.skip_weights
+    return replace(
+        network,
+        output_weights=widened(network.output_weights),
+        output_bias=bias,
+        skip_weights=None if skip is None else widened(skip),
+    )

@@ -21,7 +21,11 @@ def c_source(parts: SourceParts) -> str:
         f"/* {parts.shape}, written by convexrelu. C99; link with -lm where needed.",
         f"   {comment} */",
         "",
-        *(["#include <math.h>", ""] if parts.head.kind in ("exp", "probabilities") else []),
+        *(
+            ["#include <math.h>", ""]
+            if parts.head.kind in ("exp", "probabilities", "chances")
+            else []
+        ),
         *_constants(parts),
         *_classes(parts),
         "",
@@ -130,7 +134,7 @@ def _head(parts: SourceParts) -> list[str]:
     name, n, classes = parts.name, parts.n_outputs, parts.head.classes
     call = f"{name}_outputs(row, outputs);"
     if classes is None:
-        value = "exp(outputs[{}])" if parts.head.kind == "exp" else "outputs[{}]"
+        value = _VALUES.get(parts.head.kind, "outputs[{}]")
         if parts.alone:
             return [call, f"return {value.format(0)};"]
         return [
@@ -151,6 +155,13 @@ def _head(parts: SourceParts) -> list[str]:
         f"for (int k = 0; k < {len(classes.labels)}; k++)",
         "    probabilities[k] /= total;",
     ]
+
+
+_VALUES = {
+    "exp": "exp(outputs[{}])",
+    "indicators": "outputs[{}] > 0.0",
+    "chances": "1.0 / (1.0 + exp(-outputs[{}]))",
+}
 
 
 def _scores(classes: Classes) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from convexrelu._utils.typing import Array
 
-__all__ = ["HEADS", "Classes", "Head", "head_of"]
+__all__ = ["HEADS", "Classes", "Head", "SeveralLabels", "head_of"]
 
 # Names that users give; "outputs" are those of the network.
 HEADS = ("outputs", "predict", "predict_proba")
@@ -50,19 +50,43 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class SeveralLabels:
+    """Labels each of which a sample has or not.
+
+    Attributes
+    ----------
+    network : TwoLayerNetwork
+        Its outputs are scores of all labels, positive for those that a sample has.
+    has_probabilities : bool
+        Whether the loss gives probabilities.
+    """
+
+    network: Any
+    has_probabilities: bool
+
+
+@dataclass(frozen=True)
 class Head:
     """What is computed from the outputs.
 
     Attributes
     ----------
     kind : str
-        ``"outputs"`` as they are, ``"exp"`` of them, ``"label"`` or ``"probabilities"``.
+        ``"outputs"`` as they are, ``"exp"`` of them, ``"label"`` or ``"probabilities"``; of several labels
+        ``"indicators"``, which are zeros and ones, or ``"chances"``.
     classes : Classes, optional
-        For the last two.
+        For a label and probabilities.
+    several : SeveralLabels, optional
+        For indicators and chances.
     """
 
     kind: str
     classes: Classes | None = None
+    several: SeveralLabels | None = None
+
+    def network(self, given: Any) -> Any:
+        """The network, or estimator with one, whose outputs the head takes."""
+        return given if self.several is None else self.several.network
 
 
 def head_of(given: Any, name: str) -> Head:
@@ -71,7 +95,8 @@ def head_of(given: Any, name: str) -> Head:
     Parameters
     ----------
     given : TwoLayerNetwork or estimator
-        Estimators of this package say by their ``_classes_of_outputs`` and ``_predicts_logarithms`` what they predict.
+        Estimators of this package say by their ``_classes_of_outputs``, ``_several_labels`` and
+        ``_predicts_logarithms`` what they predict.
     name : {"outputs", "predict", "predict_proba"}
 
     Raises
@@ -83,6 +108,9 @@ def head_of(given: Any, name: str) -> Head:
         raise ValueError(f"head={name!r} is not known; available: {', '.join(map(repr, HEADS))}")
     if name == "outputs":
         return Head("outputs")
+    several: SeveralLabels | None = getattr(given, "_several_labels", lambda: None)()
+    if several is not None:
+        return _of_several(several, name)
     classes: Classes | None = getattr(given, "_classes_of_outputs", lambda: None)()
     if name == "predict_proba":
         if classes is None or not classes.has_probabilities:
@@ -91,3 +119,11 @@ def head_of(given: Any, name: str) -> Head:
     if classes is not None:
         return Head("label", classes)
     return Head("exp" if getattr(given, "_predicts_logarithms", False) else "outputs")
+
+
+def _of_several(several: SeveralLabels, name: str) -> Head:
+    if name == "predict":
+        return Head("indicators", several=several)
+    if not several.has_probabilities:
+        raise ValueError(f"head={name!r}: the loss of the labels has no probabilities")
+    return Head("chances", several=several)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convexrelu.interop.gate_weights import GateWeights, gate_weights_of
-from convexrelu.interop.heads import head_of
+from convexrelu.interop.heads import Head, head_of
 from convexrelu.interop.onnx_nodes import Nodes
 from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, network_of, weights_of
 
@@ -52,7 +52,8 @@ def to_onnx(
     -------
     onnx.ModelProto
         From an input ``"X"`` of shape (n, d), for any ``n``, to an output ``"outputs"`` of shape (n, K). For a
-        classifier to ``"label"`` of shape (n,), and to ``"probabilities"``, or without probabilities to ``"scores"``.
+        classifier to ``"label"`` of shape (n,), or (n, K) zeros and ones of several labels, and to
+        ``"probabilities"``, or without probabilities to ``"scores"``.
 
     Raises
     ------
@@ -80,23 +81,24 @@ def to_onnx(
     if dtype not in _DTYPES:
         raise ValueError(f"dtype={dtype!r} is not known; available: 'float32', 'float64'")
     onnx = import_onnx()
+    head = head_of(network, "outputs" if raw else "predict")
     gates = gate_weights_of(getattr(network, "network_", network))
-    weights = weights_of(network_of(network)) if gates is None else gates
+    weights = weights_of(network_of(head.network(network))) if gates is None else gates
     _check_fits(weights, _DTYPES[dtype])
     nodes = Nodes(_DTYPES[dtype])
-    head = head_of(network, "outputs" if raw else "predict")
     names = ["outputs"]
-    if head.classes is None:
+    described = head.classes or head.several
+    if described is None:
         behind = nodes.network(weights, "X", "logarithms" if head.kind == "exp" else "outputs")
         nodes.head(head, behind, "outputs")
     else:
-        has_probabilities = head.classes.has_probabilities
+        has_probabilities = described.has_probabilities
         scores = nodes.network(weights, "X", "scores")
         names = ["label", "probabilities" if has_probabilities else "scores"]
         nodes.head(head, scores, "label")
         if has_probabilities:
             nodes.head(head_of(network, "predict_proba"), scores, "probabilities")
-    model = _model(onnx, nodes, weights, names)
+    model = _model(onnx, nodes, weights, names, head)
     if path is not None:
         save(model, path)
     return model
@@ -121,7 +123,7 @@ def save(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
 
 
 def _model(
-    onnx: Any, nodes: Nodes, weights: Weights | GateWeights, names: list[str]
+    onnx: Any, nodes: Nodes, weights: Weights | GateWeights, names: list[str], head: Head
 ) -> onnx.ModelProto:
     helper = onnx.helper
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(nodes.dtype))
@@ -129,9 +131,11 @@ def _model(
         helper.make_node(node.operator, node.inputs, [node.output], **node.attributes)
         for node in nodes.nodes
     ]
-    shapes = {"label": ["n"], "outputs": ["n", weights.n_outputs]}
+    outputs = ["n", weights.n_outputs]
+    shapes = {"label": ["n"] if head.several is None else outputs, "outputs": outputs}
     labels = nodes.constants.get("labels")
-    kinds = {} if labels is None else {"label": helper.np_dtype_to_tensor_dtype(labels.dtype)}
+    of_labels = np.dtype(np.int64) if labels is None else labels.dtype
+    kinds = {"label": helper.np_dtype_to_tensor_dtype(of_labels)}
     graph = helper.make_graph(
         made,
         "TwoLayerNetwork",

@@ -14,6 +14,8 @@ from convexrelu.interop.weights import Weights
 
 __all__ = ["Node", "Nodes", "labels_array"]
 
+_INT64 = 7  # onnx.TensorProto.INT64
+
 
 @dataclass(frozen=True)
 class Node:
@@ -79,6 +81,11 @@ class Nodes:
             return outputs
         if head.kind == "exp":
             return self.add("Exp", (outputs,), output)
+        if head.kind == "chances":
+            return self.add("Sigmoid", (outputs,), output)
+        if head.kind == "indicators":
+            above = self.add("Greater", (outputs, self.constant("zero", 0.0)), "above")
+            return self.add("Cast", (above,), output, to=_INT64)
         assert head.classes is not None
         if head.kind == "label":
             return self._label(head.classes, self._scores(head.classes, outputs), output)

@@ -21,7 +21,7 @@ def python_source(parts: SourceParts) -> str:
     lines = [
         f'"""{parts.shape}, written by convexrelu."""',
         "",
-        *(["import math", ""] if parts.head.kind in ("exp", "probabilities") else []),
+        *(["import math", ""] if parts.head.kind in ("exp", "probabilities", "chances") else []),
         "# Of each neuron: bias, weights of the inputs, weights of the outputs.",
         f"_NEURONS_{name} = (",
         *(f"    ({bias!r}, {_row(inner)}, {_row(outer)})," for bias, inner, outer in neurons),
@@ -67,11 +67,17 @@ _WHAT = {
     "exp": "Predictions, exponentials of the outputs,",
     "label": "The most likely label",
     "probabilities": "Probabilities of the classes",
+    "indicators": "One for labels that are there, and zero for others,",
+    "chances": "Probabilities of the labels",
 }
 
 
 def _head(parts: SourceParts) -> list[str]:
     kind, classes = parts.head.kind, parts.head.classes
+    if kind == "indicators":
+        return ["return [1 if output > 0.0 else 0 for output in outputs]"]
+    if kind == "chances":
+        return ["return [0.5 + 0.5 * math.tanh(0.5 * output) for output in outputs]"]
     if classes is None:
         if kind == "exp":
             return (

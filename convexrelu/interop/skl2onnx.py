@@ -44,12 +44,13 @@ def parser_of(model: Any) -> Callable[..., Any]:
     """Names and types of the outputs: ``"label"`` and ``"probabilities"`` or ``"scores"``, else ``"variable"``."""
 
     def parser(scope: Any = None, inputs: Any = None) -> list[Any]:
-        classes = model._classes_of_outputs()
+        classes = model._several_labels() or model._classes_of_outputs()
         numbers = _number_type(inputs)()
         if classes is None:
             return [("variable", numbers)]
         second = "probabilities" if classes.has_probabilities else "scores"
-        return [("label", _label_type(classes.labels)()), (second, numbers)]
+        labels = getattr(classes, "labels", (0,))  # of several labels zeros and ones
+        return [("label", _label_type(labels)()), (second, numbers)]
 
     return parser
 
@@ -60,8 +61,12 @@ def set_shapes(operator: Any) -> None:
     numbers = _number_type(operator.inputs)
     width = getattr(model, "_n_features_out", None)
     if width is None:
-        classes = model._classes_of_outputs()
+        several = model._several_labels()
+        classes = None if several is not None else model._classes_of_outputs()
         width = model.network_.n_outputs
+        if several is not None:
+            width = several.network.n_outputs
+            operator.outputs[0].type = _label_type((0,))([None, width])
         if classes is not None:
             operator.outputs[0].type = _label_type(classes.labels)([None])
             width = len(classes.labels) if classes.has_probabilities else width
@@ -72,10 +77,14 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     """Write the nodes of a regressor or classifier."""
     model = operator.raw_operator
     nodes = Nodes(np.float64)
-    weights = gate_weights_of(model.network_) or weights_of(model.network_)
+    head = head_of(model, "predict")
+    weights = gate_weights_of(model.network_) or weights_of(head.network(model.network_))
     outputs = nodes.network(weights, "input", "outputs")
-    classes = model._classes_of_outputs()
-    results = [nodes.head(head_of(model, "predict"), outputs, "predicted")]
+    classes = head.classes
+    results = [nodes.head(head, outputs, "predicted")]
+    if head.several is not None:
+        second = "predict_proba" if head.several.has_probabilities else "outputs"
+        results.append(nodes.head(head_of(model, second), outputs, "probabilities"))
     if classes is not None:
         if container.get_options(model, {"raw_scores": False})["raw_scores"]:
             results.append(_raw_scores(nodes, classes, outputs))

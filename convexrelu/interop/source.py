@@ -62,7 +62,8 @@ def to_source(
         raise ValueError(f"language={language!r} is not known; available: {available}")
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
         raise ValueError(f"name={name!r} is no name of a function in Python and C")
-    given, behind = network_of(network), head_of(network, head)
+    behind = head_of(network, head)
+    given = network_of(behind.network(network))
     for label in () if behind.classes is None else behind.classes.labels:
         if not isinstance(label, str | int | float):
             raise ValueError(f"labels of type {type(label).__name__} cannot be written as source")

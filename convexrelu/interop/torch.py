@@ -15,7 +15,16 @@ from convexrelu.interop.agreement import Precision, check_agreement
 from convexrelu.interop.heads import Classes, head_of
 from convexrelu.interop.weights import HasWeights, Weights, check_narrowing, weights_of
 
-__all__ = ["Exp", "Labels", "Predictions", "Probabilities", "from_torch", "to_torch", "with_head"]
+__all__ = [
+    "Exp",
+    "Indicators",
+    "Labels",
+    "Predictions",
+    "Probabilities",
+    "from_torch",
+    "to_torch",
+    "with_head",
+]
 
 _OTHERS = {"torch.nn.modules.activation", "torch.nn.modules.dropout"}
 
@@ -26,6 +35,14 @@ class Exp(nn.Module):
     def forward(self, logarithms: torch.Tensor) -> torch.Tensor:
         """Entry by entry."""
         return logarithms.exp()
+
+
+class Indicators(nn.Module):
+    """One for labels with a positive score, zero for others."""
+
+    def forward(self, scores: torch.Tensor) -> torch.Tensor:
+        """Of shape (n, K), integers."""
+        return (scores > 0).long()
 
 
 class Predictions(nn.Module):
@@ -83,7 +100,7 @@ def with_head(module: nn.Sequential, estimator: Any, name: str) -> nn.Sequential
     Parameters
     ----------
     module : Sequential
-        Of :func:`to_torch`.
+        Of :func:`to_torch`; its outputs are those that the head takes.
     estimator : estimator
         A fitted regressor or classifier of this package.
     name : {"outputs", "predict", "predict_proba"}
@@ -96,7 +113,9 @@ def with_head(module: nn.Sequential, estimator: Any, name: str) -> nn.Sequential
     head = head_of(estimator, name)
     like = next(module.parameters()).detach()
     behind: list[nn.Module] = []
-    if head.kind == "label" and head.classes is not None:
+    if head.several is not None:
+        behind = [Indicators() if head.kind == "indicators" else nn.Sigmoid()]
+    elif head.kind == "label" and head.classes is not None:
         behind = [Labels(head.classes, like)]
     elif head.kind == "probabilities" and head.classes is not None:
         behind = [Probabilities(head.classes, like)]

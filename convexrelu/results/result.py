@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from convexrelu._utils.arguments import shown
 from convexrelu._utils.rooms import room_above
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
@@ -21,7 +22,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.html import fit_html
 from convexrelu.results.status import Status
 
-__all__ = ["Progress", "Result", "Round", "asks_to_stop", "show_proof_of"]
+__all__ = ["Progress", "Result", "Round", "asks_to_stop", "check_progress", "show_proof_of"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,21 @@ def show_proof_of(progress: Progress | None) -> ShowProof | None:
     """The method `proof` of a callback, or None if it has none."""
     show = getattr(progress, "proof", None)
     return show if callable(show) else None
+
+
+def check_progress(progress: object) -> None:
+    """Raise an error for what cannot be called with a round.
+
+    Examples
+    --------
+    >>> check_progress(3)
+    Traceback (most recent call last):
+    ValueError: progress=3 is not a callable that takes a Round, or None
+    """
+    if progress is not None and (isinstance(progress, type) or not callable(progress)):
+        raise ValueError(
+            f"progress={shown(progress)} is not a callable that takes a Round, or None"
+        )
 
 
 def asks_to_stop(answer: object) -> bool:

@@ -28,7 +28,7 @@ from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.oracles.selection import MOST_PROVED, OraclePair
 from convexrelu.patterns import ActivationPatterns
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Progress, Result, show_proof_of
+from convexrelu.results.result import Progress, Result, check_progress, show_proof_of
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, descents
@@ -87,6 +87,7 @@ class Session:
         if not isinstance(problem, TrainingProblem):
             raise ValueError(f"problem is a {type(problem).__name__}, expected a TrainingProblem")
         oracle = oracle_of(effort, oracle)
+        check_progress(progress)
         check_options(problem, patterns, n_patterns, oracle, tol, max_iter, time_limit)
         self.solver = solver
         fixed = not (isinstance(patterns, str) and patterns == "cutting_plane")

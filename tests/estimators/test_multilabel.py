@@ -1,11 +1,15 @@
 """Several labels over shared neurons. With one feature the optimum is known from group lassos, written down here."""
 
+import ctypes
+import shutil
+import subprocess
 import warnings
 
 import cvxpy as cp
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +17,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import KFold
 from sklearn.neural_network import MLPClassifier
 
-from convexrelu import ConvexReLUClassifier, ConvexReLUClassifierCV, TrainingProblem, certify, train
+from convexrelu import (
+    ConvexReLUClassifier,
+    ConvexReLUClassifierCV,
+    TrainingProblem,
+    certify,
+    train,
+)
 from convexrelu.chunked import ChunkedProblem, rows
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.distributed import fit as fit_distributed
@@ -183,10 +193,71 @@ def test_certify_takes_zeros_and_ones_of_classifiers(fitted):
     assert certificate.objective == pytest.approx(loss + 0.015 * weights, rel=1e-6)
 
 
-def test_exports_have_outputs_only(fitted):
-    assert fitted.to_torch(head="outputs")[-1].out_features == 3
-    with pytest.raises(ValueError, match="several labels are exported as outputs"):
-        fitted.to_torch(head="predict")
+# A label that no sample of the fit has is a constant in exports; where one varies alone, the network has one output.
+LABELS = {
+    "all vary": Y,
+    "one is constant": np.column_stack([Y[:, 0], np.zeros(N, dtype=int), Y[:, 2]]),
+    "one varies": np.column_stack([np.ones(N, dtype=int), Y[:, 0]]),
+}
+
+
+@pytest.fixture(scope="module", params=LABELS)
+def exported(request):
+    return classifier(max_iter=1).fit(X, LABELS[request.param])
+
+
+GRID = np.linspace(-2.0, 2.0, 9)[:, None]
+
+
+def test_modules_predict_labels_and_probabilities(exported):
+    rows = torch.tensor(GRID)
+    assert np.array_equal(exported.to_torch(head="predict")(rows), exported.predict(GRID))
+    chances = exported.to_torch(head="predict_proba")(rows).detach()
+    assert np.allclose(chances, exported.predict_proba(GRID), atol=1e-12)
+    scores = exported.to_torch(head="outputs")(rows).detach()
+    assert scores.shape[1] == exported.network_.n_outputs
+
+
+@pytest.mark.parametrize("by", ["own graph", "skl2onnx"])
+def test_graphs_have_labels_and_probabilities(exported, by):
+    convert = pytest.importorskip("skl2onnx").to_onnx
+    runtime = pytest.importorskip("onnxruntime")
+    model = exported.to_onnx(dtype="float64") if by == "own graph" else convert(exported, GRID)
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    labels, chances = session.run(["label", "probabilities"], {session.get_inputs()[0].name: GRID})
+    assert labels.dtype == np.int64 and np.array_equal(labels, exported.predict(GRID))
+    assert np.allclose(chances, exported.predict_proba(GRID), atol=1e-12)
+    raw = exported.to_onnx(raw=True)
+    assert [output.name for output in raw.graph.output] == ["outputs"]
+
+
+def test_sources_predict_labels_and_probabilities(exported, tmp_path):
+    for head in ("predict", "predict_proba"):
+        expected, made = getattr(exported, head)(GRID), {}
+        exec(exported.to_source(head=head), made)
+        assert np.allclose([made["predict"](row) for row in GRID.tolist()], expected, atol=1e-12)
+        compiler = shutil.which("cc")
+        if compiler is None:
+            continue
+        source, library = tmp_path / f"{head}.c", tmp_path / f"{head}.so"
+        source.write_text(exported.to_source("c", head=head))
+        command = [compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-lm"]
+        subprocess.run(command, check=True)
+        numbers, found = ctypes.c_double * expected.shape[1], []
+        for x in GRID[:, 0]:
+            written = numbers()
+            ctypes.CDLL(str(library)).predict((ctypes.c_double * 1)(x), written)
+            found.append(list(written))
+        assert np.allclose(found, expected, atol=1e-12)
+
+
+def test_exports_have_no_probabilities_of_hinge_losses():
+    model = classifier(loss="hinge", max_iter=1).fit(X, Y)
+    assert [output.name for output in model.to_onnx().graph.output] == ["label", "scores"]
+    with pytest.raises(ValueError, match="head='predict_proba': the loss of the labels has no"):
+        model.to_torch(head="predict_proba")
 
 
 ERRORS = {

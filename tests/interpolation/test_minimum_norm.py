@@ -209,5 +209,5 @@ def test_programs_that_would_end_too_late_are_not_begun(monkeypatch):
     monkeypatch.setattr(
         "convexrelu.programs.base.call_solver", lambda *_, **__: pytest.fail("a solver")
     )
-    with pytest.raises(ValueError, match="no network was found that meets it .*time_limit"):
+    with pytest.raises(ValueError, match=r"no network was found that meets it .*time_limit"):
         minimum_norm(X, y, time_limit=1e-3, random_state=0)

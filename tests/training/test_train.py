@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convexrelu import Status, TrainingProblem, TwoLayerNetwork, train
+from convexrelu.constrained import train_in_class
 from convexrelu.problem.training_problem import ACTIVATIONS
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.registry import make_solver
@@ -142,3 +143,12 @@ def test_what_there_is_when_checks_took_all_the_time(monkeypatch, loss):
     assert result.certificate.lower_bound <= best.certificate.objective
     again = train(problem, time_limit=1e-9, start=best.network, random_state=0)
     assert again.certificate.objective == pytest.approx(best.certificate.objective, rel=1e-12)
+
+
+@pytest.mark.parametrize("call", [train, train_in_class])
+def test_progress_must_be_callable(call):
+    problem = TrainingProblem(np.eye(3), np.arange(3.0), 0.1)
+    keywords = {} if call is train else {"positive": True}
+    for wrong in (3, "bar", dict):
+        with pytest.raises(ValueError, match=r"progress=.* is not a callable that takes a Round"):
+            call(problem, progress=wrong, **keywords)
