@@ -244,7 +244,8 @@ class TwoLayerNetwork:
         net = self._without_constants() if free_bias else self
         net = net.prune()
         inner = net.hidden_weights if free_bias else net.augmented_weights()
-        factor = np.sqrt(norms(net.output_weights.T) / norms(inner))
+        # Not the root of a quotient, which may be zero or infinite.
+        factor = np.sqrt(norms(net.output_weights.T)) / np.sqrt(norms(inner))
         return net._with(
             hidden_weights=net.hidden_weights * factor[:, None],
             hidden_bias=net.hidden_bias * factor,

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from convexrelu import TwoLayerNetwork
+from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from tests import reference
 
 FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
@@ -268,3 +268,19 @@ def test_merge_of_the_absolute_value_joins_opposite_neurons_far_from_the_origin(
     for merged in (net.merge(), net.merge(X=X)):
         assert merged.width == 2
         np.testing.assert_allclose(merged.predict(X), net.predict(X), atol=1e-8)
+
+
+def test_sizes_of_a_neuron_may_differ_by_more_than_the_range_of_numbers():
+    """As with inputs of 1e-200 and a bias: the quotient of the sizes would be zero."""
+    net = TwoLayerNetwork([[0.5, 1.0]], [4e194], [[1e-215]], [0.0])
+    balanced = net.balance()
+    assert balanced.hidden_bias[0] == pytest.approx(balanced.output_weights[0, 0], rel=1e-13)
+    assert balanced.predict([[0.0, 0.0]])[0] == pytest.approx(4e-21, rel=1e-13)
+
+
+@pytest.mark.parametrize("hidden_bias", [True, False])
+def test_networks_are_trained_on_inputs_of_any_size(hidden_bias):
+    X, y = np.array([[-1.0], [0.0], [2.0], [1.0]]), np.array([1.0, 0.0, 2.0, 0.5])
+    problem = TrainingProblem(1e-200 * X, y, 1e-203, hidden_bias=hidden_bias)
+    result = train(problem, max_iter=1, random_state=0)
+    assert result.certificate.objective <= problem.objective(problem.zero_network())
