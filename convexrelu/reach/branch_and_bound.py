@@ -168,8 +168,8 @@ class _Tree:
         return bound
 
     def _try(self, x: Array) -> None:
-        """Take a point if it is better, and then the best one with its signs, as long as that improves."""
-        while self._better(x):
+        """Take a point if it is better, and then the best one with its signs, as long as that improves, in time."""
+        while self._better(x) and time.perf_counter() <= self.deadline:
             z = self.program.domain.network.arguments(np.array([self.point]))[0]
             signs = np.where(self.program.decides, np.where(z > 0, 1, -1), 0).astype(np.int8)
             answer = self.program.solve(signs)

@@ -148,6 +148,23 @@ def test_intervals_of_deep_networks_take_no_programs_when_time_is_up():
     assert answer.lower <= outputs.min() and outputs.max() <= answer.upper
 
 
+def test_points_are_not_improved_when_time_is_up(monkeypatch):
+    """There is one program for each question, which its bound comes from."""
+    solve, calls = NetworkProgram.solve, []
+
+    def counted(self, *arguments):
+        calls.append(1)
+        return solve(self, *arguments)
+
+    monkeypatch.setattr(NetworkProgram, "solve", counted)
+    rng = np.random.default_rng(0)
+    network = TwoLayerNetwork(
+        rng.standard_normal((30, 4)), rng.standard_normal(30), rng.standard_normal((1, 30)), [0.0]
+    )
+    output_range(network, -np.ones(4), 1.0, time_limit=0.0)
+    assert len(calls) == 2
+
+
 def test_cuts_are_above_rectifiers():
     rng = np.random.default_rng(0)
     rows, constants = rng.standard_normal((6, 4)), rng.standard_normal(6)
