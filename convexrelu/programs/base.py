@@ -16,7 +16,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import ProgramSolution
 from convexrelu.results.status import Status
 
-__all__ = ["FiniteProgram", "call_solver", "solver_options"]
+__all__ = ["FiniteProgram", "call_solver", "seconds_for_solver", "solver_options"]
 
 
 def solver_options(solver: str, accuracy: float) -> dict[str, Any]:
@@ -196,7 +196,9 @@ class FiniteProgram:
         options = solver_options(solver, accuracy) | options
         status = None
         if time_limit is not None and np.isfinite(time_limit) and solver in _TIME_LIMIT_OPTION:
-            left = self._seconds_for_solver(solver, started + time_limit)
+            left = seconds_for_solver(
+                self.cvxpy_problem, solver, self._n_entries, started + time_limit
+            )
             status = Status.TIME_LIMIT if left is None else None
             options.setdefault(_TIME_LIMIT_OPTION[solver], left)
         if status is None:
