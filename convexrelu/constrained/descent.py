@@ -106,5 +106,5 @@ def _affordable(objective: _ObjectiveOfClass, deadline: float) -> float:
     """Number of neurons whose bounds are converted in time."""
     if math.isinf(deadline):
         return math.inf
-    seconds = _BOUND * (objective.rows.shape[1] + 1)
+    seconds = _BOUND * (len(objective.columns) + 1)
     return _SHARE * max(deadline - time.perf_counter(), 0.0) // seconds

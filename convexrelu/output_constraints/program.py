@@ -218,7 +218,7 @@ class _Program:
     def _n_entries(self) -> float:
         cones = self.columns.cones
         outputs = np.count_nonzero(self.columns.outputs) + len(self.columns.outputs)
-        return outputs + (0 if cones is None else cones.nnz) + self.problem.A.size
+        return float(outputs + (0 if cones is None else cones.nnz) + self.problem.A.size)
 
 
 class _Scales(NamedTuple):
