@@ -49,12 +49,13 @@ from convexrelu.estimators.pruning import must_be_minimal
 from convexrelu.estimators.watching import penalties_shown, watched
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Result
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.training.session import Session
-from convexrelu.training.stalling import AFTER_CHOICE
+from convexrelu.training.stalling import AFTER_CHOICE, AFTER_CHOICE_OF_MANY
 
 __all__ = ["CrossValidated", "choose_penalty", "is_past_its_best", "mean_loss"]
 
@@ -145,7 +146,9 @@ class CrossValidated(NetworkEstimator):
             return super()._trained(problem, y, options, start)
         self._describe(y, problem.weights)
         with watched(self) as progress, one_blas_thread():
-            own = options | {"progress": progress, "patience": AFTER_CHOICE}
+            many = problem.n_outputs > MAX_PROVED_OUTPUTS
+            patience = AFTER_CHOICE_OF_MANY if many else AFTER_CHOICE
+            own = options | {"progress": progress, "patience": patience}
             return Session(problem, **own).train(problem.alpha, start)
 
     def get_metadata_routing(self) -> MetadataRouter:

@@ -65,10 +65,12 @@ def fold_results(
     start: Start,
     before: float,
     deadline: float,
+    *,
+    only_descent: bool,
 ) -> list[Result]:
-    """Train in a fold: the only place that chooses how."""
+    """Train in a fold, by descent alone if it can: the only place that chooses how."""
     neuron_class = neuron_class_of(model)
-    if neuron_class is None and _needs_only_descent(model, problem):
+    if only_descent:
         network = start if isinstance(start, TwoLayerNetwork) else None
         options = {"random_state": seed, "device": model.device, "deadline": deadline}
         return descent_path(problem, alphas, network, before=before, **options)
@@ -90,6 +92,7 @@ _TOL = 2e-2
 def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool:
     """Whether descent can train the networks of a fold, and nothing else was asked for or is faster."""
     free = model.cv_tol is None and model.solver == "auto" and model.oracle != "spike_free"
+    free = free and neuron_class_of(model) is None
     if not free or has_given_patterns(model) or problem.activation == "threshold":
         return False
     # At large penalties every problem has a closed form: a constant.
@@ -125,10 +128,13 @@ def train_and_score(
     problem = model._problem(X[within], y[within], part, 1.0)
     try:
         known = model._known_result(problem)
+        only_descent = known is None and _needs_only_descent(model, problem)
         results = (
             [known] * len(alphas)
             if known is not None
-            else fold_results(model, problem, seed, alphas, start, before, deadline)
+            else fold_results(
+                model, problem, seed, alphas, start, before, deadline, only_descent=only_descent
+            )
         )
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt(_INTERRUPTED) from interruption
@@ -147,7 +153,7 @@ def train_and_score(
         np.array([scorer(one, *rest, **params) for one in models], np.float64),
         np.array([model._left_out_loss(one, problem.loss, *rest, part) for one in models]),
         np.array([one.network_.width for one in models]),
-        0 if known or _needs_only_descent(model, problem) else _count_open(results),
+        0 if known or only_descent else _count_open(results),
         time.perf_counter() <= deadline,
         start_after(results[-1]),
     )

@@ -10,7 +10,8 @@ from convexrelu.estimators.fold_training import has_given_patterns
 from convexrelu.networks.averages import mean_network
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, polish
+from convexrelu.training.descent_path import without_tiny
 
 __all__ = ["start_of_last_training"]
 
@@ -26,6 +27,16 @@ def start_of_last_training(
     if problem.skip or problem.n_samples > FEW_SAMPLES:
         return "descent"
     # With several outputs, training takes as much longer as the mean has more neurons.
-    objective = problem.with_alpha(estimator.alpha_).objective
-    best = min(own, key=objective) if problem.n_outputs > 1 else mean_network(own)
+    at_alpha = problem.with_alpha(estimator.alpha_)
+    if problem.n_outputs > 1:
+        best = min(own, key=at_alpha.objective)
+    elif problem.loss.smooth:
+        best = _joined(at_alpha.condensed(), own)
+    else:
+        best = mean_network(own)
     return best if best.width else "descent"
+
+
+def _joined(problem: TrainingProblem, networks: Sequence[TwoLayerNetwork]) -> TwoLayerNetwork:
+    """The mean after descent, in which most of its neurons join or vanish: the first program has far fewer blocks."""
+    return without_tiny(problem, polish(problem, mean_network(networks)))

@@ -82,6 +82,10 @@ class Loss(ABC):
     def gradient(self, f: Array, y: Array) -> Array:
         """Derivative of ``ℓ`` with respect to ``f``, shaped like `f`; at a kink a subgradient."""
 
+    def value_and_gradient(self, f: Array, y: Array) -> tuple[Array, Array]:
+        """`value` and `gradient`; for losses where both together take less time than one after the other."""
+        return self.value(f, y), self.gradient(f, y)
+
     @abstractmethod
     def curvature(self, f: Array, y: Array) -> Array:
         """Second derivative with respect to ``f``, shaped like `f`; (n, K, K) if outputs are coupled. Zero at kinks."""

@@ -82,11 +82,14 @@ class Multinomial(Loss):
 
     def gradient(self, f: Array, y: Array) -> Array:
         """``softmax(f) − e_y``, with rows that sum to zero."""
-        z = softmax(f, axis=1)
-        rows, labels = np.arange(len(f)), _labels(y)
-        z[rows, labels] = 0.0
-        z[rows, labels] = -z.sum(axis=1)
-        return z
+        return _without_label(softmax(f, axis=1), y)
+
+    def value_and_gradient(self, f: Array, y: Array) -> tuple[Array, Array]:
+        """Both from the same exponentials, in half the time."""
+        f = f - f[np.arange(len(f)), _labels(y)][:, None]
+        p, top, rest = _exponentials(f)
+        p /= (1.0 + rest)[:, None]
+        return top + np.log1p(rest), _without_label(p, y)
 
     def curvature(self, f: Array, y: Array) -> Array:
         """``diag(p) − p pᵀ`` with ``p = softmax(f)``, of shape (n, K, K)."""
@@ -169,11 +172,27 @@ class Multinomial(Loss):
 
 def _log_sum_exp(f: Array) -> Array:
     """``log Σ_k exp(f_k)`` of each row; on small data a tenth of the time of SciPy's, for arrays of any library."""
+    _, top, rest = _exponentials(f)
+    return top + np.log1p(rest)
+
+
+def _exponentials(f: Array) -> tuple[Array, Array, Array]:
+    """``exp(f_k − max f)``, the maximum of each row, and the sum of the others: what is little is kept beside one."""
     rows, largest = np.arange(len(f)), f.argmax(axis=1)
     top = f[rows, largest]
-    others = np.exp(f - top[:, None])
-    others[rows, largest] = 0.0  # the logarithm of one and a little keeps what is little
-    return top + np.log1p(others.sum(axis=1))
+    powers = np.exp(f - top[:, None])
+    powers[rows, largest] = 0.0
+    rest = powers.sum(axis=1)
+    powers[rows, largest] = 1.0
+    return powers, top, rest
+
+
+def _without_label(p: Array, y: Array) -> Array:
+    """``p − e_y`` in place, with rows that sum to zero."""
+    rows, labels = np.arange(len(p)), _labels(y)
+    p[rows, labels] = 0.0
+    p[rows, labels] = -p.sum(axis=1)
+    return p
 
 
 def _labels(y: Array) -> NDArray[np.int64]:

@@ -241,7 +241,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         v = self._v
         cuts = self._ask(self.oracles.heuristic, v)
         certificate = self._dual.certify(self._objective)
-        if self._is_small(certificate) or len(cuts) == 0:
+        seems_done = self._is_small(certificate) or len(cuts) == 0
+        # Where blocks are those of descent, their program comes first, whatever exact pricing would say.
+        if seems_done and self._is_solved:
             assert self._dual.best is not None
             best = self._dual.best.v
             for point in [best] if len(cuts) or best is v else [best, v]:
@@ -250,7 +252,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 found = self._ask_exactly(point)
                 cuts = found if len(found) and self.oracles.exact_cuts else cuts
                 certificate = self._dual.certify(self._objective)
-        if self._is_settled(certificate) or len(cuts) == 0:
+        if seems_done:
             self._warming_up = False
         return certificate, cuts
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from convexrelu.results.result import Round
 
-__all__ = ["AFTER_CHOICE", "PATIENT", "Patience", "will_not_close"]
+__all__ = ["AFTER_CHOICE", "AFTER_CHOICE_OF_MANY", "PATIENT", "Patience", "will_not_close"]
 
 
 class Patience(NamedTuple):
@@ -25,6 +25,8 @@ class Patience(NamedTuple):
 PATIENT = Patience(5, 0.05)
 # Where cross-validation chose the penalty, what is left changes predictions far less than the next penalty would.
 AFTER_CHOICE = Patience(3, 1.0)
+# With so many outputs that gaps hardly ever close, each further round moves the gap less than the next search does.
+AFTER_CHOICE_OF_MANY = Patience(1, 1.0)
 
 
 def will_not_close(

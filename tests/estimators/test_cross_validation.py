@@ -11,7 +11,13 @@ from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, Status, TrainingProblem
+from convexrelu import (
+    ConvexReLUClassifierCV,
+    ConvexReLURegressor,
+    ConvexReLURegressorCV,
+    Status,
+    TrainingProblem,
+)
 from convexrelu.estimators import cross_validation, fold_training
 from convexrelu.estimators.cross_validation import (
     CrossValidated,
@@ -22,7 +28,7 @@ from convexrelu.oracles import CellOracle
 from convexrelu.solvers.native.solver import NativeSolver
 from convexrelu.training import descent_path
 from convexrelu.training.session import Session
-from convexrelu.training.stalling import AFTER_CHOICE
+from convexrelu.training.stalling import AFTER_CHOICE, AFTER_CHOICE_OF_MANY
 from tests import reference
 from tests.honest import assert_honest, assert_same_network
 from tests.properties.test_interrupt import interrupt
@@ -272,6 +278,31 @@ def test_descent_trains_the_folds_unless_a_gap_is_asked_for(monkeypatch, cv_tol,
     assert len(calls) == n_paths
 
 
+def test_a_fold_looks_for_a_closed_form_once(monkeypatch):
+    asked, original = [], fold_training.closed_form_for
+    monkeypatch.setattr(
+        fold_training, "closed_form_for", lambda problem: asked.append(1) or original(problem)
+    )
+    regressor(alphas=[0.3, 0.1], effort="predict").fit(X, Y)
+    assert len(asked) == 3 * 2
+
+
+@pytest.mark.parametrize(("n_classes", "patience"), [(3, AFTER_CHOICE), (5, AFTER_CHOICE_OF_MANY)])
+def test_with_many_classes_the_last_training_is_less_patient(monkeypatch, n_classes, patience):
+    given, original = [], Session.train
+
+    def kept(session, alpha, start):
+        given.append(session.patience)
+        return original(session, alpha, start)
+
+    monkeypatch.setattr(Session, "train", kept)
+    labels = np.repeat(np.arange(n_classes), 6)
+    inputs = labels[:, None] + np.tile([-0.1, 0.0, 0.1, 0.2, 0.3, 0.4], n_classes)[:, None]
+    options = {"effort": "predict", "random_state": 0}
+    ConvexReLUClassifierCV(alphas=[0.5], cv=2, **options).fit(inputs, labels)
+    assert given == [patience]
+
+
 def test_the_last_training_starts_from_the_mean_of_the_folds(monkeypatch):
     """And ends as soon as its objective settles; its start is no worse than the networks that it is made of."""
     hard_X, hard_y = reference.teacher(40, 3, 3, 0.1, 1)
@@ -286,7 +317,7 @@ def test_the_last_training_starts_from_the_mean_of_the_folds(monkeypatch):
     ((patience, alpha, start),) = given
     assert (patience, alpha) == (AFTER_CHOICE, model.alpha_)
     row = list(model.alphas_).index(alpha)
-    assert 0 < start.width <= model.cv_widths_[row].sum()
+    assert 0 < start.width < model.cv_widths_[row].sum()  # descent has joined or dropped some
     problem = TrainingProblem(hard_X, hard_y, alpha=alpha)
     assert model.certificate_.objective <= problem.objective(start)
     assert problem.objective(start) < problem.objective(problem.zero_network())

@@ -4,7 +4,7 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from convexrelu import Status, TrainingProblem, train
 from convexrelu.losses import LOSSES, Huber, Quantile
@@ -191,3 +191,16 @@ def test_equal_counts_are_met_without_a_loss(count):
         assert problem.objective(problem.zero_network()) == 0
     result = train(problem)
     assert result.status is Status.CONVERGED and result.network.width == 0
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0, 30.0, 800.0])
+def test_classes_have_value_and_gradient_from_the_same_exponentials(size):
+    """As from SciPy's; far from the label the loss is a small difference that must not vanish."""
+    loss, y = LOSSES["multinomial"](), np.array([0.0, 1.0, 2.0, 1.0])
+    f = size * np.random.default_rng(0).standard_normal((4, 3))
+    value, gradient = loss.value_and_gradient(f.copy(), y)
+    probabilities = softmax(f, axis=1)
+    wanted = probabilities - np.eye(3)[y.astype(int)]
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-12, atol=1e-15)
+    assert np.abs(gradient.sum(axis=1)).max() <= 1e-15
+    np.testing.assert_array_equal(value, loss.value(f, y))

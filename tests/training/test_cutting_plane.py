@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from convexrelu import SolverWarning, Status, TrainingProblem, TwoLayerNetwork, train
+from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.oracles.selection import OraclePair
 from convexrelu.programs import ReLUProgram
 from convexrelu.solvers.native.solver import NativeSolver
@@ -420,3 +421,37 @@ def test_a_start_is_evaluated_once_as_it_is_and_once_with_joined_neurons(monkeyp
     # For its outputs, and around the centre of the data for its objective.
     assert widths[:2] == [start.width] * 2
     assert len(widths) == 4 and widths[2] == widths[3] < start.width
+
+
+def test_exact_pricing_waits_for_the_program_of_the_first_blocks(monkeypatch):
+    """Blocks of a start are those of descent: what is proved before their program is solved is proved twice."""
+    problem = TrainingProblem(X, Y, 0.05)
+    start = descend(problem, np.random.RandomState(0))
+    oracles = oracles_for(problem, "quick", 0)
+    solved, asked = [], []
+    original = CuttingPlane._solve_program
+
+    def kept(self, blocks, values):
+        solved.append(len(blocks))
+        return original(self, blocks, values)
+
+    def exact(v, **options):
+        asked.append(len(solved))
+        return oracles.exact(v, **options)
+
+    def nothing(v, **options):
+        report = oracles.heuristic(v, **options)
+        none = slice(0, 0)
+        return replace(
+            report,
+            masks=report.masks[none],
+            signs=report.signs[none],
+            directions=report.directions[none],
+            values=report.values[none],
+        )
+
+    monkeypatch.setattr(CuttingPlane, "_solve_program", kept)
+    pair = OraclePair(nothing, exact, exact_cuts=True)
+    result = CuttingPlane(problem, NativeSolver("auto", 1e-3), pair).run(start)
+    assert asked and min(asked) >= 1
+    assert_result(problem, result)

@@ -6,7 +6,12 @@ from convexrelu import TrainingProblem, train
 from convexrelu.results import Status
 from convexrelu.results.result import Round
 from convexrelu.training import cutting_plane
-from convexrelu.training.stalling import AFTER_CHOICE, PATIENT, will_not_close
+from convexrelu.training.stalling import (
+    AFTER_CHOICE,
+    AFTER_CHOICE_OF_MANY,
+    PATIENT,
+    will_not_close,
+)
 from tests import reference
 from tests.honest import assert_certifies
 
@@ -44,6 +49,16 @@ def test_after_a_choice_of_the_penalty_a_slow_fall_is_enough():
     assert rounds_until_stalled(slow, [0.01] * 9, patience=AFTER_CHOICE) == 5
     assert rounds_until_stalled(fast, [0.01] * 9, patience=AFTER_CHOICE) is None
     assert rounds_until_stalled(slow, 0.01 * 0.8 ** np.arange(9), patience=AFTER_CHOICE) is None
+
+
+def test_with_many_outputs_one_slow_round_is_enough():
+    slow = 1.0 - 8e-4 * np.arange(9)
+    assert rounds_until_stalled(slow, [0.01] * 9, patience=AFTER_CHOICE) is None
+    assert rounds_until_stalled(slow, [0.01] * 9, patience=AFTER_CHOICE_OF_MANY) == 3
+    assert (
+        rounds_until_stalled(slow, 0.01 * 0.9 ** np.arange(9), patience=AFTER_CHOICE_OF_MANY)
+        is None
+    )
 
 
 def test_without_a_limit_on_rounds_nothing_is_given_up():

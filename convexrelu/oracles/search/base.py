@@ -142,6 +142,10 @@ class Search:
         """Whether ascents from all starts use some of the samples only."""
         return len(self.design) > LARGEST_SAMPLE
 
+    @property
+    def _most_in_double(self) -> int:
+        return MOST_IN_DOUBLE
+
     def _scaled(self, v: Array) -> Array:
         """``v`` at a scale at which no value of the function is above one."""
         return v / (lipschitz_constant(self._rows, v) or 1.0)
@@ -182,7 +186,7 @@ class Search:
         The arguments of `ascend` are the samples, and of the candidates signs, if there are any, and starts. When time
         is up, candidates stay where they start, without value; but not all of them.
         """
-        single = len(samples[0]) > MOST_IN_DOUBLE
+        single = len(samples[0]) > self._most_in_double
         fixed, own = (
             [self._tensor(array, single=single) for array in arrays]
             for arrays in (samples, candidates)

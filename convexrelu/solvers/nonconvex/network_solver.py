@@ -7,7 +7,10 @@ are jointly optimal. Certificates are not affected, as they come from the oracle
     u_j = θ ũ_j with outer weights g_j,    θ = max(θ*, 3 % of the mean length),
     θ* = argmin_θ  F(f + θ Σ_j φ(X̃ũ_j) g_jᵀ) + alpha θ B
 
-and all of them move in the descent that follows: the returned blocks differ from those that entered.
+With several outputs they also have to turn before they help, and ``θ`` is at least the mean length: on digits, neurons
+of 3 % of it stood still until descent ended, and rounds lowered the objective by 1e-4 each instead of 1e-3.
+
+All of them move in the descent that follows: the returned blocks differ from those that entered.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ __all__ = ["NetworkSolver", "best_length", "with_cuts"]
 
 
 # Neurons that start below this fraction of the mean grow too slowly: their gradients are as small as they are.
-_FIRST_LENGTH = 0.03
+_FIRST_LENGTH, _FIRST_LENGTH_OF_MANY = 0.03, 1.0
 _WITHIN = 1e-6  # of the bracket of a line search
 _LARGEST = 1e100  # room that a bracket leaves below the largest number
 
@@ -83,7 +86,9 @@ class NetworkSolver(ProgramSolver):
         deadline = math.inf if time_limit is None else began + time_limit
         values = np.zeros((len(blocks), problem.design.shape[1])) if start is None else start
         given = with_best_intercept(problem, problem.network(values, blocks.signs, _zero(problem)))
-        found = self._polished(problem, with_cuts(problem, given, blocks, values), deadline)
+        least = _FIRST_LENGTH if problem.n_outputs == 1 else _FIRST_LENGTH_OF_MANY
+        grown = with_cuts(problem, given, blocks, values, least)
+        found = self._polished(problem, grown, deadline)
         if problem.objective(found) > problem.objective(given):
             found = self._polished(problem, given, deadline)
         in_time = time.perf_counter() <= deadline
@@ -106,9 +111,13 @@ class NetworkSolver(ProgramSolver):
 
 
 def with_cuts(
-    problem: TrainingProblem, network: TwoLayerNetwork, blocks: Blocks, values: Array
+    problem: TrainingProblem,
+    network: TwoLayerNetwork,
+    blocks: Blocks,
+    values: Array,
+    least: float = _FIRST_LENGTH,
 ) -> TwoLayerNetwork:
-    """The network with a neuron for every block that has only a direction."""
+    """The network with a neuron for every block that has only a direction, of at least this part of the mean length."""
     if blocks.directions is None:
         return network
     sizes, known = norms(values), norms(blocks.directions) > 0
@@ -117,7 +126,7 @@ def with_cuts(
         return network
     units = blocks.directions[new] / norms(blocks.directions[new])[:, None]
     mean = float(sizes[sizes > 0].mean()) if sizes.any() else 0.0
-    length = max(best_length(problem, network, units, blocks.signs[new]), _FIRST_LENGTH * mean)
+    length = max(best_length(problem, network, units, blocks.signs[new]), least * mean)
     grown = np.where(new[:, None], 0.0, values)
     grown[new] = length * units
     return with_best_intercept(problem, problem.network(grown, blocks.signs, _zero(problem)))

@@ -68,7 +68,7 @@ def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, A
     (array([0.0125, 1.95  ]), array([0.5, 1. ]))
     """
     if loss.smooth or not (isinstance(loss, SeparableLoss) and loss.bends_at_target):
-        return loss.value(f, y), loss.gradient(f, y)
+        return loss.value_and_gradient(f, y)
     z = np.clip((f - y) / width, *loss.domain(y))
     terms = z * (f - y - 0.5 * width * z)
     return terms.sum(axis=1) if terms.ndim == 2 else terms, z

@@ -7,6 +7,7 @@ from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from convexrelu.oracles import OracleReport
 from convexrelu.programs.blocks import Blocks
 from convexrelu.programs.neuron_map import blocks_of, recover_relu
+from convexrelu.solvers.nonconvex import network_solver
 from convexrelu.solvers.nonconvex.descent import RoundedObjective
 from convexrelu.solvers.nonconvex.network_solver import NetworkSolver, best_length
 from convexrelu.training.cuts import oriented
@@ -167,3 +168,24 @@ def test_blocks_keep_their_directions():
     np.testing.assert_array_equal(joined.join(known).directions[3:6], known.directions)
     assert bare.join(bare).directions is None and known.join(bare).directions is None
     assert bare.select([0]).directions is None
+
+
+@pytest.mark.parametrize(("kind", "part"), [("one output", 0.03), ("classes", 1.0)])
+def test_new_neurons_of_several_outputs_are_as_long_as_others(monkeypatch, kind, part):
+    """Shorter ones stand still until descent ends."""
+    problem, given = PROBLEMS[kind], []
+    monkeypatch.setattr(
+        network_solver, "polish", lambda problem, network, *a, **k: given.append(network) or network
+    )
+    blocks, values = blocks_of(some_network(problem), problem)
+    cuts = cuts_of(problem)
+    start = np.vstack([values, np.zeros((len(cuts), values.shape[1]))])
+    NetworkSolver().relu(problem, blocks.join(cuts), start=start)
+    mean = np.linalg.norm(values, axis=1).mean()
+    _, grown = blocks_of(given[0], problem)
+    lengths = np.linalg.norm(grown, axis=1)
+    assert len(lengths) == len(values) + len(cuts)
+    assert lengths.min() >= min(part * mean, np.linalg.norm(values, axis=1).min()) * (1 - 1e-9)
+    own = np.linalg.norm(values, axis=1)
+    new = [length for length in lengths if np.abs(length / own - 1).min() > 1e-9]
+    assert min(new) >= part * mean * (1 - 1e-9)
