@@ -33,8 +33,8 @@ from convexrelu.solvers.nonconvex.network_solver import with_cuts
 __all__ = ["descent_path", "without_tiny"]
 
 # Relative drop of the objective in ten steps at which descent ends, with one and with several outputs, and smoothing of
-# kinks in it. Several outputs score the same with fewer steps; with one, on a teacher, scores got worse.
-_DROP, _DROP_OF_MANY, _WIDTHS = 1e-4, 1e-3, (0.003,)
+# kinks in it. Several outputs score the same with a third of the steps; with one, on a teacher, scores got worse.
+_DROP, _DROP_OF_MANY, _WIDTHS = 1e-4, 3e-4, (0.003,)
 # Each step brings at least this number of new neurons, if the search finds them.
 _NEW = 12
 # Neurons smaller than this fraction of the largest are dropped: they vanish, and take as long as others. At ten times

@@ -6,6 +6,7 @@ would be spent on digits that no prediction shows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,14 +20,16 @@ class Patience(NamedTuple):
 
     rounds: int
     drop: float  # as a fraction of tol
+    far: float = math.inf  # a gap above this multiple of tol is given up, whatever its rate
 
 
 # On digits and on two teachers, gaps that closed later than that closed within five rounds.
 PATIENT = Patience(5, 0.05)
 # Where cross-validation chose the penalty, what is left changes predictions far less than the next penalty would.
 AFTER_CHOICE = Patience(3, 1.0)
-# With so many outputs that gaps hardly ever close, each further round moves the gap less than the next search does.
-AFTER_CHOICE_OF_MANY = Patience(1, 1.0)
+# With so many outputs that gaps hardly ever close, they move less in a round than the last, longest search moves them:
+# rates say little.
+AFTER_CHOICE_OF_MANY = Patience(1, 1.0, 5.0)
 
 
 def will_not_close(
@@ -35,7 +38,8 @@ def will_not_close(
     """Whether the objective has settled, and at the present rate the gap is above `tol` when `max_iter` is reached.
 
     That is, in the last rounds the objective fell by less than a fraction of `tol`, by default a twentieth in five
-    rounds, and the gap by a factor which, continued, does not suffice.
+    rounds, and the gap by a factor which, continued, does not suffice; or the gap is far above `tol`, if so much
+    patience is not asked for.
 
     Examples
     --------
@@ -56,6 +60,8 @@ def will_not_close(
         return False
     if now.relative_gap <= tol or before.relative_gap <= 0:
         return False
+    if now.relative_gap > patience.far * tol:
+        return True
     left = max_iter - len(rounds) + 2
     rate = min(now.relative_gap / before.relative_gap, 1.0)
     return now.relative_gap * rate ** (left / patience.rounds) > tol

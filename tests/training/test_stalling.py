@@ -54,11 +54,11 @@ def test_after_a_choice_of_the_penalty_a_slow_fall_is_enough():
 def test_with_many_outputs_one_slow_round_is_enough():
     slow = 1.0 - 8e-4 * np.arange(9)
     assert rounds_until_stalled(slow, [0.01] * 9, patience=AFTER_CHOICE) is None
-    assert rounds_until_stalled(slow, [0.01] * 9, patience=AFTER_CHOICE_OF_MANY) == 3
-    assert (
-        rounds_until_stalled(slow, 0.01 * 0.9 ** np.arange(9), patience=AFTER_CHOICE_OF_MANY)
-        is None
-    )
+    for gaps, wanted in ((0.01, 3), (0.004, None)):  # far above tol, and not
+        gaps = gaps * 0.9 ** np.arange(9)
+        stalled = rounds_until_stalled(slow, gaps, patience=AFTER_CHOICE_OF_MANY)
+        assert stalled == wanted
+        assert rounds_until_stalled(slow, gaps, patience=AFTER_CHOICE) is None
 
 
 def test_without_a_limit_on_rounds_nothing_is_given_up():
