@@ -147,9 +147,8 @@ class CrossValidated(NetworkEstimator):
         self._describe(y, problem.weights)
         with watched(self) as progress, one_blas_thread():
             many = problem.n_outputs > MAX_PROVED_OUTPUTS
-            patience = AFTER_CHOICE_OF_MANY if many else AFTER_CHOICE
-            own = options | {"progress": progress, "patience": patience}
-            return Session(problem, **own).train(problem.alpha, start)
+            own = {"progress": progress, "patience": AFTER_CHOICE_OF_MANY if many else AFTER_CHOICE}
+            return Session(problem, **options | own).train(problem.alpha, start)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""

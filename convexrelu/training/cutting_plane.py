@@ -238,12 +238,10 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _price(self) -> tuple[Certificate, Blocks]:
         """Certify the network and find cuts; call exact pricing if heuristic pricing finds no cuts or a small gap."""
-        v = self._v
-        cuts = self._ask(self.oracles.heuristic, v)
+        v, cuts = self._v, self._ask(self.oracles.heuristic, self._v)
         certificate = self._dual.certify(self._objective)
         seems_done = self._is_small(certificate) or len(cuts) == 0
-        # Where blocks are those of descent, their program comes first, whatever exact pricing would say.
-        if seems_done and self._is_solved:
+        if seems_done and self._is_solved:  # the program of descent's blocks comes before a proof
             assert self._dual.best is not None
             best = self._dual.best.v
             for point in [best] if len(cuts) or best is v else [best, v]:
