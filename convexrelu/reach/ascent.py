@@ -78,7 +78,6 @@ class Ascent:
             return value
 
         functions = LinearFunctionals(np.zeros(1), gains[None], 0.0)
-        has_wish = np.logical_not(self.root.layer.is_constant)
-        search = CornerSearch(self.cores, functions, self.root.signs, has_wish, best, take)
+        search = CornerSearch(self.cores, functions, self.root.signs, best, take)
         search.run(self.deadline, _NODES)
         return here

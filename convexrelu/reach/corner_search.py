@@ -22,9 +22,6 @@ from convexrelu.reach.sign_cores import Price, SignCores
 __all__ = ["CornerSearch"]
 
 _CLOSE = 1e-11  # relative difference of bound and value at which to stop
-_MARGIN = (
-    1e-9  # of points, relative to their size; where it is less, rounding may decide their signs
-)
 
 
 class CornerSearch:
@@ -37,9 +34,7 @@ class CornerSearch:
     functions : LinearFunctionals
         What to maximise.
     signs : array of shape (m,)
-        Decided ones; rectifiers without a wish are not to be decided.
-    has_wish : boolean array of shape (m,)
-        Rectifiers whose signs inputs decide.
+        Decided ones, among them those of all rectifiers that are constant.
     value : float
         Smaller maxima do not matter.
     take : callable
@@ -51,11 +46,10 @@ class CornerSearch:
         cores: SignCores,
         functions: LinearFunctionals,
         signs: NDArray,
-        has_wish: NDArray,
         value: float,
         take: Callable[[Array, int], float],
     ) -> None:
-        self.cores, self.functions, self.has_wish = cores, functions, has_wish
+        self.cores, self.functions = cores, functions
         self.value, self.take = value, take
         self.closed, self.n_nodes = -math.inf, 0
         self.order = itertools.count()
@@ -82,7 +76,7 @@ class CornerSearch:
 
     def _divide(self, signs: NDArray, k: int, above: float) -> None:
         self.n_nodes += 1
-        wishes = np.where(self.has_wish, self.functions.weights[k], 0.0)
+        wishes = self.functions.weights[k]
         most = self.functions.bound(k, signs)
         price = self.cores.price(signs, wishes, max(most - self._enough, 0.0))
         if price.cost == math.inf:
@@ -111,5 +105,5 @@ class CornerSearch:
             self.closed = max(self.closed, bound)
 
     def _try(self, point: Array, k: int) -> None:
-        if self.cores.is_inside(point, self.has_wish):
+        if self.cores.is_inside(point):
             self.value = max(self.value, self.take(point, k))

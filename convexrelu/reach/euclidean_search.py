@@ -52,9 +52,7 @@ class EuclideanSearch:
     reached : Reached
         Norms that are reached.
     signs : array of shape (m,)
-        Decided ones.
-    can_decide : boolean array of shape (m,)
-        Rectifiers whose signs inputs decide.
+        Decided ones, among them those of all rectifiers that are constant.
     climb : callable
         Searches for larger norms.
     """
@@ -64,11 +62,10 @@ class EuclideanSearch:
         cores: SignCores,
         reached: Reached,
         signs: NDArray,
-        can_decide: NDArray,
         climb: Callable[[], None],
     ) -> None:
         self.cores, self.reached, self.slopes = cores, reached, reached.slopes
-        self.can_decide, self.climb = can_decide, climb
+        self.climb = climb
         self.closed, self.n_nodes = -math.inf, 0
         self.generators = self.slopes.generators.reshape(len(signs), -1)
         self.order = itertools.count()
@@ -102,8 +99,8 @@ class EuclideanSearch:
             return
         bound, Z, weights = self._bound(signs, Z, _STEPS)
         bound = min(bound, above)
-        units = np.flatnonzero((signs == 0) & self.can_decide)
-        if not len(units) and self.cores.is_inside(price.point, self.can_decide):
+        units = np.flatnonzero(signs == 0)
+        if not len(units) and self.cores.is_inside(price.point):
             self.reached.take(price.point)
         if not len(units) or bound <= self._enough:
             self.closed = max(self.closed, bound)

@@ -15,7 +15,7 @@ import heapq
 import itertools
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.reached import Reached
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.sign_cores import SignCores
-from convexrelu.reach.slopes import Slopes
+from convexrelu.reach.slopes import Slopes, unit_of_slopes
 from convexrelu.reach.steepest import Climber
 
 __all__ = ["LipschitzConstant", "lipschitz_constant"]
@@ -129,7 +129,12 @@ def lipschitz_constant(
     if any(part is not None for part in (lower, upper, A, b)):
         polytope = Polytope(A, b, lower=lower, upper=upper, dim=net.n_features)
     deadline = deadline_after(time_limit)
-    return _Search(CellTree(net, polytope), Slopes(net, norm), deadline).run()
+    unit = unit_of_slopes(net)
+    net = replace(net, B=net.B / unit, C=net.C / unit, c=net.c / unit)
+    found = _Search(CellTree(net, polytope), Slopes(net, norm), deadline).run()
+    return replace(
+        found, lower=found.lower * unit, upper=found.upper * unit, jacobian=found.jacobian * unit
+    )
 
 
 class _Search:
@@ -146,8 +151,9 @@ class _Search:
         root = self.tree.root()
         if root is None:
             raise ValueError("polytope has no inside, so that slopes across it do not count")
-        if self.slopes.is_zonotope and SignCores.are_available():
-            self.cores = SignCores(root.layer.fixed, root.layer.rows)
+        layer = root.layer  # the last one if no rectifier is to be decided
+        if self.slopes.is_zonotope and not layer.last and SignCores.are_available():
+            self.cores = SignCores(layer.fixed, layer.rows, layer.is_constant)
             self.ascent = Ascent(root, self.cores, self.reached, self.deadline)
         climber = Climber(self.tree, self.slopes, root, self.deadline)
         self.reached.take(np.asarray(root.point))
@@ -163,9 +169,8 @@ class _Search:
 
     def _search_corners(self, root: Cell, cores: SignCores, corners: Functionals) -> None:
         """Norms that are maxima of few linear functions, by what signs that no input has cost them."""
-        has_wish = np.logical_not(root.layer.is_constant)
         search = CornerSearch(
-            *(cores, corners, root.signs, has_wish, self.reached.value),
+            *(cores, corners, root.signs, self.reached.value),
             lambda point, _: self.reached.take(point),
         )
         search.run(self.deadline)
@@ -174,9 +179,8 @@ class _Search:
 
     def _search_norms(self, root: Cell, cores: SignCores, climber: Climber) -> None:
         """Euclidean norms, by weights that each node improves."""
-        can_decide = np.logical_not(root.layer.is_constant)
         search = EuclideanSearch(
-            *(cores, self.reached, root.signs, can_decide), lambda: self._climb(climber, root)
+            cores, self.reached, root.signs, lambda: self._climb(climber, root)
         )
         search.run(self.deadline)
         self.closed = max(self.closed, search.bound)

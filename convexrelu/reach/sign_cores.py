@@ -67,7 +67,9 @@ class SignCores:
     fixed : array of shape (n, d)
         Rows that are positive at all inputs.
     rows : array of shape (m, d)
-        Rows whose signs matter.
+        Rows of the rectifiers.
+    is_constant : boolean array of shape (m,), optional
+        Rectifiers whose signs are the same at all inputs, whatever their rows say: they are in no core.
 
     Examples
     --------
@@ -78,8 +80,10 @@ class SignCores:
     ...     assert round(price.cost, 12) == 2.0 and set(price.core) == {0, 1}
     """
 
-    def __init__(self, fixed: Array, rows: Array) -> None:
+    def __init__(self, fixed: Array, rows: Array, is_constant: NDArray | None = None) -> None:
         self.n_fixed = len(fixed)
+        constant = np.zeros(len(rows), dtype=bool) if is_constant is None else is_constant
+        self.can_decide = np.logical_not(constant)
         self.rows = np.ascontiguousarray(np.vstack([fixed, rows]), dtype=float)
         n, d = self.rows.shape
         self._tableau = np.concatenate([self.rows.ravel(), np.zeros(n + d)])
@@ -93,7 +97,9 @@ class SignCores:
     def price(self, signs: NDArray, wishes: Array, room: float = np.inf) -> Price:
         """The cost of wishes, positive ones for the sign 1, where some signs are not zero; `room` is enough."""
         n, d = self.rows.shape
-        decided = np.concatenate([np.ones(self.n_fixed), signs]).astype(np.int8)
+        # A constant of zero has a sign and a row of zeros, which would exclude all inputs.
+        signs_here, wishes = np.where(self.can_decide, [signs, wishes], 0.0)
+        decided = np.concatenate([np.ones(self.n_fixed), signs_here]).astype(np.int8)
         wish = np.concatenate([np.zeros(self.n_fixed), wishes])
         order = np.flatnonzero((decided == 0) & (wish != 0))
         order = order[np.argsort(-np.abs(wish[order]), kind="stable")].astype(np.int32)
@@ -106,11 +112,12 @@ class SignCores:
         )
         core = first[: int(outcome[1])] - self.n_fixed
         cost = max(float(outcome[0]) - error, 0.0)
-        return Price(cost, decided[self.n_fixed :], charged[self.n_fixed :], core, outcome[2:])
+        signs = np.where(self.can_decide, decided[self.n_fixed :], signs)
+        return Price(cost, signs, charged[self.n_fixed :], core, outcome[2:])
 
-    def is_inside(self, point: Array, matters: NDArray) -> bool:
-        """Whether a homogeneous point is clearly inside a cell: rounding does not decide the signs that matter."""
+    def is_inside(self, point: Array) -> bool:
+        """Whether a homogeneous point is clearly inside a cell: rounding does not decide the signs of rectifiers."""
         margins, size = self.rows @ point, float(np.abs(point).max())
-        least = np.abs(margins[self.n_fixed :][matters]).min(initial=np.inf)
+        least = np.abs(margins[self.n_fixed :][self.can_decide]).min(initial=np.inf)
         least = min(margins[: self.n_fixed].min(initial=np.inf), least)
         return bool(np.isfinite(size) and least > _MARGIN * size)

@@ -29,13 +29,14 @@ from convexrelu._utils.typing import Array
 from convexrelu.reach.functionals import Functionals
 from convexrelu.reach.rectifiers import EPS, Rectifiers
 
-__all__ = ["Slopes", "largest_eigenvalue", "operator_norm"]
+__all__ = ["Slopes", "largest_eigenvalue", "operator_norm", "unit_of_slopes"]
 
 _ROUNDING = 1e-13  # relative, of norms and eigenvalues; `Slopes.rounding` is that of sums
 _POWER = 12  # of eigenvalues, in the average over their vectors
 _STEPS = 4  # of weights at a node
 _KEPT = 0.75  # exponent of the old weights in a step; less and steps go back and forth
 _LEAST = 1e-9  # of weights, whose sum is one
+_LARGEST = 1000  # exponent of outer weights, in the unit of slopes
 
 
 def operator_norm(jacobian: Array, norm: float) -> float:
@@ -203,6 +204,16 @@ class Slopes:
             across = (directions**2) @ shares
             v = v**_KEPT * (across / across.sum()) ** (1 - _KEPT)
         return best
+
+
+def unit_of_slopes(net: Rectifiers) -> float:
+    """A power of two near the largest slopes: in this unit no square of a slope that counts over- or underflows."""
+    largest = [np.abs(part).max(initial=0.0) for part in (_magnitudes(net), net.B, net.C)]
+    if largest[0] == 0 or not np.isfinite(largest[0]):
+        return 1.0
+    with np.errstate(divide="ignore"):
+        exponents = np.floor(np.log2(largest))
+    return float(2.0 ** max(exponents[0], exponents[1:].max() - _LARGEST))
 
 
 def _subgradients(jacobians: Array, norm: float) -> Array:

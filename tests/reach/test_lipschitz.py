@@ -57,16 +57,45 @@ def test_constants_without_a_compiler_are_the_same(norm, monkeypatch):
     assert constant.upper == pytest.approx(by_programs.upper, rel=1e-9)
 
 
-@pytest.mark.parametrize("size", [1e-60, 1e60])
+@pytest.mark.parametrize("size", [1e-250, 1e-60, 1e60, 1e250])
 def test_the_size_of_weights_does_not_matter(size):
     rng = np.random.default_rng(2)
     W, a = rng.standard_normal((12, 3)), rng.standard_normal((1, 12))
     constants = [
-        lipschitz_constant(TwoLayerNetwork(W, np.ones(12), scale * a, [0.0]))
+        lipschitz_constant(TwoLayerNetwork(W, np.ones(12), scale * a, [0.0]), time_limit=limit)
         for scale in (1.0, size)
+        for limit in (50.0, 0.0)
     ]
-    assert constants[1].is_exact
-    assert constants[1].upper == pytest.approx(size * constants[0].upper, rel=1e-9)
+    assert constants[2].is_exact
+    for constant, expected in zip(constants[2:], constants[:2], strict=True):
+        assert constant.upper == pytest.approx(size * expected.upper, rel=1e-9)
+        assert np.linalg.norm(constant.jacobian / size) == pytest.approx(constant.lower / size)
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+def test_neurons_that_are_zero_exclude_no_input(norm):
+    rng = np.random.default_rng(0)
+    W, b = rng.standard_normal((17, 4)), rng.standard_normal(17)
+    a = rng.standard_normal((2, 17))
+    expected = lipschitz_constant(TwoLayerNetwork(W[1:], b[1:], a[:, 1:], [0, 0]), norm)
+    for bias in (0.0, -1.0, 1.0):
+        W[0], b[0] = 0.0, bias
+        constant = lipschitz_constant(TwoLayerNetwork(W, b, a, [0, 0]), norm)
+        assert constant.is_exact and constant.upper == pytest.approx(expected.upper, rel=1e-9)
+        assert constant.n_cells > 1
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+def test_networks_without_a_kink_have_the_slopes_of_their_linear_part(norm):
+    skip = np.array([[1.0, 2.0], [3.0, -4.0]])
+    for m in (0, 1, 20):
+        constants = TwoLayerNetwork(
+            np.zeros((m, 2)), np.arange(m) - 1.0, np.ones((2, m)), [0, 0], skip_weights=skip
+        )
+        constant = lipschitz_constant(constants, norm)
+        expected = np.linalg.norm(skip, ord=norm)
+        assert constant.is_exact and constant.lower == pytest.approx(expected)
+        assert expected <= constant.upper <= expected * (1 + 1e-11)
 
 
 def test_kinks_that_coincide_have_no_cell_between_them():

@@ -63,6 +63,22 @@ def test_signs_that_no_cell_has_cost_everything(cells):
         assert cost == (0.0 if tuple(wanted) in known else np.inf)
 
 
+def test_constants_are_in_no_core(cells):
+    """Their signs stay as they are given, whatever rows and wishes say."""
+    root, signs = cells
+    rows = np.vstack([np.zeros((1, 3)), root.layer.rows])
+    cores = SignCores(root.layer.fixed, rows, np.arange(8) == 0)
+    decided = np.append(-1, signs[0])
+    price = cores.price(decided, np.ones(8))
+    assert price.cost == 0.0 and price.signs.tolist() == decided.tolist()
+    assert not price.charges.any() and len(price.core) == 0
+    assert cores.is_inside(root.point) == cores_of(root).is_inside(root.point)
+
+
+def cores_of(root):
+    return SignCores(root.layer.fixed, root.layer.rows)
+
+
 def test_the_largest_sum_over_all_cells(cells):
     root, signs = cells
     cores = SignCores(root.layer.fixed, root.layer.rows)
@@ -75,7 +91,7 @@ def test_the_largest_sum_over_all_cells(cells):
             return constants[k] + weights[k] @ (root.layer.rows @ point > 0)
 
         functions = LinearFunctionals(constants, weights, 0.0)
-        search = CornerSearch(cores, functions, root.signs, np.ones(7, dtype=bool), -np.inf, take)
+        search = CornerSearch(cores, functions, root.signs, -np.inf, take)
         search.run()
         assert search.bound >= values.max() - 1e-12
         assert search.bound == pytest.approx(values.max(), rel=1e-10, abs=1e-12)
@@ -94,7 +110,7 @@ def test_a_search_that_is_stopped_has_a_bound():
         search = CornerSearch(
             SignCores(root.layer.fixed, root.layer.rows),
             LinearFunctionals(np.zeros(1), gains, 0.0),
-            *(root.signs, np.ones(40, dtype=bool), -np.inf),
+            *(root.signs, -np.inf),
             lambda point, _: gains[0] @ (root.layer.rows @ point > 0),
         )
         search.run(most=most)
