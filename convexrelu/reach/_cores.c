@@ -181,7 +181,7 @@ static int is_excluded(System *s, int row)
         for (int k = 0; k < d; k++) total[k] += multiplier * s->sign[w] * s->rows[(size_t)w * d + k];
     }
     for (int k = 0; k < d; k++) rest += fabs(total[k]);
-    return rest <= EMPTY * sum; /* false for NaN */
+    return isfinite(sum) && rest <= EMPTY * sum; /* false for NaN */
 }
 
 static int solve(System *s)

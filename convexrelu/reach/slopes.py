@@ -50,14 +50,15 @@ def rounding_of_squares(A: Array) -> float:
 
 
 def largest_eigenvalue(A: Array) -> float:
-    """Upper bound on the largest eigenvalue of ``Aᵀ A``, as sharp as rounding errors permit.
+    """Upper bound on the largest eigenvalue of ``Aᵀ A``, or ``A Aᵀ``, as sharp as rounding errors permit.
 
     Examples
     --------
     >>> largest_eigenvalue(np.diag([3.0, 4.0])) - 16.0 < 1e-12
     True
     """
-    return max(float(np.linalg.eigvalsh(A.T @ A)[-1]), 0.0) + rounding_of_squares(A)
+    squares = A.T @ A if len(A) >= A.shape[1] else A @ A.T  # the smaller one
+    return max(float(np.linalg.eigvalsh(squares)[-1]), 0.0) + rounding_of_squares(A)
 
 
 class Slopes:
