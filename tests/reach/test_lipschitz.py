@@ -13,6 +13,7 @@ from benchmarks.reach.reference import lipschitz_by_signs, random_network
 from convexrelu import TwoLayerNetwork
 from convexrelu.reach import lipschitz_constant
 from convexrelu.reach.cells import CellTree
+from convexrelu.reach.lipschitz import _Search
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.sign_cores import SignCores
 from convexrelu.reach.slopes import Slopes, largest_eigenvalue
@@ -42,6 +43,18 @@ def test_euclidean_norms_are_those_of_all_cells(seed):
     assert constant.lower == pytest.approx(expected, rel=1e-9, abs=1e-12)
     assert constant.upper == pytest.approx(expected, rel=1e-9, abs=1e-12)
     assert lipschitz_constant(network, time_limit=0.0).upper >= expected * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+def test_bounds_do_not_need_a_search_for_large_norms(norm, monkeypatch):
+    """In small networks such a search finds the largest norm, whatever is wrong with the bound."""
+    monkeypatch.setattr(_Search, "_climb", lambda *_: None)
+    for seed in range(40):
+        network = random_network(seed)
+        if network.width <= 4:
+            expected = lipschitz_by_signs(network, norm, None)
+            constant = lipschitz_constant(network, norm)
+            assert expected * (1 - 1e-12) <= constant.upper <= expected * (1 + 1e-9) + 1e-12
 
 
 @pytest.mark.parametrize("norm", [1, 2, math.inf])
