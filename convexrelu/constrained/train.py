@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,9 +139,9 @@ def largest_penalty_in_class(
 
 def _descent(
     problem: TrainingProblem, neuron_class: NeuronClass, random: np.random.RandomState
-) -> Callable[[float, Look], Iterable[TwoLayerNetwork]]:
-    def descend(deadline: float, look: Look) -> Iterable[TwoLayerNetwork]:
-        return [descend_in_class(problem, neuron_class, random, deadline, look)]
+) -> Callable[[float, Look], Iterator[TwoLayerNetwork]]:
+    def descend(deadline: float, look: Look) -> Iterator[TwoLayerNetwork]:
+        yield descend_in_class(problem, neuron_class, random, deadline, look)
 
     return descend
 

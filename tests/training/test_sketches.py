@@ -1,6 +1,11 @@
 """Rounds that show networks on the way of the first descent."""
 
+from functools import partial
+
+import pytest
+
 from convexrelu import Status, TrainingProblem, train
+from convexrelu.constrained import train_in_class
 from convexrelu.training import cutting_plane
 from tests import reference
 from tests.honest import assert_certifies
@@ -42,3 +47,22 @@ def test_training_may_end_with_a_network_on_the_way_of_descent():
     assert [entry.n_blocks for entry in seen[:2]] == [0, 0] and result.history == seen
     assert result.certificate.objective <= seen[1].objective * (1 + 1e-12)
     assert_certifies(result.certificate, result.network, PROBLEM.X, PROBLEM.y, PROBLEM.alpha)
+
+
+def interrupt(entry):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("of_class", [False, True])
+def test_an_interruption_on_the_way_keeps_the_network_of_the_last_step(of_class):
+    trained = partial(train_in_class, monotonic_cst=[1, 0]) if of_class else train
+    result = trained(PROBLEM, random_state=0, progress=interrupt)
+    assert result.status is Status.INTERRUPTED
+    assert [entry.n_blocks > 0 for entry in result.history] == [False, True]
+    assert result.history[1].objective <= result.history[0].objective
+    assert result.certificate.objective == PROBLEM.objective(result.network)
+
+
+def test_what_progress_raises_is_not_lost_in_descent():
+    with pytest.raises(RuntimeError, match="progress raised a StopIteration"):
+        train(PROBLEM, random_state=0, progress=lambda entry: next(iter([])))

@@ -51,6 +51,11 @@ class Sketches:
             Its smoothed objective.
         width : float
             Width of the smoothing, without which values are not compared.
+
+        Raises
+        ------
+        RuntimeError
+            If `look` raises a StopIteration, which would end a minimisation without a word.
         """
         self._n_steps += 1
         if self._look is None or self._n_steps < self._next:
@@ -59,5 +64,9 @@ class Sketches:
             return self.is_to_end
         self._next = max(self._n_steps + 1, round(_LATER * self._n_steps))
         self._width, self._value = width, value
-        self.is_to_end = self._look(self._objective.network(self._objective.balanced(z)))
+        network = self._objective.network(self._objective.balanced(z))
+        try:
+            self.is_to_end = self._look(network)
+        except StopIteration as error:
+            raise RuntimeError("progress raised a StopIteration") from error
         return self.is_to_end
