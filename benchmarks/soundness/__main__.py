@@ -4,8 +4,8 @@
 
 from the root of the repository. Each seed is a random problem with a call of the package (`cases.py`); an evaluator
 and a refuter that share no code with the package judge what comes back (`judge.py`). Classes of networks, constraints
-on outputs, what estimators make of their data, branch and bound on small adversarial instances, damaged files and
-interruptions follow. Findings are shrunk and written as scripts to a folder.
+on outputs, what estimators make of their data, Lipschitz constants, branch and bound on small adversarial instances,
+damaged files and interruptions follow. Findings are shrunk and written as scripts to a folder.
 The exit code is 1 if anything is wrong but an estimate or a time limit.
 """
 
@@ -39,6 +39,7 @@ COUNTED = (
     "classes",
     "constraints",
     "estimators",
+    "slopes",
     "boxes",
     "files",
     "interruptions",
@@ -50,6 +51,7 @@ FOLLOWING = {
     "classes": 0.1,
     "constraints": 0.1,
     "estimators": 0.05,
+    "slopes": 0.05,
     "boxes": 0.15,
     "files": 0.03,
     "interruptions": 0.05,

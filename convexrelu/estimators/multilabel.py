@@ -124,9 +124,8 @@ def network_of_all_labels(network: TwoLayerNetwork, constants: Array) -> TwoLaye
     array([[-1000.,     5.]])
     """
     varies = constants == 0
-    shown = (
-        network.n_outputs if varies.any() else 0
-    )  # otherwise the network has an output all the same
+    # Where no label varies the network has an output all the same.
+    shown = network.n_outputs if varies.any() else 0
     bias = np.array(constants)
     bias[varies] = network.output_bias[:shown]
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.soundness import boxes, classes, constraints, estimators, oracles, trainings
+from benchmarks.soundness import (
+    boxes,
+    classes,
+    constraints,
+    estimators,
+    oracles,
+    slopes,
+    trainings,
+)
 from benchmarks.soundness.cases import DATA, LOSSES, Case, draw
 from benchmarks.soundness.evaluator import evaluate
 from benchmarks.soundness.files import attack
@@ -245,6 +253,22 @@ def test_bounds_within_classes_that_are_too_large_are_found(monkeypatch, room, o
 
     monkeypatch.setattr(room, "findings_beside", planted)
     assert "refuted proof" in {finding.kind for finding in room.findings_of(1)}
+
+
+def test_bounds_on_slopes_that_are_too_small_are_found(monkeypatch):
+    monkeypatch.setattr(slopes, "_POINTS", 200)
+    monkeypatch.setattr(slopes, "_CORNERS", 10)
+    seeds = range(2)
+    assert [slopes.findings_of(seed) for seed in seeds] == [[]] * len(seeds)
+    bounded = slopes.lipschitz_constant
+
+    def planted(*args, **options):
+        found = bounded(*args, **options)
+        return replace(found, upper=0.9 * found.upper)
+
+    monkeypatch.setattr(slopes, "lipschitz_constant", planted)
+    found = {finding.kind for seed in seeds for finding in slopes.findings_of(seed)}
+    assert found == {"refuted proof", "inconsistent"}
 
 
 def test_networks_to_compare_with_are_in_the_class():
