@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -199,16 +200,18 @@ class InterpolationProgram:
         """Whether a solution was found, accurate or not; solvers are not begun where they would end too late."""
         from convexrelu.programs.base import call_solver, seconds_for_solver, solver_options
 
-        options = solver_options("CLARABEL", 1e-10)
+        options, left = solver_options("CLARABEL", 1e-10), math.inf
         if math.isfinite(deadline):
             entries = self.blocks.masks.size * self.problem.design.shape[1]
-            left = seconds_for_solver(self._program, "CLARABEL", entries, deadline)
-            self.is_late = left is None
-            if left is None:
+            seconds = seconds_for_solver(self._program, "CLARABEL", entries, deadline)
+            self.is_late = seconds is None
+            if seconds is None:
                 return False
-            options["time_limit"] = left
+            left = options["time_limit"] = seconds
+        began = time.perf_counter()
         status = call_solver(self._program, "CLARABEL", **options)
-        self.is_late = status is Status.USER_LIMIT
+        # There is a limit of iterations, too.
+        self.is_late = status is Status.USER_LIMIT and time.perf_counter() - began >= left
         return status in (Status.CONVERGED, Status.INACCURATE) and self._u.value is not None
 
     def misses(self) -> bool:

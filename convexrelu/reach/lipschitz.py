@@ -130,7 +130,7 @@ def lipschitz_constant(
         polytope = Polytope(A, b, lower=lower, upper=upper, dim=net.n_features)
     deadline = deadline_after(time_limit)
     unit = unit_of_slopes(net)
-    net = replace(net, B=net.B / unit, C=net.C / unit, c=net.c / unit)
+    net = replace(net, B=net.B / unit, C=net.C / unit)  # constants have no slopes
     found = _Search(CellTree(net, polytope), Slopes(net, norm), deadline).run()
     return replace(
         found, lower=found.lower * unit, upper=found.upper * unit, jacobian=found.jacobian * unit

@@ -9,6 +9,7 @@ import pytest
 from convexrelu import TrainingProblem, train
 from convexrelu.interpolation import minimum_norm
 from convexrelu.interpolation.column_generation import InterpolationProgram
+from convexrelu.results.status import Status
 from tests import reference
 from tests.closed_forms.test_spike_free import spike_free_rows
 from tests.closed_forms.test_whitened import orthogonal_rows
@@ -211,3 +212,16 @@ def test_programs_that_would_end_too_late_are_not_begun(monkeypatch):
     )
     with pytest.raises(ValueError, match=r"no network was found that meets it .*time_limit"):
         minimum_norm(X, y, time_limit=1e-3, random_state=0)
+
+
+def test_a_solver_that_ends_for_its_iterations_is_not_late(monkeypatch):
+    """The program at a price follows, as after any other failure."""
+    calls = []
+    monkeypatch.setattr(
+        "convexrelu.programs.base.call_solver",
+        lambda *_, **__: calls.append(1) or Status.USER_LIMIT,
+    )
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="no network was found") as refused:
+        minimum_norm(rng.standard_normal((20, 3)), rng.standard_normal(20), random_state=0)
+    assert len(calls) == 2 and "time_limit" not in str(refused.value)
