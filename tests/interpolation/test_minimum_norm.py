@@ -185,11 +185,11 @@ def test_an_interruption_leaves_the_best_network(monkeypatch, call):
     X, y = rng.standard_normal((30, 3)), rng.standard_normal(30)
     original, calls = InterpolationProgram.solve, []
 
-    def solve(self):
+    def solve(self, deadline):
         calls.append(self)
         if len(calls) == call:
             raise KeyboardInterrupt
-        return original(self)
+        return original(self, deadline)
 
     monkeypatch.setattr(InterpolationProgram, "solve", solve)
     if call == 1:

@@ -182,7 +182,7 @@ def test_a_network_and_its_point_are_the_same(activation, hidden_bias):
 
 
 def test_single_precision_is_good_enough(monkeypatch):
-    problem = problem_of("multinomial", 1e-3)
+    problem = problem_of("multinomial", 0.02)  # where descent ends at one objective from everywhere
     exact = module.RoundedObjective(problem)
     best = min(problem.objective(run(problem, seed)) for seed in range(3))
     monkeypatch.setattr(module, "_LARGE", 0)
@@ -192,7 +192,7 @@ def test_single_precision_is_good_enough(monkeypatch):
     for one, other in zip(single(z, 0.03), exact(z, 0.03), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
     again = min(problem.objective(run(problem, seed)) for seed in range(3))
-    assert again == pytest.approx(best, rel=1e-3)
+    assert again == pytest.approx(best, rel=1e-4)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.1])
@@ -214,8 +214,8 @@ def test_smaller_penalties_have_more_neurons():
         for alpha in (1.0, 1e-3, 1e-4, 1e-6, 1e-320)
     ]
     assert many[0] < many[1] < many[2] < many[3] == many[4]
-    problem = TrainingProblem(inputs, np.abs(inputs[:, 0]), 1e-3)
-    assert module.RoundedObjective(problem, rounds_follow=True).n_neurons > many[1]
+    problem = TrainingProblem(inputs, np.abs(inputs[:, 0]), 1e-4)
+    assert module.RoundedObjective(problem, rounds_follow=True).n_neurons > many[2]
     large = problem.with_alpha(1.0)
     assert module.RoundedObjective(large, rounds_follow=True).n_neurons == many[0]
 
