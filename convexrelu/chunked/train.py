@@ -391,7 +391,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         return any(self.rows.group.gather_objects(self._asked_to_stop))
 
     def _shown(self, entry: Round) -> Round:
-        return replace(entry, network=self._best)
+        return replace(entry, network=self._best, certificate=self._certificate)
 
 
 def _check_start(start: TwoLayerNetwork | None, problem: TrainingProblem) -> None:

@@ -25,7 +25,7 @@ from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.exports import Exports
 from convexrelu.estimators.pruning import must_be_minimal, with_fewer_neurons
 from convexrelu.estimators.showing import Showing
-from convexrelu.estimators.watching import check_callbacks, watched
+from convexrelu.estimators.watching import check_callbacks, trained_under_watch
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.losses import LOSSES, Loss
 from convexrelu.networks.gated import GatedNetwork
@@ -201,8 +201,12 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
     ) -> Result:
         """Train on all data, watched by callbacks, which may predict by then."""
         self._describe(y, problem.weights)
-        with watched(self) as progress:
-            return train_estimator(self, problem, options | {"progress": progress}, start)
+        return trained_under_watch(
+            self,
+            lambda progress: train_estimator(
+                self, problem, options | {"progress": progress}, start
+            ),
+        )
 
     def _check_options(self) -> None:
         """Check parameters, also those that only make sense together."""

@@ -46,13 +46,13 @@ from convexrelu.estimators.fold_training import (
 )
 from convexrelu.estimators.last_training import start_of_last_training
 from convexrelu.estimators.pruning import must_be_minimal
-from convexrelu.estimators.watching import penalties_shown, watched
+from convexrelu.estimators.watching import penalties_shown, trained_under_watch
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
-from convexrelu.results.result import Result
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.training.session import Session
 from convexrelu.training.stalling import AFTER_CHOICE, AFTER_CHOICE_OF_MANY
@@ -145,10 +145,15 @@ class CrossValidated(NetworkEstimator):
         if neuron_class_of(self) is not None:
             return super()._trained(problem, y, options, start)
         self._describe(y, problem.weights)
-        with watched(self) as progress, one_blas_thread():
-            many = problem.n_outputs > MAX_PROVED_OUTPUTS
-            own = {"progress": progress, "patience": AFTER_CHOICE_OF_MANY if many else AFTER_CHOICE}
-            return Session(problem, **options | own).train(problem.alpha, start)
+        many = problem.n_outputs > MAX_PROVED_OUTPUTS
+        patience = AFTER_CHOICE_OF_MANY if many else AFTER_CHOICE
+
+        def train(progress: Progress) -> Result:
+            own = {"progress": progress, "patience": patience}
+            with one_blas_thread():
+                return Session(problem, **options | own).train(problem.alpha, start)
+
+        return trained_under_watch(self, train)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""

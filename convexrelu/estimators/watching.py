@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from convexrelu._utils.typing import Array
 from convexrelu.callbacks.bars import FitBar, PenaltyBar, console_for_bars
 from convexrelu.oracles.bounds.proof_progress import ProofProgress
 from convexrelu.results.progress import ProgressPrinter
-from convexrelu.results.result import Progress, Round, asks_to_stop, show_proof_of
+from convexrelu.results.result import Progress, Result, Round, asks_to_stop, show_proof_of
+from convexrelu.results.status import Status
 
-__all__ = ["Callbacks", "check_callbacks", "penalties_shown", "watched"]
+__all__ = ["Callbacks", "check_callbacks", "penalties_shown", "trained_under_watch", "watched"]
 
 # Callables that take a Round, or objects with `for_fit`, which makes one.
 Callbacks = Sequence[Any] | None
@@ -46,6 +48,39 @@ def watched(estimator: Any) -> Iterator[Progress | None]:
     with _rounds_shown(estimator.verbose, estimator.tol) as show:
         calls = [*([] if show is None else [show]), *callbacks]
         yield _Together(calls) if calls else None
+
+
+def trained_under_watch(estimator: Any, train: Callable[[Progress], Result]) -> Result:
+    """Train, watched by the callbacks of an estimator.
+
+    Training itself turns an interruption into a result. A second one, or one at its very end, may come in between:
+    then the result is the last network that callbacks could see.
+    """
+    last = _LastNetwork()
+    try:
+        with watched(estimator) as progress:
+            return train(last if progress is None else _Together([last, progress]))
+    except KeyboardInterrupt:
+        if last.result is None:
+            raise
+        return last.result
+
+
+class _LastNetwork:
+    """Keeps the last network of a training, with its certificate and history, as an interrupted result."""
+
+    def __init__(self) -> None:
+        self.result: Result | None = None
+        self._history: list[Round] = []
+
+    def __call__(self, entry: Round) -> None:
+        self._history.append(replace(entry, network=None, certificate=None))
+        if entry.network is None or entry.certificate is None:
+            return
+        n_programs = sum(bool(one.solver_status) for one in self._history)
+        self.result = Result(
+            entry.network, entry.certificate, Status.INTERRUPTED, [*self._history], n_programs
+        )
 
 
 class _Together:

@@ -48,6 +48,8 @@ class Round:
     network : TwoLayerNetwork or GatedNetwork, optional
         The best network so far, for ``progress``. It is not kept in a history, where networks would need more memory
         than the result. Threshold networks are not included either, since their gates are computed at the end.
+    certificate : Certificate, optional
+        That of this network, for ``progress``.
     """
 
     seconds: float
@@ -61,6 +63,7 @@ class Round:
     violation: float
     solver_status: str
     network: TwoLayerNetwork | GatedNetwork | None = field(default=None, repr=False, compare=False)
+    certificate: Certificate | None = field(default=None, repr=False, compare=False)
 
 
 # What training calls with every round. Where it returns True, training ends; everything else is ignored. If it has a
@@ -230,7 +233,8 @@ class Result:
             violation=certificate.violation,
             solver_status=solver_status.name,
         )
-        answer = None if progress is None else progress(replace(entry, network=network))
+        visible = replace(entry, network=network, certificate=certificate)
+        answer = None if progress is None else progress(visible)
         # A solver that reports success although the gap is open was not accurate enough.
         reason = Status.INACCURATE if solver_status is Status.CONVERGED else solver_status
         status = Status.CONVERGED if certificate.relative_gap <= tol else reason

@@ -228,7 +228,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         )
 
     def _shown(self, entry: Round) -> Round:
-        return replace(entry, network=self._best)
+        return replace(entry, network=self._best, certificate=self._certificate)
 
     @property
     def _n_columns(self) -> int:

@@ -22,7 +22,8 @@ from convexrelu.estimators import constraints, pruning
 from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.solvers.native.solver import NativeSolver
-from tests.honest import assert_honest, assert_same_network
+from convexrelu.training.session import Session
+from tests.honest import assert_certifies, assert_honest, assert_same_network
 from tests.properties.test_interrupt import interrupt
 
 X = np.linspace(-1, 1, 12)[:, None]
@@ -178,3 +179,27 @@ def test_features_keep_the_network_of_an_interrupted_fit(monkeypatch):
         model.fit(WIDER, Y)
     assert model.estimator_.status_ is Status.INTERRUPTED
     assert model.transform(WIDER).shape == (len(Y), len(model.get_feature_names_out()))
+
+
+@pytest.mark.parametrize("estimator", [ConvexReLURegressor, ConvexReLURegressorCV])
+def test_an_interruption_right_after_training_keeps_the_network(monkeypatch, estimator):
+    """As a second one does, where the first one has just ended training."""
+    original = Session.train
+
+    def interrupted(self, *arguments):
+        result = original(self, *arguments)
+        if self.progress is not None:  # not of folds
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(Session, "train", interrupted)
+    model = estimator(random_state=0)
+    with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
+        model.fit(X, Y)
+    certificate = model.certificate_
+    alpha = getattr(model, "alpha_", getattr(model, "alpha", None))
+    assert_certifies(certificate, model.network_, X, Y, alpha)
+    assert model.status_ is Status.INTERRUPTED
+    last = model.history_[-1]
+    assert (last.objective, last.width) == (certificate.objective, model.network_.width)
+    assert last.network is None and last.certificate is None
