@@ -23,7 +23,7 @@ DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop te
     tests/reach tests/regions tests/oracles/search tests/oracles/bounds/test_workers.py \
     tests/properties/test_sparse.py tests/test_package.py convexrelu docs/*.rst docs/guides/*.rst README.md
 
-.PHONY: help demo test test-fast test-oldest portability lint types docs check-site dist bench-quick $(SUITES:%=bench-%) clean
+.PHONY: help demo test test-fast test-oldest portability lint types docs check-site dist bench-quick bench-scripts-quick bench-suites-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once
 
 help: ## list the targets
@@ -69,12 +69,16 @@ dist: $(VENV)/.installed-dist ## build the wheel and the source archive in dist/
 	$(PY) -m build
 	$(PY) -m twine check --strict dist/*
 
-bench-quick: $(VENV)/.installed-dev ## run a short version of every benchmark
+bench-quick: bench-scripts-quick bench-suites-quick ## run a short version of every benchmark
+
+bench-scripts-quick: $(VENV)/.installed-dev
 	@for script in benchmarks/*/bench_*.py; do \
 	    module=$$(echo "$${script%.py}" | tr / .); \
 	    echo "== python -m $$module --quick"; \
 	    $(PY) -m "$$module" --quick || exit 1; \
 	done
+
+bench-suites-quick: $(VENV)/.installed-dev
 	@for suite in $(SUITES); do $(MAKE) "bench-$$suite" ARGS=--quick || exit 1; done
 
 # The last line of a suite makes tables and pictures of what has been measured.
