@@ -70,7 +70,11 @@ def _labels(X: Any, rng: Rng) -> Made:
     varies = alive.any(axis=0) & ~alive.all(axis=0)
     varies[0] |= not varies.any()  # then the network is that of the first label
     signs = 2.0 * labels[:, varies] - 1
-    task = {"y": signs, "loss": "logistic", "sample_weight": weights}
+    task = {
+        "y": signs[:, 0] if signs.shape[1] == 1 else signs,
+        "loss": "logistic",
+        "sample_weight": weights,
+    }
     return "Classifier", {"y": labels, "sample_weight": weights}, {}, task
 
 
