@@ -6,25 +6,21 @@ of a core is not met: it is the largest one, or that is met and it is the second
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
+from convexrelu.reach.best_first import BestFirst
 from convexrelu.reach.functionals import LinearFunctionals
 from convexrelu.reach.sign_cores import Price, SignCores
 
 __all__ = ["CornerSearch"]
 
-_CLOSE = 1e-11  # relative difference of bound and value at which to stop
 
-
-class CornerSearch:
+class CornerSearch(BestFirst):
     """Search for the maximum of linear functions.
 
     Parameters
@@ -49,33 +45,16 @@ class CornerSearch:
         value: float,
         take: Callable[[Array, int], float],
     ) -> None:
+        super().__init__()
         self.cores, self.functions = cores, functions
         self.value, self.take = value, take
-        self.closed, self.n_nodes = -math.inf, 0
-        self.order = itertools.count()
-        self.open: list[tuple[float, int, NDArray, int]] = []
         for k, bound in enumerate(functions.bounds().tolist()):
-            self._add(signs, k, bound)
+            self._add(bound, signs, k)
 
-    def run(self, deadline: float = math.inf, most: float = math.inf) -> None:
-        """Go on until bound and value agree, or until a number of nodes, or a time of :func:`time.perf_counter`."""
-        while self.open and -self.open[0][0] > self._enough:
-            if self.n_nodes >= most or time.perf_counter() > deadline:
-                break
-            bound, _, signs, k = heapq.heappop(self.open)
-            self._divide(signs, k, -bound)
+    def _reached(self) -> float:
+        return self.value
 
-    @property
-    def bound(self) -> float:
-        """Proved: no function is larger, except where it is not larger than the value."""
-        return max(self.closed, -self.open[0][0] if self.open else -math.inf)
-
-    @property
-    def _enough(self) -> float:
-        return self.value + (_CLOSE * abs(self.value) if math.isfinite(self.value) else 0.0)
-
-    def _divide(self, signs: NDArray, k: int, above: float) -> None:
-        self.n_nodes += 1
+    def _divide(self, above: float, signs: NDArray, k: int) -> None:
         wishes = self.functions.weights[k]
         most = self.functions.bound(k, signs)
         price = self.cores.price(signs, wishes, max(most - self._enough, 0.0))
@@ -86,9 +65,9 @@ class CornerSearch:
         if len(price.core) and bound > self._enough:
             self._add_children(price, wishes, k, bound)
         elif (price.signs != signs).any():
-            self._add(price.signs, k, bound)
+            self._add(bound, price.signs, k)
         else:
-            self.closed = max(self.closed, bound)
+            self._close(bound)
 
     def _add_children(self, price: Price, wishes: Array, k: int, bound: float) -> None:
         signs = price.signs
@@ -96,13 +75,7 @@ class CornerSearch:
             child, signs = signs.copy(), signs.copy()
             signs[unit] = 1 if wishes[unit] > 0 else -1
             child[unit] = -signs[unit]
-            self._add(child, k, min(bound, self.functions.bound(k, child)))
-
-    def _add(self, signs: NDArray, k: int, bound: float) -> None:
-        if bound > self._enough:
-            heapq.heappush(self.open, (-bound, next(self.order), signs, k))
-        else:
-            self.closed = max(self.closed, bound)
+            self._add(min(bound, self.functions.bound(k, child)), child, k)
 
     def _try(self, point: Array, k: int) -> None:
         if self.cores.is_inside(point):

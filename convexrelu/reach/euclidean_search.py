@@ -16,23 +16,20 @@ leaves out signs that no input has (:mod:`convexrelu.reach.sign_cores`).
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
+from convexrelu.reach.best_first import BestFirst
 from convexrelu.reach.reached import Reached
 from convexrelu.reach.sign_cores import SignCores
 from convexrelu.reach.slopes import largest_eigenvalue
 
 __all__ = ["EuclideanSearch"]
 
-_CLOSE = 1e-11  # relative difference of bound and value at which to stop
 _ROUNDING = 1e-13  # relative, of sums and eigenvalues
 _RANK = 6  # of the unit vectors
 _FIRST_STEPS = 100
@@ -42,8 +39,8 @@ _FIRST_CLIMB = 3000  # nodes after which the search for a large norm is repeated
 _RARER = 10.0  # nodes until the next time, relative to those until the last time
 
 
-class EuclideanSearch:
-    """Best-first search.
+class EuclideanSearch(BestFirst):
+    """Search for the largest norm.
 
     Parameters
     ----------
@@ -64,36 +61,21 @@ class EuclideanSearch:
         signs: NDArray,
         climb: Callable[[], None],
     ) -> None:
+        super().__init__()
         self.cores, self.reached, self.slopes = cores, reached, reached.slopes
-        self.climb = climb
-        self.closed, self.n_nodes = -math.inf, 0
+        self.climb, self._next_climb = climb, float(_FIRST_CLIMB)
         self.generators = self.slopes.generators.reshape(len(signs), -1)
-        self.order = itertools.count()
         Z = np.random.default_rng(0).standard_normal((_RANK, self.generators.shape[1]))
         bound, Z, _ = self._bound(signs, Z, _FIRST_STEPS)
-        self.open: list[tuple[float, int, NDArray, Array]] = [(-bound, next(self.order), signs, Z)]
+        self._add(bound, signs, Z)
 
-    def run(self, deadline: float) -> None:
-        """Go on until bound and value agree, or until a time of :func:`time.perf_counter`."""
-        next_climb = float(_FIRST_CLIMB)
-        while self.open and -self.open[0][0] > self._enough and time.perf_counter() < deadline:
-            if self.n_nodes >= next_climb:
-                self.climb()
-                next_climb *= _RARER
-            bound, _, signs, Z = heapq.heappop(self.open)
-            self._divide(signs, Z, -bound)
+    def _reached(self) -> float:
+        return self.reached.value
 
-    @property
-    def bound(self) -> float:
-        """Proved: no norm is larger, except where it is not larger than the value that is reached."""
-        return max(self.closed, -self.open[0][0] if self.open else -math.inf)
-
-    @property
-    def _enough(self) -> float:
-        return self.reached.value * (1 + _CLOSE)
-
-    def _divide(self, signs: NDArray, Z: Array, above: float) -> None:
-        self.n_nodes += 1
+    def _divide(self, above: float, signs: NDArray, Z: Array) -> None:
+        if self.n_nodes > self._next_climb:
+            self.climb()
+            self._next_climb *= _RARER
         price = self.cores.price(signs, np.zeros(len(signs)))
         if price.cost == math.inf:
             return
@@ -103,13 +85,13 @@ class EuclideanSearch:
         if not len(units) and self.cores.is_inside(price.point):
             self.reached.take(price.point)
         if not len(units) or bound <= self._enough:
-            self.closed = max(self.closed, bound)
+            self._close(bound)
             return
         unit = units[weights[units].argmax()]
         for sign in (1, -1):
             child = signs.copy()
             child[unit] = sign
-            heapq.heappush(self.open, (-bound, next(self.order), child, Z))
+            self._add(bound, child, Z)
 
     def _bound(self, signs: NDArray, Z: Array, steps: int) -> tuple[float, Array, Array]:
         """The bound where some signs are decided, the next ``Z``, and the weights of all rectifiers."""
