@@ -16,7 +16,8 @@ import importlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,21 @@ def _findings(asked: Any, counts: Counter[str]) -> Iterator[Finding]:
         yield from findings
     for name, part in ({} if one else FOLLOWING).items():
         module = importlib.import_module(f"benchmarks.soundness.{name}")
-        for found in module.attack(first, part * seconds):
+        attack = getattr(module, "attack", None) or partial(_seed_after_seed, module.findings_of)
+        for found in attack(first, part * seconds):
             counts[name] += 1
             if found is not None:
                 yield found
+
+
+def _seed_after_seed(
+    findings_of: Callable[[int], list[Finding]], seed: int, seconds: float
+) -> Iterator[Finding | None]:
+    """For each seed, yield None, or findings."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        yield from findings_of(seed) or [None]
+        seed += 1
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ On tiny problems these are optima of the convex program over all patterns; desce
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,14 +22,6 @@ from convexrelu.constrained import train_in_class
 
 _STARTS = 3  # of descent
 _STEPS = 300
-
-
-def attack(seed: int, seconds: float) -> Iterator[Finding | None]:
-    """Train random classes on random problems; for each, yield None, or findings."""
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        yield from findings_of(seed) or [None]
-        seed += 1
 
 
 def findings_of(seed: int) -> list[Finding]:

@@ -6,7 +6,6 @@ tightened by a little, so that they hold exactly.
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -59,14 +58,6 @@ class Rows:
         rows = np.asarray(self.A, dtype=np.longdouble)
         terms = 4 * (sum(W.shape) + len(c) + 4) * LONG_EPS
         return f @ rows.T - self.b, terms * (sizes @ abs(rows).T + np.abs(self.b))
-
-
-def attack(seed: int, seconds: float) -> Iterator[Finding | None]:
-    """Train on random problems with random constraints; for each, yield None, or findings."""
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        yield from findings_of(seed) or [None]
-        seed += 1
 
 
 def findings_of(seed: int) -> list[Finding]:

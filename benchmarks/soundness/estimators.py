@@ -5,9 +5,7 @@ The objective that a certificate is about is computed once more from the data as
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,14 +20,6 @@ from benchmarks.soundness.trainings import arrays_of
 from convexrelu import ConvexReLUClassifier, ConvexReLURegressor
 
 _EFFORT = 0.3  # of the search for better networks
-
-
-def attack(seed: int, seconds: float) -> Iterator[Finding | None]:
-    """Fit random estimators; for each, yield None, or findings."""
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        yield from findings_of(seed) or [None]
-        seed += 1
 
 
 def findings_of(seed: int) -> list[Finding]:

@@ -6,7 +6,6 @@ that go wrong.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,14 +20,6 @@ from convexrelu.reach import lipschitz_constant
 _POINTS, _CORNERS = 2000, 200
 _ROUNDING = 1e-10  # relative to sums of the sizes of all terms
 _CLEAR = 1e-9  # of points beside kinks, relative to the terms of a neuron
-
-
-def attack(seed: int, seconds: float) -> Iterator[Finding | None]:
-    """Bound the slopes of random networks; for each, yield None, or findings."""
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        yield from findings_of(seed) or [None]
-        seed += 1
 
 
 def findings_of(seed: int) -> list[Finding]:
