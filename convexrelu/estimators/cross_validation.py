@@ -123,8 +123,8 @@ class CrossValidated(NetworkEstimator):
             notes = self._search(
                 (inputs, targets, weights), folds, routed.scorer.score, began, networks
             )
+            start = start_of_last_training(self, networks.get(self.alpha_, []), problem, deadline)
             options["time_limit"] = self._seconds_to_train(deadline)
-            start = start_of_last_training(self, networks.get(self.alpha_, []), problem)
             result = self._trained(problem.with_alpha(self.alpha_), targets, options, start)
         except KeyboardInterrupt:
             network = self._network_so_far(networks)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from convexrelu._utils.deadlines import part_before
 from convexrelu.estimators.constraints import neuron_class_of
 from convexrelu.estimators.fold_training import has_given_patterns
 from convexrelu.networks.averages import mean_network
@@ -15,9 +17,14 @@ from convexrelu.training.descent_path import without_tiny
 
 __all__ = ["start_of_last_training"]
 
+_TIME_TO_JOIN = 0.2  # part of the time that is left, which the training needs
+
 
 def start_of_last_training(
-    estimator: Any, of_folds: Sequence[TwoLayerNetwork], problem: TrainingProblem
+    estimator: Any,
+    of_folds: Sequence[TwoLayerNetwork],
+    problem: TrainingProblem,
+    deadline: float = math.inf,
 ) -> TwoLayerNetwork | str:
     """The mean of the networks of the folds at the penalty that was chosen, or one of them, or ``"descent"``."""
     # Folds may lack classes, and outputs with them.
@@ -31,12 +38,14 @@ def start_of_last_training(
     if problem.n_outputs > 1:
         best = min(own, key=at_alpha.objective)
     elif problem.loss.smooth:
-        best = _joined(at_alpha.condensed(), own)
+        best = _joined(at_alpha.condensed(), own, part_before(deadline, _TIME_TO_JOIN))
     else:
         best = mean_network(own)
     return best if best.width else "descent"
 
 
-def _joined(problem: TrainingProblem, networks: Sequence[TwoLayerNetwork]) -> TwoLayerNetwork:
+def _joined(
+    problem: TrainingProblem, networks: Sequence[TwoLayerNetwork], deadline: float
+) -> TwoLayerNetwork:
     """The mean after descent, in which most of its neurons join or vanish: the first program has far fewer blocks."""
-    return without_tiny(problem, polish(problem, mean_network(networks)))
+    return without_tiny(problem, polish(problem, mean_network(networks), deadline))
