@@ -23,6 +23,7 @@ __all__ = [
     "Pricing",
     "certificate_in_closed_form",
     "certificate_of",
+    "certificate_without_pricing",
     "no_finer",
     "price",
     "price_and_certify",
@@ -146,6 +147,12 @@ def certificate_of(
     bound, the result is a proof after all (the zero network at large `alpha`).
     """
     return Pricing(problem).certificate(objective, v, report, deadline=deadline)
+
+
+def certificate_without_pricing(problem: TrainingProblem, network: TwoLayerNetwork) -> Certificate:
+    """Certificate with the bound of the dual point zero: losses are not negative."""
+    lower = problem.dual(problem.no_outputs())
+    return Certificate(problem.objective(network), lower, "global", "relaxation", True, lower)
 
 
 def certificate_in_closed_form(

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from convexrelu._utils.norms import norms
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
-from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.pricing import certificate_without_pricing
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle
 from convexrelu.oracles.for_problem import brief_search_for
@@ -139,9 +139,7 @@ def without_tiny(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayer
 
 def _result(problem: TrainingProblem, network: TwoLayerNetwork, seconds: float) -> Result:
     """The network with the bound of the dual point zero: any other takes as long as some steps of descent."""
-    lower = problem.dual(problem.no_outputs())
-    objective = problem.objective(network)
-    certificate = Certificate(objective, lower, "global", "relaxation", True, lower)
+    certificate = certificate_without_pricing(problem, network)
     return Result.of_one_program(
         network, certificate, Status.CONVERGED, tol=0.0, seconds=seconds, n_blocks=network.width
     )

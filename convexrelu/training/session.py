@@ -15,8 +15,7 @@ from scipy.sparse import issparse
 
 from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
 from convexrelu._utils.random import checked_random_state
-from convexrelu.certificates.certificate import Certificate
-from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.certificates.pricing import certificate_without_pricing, price_and_certify
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.closed_forms import closed_form_for
@@ -250,10 +249,7 @@ class Session:
         if isinstance(start, TwoLayerNetwork):
             networks.append(problem.balanced(start))
         network = min(networks, key=problem.objective)
-        lower = problem.dual(problem.no_outputs())
-        certificate = Certificate(
-            problem.objective(network), lower, "global", "relaxation", True, lower
-        )
+        certificate = certificate_without_pricing(problem, network)
         result = Result.of_one_program(
             network,
             certificate,
