@@ -103,6 +103,7 @@ def fit(
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     *,
+    exposure: ArrayLike | None = None,
     group: Group | None = None,
 ) -> Estimator:
     """Fit an estimator on the rows of all processes.
@@ -111,12 +112,14 @@ def fit(
     ----------
     estimator : ConvexReLURegressor or ConvexReLUClassifier
         With the same parameters on all processes. Those that choose patterns, solvers and oracles are at their
-        defaults, and there are no skip connections.
+        defaults, and there are no skip connections; :doc:`/larger_data` has a table.
     X : array-like of shape (n, d)
         The rows of this process; a memory-mapped array is read in slices.
     y : array-like of shape (n,) or (n, K)
-        Their targets or labels. Not every process needs to have all of the labels.
+        Their targets or labels. Not every process needs to have all of the labels, or targets of all outputs.
     sample_weight : array-like of shape (n,), optional
+    exposure : array-like of shape (n,), optional
+        Of counts, with the Poisson loss; on all processes or on none.
     group : Group, optional
         By default that of :func:`process_group`.
 
@@ -149,7 +152,7 @@ def fit(
     True
     """
     with _in_group(group) as together:
-        fit_on_shards(estimator, X, y, sample_weight, together)
+        fit_on_shards(estimator, X, y, sample_weight, together, exposure)
         if estimator.status_ is Status.INTERRUPTED:
             raise KeyboardInterrupt(
                 f"fit was interrupted: the estimator keeps the best network so far ({estimator.certificate_})"

@@ -19,7 +19,7 @@ from convexrelu.problem.validation import (
     checked_slope,
 )
 
-__all__ = ["ChunkedProblem", "rows_of"]
+__all__ = ["ChunkedProblem", "rows_of", "sliceable"]
 
 
 class ChunkedProblem:
@@ -71,13 +71,12 @@ class ChunkedProblem:
         fit_intercept: bool = True,
         sample_weight: ArrayLike | None = None,
     ) -> None:
-        self.X = _sliceable(X)
+        self.X = sliceable(X)
         self.y = finite_array("y", y)
         self.loss = checked_loss(loss)
         if self.y.ndim not in (1, 2) or len(self.y) != self.n_samples:
             raise ValueError(f"y has shape {self.y.shape}, X has {self.n_samples} rows")
-        if not self.loss.takes_labels:  # other processes may have other classes
-            self.loss.checked_targets(self.y)
+        self.loss.checked_rows(self.y)  # other processes may have other classes
         if not self.loss.smooth:
             raise ValueError(
                 f"loss={self.loss.name!r} has kinks, which training in chunks does not support; use convexrelu.train"
@@ -157,7 +156,7 @@ def rows_of(X: Any, start: int, stop: int) -> Array:
     return rows
 
 
-def _sliceable(X: Any) -> Any:
+def sliceable(X: Any) -> Any:
     """`X` itself if it has rows that can be sliced, an array of it otherwise."""
     if issparse(X):
         raise ValueError("X is sparse, which is not supported in chunks; use convexrelu.train")

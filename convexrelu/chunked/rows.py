@@ -27,7 +27,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 if TYPE_CHECKING:
     from convexrelu.chunked.device_rows import DeviceRows
 
-__all__ = ["Chunk", "Rows"]
+__all__ = ["Chunk", "Rows", "needed_rows"]
 
 # Chunks are numerous enough for the cores of a few machines, and so short that a copy of one takes some ten megabytes.
 _CHUNKS, _FEWEST_ROWS, _MOST_ROWS = 64, 256, 2**17
@@ -303,8 +303,8 @@ class Rows:
         """Check classes of all processes together, which one alone need not have."""
         loss, y = self.problem.loss, self.problem.y
         if loss.takes_labels:
-            known = self.group.gather_objects(np.unique(y, axis=0))
-            loss.checked_targets(np.unique(np.concatenate(known), axis=0))
+            rows = needed_rows(y, np.ones(len(y)), True)
+            loss.checked_targets(np.concatenate(self.group.gather_objects(y[rows])))
 
     def _sampled(self, seed: int) -> TrainingProblem:
         """A problem of rows from all chunks; one pass over the data, which checks them.
@@ -317,7 +317,7 @@ class Rows:
             X, y, weights = self._inputs_of(k), self._y[self._places(k)], self._weights_of(k)
             random = np.random.RandomState((seed + k) % 2**32)
             drawn = random.permutation(len(y))[: math.ceil(share * len(y))]
-            drawn = np.union1d(drawn, _needed(y, weights, self.problem.loss.takes_labels))
+            drawn = np.union1d(drawn, needed_rows(y, weights, self.problem.loss.takes_labels))
             return X[drawn], y[drawn], weights[drawn]
 
         X, y, weights = self.collected(rows)
@@ -328,7 +328,7 @@ class Rows:
         return sample.in_features()
 
 
-def _needed(y: Array, weights: Array, takes_labels: bool) -> NDArray[np.intp]:
+def needed_rows(y: Array, weights: Array, takes_labels: bool) -> NDArray[np.intp]:
     """One row of every class, with weight if there is one, or else of the largest weighted target of each output.
 
     Of several labels, one row of both classes of each.

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from convexrelu.dask.fitting import fit_on_workers
 from convexrelu.dask.partitions import checked_collection, shares_of
-from convexrelu.dask.predicting import lazily
+from convexrelu.dask.predicting import lazily, times_exposure
 from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.classifier import ConvexReLUClassifier
 from convexrelu.estimators.data import check_parameters
@@ -97,21 +97,25 @@ class DaskEstimator(FixedAlphaEstimator):
         GroupError
             If a worker ends or fails, or the client is closed; it says which and why.
         """
+        return self._fit_on_workers(X, y, sample_weight)
+
+    def _fit_on_workers(self, X: Any, y: Any, sample_weight: Any, exposure: Any = None) -> Self:
+        """Train on the workers that hold rows; to be called by ``fit``."""
         check_parameters(self)
         client = self.client_
         inputs = checked_collection("X", X)
         if inputs.ndim != 2:
             raise ValueError(f"X has {inputs.ndim} dimension, expected two")
-        targets = checked_collection("y", y)
-        weights = (
-            None if sample_weight is None else checked_collection("sample_weight", sample_weight)
-        )
+        others = {"y": y, "sample_weight": sample_weight, "exposure": exposure}
+        for name, value in others.items():
+            if name == "y" or value is not None:
+                others[name] = checked_collection(name, value)
         with changed_at_once(self) as draft:
-            shares = shares_of(client, inputs, targets, weights)
+            shares = shares_of(client, inputs, **others)
             fitted = fit_on_workers(client, self._unfitted(), shares)
             parameters = self.get_params(deep=False)
             draft.__dict__.update(vars(fitted) | parameters)
-        self.warn_of_open_gap()
+        self.warn_of_open_gap(stacklevel=4)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -160,7 +164,7 @@ class DaskEstimator(FixedAlphaEstimator):
         return self._plain(**parameters)
 
     def _lazily(self, method: str, X: Any) -> Any:
-        """The result of a method of the plain estimator; its width and type are those for one row of zeros."""
+        """The result of a method of the plain estimator."""
         check_is_fitted(self, "network_")
         model = self.to_local()
         width, dtype = _shape_of(model, method)
@@ -186,6 +190,8 @@ def _shape_of(model: FixedAlphaEstimator, method: str) -> tuple[int | None, Any]
     width = None if network.n_outputs == 1 else network.n_outputs
     if isinstance(model, ConvexReLUClassifier):
         n_classes = len(model.classes_)
+        if model._constants is not None:  # of several labels
+            return n_classes, model._label_dtype if method == "predict" else float
         if method == "predict":
             return None, model.classes_.dtype
         if method != "decision_function":
@@ -194,7 +200,7 @@ def _shape_of(model: FixedAlphaEstimator, method: str) -> tuple[int | None, Any]
     return width, float
 
 
-class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):  # type: ignore[misc]  # no exposure
+class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
     """:class:`~convexrelu.ConvexReLURegressor` on dask arrays and dataframes.
 
     One task trains on every worker that holds rows; together they do what
@@ -237,6 +243,79 @@ class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):  # type: igno
     """
 
     _plain = ConvexReLURegressor
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, exposure: Any = None) -> Self:
+        """Train on the workers that hold rows.
+
+        Parameters
+        ----------
+        X : dask array or dataframe of shape (n, d)
+            Training inputs. They are computed and stay on the workers; partitions that do not lie in order are moved.
+        y : dask array, series or dataframe of shape (n,) or (n, K)
+            Targets, in the same partitions; with ``missing_targets="ignore"`` some may be NaN.
+        sample_weight : dask array or series of shape (n,), optional
+            Non-negative weights; only their proportions matter.
+        exposure : dask array or series of shape (n,), optional
+            With the Poisson loss: the positive times, areas or numbers in which `y` were counted.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If training ends with a gap above `tol`.
+
+        Raises
+        ------
+        TypeError, ValueError, GroupError
+            As for :class:`DaskConvexReLUClassifier`.
+        """
+        if exposure is not None:
+            self._check_has_rates()
+        return self._fit_on_workers(X, y, sample_weight, exposure)
+
+    def predict(self, X: Any, exposure: Any = None) -> Any:
+        """Predictions for the rows of a dask array or dataframe.
+
+        Parameters
+        ----------
+        X : dask array or dataframe of shape (n, d)
+        exposure : dask array or series of shape (n,), optional
+            With the Poisson loss, what the means are multiplied by.
+
+        Returns
+        -------
+        dask array of shape (n,) or (n, K)
+            Not computed yet.
+        """
+        predicted = super().predict(X)
+        if exposure is None:
+            return predicted
+        self._check_has_rates()
+        return times_exposure(predicted, exposure)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, exposure: Any = None) -> float:
+        """Score of predictions, as of the plain estimator; this computes them.
+
+        Parameters
+        ----------
+        X : dask array or dataframe of shape (n, d)
+        y : dask array, series or dataframe
+        sample_weight : dask array or series of shape (n,), optional
+        exposure : dask array or series of shape (n,), optional
+            Exposures of the counts `y`, as in ``fit``.
+
+        Returns
+        -------
+        float
+        """
+        computed = dask.compute(self.predict(X), y, sample_weight, exposure)
+        predicted, known, weights, exposures = computed
+        known, weights = self._rates(known, weights, exposures)
+        return self._score_of(known, predicted, weights)
 
 
 def _has(method: str) -> Any:

@@ -22,6 +22,7 @@ from convexrelu.estimators.sharded import fit_on_shards
 
 __all__ = ["fit_on_workers"]
 
+_COLUMNS = "X", "y", "sample_weight", "exposure"
 Estimator = TypeVar("Estimator", bound=FixedAlphaEstimator)
 
 _TO_MEET = 60.0  # seconds until all tasks must have begun
@@ -137,14 +138,14 @@ def _closed(client: distributed.Client) -> GroupError:
 
 
 def _fit_task(
-    estimator: Estimator, parts: list[tuple[Any, Any, Any]], member: Member
+    estimator: Estimator, parts: list[tuple[Any, Any, Any, Any]], member: Member
 ) -> Estimator | None:
     """The fitted estimator, on process 0."""
-    X, y, weights = (_joined(column) for column in zip(*parts, strict=True))
     group = _group_of(member)
     try:
-        with group.failing_together():
-            fit_on_shards(estimator, X, y, weights, group)
+        with group.failing_together():  # also if these parts do not fit together
+            X, y, weights, exposure = map(_joined, zip(*parts, strict=True), _COLUMNS)
+            fit_on_shards(estimator, X, y, weights, group, exposure)
     finally:
         group.close()
     return estimator if member.rank == 0 else None
@@ -215,8 +216,12 @@ def _watch(worker: distributed.Worker, key: str) -> Callable[[], bool]:
     return is_wanted
 
 
-def _joined(parts: tuple[Any, ...]) -> Any:
+def _joined(parts: tuple[Any, ...], name: str) -> Any:
     """Consecutive rows as one array or frame."""
+    shapes = {getattr(part, "shape", ())[1:] for part in parts}
+    if len(shapes) > 1:
+        found = " and ".join(str(("n", *shape)) for shape in sorted(shapes))
+        raise ValueError(f"{name} has partitions of shapes {found}")
     if len(parts) == 1 or parts[0] is None:
         return parts[0]
     if hasattr(parts[0], "iloc"):

@@ -9,7 +9,7 @@ import dask
 import distributed
 import numpy as np
 
-__all__ = ["Share", "checked_collection", "shares_of"]
+__all__ = ["Share", "checked_collection", "chunked_like", "shares_of"]
 
 
 class Share(NamedTuple):
@@ -20,7 +20,7 @@ class Share(NamedTuple):
     worker : str
         Its address.
     parts : list of Future
-        Tuples of inputs, targets and weights; consecutive partitions.
+        Tuples of inputs, targets, weights and exposures; consecutive partitions.
     """
 
     worker: str
@@ -39,7 +39,9 @@ def checked_collection(name: str, value: Any) -> Any:
     return value
 
 
-def shares_of(client: distributed.Client, X: Any, y: Any, sample_weight: Any) -> list[Share]:
+def shares_of(
+    client: distributed.Client, X: Any, y: Any, sample_weight: Any = None, exposure: Any = None
+) -> list[Share]:
     """Compute the partitions, and divide them among the workers that hold some of them.
 
     A worker gets consecutive partitions, as many as it holds; those that lie elsewhere are moved. So rows keep their
@@ -50,23 +52,24 @@ def shares_of(client: distributed.Client, X: Any, y: Any, sample_weight: Any) ->
     ValueError
         For partitions that do not fit together, or no rows at all.
     """
-    futures = client.compute(_zipped(X, y, sample_weight))
+    others = {"y": y, "sample_weight": sample_weight, "exposure": exposure}
+    futures = client.compute(_zipped(X, others))
     counts = client.gather(client.map(_counts, futures, pure=False))
-    _check_counts(counts)
+    _check_counts(counts, list(others))
     full = [future for future, (n_rows, *_) in zip(futures, counts, strict=True) if n_rows]
     if not full:
         raise ValueError("X has no rows")
     return _divided(full, client.who_has(full))
 
 
-def _zipped(X: Any, y: Any, sample_weight: Any) -> list[Any]:
+def _zipped(X: Any, others: dict[str, Any]) -> list[Any]:
     """Delayed tuples of the partitions that have the same number."""
     columns = [_delayed(X)]
-    for name, value in (("y", y), ("sample_weight", sample_weight)):
+    for name, value in others.items():
         if value is None:
             columns.append([None] * len(columns[0]))
             continue
-        parts = _delayed(_chunked_like(X, name, value))
+        parts = _delayed(chunked_like(X, name, value))
         if len(parts) != len(columns[0]):
             raise ValueError(
                 f"{name} has {len(parts)} partitions, X has {len(columns[0])}; repartition one of them"
@@ -76,7 +79,7 @@ def _zipped(X: Any, y: Any, sample_weight: Any) -> list[Any]:
     return [dask.delayed(_as_tuple)(*parts) for parts in zip(*columns, strict=True)]
 
 
-def _chunked_like(X: Any, name: str, value: Any) -> Any:
+def chunked_like(X: Any, name: str, value: Any) -> Any:
     """Rows in the chunks of `X`, as far as arrays know theirs."""
     if not (hasattr(X, "chunks") and hasattr(value, "chunks")):
         return value
@@ -90,17 +93,17 @@ def _delayed(collection: Any) -> list[Any]:
     return np.ravel(collection.to_delayed()).tolist()
 
 
-def _as_tuple(X: Any, y: Any, weights: Any) -> tuple[Any, Any, Any]:
-    return X, y, weights
+def _as_tuple(*columns: Any) -> tuple[Any, ...]:
+    return columns
 
 
 def _counts(part: tuple[Any, ...]) -> tuple[int | None, ...]:
     return tuple(None if each is None else len(each) for each in part)
 
 
-def _check_counts(counts: list[tuple[int | None, ...]]) -> None:
+def _check_counts(counts: list[tuple[int | None, ...]], names: list[str]) -> None:
     for number, (n_rows, *others) in enumerate(counts):
-        for name, count in zip(("y", "sample_weight"), others, strict=True):
+        for name, count in zip(names, others, strict=True):
             if count not in (None, n_rows):
                 raise ValueError(
                     f"{name} has {count} rows in partition {number}, X has {n_rows} there"

@@ -9,10 +9,11 @@ import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
-from convexrelu.dask.partitions import checked_collection
+from convexrelu.dask.partitions import checked_collection, chunked_like
 from convexrelu.estimators.base import NetworkEstimator
+from convexrelu.estimators.exposure import checked_exposure
 
-__all__ = ["lazily"]
+__all__ = ["lazily", "times_exposure"]
 
 
 def lazily(
@@ -48,6 +49,20 @@ def lazily(
         return X.map_blocks(_predicted, **options, meta=meta, **shape)
     frame = _predicted_frame(rows, **options)
     return X.map_partitions(_predicted_frame, **options, meta=frame).values
+
+
+def times_exposure(predicted: Any, exposure: Any) -> Any:
+    """Predictions, a dask array, times the exposures of their rows, which are checked when they are computed."""
+    exposure = checked_collection("exposure", exposure)
+    if exposure.ndim != 1:
+        raise ValueError(f"exposure has {exposure.ndim} dimensions, expected one")
+    times = exposure if hasattr(exposure, "chunks") else exposure.values
+    times = chunked_like(predicted, "exposure", times).map_blocks(_positive, dtype=float)
+    return predicted * (times if predicted.ndim == 1 else times[:, None])
+
+
+def _positive(exposure: Any) -> NDArray[Any]:
+    return checked_exposure(exposure, len(exposure))
 
 
 def _predicted(

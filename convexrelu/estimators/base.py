@@ -84,6 +84,10 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
     # Properties of the targets
 
     @abstractmethod
+    def _check_loss(self) -> None:
+        """Raise an error for a loss of other targets."""
+
+    @abstractmethod
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, NDArray, Array | None]:

@@ -24,12 +24,12 @@ from convexrelu.estimators.class_weights import (
     scores_of_all,
     warn_of_unknown_labels,
 )
-from convexrelu.estimators.data import checked_weights, inputs_and_labels
+from convexrelu.estimators.data import checked_inputs, checked_weights, inputs_and_labels
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.estimators.multilabel import (
     all_scores,
+    check_several_labels,
     indicators_of,
-    inputs_for_labels,
     labels_that_vary,
     network_of_all_labels,
     scores_of_constants,
@@ -125,14 +125,18 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             has_probabilities=_has_probabilities(self),
         )
 
+    def _check_loss(self) -> None:
+        if isinstance(self.loss, Loss) and not self.loss.takes_labels:
+            raise ValueError(f"loss={self.loss!r} does not take labels; use ConvexReLURegressor")
+
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, NDArray, Array | None]:
-        if isinstance(self.loss, Loss) and not self.loss.takes_labels:
-            raise ValueError(f"loss={self.loss!r} does not take labels; use ConvexReLURegressor")
+        self._check_loss()
         indicators = indicators_of(y)
         if indicators is not None:
-            inputs = inputs_for_labels(self, X, indicators)
+            inputs = checked_inputs(self, X, reset=True)
+            check_several_labels(self, indicators, inputs)
             return inputs, indicators, checked_weights(sample_weight, inputs)
         inputs, labels = inputs_and_labels(self, X, y)
         warn_of_unknown_labels(self.class_weight, labels)
@@ -169,12 +173,14 @@ class Classifier(ClassifierMixin, NetworkEstimator):
                 "'hinge' or 'squared_hinge'"
             )
         varies = labels_that_vary(y, sample_weight, self.fit_intercept)
-        if not varies.any():
-            varies[0] = True  # a target that is constant, whose network is known
-        targets = self.targets_of(y[:, varies].astype(np.intp), loss)
-        return self._problem_of(
-            X, targets if varies.sum() > 1 else targets[:, 0], sample_weight, alpha, loss
-        )
+        targets = self.targets_of_labels(y, varies, loss)
+        return self._problem_of(X, targets, sample_weight, alpha, loss)
+
+    def targets_of_labels(self, y: NDArray, varies: NDArray[np.bool_], loss: str | Loss) -> Array:
+        """Targets of those of several labels that vary; if none does, of the first one, whose network is known."""
+        columns = np.flatnonzero(varies) if varies.any() else np.zeros(1, dtype=np.intp)
+        targets = self.targets_of(y[:, columns].astype(np.intp), loss)
+        return targets if len(columns) > 1 else targets[:, 0]
 
     def _couples_outputs(self) -> bool:
         return self.loss == "auto" or _kind_of(self.loss).couples_outputs

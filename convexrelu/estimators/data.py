@@ -37,6 +37,8 @@ from convexrelu._utils.typing import Array
 __all__ = [
     "check_parameters",
     "checked_inputs",
+    "checked_labels",
+    "checked_numbers",
     "checked_weights",
     "inputs_and_labels",
     "inputs_and_targets",
@@ -74,10 +76,16 @@ def inputs_and_targets(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, accept_sparse: bool = True
 ) -> tuple[Any, Array]:
     """Inputs, and targets that are numbers, of shape (n,) or (n, K)."""
+    _check_given(estimator, y)
+    inputs = checked_inputs(estimator, X, reset=True, accept_sparse=accept_sparse)
+    return inputs, checked_numbers(estimator, y, inputs)
+
+
+def checked_numbers(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> Array:
+    """Targets that are numbers, of shape (n,) or (n, K), one row for each row of the inputs."""
     if np.isscalar(y) and not isinstance(y, memoryview):
         raise ValueError(f"y={shown(y)} is a scalar, expected an array of shape (n,) or (n, K)")
     _check_given(estimator, y)
-    inputs = checked_inputs(estimator, X, reset=True, accept_sparse=accept_sparse)
     with _naming("y"):
         check_kind("y", y)
         targets = _check_y(y, multi_output=True, y_numeric=True, estimator=estimator)
@@ -86,7 +94,7 @@ def inputs_and_targets(
         assert_all_finite(targets, input_name="y")
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = column_or_1d(targets, warn=True)
-    return inputs, targets
+    return targets
 
 
 def inputs_and_labels(
@@ -95,6 +103,12 @@ def inputs_and_labels(
     """Inputs, and labels of classes, of shape (n,)."""
     _check_given(estimator, y)
     inputs = checked_inputs(estimator, X, reset=True, accept_sparse=accept_sparse)
+    return inputs, checked_labels(estimator, y, inputs)
+
+
+def checked_labels(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> NDArray:
+    """Labels of classes, of shape (n,), one for each row of the inputs."""
+    _check_given(estimator, y)
     with _naming("y"):
         if any(np.ma.is_masked(part) for part in (y if isinstance(y, list) else [y])):
             raise ValueError("y has masked entries, which are not supported; fill or drop them")
@@ -107,7 +121,7 @@ def inputs_and_labels(
         elif labels.dtype.kind in "Vc":
             check_kind("y", labels)
         check_classification_targets(labels)
-    return inputs, labels
+    return labels
 
 
 def _check_labels(y: ArrayLike) -> None:

@@ -11,20 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_consistent_length
 
 from convexrelu._utils.arguments import shown
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.class_weights import CERTAIN
-from convexrelu.estimators.data import checked_inputs
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = [
     "all_scores",
+    "check_several_labels",
     "indicators_of",
-    "inputs_for_labels",
     "labels_that_vary",
     "network_of_all_labels",
     "scores_of_constants",
@@ -53,15 +52,13 @@ def indicators_of(y: Any) -> NDArray | None:
     return np.array(labels) if np.isin(labels, (0, 1)).all() else None
 
 
-def inputs_for_labels(estimator: Any, X: ArrayLike, labels: NDArray) -> Any:
-    """Inputs, one row for each row of the labels; weights of classes are refused."""
-    inputs = checked_inputs(estimator, X, reset=True)
+def check_several_labels(estimator: Any, labels: NDArray, inputs: Any) -> None:
+    """Raise an error unless there is a row for each row of the inputs; weights of classes are refused."""
     check_consistent_length(inputs, labels)
     if estimator.class_weight is not None:
         raise ValueError(
             f"class_weight={shown(estimator.class_weight)} is not supported for several labels; use sample_weight"
         )
-    return inputs
 
 
 def labels_that_vary(

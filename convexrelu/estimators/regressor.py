@@ -103,11 +103,14 @@ class Regressor(RegressorMixin, NetworkEstimator):
                 f"exposure is for counts, with loss='poisson'; loss={self.loss!r} has no rates"
             )
 
+    def _check_loss(self) -> None:
+        if isinstance(self.loss, Loss) and self.loss.takes_labels:
+            raise ValueError(f"loss={self.loss!r} takes labels; use ConvexReLUClassifier")
+
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, Array, Array | None]:
-        if isinstance(self.loss, Loss) and self.loss.takes_labels:
-            raise ValueError(f"loss={self.loss!r} takes labels; use ConvexReLUClassifier")
+        self._check_loss()
         checked = inputs_and_targets if self.missing_targets == "error" else inputs_and_observed
         inputs, targets = checked(self, X, y)
         return inputs, targets, checked_weights(sample_weight, inputs)

@@ -70,6 +70,10 @@ class Loss(ABC):
     def checked_targets(self, y: Array) -> Array:
         """Finite targets unchanged, or a ValueError that says what this loss accepts."""
 
+    def checked_rows(self, y: Array) -> Array:
+        """Targets of some of the samples unchanged; a ValueError for what no others can make good."""
+        return y if self.takes_labels else self.checked_targets(y)
+
     @abstractmethod
     def n_outputs(self, y: Array) -> int:
         """Number of outputs ``K`` that a network for these targets has."""

@@ -78,6 +78,15 @@ class WeightedOutputs(Loss):
 
     def checked_targets(self, y: Array) -> Array:
         """Targets unchanged; a ValueError for other shapes or weights, or an output without weight."""
+        weights = _parts(self.checked_rows(y))[1]
+        if not weights.any(axis=0).all():
+            raise ValueError(
+                f"y has no target with weight in column {weights.any(axis=0).argmin()}"
+            )
+        return y
+
+    def checked_rows(self, y: Array) -> Array:
+        """Targets unchanged; a ValueError for other shapes or weights."""
         if y.ndim != 2 or y.shape[1] < 4 or y.shape[1] % 2:
             raise ValueError(
                 f"y has shape {y.shape}, expected (n, 2K) with K ≥ 2 targets followed by K weights"
@@ -85,10 +94,6 @@ class WeightedOutputs(Loss):
         values, weights = _parts(y)
         if ((weights < 0) | (weights > 1)).any():
             raise ValueError("y has weights of outputs that are not between 0 and 1")
-        if not weights.any(axis=0).all():
-            raise ValueError(
-                f"y has no target with weight in column {weights.any(axis=0).argmin()}"
-            )
         self.loss.checked_targets(values)
         return y
 

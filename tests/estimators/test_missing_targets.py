@@ -8,7 +8,6 @@ import pytest
 from convexrelu import ConvexReLURegressor, ConvexReLURegressorCV, TrainingProblem, train
 from convexrelu.chunked import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
-from convexrelu.distributed import fit as fit_distributed
 from convexrelu.losses import WeightedOutputs
 from convexrelu.programs.blocks import Blocks
 from convexrelu.solvers import make_solver
@@ -220,8 +219,6 @@ def test_errors():
         regressor().fit(X, np.full(N, np.nan))
     with pytest.raises(ValueError, match=r"\by\b.*infinity"):
         regressor().fit(X, np.where(SEEN, np.inf, np.nan))
-    with pytest.raises(ValueError, match="missing_targets='ignore' is not supported with rows"):
-        fit_distributed(regressor(), X, Y)
     with pytest.raises(ValueError, match="loss='weighted_outputs'"):
         regressor(skip=True, skip_alpha=0.0).fit(X, Y)
     problem = regressor()._problem(X, Y, None, 0.05)

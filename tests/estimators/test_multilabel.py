@@ -26,7 +26,6 @@ from convexrelu import (
 )
 from convexrelu.chunked import ChunkedProblem, rows
 from convexrelu.chunked.train import train_in_chunks
-from convexrelu.distributed import fit as fit_distributed
 from tests import reference
 from tests.optimal import assert_optimal
 
@@ -280,8 +279,6 @@ def test_errors(params, y, message):
         classifier(**params).fit(X, y)
 
 
-def test_what_does_not_take_several_labels():
+def test_negative_weights_are_refused():
     with pytest.raises(ValueError, match="sample_weight must be non-negative"):
         classifier().fit(X, Y, np.arange(N) - 1.0)
-    with pytest.raises(ValueError, match=r"y has shape .* several labels are not supported"):
-        fit_distributed(classifier(), X, Y)

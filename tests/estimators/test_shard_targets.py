@@ -1,0 +1,246 @@
+"""Several labels, missing targets and exposures, of which processes have parts; groups are made of threads."""
+
+import numpy as np
+import pytest
+
+from convexrelu import ConvexReLUClassifier, ConvexReLURegressor, distributed
+from convexrelu.chunked import Alone, GroupError
+from convexrelu.estimators.exposure import rates_of
+from convexrelu.losses import WeightedOutputs
+from tests.chunked.together import together
+
+RANDOM = np.random.RandomState(4)
+N, FIRST = 300, 90  # rows, and those of the first process
+X = RANDOM.standard_normal((N, 2))
+SIGNAL = np.abs(X[:, 0]) - 0.5 * X[:, 1]
+WEIGHT = np.where(np.arange(N) % 7 == 0, 0.0, RANDOM.uniform(0.5, 2.0, N))
+LATE = np.arange(N) >= FIRST
+# The first process lacks one kind of the first label; all samples with weight have the last one.
+LABELS = np.column_stack([(SIGNAL > 0.5) & LATE, X[:, 1] > 0.3, WEIGHT > 0]).astype(int)
+TARGETS = np.column_stack([SIGNAL, np.maximum(X[:, 1], 0)]) + 0.1 * RANDOM.standard_normal((N, 2))
+GAPS = np.where(RANDOM.random_sample((N, 2)) < 0.3, np.nan, TARGETS)
+GAPS[:FIRST, 1] = np.nan  # and the second output
+GAPS[-5:] = np.nan
+EXPOSURE = RANDOM.uniform(0.5, 3.0, N)
+COUNTS = RANDOM.poisson(EXPOSURE * np.exp(0.5 * SIGNAL)) * LATE
+CLASSES = np.array(["low", "mid", "top"])[np.digitize(SIGNAL, [0.0, 0.8])]
+OPTIONS = {"alpha": 0.05, "tol": 0.05, "random_state": 0}
+IGNORE = {"missing_targets": "ignore"}
+
+
+def classifier(**options):
+    return ConvexReLUClassifier(**OPTIONS | options)
+
+
+def regressor(**options):
+    return ConvexReLURegressor(**OPTIONS | options)
+
+
+def counting(**options):
+    return regressor(loss="poisson", **options)
+
+
+CASES = {
+    "labels": (classifier(), LABELS, {"sample_weight": WEIGHT}),
+    "gaps": (regressor(**IGNORE), GAPS, {"sample_weight": WEIGHT}),
+    "gaps of one output": (regressor(**IGNORE), GAPS[:, 1], {}),
+    "exposure": (counting(), COUNTS, {"sample_weight": WEIGHT, "exposure": EXPOSURE}),
+    "exposure and gaps": (
+        counting(**IGNORE),
+        np.column_stack([COUNTS, np.where(np.isnan(GAPS[:, 1]), np.nan, COUNTS)]),
+        {"exposure": EXPOSURE},
+    ),
+    "classes": (classifier(class_weight={"mid": 0.0}), CLASSES, {"sample_weight": WEIGHT}),
+}
+
+
+def copy_of(estimator):
+    return type(estimator)(**estimator.get_params())
+
+
+def on_shards(estimator, y, more, inputs=X):
+    """The estimators of two processes."""
+
+    def fit(group):
+        own = [slice(0, FIRST), slice(FIRST, N)][group.rank]
+        parts = {name: value[own] for name, value in more.items()}
+        return distributed.fit(copy_of(estimator), inputs[own], y[own], group=group, **parts)
+
+    return together(2, fit)
+
+
+def problem_of(estimator, y, sample_weight=None, exposure=None):
+    """That of one process with all rows."""
+    if exposure is not None:
+        y, sample_weight = rates_of(y, sample_weight, exposure)
+    return estimator._problem(*estimator._checked(X, y, sample_weight), estimator.alpha)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    estimator, y, more = CASES[request.param]
+    return estimator, y, more, on_shards(estimator, y, more)
+
+
+def test_all_processes_have_the_network_of_one(case):
+    estimator, y, more, found = case
+    alone = distributed.fit(copy_of(estimator), X, y, group=Alone(), **more)
+    for model in found:
+        assert model.certificate_ == alone.certificate_
+        assert np.array_equal(model.predict(X), alone.predict(X))
+
+
+def test_the_problem_is_that_of_the_plain_estimator(case):
+    estimator, y, more, (model, _) = case
+    problem = problem_of(copy_of(estimator), y, **more)
+    certificate = model.certificate_
+    assert certificate.objective == pytest.approx(problem.objective(model.network_), rel=1e-12)
+    plain = copy_of(estimator).set_params(effort="predict").fit(X, y, **more)
+    assert certificate.objective == pytest.approx(plain.certificate_.objective, rel=0.06)
+    for known in (plain.certificate_, certificate):
+        assert known.proved_lower_bound <= min(certificate.objective, plain.certificate_.objective)
+    agreement = np.abs(model.predict(X) == plain.predict(X)).mean()
+    assert isinstance(estimator, ConvexReLURegressor) or agreement > 0.95
+    assert (model.predict(X).shape, model.predict(X).dtype) == (
+        plain.predict(X).shape,
+        plain.predict(X).dtype,
+    )
+
+
+def test_rows_on_disk_in_single_precision(tmp_path):
+    np.save(tmp_path / "X.npy", X.astype(np.float32))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    estimator = regressor(max_iter=1, tol=0.5, **IGNORE)
+    found, _ = on_shards(estimator, GAPS, {}, mapped)
+    expected, _ = on_shards(estimator, GAPS, {}, X.astype(np.float32).astype(float))
+    assert found.certificate_ == expected.certificate_
+
+
+def test_labels_that_all_samples_with_weight_share_need_no_training():
+    weight = np.where(CLASSES == "mid", 1.0, 0.0)
+    for y in (CLASSES, LABELS * (CLASSES != "mid")[:, None]):
+        found = on_shards(classifier(), y, {"sample_weight": weight})
+        plain = classifier().fit(X, y, weight)
+        for model in found:
+            assert np.array_equal(model.predict(X), plain.predict(X))
+            assert model.certificate_.is_proof and model.certificate_.objective == 0
+    bad = np.where(LATE[:, None], np.nan, X)
+    first, second = on_shards(classifier(), CLASSES, {"sample_weight": weight}, bad)
+    assert "process 1: ValueError: X contains NaN" in str(first)
+    assert isinstance(second, ValueError)
+
+
+def test_columns_are_one_target_or_label():
+    with pytest.warns(match="column-vector"):
+        column = distributed.fit(regressor(max_iter=1, tol=0.5), X, SIGNAL[:, None], group=Alone())
+    flat = distributed.fit(regressor(max_iter=1, tol=0.5), X, SIGNAL, group=Alone())
+    assert column.certificate_ == flat.certificate_
+
+
+WIDER = np.column_stack([LABELS, LABELS[:, 0]])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "own", "other", "message"),
+    [
+        # What one process has, what the other one, and the error of both.
+        (classifier(), {"y": LABELS}, {"y": WIDER}, "y: process 1 has 4 labels, process 0 has 3"),
+        (classifier(), {"y": LABELS}, {"y": CLASSES}, "y: process 1 has other labels, process 0"),
+        (regressor(**IGNORE), {"y": GAPS}, {"y": SIGNAL}, "y: process 1 has one target, process 0"),
+        (
+            counting(),
+            {"y": COUNTS},
+            {"y": COUNTS, "exposure": EXPOSURE},
+            "exposure: process 1 has some, process 0 has none",
+        ),
+        (
+            regressor(**IGNORE),
+            {"y": GAPS * [1, np.nan]},
+            {"y": GAPS * [1, np.nan]},
+            "y has no target in column 1: all are missing",
+        ),
+        (
+            classifier(loss="multinomial"),
+            {"y": LABELS},
+            {"y": LABELS},
+            "loss='multinomial' is for one label of each sample, y has 3",
+        ),
+        (
+            classifier(class_weight="balanced"),
+            {"y": LABELS},
+            {"y": LABELS},
+            "class_weight='balanced' is not supported for several labels",
+        ),
+    ],
+)
+def test_what_no_process_takes_ends_all(estimator, own, other, message):
+    def fit(group):
+        data = other if group.rank else own
+        return distributed.fit(copy_of(estimator), X, group=group, **data)
+
+    for error in together(2, fit):
+        assert isinstance(error, ValueError | GroupError)
+        assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "data", "message"),
+    [
+        (counting(), {"y": COUNTS, "exposure": EXPOSURE * (X[:, 0] < 2)}, "exposure has the entry"),
+        (counting(), {"y": COUNTS, "exposure": EXPOSURE[1:]}, "exposure has shape"),
+        (counting(), {"y": COUNTS - 5.0, "exposure": EXPOSURE}, "y has the entry -5"),
+        (classifier(), {"y": COUNTS, "exposure": EXPOSURE}, "exposure is for counts"),
+        (regressor(), {"y": COUNTS, "exposure": EXPOSURE}, "exposure is for counts"),
+        (classifier(), {"y": 2 * LABELS}, "1d array"),
+        (classifier(), {"y": LABELS[1:]}, "inconsistent numbers of samples"),
+        (regressor(), {"y": GAPS}, "NaN"),
+        (regressor(**IGNORE), {"y": np.where(GAPS > 1, np.inf, GAPS)}, "y.*infinity"),
+        (classifier(), {"y": np.where(SIGNAL > 0, "a", None)}, "missing labels"),
+        (regressor(), {"y": SIGNAL, "sample_weight": WEIGHT[1:]}, "sample_weight"),
+    ],
+)
+def test_bad_data_of_one_process_are_named_on_all(estimator, data, message):
+    """The other process has good data of the same kinds."""
+    good = {"exposure": EXPOSURE} if "exposure" in data else {}
+    good["y"] = LABELS if np.ndim(data["y"]) == 2 else CLASSES
+    if isinstance(estimator, ConvexReLURegressor):
+        good["y"] = TARGETS if np.ndim(data["y"]) == 2 else COUNTS
+
+    def fit(group):
+        return distributed.fit(copy_of(estimator), X, group=group, **(data if group.rank else good))
+
+    first, second = together(2, fit)
+    with pytest.raises(ValueError, match=message):
+        raise second
+    with pytest.raises((GroupError, ValueError), match=message):
+        raise first
+
+
+def test_processes_agree_on_what_training_does_not_compare():
+    pandas = pytest.importorskip("pandas", reason="tests data frames")
+    frames = [pandas.DataFrame(X, columns=list(names)) for names in ("ab", "ba")]
+
+    def fit(group):
+        return distributed.fit(regressor(), frames[group.rank], SIGNAL, group=group)
+
+    for error in together(2, fit):
+        assert "name of feature 0: process 1 has 'b', process 0 has 'a'" in str(error)
+
+    def weighted(group):
+        model = classifier(
+            class_weight=[{"low": 2.0, "mid": 1.0}, {"mid": 1.0, "low": 3.0}][group.rank]
+        )
+        return distributed.fit(model, X, CLASSES, group=group)
+
+    for error in together(2, weighted):
+        assert "class_weight: process 1 has" in str(error)
+
+
+def test_weights_of_outputs_need_not_be_on_all_processes():
+    loss = WeightedOutputs(ConvexReLURegressor()._problem(X, TARGETS, None, 0.1).loss)
+    y = loss.observed(GAPS)
+    assert loss.checked_rows(y[:FIRST]) is not None
+    with pytest.raises(ValueError, match="no target with weight in column 1"):
+        loss.checked_targets(y[:FIRST])
+    with pytest.raises(ValueError, match="not between 0 and 1"):
+        loss.checked_rows(2 * y)
