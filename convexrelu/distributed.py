@@ -21,7 +21,7 @@ from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.shared_proofs import led_by_first
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.estimators.base import FixedAlphaEstimator
-from convexrelu.estimators.sharded import fit_on_shards
+from convexrelu.estimators.sharded import fit_on_shards, warn_after_fit
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result
@@ -158,7 +158,7 @@ def fit(
                 f"fit was interrupted: the estimator keeps the best network so far ({estimator.certificate_})"
             )
         if together.rank == 0:
-            estimator.warn_of_open_gap()
+            warn_after_fit(estimator, stacklevel=2)
     return estimator
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar, Self
 
-import dask
 import distributed
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score
@@ -13,12 +12,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu.dask.fitting import fit_on_workers
-from convexrelu.dask.partitions import checked_collection, shares_of
+from convexrelu.dask.partitions import checked_collection, computed, shares_of
 from convexrelu.dask.predicting import lazily, times_exposure
 from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.classifier import ConvexReLUClassifier
-from convexrelu.estimators.data import check_parameters
 from convexrelu.estimators.regressor import ConvexReLURegressor
+from convexrelu.estimators.sharded import check_supported, warn_after_fit
 from convexrelu.estimators.whole_state import changed_at_once
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
@@ -101,8 +100,8 @@ class DaskEstimator(FixedAlphaEstimator):
 
     def _fit_on_workers(self, X: Any, y: Any, sample_weight: Any, exposure: Any = None) -> Self:
         """Train on the workers that hold rows; to be called by ``fit``."""
-        check_parameters(self)
         client = self.client_
+        check_supported(self._unfitted())
         inputs = checked_collection("X", X)
         if inputs.ndim != 2:
             raise ValueError(f"X has {inputs.ndim} dimension, expected two")
@@ -115,7 +114,7 @@ class DaskEstimator(FixedAlphaEstimator):
             fitted = fit_on_workers(client, self._unfitted(), shares)
             parameters = self.get_params(deep=False)
             draft.__dict__.update(vars(fitted) | parameters)
-        self.warn_of_open_gap(stacklevel=4)
+        warn_after_fit(self, stacklevel=3)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -145,7 +144,9 @@ class DaskEstimator(FixedAlphaEstimator):
         -------
         float
         """
-        predicted, known, weights = dask.compute(self.predict(X), y, sample_weight)
+        predicted, known, weights = computed(
+            predicted=self.predict(X), y=y, sample_weight=sample_weight
+        )
         return float(self._score_of(known, predicted, sample_weight=weights))
 
     def to_local(self) -> Any:
@@ -312,9 +313,10 @@ class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
         -------
         float
         """
-        computed = dask.compute(self.predict(X), y, sample_weight, exposure)
-        predicted, known, weights, exposures = computed
-        known, weights = self._rates(known, weights, exposures)
+        predicted, counts, weights, exposure = computed(
+            predicted=self.predict(X), y=y, sample_weight=sample_weight, exposure=exposure
+        )
+        known, weights = self._rates(counts, weights, exposure)
         return self._score_of(known, predicted, weights)
 
 

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import distributed
-import numpy as np
 from distributed.comm.addressing import get_address_host
 from distributed.worker import thread_state
 
 from convexrelu.chunked.group import Alone, Group, GroupError
 from convexrelu.chunked.process_group import ProcessGroup
-from convexrelu.dask.partitions import Share
+from convexrelu.dask.partitions import Share, joined
 from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.sharded import fit_on_shards
 
@@ -144,7 +143,7 @@ def _fit_task(
     group = _group_of(member)
     try:
         with group.failing_together():  # also if these parts do not fit together
-            X, y, weights, exposure = map(_joined, zip(*parts, strict=True), _COLUMNS)
+            X, y, weights, exposure = map(joined, zip(*parts, strict=True), _COLUMNS)
             fit_on_shards(estimator, X, y, weights, group, exposure)
     finally:
         group.close()
@@ -214,18 +213,3 @@ def _watch(worker: distributed.Worker, key: str) -> Callable[[], bool]:
         return task is not None and task.state in ("executing", "long-running")
 
     return is_wanted
-
-
-def _joined(parts: tuple[Any, ...], name: str) -> Any:
-    """Consecutive rows as one array or frame."""
-    shapes = {getattr(part, "shape", ())[1:] for part in parts}
-    if len(shapes) > 1:
-        found = " and ".join(str(("n", *shape)) for shape in sorted(shapes))
-        raise ValueError(f"{name} has partitions of shapes {found}")
-    if len(parts) == 1 or parts[0] is None:
-        return parts[0]
-    if hasattr(parts[0], "iloc"):
-        import pandas as pd
-
-        return pd.concat(parts)
-    return np.concatenate(parts)

@@ -9,7 +9,7 @@ import dask
 import distributed
 import numpy as np
 
-__all__ = ["Share", "checked_collection", "chunked_like", "shares_of"]
+__all__ = ["Share", "checked_collection", "chunked_like", "computed", "joined", "shares_of"]
 
 
 class Share(NamedTuple):
@@ -37,6 +37,34 @@ def checked_collection(name: str, value: Any) -> Any:
     if value.ndim == 2 and hasattr(value, "rechunk") and value.numblocks[1] > 1:
         return value.rechunk({1: -1})
     return value
+
+
+def joined(parts: tuple[Any, ...], name: str) -> Any:
+    """Consecutive rows as one array or frame."""
+    shapes = {getattr(part, "shape", ())[1:] for part in parts}
+    if len(shapes) > 1:
+        found = " and ".join(str(("n", *shape)) for shape in sorted(shapes))
+        raise ValueError(f"{name} has partitions of shapes {found}")
+    if len(parts) == 1 or parts[0] is None:
+        return parts[0]
+    if hasattr(parts[0], "iloc"):
+        import pandas as pd
+
+        return pd.concat(parts)
+    return np.concatenate(parts)
+
+
+def computed(**values: Any) -> list[Any]:
+    """What dask collections hold, computed together, also arrays with dataframes; other values as they are."""
+    parts = {
+        name: _delayed(checked_collection(name, value)) if dask.is_dask_collection(value) else value
+        for name, value in values.items()
+    }
+    (found,) = dask.compute(parts)
+    return [
+        joined(tuple(found[name]), name) if dask.is_dask_collection(value) else value
+        for name, value in values.items()
+    ]
 
 
 def shares_of(

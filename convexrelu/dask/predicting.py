@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike, NDArray
@@ -57,12 +58,19 @@ def times_exposure(predicted: Any, exposure: Any) -> Any:
     if exposure.ndim != 1:
         raise ValueError(f"exposure has {exposure.ndim} dimensions, expected one")
     times = exposure if hasattr(exposure, "chunks") else exposure.values
-    times = chunked_like(predicted, "exposure", times).map_blocks(_positive, dtype=float)
-    return predicted * (times if predicted.ndim == 1 else times[:, None])
+    times = chunked_like(predicted, "exposure", times)
+    if times.numblocks[0] != predicted.numblocks[0]:
+        raise ValueError(
+            f"exposure has {times.numblocks[0]} partitions, X has {predicted.numblocks[0]}; repartition one of them"
+        )
+    axes = "ij"[: predicted.ndim]
+    return da.blockwise(
+        _times, axes, predicted, axes, times, "i", meta=predicted._meta, align_arrays=False
+    )
 
 
-def _positive(exposure: Any) -> NDArray[Any]:
-    return checked_exposure(exposure, len(exposure))
+def _times(predicted: NDArray[Any], exposure: Any) -> NDArray[Any]:
+    return (predicted.T * checked_exposure(exposure, len(predicted))).T
 
 
 def _predicted(

@@ -57,7 +57,9 @@ def class_weights(
     return present * factors
 
 
-def warn_of_unknown_labels(class_weight: dict[Any, float] | str | None, labels: NDArray) -> None:
+def warn_of_unknown_labels(
+    class_weight: dict[Any, float] | str | None, labels: NDArray, stacklevel: int = 6
+) -> None:
     """Warn of labels in `class_weight` that are not among those of the samples, as happens in folds."""
     known = set(labels.tolist())
     for label in class_weight if isinstance(class_weight, dict) else ():
@@ -65,7 +67,7 @@ def warn_of_unknown_labels(class_weight: dict[Any, float] | str | None, labels: 
             warnings.warn(
                 f"class_weight has the label {shown(label)}, which is not in y; it has no effect",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=stacklevel,
             )
 
 

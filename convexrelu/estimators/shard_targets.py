@@ -16,7 +16,7 @@ from convexrelu.chunked.exact_sums import exact_totals
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.rows import needed_rows
 from convexrelu.estimators.base import FixedAlphaEstimator
-from convexrelu.estimators.class_weights import class_weights, warn_of_unknown_labels
+from convexrelu.estimators.class_weights import class_weights
 from convexrelu.estimators.classifier import Classifier
 from convexrelu.estimators.data import checked_labels, checked_numbers, checked_weights
 from convexrelu.estimators.missing_targets import Gaps, observed_numbers, observed_targets
@@ -102,8 +102,6 @@ def _of_classes(
     # Exact: their last bits do not depend on the number of processes either.
     shards = group.gather_objects(exact_totals(index, weights, len(classes)))
     totals = np.array([float(sum(parts)) for parts in zip(*shards, strict=True)])
-    if group.rank == 0:
-        warn_of_unknown_labels(estimator.class_weight, classes)
     problem = estimator._problem(_no_inputs(estimator, classes), classes, totals, estimator.alpha)
     factors = class_weights(estimator.class_weight, classes, np.arange(len(classes)), totals)
     return ShardTargets(

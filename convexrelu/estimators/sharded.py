@@ -16,13 +16,16 @@ from convexrelu.chunked.rows import Rows
 from convexrelu.chunked.sources import Pieces
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.estimators.base import FixedAlphaEstimator
+from convexrelu.estimators.class_weights import warn_of_unknown_labels
+from convexrelu.estimators.classifier import Classifier
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.regressor import Regressor
 from convexrelu.estimators.shard_targets import targets_on_shards
 from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
+from convexrelu.results.result import Result
 
-__all__ = ["fit_on_shards"]
+__all__ = ["check_supported", "fit_on_shards", "warn_after_fit"]
 
 Estimator = TypeVar("Estimator", bound=FixedAlphaEstimator)
 
@@ -49,7 +52,7 @@ def fit_on_shards(
     exposure: ArrayLike | None = None,
 ) -> Estimator:
     """Fit on the rows of all processes of a group; every process gets the same estimator."""
-    _check_estimator(estimator)
+    check_supported(estimator)
     with changed_at_once(estimator) as draft:
         draft.__dict__.pop("alpha_max_", None)  # of an earlier fit
         inputs = _inputs(draft, X)
@@ -70,26 +73,38 @@ def fit_on_shards(
             sample_weight=targets.weights,
         )
         draft._describe(targets.known, targets.known_weights)
-        result = targets.result
-        if result is None:
-            with watched(draft) if group.rank == 0 else nullcontext() as progress:
-                result = train_in_chunks(
-                    problem,
-                    group=group,
-                    tol=draft.tol,
-                    max_iter=draft.max_iter,
-                    time_limit=draft.time_limit,
-                    device=draft.device,
-                    random_state=draft.random_state,
-                    progress=progress,
-                )
+        if targets.result is None:
+            result = _trained(draft, problem, group)
         else:
             Rows(problem, group)  # which checks them
+            result = targets.result
         draft.keep_result(result, targets.known, targets.known_weights)
     return estimator
 
 
-def _check_estimator(estimator: Any) -> None:
+def _trained(estimator: Any, problem: ChunkedProblem, group: Group) -> Result:
+    """Train with the parameters of the estimator, whose callbacks process 0 calls."""
+    with watched(estimator) if group.rank == 0 else nullcontext() as progress:
+        return train_in_chunks(
+            problem,
+            group=group,
+            tol=estimator.tol,
+            max_iter=estimator.max_iter,
+            time_limit=estimator.time_limit,
+            device=estimator.device,
+            random_state=estimator.random_state,
+            progress=progress,
+        )
+
+
+def warn_after_fit(estimator: FixedAlphaEstimator, stacklevel: int) -> None:
+    """Issue the warnings of a fit, in the user's process; at 1 they point at the caller of this, at 2 at its caller."""
+    if isinstance(estimator, Classifier):
+        warn_of_unknown_labels(estimator.class_weight, estimator.classes_, stacklevel + 2)
+    estimator.warn_of_open_gap(stacklevel=stacklevel + 2)
+
+
+def check_supported(estimator: Any) -> None:
     """Raise an error for other estimators, and for parameters that are not supported."""
     if not isinstance(estimator, FixedAlphaEstimator):
         kind = estimator if isinstance(estimator, type) else type(estimator)
