@@ -89,7 +89,7 @@ class ChunkedProblem:
             raise ValueError(
                 f"hidden_bias={shown(hidden_bias)} is not supported in chunks; use True or False"
             )
-        checked_slope(activation, negative_slope)
+        self.slope = checked_slope(activation, negative_slope)
         self.sample_weight = _checked_weights(sample_weight, self.n_samples)
         self.options: dict[str, Any] = {
             "activation": activation,

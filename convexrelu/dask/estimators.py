@@ -111,7 +111,8 @@ class DaskEstimator(FixedAlphaEstimator):
                 others[name] = checked_collection(name, value)
         with changed_at_once(self) as draft:
             shares = shares_of(client, inputs, **others)
-            fitted = fit_on_workers(client, self._unfitted(), shares)
+            local = self.to_local() if self.warm_start else self._unfitted()
+            fitted = fit_on_workers(client, local, shares)
             parameters = self.get_params(deep=False)
             draft.__dict__.update(vars(fitted) | parameters)
         warn_after_fit(self, stacklevel=3)

@@ -325,17 +325,19 @@ class FixedAlphaEstimator(NetworkEstimator):
 
     def _start(self, problem: TrainingProblem) -> TwoLayerNetwork | str:
         """The last network, for a warm start that fits."""
+        shape = problem.n_features, problem.n_outputs
+        return self.last_network(shape, problem.slope, problem.skip) or "descent"
+
+    def last_network(
+        self, shape: tuple[int, int], slope: float, skip: bool = False
+    ) -> TwoLayerNetwork | None:
+        """The last network, for a warm start with these numbers of features and outputs; None if it does not fit."""
         network = getattr(self, "network_", None)
         if not (self.warm_start and isinstance(network, TwoLayerNetwork)):
-            return "descent"
-        same_shape = (network.n_features, network.n_outputs) == (
-            problem.n_features,
-            problem.n_outputs,
-        )
-        same_kind = network.negative_slope == problem.slope and (
-            problem.skip or network.skip_weights is None
-        )
-        return network if same_shape and same_kind else "descent"
+            return None
+        same_shape = (network.n_features, network.n_outputs) == shape
+        same_kind = network.negative_slope == slope and (skip or network.skip_weights is None)
+        return network if same_shape and same_kind else None
 
 
 def _path_weights(network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork) -> Array:

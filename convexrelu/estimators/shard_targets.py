@@ -35,6 +35,8 @@ class ShardTargets(NamedTuple):
     y : array of shape (n,) or (n, K)
         For `loss`.
     loss : str or Loss
+    n_outputs : int
+        Of the network.
     weights : array of shape (n,)
         With those of classes.
     known : array
@@ -47,6 +49,7 @@ class ShardTargets(NamedTuple):
 
     y: Array
     loss: str | Loss
+    n_outputs: int
     weights: Array
     known: NDArray[Any]
     known_weights: Array | None = None
@@ -90,7 +93,8 @@ def _numbers(
     gaps.check()
     weights = _weights(sample_weight, inputs)
     loss, targets, seen = observed_targets(estimator.loss, targets, weights, gaps)
-    return ShardTargets(targets, loss, weights if seen is None else seen, targets)
+    weights = weights if seen is None else seen
+    return ShardTargets(targets, loss, len(gaps.seen), weights, targets)
 
 
 def _of_classes(
@@ -107,6 +111,7 @@ def _of_classes(
     return ShardTargets(
         problem.y[index],
         problem.loss,
+        problem.n_outputs,
         weights * factors[index],
         classes,
         totals * factors,
@@ -128,6 +133,7 @@ def _of_labels(
     return ShardTargets(
         estimator.targets_of_labels(labels, varies, problem.loss),
         problem.loss,
+        problem.n_outputs,
         weights,
         known,
         known_weights,

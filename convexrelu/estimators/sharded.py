@@ -23,6 +23,7 @@ from convexrelu.estimators.regressor import Regressor
 from convexrelu.estimators.shard_targets import targets_on_shards
 from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
+from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.results.result import Result
 
 __all__ = ["check_supported", "fit_on_shards", "warn_after_fit"]
@@ -39,7 +40,6 @@ _FIXED = {
     "solver": "auto",
     "oracle": "auto",
     "minimal": "auto",
-    "warm_start": False,
 }
 
 
@@ -74,7 +74,9 @@ def fit_on_shards(
         )
         draft._describe(targets.known, targets.known_weights)
         if targets.result is None:
-            result = _trained(draft, problem, group)
+            shape = problem.n_features, targets.n_outputs
+            start = draft.last_network(shape, problem.slope)
+            result = _trained(draft, problem, start, group)
         else:
             Rows(problem, group)  # which checks them
             result = targets.result
@@ -82,7 +84,9 @@ def fit_on_shards(
     return estimator
 
 
-def _trained(estimator: Any, problem: ChunkedProblem, group: Group) -> Result:
+def _trained(
+    estimator: Any, problem: ChunkedProblem, start: TwoLayerNetwork | None, group: Group
+) -> Result:
     """Train with the parameters of the estimator, whose callbacks process 0 calls."""
     with watched(estimator) if group.rank == 0 else nullcontext() as progress:
         return train_in_chunks(
@@ -91,6 +95,7 @@ def _trained(estimator: Any, problem: ChunkedProblem, group: Group) -> Result:
             tol=estimator.tol,
             max_iter=estimator.max_iter,
             time_limit=estimator.time_limit,
+            start=start,
             device=estimator.device,
             random_state=estimator.random_state,
             progress=progress,

@@ -16,6 +16,7 @@ from convexrelu import ChunkedProblem, ConvexReLUClassifier, ConvexReLURegressor
 from convexrelu.chunked.pricing import Search
 from convexrelu.chunked.process_group import ProcessGroup
 from convexrelu.chunked.train import _Training
+from convexrelu.estimators.missing_targets import Gaps
 from convexrelu.oracles import BranchAndBoundOracle
 from convexrelu.oracles.bounds import growth
 from convexrelu.oracles.bounds.tree import Tree
@@ -83,6 +84,7 @@ def without_memory():
 
 # Where a fault strikes, and what it is.
 STRIKES = {
+    "killed in gaps": (Gaps, "check", killed),
     "killed in opening": (_Training, "_first_networks", killed),
     "killed in search": (Search, "_on_a_sample", killed),
     "killed in pricing": (Search, "_gradients", killed),
@@ -167,6 +169,27 @@ def fitted(rank, size, group, fault=None):
         classifier.predict(X).tolist(),
         bits_of(regressor),
     )
+
+
+def counted(rank, size, group, fault=None):
+    """Fit counts with exposures, and several labels, with a fault in this process or none."""
+    own = part(rank, size)
+    counts, exposure, labels = np.round(np.abs(Y[own])), WEIGHTS[own], np.sign(X[own]) > 0
+    if fault == "zero exposure":
+        exposure = np.where(np.arange(len(exposure)) == 7, 0.0, exposure)
+    elif fault == "no exposure":
+        exposure = None
+    elif fault == "other width":
+        labels = labels[:, :2]
+    elif fault in STRIKES:
+        Victim(*STRIKES[fault])
+    options = {"alpha": 1.0, "max_iter": 1, "random_state": 0}
+    classifier = ConvexReLUClassifier(**options)
+    regressor = ConvexReLURegressor(loss="poisson", missing_targets="ignore", **options)
+    gaps = np.where(counts > 1, np.nan, counts) if rank else counts
+    distributed.fit(regressor, X[own], gaps, exposure=exposure, group=group)
+    distributed.fit(classifier, X[own], labels, group=group)
+    return bits_of(regressor), bits_of(classifier)
 
 
 def trained_on_all_losses(rank, size, group, fault=None):

@@ -7,6 +7,7 @@ import pytest
 from convexrelu.chunked import Alone
 from tests.chunked.processes import (
     at_once,
+    counted,
     fitted,
     proved,
     together,
@@ -24,6 +25,7 @@ def groups():
             2: (2, trained_on_all_losses),
             4: (4, trained_on_all_losses),
             "fit": (2, fitted),
+            "counts": (2, counted),
             "proof": (2, proved),
         }
     )
@@ -40,6 +42,12 @@ def test_estimators_are_those_of_one_process(groups):
     assert groups["fit"] == [fitted(0, 1, Alone())] * 2
 
 
+def test_gaps_exposures_and_labels_of_all_processes_count(groups):
+    first, second = groups["counts"]
+    assert first == second
+    assert not isinstance(first, str)
+
+
 def test_processes_share_a_proof(groups):
     assert groups["proof"] == pytest.approx([proved(0, 1, Alone())] * 2, rel=2e-6)
 
@@ -49,6 +57,7 @@ KILLED = {
     "search": (2, trained),
     "pricing": (2, trained),
     "descent": (2, trained),
+    "gaps": (2, counted),
     "the verdict": (2, trained),
     "a proof": (2, proved),
 }
@@ -89,6 +98,9 @@ FAULTS = {
     "interrupted in fit": fitted,
     "empty": fitted,
     "other labels": fitted,
+    "zero exposure": counted,
+    "no exposure": counted,
+    "other width": counted,
 }
 
 
@@ -109,6 +121,7 @@ def faulty():
         ("raises", "ZeroDivisionError: by a callback", "ZeroDivisionError: by a callback"),
         ("NaN", "ValueError: X contains NaN", "ValueError: X contains NaN"),
         ("without memory", "MemoryError", None),
+        ("zero exposure", "ValueError: exposure has the entry 0", "ValueError: exposure has the"),
         ("interrupted early", "KeyboardInterrupt", "KeyboardInterrupt"),
         (
             "interrupted in fit",
@@ -137,6 +150,8 @@ def test_an_interrupted_training_has_the_best_network_until_then(faulty):
         ("another dtype", "dtype of X: process 1 has float32, process 0 has float64"),
         ("another alpha", "alpha: process 1 has 0.03, process 0 has 0.02"),
         ("another tol", "tol: process 1 has 0.5, process 0 has 0.03"),
+        ("no exposure", "exposure: process 1 has none, process 0 has some"),
+        ("other width", "y: process 1 has 2 labels, process 0 has 3 labels"),
     ],
 )
 def test_processes_that_disagree_say_so(faulty, fault, message):

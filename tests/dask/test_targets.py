@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -85,6 +86,9 @@ def test_frames_may_have_gaps_of_their_own(client):
     assert model.feature_names_in_.tolist() == ["a", "b"]
     expected = model.to_local().score(FRAME, targets)
     assert model.score(frame(FRAME), frame(targets)) == pytest.approx(expected, rel=1e-12)
+    before = model.certificate_.objective
+    model.set_params(warm_start=True).fit(frame(FRAME), frame(targets))
+    assert model.history_[0].objective <= before * (1 + 1e-12)
 
 
 def test_a_frame_with_one_column_is_one_target_or_label(client):
@@ -110,11 +114,7 @@ def frame_of_rows(values):
 ZERO = np.where(np.arange(N) == N - 1, 0.0, EXPOSURE)
 WIDER = da.concatenate(
     [
-        da.from_array(np.zeros((n, 3), dtype=int), chunks=(n, 3))
-        if n != ROWS[-1]
-        else da.zeros((n, 4), chunks=(n, 4), dtype=int).map_blocks(
-            np.asarray, chunks=((n,), (3,)), meta=np.zeros((0, 0), dtype=int)
-        )
+        da.from_delayed(dask.delayed(np.zeros)((n, 4 if n == ROWS[-1] else 3)), (n, 3), dtype=float)
         for n in ROWS
     ]
 )
@@ -126,7 +126,7 @@ WIDER = da.concatenate(
         ({"exposure": lazy(ZERO)}, "process .*worker.*exposure has the entry 0"),
         ({"exposure": lazy(EXPOSURE)[1:]}, "exposure has 299 rows, X has 300"),
         ({"exposure": lazy(EXPOSURE[:, None])}, "exposure has shape"),
-        ({"y": WIDER}, "y.*3.*4|y.*4.*3"),
+        ({"y": WIDER}, "y: process 1 has 4 labels|y has partitions of shapes"),
     ],
 )
 def test_bad_data_of_one_worker_are_named(client, data, message):
@@ -143,7 +143,7 @@ def test_bad_data_of_one_worker_are_named(client, data, message):
         ({"monotonic_cst": [1, 0]}, r"monotonic_cst=\[1, 0\] is not supported .* use monotonic"),
         ({"positive": True}, "positive=True is not supported"),
         ({"effort": "prove"}, "effort='prove' is not supported .* use effort='certify'"),
-        ({"warm_start": True}, "warm_start=True is not supported"),
+        ({"alpha_scale": "relative"}, "alpha_scale='relative' is not supported"),
     ],
 )
 def test_what_is_not_supported_is_named_before_data_are_computed(client, params, message):

@@ -216,3 +216,27 @@ def test_weights_of_outputs_need_not_be_on_all_processes():
         loss.checked_targets(y[:FIRST])
     with pytest.raises(ValueError, match="not between 0 and 1"):
         loss.checked_rows(2 * y)
+
+
+def test_a_warm_start_begins_with_the_network_of_process_0():
+    once = regressor(max_iter=1, tol=0.5, warm_start=True)
+    distributed.fit(once, X, TARGETS, group=Alone())
+    first = once.certificate_.objective
+
+    def fit(group):
+        model = regressor(warm_start=True, callbacks=[entries[group.rank].append])
+        if group.rank == 0:
+            model.__dict__.update(network_=once.network_)
+        own = slice(FIRST) if group.rank == 0 else slice(FIRST, N)
+        return distributed.fit(model, X[own], TARGETS[own], group=group)
+
+    entries = [], []
+    found = together(2, fit)
+    assert found[0].certificate_ == found[1].certificate_
+    assert entries[0][0].objective <= first * (1 + 1e-12)
+    labels = classifier(warm_start=True, max_iter=1, tol=0.5)
+    labels.__dict__.update(network_=once.network_)  # which has as many outputs as labels that vary
+    distributed.fit(labels, X, LABELS, WEIGHT, group=Alone())
+    assert labels.predict(X).shape == LABELS.shape
+    assert labels.last_network((2, 2), 0.0) is labels.network_
+    assert labels.last_network((2, 3), 0.0) is labels.last_network((2, 2), 0.1) is None
