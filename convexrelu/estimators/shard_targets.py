@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.exact_sums import exact_totals
 from convexrelu.chunked.group import Group
@@ -18,7 +19,7 @@ from convexrelu.chunked.rows import needed_rows
 from convexrelu.estimators.base import FixedAlphaEstimator
 from convexrelu.estimators.class_weights import class_weights
 from convexrelu.estimators.classifier import Classifier
-from convexrelu.estimators.data import checked_labels, checked_numbers, checked_weights
+from convexrelu.estimators.data import checked_labels, checked_numbers
 from convexrelu.estimators.missing_targets import Gaps, observed_numbers, observed_targets
 from convexrelu.estimators.multilabel import check_several_labels, indicators_of, labels_that_vary
 from convexrelu.losses import Loss
@@ -78,8 +79,14 @@ def targets_on_shards(
 
 
 def _weights(sample_weight: ArrayLike | None, inputs: Any) -> Array:
-    weights = checked_weights(sample_weight, inputs)
-    return np.ones(inputs.shape[0]) if weights is None else weights
+    """Weights as floats; all of them may be zero, if those of other processes are not."""
+    n_samples = inputs.shape[0]
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weights = finite_array("sample_weight", sample_weight)
+    if weights.shape not in ((), (n_samples,)):
+        raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n_samples},)")
+    return np.array(np.broadcast_to(weights, n_samples))
 
 
 def _numbers(

@@ -23,6 +23,7 @@ from convexrelu.estimators.regressor import Regressor
 from convexrelu.estimators.shard_targets import targets_on_shards
 from convexrelu.estimators.watching import check_callbacks, watched
 from convexrelu.estimators.whole_state import changed_at_once
+from convexrelu.losses import LOSSES
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.results.result import Result
 
@@ -126,6 +127,12 @@ def check_supported(estimator: Any) -> None:
             continue
         if given is not value and not (np.isscalar(given) and given == value):
             raise _not_supported(f"{name}={shown(given)}", f"use {name}={value!r}")
+    loss = LOSSES.get(estimator.loss) if isinstance(estimator.loss, str) else estimator.loss
+    if loss is not None and not loss.smooth:
+        raise _not_supported(
+            f"loss={loss.name!r}, which has kinks,",
+            "use 'huber', 'squared_hinge' or another smooth one",
+        )
     if estimator.effort == "prove":
         raise _not_supported("effort='prove'", "use effort='certify', and convexrelu.certify")
 

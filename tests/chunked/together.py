@@ -16,16 +16,20 @@ class Threads(Group):
     def __init__(self, rank: int, size: int, table: list[Any], barrier: threading.Barrier) -> None:
         self.rank, self.size = rank, size
         self._table, self._barrier = table, barrier
+        self._has_ended = False
 
     def exchange(self, message: bytes) -> list[bytes]:
         found = self._meet(message)
         failed = [f"process {k}: {each}" for k, each in enumerate(found) if isinstance(each, str)]
         if failed:
+            self._has_ended = True
             raise GroupError("; ".join(failed))
         return found
 
     def fail(self, cause: str) -> None:
-        self._meet(cause)
+        if not self._has_ended:  # of blocks within each other, the inner one tells
+            self._has_ended = True
+            self._meet(cause)
 
     def _meet(self, message: Any) -> list[Any]:
         self._table[self.rank] = message

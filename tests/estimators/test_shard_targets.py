@@ -42,7 +42,7 @@ def on_shards(estimator, y, more, inputs=X):
 
 
 def problem_of(estimator, y, sample_weight=None, exposure=None):
-    """That of one process with all rows."""
+    """That of one process, which has all rows."""
     if exposure is not None:
         y, sample_weight = rates_of(y, sample_weight, exposure)
     return estimator._problem(*estimator._checked(X, y, sample_weight), estimator.alpha)
@@ -100,6 +100,33 @@ def test_labels_that_all_samples_with_weight_share_need_no_training():
     first, second = on_shards(classifier(), CLASSES, {"sample_weight": weight}, bad)
     assert "process 1: ValueError: X contains NaN" in str(first)
     assert isinstance(second, ValueError)
+
+
+def test_a_process_may_have_no_weight_and_no_targets():
+    weight = np.where(LATE, WEIGHT, 0.0)
+    options = {"max_iter": 1, "tol": 0.5}
+    empty = np.where(LATE[:, None], GAPS, np.nan)
+    for estimator, y in (
+        (regressor(**options), TARGETS),
+        (classifier(**options), CLASSES),
+        (classifier(**options), LABELS),
+        (regressor(**options, **IGNORE), empty),
+    ):
+        first, second = on_shards(estimator, y, {} if y is empty else {"sample_weight": weight})
+        assert first.certificate_ == second.certificate_
+        weights = None if y is empty else weight
+        problem = problem_of(copy_of(estimator), y, weights)
+        objective = problem.objective(first.network_)
+        assert first.certificate_.objective == pytest.approx(objective, rel=1e-12)
+    for estimator, y in ((regressor(), TARGETS), (classifier(), CLASSES), (classifier(), LABELS)):
+        for error in on_shards(estimator, y, {"sample_weight": 0 * WEIGHT}):
+            assert "sample_weight must" in str(error)
+
+
+def test_errors_in_training_end_all():
+    zero = np.column_stack([COUNTS, 0 * COUNTS])
+    for error in on_shards(counting(), zero, {"exposure": EXPOSURE}):
+        assert "y is zero for every sample" in str(error)
 
 
 def test_columns_are_one_target_or_label():
@@ -240,3 +267,15 @@ def test_a_warm_start_begins_with_the_network_of_process_0():
     assert labels.predict(X).shape == LABELS.shape
     assert labels.last_network((2, 2), 0.0) is labels.network_
     assert labels.last_network((2, 3), 0.0) is labels.last_network((2, 2), 0.1) is None
+
+
+@pytest.mark.parametrize("name", ["labels", "gaps", "exposure and gaps"])
+def test_objectives_are_those_of_fit_where_it_trains_in_chunks(name, monkeypatch):
+    for setting in ("FEW_SAMPLES", "_SWEPT", "MOST_PROVED"):  # few rows, features and no proof
+        monkeypatch.setattr(f"convexrelu.training.session.{setting}", 0)
+    estimator, y, more = CASES[name]
+    plain = copy_of(estimator).fit(X, y, **more)
+    alone = distributed.fit(copy_of(estimator), X, y, group=Alone(), **more)
+    # Weights are scaled at another place, and rows without weight left out: sums are rounded differently.
+    assert alone.certificate_.objective == pytest.approx(plain.certificate_.objective, rel=1e-4)
+    assert alone.network_.n_outputs == plain.network_.n_outputs
