@@ -50,7 +50,10 @@ def joined(parts: tuple[Any, ...], name: str) -> Any:
     if hasattr(parts[0], "iloc"):
         import pandas as pd
 
-        return pd.concat(parts)
+        whole = pd.concat(parts)
+        if whole.shape[1:] != parts[0].shape[1:]:
+            raise ValueError(f"{name} has partitions with other columns than {[*parts[0].columns]}")
+        return whole
     return np.concatenate(parts)
 
 

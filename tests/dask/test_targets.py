@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from convexrelu import ConvexReLUClassifier, distributed
 from convexrelu.chunked import Alone
-from convexrelu.dask import DaskConvexReLUClassifier, DaskConvexReLURegressor
+from convexrelu.dask import DaskConvexReLUClassifier, DaskConvexReLURegressor, partitions
 from tests.estimators.shard_cases import (
     CASES,
     CLASSES,
@@ -160,3 +160,10 @@ def test_exposures_are_for_counts(client):
     model = DaskConvexReLURegressor(client=client, loss="poisson")
     with pytest.raises(TypeError, match="exposure is a ndarray"):
         model.fit(lazy(X), lazy(COUNTS), exposure=EXPOSURE)
+
+
+def test_partitions_with_other_columns_are_refused():
+    parts = pd.DataFrame({"a": [1.0]}), pd.DataFrame({"b": [2.0]})
+    assert partitions.joined(parts[:1] * 2, "y").shape == (2, 1)
+    with pytest.raises(ValueError, match=r"y has partitions with other columns than \['a'\]"):
+        partitions.joined(parts, "y")
