@@ -64,7 +64,7 @@ def test_an_open_gap_is_warned_of():
     ("options", "message"),
     [
         ({"skip": True}, "skip=True is not supported with rows in several processes"),
-        ({"alpha_scale": "relative"}, "use alpha_scale='absolute'"),
+        ({"monotonic_cst": [1, 0, 0]}, "use monotonic_cst=None"),
     ],
 )
 def test_parameters_that_are_not_supported(options, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,12 @@ class ChunkedProblem:
             fit_intercept=problem.fit_intercept,
             sample_weight=problem.weights if sample_weight is None else sample_weight,
         )
+
+    def with_alpha(self, alpha: float) -> ChunkedProblem:
+        """The same problem with another penalty."""
+        problem = copy(self)
+        problem.alpha = checked_alpha(alpha)
+        return problem
 
     @property
     def n_samples(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from convexrelu._utils.arguments import shown
 from convexrelu.chunked.group import Group
+from convexrelu.chunked.largest_penalty import largest_penalty
 from convexrelu.chunked.problem import ChunkedProblem, sliceable
 from convexrelu.chunked.rows import Rows
 from convexrelu.chunked.sources import Pieces
@@ -31,9 +33,10 @@ __all__ = ["check_supported", "fit_on_shards", "warn_after_fit"]
 
 Estimator = TypeVar("Estimator", bound=FixedAlphaEstimator)
 
+# Fraction of the time limit in which the unit of a relative `alpha` is searched for.
+_TIME_FOR_UNIT = 0.1
 # Parameters that have no meaning here, with the only values they may have.
 _FIXED = {
-    "alpha_scale": "absolute",
     "skip": False,
     "monotonic_cst": None,
     "positive": False,
@@ -77,25 +80,46 @@ def fit_on_shards(
         if targets.result is None:
             shape = problem.n_features, targets.n_outputs
             start = draft.last_network(shape, problem.slope)
-            result = _trained(draft, problem, start, group)
+            problem, seconds = _in_absolute_scale(draft, problem, group)
+            result = _trained(draft, problem, start, seconds, group)
         else:
             Rows(problem, group)  # which checks them
             result = targets.result
+            if draft.alpha_scale == "relative":
+                draft.alpha_max_ = 1.0  # any penalty leaves a constant
         draft.keep_result(result, targets.known, targets.known_weights)
     return estimator
 
 
+def _in_absolute_scale(
+    estimator: Any, problem: ChunkedProblem, group: Group
+) -> tuple[ChunkedProblem, float]:
+    """The problem with the penalty that `alpha` stands for, and the seconds that this took."""
+    if estimator.alpha_scale == "absolute":
+        return problem, 0.0
+    seconds = math.inf if estimator.time_limit is None else _TIME_FOR_UNIT * estimator.time_limit
+    options = {"device": estimator.device, "random_state": estimator.random_state}
+    largest = largest_penalty(problem, group, time_limit=seconds, **options)
+    estimator.alpha_max_ = largest.alpha or 1.0
+    return problem.with_alpha(estimator.alpha * estimator.alpha_max_), largest.seconds
+
+
 def _trained(
-    estimator: Any, problem: ChunkedProblem, start: TwoLayerNetwork | None, group: Group
+    estimator: Any,
+    problem: ChunkedProblem,
+    start: TwoLayerNetwork | None,
+    seconds: float,
+    group: Group,
 ) -> Result:
-    """Train with the parameters of the estimator, whose callbacks process 0 calls."""
+    """Train with the parameters of the estimator, whose callbacks process 0 calls, after so many seconds."""
+    time_limit = estimator.time_limit
     with watched(estimator) if group.rank == 0 else nullcontext() as progress:
         return train_in_chunks(
             problem,
             group=group,
             tol=estimator.tol,
             max_iter=estimator.max_iter,
-            time_limit=estimator.time_limit,
+            time_limit=None if time_limit is None else max(time_limit - seconds, 0.0),
             start=start,
             device=estimator.device,
             random_state=estimator.random_state,
@@ -144,13 +168,15 @@ def _not_supported(what: str, instead: str) -> ValueError:
 
 
 def _to_agree_on(estimator: Any, exposure: ArrayLike | None) -> dict[str, str]:
-    """What must be the same on all processes, and training does not compare."""
+    """What must be the same on all processes, and training does not compare, or only later."""
     weight_of_classes = getattr(estimator, "class_weight", None)
     if isinstance(weight_of_classes, dict):
         weight_of_classes = sorted(map(repr, weight_of_classes.items()))
     return {
         "estimator": type(estimator).__name__,
         "class_weight": repr(weight_of_classes),
+        "alpha_scale": repr(estimator.alpha_scale),
+        "time_limit": repr(estimator.time_limit),
         "missing_targets": repr(getattr(estimator, "missing_targets", None)),
         "X": f"{estimator.n_features_in_} features",
         "names of features": "some" if hasattr(estimator, "feature_names_in_") else "none",

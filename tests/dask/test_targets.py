@@ -143,7 +143,7 @@ def test_bad_data_of_one_worker_are_named(client, data, message):
         ({"monotonic_cst": [1, 0]}, r"monotonic_cst=\[1, 0\] is not supported .* use monotonic"),
         ({"positive": True}, "positive=True is not supported"),
         ({"effort": "prove"}, "effort='prove' is not supported .* use effort='certify'"),
-        ({"alpha_scale": "relative"}, "alpha_scale='relative' is not supported"),
+        ({"loss": "absolute_error"}, "loss='absolute_error', which has kinks, is not supported"),
     ],
 )
 def test_what_is_not_supported_is_named_before_data_are_computed(client, params, message):

@@ -7,6 +7,7 @@ from convexrelu import ConvexReLURegressor, distributed
 from convexrelu.chunked import Alone, GroupError
 from convexrelu.estimators.exposure import rates_of
 from convexrelu.losses import WeightedOutputs
+from convexrelu.training.path import largest_penalty
 from tests.chunked.together import together
 from tests.estimators.shard_cases import (
     CASES,
@@ -279,3 +280,27 @@ def test_objectives_are_those_of_fit_where_it_trains_in_chunks(name, monkeypatch
     # Weights are scaled at another place, and rows without weight left out: sums are rounded differently.
     assert alone.certificate_.objective == pytest.approx(plain.certificate_.objective, rel=1e-4)
     assert alone.network_.n_outputs == plain.network_.n_outputs
+
+
+@pytest.mark.parametrize("name", ["labels", "exposure and gaps", "classes"])
+def test_a_penalty_may_be_relative(name):
+    estimator, y, more = CASES[name]
+    relative = copy_of(estimator).set_params(alpha=0.3, alpha_scale="relative", max_iter=1)
+    first, second = on_shards(relative, y, more)
+    assert first.alpha_max_ == second.alpha_max_
+    problem = problem_of(copy_of(estimator), y, **more)
+    expected = largest_penalty(problem.condensed(), np.random.RandomState(0), "cpu")
+    assert first.alpha_max_ == pytest.approx(expected, rel=1e-2)  # searches find it from below
+    absolute = copy_of(estimator).set_params(alpha=0.3 * first.alpha_max_, max_iter=1)
+    found, _ = on_shards(absolute, y, more)
+    assert found.certificate_ == first.certificate_
+    assert not hasattr(found, "alpha_max_")
+
+
+def test_processes_agree_on_limits_before_they_search():
+    def fit(group):
+        model = regressor(alpha_scale="relative", time_limit=[1e-9, 100.0][group.rank])
+        return distributed.fit(model, X, SIGNAL, group=group)
+
+    for error in together(2, fit):
+        assert "time_limit: process 1 has 100.0, process 0 has 1e-09" in str(error)

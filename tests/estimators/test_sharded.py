@@ -83,7 +83,6 @@ def test_pieces_are_inputs_and_frames_have_names():
         ({"solver": "newton"}, "solver='newton' is not supported"),
         ({"oracle": "sweep"}, "oracle='sweep' is not supported"),
         ({"patterns": "sampled"}, "patterns='sampled' is not supported"),
-        ({"alpha_scale": "relative"}, "alpha_scale='relative' is not supported"),
         ({"minimal": True}, "minimal=True is not supported"),
         ({"loss": "absolute_error"}, "has kinks"),
         ({"hidden_bias": "free"}, "hidden_bias='free' is not supported"),
