@@ -287,8 +287,10 @@ class Rows:
     def _device_rows(self) -> DeviceRows | None:
         if self.device == "cpu":
             return None
-        from convexrelu.chunked.device_rows import DeviceRows  # torch takes seconds to import
+        from convexrelu._utils.torch_import import check_device  # torch takes seconds to import
+        from convexrelu.chunked.device_rows import DeviceRows
 
+        check_device(self.device)
         width = self.problem.n_features + bool(self.problem.options["hidden_bias"])
         design_of = lambda k: self.prepared(k).design  # noqa: E731
         return DeviceRows(self.own, self.length, width, design_of, self.device)

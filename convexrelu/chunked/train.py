@@ -138,10 +138,6 @@ def train_in_chunks(
     if not isinstance(problem, ChunkedProblem):
         raise ValueError(f"problem is a {type(problem).__name__}, expected a ChunkedProblem")
     check_limits(tol, max_iter, time_limit)
-    if device != "cpu":
-        from convexrelu._utils.torch_import import check_device  # torch takes seconds to import
-
-        check_device(device)
     group = Alone() if group is None else group
     random = checked_random_state(random_state)
     options = {"tol": tol, "max_iter": max_iter, "time_limit": time_limit}

@@ -304,3 +304,22 @@ def test_processes_agree_on_limits_before_they_search():
 
     for error in together(2, fit):
         assert "time_limit: process 1 has 100.0, process 0 has 1e-09" in str(error)
+
+
+@pytest.mark.parametrize("name", ["labels", "exposure and gaps"])
+def test_fits_on_a_device(name, device):
+    estimator, y, more = CASES[name]
+    model = copy_of(estimator).set_params(alpha=0.1, alpha_scale="relative", device=device)
+    distributed.fit(model, X, y, group=Alone(), **more)
+    assert model.certificate_.relative_gap <= model.tol
+    problem = problem_of(copy_of(estimator), y, **more).with_alpha(0.1 * model.alpha_max_)
+    objective = problem.objective(model.network_)
+    assert model.certificate_.objective == pytest.approx(objective, rel=1e-12)
+
+
+def test_a_device_that_is_not_there_is_named():
+    for scale in ("absolute", "relative"):
+        with pytest.raises(ValueError, match="device='nowhere'"):
+            distributed.fit(
+                regressor(device="nowhere", alpha_scale=scale), X, SIGNAL, group=Alone()
+            )
