@@ -10,11 +10,11 @@ process have one BLAS thread, too. torch's setting belongs to the thread that tr
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
@@ -23,13 +23,15 @@ from threadpoolctl import ThreadpoolController
 
 from convexrelu._utils.interruptions import interruptions_held
 
-__all__ = ["in_threads", "one_blas_thread", "torch_threads"]
+__all__ = ["free_cores", "in_threads", "one_blas_thread", "torch_threads"]
 
 # Entries per thread of the arrays that one torch step works on. Two threads save a third of the time on an idle
 # machine, but take up to three times as long where one of its two cores is busy; see the second table of
 # ``python -m benchmarks.end_to_end.bench_threads``. Only steps that last much longer than a time slice of the
 # scheduler are worth the risk.
 _ENTRIES = 2**24
+_TORCH = "torch"
+_PATIENCE = 0.05  # seconds after which a thread that waits looks for an interruption, which need not wake it
 
 
 Part = TypeVar("Part")
@@ -55,7 +57,7 @@ class _Trainings:
         with self._lock:
             thread = threading.get_ident()
             if thread not in self._threads.values():
-                libraries = _blas_libraries(len(sys.modules))
+                libraries = _libraries("blas", len(sys.modules))
                 own = [library for library in libraries if _is_of_the_thread(library)]
                 self._own[thread] = _limited(own)
                 if not self._threads:
@@ -78,10 +80,13 @@ class _Trainings:
             return len(set(self._threads.values()))
 
 
-@lru_cache(maxsize=1)
-def _blas_libraries(n_modules: int) -> list[Library]:
-    """The BLAS libraries of the process; modules load them, so the search, of a millisecond, waits for new ones."""
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+@lru_cache(maxsize=2)
+def _libraries(kind: str, n_modules: int) -> list[Library]:
+    """The "blas" or "openmp" libraries of the process.
+
+    Modules load them, so the search, of a millisecond, waits for new ones.
+    """
+    return ThreadpoolController().select(user_api=kind).lib_controllers
 
 
 def _is_of_the_thread(library: Library) -> bool:
@@ -207,36 +212,62 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
     >>> in_threads(abs, [-1, 2, -3])
     [1, 2, 3]
     """
-    n_threads = min(len(parts), _free_cores())
+    n_threads = min(len(parts), free_cores()) if len(parts) > 1 else 1
     if n_threads <= 1:
         return [function(part) for part in parts]
 
-    def alone(part: Part) -> Outcome:
-        _allowed.threads = 1
-        with torch_threads(0):
-            return function(part)
+    outcomes: dict[int, Outcome] = {}
+    errors: list[BaseException] = []
+    left = iter(list(enumerate(parts)))  # the next one is taken in one step of Python
+
+    def work() -> None:
+        try:
+            _allowed.threads = 1
+            with torch_threads(0) if _TORCH in sys.modules else nullcontext():
+                for k, part in left:
+                    outcomes[k] = function(part)
+        except BaseException as error:
+            errors.append(error)
+            list(left)  # no one takes what is left
 
     # Only the wait can be interrupted: threads have begun before, and have ended afterwards.
-    with ThreadPoolExecutor(n_threads) as pool:
-        try:
-            with interruptions_held():
-                futures = [pool.submit(alone, part) for part in parts]
-            return [future.result() for future in futures]
-        finally:  # after an error or an interruption, parts that have not begun are left
-            with interruptions_held():
-                pool.shutdown(cancel_futures=True)
+    threads = [threading.Thread(target=work) for _ in range(n_threads)]
+    try:
+        with interruptions_held():
+            for thread in threads:
+                thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_PATIENCE)
+    finally:
+        with interruptions_held():
+            list(left)
+            for thread in threads:
+                thread.join()
+    if errors:
+        raise errors[0]
+    return [outcomes[k] for k in range(len(parts))]
 
 
-def _free_cores() -> int:
+def free_cores() -> int:
     """Cores for each training of the process, within the limits that OpenMP and torch have been given."""
     return max(1, min(_threads_of_this(), cpu_count() // max(1, _trainings.n_threads())))
 
 
 def _threads_of_this() -> int:
-    """Number of threads that torch may use in this thread, outside of :func:`torch_threads`."""
-    from convexrelu._utils.torch_import import torch
+    """Number of threads that torch may use in this thread, outside of :func:`torch_threads`.
 
-    return getattr(_allowed, "threads", None) or torch.get_num_threads()
+    Where torch has not been imported, which takes a second, what OpenMP has been given: torch would take it over.
+    """
+    allowed: int | None = getattr(_allowed, "threads", None)
+    if allowed is not None:
+        return allowed
+    if _TORCH in sys.modules:
+        return int(sys.modules[_TORCH].get_num_threads())
+    pools = _libraries("openmp", len(sys.modules))
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    limit = int(given) if given.isdigit() and int(given) else cpu_count()
+    return min([limit, *(pool.num_threads for pool in pools)])
 
 
 # Within `torch_threads`: the number of threads that torch might use before it.

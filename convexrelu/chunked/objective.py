@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from convexrelu.chunked.rows import Rows
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
+from convexrelu.solvers.nonconvex.tile_sums import Sums, sums_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from convexrelu.solvers.nonconvex.tensor_sums import TensorSums
@@ -51,11 +54,21 @@ class ChunkedObjective(RoundedObjective):
             terms = self._rows.each(lambda k, sums: self._rows.chunk(k).share * sums, found)
             return tuple(self._rows.total_of(terms, *shapes))
 
+        # Together those of short chunks are worth several cores, too.
+        kept = self._sums_of_chunks(self._rows.own, z, width) if self._rows.keeps else {}
+
         def terms_of(k: int) -> list[Any]:
-            share = self._rows.chunk(k).share
-            return [share * part for part in self._part(k).sums(z, width)]
+            found = kept[k] if kept else self._sums_of_chunks([k], z, width)[k]
+            return [self._rows.chunk(k).share * part for part in found]
 
         return tuple(self._rows.total(terms_of, *shapes))
+
+    def _sums_of_chunks(self, chunks: Sequence[int], z: Array, width: float) -> dict[int, Sums]:
+        tiles = [self._part(k).tiles for k in chunks]
+        found = iter(self.tile_sums(list(chain.from_iterable(tiles)), z, width))
+        return {
+            k: sums_of(list(islice(found, len(own)))) for k, own in zip(chunks, tiles, strict=True)
+        }
 
     def _part(self, k: int) -> RoundedObjective:
         """The objective of one chunk."""
@@ -63,7 +76,8 @@ class ChunkedObjective(RoundedObjective):
             return self._parts[k]
         products = self._rows.products(k)
         assert isinstance(products, HostProducts)
-        part = RoundedObjective(products.problem, self.n_neurons, self.units)
+        single = self.rows.dtype == np.float32
+        part = RoundedObjective(products.problem, self.n_neurons, self.units, is_single=single)
         if self._rows.keeps:
             self._parts[k] = part
         return part
@@ -110,7 +124,7 @@ def objective_above(rows: Rows, network: TwoLayerNetwork, hidden: list[Array]) -
 def outputs_of(rows: Rows, network: TwoLayerNetwork) -> list[Array]:
     """Outputs on the own chunks, less the intercept."""
     bare = network.with_output_bias(np.zeros(network.n_outputs))
-    return rows.each(lambda k: rows.products(k).outputs(bare))
+    return rows.each(lambda k: rows.products(k).outputs(bare), columns=network.width)
 
 
 def with_best_intercept(

@@ -174,7 +174,7 @@ class Search:
         def part(k: int, own: Array) -> list[Array]:
             return [rows.products(k).gradients(own.reshape(len(own), -1), u, towards)]
 
-        return rows.total(part, u.shape, arrays=[v])[0]
+        return rows.total(part, u.shape, arrays=[v], columns=len(u))[0]
 
     def _moments(self, v: DualPoint, u: Array) -> Array:
         """``Vᵀ φ(X̃u)``, of shape (k, K)."""
@@ -183,4 +183,5 @@ class Search:
         def part(k: int, own: Array) -> list[Array]:
             return [rows.products(k).moments(own.reshape(len(own), -1), u)]
 
-        return rows.total(part, (len(u), rows.template.n_outputs), arrays=[v])[0]
+        shape = len(u), rows.template.n_outputs
+        return rows.total(part, shape, arrays=[v], columns=len(u))[0]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.array_functions import on_host
+from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.ordered_sums import subtrees, sum_of_subtrees, tree_sum
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["Chunk", "Rows", "needed_rows"]
 
 # Chunks are numerous enough for the cores of a few machines, and so short that a copy of one takes some ten megabytes.
-_CHUNKS, _FEWEST_ROWS, _MOST_ROWS = 64, 256, 2**17
+# Where they are shorter than some thousand rows, Python takes as long as products, and there are fewer of them.
+_CHUNKS, _FEWER_CHUNKS = 64, 16
+_FEWEST_ROWS, _ENOUGH_ROWS, _MOST_ROWS = 256, 2**12, 2**17
 # Rows with which training begins; they are held in memory by every process.
 _SAMPLE = 2**16
+_WORTH_A_THREAD = 2**16  # entries of the arrays of a chunk
 _KEPT = 2**28  # entries of the inputs up to which chunks that are in memory are prepared once
 
 Shape = tuple[int, ...]
@@ -95,8 +99,7 @@ class Rows:
         self.problem = problem
         counts = self._agreed_counts()
         self.n_samples = sum(counts)
-        length = math.ceil(self.n_samples / _CHUNKS)
-        self.length = min(max(length, _FEWEST_ROWS), _MOST_ROWS)
+        self.length = _length_of_chunks(self.n_samples)
         starts = [sum(counts[:rank]) for rank in range(group.size + 1)]
         self.n_chunks = math.ceil(self.n_samples / self.length)
         self._owned = [math.ceil(start / self.length) for start in starts]  # first chunks
@@ -166,13 +169,18 @@ class Rows:
             return problem
         return problem._replace(y=problem.y - self._centre, fit_intercept=False)
 
-    def each(self, function: Callable[..., Any], *arrays: Sequence[Any]) -> list[Any]:
+    def each(
+        self, function: Callable[..., Any], *arrays: Sequence[Any], columns: int = 0
+    ) -> list[Any]:
         """``function(k, …)`` of the own chunks, with one entry of each list for a chunk.
 
-        One after the other: in two threads, which wait for each other between short steps of NumPy, 10,000 rows took
-        four times as long, and 100,000 twice. Two processes take 0.55 of the time of one with a million rows.
+        Functions that work on `columns` numbers for each row are called on several cores if that is worth while:
+        threads wait for each other between short steps of NumPy. Processes of a group share the cores already.
         """
-        return [function(*part) for part in zip(self.own, *arrays, strict=True)]
+        parts = list(zip(self.own, *arrays, strict=True))
+        if self.group.size == 1 and self.length * columns >= _WORTH_A_THREAD:
+            return in_threads(lambda part: function(*part), parts)
+        return [function(*part) for part in parts]
 
     # Meetings
 
@@ -182,7 +190,11 @@ class Rows:
         return self.seconds
 
     def total(
-        self, function: Callable[..., Sequence[Any]], *shapes: Shape, arrays: Sequence[Any] = ()
+        self,
+        function: Callable[..., Sequence[Any]],
+        *shapes: Shape,
+        arrays: Sequence[Any] = (),
+        columns: int = 0,
     ) -> list[Array]:
         """Sums over all chunks of what the function returns: arrays of these shapes.
 
@@ -194,8 +206,10 @@ class Rows:
             Shapes of the arrays that it returns.
         arrays : lists
             One entry for every chunk of this process.
+        columns : int
+            See :meth:`each`.
         """
-        terms = self.each(lambda k, *parts: _packed(function(k, *parts)), *arrays)
+        terms = self.each(lambda k, *parts: _packed(function(k, *parts)), *arrays, columns=columns)
         return self.total_of(terms, *shapes)
 
     def total_of(self, terms: Sequence[Any], *shapes: Shape) -> list[Array]:
@@ -328,6 +342,12 @@ class Rows:
             X, y, problem.alpha, loss=problem.loss, sample_weight=weights, **problem.options
         )
         return sample.in_features()
+
+
+def _length_of_chunks(n_samples: int) -> int:
+    length = min(math.ceil(n_samples / _FEWER_CHUNKS), _ENOUGH_ROWS)
+    length = max(length, math.ceil(n_samples / _CHUNKS), _FEWEST_ROWS)
+    return min(length, _MOST_ROWS)
 
 
 def needed_rows(y: Array, weights: Array, takes_labels: bool) -> NDArray[np.intp]:

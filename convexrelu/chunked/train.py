@@ -118,13 +118,14 @@ def train_in_chunks(
     Notes
     -----
     **Memory**, in bytes: ``40 + 24 K`` a row for targets, weights, lengths, outputs and dual points of ``K`` outputs;
-    the sample, ``32 d`` for each of its rows; for each core a chunk of at most 131,072 rows, ``32 d`` a row; and 160 MB
-    in searches. Inputs that are arrays in memory, up to 2.7·10⁸ entries, are prepared once, for another ``20 d`` a row.
-    On a device inputs take ``8 d`` a row, and products up to 4 GB.
+    the sample, ``32 d`` for each of its rows; for each core a chunk of at most 131,072 rows, ``32 d`` a row; 160 MB
+    in searches; and in descent on several cores ``4 m`` a row, up to 64 MB. Inputs that are arrays in memory, up to
+    2.7·10⁸ entries, are prepared once, for another ``20 d`` a row. On a device inputs take ``8 d`` a row, and products
+    up to 4 GB.
 
-    **Reproducibility.** Sums run over 64 chunks, or more where these are long, in a fixed order, and random numbers
-    depend on chunks, too. On machines of one kind the result is the same to the last bit for any number of processes
-    and threads, but for time limits.
+    **Reproducibility.** Sums run over chunks, which depend on the number of rows alone, in a fixed order, and random
+    numbers depend on chunks, too. On machines of one kind the result is the same to the last bit for any number of
+    processes and threads, but for time limits.
 
     Examples
     --------
@@ -213,7 +214,10 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
                 return Status.STOPPED
             if self._seconds_left() <= 0:
                 return Status.TIME_LIMIT
-        self._descend_from(self._best)
+        if self._descend_from(self._best):
+            self._record(
+                self._first_certificate(), 0
+            )  # shown before the search, which takes as long
         return None
 
     def _first_networks(self) -> Iterator[TwoLayerNetwork]:

@@ -69,7 +69,7 @@ def test_libraries_are_looked_for_again_only_where_modules_have_come(monkeypatch
         return ThreadpoolController()
 
     monkeypatch.setattr(module, "ThreadpoolController", counted)
-    module._blas_libraries.cache_clear()
+    module._libraries.cache_clear()
     for _ in range(3):
         with one_blas_thread():
             assert blas() <= {1}
@@ -215,7 +215,7 @@ def test_the_default_of_a_process_is_put_back():
 
 
 def test_parts_are_done_in_order_on_several_cores(monkeypatch):
-    monkeypatch.setattr("convexrelu._utils.threads._free_cores", lambda: 3)
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 3)
     seen = set()
 
     def work(part):
@@ -227,7 +227,7 @@ def test_parts_are_done_in_order_on_several_cores(monkeypatch):
 
 
 def test_an_error_in_a_part_is_raised_and_later_parts_are_left(monkeypatch):
-    monkeypatch.setattr("convexrelu._utils.threads._free_cores", lambda: 2)
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
     done = []
 
     def work(part):
@@ -252,7 +252,7 @@ def keyboard():
 @pytest.mark.parametrize("times", [1, 2])
 def test_interruptions_end_all_threads(monkeypatch, keyboard, times):
     """The second one comes while the threads are waited for."""
-    monkeypatch.setattr("convexrelu._utils.threads._free_cores", lambda: 2)
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
     before, done = threading.active_count(), []
 
     def work(part):
@@ -289,13 +289,13 @@ def test_one_torch_thread_leaves_all_cores_for_parts(monkeypatch):
     before = torch.get_num_threads()
     with torch_threads(0):
         assert torch.get_num_threads() == 1
-        assert module._free_cores() == min(before, 8)
+        assert module.free_cores() == min(before, 8)
         with torch_threads(0):
-            assert module._free_cores() == min(before, 8)
-    assert module._free_cores() == min(before, 8)
+            assert module.free_cores() == min(before, 8)
+    assert module.free_cores() == min(before, 8)
 
 
 def test_parts_do_not_spread_further(monkeypatch):
     monkeypatch.setattr(module, "cpu_count", lambda: 8)
     monkeypatch.setattr(module._allowed, "threads", 4, raising=False)
-    assert in_threads(lambda _: module._free_cores(), [0, 1, 2, 3]) == [1, 1, 1, 1]
+    assert in_threads(lambda _: module.free_cores(), [0, 1, 2, 3]) == [1, 1, 1, 1]

@@ -11,20 +11,21 @@ Losses with kinks are smoothed likewise, see :func:`rounded_loss`.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import cached_property, partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import Bounds
 
 from convexrelu._utils.norms import norms
-from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss, SeparableLoss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.units import Units
+from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer
+from convexrelu.solvers.nonconvex.tile_sums import Samples, Scratch, Sums, sums_of, tile_sums
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -41,12 +42,10 @@ _FEWEST_NEURONS, _MOST_NEURONS = 50, 300
 # Where cutting planes follow, four times as many at a tenth: descent takes twice as long, and ends at half of the
 # distance to the optimum (friedman1, diabetes), which takes programs far longer.
 _STEEP_POWER, _MOST_WITH_ROUNDS = 0.6, 600
-# With more hidden outputs than this, use single precision, and chunks of rows whose arrays stay in the cache.
-_LARGE, _CHUNK = 2**14, 2**16
+# With more hidden outputs than this, use single precision, and tiles of so many.
+_LARGE, _TILE = 2**14, 2**19
 # Hidden outputs at a time on a device, where eight arrays of so many numbers are there together.
 _ON_DEVICE = 2**26
-# Chunks that one core takes at a time, a few milliseconds of work, where there are enough for two.
-_CHUNKS_OF_A_PART = 16
 
 
 def rounded_loss(loss: Loss, f: Array, y: Array, width: float) -> tuple[Array, Array]:
@@ -80,7 +79,7 @@ class RoundedObjective:
     A point is a vector of inner weights (m, d̃), outer weights (m, K) and intercepts (K,). Free biases are weights of
     a column of ones here, and are not penalised. The units are those of the problem, unless given. With many samples,
     sums over them are made on `device`, by NumPy if it is "cpu". Unless given, the number of neurons depends on the
-    penalty, and on whether rounds of cutting planes follow.
+    penalty, and on whether rounds of cutting planes follow, and the precision of products on the number of samples.
     """
 
     def __init__(
@@ -90,6 +89,7 @@ class RoundedObjective:
         units: Units | None = None,
         device: str = "cpu",
         rounds_follow: bool = False,
+        is_single: bool | None = None,
     ) -> None:
         design, weights = problem.design, problem.weights
         self.problem = problem
@@ -104,10 +104,12 @@ class RoundedObjective:
             self.penalised[-1] = 0.0
         self.alpha = problem.alpha * self.units.tau / (self.columns[0] * self.units.value)
         self.n_neurons = n_neurons or self._enough_neurons(len(design), rounds_follow)
-        dtype = np.float32 if self.is_single(len(design)) else np.float64
+        single = self.is_single(len(design)) if is_single is None else is_single
+        dtype = np.float32 if single else np.float64
         self.rows = np.empty(design.shape, dtype)
         np.divide(design, self.columns, out=self.rows, casting="same_kind")
         self.device = device
+        self._scratch = Scratch()
 
     def is_single(self, n_samples: int) -> bool:
         """Whether products with so many samples are made in single precision."""
@@ -195,20 +197,29 @@ class RoundedObjective:
             value, by_inner, by_outer, by_width, by_intercept = np.split(found, ends)
             shaped = by_inner.reshape(inner.shape), by_outer.reshape(outer.shape)
             return value[0], *shaped, by_width, by_intercept
-        sizes = norms(inner) + 1e-300
-        n, rows = len(self.rows), max(1, _CHUNK // max(1, len(inner)))
-        chunks = [slice(start, start + rows) for start in range(0, n, rows)]
+        return sums_of(self.tile_sums(self.tiles, z, width))
 
-        def terms_of(part: list[slice]) -> list[tuple[Any, ...]]:
-            return [self._terms(chunk, z, width * sizes, width) for chunk in part]
+    @cached_property
+    def tiles(self) -> list[Samples]:
+        """The samples, as many rows at a time as one core takes."""
+        n = max(1, _TILE // max(1, self.n_neurons))
+        starts = range(0, len(self.rows), n)
+        parts = [slice(start, start + n) for start in starts]
+        return [Samples(self.rows[p], self.target[p], self.weights[p]) for p in parts]
 
-        if len(chunks) < 2 * _CHUNKS_OF_A_PART:
-            terms = terms_of(chunks)
-        else:
-            starts = range(0, len(chunks), _CHUNKS_OF_A_PART)
-            parts = [chunks[start : start + _CHUNKS_OF_A_PART] for start in starts]
-            terms = list(chain.from_iterable(in_threads(terms_of, parts)))
-        return tuple(sum(part[1:], part[0]) for part in zip(*terms, strict=True))
+    def tile_sums(self, tiles: Sequence[Samples], z: Array, width: float) -> list[Sums]:
+        """Those of :meth:`sums` for each tile, which may belong to another objective."""
+        inner, outer, intercept = self.parts(z)
+        s = width * (norms(inner) + 1e-300)
+        layer = HiddenLayer(inner, outer, s, self.problem.slope, self.rows.dtype)
+
+        def loss_of(outputs: Array, target: Array) -> tuple[Array, Array]:
+            outputs += intercept
+            own = self.like_targets(outputs)
+            values, pull = rounded_loss(self.problem.loss, own, target, width)
+            return values, pull.reshape(outputs.shape)
+
+        return tile_sums(tiles, layer, loss_of, self._scratch)
 
     def with_penalty(self, z: Array, width: float, sums: tuple[Any, ...]) -> tuple[float, Array]:
         """Value and gradient of the objective, from those of the loss."""
@@ -222,35 +233,6 @@ class RoundedObjective:
         by_intercept *= self.problem.fit_intercept
         value = float(value) + self.alpha * float(penalty)
         return value, _joined(by_inner, by_outer, by_intercept)
-
-    def _terms(self, chunk: slice, z: Array, s: Array, width: float) -> tuple[Any, ...]:
-        """Losses of some samples, and gradients in inner weights, outer weights, ``s``, and intercepts.
-
-        With ``q = (t + s)/2s`` and ``p`` that is ``q`` clipped to ``[0, 1]``, ``relu_s(t) = s p (2q − p)`` has slope
-        ``p`` in ``t``, and ``p (1 − p)`` in ``s``. Arrays of shape (n, m) are what takes time.
-        """
-        problem, slope, dtype = self.problem, self.problem.slope, self.rows.dtype
-        inner, outer, intercept = self.parts(z)
-        rows, weights, target = self.rows[chunk], self.weights[chunk], self.target[chunk]
-        q = rows @ (inner / (2 * s[:, None])).T.astype(dtype)
-        t = 2 * slope * q if slope else None  # in units of s, as the hidden outputs are
-        q += 0.5
-        p = np.clip(q, 0.0, 1.0)
-        q *= 2.0
-        q -= p
-        q *= p
-        hidden = q if t is None else (1.0 - slope) * q + t
-        outputs = (hidden @ (s[:, None] * outer).astype(dtype)).astype(np.float64) + intercept
-        values, pull = rounded_loss(problem.loss, self.like_targets(outputs), target, width)
-        pull = weights[:, None] * pull.reshape(outputs.shape)
-
-        by_outer = s[:, None] * (hidden.T @ pull.astype(dtype))
-        by_hidden = pull.astype(dtype) @ outer.T.astype(dtype)
-        by_slope = by_hidden * p
-        by_width = (1.0 - slope) * (by_slope.sum(axis=0) - np.einsum("ij,ij->j", by_slope, p))
-        by_seen = by_slope if t is None else (1.0 - slope) * by_slope + slope * by_hidden
-        by_inner = (by_seen.T @ rows).astype(np.float64)
-        return weights @ values, by_inner, by_outer, by_width, pull.sum(axis=0)
 
     def balanced(self, z: Array) -> Array:
         """The same function with ``‖w̃_j‖ = ‖a_j‖``."""

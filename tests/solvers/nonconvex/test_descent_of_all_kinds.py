@@ -196,13 +196,13 @@ def test_single_precision_is_good_enough(monkeypatch):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.1])
-def test_chunks_of_samples_add_up(monkeypatch, slope):
+def test_tiles_of_samples_add_up(monkeypatch, slope):
     problem = problem_of("multinomial", 1e-3, negative_slope=slope)
     objective = module.RoundedObjective(problem)
     z = objective.random_point(np.random.RandomState(0))
     value, gradient = objective(z, 0.03)
-    monkeypatch.setattr(module, "_CHUNK", 3 * objective.n_neurons)
-    again, other = objective(z, 0.03)
+    monkeypatch.setattr(module, "_TILE", 3 * objective.n_neurons)
+    again, other = module.RoundedObjective(problem)(z, 0.03)
     assert again == pytest.approx(value, rel=1e-13)
     np.testing.assert_allclose(other, gradient, rtol=1e-12, atol=1e-15)
 

@@ -1,0 +1,22 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+LANES: int
+
+def pass_over(
+    gemm: Any,
+    is_single: bool,
+    slope: float,
+    n: int,
+    d: int,
+    m: int,
+    n_outputs: int,
+    rows: NDArray,
+    inner: NDArray,
+    outer: NDArray,
+    t: NDArray,
+    pull: Any,
+    out: NDArray,
+    /,
+) -> None: ...

@@ -1,0 +1,105 @@
+"""The hidden layer of descent against its formulas, in compiled code and in NumPy."""
+
+import numpy as np
+import pytest
+from scipy.linalg import cython_blas
+
+from convexrelu.solvers.nonconvex import hidden_layer as module
+
+COMPILED = module._kinks
+needs_compiled = pytest.mark.skipif(not COMPILED, reason="not compiled")
+KINDS = [False, pytest.param(True, marks=needs_compiled)]
+EPS = {np.float32: 2.0**-24, np.float64: 2.0**-53}
+
+
+@pytest.fixture(params=KINDS, ids=["numpy", "compiled"], autouse=True)
+def kind(request, monkeypatch):
+    if not request.param:
+        monkeypatch.setattr(module, "_kinks", None)
+
+
+def layer_of(n, dim, m, n_outputs, slope, dtype):
+    random = np.random.RandomState(7 * n + 5 * dim + 3 * m + n_outputs)
+    inner, outer = random.standard_normal((m, dim)), random.standard_normal((m, n_outputs))
+    s = 0.5 + random.random_sample(m)
+    rows = random.standard_normal((n, dim)).astype(dtype)
+    pull = random.standard_normal((n, n_outputs))
+    return module.HiddenLayer(inner, outer, s, slope, dtype), inner, outer, s, rows, pull
+
+
+def smoothed(x, s, slope):
+    """``φ_s``, by its definition."""
+    bent = np.where(np.abs(x) <= s, (x + s) ** 2 / (4 * s), np.maximum(x, 0.0))
+    return slope * x + (1 - slope) * bent
+
+
+CASES = [
+    (1, 1, 1, 1, 0.0, np.float64),
+    (7, 3, 15, 1, 0.25, np.float64),
+    (40, 5, 17, 2, -1.0, np.float64),
+    (30, 4, 16, 3, 0.0, np.float32),
+    (9000, 2, 33, 1, 0.1, np.float32),  # several tiles
+    (9000, 3, 31, 2, 0.0, np.float64),
+]
+
+
+@pytest.mark.parametrize(("n", "dim", "m", "n_outputs", "slope", "dtype"), CASES)
+def test_outputs_and_gradients_are_those_of_the_formulas(n, dim, m, n_outputs, slope, dtype):
+    layer, inner, outer, s, rows, pull = layer_of(n, dim, m, n_outputs, slope, dtype)
+    t = np.empty((n, layer.width), dtype)
+    outputs = layer.outputs(rows, t)
+    x = rows.astype(np.float64) @ inner.T
+    hidden = smoothed(x, s, slope)
+    size = 40 * (m + dim) * EPS[dtype]
+    np.testing.assert_allclose(outputs, hidden @ outer, rtol=size, atol=size)
+
+    by_inner, by_outer, by_width = layer.gradients(rows, t, pull)
+    p = np.clip((x + s) / (2 * s), 0.0, 1.0)
+    pulled = pull @ outer.T
+    wanted = (
+        ((slope + (1 - slope) * p) * pulled).T @ rows.astype(np.float64),
+        hidden.T @ pull,
+        ((1 - slope) * p * (1 - p) * pulled).sum(axis=0),
+    )
+    # Errors of sums of n terms of random signs grow like their root.
+    size = 200 * np.sqrt(n) * (m + dim) * EPS[dtype]
+    for found, exact in zip((by_inner, by_outer, by_width), wanted, strict=True):
+        assert found.dtype == np.float64 and found.shape == exact.shape
+        np.testing.assert_allclose(found, exact, rtol=size, atol=size)
+
+
+def test_gradients_are_those_of_the_outputs():
+    """Along a line through all weights, by differences."""
+    n, dim, m, n_outputs, slope = 6, 3, 5, 2, 0.2
+    layer, inner, outer, s, rows, pull = layer_of(n, dim, m, n_outputs, slope, np.float64)
+    random = np.random.RandomState(1)
+    steps = [random.standard_normal(each.shape) for each in (inner, outer, s)]
+    step = 1e-5
+
+    def value(by):
+        moved = [each + by * step for each, step in zip((inner, outer, s), steps, strict=True)]
+        other = module.HiddenLayer(*moved, slope, np.float64)
+        return np.vdot(other.outputs(rows, np.empty((n, other.width))), pull)
+
+    t = np.empty((n, layer.width))
+    layer.outputs(rows, t)
+    slopes = sum(map(np.vdot, layer.gradients(rows, t, pull), steps))
+    assert slopes == pytest.approx((value(step) - value(-step)) / (2 * step), rel=1e-7)
+
+
+@needs_compiled
+def test_compiled_code_takes_no_arrays_that_do_not_fit():
+    """It would write beyond their ends."""
+    width = COMPILED.LANES
+    rows, inner, outer = np.ones((4, 3)), np.ones((width, 3)), np.ones((1, width))
+    t, outputs = np.ones((4, width)), np.ones((4, 1))
+    gemm = cython_blas.__pyx_capi__["dgemm"]
+    arrays = [rows, inner, outer, t, b"", outputs]
+    COMPILED.pass_over(gemm, False, 0.0, 4, 3, width, 1, *arrays)
+    for place in (0, 1, 2, 3, 5):
+        wrong = [*arrays]
+        wrong[place] = arrays[place][:, :-1].copy() if place != 5 else outputs[:-1]
+        with pytest.raises(ValueError, match="shapes"):
+            COMPILED.pass_over(gemm, False, 0.0, 4, 3, width, 1, *wrong)
+    with pytest.raises(ValueError, match="type"):
+        COMPILED.pass_over(gemm, True, 0.0, 4, 3, width, 1, *arrays)
