@@ -25,7 +25,7 @@ LOSSES = {
 
 def program(loss="multinomial", **options):
     """A problem, and blocks that violate the dual constraints of the constant network."""
-    problem = TrainingProblem(X, LOSSES[loss], 0.03, loss=loss, **options).condensed()
+    problem = TrainingProblem(X, LOSSES[loss], 0.1, loss=loss, **options).condensed()
     patterns = sample_patterns(problem.design, 6, np.random.RandomState(0))
     v = problem.dual_point(problem.no_outputs())
     report = PatternSearch(problem.design, patterns.masks, slope=problem.slope)(v)
@@ -98,12 +98,20 @@ def test_refuses_what_it_lacks(options):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::convexrelu.results.SolverWarning")  # the gap is what counts
 def test_training_with_it_ends_near_training_without(monkeypatch):
-    labels = np.r_[np.arange(4), (X @ RNG.standard_normal((3, 4))).argmax(axis=1)[4:]]
-    problem = TrainingProblem(X, labels.astype(float), 0.01, loss="multinomial")
+    labels = np.r_[np.arange(5), (X @ RNG.standard_normal((3, 5))).argmax(axis=1)[5:]]
+    problem = TrainingProblem(X, labels.astype(float), 0.2, loss="multinomial")
     options = {"patterns": "sampled", "n_patterns": 5, "random_state": 0}
     exact = train(problem, **options)
+    calls, relu = [], ConeGradientSolver.relu
+
+    def counted(*args, **options):
+        calls.append(args)
+        return relu(*args, **options)
+
+    monkeypatch.setattr(ConeGradientSolver, "relu", counted)
     monkeypatch.setattr(automatic, "_SLOW_ITERATION", 0.0)
     result = train(problem, **options)
+    assert calls and result.network.width
     assert result.certificate.scope == "program"
     assert result.certificate.objective == pytest.approx(exact.certificate.objective, rel=0.01)
     assert result.certificate.lower_bound <= exact.certificate.objective
