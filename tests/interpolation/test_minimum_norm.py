@@ -140,7 +140,7 @@ def test_small_neurons_of_the_solver_count_together(left_out):
 
 def test_training_tends_to_it():
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((7, 2)), rng.standard_normal(7)
+    X, y = rng.standard_normal((5, 2)), rng.standard_normal(5)
     norm = minimum_norm(X, y, random_state=0).certificate.objective
     for alpha in (1e-5, 1e-6):
         result = train(TrainingProblem(X, y, alpha), tol=1e-4, random_state=0)

@@ -106,7 +106,7 @@ def test_an_interrupted_warm_start_leaves_the_model_as_it_was(monkeypatch, undis
 @pytest.mark.slow
 def test_the_interrupted_model_can_go_on(monkeypatch):
     # Searches find the maxima of these data every time: with twenty seeds, all end at the same optimum.
-    data = reference.teacher(50, 4, 4, 0.1, 0)
+    data = reference.teacher(30, 3, 3, 0.1, 0)
     undisturbed = regressor().fit(*data)
     model = regressor(warm_start=True)
     with monkeypatch.context() as patch:

@@ -165,7 +165,7 @@ def test_gates_need_dense_inputs(activation):
 
 
 def test_a_network_of_its_own_is_certified_and_pruned():
-    X, dense, y = wide(10, 30, 7)
+    X, dense, y = wide(6, 20, 7)
     problem = TrainingProblem(X, y, 0.05)
     result = train(problem, random_state=0)
     certificate = certify(result.network, X, y, alpha=0.05, random_state=0)
@@ -196,7 +196,7 @@ def test_regressor_never_makes_wide_inputs_dense(kind, never_dense):
 
 @pytest.mark.slow
 def test_estimators_agree_with_dense_inputs():
-    X, dense, y = wide(24, 60, 9, kind=sparse.csc_matrix)
+    X, dense, y = wide(8, 30, 9, kind=sparse.csc_matrix)
     labels = np.where(y > np.median(y), "high", "low")
     model = ConvexReLUClassifier(alpha=0.01, random_state=0).fit(X, labels)
     reference = ConvexReLUClassifier(alpha=0.01, random_state=0).fit(dense, labels)

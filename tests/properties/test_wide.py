@@ -135,10 +135,10 @@ def test_the_relaxation_is_tight():
 @pytest.mark.slow
 def test_a_small_penalty_on_centred_data_is_certified_as_in_features():
     """Centred rows are dependent: in one direction the coordinates are rounding errors."""
-    X, y = data(16, 40)
+    X, y = data(10, 25)
     X -= X.mean(axis=0)
     problem = TrainingProblem(X, y, 1e-6, hidden_bias=False).condensed()
-    assert problem.design.shape == (16, 16)
+    assert problem.design.shape == (10, 10)
     v = problem.dual_point(0.9 * problem.y)
     assert_allclose(relaxation_for(problem)(v).bound, relaxation_for(in_features(problem))(v).bound)
     result = train(problem, tol=1e-3, random_state=0)
@@ -197,7 +197,7 @@ def test_networks_of_elsewhere_are_certified():
 
 @pytest.mark.slow
 def test_estimators_stay_in_features():
-    X, y = data(20, 60)
+    X, y = data(8, 60)
     model = ConvexReLURegressor(alpha=0.05, random_state=0).fit(X, y)
     assert model.feature_importances_.shape == (60,)
     again = model.set_params(warm_start=True, alpha=0.04).fit(X, y)
