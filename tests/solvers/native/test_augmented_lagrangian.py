@@ -19,8 +19,8 @@ from convexrelu.solvers.native.augmented_lagrangian import (
 from convexrelu.solvers.native.tensor_program import TensorProgram
 from tests import reference
 
-X, Y = reference.teacher(18, 3, 3, 0.2, 0)
-WEIGHTS = np.random.default_rng(0).exponential(size=18)
+X, Y = reference.teacher(12, 3, 3, 0.2, 0)
+WEIGHTS = np.random.default_rng(0).exponential(size=12)
 BOTH = pytest.mark.parametrize("cones", [True, False])
 
 
@@ -101,8 +101,8 @@ def test_blocks_that_are_not_needed_are_zero_bit_for_bit(cones):
 def test_the_gradient_is_that_of_the_value(options, cones):
     program = program_of(problem_of(**options), cones)
     solver, rng = AugmentedLagrangian(program), np.random.default_rng(0)
-    v = program.centred(torch.tensor(rng.standard_normal(18)))
-    direction = program.centred(torch.tensor(rng.standard_normal(18)))
+    v = program.centred(torch.tensor(rng.standard_normal(12)))
+    direction = program.centred(torch.tensor(rng.standard_normal(12)))
     centre = torch.tensor(0.1 * rng.standard_normal(program.blocks.masks.shape))[:, : X.shape[1]]
     centre = torch.cat([centre, centre], 1)[:, : program.rows.shape[1]]
     for tau in (0.5, 20.0):
@@ -143,7 +143,7 @@ def test_a_start_at_the_optimum_needs_little(monkeypatch, cones):
     """On several data sets, at a gap that rounding is far from."""
     cold = warm = 0
     for seed in range(8):
-        problem = TrainingProblem(*reference.teacher(18, 3, 3, 0.2, seed), 0.01)
+        problem = TrainingProblem(*reference.teacher(12, 3, 3, 0.2, seed), 0.01)
         solver = AugmentedLagrangian(program_of(problem, cones))
         calls = count_directions(monkeypatch, solver)
         first = solver.solve(gap=1e-6)
@@ -161,7 +161,7 @@ def test_any_start_ends_at_the_optimum(size, cones):
     expected = AugmentedLagrangian(program).solve(gap=1e-9)
     rng = np.random.default_rng(1)
     start = torch.tensor(size * rng.standard_normal(expected.blocks.shape))
-    for v in (None, program.centred(torch.tensor(size * rng.standard_normal(18)))):
+    for v in (None, program.centred(torch.tensor(size * rng.standard_normal(12)))):
         end = AugmentedLagrangian(program).solve(start, v=v, gap=1e-9)
         assert end.status is Status.CONVERGED
         found = assert_honest_gap(program, end).objective
@@ -220,7 +220,7 @@ def test_what_cannot_be_reached_ends_inaccurate_and_near(cones):
 @BOTH
 @pytest.mark.parametrize("target", [0.0, 3.0])
 def test_constant_targets_need_no_neuron(target, cones):
-    problem = TrainingProblem(X, np.full(18, target), 0.01)
+    problem = TrainingProblem(X, np.full(12, target), 0.01)
     program = program_of(problem, cones)
     end = AugmentedLagrangian(program).solve()
     assert end.status is Status.CONVERGED and not end.blocks.any()
