@@ -63,7 +63,7 @@ def run_briefly(monkeypatch):
 
     original, (inputs, targets) = demo.train_by_gradients, demo.diabetes()
     monkeypatch.setattr(demo, "train_by_gradients", few_steps)
-    monkeypatch.setattr(demo, "diabetes", lambda: (inputs[:100], targets[:100]))
+    monkeypatch.setattr(demo, "diabetes", lambda: (inputs[:50], targets[:50]))
     monkeypatch.setattr(demo, "RATES", {"SGD": (0.03,), "Adam": (0.01,)})
     monkeypatch.setattr(demo, "ALPHA", 0.3)
 
@@ -78,7 +78,7 @@ def test_main_prints_the_table_and_saves_the_plot(monkeypatch, tmp_path, capsys)
     objectives = [float(rows[name][-4]) for name in ("convexrelu", "SGD,", "Adam,")]
     assert objectives[0] == min(objectives)
     assert float(rows["convexrelu"][2]) <= 1e-3  # above the bound
-    assert "100 samples, 10 features, alpha = 0.3" in out
+    assert "50 samples, 10 features, alpha = 0.3" in out
     assert "Linear" in out and "body-mass index alone: within" in out
     assert f"plot saved to {path}" in out
     assert path.read_bytes().startswith(b"\x89PNG")

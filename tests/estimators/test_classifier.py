@@ -489,7 +489,7 @@ def test_a_fold_may_lack_a_class():
     """It then is trained without, as a grid search would."""
     labels = np.where(np.arange(40) == 0, "rare", Y)
     folds = [(np.arange(1, 40), np.arange(1)), (np.arange(30), np.arange(30, 40))]
-    model = ConvexReLUClassifierCV(alphas=ALPHAS, cv=folds, random_state=0).fit(X, labels)
+    model = ConvexReLUClassifierCV(alphas=ALPHAS[:1], cv=folds, random_state=0).fit(X, labels)
     assert len(model.classes_) == 3
     assert (model.cv_scores_[:, 0] == 0).all()
 

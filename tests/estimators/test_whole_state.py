@@ -181,8 +181,15 @@ def test_features_keep_the_network_of_an_interrupted_fit(monkeypatch):
     assert model.transform(WIDER).shape == (len(Y), len(model.get_feature_names_out()))
 
 
-@pytest.mark.parametrize("estimator", [ConvexReLURegressor, ConvexReLURegressorCV])
-def test_an_interruption_right_after_training_keeps_the_network(monkeypatch, estimator):
+@pytest.mark.parametrize(
+    "model",
+    [
+        ConvexReLURegressor(random_state=0),
+        ConvexReLURegressorCV(alphas=[0.1], cv=2, random_state=0),
+    ],
+    ids=["one", "cross-validated"],
+)
+def test_an_interruption_right_after_training_keeps_the_network(monkeypatch, model):
     """As a second one does, where the first one has just ended training."""
     original = Session.train
 
@@ -193,7 +200,6 @@ def test_an_interruption_right_after_training_keeps_the_network(monkeypatch, est
         return result
 
     monkeypatch.setattr(Session, "train", interrupted)
-    model = estimator(random_state=0)
     with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
         model.fit(X, Y)
     certificate = model.certificate_

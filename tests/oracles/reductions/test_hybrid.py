@@ -89,7 +89,7 @@ def test_not_settled_it_is_between_the_value_found_and_a_proved_bound(clock, lim
     options = {"max_work": 1e4} if limit == "work" else {}
     # The search takes no time, and the proof, of thousands of chunks of boxes, more than there is.
     clock.charge(Tree, "grow", 0.1)
-    deadline = clock.now + 1.5 if limit == "time" else math.inf
+    deadline = clock.now + 0.5 if limit == "time" else math.inf
     oracle = HybridOracle(BranchAndBoundOracle(WIDE, random_state=0, **options))
     report = oracle(WIDE_V, deadline=deadline)
     assert not report.is_proof and report.method == "search" and report.finished
