@@ -30,6 +30,7 @@ __all__ = [
     "checked_flag",
     "finite_array",
     "float_array",
+    "has_masked_entries",
     "is_number",
     "plain",
     "shown",
@@ -139,6 +140,12 @@ def check_limits(tol: Any, max_iter: Any, time_limit: Any) -> None:
     check_number("tol", tol, numbers.Real, 0)
     if time_limit is not None:
         check_number("time_limit", time_limit, numbers.Real, 0)
+
+
+def has_masked_entries(value: Any) -> bool:
+    """Whether entries are masked, also of a list's; NumPy would make NaN of the latter, and warn."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return any(np.ma.is_masked(part) for part in parts)
 
 
 def check_kind(name: str, value: Any) -> None:

@@ -27,6 +27,7 @@ from convexrelu._utils.arguments import (
     as_float,
     check_kind,
     float_array,
+    has_masked_entries,
     is_number,
     plain,
     shown,
@@ -110,7 +111,7 @@ def checked_labels(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> NDArr
     """Labels of classes, of shape (n,), one for each row of the inputs."""
     _check_given(estimator, y)
     with _naming("y"):
-        if any(np.ma.is_masked(part) for part in (y if isinstance(y, list) else [y])):
+        if has_masked_entries(y):
             raise ValueError("y has masked entries, which are not supported; fill or drop them")
         _check_labels(y)
         labels = _check_y(_of_one_type(y), estimator=estimator)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convexrelu._utils.arguments import float_array
+from convexrelu._utils.arguments import float_array, has_masked_entries
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.data import checked_inputs, checked_numbers, inputs_and_targets
 from convexrelu.losses import LOSSES, Loss, WeightedOutputs
@@ -77,7 +77,7 @@ def inputs_and_observed(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any
 
 def observed_numbers(estimator: Any, y: ArrayLike, inputs: Any) -> Array:
     """Targets of shape (n,) or (n, K) that may have NaN, one row for each row of the inputs."""
-    if np.ma.is_masked(y) or y is None or np.isscalar(y):
+    if has_masked_entries(y) or y is None or np.isscalar(y):
         return checked_numbers(estimator, y, inputs)  # says what is wrong
     given = numbers_or_nan(y)
     missing = np.isnan(given)

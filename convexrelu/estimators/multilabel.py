@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_consistent_length
 
-from convexrelu._utils.arguments import shown
+from convexrelu._utils.arguments import has_masked_entries, shown
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.class_weights import CERTAIN
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -41,7 +41,7 @@ def indicators_of(y: Any) -> NDArray | None:
     >>> indicators_of([[0, 2], [1, 1]]) is None
     True
     """
-    if np.ma.is_masked(y) or y is None:
+    if has_masked_entries(y) or y is None:
         return None
     try:
         labels = y.toarray() if issparse(y) else np.asarray(y)

@@ -21,7 +21,7 @@ X = RANDOM.standard_normal((60, 2))
 Y = np.abs(X[:, 0]) + 0.1 * RANDOM.standard_normal(60)
 LABELS = np.where(Y > 0.7, "large", "small")
 WEIGHTS = RANDOM.uniform(0.5, 2.0, 60)
-OPTIONS = {"alphas": [0.3, 0.03], "cv": 3, "tol": 0.05, "effort": "predict", "random_state": 0}
+OPTIONS = {"alphas": [0.3, 0.03], "cv": 2, "tol": 0.05, "effort": "predict", "random_state": 0}
 
 
 def fitted(**options):
