@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,21 @@ from benchmarks.soundness.shrink import written
 from benchmarks.soundness.trainings import arrays_of, contradictions_of_certificate
 
 _ESTIMATE = 1e-6  # part by which an estimate may be above the objective of another network
+
+Found = TypeVar("Found")
+
+
+def attempted(
+    call: Callable[[], Found], seed: int, code: str
+) -> tuple[Found | None, list[Finding]]:
+    """What a call returns, and None where it raises: the finding is that it raised no ValueError."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return call(), []
+        except ValueError:
+            return None, []
+        except Exception as error:
+            return None, [Finding("error", seed, f"raised no ValueError: {error!r}", code=code)]
 
 
 def findings_beside(

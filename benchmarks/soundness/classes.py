@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.soundness.beside import findings_beside, script_of
+from benchmarks.soundness.beside import attempted, findings_beside, script_of
 from benchmarks.soundness.cases import Case, Rng, draw
 from benchmarks.soundness.evaluator import Arrays
 from benchmarks.soundness.judge import Finding
@@ -39,16 +39,15 @@ def findings_of(seed: int) -> list[Finding]:
         "print(result.certificate, result.status)"
     )
     code = script_of(case, problem, call)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            result = train_in_class(TrainingProblem(**problem), limits, positive=positive, **asked)
-        except ValueError:
-            return []
-        except Exception as error:
-            return [Finding("error", seed, f"raised no ValueError: {error!r}", code=code)]
+
+    def run() -> Any:
+        return train_in_class(TrainingProblem(**problem), limits, positive=positive, **asked)
+
+    result, found = attempted(run, seed, code)
+    if result is None:
+        return found
+    with warnings.catch_warnings(action="ignore"):
         others = better_in_class(case, limits, positive, rng)
-    found = []
     if not is_inside(arrays_of(result.network), limits, positive):
         found.append(Finding("inconsistent", seed, "a network outside of its class", code=code))
     found += findings_beside(seed, result.network, result.certificate, case.task(), others, code)

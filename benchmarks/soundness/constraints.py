@@ -14,7 +14,7 @@ from typing import Any
 import cvxpy as cp
 import numpy as np
 
-from benchmarks.soundness.beside import findings_beside, script_of
+from benchmarks.soundness.beside import attempted, findings_beside, script_of
 from benchmarks.soundness.cases import Case, Rng, draw
 from benchmarks.soundness.classes import asked_of, plain
 from benchmarks.soundness.evaluator import LONG_EPS, Arrays
@@ -82,15 +82,14 @@ def _of_constraints(seed: int, rng: Rng) -> list[Finding]:
     )
     problem = resolved(case)[0]
     code = script_of(case, problem, call)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            constraints = OutputConstraints(rows.points, rows.A, rows.b, equal=rows.equal)
-            result = train_with_output_constraints(TrainingProblem(**problem), constraints, **asked)
-        except ValueError:
-            return []
-        except Exception as error:
-            return [Finding("error", seed, f"raised no ValueError: {error!r}", code=code)]
+
+    def run() -> Any:
+        constraints = OutputConstraints(rows.points, rows.A, rows.b, equal=rows.equal)
+        return train_with_output_constraints(TrainingProblem(**problem), constraints, **asked)
+
+    result, found = attempted(run, seed, code)
+    if result is None:
+        return found
     texts = _violations(rows, arrays_of(result.network), result.violation)
     found = [Finding("inconsistent", seed, text, code=code) for text in texts]
     return found + _beside(case, rows, result.network, result.certificate, rng, code)
@@ -114,14 +113,9 @@ def _of_bands(seed: int, rng: Rng) -> list[Finding]:
     )
     code = script_of(case, data, call)
     bands = ConvexReLUQuantileRegressor(levels.tolist(), **asked)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            bands.fit(case.X, case.y, weights)
-        except ValueError:
-            return []
-        except Exception as error:
-            return [Finding("error", seed, f"raised no ValueError: {error!r}", code=code)]
+    fitted, found = attempted(lambda: bands.fit(case.X, case.y, weights), seed, code)
+    if fitted is None:
+        return found
     alive = np.ones(len(case.X), dtype=bool) if weights is None else weights > 0
     points = case.X[alive]
     A = np.eye(len(levels))[:-1] - np.eye(len(levels))[1:]

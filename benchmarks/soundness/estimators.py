@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.soundness.beside import findings_beside, script_of
+from benchmarks.soundness.beside import attempted, findings_beside, script_of
 from benchmarks.soundness.cases import Rng, draw
 from benchmarks.soundness.classes import asked_of, plain
 from benchmarks.soundness.evaluator import Arrays
@@ -34,18 +34,13 @@ def findings_of(seed: int) -> list[Finding]:
     data = {"X": case.X, **data}
     call = f"model = ConvexReLU{name}(**{options}).fit(**options)\nprint(model.certificate_, model.status_)"
     code = script_of(case, data, call)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            model = estimator(**options).fit(**data)
-        except ValueError:
-            return []
-        except Exception as error:
-            return [Finding("error", seed, f"raised no ValueError: {error!r}", code=code)]
-        task = case.task() | {"sample_weight": None, "loss_parameter": None} | changes
+    model, found = attempted(lambda: estimator(**options).fit(**data), seed, code)
+    if model is None:
+        return found
+    task = case.task() | {"sample_weight": None, "loss_parameter": None} | changes
+    with warnings.catch_warnings(action="ignore"):
         others = candidates(task, [arrays_of(model.network_)], seed, _EFFORT)
-    found = findings_beside(seed, model.network_, model.certificate_, task, others, code)
-    return list(found)
+    return list(findings_beside(seed, model.network_, model.certificate_, task, others, code))
 
 
 Made = tuple[str, Arrays, Arrays, Arrays]  # estimator, data, options, and what the task has

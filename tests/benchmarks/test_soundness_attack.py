@@ -14,6 +14,7 @@ from benchmarks.soundness import (
     slopes,
     trainings,
 )
+from benchmarks.soundness.beside import attempted
 from benchmarks.soundness.cases import DATA, LOSSES, Case, draw
 from benchmarks.soundness.evaluator import evaluate
 from benchmarks.soundness.files import attack
@@ -288,3 +289,12 @@ def test_networks_to_compare_with_are_in_the_class():
     held = OutputConstraints(rows.points, rows.A, rows.b)
     trained = train_with_output_constraints(problem, held, random_state=0).certificate.objective
     assert float(evaluate(better, CASE.task()).objective) == pytest.approx(trained, rel=2e-3)
+
+
+def test_what_raises_is_found_but_for_refusals():
+    assert attempted(lambda: 1, 3, "code") == (1, [])
+    assert attempted(lambda: int("word"), 3, "code") == (None, [])
+    nothing, (finding,) = attempted(lambda: 1 / 0, 3, "code")
+    assert nothing is None
+    assert (finding.kind, finding.seed, finding.code) == ("error", 3, "code")
+    assert "ZeroDivisionError" in finding.text

@@ -45,11 +45,11 @@ def three():
 
 
 # One small program instead of rounds; what rounds might do to the data is checked below. The linear part alone
-# tells the classes of the checks apart, so that two neurons will do.
-SAMPLED = {"patterns": "sampled", "n_patterns": 2, "skip": True, "tol": 0.5, "random_state": 0}
+# tells the classes of the checks apart, so that one or two patterns will do.
+SAMPLED = {"patterns": "sampled", "tol": 0.5, "random_state": 0, "skip": True, "skip_alpha": 0.05}
 CHECKED = [
-    ConvexReLUClassifier(alpha=0.05, **SAMPLED),
-    ConvexReLUClassifierCV(alphas=[0.05], cv=2, cv_tol=0.9, **SAMPLED),
+    ConvexReLUClassifier(alpha=0.05, n_patterns=1, **SAMPLED),
+    ConvexReLUClassifierCV(alphas=[0.05], n_patterns=2, cv=2, cv_tol=0.9, **SAMPLED),
 ]
 
 
