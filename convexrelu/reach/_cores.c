@@ -40,6 +40,13 @@ typedef struct {
     int32_t *core, n_core;          /* rows of signs that exclude each other */
 } System;
 
+/* All cores that are found, as in _relaxation.c. */
+typedef struct {
+    int n, n_fixed, most, room; /* rows that are no rectifiers; how many cores and members fit */
+    int32_t *starts, *members;
+    double *multipliers;
+} Cores;
+
 static void evaluate(System *s)
 {
     for (int i = 0; i < s->n; i++) {
@@ -226,11 +233,24 @@ static void decide(int8_t *decided, int v, int8_t sign, const int32_t *first, in
         }
 }
 
+/* Keep what is not decided of a core, if there is room. */
+static void keep(const System *s, const int8_t *decided, const double *wish, double cost, Cores *cores)
+{
+    int size = cores->starts[cores->n];
+    if (cores->n >= cores->most || size + s->n_core > cores->room) return;
+    for (int k = 0; k < s->n_core; k++) {
+        const int w = s->core[k];
+        if (!decided[w]) cores->members[size++] = (w - cores->n_fixed + 1) * (wish[w] > 0 ? 1 : -1);
+    }
+    cores->multipliers[cores->n] = cost;
+    cores->starts[++cores->n] = size;
+}
+
 /* What wishes cost at least where some signs are decided. Wishes are added by their weights, the largest ones first. Where
    they exclude each other, one of them is not met: the smallest weight among them is a cost, and is taken off each. Where
    decided signs alone exclude one, the opposite sign is decided. */
 static double price(System *s, int8_t *decided, const double *wish, const int32_t *order, int n_wishes, double room,
-                    double *left, double *charged, int32_t *first, int *n_first)
+                    double *left, double *charged, int32_t *first, int *n_first, Cores *cores)
 {
     double cost = 0;
     for (int q = 0; q < n_wishes && cost < room; q++) {
@@ -255,6 +275,7 @@ static double price(System *s, int8_t *decided, const double *wish, const int32_
             if (!n_free) return INFINITY; /* the decided signs alone; numerical trouble hid it before */
             if (n_free > 1 && !*n_first) *n_first = n_free;
             cost += least;
+            if (n_free > 1) keep(s, decided, wish, least, cores);
             if (n_free == 1) decide(decided, last, -s->sign[last], first, n_first);
             for (int k = 0; k < s->n_core; k++) {
                 const int w = s->core[k];
@@ -271,7 +292,7 @@ static double price(System *s, int8_t *decided, const double *wish, const int32_
 }
 
 static int run(System *s, int8_t *decided, const double *wish, const int32_t *order, int n_wishes, double room,
-               double *charged, int32_t *first, double *outcome)
+               double *charged, int32_t *first, double *outcome, Cores *cores)
 {
     const int n = s->n, d = s->d;
     double *left = calloc(n, sizeof(double));
@@ -286,7 +307,7 @@ static int run(System *s, int8_t *decided, const double *wish, const int32_t *or
         settle(s);
         const int status = solve(s);
         outcome[0] = status == EXCLUDED ? INFINITY
-                                        : price(s, decided, wish, order, n_wishes, room, left, charged, first, &n_first);
+                                        : price(s, decided, wish, order, n_wishes, room, left, charged, first, &n_first, cores);
         outcome[1] = n_first;
         memcpy(outcome + 2, s->value + n, sizeof(double) * d);
     }
@@ -298,31 +319,39 @@ static int run(System *s, int8_t *decided, const double *wish, const int32_t *or
 }
 
 PyDoc_STRVAR(price_doc,
-"price(rows, n, d, tableau, places, decided, wish, order, n_wishes, room, charged, first, outcome)\n--\n\n"
+"price(rows, n, d, tableau, places, decided, wish, order, n_wishes, room, charged, first, outcome, n_fixed, starts, members,\n"
+"      multipliers)\n--\n\n"
 "What wishes cost at least: see convexrelu.reach.sign_cores.\n\n"
 "tableau, places: the state, from one call to the next.\n"
 "decided: signs, on return also those that follow from them; charged: what is taken off each wish.\n"
 "first: the first wishes, two or more, that exclude each other.\n"
 "outcome: the cost, infinite where the decided signs exclude each other; the length of first; a point.\n"
-"Returns None; raises MemoryError.");
+"starts, members, multipliers: all cores of two or more wishes, as far as there is room.\n"
+"Returns the number of these cores; raises MemoryError.");
 
 static PyObject *python_price(PyObject *self, PyObject *args)
 {
-    Py_buffer rows, tableau, places, decided, wish, order, charged, first, outcome;
+    Py_buffer rows, tableau, places, decided, wish, order, charged, first, outcome, starts, members, multipliers;
     System s = {0};
+    Cores cores = {0};
     int n_wishes, failed;
     double room;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*iiw*w*w*y*y*idw*w*w*", &rows, &s.n, &s.d, &tableau, &places, &decided, &wish, &order,
-                          &n_wishes, &room, &charged, &first, &outcome))
+    if (!PyArg_ParseTuple(args, "y*iiw*w*w*y*y*idw*w*w*iw*w*w*", &rows, &s.n, &s.d, &tableau, &places, &decided, &wish, &order,
+                          &n_wishes, &room, &charged, &first, &outcome, &cores.n_fixed, &starts, &members, &multipliers))
         return NULL;
     s.rows = rows.buf;
+    cores.starts = starts.buf, cores.members = members.buf, cores.multipliers = multipliers.buf;
+    cores.most = (int)(multipliers.len / (Py_ssize_t)sizeof(double));
+    cores.room = (int)(members.len / (Py_ssize_t)sizeof(int32_t));
+    cores.starts[0] = 0;
     s.tableau = tableau.buf;
     s.value = s.tableau + (size_t)s.n * s.d;
     s.basic = places.buf;
     s.other = s.basic + s.n;
     Py_BEGIN_ALLOW_THREADS
-    failed = run(&s, decided.buf, wish.buf, order.buf, n_wishes, room, charged.buf, first.buf, outcome.buf);
+    failed = run(&s, decided.buf, wish.buf, order.buf, n_wishes, room, charged.buf, first.buf, outcome.buf,
+                 &cores);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&rows);
     PyBuffer_Release(&tableau);
@@ -333,11 +362,18 @@ static PyObject *python_price(PyObject *self, PyObject *args)
     PyBuffer_Release(&charged);
     PyBuffer_Release(&first);
     PyBuffer_Release(&outcome);
+    PyBuffer_Release(&starts);
+    PyBuffer_Release(&members);
+    PyBuffer_Release(&multipliers);
     if (failed) return PyErr_NoMemory();
-    Py_RETURN_NONE;
+    return PyLong_FromLong(cores.n);
 }
 
-static PyMethodDef methods[] = {{"price", python_price, METH_VARARGS, price_doc}, {NULL, NULL, 0, NULL}};
+PyObject *python_relax(PyObject *self, PyObject *args); /* in _relaxation.c, as the next one */
+extern const char relax_doc[];
+static PyMethodDef methods[] = {{"price", python_price, METH_VARARGS, price_doc},
+                                {"relax", python_relax, METH_VARARGS, relax_doc},
+                                {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_cores", "Signs that exclude each other, in C.", -1, methods};
 
 PyMODINIT_FUNC PyInit__cores(void) { return PyModule_Create(&module); }

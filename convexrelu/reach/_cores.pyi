@@ -14,5 +14,25 @@ def price(
     charged: NDArray,
     first: NDArray,
     outcome: NDArray,
+    n_fixed: int,
+    starts: NDArray,
+    members: NDArray,
+    multipliers: NDArray,
     /,
-) -> None: ...
+) -> int: ...
+def relax(
+    base: NDArray,
+    generators: NDArray,
+    m: int,
+    d: int,
+    signs: NDArray,
+    starts: NDArray,
+    members: NDArray,
+    multipliers: NDArray,
+    n_cores: int,
+    z: NDArray,
+    sweeps: int,
+    enough: float,
+    told: NDArray,
+    /,
+) -> tuple[float, int]: ...

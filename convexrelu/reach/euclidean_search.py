@@ -1,17 +1,22 @@
 r"""The largest Euclidean norm of the Jacobians of a two-layer network, over the cells of its inputs.
 
-With some rectifiers decided the Jacobians are a zonotope, :math:`J_0 + \sum_j t_j U_j` with :math:`|t_j| \le 1`. Let
-the generators, :math:`J_0` among them, be the rows :math:`u_j` of :math:`U`. Any weights give a bound, see
-:mod:`convexrelu.reach.slopes`,
+With some rectifiers decided the Jacobians are in a zonotope, :math:`U^\top t` with :math:`t_0 = 1` and
+:math:`t_j = \pm 1`: the rows of :math:`U` are :math:`u_0 = J_0` and the generators. No input meets all wishes
+:math:`σ_j` of a core :math:`I` (:mod:`convexrelu.reach.sign_cores`), so :math:`\sum_{j \in I} σ_j t_j \le |I| - 2`. With
+multipliers :math:`y_I \ge 0` these add up to :math:`2 h^\top t \le c`. Any multipliers and weights :math:`w > 0` give a
+bound,
 
 .. math::
 
-   \max_{|t_j| \le 1} \| U^\top t \|_2 \le \Bigl( \sum_j w_j \; λ_{\max}(U^\top W^{-1} U) \Bigr)^{1/2} ,
+   \| U^\top t \|_2^2 \le a \, t^\top D t \le a \Bigl( \sum_{j \ge 0} w_j + c \Bigr) , \qquad
+   D = \begin{pmatrix} w_0 & h^\top \\ h & \operatorname{diag}(w_1, w_2, \dots) \end{pmatrix} \succ 0 , \quad
+   a = λ_{\max}(U^\top D^{-1} U) ,
 
-and the best ones are :math:`w_j = \|Z u_j\|` where :math:`Z = V^\top U` is the largest sum for unit vectors
-:math:`v_j` in the place of the :math:`t_j`. Each step :math:`v_j = Z u_j / \|Z u_j\|` makes it larger, and takes two
-products of matrices. A node goes on from the :math:`Z` of its parent, decides the rectifier of the largest weight, and
-leaves out signs that no input has (:mod:`convexrelu.reach.sign_cores`).
+which is the dual of a semidefinite relaxation. In the relaxation unit vectors :math:`v_j` of low rank are in the place of the
+:math:`t_j`. Each step sets one of them to the direction of :math:`Z u_j - h_j v_0`, less its own part, where
+:math:`Z = V^\top U`; the length is the weight (``_relaxation.c``). A node goes on from the :math:`Z` and the cores of its
+parent, searches for more cores of what is wished along :math:`v_0`, and decides a rectifier of large weight whose
+:math:`v_j` is not along :math:`v_0`.
 """
 
 from __future__ import annotations
@@ -25,16 +30,16 @@ from numpy.typing import NDArray
 from convexrelu._utils.typing import Array
 from convexrelu.reach.best_first import BestFirst
 from convexrelu.reach.reached import Reached
-from convexrelu.reach.sign_cores import SignCores
-from convexrelu.reach.slopes import largest_eigenvalue
+from convexrelu.reach.rectifiers import EPS
+from convexrelu.reach.sign_cores import Cores, Relaxed, SignCores
 
 __all__ = ["EuclideanSearch"]
 
-_ROUNDING = 1e-13  # relative, of sums and eigenvalues
-_RANK = 6  # of the unit vectors
-_FIRST_STEPS = 100
-_STEPS = 4  # of a node
-_LEAST = 1e-9  # of weights, relative to their sum
+_ROUNDING = 1e-13  # relative, of roots
+_RANK = 8  # of the unit vectors, as in _relaxation.c
+_FIRST_SWEEPS = 100
+_SWEEPS = 20  # of a node
+_CLOSE = 0.1  # a difference of cosines that does not matter
 _FIRST_CLIMB = 3000  # nodes after which the search for a large norm is repeated
 _RARER = 10.0  # nodes until the next time, relative to those until the last time
 
@@ -64,55 +69,78 @@ class EuclideanSearch(BestFirst):
         super().__init__()
         self.cores, self.reached, self.slopes = cores, reached, reached.slopes
         self.climb, self._next_climb = climb, float(_FIRST_CLIMB)
-        self.generators = self.slopes.generators.reshape(len(signs), -1)
-        Z = np.random.default_rng(0).standard_normal((_RANK, self.generators.shape[1]))
-        bound, Z, _ = self._bound(signs, Z, _FIRST_STEPS)
-        self._add(bound, signs, Z)
+        none = np.zeros(len(signs), dtype=np.int8)
+        generators = self.slopes.generators.reshape(len(signs), -1)
+        rows = np.vstack([self.slopes.middle(none).ravel(), generators])
+        self._moved = 0.0  # what coordinates of rows are wrong by, all together
+        if rows.shape[1] > len(rows):  # coordinates in the span of the rows
+            lengths = float(np.linalg.norm(rows, axis=1).sum())
+            self._moved = 8 * rows.size * EPS * lengths
+            rows = np.linalg.qr(rows.T, mode="r").T
+        self.base, self.generators = rows[0].copy(), np.ascontiguousarray(rows[1:])
+        Z = np.random.default_rng(0).standard_normal((rows.shape[1], _RANK))
+        self._add(self._simple_bound(signs), signs, Z, Cores.none())
 
     def _reached(self) -> float:
         return self.reached.value
 
-    def _divide(self, above: float, signs: NDArray, Z: Array) -> None:
+    def _simple_bound(self, signs: NDArray) -> float:
+        """The bound by sizes; for more than one output the other one is of a norm that may be larger."""
+        free = np.flatnonzero(signs == 0)
+        if not len(free):
+            return self._rounded(self.slopes.at(signs))
+        return self._rounded(self.slopes.by_sizes(self.slopes.middle(signs), free))
+
+    def _rounded(self, bound: float) -> float:
+        return bound * (1 + _ROUNDING) + self.slopes.rounding
+
+    def _divide(self, above: float, signs: NDArray, Z: Array, cores: Cores) -> None:
         if self.n_nodes > self._next_climb:
             self.climb()
             self._next_climb *= _RARER
-        price = self.cores.price(signs, np.zeros(len(signs)))
-        if price.cost == math.inf:
+        sweeps = _SWEEPS if self.n_nodes > 1 else _FIRST_SWEEPS
+        relaxed = self._relax(signs, Z, cores, sweeps)
+        if relaxed is None:
             return
-        bound, Z, weights = self._bound(signs, Z, _STEPS)
-        bound = min(bound, above)
-        units = np.flatnonzero(signs == 0)
-        if not len(units) and self.cores.is_inside(price.point):
-            self.reached.take(price.point)
-        if not len(units) or bound <= self._enough:
+        bound = self._bound(relaxed, above)
+        if bound <= self._enough:
             self._close(bound)
             return
-        unit = units[weights[units].argmax()]
-        for sign in (1, -1):
-            child = signs.copy()
-            child[unit] = sign
-            self._add(bound, child, Z)
+        price = self.cores.price(relaxed.signs, relaxed.wishes, n_cores=len(signs))
+        if price.cost == math.inf:
+            return
+        self._try(price.point)
+        relaxed = self._relax(price.signs, relaxed.Z, relaxed.cores + price.cores, _SWEEPS)
+        if relaxed is None:
+            return
+        bound = self._bound(relaxed, bound)
+        if bound <= self._enough or (relaxed.signs != 0).all():
+            self._close(bound)
+            return
+        self._add_children(bound, relaxed)
 
-    def _bound(self, signs: NDArray, Z: Array, steps: int) -> tuple[float, Array, Array]:
-        """The bound where some signs are decided, the next ``Z``, and the weights of all rectifiers."""
-        free, weights = np.flatnonzero(signs == 0), np.zeros(len(signs))
-        middle = self.slopes.middle(signs)
-        bound = self.slopes.at(signs) if not len(free) else math.inf
-        if self.slopes.network.n_outputs > 1:
-            bound = min(bound, self.slopes.by_sizes(middle, free))
-        U = np.vstack([self.generators[free], middle.ravel()])
-        for _ in range(steps):
-            V = U @ Z.T
-            w = np.sqrt(np.einsum("ij,ij->i", V, V))
-            Z = (V / np.maximum(w, np.finfo(float).tiny)[:, None]).T @ U
-        w = np.linalg.norm(U @ Z.T, axis=1)
-        total = float(w.sum())
-        if total > 0 and math.isfinite(total):
-            w = np.maximum(w / total, _LEAST)
-            scaled = U / np.sqrt(w)[:, None]
-            bound = min(bound, math.sqrt(float(w.sum()) * largest_eigenvalue(scaled)))
-            weights[free] = w[:-1]
-        if not math.isfinite(bound):
-            bound = self.slopes.by_sizes(middle, free)
-        Z = Z / max(float(np.abs(Z).max()), np.finfo(float).tiny)  # only its direction matters
-        return bound * (1 + _ROUNDING) + self.slopes.rounding, Z.astype(np.float32), weights
+    def _relax(self, signs: NDArray, Z: Array, cores: Cores, sweeps: int) -> Relaxed | None:
+        enough = self._enough - self.slopes.rounding - 2 * self._moved
+        root = max(enough, 0.0) * (1 - 2 * _ROUNDING)
+        return self.cores.relax(self.base, self.generators, signs, cores, Z, sweeps, root**2)
+
+    def _bound(self, relaxed: Relaxed, above: float) -> float:
+        bound = min(self._rounded(math.sqrt(relaxed.value) + self._moved), above)
+        if self.slopes.network.n_outputs > 1 or (relaxed.signs != 0).all():
+            bound = min(bound, self._simple_bound(relaxed.signs))
+        return bound
+
+    def _try(self, point: Array) -> None:
+        """Take a point, if it is clearly inside a cell."""
+        if self.cores.is_inside(point):
+            self.reached.take(point)
+
+    def _add_children(self, bound: float, relaxed: Relaxed) -> None:
+        """The two signs of the rectifier that matters most: both change much."""
+        matter = relaxed.weights**2 * ((1 + _CLOSE) ** 2 - relaxed.cosines**2)
+        unit = int(np.where(relaxed.signs == 0, matter, -1.0).argmax())
+        Z, cores = relaxed.Z.astype(np.float32), relaxed.cores.without_idle()
+        for sign in (1, -1):
+            child = relaxed.signs.copy()
+            child[unit] = sign
+            self._add(bound, child, Z, cores)

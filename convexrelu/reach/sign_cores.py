@@ -30,9 +30,50 @@ try:
 except ImportError:  # installed without a compiler
     _cores = None  # type: ignore[assignment]
 
-__all__ = ["Price", "SignCores"]
+__all__ = ["Cores", "Price", "Relaxed", "SignCores"]
 
 _MARGIN = 1e-9  # of points, relative to their size
+
+
+class Cores(NamedTuple):
+    """Wishes that exclude each other where some signs are decided.
+
+    Attributes
+    ----------
+    starts : array of shape (n + 1,)
+        Where the members of each core begin.
+    members : array of int
+        Rectifiers, counted from one, with the sign that is wished.
+    multipliers : array of shape (n,)
+        Of each core, at first what it costs.
+    """
+
+    starts: NDArray
+    members: NDArray
+    multipliers: Array
+
+    @classmethod
+    def none(cls) -> Cores:
+        """No cores."""
+        return cls(np.zeros(1, dtype=np.int32), np.zeros(0, dtype=np.int32), np.zeros(0))
+
+    def first(self, n: int) -> Cores:
+        """A copy of the first ones."""
+        starts = self.starts[: n + 1].copy()
+        return Cores(starts, self.members[: starts[-1]].copy(), self.multipliers[:n].copy())
+
+    def without_idle(self) -> Cores:
+        """Those whose multipliers are not zero."""
+        kept, lengths = self.multipliers > 0, np.diff(self.starts)
+        starts = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int32)
+        return Cores(starts, self.members[np.repeat(kept, lengths)], self.multipliers[kept])
+
+    def __add__(self, other: Cores) -> Cores:  # type: ignore[override]
+        return Cores(
+            np.concatenate([self.starts, self.starts[-1] + other.starts[1:]]),
+            np.concatenate([self.members, other.members]),
+            np.concatenate([self.multipliers, other.multipliers]),
+        )
 
 
 class Price(NamedTuple):
@@ -50,6 +91,8 @@ class Price(NamedTuple):
         Rectifiers whose wishes exclude each other; empty where no such core is known.
     point : array of shape (d + 1,)
         A homogeneous point that meets the wishes of positive weight after the charges, up to the solver's tolerances.
+    cores : Cores
+        All of two or more wishes that the cost consists of; none unless asked for.
     """
 
     cost: float
@@ -57,6 +100,33 @@ class Price(NamedTuple):
     charges: Array
     core: NDArray
     point: Array
+    cores: Cores
+
+
+class Relaxed(NamedTuple):
+    """A bound on the square of a norm, and what it comes from.
+
+    Attributes
+    ----------
+    value : float
+        Proved.
+    signs : array of shape (m,)
+        Decided signs, and those that follow from them by cores.
+    cores : Cores
+        What is left of them, with better multipliers.
+    Z : array of shape (d, 8)
+        Where to go on from.
+    wishes, weights, cosines : arrays of shape (m,)
+        Of rectifiers that are not decided: gains of their signs along the main direction, weights, and alignments.
+    """
+
+    value: float
+    signs: NDArray
+    cores: Cores
+    Z: Array
+    wishes: Array
+    weights: Array
+    cosines: Array
 
 
 class SignCores:
@@ -94,8 +164,13 @@ class SignCores:
         """Whether the extension has been built."""
         return _cores is not None
 
-    def price(self, signs: NDArray, wishes: Array, room: float = np.inf) -> Price:
-        """The cost of wishes, positive ones for the sign 1, where some signs are not zero; `room` is enough."""
+    def price(
+        self, signs: NDArray, wishes: Array, room: float = np.inf, *, n_cores: int = 0
+    ) -> Price:
+        """The cost of wishes, positive ones for the sign 1, where some signs are not zero; `room` is enough.
+
+        Of the cores, at most `n_cores` are told.
+        """
         n, d = self.rows.shape
         # A constant of zero has a sign and a row of zeros, which would exclude all inputs.
         signs_here, wishes = np.where(self.can_decide, [signs, wishes], 0.0)
@@ -106,14 +181,49 @@ class SignCores:
         # At most one core for each wish, each with a rounding error of its weight.
         error = 4 * n * EPS * np.abs(wish[order]).sum()
         charged, first, outcome = np.zeros(n), np.zeros(d + 1, dtype=np.int32), np.zeros(2 + d)
-        _cores.price(
+        starts = np.zeros(n_cores + 1, dtype=np.int32)
+        members = np.zeros(n_cores * (d + 1), dtype=np.int32)
+        cores = Cores(starts, members, np.zeros(n_cores))
+        n_cores = _cores.price(
             *(self.rows, n, d, self._tableau, self._places, decided, wish, order, len(order)),
-            *(room + error, charged, first, outcome),
+            *(room + error, charged, first, outcome, self.n_fixed, *cores),
         )
         core = first[: int(outcome[1])] - self.n_fixed
         cost = max(float(outcome[0]) - error, 0.0)
         signs = np.where(self.can_decide, decided[self.n_fixed :], signs)
-        return Price(cost, signs, charged[self.n_fixed :], core, outcome[2:])
+        charges, point = charged[self.n_fixed :], outcome[2:]
+        return Price(cost, signs, charges, core, point, cores.first(n_cores))
+
+    @staticmethod
+    def relax(
+        base: Array, generators: Array, signs: NDArray, cores: Cores, Z: Array, sweeps: int, enough: float
+    ) -> Relaxed | None:
+        """The bound of :mod:`convexrelu.reach.euclidean_search` where some signs are decided; None if none exist.
+
+        Parameters
+        ----------
+        base : array of shape (d,)
+            The Jacobian with all rectifiers active by half.
+        generators : array of shape (m, d)
+            What each adds to it if it is active, and takes off if not.
+        signs : array of shape (m,)
+            Decided ones.
+        cores : Cores
+            With multipliers to start from.
+        Z : array of shape (d, 8)
+            Where to start from.
+        sweeps : int
+            At most.
+        enough : float
+            Sharper bounds on the square of the norm do not matter.
+        """
+        signs, Z = signs.astype(np.int8), Z.astype(float)
+        cores, told = cores.first(len(cores.multipliers)), np.zeros((3, len(signs)))
+        value, n_left = _cores.relax(
+            *(base, generators, *generators.shape, signs, *cores, len(cores.multipliers)),
+            *(Z, sweeps, enough, told),
+        )
+        return None if value < 0 else Relaxed(value, signs, cores.first(n_left), Z, *told)
 
     def is_inside(self, point: Array) -> bool:
         """Whether a homogeneous point is clearly inside a cell: rounding does not decide the signs of rectifiers."""
