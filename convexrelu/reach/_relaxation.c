@@ -33,17 +33,21 @@ typedef struct {
     int32_t *starts, *members, *row; /* members: number of the rectifier, from one, with the sign of its wish; row of each */
     double *multipliers;
     double *u, *z, *v, *w, *h; /* n x d, d x RANK, n x RANK; weights, and half of what cores ask of each row */
-    double *squares, hv[RANK], limit, size; /* sum of h_j v_j; limit and sum of sizes of what cores ask together */
+    double *squares, *cosines, hv[RANK], limit, size; /* sum of h_j v_j; limit and sum of sizes of what cores ask together */
 } Relaxation;
 
-static double product(const double *a, const double *b, int n)
+/* Eight sums at a time, as compilers keep the order of sums. */
+static inline double product(const double *a, const double *b, int n)
 {
-    double sum = 0;
-    for (int i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
+    double sums[8] = {0}, sum = 0;
+    int i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int k = 0; k < 8; k++) sums[k] += a[i + k] * b[i + k];
+    for (; i < n; i++) sum += a[i] * b[i];
+    return sum + ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
-static void add_outer(double *z, const double *u, const double *v, int d)
+static inline void add_outer(double *z, const double *u, const double *v, int d)
 {
     for (int i = 0; i < d; i++)
         for (int q = 0; q < RANK; q++) z[i * RANK + q] += u[i] * v[q];
@@ -119,8 +123,7 @@ static void sum_cores(Relaxation *p)
         for (int q = 0; q < RANK; q++) p->hv[q] += p->h[j] * p->v[j * RANK + q];
 }
 
-DISPATCHED
-static void along(const Relaxation *p, int j, double *g)
+static inline void along(const Relaxation *p, int j, double *g)
 {
     const double *u = p->u + (size_t)j * p->d;
     memset(g, 0, sizeof(double) * RANK);
@@ -129,7 +132,7 @@ static void along(const Relaxation *p, int j, double *g)
 }
 
 /* A unit vector; what is not to be normalised stays as it is. */
-static double turn(double *v, const double *g)
+static inline double turn(double *v, const double *g)
 {
     const double length = sqrt(product(g, g, RANK));
     for (int q = 0; q < RANK && length > 0; q++) v[q] = g[q] / length;
@@ -151,6 +154,7 @@ static void start(Relaxation *p)
     for (int j = 0; j < p->n; j++) add_outer(p->z, p->u + (size_t)j * p->d, p->v + (size_t)j * RANK, p->d);
 }
 
+DISPATCHED
 static void sweep(Relaxation *p)
 {
     double g[RANK], step[RANK];
@@ -168,13 +172,15 @@ static void sweep(Relaxation *p)
     }
 }
 
+DISPATCHED
 static void move_multipliers(Relaxation *p)
 {
+    for (int j = 1; j < p->n; j++) p->cosines[j] = product(p->v, p->v + (size_t)j * RANK, RANK);
     for (int k = 0; k < p->n_cores; k++) {
         double violation = 2 - (p->starts[k + 1] - p->starts[k]), curvature = DBL_MIN, room = INFINITY;
         for (int e = p->starts[k]; e < p->starts[k + 1]; e++) {
             const int wish = p->members[e], j = p->row[abs(wish) - 1];
-            const double cosine = product(p->v, p->v + (size_t)j * RANK, RANK);
+            const double cosine = p->cosines[j];
             violation += wish > 0 ? cosine : -cosine;
             curvature += fmax(1 - cosine * cosine, 0) / (2 * p->w[j]);
             room = fmin(room, p->w[j]);
@@ -186,6 +192,7 @@ static void move_multipliers(Relaxation *p)
 }
 
 /* Whether value * identity - a is positive definite; the lower half of a counts. */
+DISPATCHED
 static int is_above(const double *a, double value, int d, double *l)
 {
     for (int j = 0; j < d; j++)
@@ -242,6 +249,7 @@ static double largest(const Relaxation *p, const double *a, double enough, doubl
 /* Upper bound on the square of the norm, `enough` if that is one. With the weights W, of which w_0 is less than the
    limit of the cores, and the arrow matrix D = [w_0 h'; h W], the value t'Dt <= w_0 + sum of w_j + limit for the signs of
    all inputs, and U U' <= a D if a is not below the largest eigenvalue of U'D^-1 U. */
+DISPATCHED
 static double bound(const Relaxation *p, double enough, double *work)
 {
     const int n = p->n, d = p->d;
@@ -313,12 +321,13 @@ static void describe(const Relaxation *p, double *wishes, double *weights, doubl
 static int run(Relaxation *p, const double *base, const double *generators, int sweeps, double enough, double *told, double *value)
 {
     const size_t m = p->m, d = p->d, most = m + 1;
-    double *memory = calloc(most * (d + RANK + 3) + 2 * d * d + 4 * d, sizeof(double));
+    double *memory = calloc(most * (d + RANK + 4) + 2 * d * d + 4 * d, sizeof(double));
     p->row = calloc(m + 1, sizeof(int32_t));
     if (memory && p->row) {
-        p->u = memory, p->v = p->u + most * d, p->w = p->v + most * RANK, p->h = p->w + most, p->squares = p->h + most;
+        p->u = memory, p->v = p->u + most * d, p->w = p->v + most * RANK, p->h = p->w + most, p->squares = p->h + most,
+        p->cosines = p->squares + most;
         gather(p, base, generators);
-        *value = relax(p, sweeps, enough, p->squares + most);
+        *value = relax(p, sweeps, enough, p->cosines + most);
         describe(p, told, told + m, told + 2 * m);
     }
     const int failed = !memory || !p->row;

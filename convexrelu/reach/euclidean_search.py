@@ -22,7 +22,9 @@ parent, searches for more cores of what is wished along :math:`v_0`, and decides
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +37,15 @@ from convexrelu.reach.sign_cores import Cores, Relaxed, SignCores
 
 __all__ = ["EuclideanSearch"]
 
+_Node = tuple[NDArray, Array, Cores]  # decided signs, and what its parent had
+
 _ROUNDING = 1e-13  # relative, of roots
 _RANK = 8  # of the unit vectors, as in _relaxation.c
 _FIRST_SWEEPS = 100
 _SWEEPS = 20  # of a node
+_PROMISING = 0.97  # part of the largest norm from which on a cell leads to others
 _CLOSE = 0.1  # a difference of cosines that does not matter
+_DIVES = 50  # nodes from one whose likely children are divided at once, to the next one
 _FIRST_CLIMB = 3000  # nodes after which the search for a large norm is repeated
 _RARER = 10.0  # nodes until the next time, relative to those until the last time
 
@@ -57,6 +63,8 @@ class EuclideanSearch(BestFirst):
         Decided ones, among them those of all rectifiers that are constant.
     climb : callable
         Searches for larger norms.
+    deadline : float
+        When to stop, a time of :func:`time.perf_counter`.
     """
 
     def __init__(
@@ -65,10 +73,12 @@ class EuclideanSearch(BestFirst):
         reached: Reached,
         signs: NDArray,
         climb: Callable[[], None],
+        deadline: float = math.inf,
     ) -> None:
         super().__init__()
         self.cores, self.reached, self.slopes = cores, reached, reached.slopes
         self.climb, self._next_climb = climb, float(_FIRST_CLIMB)
+        self.signs, self.deadline = signs, deadline
         none = np.zeros(len(signs), dtype=np.int8)
         generators = self.slopes.generators.reshape(len(signs), -1)
         rows = np.vstack([self.slopes.middle(none).ravel(), generators])
@@ -94,30 +104,45 @@ class EuclideanSearch(BestFirst):
     def _rounded(self, bound: float) -> float:
         return bound * (1 + _ROUNDING) + self.slopes.rounding
 
-    def _divide(self, above: float, signs: NDArray, Z: Array, cores: Cores) -> None:
+    def _divide(self, above: float, *node: Any) -> None:
         if self.n_nodes > self._next_climb:
             self.climb()
             self._next_climb *= _RARER
+        dives = self.n_nodes % _DIVES == 0
+        parts = self._parts(above, *node)
+        while parts is not None:
+            bound, child, other = parts
+            self._add(bound, *other)
+            if not dives or time.perf_counter() > self.deadline:
+                self._add(bound, *child)
+                return
+            self.n_nodes += 1
+            parts = self._parts(bound, *child)
+
+    def _parts(
+        self, above: float, signs: NDArray, Z: Array, cores: Cores
+    ) -> tuple[float, _Node, _Node] | None:
+        """Bound and children of a node, the one that is more likely to have large norms first; None if it is closed."""
         sweeps = _SWEEPS if self.n_nodes > 1 else _FIRST_SWEEPS
         relaxed = self._relax(signs, Z, cores, sweeps)
         if relaxed is None:
-            return
+            return None
         bound = self._bound(relaxed, above)
         if bound <= self._enough:
             self._close(bound)
-            return
+            return None
         price = self.cores.price(relaxed.signs, relaxed.wishes, n_cores=len(signs))
         if price.cost == math.inf:
-            return
+            return None
         self._try(price.point)
         relaxed = self._relax(price.signs, relaxed.Z, relaxed.cores + price.cores, _SWEEPS)
         if relaxed is None:
-            return
+            return None
         bound = self._bound(relaxed, bound)
         if bound <= self._enough or (relaxed.signs != 0).all():
             self._close(bound)
-            return
-        self._add_children(bound, relaxed)
+            return None
+        return bound, *_children(relaxed)
 
     def _relax(self, signs: NDArray, Z: Array, cores: Cores, sweeps: int) -> Relaxed | None:
         enough = self._enough - self.slopes.rounding - 2 * self._moved
@@ -131,16 +156,24 @@ class EuclideanSearch(BestFirst):
         return bound
 
     def _try(self, point: Array) -> None:
-        """Take a point, if it is clearly inside a cell."""
-        if self.cores.is_inside(point):
+        """Take a point that is clearly inside a cell, and go on to cells that its gradient asks for, as norms grow."""
+        value = _PROMISING * self.reached.value
+        while self.cores.is_inside(point):
             self.reached.take(point)
+            active = self.reached.active(point)[None].astype(float)
+            here = float(self.slopes.of_many(active)[0])
+            if here <= value:
+                return
+            value = here
+            point = self.cores.price(self.signs, self.slopes.along_steepest(active)[0]).point
 
-    def _add_children(self, bound: float, relaxed: Relaxed) -> None:
-        """The two signs of the rectifier that matters most: both change much."""
-        matter = relaxed.weights**2 * ((1 + _CLOSE) ** 2 - relaxed.cosines**2)
-        unit = int(np.where(relaxed.signs == 0, matter, -1.0).argmax())
-        Z, cores = relaxed.Z.astype(np.float32), relaxed.cores.without_idle()
-        for sign in (1, -1):
-            child = relaxed.signs.copy()
-            child[unit] = sign
-            self._add(bound, child, Z, cores)
+
+def _children(relaxed: Relaxed) -> tuple[_Node, _Node]:
+    """The two signs of the rectifier that matters most, as both change much; first the sign along the main direction."""
+    matter = relaxed.weights**2 * ((1 + _CLOSE) ** 2 - relaxed.cosines**2)
+    unit = int(np.where(relaxed.signs == 0, matter, -1.0).argmax())
+    Z, cores = relaxed.Z.astype(np.float32), relaxed.cores.without_idle()
+    likely, other = relaxed.signs.copy(), relaxed.signs.copy()
+    likely[unit] = 1 if relaxed.cosines[unit] > 0 else -1
+    other[unit] = -likely[unit]
+    return (likely, Z, cores), (other, Z, cores)

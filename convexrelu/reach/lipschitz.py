@@ -180,7 +180,7 @@ class _Search:
     def _search_norms(self, root: Cell, cores: SignCores, climber: Climber) -> None:
         """Euclidean norms, by weights that each node improves."""
         search = EuclideanSearch(
-            cores, self.reached, root.signs, lambda: self._climb(climber, root)
+            cores, self.reached, root.signs, lambda: self._climb(climber, root), self.deadline
         )
         search.run(self.deadline)
         self.closed = max(self.closed, search.bound)
