@@ -22,9 +22,7 @@ parent, searches for more cores of what is wished along :math:`v_0`, and decides
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,17 +35,14 @@ from convexrelu.reach.sign_cores import Cores, Relaxed, SignCores
 
 __all__ = ["EuclideanSearch"]
 
-_Node = tuple[NDArray, Array, Cores]  # decided signs, and what its parent had
-
 _ROUNDING = 1e-13  # relative, of roots
 _RANK = 8  # of the unit vectors, as in _relaxation.c
 _FIRST_SWEEPS = 100
 _SWEEPS = 20  # of a node
-_PROMISING = 0.97  # part of the largest norm from which on a cell leads to others
 _CLOSE = 0.1  # a difference of cosines that does not matter
-_DIVES = 50  # nodes from one whose likely children are divided at once, to the next one
-_FIRST_CLIMB = 3000  # nodes after which the search for a large norm is repeated
-_RARER = 10.0  # nodes until the next time, relative to those until the last time
+_MOST_POINTS = 50
+_FIRST_ASCENT = 50  # nodes after which the search for a large norm goes on from the best point
+_RARER = 1.1  # nodes until the next time, relative to those until the last time
 
 
 class EuclideanSearch(BestFirst):
@@ -61,10 +56,8 @@ class EuclideanSearch(BestFirst):
         Norms that are reached.
     signs : array of shape (m,)
         Decided ones, among them those of all rectifiers that are constant.
-    climb : callable
-        Searches for larger norms.
-    deadline : float
-        When to stop, a time of :func:`time.perf_counter`.
+    ascend : callable
+        Searches for larger norms, from a homogeneous point.
     """
 
     def __init__(
@@ -72,13 +65,12 @@ class EuclideanSearch(BestFirst):
         cores: SignCores,
         reached: Reached,
         signs: NDArray,
-        climb: Callable[[], None],
-        deadline: float = math.inf,
+        ascend: Callable[[Array], None],
     ) -> None:
         super().__init__()
         self.cores, self.reached, self.slopes = cores, reached, reached.slopes
-        self.climb, self._next_climb = climb, float(_FIRST_CLIMB)
-        self.signs, self.deadline = signs, deadline
+        self.ascend, self._next_ascent = ascend, float(_FIRST_ASCENT)
+        self._points: dict[float, Array] = {}  # by their norms
         none = np.zeros(len(signs), dtype=np.int8)
         generators = self.slopes.generators.reshape(len(signs), -1)
         rows = np.vstack([self.slopes.middle(none).ravel(), generators])
@@ -104,45 +96,30 @@ class EuclideanSearch(BestFirst):
     def _rounded(self, bound: float) -> float:
         return bound * (1 + _ROUNDING) + self.slopes.rounding
 
-    def _divide(self, above: float, *node: Any) -> None:
-        if self.n_nodes > self._next_climb:
-            self.climb()
-            self._next_climb *= _RARER
-        dives = self.n_nodes % _DIVES == 0
-        parts = self._parts(above, *node)
-        while parts is not None:
-            bound, child, other = parts
-            self._add(bound, *other)
-            if not dives or time.perf_counter() > self.deadline:
-                self._add(bound, *child)
-                return
-            self.n_nodes += 1
-            parts = self._parts(bound, *child)
-
-    def _parts(
-        self, above: float, signs: NDArray, Z: Array, cores: Cores
-    ) -> tuple[float, _Node, _Node] | None:
-        """Bound and children of a node, the one that is more likely to have large norms first; None if it is closed."""
+    def _divide(self, above: float, signs: NDArray, Z: Array, cores: Cores) -> None:
+        if self.n_nodes > self._next_ascent and self._points:
+            self.ascend(self._points.pop(max(self._points)))
+            self._next_ascent = self.n_nodes * _RARER
         sweeps = _SWEEPS if self.n_nodes > 1 else _FIRST_SWEEPS
         relaxed = self._relax(signs, Z, cores, sweeps)
         if relaxed is None:
-            return None
+            return
         bound = self._bound(relaxed, above)
         if bound <= self._enough:
             self._close(bound)
-            return None
+            return
         price = self.cores.price(relaxed.signs, relaxed.wishes, n_cores=len(signs))
         if price.cost == math.inf:
-            return None
+            return
         self._try(price.point)
         relaxed = self._relax(price.signs, relaxed.Z, relaxed.cores + price.cores, _SWEEPS)
         if relaxed is None:
-            return None
+            return
         bound = self._bound(relaxed, bound)
         if bound <= self._enough or (relaxed.signs != 0).all():
             self._close(bound)
-            return None
-        return bound, *_children(relaxed)
+            return
+        self._add_children(bound, relaxed)
 
     def _relax(self, signs: NDArray, Z: Array, cores: Cores, sweeps: int) -> Relaxed | None:
         enough = self._enough - self.slopes.rounding - 2 * self._moved
@@ -156,24 +133,21 @@ class EuclideanSearch(BestFirst):
         return bound
 
     def _try(self, point: Array) -> None:
-        """Take a point that is clearly inside a cell, and go on to cells that its gradient asks for, as norms grow."""
-        value = _PROMISING * self.reached.value
-        while self.cores.is_inside(point):
-            self.reached.take(point)
-            active = self.reached.active(point)[None].astype(float)
-            here = float(self.slopes.of_many(active)[0])
-            if here <= value:
-                return
-            value = here
-            point = self.cores.price(self.signs, self.slopes.along_steepest(active)[0]).point
+        """Take a point that is clearly inside a cell, and keep it if it is one of the best."""
+        if not self.cores.is_inside(point):
+            return
+        self.reached.take(point)
+        value = float(self.slopes.of_many(self.reached.active(point)[None])[0])
+        self._points[value] = point  # one of each cell
+        if len(self._points) > _MOST_POINTS:
+            del self._points[min(self._points)]
 
-
-def _children(relaxed: Relaxed) -> tuple[_Node, _Node]:
-    """The two signs of the rectifier that matters most, as both change much; first the sign along the main direction."""
-    matter = relaxed.weights**2 * ((1 + _CLOSE) ** 2 - relaxed.cosines**2)
-    unit = int(np.where(relaxed.signs == 0, matter, -1.0).argmax())
-    Z, cores = relaxed.Z.astype(np.float32), relaxed.cores.without_idle()
-    likely, other = relaxed.signs.copy(), relaxed.signs.copy()
-    likely[unit] = 1 if relaxed.cosines[unit] > 0 else -1
-    other[unit] = -likely[unit]
-    return (likely, Z, cores), (other, Z, cores)
+    def _add_children(self, bound: float, relaxed: Relaxed) -> None:
+        """The two signs of the rectifier that matters most: both change much."""
+        matter = relaxed.weights**2 * ((1 + _CLOSE) ** 2 - relaxed.cosines**2)
+        unit = int(np.where(relaxed.signs == 0, matter, -1.0).argmax())
+        Z, cores = relaxed.Z.astype(np.float32), relaxed.cores.without_idle()
+        for sign in (1, -1):
+            child = relaxed.signs.copy()
+            child[unit] = sign
+            self._add(bound, child, Z, cores)

@@ -161,8 +161,8 @@ class _Search:
         corners = None if self.cores is None else self.slopes.corners(self.reached.value)
         if self.cores is not None and corners is not None:
             self._search_corners(root, self.cores, corners)
-        elif self.cores is not None and self.slopes.norm == 2:
-            self._search_norms(root, self.cores, climber)
+        elif self.cores is not None and self.ascent is not None and self.slopes.norm == 2:
+            self._search_norms(root, self.cores, self.ascent)
         else:
             self._search_cells(root, climber)
         return self._answer()
@@ -177,11 +177,9 @@ class _Search:
         self.closed = max(self.closed, search.bound)
         self.n_cells += search.n_nodes
 
-    def _search_norms(self, root: Cell, cores: SignCores, climber: Climber) -> None:
-        """Euclidean norms, by weights that each node improves."""
-        search = EuclideanSearch(
-            cores, self.reached, root.signs, lambda: self._climb(climber, root), self.deadline
-        )
+    def _search_norms(self, root: Cell, cores: SignCores, ascent: Ascent) -> None:
+        """Euclidean norms, by weights and cores that each node improves."""
+        search = EuclideanSearch(cores, self.reached, root.signs, ascent.from_point)
         search.run(self.deadline)
         self.closed = max(self.closed, search.bound)
         self.n_cells += search.n_nodes
