@@ -2,9 +2,9 @@ r"""The largest Euclidean norm of the Jacobians of a two-layer network, over the
 
 With some rectifiers decided the Jacobians are in a zonotope, :math:`U^\top t` with :math:`t_0 = 1` and
 :math:`t_j = \pm 1`: the rows of :math:`U` are :math:`u_0 = J_0` and the generators. No input meets all wishes
-:math:`σ_j` of a core :math:`I` (:mod:`convexrelu.reach.sign_cores`), so :math:`\sum_{j \in I} σ_j t_j \le |I| - 2`. With
-multipliers :math:`y_I \ge 0` these add up to :math:`2 h^\top t \le c`. Any multipliers and weights :math:`w > 0` give a
-bound,
+:math:`σ_j` of a core :math:`I` (:mod:`convexrelu.reach.sign_cores`), so
+:math:`\sum_{j \in I} σ_j t_j \le |I| - 2`. With multipliers :math:`y_I \ge 0` these add up to
+:math:`2 h^\top t \le c`. Any multipliers and weights :math:`w > 0` give a bound,
 
 .. math::
 
@@ -12,11 +12,11 @@ bound,
    D = \begin{pmatrix} w_0 & h^\top \\ h & \operatorname{diag}(w_1, w_2, \dots) \end{pmatrix} \succ 0 , \quad
    a = λ_{\max}(U^\top D^{-1} U) ,
 
-which is the dual of a semidefinite relaxation. In the relaxation unit vectors :math:`v_j` of low rank are in the place of the
-:math:`t_j`. Each step sets one of them to the direction of :math:`Z u_j - h_j v_0`, less its own part, where
-:math:`Z = V^\top U`; the length is the weight (``_relaxation.c``). A node goes on from the :math:`Z` and the cores of its
-parent, searches for more cores of what is wished along :math:`v_0`, and decides a rectifier of large weight whose
-:math:`v_j` is not along :math:`v_0`.
+which is the dual of a semidefinite relaxation. In the relaxation unit vectors :math:`v_j` of low rank are in the
+place of the :math:`t_j`. Each step sets one of them to the direction of :math:`Z u_j - h_j v_0`, less its own part,
+where :math:`Z = V^\top U`; the length gives the weight (``_relaxation.c``). A node goes on from the :math:`Z` and the
+cores of its parent, searches for more cores of what is wished along :math:`v_0`, and decides a rectifier of large
+weight whose :math:`v_j` is not along :math:`v_0`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class EuclideanSearch(BestFirst):
         if rows.shape[1] > len(rows):  # coordinates in the span of the rows
             lengths = float(np.linalg.norm(rows, axis=1).sum())
             self._moved = 8 * rows.size * EPS * lengths
-            rows = np.linalg.qr(rows.T, mode="r").T
+            rows = np.asarray(np.linalg.qr(rows.T, mode="r")).T
         self.base, self.generators = rows[0].copy(), np.ascontiguousarray(rows[1:])
         Z = np.random.default_rng(0).standard_normal((rows.shape[1], _RANK))
         self._add(self._simple_bound(signs), signs, Z, Cores.none())

@@ -196,7 +196,13 @@ class SignCores:
 
     @staticmethod
     def relax(
-        base: Array, generators: Array, signs: NDArray, cores: Cores, Z: Array, sweeps: int, enough: float
+        base: Array,
+        generators: Array,
+        signs: NDArray,
+        cores: Cores,
+        Z: Array,
+        sweeps: int,
+        enough: float,
     ) -> Relaxed | None:
         """The bound of :mod:`convexrelu.reach.euclidean_search` where some signs are decided; None if none exist.
 
@@ -219,8 +225,9 @@ class SignCores:
         """
         signs, Z = signs.astype(np.int8), Z.astype(float)
         cores, told = cores.first(len(cores.multipliers)), np.zeros((3, len(signs)))
+        m, d = generators.shape
         value, n_left = _cores.relax(
-            *(base, generators, *generators.shape, signs, *cores, len(cores.multipliers)),
+            *(base, generators, m, d, signs, *cores, len(cores.multipliers)),
             *(Z, sweeps, enough, told),
         )
         return None if value < 0 else Relaxed(value, signs, cores.first(n_left), Z, *told)

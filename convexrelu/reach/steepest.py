@@ -70,11 +70,13 @@ class Climber:
         """The best point of random steps that become shorter."""
         best, here = -1.0, here / np.abs(here).max()
         for step in width * np.geomspace(1.0, 1e-3, _RANDOM_STEPS):
+            if time.perf_counter() > self.deadline:
+                break
             points = here + step * self.rng.standard_normal((_SAMPLES, len(here)))
             points[0] = here
             points /= np.maximum(np.abs(points).max(axis=1), 1.0)[:, None]
             points = points[_inside(self.tree, points)]
-            if not len(points) or time.perf_counter() > self.deadline:
+            if not len(points):
                 continue
             active = self.tree.network.arguments(self.tree.inputs(points)) > 0
             values = self.slopes.of_many(active)

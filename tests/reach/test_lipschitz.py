@@ -13,7 +13,9 @@ from benchmarks.reach.reference import lipschitz_by_signs, random_network
 from convexrelu import TwoLayerNetwork
 from convexrelu.reach import lipschitz_constant
 from convexrelu.reach.cells import CellTree
+from convexrelu.reach.euclidean_search import EuclideanSearch
 from convexrelu.reach.lipschitz import _Search
+from convexrelu.reach.reached import Reached
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.sign_cores import SignCores
 from convexrelu.reach.slopes import Slopes, largest_eigenvalue
@@ -55,6 +57,28 @@ def test_bounds_do_not_need_a_search_for_large_norms(norm, monkeypatch):
             expected = lipschitz_by_signs(network, norm, None)
             constant = lipschitz_constant(network, norm)
             assert expected * (1 - 1e-12) <= constant.upper <= expected * (1 + 1e-9) + 1e-12
+
+
+def test_bounds_hold_though_no_norm_is_reached(monkeypatch):
+    """Then no node is left out but where its signs exclude each other, and the search may stop anywhere."""
+    monkeypatch.setattr(_Search, "_climb", lambda *_: None)
+    monkeypatch.setattr(Reached, "take", lambda self, _: self.value)
+    run, early = EuclideanSearch.run, 0
+    for seed in range(40):
+        network = random_network(seed)
+        if network.width > 4:
+            continue
+        expected = lipschitz_by_signs(network, 2, None)
+        for most in (0, 1, 3, 6, math.inf):
+            monkeypatch.setattr(
+                EuclideanSearch, "run", lambda self, _, most=most: run(self, math.inf, most)
+            )
+            upper = lipschitz_constant(network).upper
+            assert upper >= expected * (1 - 1e-12)
+            early += upper > expected * (1 + 1e-6)
+        assert upper <= expected * (1 + 1e-9) + 1e-12
+    if SignCores.are_available():
+        assert early
 
 
 @pytest.mark.parametrize("norm", [1, 2, math.inf])
@@ -238,15 +262,17 @@ def test_bounds_corner_by_corner_take_few_cells():
 
 
 @pytest.mark.skipif(not SignCores.are_available(), reason="built without a compiler")
-@pytest.mark.parametrize("norm", [1, math.inf])
-def test_signs_that_exclude_each_other_take_few_cells(norm):
-    # 102 and 93, and 7997 and 4865 by the bounds of all signs.
+@pytest.mark.parametrize(
+    ("norm", "d", "m", "most"), [(1, 12, 50, 500), (2, 20, 60, 1200), (math.inf, 12, 50, 500)]
+)
+def test_signs_that_exclude_each_other_take_few_cells(norm, d, m, most):
+    # 102, 296 and 93. By the bounds of all signs 7997 and 4865; for the norm 2 without costs of cores 3484.
     rng = np.random.default_rng(0)
     network = TwoLayerNetwork(
-        rng.standard_normal((50, 12)), rng.standard_normal(50), rng.standard_normal((1, 50)), [0.0]
+        rng.standard_normal((m, d)), rng.standard_normal(m), rng.standard_normal((1, m)), [0.0]
     )
     constant = lipschitz_constant(network, norm)
-    assert constant.is_exact and constant.n_cells < 500
+    assert constant.is_exact and constant.n_cells < most
 
 
 def test_eigenvalues_are_bounded_despite_rounding():

@@ -8,7 +8,7 @@ from convexrelu.reach.cells import CellTree
 from convexrelu.reach.corner_search import CornerSearch
 from convexrelu.reach.functionals import LinearFunctionals
 from convexrelu.reach.rectifiers import as_rectifiers
-from convexrelu.reach.sign_cores import SignCores
+from convexrelu.reach.sign_cores import Cores, SignCores
 
 pytestmark = pytest.mark.skipif(not SignCores.are_available(), reason="built without a compiler")
 
@@ -51,6 +51,46 @@ def test_no_cell_pays_less_than_the_cost(cells):
             assert (inside[:, price.core] * wishes[price.core] < 0).any(axis=1).all()
         positive += price.cost > 0
     assert positive > 5
+
+
+def test_relaxed_norms_are_above_those_of_all_cells(cells):
+    """For any multipliers and any start, with the cores of any wishes; signs that follow are those of all cells."""
+    root, signs = cells
+    rng = np.random.default_rng(3)
+    cores = SignCores(root.layer.fixed, root.layer.rows)
+    sharper = 0
+    for k in range(40):
+        base, generators = rng.standard_normal(3), rng.standard_normal((7, 3))
+        generators[rng.random(7) < 0.1] = 0.0
+        decided = np.where(rng.random(7) < 0.3, signs[rng.integers(len(signs))], 0)
+        inside = signs[(signs * decided >= 0).all(axis=1)]
+        largest = (np.linalg.norm(base + inside @ generators, axis=1) ** 2).max()
+        Z, sweeps = rng.standard_normal((3, 8)), (1, 2, 30)[k % 3]
+        plain = cores.relax(base, generators, decided, Cores.none(), Z, 30, 0.0)
+        price = cores.price(decided, plain.wishes, n_cores=7)
+        known = price.cores._replace(
+            multipliers=price.cores.multipliers * 10.0 ** rng.integers(-3, 3)
+        )
+        relaxed = cores.relax(base, generators, decided, known, Z, sweeps, 0.0)
+        assert relaxed.value >= largest * (1 - 1e-13)
+        assert (inside * relaxed.signs >= 0).all()
+        members = np.abs(relaxed.cores.members) - 1
+        assert (relaxed.signs[members] == 0).all() and (relaxed.cores.multipliers >= 0).all()
+        # What is enough is returned only if it is a bound.
+        for enough in largest * np.array([0.9, 0.999, 1.001, 2.0]):
+            again = cores.relax(base, generators, decided, known, Z, sweeps, enough)
+            assert again.value >= largest * (1 - 1e-13)
+        sharper += sweeps == 30 and relaxed.value < plain.value * 0.99
+    assert sharper
+
+
+def test_cores_that_are_met_exclude_all_inputs():
+    cores = Cores(np.array([0, 2, 4], np.int32), np.array([1, -2, 2, 3], np.int32), np.ones(2))
+    arguments = (np.ones(2), np.ones((3, 2)))
+    start = np.ones((2, 8))
+    signs = SignCores.relax(*arguments, np.array([1, 0, 0]), cores, start, 3, 0.0).signs
+    assert signs.tolist() == [1, 1, -1]
+    assert SignCores.relax(*arguments, np.array([1, 0, 1]), cores, start, 3, 0.0) is None
 
 
 def test_signs_that_no_cell_has_cost_everything(cells):
