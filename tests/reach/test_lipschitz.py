@@ -19,6 +19,7 @@ from convexrelu.reach.reached import Reached
 from convexrelu.reach.rectifiers import as_rectifiers
 from convexrelu.reach.sign_cores import SignCores
 from convexrelu.reach.slopes import Slopes, largest_eigenvalue
+from convexrelu.reach.steepest import Climber
 
 SMALL = [seed for seed in range(40) if random_network(seed).width <= 5][:9]
 
@@ -309,6 +310,17 @@ def test_both_bounds_hold_when_time_is_up():
     z = rng.standard_normal((1000, 10)) @ network.hidden_weights.T > 0
     gradients = (z * network.output_weights) @ network.hidden_weights
     assert np.linalg.norm(gradients, axis=1).max() <= constant.upper
+
+
+def test_random_steps_end_when_time_is_up():
+    network = as_rectifiers(random_network(0))
+    tree = CellTree(network, None)
+    climber = Climber(tree, Slopes(network, 2), tree.root(), -math.inf)
+    before = climber.rng.bit_generator.state
+    np.testing.assert_array_equal(climber.point() * np.abs(climber.start).max(), climber.start)
+    assert (
+        climber.rng.bit_generator.state == before
+    )  # no steps on wide networks, where each takes long
 
 
 def test_errors_name_the_argument():
