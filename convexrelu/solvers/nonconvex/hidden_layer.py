@@ -95,7 +95,8 @@ class HiddenLayer:
     def _pass_over(self, rows: Array, outer: Array, t: Array, pull: Any, out: Array) -> None:
         is_single = rows.dtype == np.float32
         gemm = cython_blas.__pyx_capi__["sgemm" if is_single else "dgemm"]
-        sizes = *rows.shape, t.shape[1], len(outer)
+        n, dim = rows.shape
+        sizes = n, dim, t.shape[1], len(outer)
         _kinks.pass_over(
             gemm, is_single, self._slope, *sizes, rows, self._inner, outer, t, pull, out
         )
