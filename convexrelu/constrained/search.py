@@ -12,7 +12,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.constrained.penalised import Penalised
 from convexrelu.oracles.base import OracleReport
 from convexrelu.oracles.search.one_output import SearchOracle
-from convexrelu.oracles.search.starts import random_starts
+from convexrelu.oracles.search.starts import starts_in_cone
 
 __all__ = ["ClassSearch"]
 
@@ -20,8 +20,9 @@ __all__ = ["ClassSearch"]
 class ClassSearch:
     """Estimates of ``M(v)`` over a class, see :mod:`convexrelu.constrained.neuron_class`.
 
-    Ascents stay in the cone ``K_s``: conditional gradient steps lead towards projections of gradients. Local maxima are
-    those of the penalised function of :class:`Penalised`; what rounding leaves outside of the cone is cut off.
+    Ascents start on random faces of the cone ``K_s`` and stay in it: conditional gradient steps lead towards
+    projections of gradients. Local maxima are those of the penalised function of :class:`Penalised`; what rounding
+    leaves outside of the cone is cut off.
 
     Parameters
     ----------
@@ -91,8 +92,7 @@ class _OneSign(SearchOracle):
         self._limits = limits
 
     def _candidates(self, v: Array, deadline: float) -> tuple[Array, Array]:
-        starts = random_starts(self._rows, self._n_starts, self._random)
-        starts = np.where(self._limits * starts < 0, -starts, starts)
+        starts = starts_in_cone(self._rows, self._limits, self._n_starts, self._random)
         starts = unit_rows(np.concatenate([starts, self._last[0]]))
         ends, values = self._ascend_in_cone(self._sample(v), starts, deadline)
         ends = self._choose(ends, values, starts)

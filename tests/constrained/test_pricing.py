@@ -8,6 +8,7 @@ from convexrelu.constrained.neuron_class import NeuronClass
 from convexrelu.constrained.penalised import Penalised
 from convexrelu.constrained.prover import ClassProver
 from convexrelu.constrained.search import ClassSearch
+from convexrelu.oracles import SearchOracle
 
 CLASSES = (([1, 0, -1], False), ([0, 0, 0], True), ([1, 1, 0], True), ([-1, 1, 1], False))
 
@@ -74,6 +75,21 @@ def test_proofs_are_sharp_and_searches_are_not_above_them(seed):
         assert set(signs) <= set(neuron_class.signs)
         values = signs * (activation(u @ design.T, slope) @ v)
         assert report.values == pytest.approx(values, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_searches_find_maxima_on_faces(seed):
+    """With few starts, what a search of the face alone finds: ascents from inside of the cone reach no face."""
+    rng = np.random.default_rng(seed)
+    design = np.column_stack([rng.standard_normal((200, 5)), np.ones(200)])
+    v = np.sign(rng.standard_normal(200)) + 0.6 * np.sign(design[:, 4] - design[:, 0])
+    v -= v.mean()
+    on_face = SearchOracle(design[:, [1, 2, 3, 5]], n_starts=512, random_state=0)(v).bound
+    penalised = Penalised(design, NeuronClass([1, 0, 0, 0, -1]), 0.0)
+    for start in range(4):
+        random = np.random.RandomState(start)
+        found = ClassSearch(penalised, n_starts=64, n_polish=32, random=random)(v)
+        assert found.bound >= (1 - 1e-3) * on_face
 
 
 @pytest.mark.parametrize("seed", range(8))

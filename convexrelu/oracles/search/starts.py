@@ -13,11 +13,14 @@ from convexrelu._utils.typing import Array
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
 
-__all__ = ["apart", "to_numpy"]
+__all__ = ["apart", "random_starts", "starts_in_cone", "to_numpy"]
 
 _POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
 _POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
 _FEWEST_POLISHED = 8  # whatever the size; no measurement is recorded
+_FEW_DIMENSIONS = 2  # uniform starts reach all pieces
+_ON_FACE = 0.8  # probability of a constrained entry to be zero
+_NO_LENGTH = 1e-150  # of the free part of a sample: quotients might overflow
 _CLOSE = 0.99  # cosine of two directions that count as equal where patterns do not decide
 
 
@@ -27,12 +30,43 @@ def random_starts(design: Array, n_starts: int, random: np.random.RandomState) -
     In one or two dimensions they stay uniform: they reach all pieces.
     """
     starts = random.standard_normal((n_starts, design.shape[1]))
-    if design.shape[1] <= 2:
+    return starts if starts.shape[1] <= _FEW_DIMENSIONS else _moved(starts, design, random)
+
+
+def starts_in_cone(
+    design: Array, limits: Array, n_starts: int, random: np.random.RandomState
+) -> Array:
+    """The same in the cone of ``limits_k u_k ≥ 0``, on random faces; what is moved are entries that are free.
+
+    On a face, some of the constrained entries are zero, as they are at most maxima: constraints bind. Ascents leave a
+    face where that leads upward, but from inside they reach one only in the limit. So most entries are zero.
+
+    Examples
+    --------
+    >>> limits = np.array([1.0, -1.0, 0.0])
+    >>> starts = starts_in_cone(np.eye(3), limits, 1000, np.random.RandomState(0))
+    >>> bool((limits * starts >= 0).all()), (starts == 0).mean(axis=0).round(1)
+    (True, array([0.8, 0.8, 0.3]))
+    """
+    starts = random.standard_normal((n_starts, design.shape[1]))
+    starts = np.where(limits * starts < 0, -starts, starts)
+    if starts.shape[1] <= _FEW_DIMENSIONS:
         return starts
-    rows = design[random.randint(len(design), size=n_starts)]
-    lengths = norms(rows)[:, None]
-    rows = rows / np.where(lengths > 0, lengths, 1.0)
-    return starts - np.einsum("ij,ij->i", starts, rows)[:, None] * rows
+    on_face = (limits != 0) & (random.random_sample(starts.shape) < _ON_FACE)
+    return _moved(np.where(on_face, 0.0, starts), design, random, limits == 0)
+
+
+def _moved(
+    starts: Array,
+    design: Array,
+    random: np.random.RandomState,
+    free: NDArray[np.bool_] | bool = True,
+) -> Array:
+    """Starts moved along their free entries to where a random sample changes sides."""
+    rows = design[random.randint(len(design), size=len(starts))]
+    lengths = norms(np.where(free, rows, 0.0))[:, None]
+    rows = rows / np.where(lengths > _NO_LENGTH, lengths, 1.0)
+    return starts - np.einsum("ij,ij->i", starts, rows)[:, None] * np.where(free, rows, 0.0)
 
 
 def most_polished(design: Array) -> int:
