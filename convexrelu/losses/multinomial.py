@@ -16,7 +16,7 @@ from convexrelu.losses.dual_domain import class_dual_point
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Multinomial"]
+__all__ = ["Multinomial", "intercept_for"]
 
 
 _MAX_STEPS = 300  # of Newton's method: about ten, and more for outputs of a hundred and above
@@ -114,40 +114,13 @@ class Multinomial(Loss):
         """Minimiser ``c`` of ``Σ weights_i ℓ(f_i + c, y_i)`` with ``Σ_k c_k = 0``: Newton's method, steps halved."""
         weights = weights / weights.sum()
         n_outputs = f.shape[1]
-        wanted = np.bincount(_labels(y), weights, minlength=n_outputs)
+        wanted = np.bincount(_labels(y), weights, minlength=n_outputs).astype(np.float64)
         if (wanted == 0).any():
             raise ValueError(
                 f"y has no sample with weight of class {wanted.argmin()}; with loss={self.name!r} "
                 "and an intercept no constant is best"
             )
-
-        def objective(c: Array) -> float:
-            return float(weights @ _log_sum_exp(f + c) - wanted @ c)
-
-        # A step that scales each class to its share: where one has outputs far above the others, Newton's are too long.
-        shares = logsumexp(f - _log_sum_exp(f)[:, None], axis=0, b=weights[:, None])
-        c = np.log(wanted) - np.where(np.isfinite(shares), shares, 0.0)
-        current, n_last = objective(c), 0
-        for _ in range(_MAX_STEPS):
-            p = softmax(f + c, axis=1)
-            predicted = weights @ p
-            # Constants change nothing; 1/K makes the matrix regular without affecting the solution.
-            hessian = np.diag(predicted) - (p * weights[:, None]).T @ p + 1 / n_outputs
-            hessian[np.diag_indices(n_outputs)] += EPS * predicted.max()
-            step = np.linalg.solve(hessian, wanted - predicted)
-            decrease = float((wanted - predicted) @ step)
-            # The objective is a difference of far larger terms, which are made of outputs that were rounded.
-            rounding = 8 * EPS * float(weights @ np.abs(f + c).max(axis=1) + wanted @ np.abs(c))
-            # Too close for the objective to decide: full steps, which double the digits each.
-            last = decrease <= rounding
-            new = objective(c + step)
-            while not last and new > current - 1e-4 * decrease + rounding:
-                step, decrease = step / 2, decrease / 2
-                new = objective(c + step)
-            c, current, n_last = c + step, new, n_last + last
-            if n_last == _LAST_STEPS:
-                break
-        return c - c.mean()
+        return intercept_for(f, weights, wanted)
 
     def dual_point(self, v: Array, y: Array, weights: Array, balanced: bool) -> Array:
         """Dual point with an intercept that balances the distributions; the remaining sums are subtracted."""
@@ -168,6 +141,54 @@ class Multinomial(Loss):
         chosen = np.eye(f.shape[1])[_labels(y)]
         terms = cp.log_sum_exp(f, axis=1) - cp.sum(cp.multiply(chosen, f), axis=1)
         return cp.sum(cp.multiply(weights, terms))
+
+
+def intercept_for(f: Array, weights: Array, wanted: Array) -> Array:
+    """The ``c`` with ``Σ weights_i softmax(f_i + c) = wanted`` and ``Σ_k c_k = 0``: Newton's method, steps halved.
+
+    Parameters
+    ----------
+    f : array of shape (n, K)
+    weights : array of shape (n,)
+        With sum one.
+    wanted : array of shape (K,)
+        Positive, with sum one.
+
+    Examples
+    --------
+    >>> c = intercept_for(np.array([[0.0, 1.0], [2.0, 0.0]]), np.array([0.5, 0.5]), np.array([0.2, 0.8]))
+    >>> (softmax(np.array([[0.0, 1.0], [2.0, 0.0]]) + c, axis=1).mean(axis=0)).round(9)
+    array([0.2, 0.8])
+    """
+    n_outputs = f.shape[1]
+
+    def objective(c: Array) -> float:
+        return float(weights @ _log_sum_exp(f + c) - wanted @ c)
+
+    # A step that scales each class to its share: where one has outputs far above the others, Newton's are too long.
+    shares = logsumexp(f - _log_sum_exp(f)[:, None], axis=0, b=weights[:, None])
+    c = np.log(wanted) - np.where(np.isfinite(shares), shares, 0.0)
+    current, n_last = objective(c), 0
+    for _ in range(_MAX_STEPS):
+        p = softmax(f + c, axis=1)
+        predicted = weights @ p
+        # Constants change nothing; 1/K makes the matrix regular without affecting the solution.
+        hessian = np.diag(predicted) - (p * weights[:, None]).T @ p + 1 / n_outputs
+        hessian[np.diag_indices(n_outputs)] += EPS * predicted.max()
+        step = np.linalg.solve(hessian, wanted - predicted)
+        decrease = float((wanted - predicted) @ step)
+        # The objective is a difference of far larger terms, which are made of outputs that were rounded.
+        rounding = 8 * EPS * float(weights @ np.abs(f + c).max(axis=1) + wanted @ np.abs(c))
+        # Too close for the objective to decide: full steps, which double the digits each.
+        last = decrease <= rounding
+        new = objective(c + step)
+        while not last and new > current - 1e-4 * decrease + rounding:
+            step, decrease = step / 2, decrease / 2
+            new = objective(c + step)
+        c, current, n_last = c + step, new, n_last + last
+        if n_last == _LAST_STEPS:
+            break
+    return c - c.mean()
 
 
 def _log_sum_exp(f: Array) -> Array:

@@ -23,30 +23,35 @@ symmetric set ``{φ(X̄u) gᵀ}``; with constants it is finite on a subspace of 
 finite and convex, and constraints are polyhedral: if one network is feasible, ``P = D`` (Rockafellar, *Convex
 Analysis*, Corollary 28.2.2). Homogeneous inequalities are met by ``f = 0``.
 
+**Losses that couple outputs.** None of this needs a sum over outputs. What is needed is a point near a given one in
+the domain of ``F*``, with the sums ``Aᵀλ`` as real numbers. For the multinomial loss, ``F*(−V) = Σ_i s_i Σ_k p_ik log
+p_ik`` with ``V_i = s_i (e_{y_i} − p_i)``, where ``s`` are the weights of samples: rows sum to zero. With an intercept,
+a constant that is the same for all outputs is free, so that the dual needs ``1ᵀAᵀλ = 0``: rows of ``A`` have to have
+sums of zero, as differences of outputs do.
+
 **More points.** A constraint on all points of a polytope implies that on some of them, so ``D`` for some points is a
 lower bound for all.
 
 **Rounding.** The products ``λ_l A_l`` and their sums are rounded: the difference adds ``Σ_i ‖ΔW_i‖ ‖x̄_i‖`` to the bound
 on ``M``. With an intercept the sum of the ``W`` of real numbers has to be zero exactly. It is computed in fractions,
 and what is left is taken from one entry of ``V`` per output, of which it is less than one rounding:
-:meth:`~convexrelu.TrainingProblem.dual` allows for several. Multiples ``t(V, λ)`` are feasible where ``t M ≤ alpha``.
+:meth:`~convexrelu.TrainingProblem.dual` allows for several, and :mod:`convexrelu.output_constraints.dual_points` finds
+such points. Multiples ``t(V, λ)`` are feasible where ``t M ≤ alpha``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
-from convexrelu.losses.base import SeparableLoss
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.output_constraints.dual_points import Domain, domain_of, exact_products
 from convexrelu.output_constraints.rows import (
     OutputConstraints,
     checked_sets,
@@ -63,8 +68,6 @@ _EPS = float(np.finfo(np.float64).eps)
 _FEASIBLE = 1e-6
 # Dual points are shrunk by this, so that entries can be corrected by roundings without leaving the domain.
 _INSIDE = 1e-10
-# Relative distance of a sum from the largest possible.
-_CLEARLY = 1e-9
 _HALVINGS = 60
 _CORRECTIONS = 4
 # Multipliers below this fraction of the largest dual variable are zero: solvers do not resolve them.
@@ -108,7 +111,7 @@ class ConstrainedProblem:
     def __init__(
         self, base: TrainingProblem, constraints: OutputConstraints | Sequence[OutputConstraints]
     ) -> None:
-        _check(base)
+        self._domain = _checked(base)
         self.base = base
         self.constraints = tuple(checked_sets(constraints, base.n_features, base.n_outputs))
         if not self.constraints:
@@ -118,6 +121,7 @@ class ConstrainedProblem:
         self.n_outputs = base.n_outputs
         sets = self.constraints
         self.A = np.vstack([np.tile(part.A, (len(part.points), 1)) for part in sets])
+        _check_differences(base, self.A)
         self.b = np.concatenate([part.b.ravel() for part in sets])
         self.equal = np.concatenate([np.full(part.b.size, part.equal) for part in sets])
         points = np.vstack([np.repeat(part.points, len(part.A), axis=0) for part in sets])
@@ -202,65 +206,23 @@ class ConstrainedProblem:
         >>> round(float(problem.stacked(v)[0].sum()), 15)
         0.0
         """
-        base, K = self.base, self.n_outputs
-        low, high = base.loss.domain(base.y)  # type: ignore[attr-defined]
-        weights = base.weights[:, None]
-        lower = -weights * np.reshape(high, (-1, K))
-        upper = -weights * np.reshape(low, (-1, K))
-        V = np.reshape(V, (-1, K))
+        V = np.reshape(V, (-1, self.n_outputs))
         multipliers = np.where(self.equal, multipliers, np.maximum(multipliers, 0.0))
         size = float(np.abs(V).max(initial=0.0))
         multipliers = np.where(np.abs(multipliers) > _NO_MULTIPLIER * size, multipliers, 0.0)
-        if not base.fit_intercept:
-            return self._joined(np.clip(V, lower, upper) * (1 - _INSIDE), multipliers)
-        multipliers = multipliers * _part_within(multipliers @ self.A, lower, upper)
+        if not self.base.fit_intercept:
+            return self._joined(self._domain.nearest(V) * (1 - _INSIDE), multipliers)
+        multipliers = multipliers * self._domain.part_within(multipliers @ self.A)
         for _ in range(_HALVINGS):
-            sums = multipliers @ self.A
-            near = [
-                _with_sum(V[:, k], base.weights, lower[:, k], upper[:, k], sums[k])
-                for k in range(K)
-            ]
-            columns = [column for column in near if column is not None]
-            if len(columns) == K:
-                balanced = self._balanced(np.column_stack(columns), multipliers, lower, upper)
-                if balanced is not None:
-                    return balanced
+            near = self._domain.with_sums(V, multipliers @ self.A)
+            if near is not None:
+                inside = multipliers * (1 - _INSIDE)
+                sums = exact_products(inside, self.A)
+                exact = self._domain.corrected(near * (1 - _INSIDE), sums)
+                if exact is not None:
+                    return self._joined(exact, inside)
             multipliers = multipliers / 2
         return self.no_point()
-
-    def _balanced(self, V: Array, multipliers: Array, lower: Array, upper: Array) -> Array | None:
-        """The point with column sums that agree to less than a rounding of one entry; None if that fails."""
-        V, multipliers = V * (1 - _INSIDE), multipliers * (1 - _INSIDE)
-        for k, wanted in enumerate(self._exact_sums(multipliers)):
-            column = V[:, k]
-            room = np.minimum(column - lower[:, k], upper[:, k] - column)
-            i = int(np.argmax(np.minimum(np.abs(column), room)))
-            rest = _exact_sum(column.tolist()) - wanted
-            for _ in range(_CORRECTIONS):
-                if abs(rest) <= Fraction(_EPS) * abs(Fraction(float(column[i]))):
-                    break
-                before = Fraction(float(column[i]))
-                column[i] -= float(rest)
-                rest += Fraction(float(column[i])) - before
-            else:
-                return None
-            if not lower[i, k] <= column[i] <= upper[i, k]:
-                return None
-        return self._joined(V, multipliers)
-
-    def _exact_sums(self, multipliers: Array) -> list[Fraction]:
-        """``Aᵀλ`` in fractions."""
-        sums = []
-        for column in self.A.T:  # few entries are distinct, as rows are those of many points
-            used = np.flatnonzero((multipliers != 0) & (column != 0))
-            used = used[np.argsort(column[used], kind="stable")]
-            factors, first = np.unique(column[used], return_index=True)
-            parts = np.split(multipliers[used], first[1:])
-            terms = zip(
-                map(Fraction, factors.tolist()), parts, strict=False
-            )  # without factors, one empty part
-            sums.append(sum((a * _exact_sum(part.tolist()) for a, part in terms), Fraction(0)))
-        return sums
 
     def no_point(self) -> Array:
         """The dual point zero."""
@@ -331,58 +293,33 @@ class ConstrainedProblem:
         return max(self.dual(v, t), 0.0)
 
 
-def _exact_sum(values: list[float]) -> Fraction:
-    """The sum without rounding: rounded sums, of what earlier ones left, until nothing is left.
-
-    Examples
-    --------
-    >>> _exact_sum([1.0, 2.0**-60, 2.0**-120]) == 1 + Fraction(1, 2**60) + Fraction(1, 2**120)
-    True
-    """
-    left, total = list(values), Fraction(0)
-    while part := math.fsum(left):
-        total += Fraction(part)
-        left.append(-part)
-    return total
-
-
-def _part_within(sums: Array, lower: Array, upper: Array) -> float:
-    """The largest factor up to one with which sums are clearly within those of the bounds."""
-    ends = np.where(sums > 0, upper.sum(axis=0), lower.sum(axis=0)) * (1 - 2 * _CLEARLY)
-    factors = np.divide(ends, sums, out=np.full(len(sums), np.inf), where=sums != 0)
-    return min(1.0, float(np.where(np.isnan(factors), np.inf, factors).min()))
-
-
-def _with_sum(v: Array, weights: Array, lower: Array, upper: Array, wanted: float) -> Array | None:
-    """The clipped ``v + μ·weights`` with a given sum, up to rounding; None if bounds do not admit it."""
-    inside = 1 - _CLEARLY
-    if not lower.sum() * inside <= wanted <= upper.sum() * inside:
-        return None
-
-    def excess(shift: float) -> float:
-        return float(np.clip(v + shift * weights, lower, upper).sum()) - wanted
-
-    span = 1.0
-    while excess(-span) > 0 or excess(span) < 0:
-        span *= 2
-        if span > 1e300:
-            return None
-    accuracy = _EPS * (float(np.abs(v).max(initial=0.0)) or 1.0)  # weights have sum one
-    shift = 0.0 if excess(0.0) == 0 else brentq(excess, -span, span, xtol=accuracy, maxiter=2000)
-    return np.clip(v + shift * weights, lower, upper)
-
-
-def _check(base: TrainingProblem) -> None:
-    lacking = ""
+def _checked(base: TrainingProblem) -> Domain:
+    """The domain of the loss; a ValueError for problems that are not supported."""
+    domain = domain_of(base)
     if base.activation not in ("relu", "leaky_relu"):
         lacking = f"activation={base.activation!r}; use 'relu' or 'leaky_relu'"
     elif base.free_bias:
         lacking = "hidden_bias='free'; use hidden_bias=True or False"
     elif base.skip:
         lacking = "skip=True; use skip=False"
-    elif not isinstance(base.loss, SeparableLoss) or not base.loss.has_expression:
-        lacking = f"loss={base.loss.name!r}, which couples outputs or has no expression in cvxpy"
+    elif domain is None:
+        lacking = f"loss={base.loss.name!r}, which couples outputs; use 'multinomial', or a sum over outputs"
+    elif not base.loss.has_expression:
+        lacking = f"loss={base.loss.name!r}, which has no expression in cvxpy"
     elif not isinstance(base.X, np.ndarray):
         lacking = "sparse X; use X.toarray()"
-    if lacking:
-        raise ValueError(f"constraints on outputs do not support {lacking}")
+    else:
+        return domain
+    raise ValueError(f"constraints on outputs do not support {lacking}")
+
+
+def _check_differences(base: TrainingProblem, A: Array) -> None:
+    """Raise an error if a constant that is added to all outputs costs nothing, but changes what is constrained."""
+    if not (base.loss.couples_outputs and base.fit_intercept):
+        return
+    sums = np.array([math.fsum(row) for row in A.tolist()])
+    if sums.any():
+        raise ValueError(
+            f"A has a row with the sum {sums[sums != 0][0]:g}; loss={base.loss.name!r} with an intercept leaves "
+            "outputs free up to a constant, so use differences of outputs: rows whose sums are exactly 0"
+        )

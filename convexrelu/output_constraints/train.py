@@ -86,9 +86,10 @@ def train_with_output_constraints(
     ----------
     problem : TrainingProblem
         With ReLU or leaky ReLU, penalised hidden biases or none, no skip connection, and a loss that is a sum over
-        outputs.
+        outputs, or the multinomial one.
     constraints : OutputConstraints or list of OutputConstraints
-        ``A f(x_j) ≤ b_j``, or equations: the network then interpolates.
+        ``A f(x_j) ≤ b_j``, or equations: the network then interpolates. With the multinomial loss and an intercept,
+        rows of ``A`` have sums of zero.
     effort : {"predict", "certify", "prove"}
         As for :func:`~convexrelu.train`.
     tol, max_iter, time_limit, random_state, progress

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
-from convexrelu.losses import Quantiles
+from convexrelu.losses import Loss, Multinomial, Quantiles
 from convexrelu.oracles import RelaxationOracle
 from convexrelu.output_constraints import OutputConstraints, ascending
+from convexrelu.output_constraints.dual_points import exact_products
 from convexrelu.output_constraints.problem import ConstrainedProblem
 from convexrelu.output_constraints.program import solve, with_outer_weights
 from convexrelu.results.status import Status
@@ -59,6 +60,74 @@ def test_dual_points_are_feasible_in_exact_arithmetic(loss, K, offset, scale, fr
         exact -= sum((Fraction(value) * Fraction(a) for value, a in pairs), Fraction(0))
         # Less than a rounding of one entry, for which the dual objective allows.
         assert abs(exact) <= EPS * np.abs(column).max()
+
+
+def classes(seed, K):
+    """Samples of several classes with unequal weights, and constraints on differences of outputs."""
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((6, 2))
+    points = np.vstack([X[:2], random.standard_normal((3, 2))])
+    y = np.append(np.arange(K), random.integers(0, K, 6 - K)).astype(float)
+    weights = 10.0 ** random.uniform(-3, 0, 6)
+    base = TrainingProblem(X, y, 0.01, loss="multinomial", sample_weight=weights)
+    falling = -np.sort(random.standard_normal((1, K)))
+    A = falling - falling[:, ::-1]  # with a sum that is exactly zero
+    constraints = [OutputConstraints(points, A, -0.1), ascending(points, K)]
+    return ConstrainedProblem(base, constraints), random
+
+
+@pytest.mark.parametrize("fraction", [1e-12, 0.01, 1.0, 100.0])
+@pytest.mark.parametrize("K", [2, 3, 5])
+def test_dual_points_of_classes_are_feasible_in_exact_arithmetic(K, fraction):
+    problem, random = classes(K, K)
+    base = problem.base
+    V = fraction * base.dual_point(10 * random.standard_normal(base.no_outputs().shape))
+    multipliers = fraction * np.maximum(random.standard_normal(len(problem.b)), 0.0)
+    V, multipliers = problem.parts(problem.point(V, multipliers))
+    assert (multipliers >= 0).all()
+    assert multipliers.any()
+    labels = base.y.astype(int)
+    sums = [Fraction(0)] * K
+    for row, label, weight in zip(V, labels, base.weights, strict=True):
+        others = [Fraction(float(x)) for k, x in enumerate(row) if k != label]
+        assert max(others) <= 0
+        assert -sum(others) <= Fraction(float(weight))
+        # The entry at the label is minus the sum of the others, rounded once.
+        assert abs(Fraction(float(row[label])) + sum(others)) <= -sum(others) * Fraction(EPS)
+        for k, x in enumerate(row):
+            sums[k] += Fraction(float(x)) if k != label else -sum(others)
+    left = []
+    for k in range(K):
+        pairs = zip(multipliers.tolist(), problem.A[:, k].tolist(), strict=True)
+        left.append(sums[k] - sum((Fraction(x) * Fraction(a) for x, a in pairs), Fraction(0)))
+    assert sum(left) == 0
+    for k in range(1, K):  # less than a rounding of what the class exchanges with the first
+        exchanged = np.concatenate([V[labels == 0, k], V[labels == k, 0]])
+        assert abs(left[k]) <= EPS * np.abs(exchanged).max()
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_of_classes_are_below_all_networks_that_meet_the_constraints(seed, K):
+    problem, random = classes(seed, K)
+    base, relaxation = problem.base, RelaxationOracle(problem.design)
+    bounds, objectives = [], []
+    for _ in range(10):
+        size = random.choice([0.1, 1.0, 10.0])
+        V = base.dual_point(size * random.standard_normal(base.no_outputs().shape))
+        v = problem.point(V, size * np.abs(random.standard_normal(len(problem.b))) / 50)
+        bounds.append(problem.lower_bound(v, relaxation(problem.stacked(v)[0]).bound))
+        network = problem.repaired(
+            TwoLayerNetwork(
+                random.standard_normal((4, 2)),
+                random.standard_normal(4),
+                0.1 * random.standard_normal((K, 4)),
+                base.best_intercept(base.no_outputs()),
+            )
+        )
+        assert problem.violation(network) == 0
+        objectives.append(problem.objective(network))
+    assert 0 < max(bounds) <= min(objectives)
 
 
 @pytest.mark.parametrize("loss, K, offset, scale", CASES)
@@ -139,6 +208,33 @@ def test_problems_that_are_not_supported_are_named(options, message):
         ConstrainedProblem(base, [OutputConstraints([[0.5]], [[1.0]])])
 
 
+class Other(Loss):
+    """A loss that couples outputs."""
+
+    name = "other"
+    couples_outputs = True
+    checked_targets, n_outputs = Multinomial.checked_targets, Multinomial.n_outputs
+    value, gradient, curvature = Multinomial.value, Multinomial.gradient, Multinomial.curvature
+    conjugate, conjugate_error = Multinomial.conjugate, Multinomial.conjugate_error
+    best_intercept, dual_point = Multinomial.best_intercept, Multinomial.dual_point
+
+
+def test_losses_that_couple_outputs_are_named():
+    constraints = OutputConstraints([[0.5]], [[1.0, -1.0]])
+    base = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], 0.1, loss=Other())
+    with pytest.raises(ValueError, match=r"loss='other'.*use 'multinomial'"):
+        ConstrainedProblem(base, constraints)
+
+
+def test_a_class_alone_is_constrained_only_where_no_constant_is_free():
+    X, y, alone = [[0.0], [1.0]], [0.0, 1.0], OutputConstraints([[0.5]], [[1.0, 0.0]])
+    free = TrainingProblem(X, y, 0.1, loss="multinomial")
+    with pytest.raises(ValueError, match=r"A has a row with the sum 1; .* differences"):
+        ConstrainedProblem(free, alone)
+    fixed = TrainingProblem(X, y, 0.1, loss="multinomial", fit_intercept=False)
+    assert ConstrainedProblem(fixed, alone).n_outputs == 2
+
+
 def test_sums_of_multipliers_are_exact():
     """Whatever the entries of ``A`` are, and however many of them are distinct or zero."""
     rng = np.random.default_rng(0)
@@ -152,8 +248,8 @@ def test_sums_of_multipliers_are_exact():
         list(zip(multipliers.tolist(), column, strict=True)) for column in problem.A.T.tolist()
     ]
     expected = [sum(Fraction(a) * Fraction(b) for a, b in column) for column in pairs]
-    assert problem._exact_sums(multipliers) == expected
-    assert problem._exact_sums(np.zeros(len(multipliers))) == [0, 0]
+    assert exact_products(multipliers, problem.A) == expected
+    assert exact_products(np.zeros(len(multipliers)), problem.A) == [0, 0]
 
 
 def test_programs_that_cannot_be_prepared_in_time_are_not_begun():

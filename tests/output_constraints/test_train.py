@@ -17,7 +17,7 @@ from convexrelu.patterns import enumerate_patterns
 AGREE = 1e-6
 
 
-def over_all_patterns(problem, points, A, b, equal=False):
+def over_all_patterns(problem, points, A, b, equal=False, tol=1e-10):
     """The optimum for one output, from a list of all patterns on samples and points."""
     design = np.vstack([problem.X, points])
     design = np.unique(design, axis=0)
@@ -37,7 +37,7 @@ def over_all_patterns(problem, points, A, b, equal=False):
     fit = problem.loss.expression(outputs[place], problem.y, problem.weights)
     penalty = problem.alpha * sum(cp.sum(cp.norm(part, 2, axis=0)) for part in u)
     program = cp.Problem(cp.Minimize(fit + penalty), held)
-    return program.solve(solver="CLARABEL", tol_gap_rel=1e-10, tol_gap_abs=1e-10, tol_feas=1e-10)
+    return program.solve(solver="CLARABEL", tol_gap_rel=tol, tol_gap_abs=tol, tol_feas=tol)
 
 
 CASES = [
@@ -71,6 +71,60 @@ def test_one_output_is_that_of_all_patterns(loss, a, b, equal, seed):
     assert certificate.relative_gap < AGREE
     assert certificate.objective == pytest.approx(problem.objective(result.network), rel=1e-12)
     assert result.violation <= (1e-6 if equal else 0.0)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_two_classes_are_those_of_all_patterns(seed):
+    """Only the difference of outputs counts, and neurons are those of one output at the penalty ``alpha/√2``."""
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((7, 2))
+    y = np.append([0.0, 1.0], random.integers(0, 2, 5))
+    points = np.vstack([X[:2], random.standard_normal((2, 2))])
+    problem = TrainingProblem(X, y, 0.02, loss="multinomial")
+    one_output = TrainingProblem(X, 1 - 2 * y, 0.02 / np.sqrt(2), loss="logistic")
+    optimum = over_all_patterns(one_output, points, np.array([[1.0]]), -0.2, tol=1e-9)
+    result = train_with_output_constraints(
+        problem, OutputConstraints(points, [[1.0, -1.0]], -0.2), tol=1e-7, random_state=0
+    )
+    certificate = result.certificate
+    assert certificate.is_proof
+    assert result.violation == 0
+    assert certificate.objective == pytest.approx(optimum, rel=AGREE)
+    assert optimum * (1 - AGREE) <= certificate.lower_bound <= optimum * (1 + 1e-8)
+
+
+@pytest.mark.parametrize("seed, rows, intercept", [(0, 1, True), (1, 3, True), (2, 2, False)])
+def test_three_classes_are_those_of_all_neurons(seed, rows, intercept):
+    """Without hidden biases and on a line, there are two directions."""
+    random = np.random.default_rng(seed)
+    X, points = random.standard_normal((9, 1)), random.standard_normal((3, 1))
+    y = np.append(np.arange(3.0), random.integers(0, 3, 6))
+    A = np.array([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0], [1.0, -0.5, -0.5]])[:rows]
+    b = 0.1 * random.random(rows)
+    if not intercept:  # no constant is free then
+        A = np.array([[1.0, 0.0, 0.0], [-0.3, 0.2, -1.0]])
+    problem = TrainingProblem(
+        X, y, 0.01, loss="multinomial", hidden_bias=False, fit_intercept=intercept
+    )
+    a, c = cp.Variable((2, 3)), cp.Variable((1, 3))
+    fit, at = (
+        np.maximum(part @ [[1.0, -1.0]], 0) @ a + np.ones((len(part), 1)) @ c
+        for part in (X, points)
+    )
+    loss = problem.loss.expression(fit, y, problem.weights)
+    penalty = problem.alpha * cp.sum(cp.norm(a, 2, axis=1))
+    held = [at @ A.T <= b] if intercept else [at @ A.T <= b, c == 0]
+    optimum = cp.Problem(cp.Minimize(loss + penalty), held).solve(
+        solver="CLARABEL", canon_backend="SCIPY", tol_gap_rel=1e-9, tol_feas=1e-9
+    )
+    result = train_with_output_constraints(
+        problem, OutputConstraints(points, A, b), tol=1e-7, random_state=0
+    )
+    certificate = result.certificate
+    assert certificate.is_proof
+    assert result.violation <= (0.0 if intercept else AGREE)
+    assert certificate.objective == pytest.approx(optimum, rel=AGREE)
+    assert optimum * (1 - AGREE) <= certificate.lower_bound <= optimum * (1 + 1e-8)
 
 
 def over_a_grid(problem, points, A, b):
