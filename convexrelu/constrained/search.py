@@ -27,7 +27,7 @@ class ClassSearch:
     Parameters
     ----------
     penalised : Penalised
-    n_starts, n_polish, n_first
+    n_starts, n_steps, n_polish, n_first
         As for :class:`~convexrelu.oracles.SearchOracle`, for each sign.
     random : RandomState
         Seed of the starts.
@@ -40,6 +40,7 @@ class ClassSearch:
         penalised: Penalised,
         *,
         n_starts: int,
+        n_steps: int = 60,
         n_polish: int,
         random: np.random.RandomState,
         n_first: int | None = None,
@@ -51,6 +52,7 @@ class ClassSearch:
                 penalised.rows(sign),
                 sign * penalised.limits,
                 n_starts=n_starts,
+                n_steps=n_steps,
                 n_polish=n_polish,
                 n_first=n_first,
                 random_state=random,
