@@ -34,12 +34,12 @@ class Settings(NamedTuple):
     alphas: Sequence[float] = tuple(np.geomspace(1e-1, 3e-5, 8))
     rates: Sequence[float] = (0.003, 0.02)  # of Adam
     steps: int = 1000  # of Adam
-    time_limit: float = 0.8  # seconds of the library for each network
+    time_limit: float = 10.0  # seconds of the library for the choice and the last fit
     n_iter: int = 12  # of a randomised search
     rounds: int = 150  # of boosting
 
 
-QUICK = Settings(2, (1e-1, 1e-2), (0.02,), 50, 0.2, 2, 10)
+QUICK = Settings(2, (1e-1, 1e-2), (0.02,), 50, 1.0, 2, 10)
 
 
 def convex(task: str, settings: Settings) -> BaseEstimator:
