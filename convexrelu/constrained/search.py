@@ -93,9 +93,15 @@ class _OneSign(SearchOracle):
         super().__init__(design, **options)  # type: ignore[arg-type]
         self._limits = limits
 
-    def _candidates(self, v: Array, deadline: float) -> tuple[Array, Array]:
+    @property
+    def _repeats(self) -> bool:
+        return False  # ascents stay in the cone
+
+    def _candidates(
+        self, v: Array, known: tuple[Array, Array], deadline: float
+    ) -> tuple[Array, Array]:
         starts = starts_in_cone(self._rows, self._limits, self._n_starts, self._random)
-        starts = unit_rows(np.concatenate([starts, self._last[0]]))
+        starts = unit_rows(np.concatenate([starts, known[0]]))
         ends, values = self._ascend_in_cone(self._sample(v), starts, deadline)
         ends = self._choose(ends, values, starts)
         if self._is_sampled:

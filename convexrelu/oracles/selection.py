@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from convexrelu.oracles.reductions.hybrid import HybridOracle
 from convexrelu.oracles.reductions.mirrored import MirroredOracle, UnmirroredOracle
 from convexrelu.oracles.reductions.output_rank import OutputRankOracle
 from convexrelu.oracles.search.general import GeneralSearchOracle
+from convexrelu.oracles.search.known_maxima import KnownMaxima
 from convexrelu.oracles.search.one_output import SearchOracle
 from convexrelu.patterns.enumerate import RowSpace
 from convexrelu.problem.sample_coordinates import has_low_rank
@@ -272,9 +273,7 @@ class _Selector:
             return OraclePair(exact, exact, exact_cuts=True)
         if self.name == "quick":
             return self._quick()
-        n_first = _FIRST_STARTS if len(self.design) <= _FEW_SAMPLES else None
-        heuristic = self._search(512 if self.n_outputs == 1 else 256, 64, n_first=n_first)
-        return OraclePair(self._for_biases(heuristic), exact, exact_cuts=True)
+        return OraclePair(self._for_biases(self._search_for_cuts()), exact, exact_cuts=True)
 
     # Properties of the data
 
@@ -402,6 +401,12 @@ class _Selector:
 
     # Searches
 
+    def _search_for_cuts(self) -> Oracle:
+        n_first = _FIRST_STARTS if len(self.design) <= _FEW_SAMPLES else None
+        if self._is_plain:
+            return self._search(512, 128, n_first=n_first, screens=True)
+        return self._search(512 if self.n_outputs == 1 else 256, 64, n_first=n_first)
+
     def _thorough_search(self) -> Oracle:
         if len(self.design) > _FEW_SAMPLES:
             return self._search(1024, 256)
@@ -413,9 +418,14 @@ class _Selector:
         return OraclePair(search, search, exact_cuts=True)
 
     def _search(
-        self, n_starts: int, n_polish: int, first_step: float = 0.1, n_first: int | None = None
+        self,
+        n_starts: int,
+        n_polish: int,
+        first_step: float = 0.1,
+        n_first: int | None = None,
+        **options: Any,
     ) -> Oracle:
-        make = SearchOracle if self._is_plain else self._general_search
+        make = self._plain_search if self._is_plain else self._general_search
         return make(
             self.design,
             n_starts=n_starts,
@@ -424,7 +434,12 @@ class _Selector:
             first_step=first_step,
             random_state=self.random,
             device=self.device,
+            **options,
         )
+
+    @cached_property
+    def _plain_search(self) -> Callable[..., Oracle]:
+        return partial(SearchOracle, known=KnownMaxima(self.design.shape[1]))
 
     @property
     def _general_search(self) -> Callable[..., Oracle]:

@@ -52,6 +52,11 @@ class AutomaticSolver:
         Creates the solver for large programs; None if patterns must not move.
     make_gradient : callable, optional
         Creates the solver for slow programs of several outputs; None if patterns may move.
+
+    Attributes
+    ----------
+    rough_gap : float
+        Handed on to the native solver: a gap that is small enough for its Newton steps; 0 unless set.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class AutomaticSolver:
         self._make_network = make_network
         self._make_gradient = make_gradient
         self._made: dict[Callable[[], ProgramSolver], ProgramSolver] = {}
+        self.rough_gap = 0.0
 
     def relu(
         self,
@@ -78,6 +84,8 @@ class AutomaticSolver:
         """Solve the ReLU program on `blocks`."""
         deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
         program_solver = self._for_relu(problem, blocks)
+        if hasattr(program_solver, "rough_gap"):
+            program_solver.rough_gap = self.rough_gap
         found = program_solver.relu(problem, blocks, start=start, time_limit=time_limit)
         if found.status is not Status.INACCURATE or not _is_small(problem, blocks):
             return found

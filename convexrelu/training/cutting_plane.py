@@ -24,7 +24,7 @@ from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import CLAIMED_SHARE, Pricing
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.oracles import Oracle, OracleReport
+from convexrelu.oracles import Oracle
 from convexrelu.oracles.selection import OraclePair
 from convexrelu.problem.dual import level_for
 from convexrelu.problem.training_problem import TrainingProblem
@@ -43,19 +43,16 @@ from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 from convexrelu.solvers.nonconvex.sketches import Look
-from convexrelu.training.cuts import distinct_first, oriented
+from convexrelu.training.cuts import are_too_few, new_cuts
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.easing import Easing
+from convexrelu.training.masters import Masters
 from convexrelu.training.stalling import PATIENT, Patience, will_not_close
 
 __all__ = ["CuttingPlane"]
 
-# Cuts per round: as many as there are blocks, within these limits; no measurement is recorded.
-_MIN_CUTS, _MAX_CUTS = 12, 100
 # With more outputs on all samples than this, solvers train the network, including its outer weights.
 _MOST_OUTPUTS = 10_000
-# Warm-up ends below the first relative progress of a round, or the second with so many samples: programs take longer.
-_WARM_UP_PROGRESS, _SMALL_PROGRESS, _MANY_SAMPLES = 0.01, 0.003, 250
 _SETTLED = 0.01  # relative progress of a round below which the objective has settled
 # Part of the gap that best outer weights have to close: a program over their neurons alone does not see the cuts.
 _MUCH_OF_GAP = 0.1
@@ -135,7 +132,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _dual: DualState = field(init=False)
     _blocks: Blocks = field(init=False)
     _values: Array = field(init=False)  # of the blocks, in the last master problem
-    _warming_up: bool = field(default=False, init=False)  # whether to warm up
+    _masters: Masters = field(init=False)
     _uncertified: TwoLayerNetwork | None = field(default=None, init=False)  # of descent
     _n_sketches: int = field(default=0, init=False)  # rounds of networks on the way of descent
 
@@ -158,6 +155,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._v = self.problem.dual_point(self._outputs)
         self.pricing = self.pricing or Pricing(self.problem)
         resolution = CLAIMED_SHARE * self.tol
+        self._masters = Masters(self.problem, self.solver, self.warm_up_solver)
         self._dual = DualState(self.problem, self._deadline(1.0), resolution, self.pricing)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
@@ -238,9 +236,10 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _price(self) -> tuple[Certificate, Blocks]:
         """Certify the network and find cuts; call exact pricing if heuristic pricing finds no cuts or a small gap."""
-        v, cuts = self._v, self._ask(self.oracles.heuristic, self._v)
+        v, cuts = self._v, self._found_cuts()
         certificate = self._dual.certify(self._objective)
-        seems_done = self._is_small(certificate) or len(cuts) == 0
+        nothing = len(cuts) == 0 and not self._masters.is_rough
+        seems_done = self._is_small(certificate) or nothing
         if seems_done and self._is_solved:  # the program of descent's blocks comes before a proof
             assert self._dual.best is not None
             best = self._dual.best.v
@@ -251,8 +250,18 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 cuts = found if len(found) and self.oracles.exact_cuts else cuts
                 certificate = self._dual.certify(self._objective)
         if seems_done:
-            self._warming_up = False
+            self._masters.warming_up = False
         return certificate, cuts
+
+    def _found_cuts(self) -> Blocks:
+        """Cuts by heuristic pricing, which is asked again where programs take longer and it finds many more."""
+        heuristic, exact, _ = self.oracles
+        cuts, n_before = self._ask(heuristic, self._v), 0
+        while heuristic is not exact and self._seconds_left() > 0:
+            if not are_too_few(self.problem, self._blocks, n_before, len(cuts)):
+                break
+            n_before, cuts = len(cuts), self._ask(heuristic, self._v)
+        return cuts
 
     def _ask_exactly(self, v: Array, *, sharply: bool = False) -> Blocks:
         """Exact pricing; where that is a search and the gap is small, as many searches as the tolerance needs."""
@@ -289,7 +298,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""
         problem, verified = self.problem, oracle is self.oracles.exact
-        level = 0.0
+        level = problem.alpha if problem.n_outputs == 1 and not verified else 0.0
         if verified and not sharply:
             level = level_for(problem, v, self._objective * (1 - _SHARE_OF_TOL * self.tol))
         assert self.pricing is not None
@@ -297,7 +306,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         report = self.pricing.report(self._best, oracle, v, level=level, deadline=deadline)
         if report.finished or self._dual.best is None:
             self._dual.consider(DualPoint(problem, v, report, verified), self._best)
-        return self._new_cuts(report)
+        return new_cuts(problem, self._blocks, report)
 
     def _is_small(self, certificate: Certificate) -> bool:
         """Whether the gap is within the tolerance; estimates need the same margin as proofs."""
@@ -316,7 +325,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         return self._certificate is not None and self._is_settled(self._certificate)
 
     def _reason_to_stop(self, n_new: int) -> Status | None:
-        reason = super()._reason_to_stop(n_new)
+        reason = super()._reason_to_stop(max(n_new, self._masters.is_rough))
         if reason is None and self.settles and self.problem.n_samples > FEW_SAMPLES:
             return Status.SETTLED
         rounds = self._history[self._n_sketches :]
@@ -339,24 +348,12 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         small = self._certificate.relative_gap <= self.tol
         return Status.CONVERGED if small and self._is_certain(self._certificate) else status
 
-    def _new_cuts(self, report: OracleReport) -> Blocks:
-        """Violated witnesses that are not in the master problem, strongest first."""
-        known = set(self._blocks.keys())
-        found = Blocks(report.masks, report.signs, report.directions)
-        level = self.problem.alpha * (1 + 1e-9)
-        fresh = [
-            i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
-        ]
-        n_cuts = min(max(_MIN_CUTS, len(self._blocks)), _MAX_CUTS)
-        chosen = distinct_first(oriented(report), fresh)[:n_cuts]
-        return found.select(chosen)
-
     # Primal side: programs and networks
 
     def _begin_with(self, network: TwoLayerNetwork) -> None:
         """Certify a network immediately, with a closed-form bound: pricing and the first program are slower."""
         self._take(network)
-        self._warming_up = self.warm_up_solver is not None
+        self._masters.begin(len(self._blocks))
         # The optimum of a program has far fewer neurons than the result of descent.
         self._is_solved = len(self._blocks) == 0
         problem = self.problem
@@ -424,17 +421,16 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _solve_program(self, blocks: Blocks, start: Array) -> tuple[Status, bool]:
         """Solve, keep the better network, drop zero blocks."""
         before = self._objective
-        solver = self.warm_up_solver if self._warming_up and self.warm_up_solver else self.solver
-        self._is_solved = not self._warming_up
-        solution = solver.relu(self.problem, blocks, start=start, time_limit=self._seconds_left())
+        self._is_solved = not self._masters.warming_up
+        gap = self._certificate.relative_gap if self._certificate is not None else 0.0
+        n_new = len(blocks) - len(self._blocks)
+        solution = self._masters.solve(blocks, start, self._seconds_left(), gap=gap, n_new=n_new)
         if not solution.usable:
             return solution.status, False
         blocks = blocks if solution.moved is None else solution.moved
         self._v = dual_of(self.problem, solution)
         better = self._keep(recover_relu(self.problem, solution, blocks))
-        many = self.problem.n_samples >= _MANY_SAMPLES
-        wanted = before * (1 - (_SMALL_PROGRESS if many else _WARM_UP_PROGRESS))
-        self._warming_up = self._warming_up and self._objective < wanted
+        self._masters.progressed(before, self._objective)
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
         return solution.status, True

@@ -103,7 +103,11 @@ class Search:
     @cached_property
     def _rows(self) -> Array:
         """The rows in units in which no square overflows or underflows, even in single precision; made when needed."""
-        return self.design / (float(self._lengths.max(initial=0.0)) or 1.0)
+        return self.design / self._longest
+
+    @property
+    def _longest(self) -> float:
+        return float(self._lengths.max(initial=0.0)) or 1.0
 
     def _begin(self) -> None:
         """Set the numbers of starts and of candidates to polish in this call."""
@@ -148,7 +152,11 @@ class Search:
 
     def _scaled(self, v: Array) -> Array:
         """``v`` at a scale at which no value of the function is above one."""
-        return v / (lipschitz_constant(self._rows, v) or 1.0)
+        return v / self._largest_value(v)
+
+    def _largest_value(self, v: Array) -> float:
+        """A bound on the values of the function on the scaled rows."""
+        return lipschitz_constant(self._rows, v) or 1.0
 
     def _sample(self, v: Array) -> tuple[Array, Array]:
         """The samples for the ascents, reweighted so that the mean of the function over draws is the function.

@@ -13,7 +13,8 @@ from convexrelu._utils.threads import in_threads, torch_threads
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.oracles.base import OracleReport, moments, strongest_first
 from convexrelu.oracles.search.base import Search
-from convexrelu.oracles.search.starts import apart, random_starts, to_numpy
+from convexrelu.oracles.search.known_maxima import KnownMaxima
+from convexrelu.oracles.search.starts import apart, most_polished, random_starts, to_numpy
 from convexrelu.patterns.activation import first_of_each
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -23,6 +24,12 @@ __all__ = ["SearchOracle"]
 
 # Ends that are compared with each other, of a sample, in units of the number that go on.
 _COMPARED = 8
+# Known maxima that climb again, in units of the number of new candidates of a sign, and samples times maxima: with 500
+# samples, a thousand take a tenth of a second.
+_REPEATED, _REPEATED_ENTRIES = 8, 2**19
+# Ends of ascents and of Newton steps that are worth going on, as parts of the level: ascents end up to a tenth below
+# the maximum, Newton steps up to a hundredth. So many of the strongest always go on, for the bound.
+_WORTH_NEWTON, _WORTH_A_CLIMB, _FEWEST = 0.9, 0.985, 16
 
 
 class SearchOracle(Search):
@@ -32,11 +39,12 @@ class SearchOracle(Search):
        ``g = σ X̃ᵀD(u)v``, of the function's linear piece at ``u``, with ``η`` falling geometrically
        (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 16 384
        samples, these are made on as many draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
-       steps on all samples. The maxima of the last call are among the starts.
+       steps on all samples.
     2. The best distinct patterns are improved by Newton steps, on the function with its nearest kinks smoothed.
     3. Polish: maximise over the pattern's cell exactly, cross the facets that block the ascent,
-       repeat until none does. The result is a local maximum. With more than 5000 samples, whose kinks are small and
-       close together, this would gain less than a thousandth of the value, and is left out.
+       repeat until none does. The result is a local maximum. The maxima of earlier calls that are largest now are
+       polished as well. With more than 5000 samples, whose kinks are small and close together, this would gain less
+       than a thousandth of the value, and is left out; then ascents start from these maxima.
 
     The numbers of starts and of polished patterns matter most for finding the maximum
     (``python -m benchmarks.pricing.bench_oracle``).
@@ -66,6 +74,11 @@ class SearchOracle(Search):
         A torch device.
     polishes : bool
         Whether to improve candidates up to a local maximum; descent that follows does not need it.
+    known : KnownMaxima, optional
+        Maxima of earlier calls, of this search and of others on the same design; by default of its own.
+    screens : bool
+        Whether to polish only what may well end above the `level` of a call, if it has one: for cuts, not for
+        verdicts.
 
     Notes
     -----
@@ -80,10 +93,19 @@ class SearchOracle(Search):
     (5.0, False)
     """
 
-    def __init__(self, design: Array, *, n_starts: int = 128, **options: Any) -> None:
+    def __init__(
+        self,
+        design: Array,
+        *,
+        n_starts: int = 128,
+        known: KnownMaxima | None = None,
+        screens: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(design, n_starts=n_starts, **options)
-        # Maxima of the last call and their signs: dual points of consecutive rounds are close to each other.
-        self._last = np.zeros((0, design.shape[1])), np.zeros(0)
+        self._known = KnownMaxima(design.shape[1]) if known is None else known
+        self.screens = screens
+        self._level = 0.0  # of the call in progress, in units of its values
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
@@ -91,14 +113,17 @@ class SearchOracle(Search):
         if self._is_late(deadline):
             return self._nothing(v)
         scaled = self._scaled(v)
+        screens = self.screens and self._climbs
+        self._level = level / (self._longest * self._largest_value(v)) if screens else 0.0
+        known = self._known.take(self.design, v, level, self._n_repeated)
         with torch_threads(0):
-            starts, signs = self._candidates(scaled, deadline)
-            masks, signs, directions = self._polish(scaled, starts, signs, deadline)
+            starts, signs = self._candidates(scaled, known, deadline)
+            masks, signs, directions = self._polish(scaled, starts, signs, known, deadline)
         values = signs * moments(self.design, v, directions)
         order = strongest_first(values)
         order = order[values[order] >= 0]
         order = order[first_of_each(np.column_stack([masks, signs > 0])[order])]
-        self._last = directions[order], signs[order]
+        self._known.add(directions[order], signs[order])
         return OracleReport(
             bound=float(values.max(initial=0.0)),
             is_proof=False,
@@ -113,12 +138,32 @@ class SearchOracle(Search):
             work=2 * self._n_starts + len(starts),
         )
 
-    def _candidates(self, v: Array, deadline: float) -> tuple[Array, Array]:
+    @property
+    def _climbs(self) -> bool:
+        return len(self.design) <= self.most_climbed
+
+    @property
+    def _repeats(self) -> bool:
+        """Whether known maxima climb from where they were; otherwise, ascents start from them."""
+        return self._climbs
+
+    @property
+    def _n_repeated(self) -> int:
+        """Number of known maxima to begin with."""
+        if not self._repeats:
+            return 2 * self._n_polished
+        most = min(_REPEATED * self.n_polish, _REPEATED_ENTRIES // len(self.design))
+        return min(most, most_polished(self.design))
+
+    def _candidates(
+        self, v: Array, known: tuple[Array, Array], deadline: float
+    ) -> tuple[Array, Array]:
         """Ends of the best ascents of both signs on distinct patterns, and their signs."""
         starts = random_starts(self._rows, self._n_starts, self._random)
-        last, signs_of_last = self._last
-        starts = unit_rows(np.concatenate([starts, starts, last]))
-        signs = np.concatenate([np.repeat([1.0, -1.0], self._n_starts), signs_of_last])
+        starts, signs = np.concatenate([starts, starts]), np.repeat([1.0, -1.0], self._n_starts)
+        if not self._repeats:
+            starts, signs = np.concatenate([starts, known[0]]), np.concatenate([signs, known[1]])
+        starts = unit_rows(starts)
         ends, values = self._ascend(self._sample(v), signs, starts, deadline)
         chosen = []
         for sign in (1.0, -1.0):
@@ -140,19 +185,27 @@ class SearchOracle(Search):
     def _choose(self, ends: Array, values: Array, starts: Array) -> Array:
         """The strongest distinct ends of one sign, none of them negative."""
         order = strongest_first(values)
-        ends = ends[order[values[order] >= 0]]
         if self._is_sampled:
             # All patterns are distinct then, and the sample may mislead: starts fill up.
+            ends = ends[order[values[order] >= 0]]
             ends = np.concatenate([ends, starts])[: _COMPARED * self._n_polished]
             ends = ends[apart(ends)]
         else:
+            order = order[values[order] >= 0]
+            n_worth = int(np.count_nonzero(values >= _WORTH_NEWTON * self._level))
+            ends = ends[order[: max(n_worth, _FEWEST)]]
             ends = ends[first_of_each(ends @ self._rows.T >= 0)]
         return ends[: self._n_polished]
 
     def _polish(
-        self, v: Array, starts: Array, signs: Array, deadline: float
+        self,
+        v: Array,
+        starts: Array,
+        signs: Array,
+        known: tuple[Array, Array],
+        deadline: float,
     ) -> tuple[Masks, Array, Array]:
-        """Local maxima near the starts: masks, signs, directions."""
+        """Local maxima near the starts and near those that are known: masks, signs, directions."""
         from convexrelu._utils.torch_import import torch
         from convexrelu.oracles.search.local_maxima import climb, sharpen
 
@@ -166,9 +219,18 @@ class SearchOracle(Search):
         parts = zip(sides.split(together), u.split(together), strict=True)
         if self._is_sharpened and len(u):
             u = torch.cat(in_threads(sharpened, list(parts)))
+        if self._repeats:
+            u = torch.cat([self._tensor(known[0]), u])
+            signs = np.concatenate([known[1], signs])
+            sides = self._tensor(signs)
         masks = u @ X.T >= 0
         keep = first_of_each(to_numpy(torch.column_stack([masks, sides > 0])))
         masks, u = masks[keep], u[keep]
-        if len(v) <= self.most_climbed:
-            masks, u, _ = climb(X, v_, sides[keep], u, deadline)
+        if self._climbs:
+            sides = sides[keep]
+            values = sides * (u @ X.T).clamp_(min=0.0).mv(v_)
+            high = (values >= _WORTH_A_CLIMB * self._level).nonzero()[:, 0]
+            if len(high) < _FEWEST:
+                high = values.argsort(descending=True, stable=True)[:_FEWEST]
+            masks[high], u[high], _ = climb(X, v_, sides[high], u[high], deadline)
         return to_numpy(masks), signs[keep], to_numpy(u)

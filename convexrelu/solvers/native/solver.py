@@ -60,6 +60,11 @@ class NativeSolver:
         Precision of the iterations. The solution is evaluated in float64 in any case; gaps below
         about 1e-5 are out of reach in float32.
 
+    Attributes
+    ----------
+    rough_gap : float
+        Newton steps end at this gap if it is larger than `gap`; 0 unless set.
+
     Raises
     ------
     ValueError
@@ -93,6 +98,7 @@ class NativeSolver:
         self.method = self.name = method
         self.support = NATIVE_SUPPORT[method]
         self.gap = gap
+        self.rough_gap = 0.0
         self.device = device
         self.dtype = getattr(torch, dtype)
         self._last: TensorProgram | None = None
@@ -151,7 +157,11 @@ class NativeSolver:
         else:
             end = self._run(self.method, program, first, deadline)
         self._last_end, self._last_alpha = end, program.alpha
-        return program.to_solution(end, self.gap, time.perf_counter() - started)
+        return program.to_solution(end, self._newton_gap, time.perf_counter() - started)
+
+    @property
+    def _newton_gap(self) -> float:
+        return max(self.gap, self.rough_gap)
 
     def _program(self, problem: TrainingProblem, blocks: Blocks, cones: bool) -> TensorProgram:
         last = self._last
@@ -171,7 +181,7 @@ class NativeSolver:
             best = self._try_newton(program, start, deadline)
         for method in methods:
             if best is not None:
-                if best.gap <= self.gap or best.status is Status.USER_LIMIT:
+                if best.gap <= self._newton_gap or best.status is Status.USER_LIMIT:
                     break
                 start = best.blocks
             if best is not None and method == "newton":
@@ -191,7 +201,7 @@ class NativeSolver:
             self._pause -= 1
             return None
         end = self._take_newton(program, start, deadline, max_steps=_TRY)
-        self._failures = 0 if end.gap <= self.gap else self._failures + 1
+        self._failures = 0 if end.gap <= self._newton_gap else self._failures + 1
         self._pause = 2**self._failures - 1
         return end
 
@@ -229,7 +239,9 @@ class NativeSolver:
                 deadline=deadline,
             )
             start = rough.blocks.to(program.rows.dtype)
-        return self._newton.solve(start, v=v, gap=self.gap, max_steps=max_steps, deadline=deadline)
+        return self._newton.solve(
+            start, v=v, gap=self._newton_gap, max_steps=max_steps, deadline=deadline
+        )
 
 
 def _n_entries(problem: TrainingProblem, blocks: Blocks) -> int:
