@@ -57,6 +57,12 @@ class KnownMaxima:
         self._directions, self._signs = self._directions[rest], self._signs[rest]
         return found
 
+    def take_last(self, most: int) -> tuple[Array, Array]:
+        """Take out those of the last search, as many at most, and forget the rest; nothing is evaluated."""
+        found = self._directions[:most], self._signs[:most]
+        self._directions, self._signs = self._directions[:0], self._signs[:0]
+        return found
+
     def add(self, directions: Array, signs: Array) -> None:
         """Keep these, before those that are there already."""
         self._directions = np.concatenate([directions, self._directions])[:_MOST]

@@ -115,7 +115,7 @@ class SearchOracle(Search):
         scaled = self._scaled(v)
         screens = self.screens and self._climbs
         self._level = level / (self._longest * self._largest_value(v)) if screens else 0.0
-        known = self._known.take(self.design, v, level, self._n_repeated)
+        known = self._from_before(v, level)
         with torch_threads(0):
             starts, signs = self._candidates(scaled, known, deadline)
             masks, signs, directions = self._polish(scaled, starts, signs, known, deadline)
@@ -147,13 +147,12 @@ class SearchOracle(Search):
         """Whether known maxima climb from where they were; otherwise, ascents start from them."""
         return self._climbs
 
-    @property
-    def _n_repeated(self) -> int:
-        """Number of known maxima to begin with."""
+    def _from_before(self, v: Array, level: float) -> tuple[Array, Array]:
+        """Known maxima to begin with, and their signs."""
         if not self._repeats:
-            return 2 * self._n_polished
-        most = min(_REPEATED * self.n_polish, _REPEATED_ENTRIES // len(self.design))
-        return min(most, most_polished(self.design))
+            return self._known.take_last(2 * self._n_polished)
+        most = min(_REPEATED * self.n_polish, _REPEATED_ENTRIES // max(1, len(self.design)))
+        return self._known.take(self.design, v, level, min(most, most_polished(self.design)))
 
     def _candidates(
         self, v: Array, known: tuple[Array, Array], deadline: float

@@ -27,6 +27,16 @@ def test_the_strongest_near_the_level_are_taken_once():
     assert len(known) == 0
 
 
+def test_the_last_are_taken_without_a_look_at_samples():
+    """Of which there may be a million."""
+    known = KnownMaxima(2)
+    known.add(np.eye(2), np.ones(2))
+    known.add(-np.eye(2), np.ones(2))
+    directions, _ = known.take_last(2)
+    np.testing.assert_array_equal(directions, -np.eye(2))
+    assert len(known) == 0
+
+
 def test_only_so_many_are_kept_and_the_last_come_first(monkeypatch):
     monkeypatch.setattr(known_maxima, "_MOST", 2)
     known = KnownMaxima(2)
