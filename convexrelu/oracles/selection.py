@@ -403,9 +403,9 @@ class _Selector:
 
     def _search_for_cuts(self) -> Oracle:
         n_first = _FIRST_STARTS if len(self.design) <= _FEW_SAMPLES else None
-        if self._is_plain:
-            return self._search(512, 128, n_first=n_first, screens=True)
-        return self._search(512 if self.n_outputs == 1 else 256, 64, n_first=n_first)
+        n_starts = 512 if self.n_outputs == 1 else 256
+        options = {"screens": True} if self._is_plain else {}
+        return self._search(n_starts, 64, n_first=n_first, **options)
 
     def _thorough_search(self) -> Oracle:
         if len(self.design) > _FEW_SAMPLES:
