@@ -25,7 +25,8 @@ def _rounding_of_outputs(network, X, y):
     """How far residuals may be off in float64, whatever the order of summation: large where neurons cancel."""
     hidden = np.abs(X) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
     size = hidden @ np.abs(network.output_weights.T) + np.abs(network.output_bias) + np.abs(y)
-    return 8 * EPS * size.max()
+    n_terms = network.width + X.shape[1]
+    return (8 + np.sqrt(n_terms)) * EPS * size.max()
 
 
 def assert_honest(model, X, y, sample_weight=None):

@@ -144,10 +144,17 @@ def _fit_task(
     try:
         with group.failing_together():  # also if these parts do not fit together
             X, y, weights, exposure = map(joined, zip(*parts, strict=True), _COLUMNS)
-            fit_on_shards(estimator, X, y, weights, group, exposure)
+            fit_on_shards(estimator, X, _single_column(y), weights, group, exposure)
     finally:
         group.close()
     return estimator if member.rank == 0 else None
+
+
+def _single_column(y: Any) -> Any:
+    """Targets; those of one column without it, of which a warning on the worker would tell nobody."""
+    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+        return y.iloc[:, 0] if hasattr(y, "iloc") else y[:, 0]
+    return y
 
 
 def _group_of(member: Member) -> Group:
