@@ -56,7 +56,7 @@ class Domain(Protocol):
 def domain_of(problem: TrainingProblem) -> Domain | None:
     """That of the loss of a problem; None for losses that couple outputs, but for the multinomial one."""
     if isinstance(problem.loss, Multinomial):
-        return Distributions(problem.y, problem.weights)
+        return Distributions(problem.y, problem.weights, problem.n_outputs)
     if not isinstance(problem.loss, SeparableLoss):
         return None
     low, high = (np.reshape(end, (-1, problem.n_outputs)) for end in problem.loss.domain(problem.y))
@@ -132,19 +132,21 @@ class Distributions:
         Classes.
     weights : array of shape (n,)
         ``s``, with sum one.
+    n_classes : int
+        ``K``; those of samples without weight count, too.
 
     Examples
     --------
-    >>> domain = Distributions(np.array([0.0, 1.0]), np.array([0.5, 0.5]))
+    >>> domain = Distributions(np.array([0.0, 1.0]), np.array([0.5, 0.5]), 2)
     >>> domain.with_sums(np.array([[0.2, -0.2], [-0.2, 0.2]]), np.array([0.1, -0.1])).round(3)
     array([[ 0.252, -0.252],
            [-0.152,  0.152]])
     """
 
-    def __init__(self, y: Array, weights: Array) -> None:
+    def __init__(self, y: Array, weights: Array, n_classes: int) -> None:
         self._y, self._labels = y, y.astype(np.int64)
         self._weights = weights
-        self._masses = np.bincount(self._labels, weights)
+        self._masses = np.bincount(self._labels, weights, n_classes)
         self._room = weights * (1 - 2 * (len(self._masses) + 2) * _EPS)
 
     def nearest(self, V: Array) -> Array:

@@ -66,11 +66,14 @@ __all__ = ["ConstrainedProblem"]
 _EPS = float(np.finfo(np.float64).eps)
 # A network that violates a constraint by more than this part of the outputs' spread does not meet it.
 _FEASIBLE = 1e-6
+# Nor is one known to meet it whose outputs are rounded by more: weights are then so large that nothing can be told.
+_MOST_ROUNDING = 1e-4
 # Dual points are shrunk by this, so that entries can be corrected by roundings without leaving the domain.
 _INSIDE = 1e-10
 _HALVINGS = 60
 _CORRECTIONS = 4
-# Multipliers below this fraction of the largest dual variable are zero: solvers do not resolve them.
+# Multipliers of rows of length one below this fraction of the largest dual variable are zero: solvers do not resolve
+# them.
 _NO_MULTIPLIER = 1e-12
 
 
@@ -136,6 +139,7 @@ class ConstrainedProblem:
         ones = np.ones((len(self.X), 1))
         self.design = np.hstack([self.X, ones]) if base.hidden_bias else self.X
         self.lengths = np.asarray(norms(self.design))
+        self.lengths_of_A = np.asarray(norms(self.A))
 
     @cached_property
     def inward(self) -> Array | None:
@@ -155,19 +159,31 @@ class ConstrainedProblem:
         return violation_of(network, self.constraints)
 
     def is_met_by(self, network: TwoLayerNetwork) -> bool:
-        """Whether constraints hold, up to rounding and a small part of the spread of outputs and targets.
+        """Whether constraints hold, up to rounding and a small part of the spread of targets, and of what binds.
 
-        Far from the origin, outputs are much larger than their spread, as are sides of constraints that never bind.
+        Outputs do not count by themselves: where constraints contradict each other, larger ones violate them by a
+        smaller part. Sides of constraints that are far from binding may be as large as they like.
         """
         center, spread = self._center_and_spread
-        size = spread + float(np.abs(network.forward(self.X) - center).max())
+        size = spread + max(self._largest_binding(part, network, center) for part in self.constraints)
         for part in self.constraints:
             excess = part.excess(network)
             excess = np.abs(excess) if part.equal else excess
-            allowed = _FEASIBLE * size * norms(part.A) + part.rounding(network)
-            if not (excess <= allowed).all():
+            unit, rounding = size * norms(part.A), part.rounding(network)
+            is_proved = excess + rounding <= _FEASIBLE * unit
+            is_seen = excess - rounding <= _FEASIBLE * unit
+            if not (is_proved | (is_seen & (rounding <= _MOST_ROUNDING * unit))).all():
                 return False
         return True
+
+    def _largest_binding(
+        self, part: OutputConstraints, network: TwoLayerNetwork, center: Any
+    ) -> float:
+        """The largest distance from the center to the side of a constraint that outputs are near, or beyond."""
+        lengths = norms(part.A)
+        sides = np.abs(part.b - part.A @ np.broadcast_to(center, self.n_outputs)) / lengths
+        is_near = part.excess(network) / lengths >= -sides / 2
+        return float(sides[is_near].max(initial=0.0))
 
     @cached_property
     def _center_and_spread(self) -> tuple[Any, float]:
@@ -209,7 +225,8 @@ class ConstrainedProblem:
         V = np.reshape(V, (-1, self.n_outputs))
         multipliers = np.where(self.equal, multipliers, np.maximum(multipliers, 0.0))
         size = float(np.abs(V).max(initial=0.0))
-        multipliers = np.where(np.abs(multipliers) > _NO_MULTIPLIER * size, multipliers, 0.0)
+        sizes = np.abs(multipliers) * self.lengths_of_A
+        multipliers = np.where(sizes > _NO_MULTIPLIER * size, multipliers, 0.0)
         if not self.base.fit_intercept:
             return self._joined(self._domain.nearest(V) * (1 - _INSIDE), multipliers)
         multipliers = multipliers * self._domain.part_within(multipliers @ self.A)

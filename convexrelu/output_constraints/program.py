@@ -138,6 +138,9 @@ class _Program:
         self.link = fitted == cp.reshape(outputs[rows.ravel()], fitted.shape, order="C")
         self.held = self._held(outputs)
         constraints = [self.link, *(constraint for _, constraint in self.held)]
+        if base.fit_intercept and base.loss.couples_outputs:
+            # A constant that is the same for all outputs is free: solvers make it so large that differences are lost.
+            constraints.append(cp.sum(self.intercept) == 0)
         if columns.cones is not None:
             constraints.append(columns.cones @ cp.vec(self.values, order="C") >= 0)
         shaped = fitted if K > 1 else fitted[:, 0]

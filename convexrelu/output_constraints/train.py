@@ -188,9 +188,21 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
     def run(self) -> ConstrainedResult:
         """Run the loop."""
         result = super().run()
+        self._check_is_met(result)
         shared = {entry.name: getattr(result, entry.name) for entry in fields(Result)}
         assert isinstance(result.network, TwoLayerNetwork)
         return ConstrainedResult(**shared, violation=self.problem.violation(result.network))
+
+    def _check_is_met(self, result: Result) -> None:
+        """Raise an error if the lower bound proves that a network which seemed to meet the constraints does not."""
+        certificate = result.certificate
+        bound, objective = certificate.proved_lower_bound, certificate.objective
+        if bound > objective * (1 + self.tol):
+            raise ValueError(
+                f"constraints: no network was found that meets them: one that violates them by "
+                f"{self.problem.violation(self._best):.2g} has the objective {objective:.6g}, but those that meet them "
+                f"have {bound:.6g} at least; they may contradict each other"
+            )
 
     def _begin(self) -> Status | None:
         problem = self.problem

@@ -233,3 +233,40 @@ def test_constraints_hold_to_the_spread_of_targets_far_from_zero(offset, is_two_
     assert result.certificate.is_proof
     assert result.certificate.lower_bound <= result.certificate.objective
     assert result.certificate.relative_gap <= 1e-3
+
+
+CYCLE = np.array([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0], [-1.0, 0.0, 1.0]])
+CLASSES = np.array([0.0, 1.0, 2.0, 0.0])
+FOUR = np.array([[0.0], [1.0], [2.0], [-1.0]])
+
+
+@pytest.mark.parametrize("excess", [1e-8, 1e-7])
+def test_classes_whose_order_is_a_cycle_are_refused(excess):
+    """Outputs of a hundred million violate it by little of their size, and a common constant hides all differences."""
+    problem = TrainingProblem(FOUR, CLASSES, 0.01, loss="multinomial")
+    given = OutputConstraints(FOUR, CYCLE, -excess)
+    with pytest.raises(ValueError, match="constraints: no network was found that meets them"):
+        train_with_output_constraints(problem, given, random_state=0)
+
+
+def test_large_weights_do_not_make_contradictions_small():
+    problem = TrainingProblem(FOUR, CLASSES, 0.01, loss="multinomial", fit_intercept=False)
+    given = OutputConstraints(FOUR, [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0]], [-1.0, 1.0 - 1e-7])
+    with pytest.raises(ValueError, match="constraints: no network was found that meets them"):
+        train_with_output_constraints(problem, given, random_state=0)
+
+
+@pytest.mark.parametrize("length", [2.0**-70, 2.0**70])
+def test_certificates_do_not_depend_on_lengths_of_rows(length):
+    problem = TrainingProblem(FOUR, CLASSES, 0.01, loss="multinomial")
+    sides = np.array([-1.0, -length])
+    given = OutputConstraints(FOUR, CYCLE[:1] * np.array([[1.0], [length]]), sides)
+    result = train_with_output_constraints(problem, given, random_state=0)
+    assert result.certificate.is_proof
+    assert result.certificate.relative_gap <= 1e-3
+
+
+def test_classes_without_weight_are_named():
+    problem = TrainingProblem(FOUR, CLASSES, 0.01, loss="multinomial", sample_weight=[1, 1, 0, 1])
+    with pytest.raises(ValueError, match="no sample with weight of class 2"):
+        train_with_output_constraints(problem, OutputConstraints(FOUR, CYCLE[:1]))
