@@ -146,12 +146,15 @@ def _check_labels(y: ArrayLike) -> None:
 
 
 def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:
-    """Weights as floats, one for each row of `X`."""
+    """Weights as floats, one for each row of `X`; none is negative, also not of rows that are left out later."""
     if sample_weight is None:
         return None
     with _naming("sample_weight"):
         check_kind("sample_weight", sample_weight)
-        return _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if (weights < 0).any():
+        raise ValueError("sample_weight must be non-negative with at least one positive entry")
+    return weights
 
 
 def _check_given(estimator: BaseEstimator, y: Any) -> None:

@@ -86,6 +86,8 @@ def _weights(sample_weight: ArrayLike | None, inputs: Any) -> Array:
     weights = finite_array("sample_weight", sample_weight)
     if weights.shape not in ((), (n_samples,)):
         raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n_samples},)")
+    if (weights < 0).any():  # also of rows without targets, or of classes without weight
+        raise ValueError("sample_weight has negative entries")
     return np.array(np.broadcast_to(weights, n_samples))
 
 

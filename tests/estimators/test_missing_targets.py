@@ -217,6 +217,8 @@ def test_errors():
         regressor().fit(X, Y * [1.0, np.nan, 1.0])
     with pytest.raises(ValueError, match="y has no target: all are missing"):
         regressor().fit(X, np.full(N, np.nan))
+    with pytest.raises(ValueError, match="sample_weight must be non-negative"):
+        regressor().fit(X, Y, np.where(np.arange(N) == 4, -1.0, 1.0))  # a row without targets
     with pytest.raises(ValueError, match=r"\by\b.*infinity"):
         regressor().fit(X, np.where(SEEN, np.inf, np.nan))
     with pytest.raises(ValueError, match="loss='weighted_outputs'"):

@@ -197,6 +197,17 @@ def test_what_no_process_takes_ends_all(estimator, own, other, message):
         (regressor(**IGNORE), {"y": np.where(GAPS > 1, np.inf, GAPS)}, "y.*infinity"),
         (classifier(), {"y": np.where(SIGNAL > 0, "a", None)}, "missing labels"),
         (regressor(), {"y": SIGNAL, "sample_weight": WEIGHT[1:]}, "sample_weight"),
+        # The row has no target, or its class no weight.
+        (
+            regressor(**IGNORE),
+            {"y": GAPS, "sample_weight": np.where(np.isnan(GAPS).all(axis=1), -1.0, 1.0)},
+            "sample_weight has negative entries",
+        ),
+        (
+            classifier(class_weight={"mid": 0.0}),
+            {"y": CLASSES, "sample_weight": np.where(CLASSES == "mid", -1.0, 1.0)},
+            "sample_weight has negative entries",
+        ),
     ],
 )
 def test_bad_data_of_one_process_are_named_on_all(estimator, data, message):
