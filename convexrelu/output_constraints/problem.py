@@ -165,7 +165,9 @@ class ConstrainedProblem:
         smaller part. Sides of constraints that are far from binding may be as large as they like.
         """
         center, spread = self._center_and_spread
-        size = spread + max(self._largest_binding(part, network, center) for part in self.constraints)
+        size = spread + max(
+            self._largest_binding(part, network, center) for part in self.constraints
+        )
         for part in self.constraints:
             excess = part.excess(network)
             excess = np.abs(excess) if part.equal else excess

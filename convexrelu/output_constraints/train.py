@@ -103,7 +103,7 @@ def train_with_output_constraints(
         The certificate compares with all networks that meet the constraints, of any width: its ``scope`` is
         ``"output_constraints"``. Inequalities that a shift of the intercept can restore, such as ``f_1 ≤ f_2``, hold
         exactly; the result's `violation` is then zero. Others, and equations, hold to about 1e-8 of the targets'
-        spread.
+        spread, or of the sides that bind if these are larger; networks that are off by more than 1e-6 are not taken.
 
     Raises
     ------
