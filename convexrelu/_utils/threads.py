@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
@@ -30,7 +31,6 @@ __all__ = ["free_cores", "in_threads", "one_blas_thread", "torch_threads"]
 # ``python -m benchmarks.end_to_end.bench_threads``. Only steps that last much longer than a time slice of the
 # scheduler are worth the risk.
 _ENTRIES = 2**24
-_TORCH = "torch"
 _PATIENCE = 0.05  # seconds after which a thread that waits looks for an interruption, which need not wake it
 
 
@@ -219,34 +219,61 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
     outcomes: dict[int, Outcome] = {}
     errors: list[BaseException] = []
     left = iter(list(enumerate(parts)))  # the next one is taken in one step of Python
+    blas = [each for each in _libraries("blas", len(sys.modules)) if _is_of_the_thread(each)]
 
-    def work() -> None:
+    def work(ended: threading.Event) -> None:
         try:
             _allowed.threads = 1
-            with torch_threads(0) if _TORCH in sys.modules else nullcontext():
+            _limited(blas)  # until the thread ends
+            with nullcontext() if _torch() is None else torch_threads(0):
                 for k, part in left:
                     outcomes[k] = function(part)
         except BaseException as error:
             errors.append(error)
             list(left)  # no one takes what is left
+        finally:
+            ended.set()
+
+    workers: list[tuple[threading.Thread, threading.Event]] = []
+
+    def end() -> None:
+        list(left)
+        for thread, _ in workers:
+            thread.join()
 
     # Only the wait can be interrupted: threads have begun before, and have ended afterwards.
-    threads = [threading.Thread(target=work) for _ in range(n_threads)]
     try:
         with interruptions_held():
-            for thread in threads:
-                thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(_PATIENCE)
+            while len(workers) < n_threads and (worker := _started(work)):
+                workers.append(worker)
+        # Before Python 3.13, an interrupted `join` takes its thread for ended.
+        for _, ended in workers:
+            while not ended.wait(_PATIENCE):
+                pass
     finally:
-        with interruptions_held():
-            list(left)
-            for thread in threads:
-                thread.join()
+        try:
+            with interruptions_held():
+                end()
+        finally:  # of an interruption just before that
+            end()
     if errors:
         raise errors[0]
+    if not workers:
+        return [function(part) for part in parts]
     return [outcomes[k] for k in range(len(parts))]
+
+
+def _started(
+    work: Callable[[threading.Event], None],
+) -> tuple[threading.Thread, threading.Event] | None:
+    """A thread, with NumPy's treatment of errors in this one, and its end; None if the system has no more."""
+    ended = threading.Event()
+    thread = threading.Thread(target=copy_context().run, args=(work, ended))
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread, ended
 
 
 def free_cores() -> int:
@@ -262,12 +289,19 @@ def _threads_of_this() -> int:
     allowed: int | None = getattr(_allowed, "threads", None)
     if allowed is not None:
         return allowed
-    if _TORCH in sys.modules:
-        return int(sys.modules[_TORCH].get_num_threads())
+    torch = _torch()
+    if torch is not None:
+        return int(torch.get_num_threads())
     pools = _libraries("openmp", len(sys.modules))
     given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    limit = int(given) if given.isdigit() and int(given) else cpu_count()
+    limit = int(given) if given.isdecimal() and int(given) else cpu_count()
     return min([limit, *(pool.num_threads for pool in pools)])
+
+
+def _torch() -> Any:
+    """The module torch, None if it has not been imported, or another thread has not yet imported enough of it."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "get_num_threads") else None
 
 
 # Within `torch_threads`: the number of threads that torch might use before it.

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -268,6 +269,78 @@ def test_interruptions_end_all_threads(monkeypatch, keyboard, times):
     assert set(range(times)) <= set(done) and len(done) < 900
     assert signal.getsignal(signal.SIGINT) is keyboard
     assert torch.get_num_threads() == 2
+
+
+def test_parts_that_run_have_ended_after_an_interruption(monkeypatch, keyboard):
+    """Before Python 3.13, `Thread.join` takes the thread for ended if it is interrupted."""
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
+    done = []
+
+    def work(part):
+        time.sleep(0.02)
+        if part:
+            _thread.interrupt_main()
+        else:
+            time.sleep(0.1)
+        done.append(part)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_threads(work, [0, 1])
+    assert sorted(done) == [0, 1]
+
+
+def test_parts_treat_errors_of_numpy_as_the_caller_does(monkeypatch):
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
+    with np.errstate(over="raise", under="ignore"):
+        assert in_threads(lambda _: np.geterr(), [0, 1]) == [np.geterr()] * 2
+
+
+@pytest.mark.parametrize("n_more", [0, 1])
+def test_parts_are_done_though_the_system_has_no_more_threads(monkeypatch, n_more):
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 3)
+    start, started = threading.Thread.start, []
+
+    def limited(thread):
+        if len(started) == n_more:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert in_threads(abs, [-1, 2, -3]) == [1, 2, 3]
+
+
+def test_torch_that_another_thread_is_importing_is_not_asked(monkeypatch):
+    monkeypatch.setattr(module, "cpu_count", lambda: 2)
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    assert 1 <= module.free_cores() <= 2
+    monkeypatch.setattr(module, "free_cores", lambda: 2)
+    assert in_threads(abs, [-1, 2]) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "cores"), [("", 8), ("0", 8), ("abc", 8), ("²", 8), ("-1", 8), (" 3", 3), ("2,1", 2)]
+)
+def test_cores_are_those_that_openmp_has_been_given(monkeypatch, given, cores):
+    monkeypatch.setattr(module, "cpu_count", lambda: 8)
+    monkeypatch.setattr(module, "_libraries", lambda *_: [])
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert module.free_cores() == cores
+
+
+def test_parts_have_one_thread_of_a_blas_whose_setting_belongs_to_each_thread(monkeypatch):
+    class OpenMP(threading.local):
+        threading_layer, num_threads = "openmp", 4
+
+        def set_num_threads(self, n_threads):
+            self.num_threads = n_threads
+
+    library = OpenMP()
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
+    monkeypatch.setattr(module, "_libraries", lambda *_: [library])
+    assert in_threads(lambda _: library.num_threads, [0, 1, 2]) == [1, 1, 1]
+    assert library.num_threads == 4
 
 
 @pytest.mark.parametrize("context", [one_blas_thread, partial(torch_threads, 0)])
