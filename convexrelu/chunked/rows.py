@@ -9,8 +9,10 @@ made in the order of a tree (:mod:`~convexrelu.chunked.ordered_sums`).
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -97,6 +99,7 @@ class Rows:
         self.seconds = 0.0
         self.group = group
         self.problem = problem
+        self._reading = threading.Lock()  # objects that are sliced need not expect several threads
         counts = self._agreed_counts()
         self.n_samples = sum(counts)
         self.length = _length_of_chunks(self.n_samples)
@@ -175,10 +178,12 @@ class Rows:
         """``function(k, …)`` of the own chunks, with one entry of each list for a chunk.
 
         Functions that work on `columns` numbers for each row are called on several cores if that is worth while:
-        threads wait for each other between short steps of NumPy. Processes of a group share the cores already.
+        threads wait for each other between short steps of NumPy. Processes of a group share the cores already, and
+        threads would each send inputs to a device.
         """
         parts = list(zip(self.own, *arrays, strict=True))
-        if self.group.size == 1 and self.length * columns >= _WORTH_A_THREAD:
+        is_alone = self.group.size == 1 and self.on_device is None
+        if is_alone and self.length * columns >= _WORTH_A_THREAD:
             return in_threads(lambda part: function(*part), parts)
         return [function(*part) for part in parts]
 
@@ -291,9 +296,9 @@ class Rows:
         places, n_own = self._places(k), self.problem.n_samples - self._lead
         parts = []
         if places.start < n_own:
-            parts.append(
-                self.problem.rows(self._lead + places.start, self._lead + min(places.stop, n_own))
-            )
+            start, stop = (self._lead + place for place in (places.start, min(places.stop, n_own)))
+            with nullcontext() if isinstance(self.problem.X, np.ndarray) else self._reading:
+                parts.append(self.problem.rows(start, stop))
         if places.stop > n_own:
             parts.append(self._more[max(places.start - n_own, 0) : places.stop - n_own])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

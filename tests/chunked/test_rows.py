@@ -1,5 +1,8 @@
 """Chunks of rows that several processes share."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -106,6 +109,34 @@ def test_rows_are_read_in_slices_only():
     assert not rows.keeps
     assert np.array_equal(rows.prepared(1).X, X[256:512].astype(np.float32))
     assert sliced.longest <= 256
+
+
+def test_one_thread_at_a_time_reads_rows(monkeypatch):
+    """Files have one place at which they are read."""
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 3)
+    reading = threading.Lock()
+
+    class File:
+        shape = X.shape
+
+        def __getitem__(self, key):
+            assert reading.acquire(blocking=False)
+            time.sleep(0.002)
+            reading.release()
+            return X[key]
+
+    rows = Rows(ChunkedProblem(File(), Y, alpha=0.1), Alone())
+    inputs = rows.each(lambda k: rows.products(k).problem.X, columns=2**20)
+    assert np.array_equal(np.concatenate(inputs), X)
+
+
+def test_one_thread_sends_rows_to_a_device(monkeypatch):
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 3)
+    rows = rows_of(Alone(), 0, N)
+    here = threading.get_ident()
+    assert here not in rows.each(lambda _: threading.get_ident(), columns=2**20)
+    rows.on_device = object()
+    assert set(rows.each(lambda _: threading.get_ident(), columns=2**20)) == {here}
 
 
 @pytest.mark.parametrize(
