@@ -32,6 +32,7 @@ from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram
 __all__ = ["Cell", "CellTree"]
 
 _EMPTY = 1e-12  # above the rounding errors of unit rows, which are about 1e-15
+_FARTHEST = 1e15  # distances of kinks, as large as entries of programs may be
 _ROUNDED = 1e-14  # part of the terms of a slope that may be rounding
 _THIN = 1e-9  # from here on a point is clearly inside despite the solver's tolerances, 1e-10
 
@@ -67,6 +68,11 @@ class _Layer:
         # In the whole space only directions count: a kink that is far away is no thinner for it.
         lengths = norms(rows if tree.is_bounded else rows[:, :-1])
         self.rows = rows / np.where(self.is_constant, 1.0, lengths)[:, None]
+        if not (np.abs(self.rows[:, -1:]) <= _FARTHEST).all():
+            raise ValueError(
+                f"a bias is more than {_FARTHEST:.0e} times the weights of its neuron, whose kink is too far away for"
+                " slopes in the whole space; give a box, by lower and upper"
+            )
 
     @cached_property
     def program(self) -> LinearProgram:

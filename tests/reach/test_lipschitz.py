@@ -174,6 +174,14 @@ def test_kinks_that_are_far_away_count():
     assert lipschitz_constant(network, lower=-1.0, upper=1.0).upper == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize("far", [1e16, 1e300])
+def test_kinks_that_are_too_far_away_are_refused(far):
+    network = TwoLayerNetwork([[1.0], [1.0]], [0.0, far], [[1.0, -3.0]], [0.0])
+    with pytest.raises(ValueError, match=r"a bias is more than .* give a box"):
+        lipschitz_constant(network)
+    assert lipschitz_constant(network, lower=-1.0, upper=1.0).upper == pytest.approx(3.0)
+
+
 @pytest.mark.parametrize("norm", [1, 2, math.inf])
 def test_deep_networks(norm):
     torch.manual_seed(1)
