@@ -18,6 +18,8 @@ from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer
 
 __all__ = ["Samples", "Scratch", "Sums", "sums_of", "tile_sums"]
 
+# From so many on, some ten milliseconds of work, cores share them: on a busy machine threads wait for one another.
+_SHARED = 2**22
 _TOGETHER = 2**24  # inputs of hidden neurons that are there at a time, 64 MB in single precision
 
 Sums = tuple[float, Array, Array, Array, Array]
@@ -96,9 +98,9 @@ def tile_sums(
 
 def _batches(tiles: Sequence[Samples], width: int) -> Iterator[Sequence[Samples]]:
     """Tiles that several cores take together; one after the other if there is one core."""
-    n = len(tiles)
-    if n > 1 and free_cores() > 1:
-        n = math.ceil(sum(len(tile.rows) for tile in tiles) * width / _TOGETHER)
+    n, n_entries = len(tiles), sum(len(tile.rows) for tile in tiles) * width
+    if n > 1 and n_entries >= _SHARED and free_cores() > 1:
+        n = math.ceil(n_entries / _TOGETHER)
     size = max(1, math.ceil(len(tiles) / max(1, n)))
     for start in range(0, len(tiles), size):
         yield tiles[start : start + size]

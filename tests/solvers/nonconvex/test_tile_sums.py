@@ -22,6 +22,7 @@ def test_sums_are_the_same_on_several_cores(monkeypatch, objective, together):
     assert len(objective.tiles) > 4
     found = []
     monkeypatch.setattr(tile_sums, "_TOGETHER", together)
+    monkeypatch.setattr(tile_sums, "_SHARED", 0)
     for n_cores in (1, 3):
         for module in (threads, tile_sums):
             monkeypatch.setattr(module, "free_cores", lambda n=n_cores: n)
