@@ -110,7 +110,8 @@ def test_workers_may_be_threads_of_one_process(client, threads):
 def test_a_busy_worker_is_not_waited_for_in_vain(threads, monkeypatch, late):
     monkeypatch.setattr(fitting, "_TO_MEET", 1.0)
     monkeypatch.setattr(fitting, "_TO_TELL", 1.0)
-    shares = shares_of(threads, *data(), None)
+    inputs, targets, _ = holder(threads, late)  # each worker holds a part, however busy it was
+    shares = shares_of(threads, inputs, targets, None)
     gate = Event(f"gate {late}", client=threads)
     busy = threads.submit(wait_at, gate.name, workers=[shares[late].worker], pure=False)
     try:
