@@ -79,8 +79,9 @@ def test_a_failing_task_is_named(client):
 @pytest.mark.parametrize("n_parts", [1, 2])
 def test_a_closed_client_ends_the_fit_and_its_tasks(client, n_parts):
     other = Client(client.scheduler.address, set_as_default=False)
+    inputs, targets, _ = holder(other, 0, n_parts)  # each worker holds a part, however busy it was
     with ThreadPoolExecutor(1) as pool:
-        fit = pool.submit(model(other, **ENDLESS).fit, *data(n_parts))
+        fit = pool.submit(model(other, **ENDLESS).fit, inputs, targets)
         end = time.monotonic() + LONGEST
         while sum(client.run(count_fits).values()) < n_parts and time.monotonic() < end:
             time.sleep(0.1)
