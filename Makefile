@@ -123,7 +123,7 @@ $(VENV)/bin/python $(OLDEST)/bin/python:
 
 # One stamp per extra, so that pip runs again only when the requirements change.
 # constraints.txt chooses a torch where there is none; it never replaces one.
-$(VENV)/.installed-%: pyproject.toml constraints.txt convexrelu/oracles/bounds/_corners.c convexrelu/reach/_cores.c convexrelu/solvers/nonconvex/_kinks.c convexrelu/solvers/nonconvex/_kinks.h | $(VENV)/bin/python
+$(VENV)/.installed-%: pyproject.toml constraints.txt $(wildcard convexrelu/*/*.[ch] convexrelu/*/*/*.[ch]) | $(VENV)/bin/python
 	@if $(PY) -c 'import torch' 2>/dev/null; then set --; else set -- -c constraints.txt; fi; \
 	set -x; $(PY) -m pip install "$$@" -e ".[$*]"
 	@touch "$@"

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../_utils/portable.h"
+
 #define SMALLEST 1e-9   /* pivot */
 #define SINGULAR 1e-13  /* pivot of an inversion */
 #define SATISFIED 1e-7  /* of a bound of one */
@@ -21,12 +23,6 @@
 #define GREEDY 60       /* pivots by size; Bland's rule afterwards, which ends */
 #define MOST_PIVOTS 400
 #define REFRESHED 60    /* pivots until the tableau is computed afresh */
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define DISPATCHED __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define DISPATCHED
-#endif
 
 enum { EXCLUDED, POSSIBLE, UNKNOWN };
 

@@ -14,18 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../_utils/portable.h"
+
 #define RANK 8
 #define CHECKED 5     /* sweeps from one bound to the next */
 #define ENDS 1e-4     /* relative gain of a bound below which sweeps end */
 #define LENGTH 0.07   /* of steps of multipliers, relative to those of Newton */
 #define LEAST 1e-9    /* of weights, relative to their sum */
 #define SHARP 1e-4    /* relative error of eigenvalues, upwards */
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define DISPATCHED __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define DISPATCHED
-#endif
 
 typedef struct {
     int m, n, d, n_cores; /* rectifiers, rows, columns, cores */

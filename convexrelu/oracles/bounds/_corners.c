@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../_utils/portable.h"
+
 /* As in corner_bound.py and corner_tables.py. */
 #define CHORD_STEPS 2
 #define POINT_STEPS 3
@@ -28,17 +30,6 @@
 #define OVERHEAD 1000 /* work of a box without any kinks */
 #define MAX_LEVELS 90 /* of nodes that are open at once; deeper boxes wait for another call */
 #define MAX_ARENA ((size_t)1 << 27)
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define DISPATCHED __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define DISPATCHED
-#endif
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#endif
 
 /* Samples of one sign of v: columns of x, weights |v_i|; and the intervals of t_i = x_i . u on the box. */
 typedef struct {

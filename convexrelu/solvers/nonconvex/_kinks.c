@@ -11,20 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../_utils/portable.h"
+
 #define LANES 16
 #define MOST_ENTRIES ((ptrdiff_t)1 << 17) /* hidden neurons of a tile, half a megabyte in single precision */
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define DISPATCHED __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define DISPATCHED
-#endif
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#define restrict
-#endif
 
 /* One pass over some rows: forward to the outputs, or, where there is a pull, back to the gradients. */
 typedef struct {
