@@ -289,6 +289,11 @@ class TrainingProblem(Design):
         return self.loss.dual_point(v, self.y, self.weights, self.fit_intercept)
 
     @property
+    def is_least_squares(self) -> bool:
+        """Whether the loss is the squared error of one output: programs then have Newton steps."""
+        return self.loss.is_least_squares and self.n_outputs == 1
+
+    @property
     def free_skip(self) -> bool:
         """Whether there is a skip connection without a penalty."""
         return self.skip and self.skip_alpha == 0

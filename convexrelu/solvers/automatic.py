@@ -143,7 +143,7 @@ def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
     if not problem.loss.smooth or problem.skip:
         return False
     rows, columns = problem.n_samples * problem.n_outputs, len(blocks) * problem.design.shape[1]
-    if problem.loss.is_least_squares and problem.n_outputs == 1:
+    if problem.is_least_squares:
         return rows * columns > _LARGEST_LEAST_SQUARES
     return min(rows, columns) > _LARGEST_SYSTEM
 

@@ -19,7 +19,7 @@ _FRUITFUL = 1.1  # pricing goes on as long as the number of cuts grows by this f
 
 def most_cuts(problem: TrainingProblem, blocks: Blocks) -> int:
     """Number of cuts that a round takes."""
-    most = _MOST_OF_LEAST_SQUARES if _is_least_squares(problem) else _MOST
+    most = _MOST_OF_LEAST_SQUARES if problem.is_least_squares else _MOST
     return min(max(_FEWEST, len(blocks)), most)
 
 
@@ -37,7 +37,7 @@ def new_cuts(problem: TrainingProblem, blocks: Blocks, report: OracleReport) -> 
 
 def are_too_few(problem: TrainingProblem, blocks: Blocks, n_before: int, n_now: int) -> bool:
     """Whether the same point is worth pricing again, where that has just found more cuts than before."""
-    many = _is_least_squares(problem) and len(blocks) >= MANY_BLOCKS
+    many = problem.is_least_squares and len(blocks) >= MANY_BLOCKS
     return many and n_before * _FRUITFUL < n_now < most_cuts(problem, blocks)
 
 
@@ -57,7 +57,3 @@ def distinct_first(directions: Array, index: list[int]) -> list[int]:
         near = leaders and (directions[leaders] @ directions[i]).max() > 0.99
         (rest if near else leaders).append(i)
     return leaders + rest
-
-
-def _is_least_squares(problem: TrainingProblem) -> bool:
-    return problem.loss.is_least_squares and problem.n_outputs == 1

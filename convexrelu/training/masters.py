@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
@@ -56,13 +59,14 @@ class Masters:
         self, blocks: Blocks, start: Array, time_limit: float, *, gap: float, n_new: int
     ) -> ProgramSolution:
         """Solve the program of some blocks, `n_new` of them new, where the gap of training is `gap`."""
-        warm = self.warm_up_solver if self.warming_up else None
-        self.is_rough = False
-        if warm is None and self._takes_roughness:
-            self.is_rough = n_new > 0
-            self.solver.rough_gap = _ROUGH * gap if self.is_rough else 0.0  # type: ignore[attr-defined]
-        solver = self.solver if warm is None else warm
-        return solver.relu(self.problem, blocks, start=start, time_limit=time_limit)
+        warms_up = self.warming_up and self.warm_up_solver is not None
+        self.is_rough = not warms_up and self._takes_roughness and n_new > 0
+        solver: Any = self.warm_up_solver if warms_up else self.solver
+        with _as_rough_as(solver, _ROUGH * gap) if self.is_rough else nullcontext():
+            found: ProgramSolution = solver.relu(
+                self.problem, blocks, start=start, time_limit=time_limit
+            )
+        return found
 
     def progressed(self, before: float, now: float) -> None:
         """Go on with the warm-up only if a round has lowered the objective by enough."""
@@ -72,6 +76,14 @@ class Masters:
 
     @property
     def _takes_roughness(self) -> bool:
-        problem = self.problem
-        newton = problem.loss.is_least_squares and problem.n_outputs == 1
-        return newton and hasattr(self.solver, "rough_gap")
+        return self.problem.is_least_squares and hasattr(self.solver, "rough_gap")
+
+
+@contextmanager
+def _as_rough_as(solver: Any, gap: float) -> Iterator[None]:
+    """Ask the solver for no smaller gap, and leave it as it was: it may be the user's."""
+    before, solver.rough_gap = solver.rough_gap, gap
+    try:
+        yield
+    finally:
+        solver.rough_gap = before

@@ -41,6 +41,7 @@ def test_a_program_with_new_blocks_is_solved_no_better_than_the_gap_is_worth():
     solved = Masters(PROBLEM, solver, None)
     rough = solved.solve(BLOCKS, START, math.inf, gap=0.5, n_new=3)
     assert solved.is_rough and solver.asked == [pytest.approx(0.01)]
+    assert solver.rough_gap == 0.0  # others may use it afterwards
     exact = solved.solve(BLOCKS, START, math.inf, gap=0.5, n_new=0)
     assert not solved.is_rough and solver.asked[-1] == 0.0
     assert exact.objective <= rough.objective <= exact.objective / (1 - 0.01)
