@@ -61,12 +61,12 @@ class ConePoint:
         total = (self.s * self.multipliers).sum() + (self.q * self.z).sum()
         return float(total) / (self.s.numel() + len(self.q))
 
-    def longest(self, step: ConePoint) -> float:
-        """Length at which a step leaves a cone."""
+    def rate(self, step: ConePoint) -> float:
+        """Inverse of the length at which a step leaves a cone; infinite at the boundary."""
         rates = [cone_rate(self.q, step.q), cone_rate(self.z, step.z)]
         if self.s.numel():
             rates += [-(step.s / self.s).min(), -(step.multipliers / self.multipliers).min()]
-        return 1 / max(1e-16, *map(float, rates))
+        return max(1e-16, *map(float, rates))
 
 
 class Scaling(NamedTuple):

@@ -29,6 +29,7 @@ from dataclasses import replace
 
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.results.status import Status
+from convexrelu.solvers.native.cholesky import cholesky_factor
 from convexrelu.solvers.native.cone_points import (
     ConePoint,
     Scaling,
@@ -111,7 +112,7 @@ class _NormalEquations:
         self.by_sample = len(program.target) <= dim * len(blocks)
         inner = self._by_sample() if self.by_sample else self._by_block()
         inner.diagonal().add_(1)
-        self.factor = torch.linalg.cholesky(inner)
+        self.factor = cholesky_factor(inner)
 
     def _by_sample(self) -> Tensor:
         """``BBᵀ``, some blocks at a time."""
@@ -215,12 +216,12 @@ def _advance(program: TensorProgram, slacks: Slacks, point: ConePoint) -> ConePo
         arrow(scaling.scaled, scaling.scaled),
     )
     affine = direction(-slack_product, -cone_product)
-    length = min(1.0, point.longest(affine))
+    length = min(1.0, 1 / point.rate(affine))
     centre = (point.moved(affine, length).mu() / point.mu()) ** 3 * point.mu()
     cone_target = -cone_product - arrow(scaling.inverse(affine.q), scaling.apply(affine.z))
     cone_target[:, 0] += centre
     step = direction(centre - slack_product - affine.s * affine.multipliers, cone_target)
-    return point.moved(step, min(1.0, _TO_BOUNDARY * point.longest(step)))
+    return point.moved(step, min(1.0, _TO_BOUNDARY / point.rate(step)))
 
 
 def _newton(

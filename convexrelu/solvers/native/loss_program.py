@@ -177,7 +177,7 @@ class LossProgram:
     def longest(self, state: LossState, step: LossState) -> float:
         """Length at which a step leaves a cone or a domain."""
         rates = [
-            1 / state.point.longest(step.point),
+            state.point.rate(step.point),
             _rate(state.p[self.has_high], step.p[self.has_high]),
             _rate(state.q[self.has_low], step.q[self.has_low]),
         ]

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.patterns.cone_projection import ConeProjector
+from convexrelu.solvers.native.cholesky import cholesky_factor
 from convexrelu.solvers.native.tensor_program import TensorProgram
 
 # From this many samples on, systems on their side are not factorised at every step.
@@ -322,10 +323,5 @@ def _entries(blocks: Tensor, dim: int) -> Tensor:
 
 
 def _solve(matrix: Tensor, wanted: Tensor) -> Tensor:
-    """``matrix⁻¹ wanted`` for a positive definite matrix, which is overwritten."""
-    factor, failed = torch.linalg.cholesky_ex(matrix)
-    if failed:  # not positive definite up to rounding: a multiple of the diagonal makes it so
-        noise = len(matrix) * torch.finfo(matrix.dtype).eps * matrix.diagonal().max()
-        matrix.diagonal().add_(noise)
-        factor = torch.linalg.cholesky(matrix)
-    return torch.cholesky_solve(wanted[:, None], factor)[:, 0]
+    """``matrix⁻¹ wanted`` for a matrix that is positive definite up to rounding."""
+    return torch.cholesky_solve(wanted[:, None], cholesky_factor(matrix))[:, 0]

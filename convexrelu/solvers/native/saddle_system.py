@@ -14,7 +14,7 @@ Losses with kinks let ``Θ`` range from zero to infinity, and which unknowns are
 * :class:`BlockSystem` eliminates ``ζ_o`` where ``Θ_o`` is small, which leaves a matrix of the size of ``du``, and then
   ``du``, which leaves the few outputs on kinks.
 
-Two steps of iterative refinement on all three equations restore digits.
+Iterative refinement on all three equations restores digits.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from convexrelu._utils.torch_import import Tensor, torch
+from convexrelu.solvers.native.cholesky import cholesky_factor
 
 __all__ = ["BlockSystem", "OutputMap", "OutputSystem", "SaddleSystem"]
 
 _SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
-_REFINEMENTS = 2  # steps of iterative refinement; no measurement is recorded
+# Steps of iterative refinement at most, and the relative change after which there are no more. With two steps always,
+# 12 of 240 small programs of losses with kinks ended above a relative gap of 1e-8; with up to twelve, none of these and
+# 1 of 160 others.
+_REFINEMENTS, _NO_CHANGE = 12, 1e-7
 _TIGHT = 1e2  # times the median: a larger Θ is on or near a kink
 _CHUNK = 2**22  # entries of B at a time
 
@@ -95,7 +99,7 @@ class SaddleSystem(ABC):
         lower = torch.linalg.cholesky(blocks + shift[:, None, None] * identity)
         self._inverse = torch.linalg.solve_triangular(lower, identity, upper=False)  # L⁻¹
         self._factorise()
-        self._free_factor = torch.linalg.cholesky(self._free_gram())
+        self._free_factor = cholesky_factor(self._free_gram())
 
     @abstractmethod
     def _factorise(self) -> None:
@@ -120,6 +124,11 @@ class SaddleSystem(ABC):
             )
             more = self._solve(*rest)
             zeta, du, dc = zeta + more[0], du + more[1], dc + more[2]
+            if all(
+                change.norm() <= _NO_CHANGE * of.norm()
+                for change, of in ((more[0], zeta), (more[1], du))
+            ):
+                break
         return zeta, du, dc
 
     def _solve(self, a: Tensor, b: Tensor, e: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -148,7 +157,7 @@ class OutputSystem(SaddleSystem):
             part = (inverse.reshape(-1, dim) @ rows.T).reshape(-1, dim, n)
             part = part.mul_(mask[:, None, :]).reshape(-1, n)
             inner.addmm_(part.T, part)
-        self._factor = torch.linalg.cholesky(inner)
+        self._factor = cholesky_factor(inner)
 
     def _free_gram(self) -> Tensor:
         scaled = self._root[:, None] * self._free
@@ -176,12 +185,12 @@ class BlockSystem(SaddleSystem):
         loose = self._root[self._loose] * self._loose_columns
         inner = loose @ loose.T
         inner.diagonal().add_(1)
-        self._factor = torch.linalg.cholesky(inner)  # of L⁻¹(H + AᵀΘA)L⁻ᵀ over loose outputs
+        self._factor = cholesky_factor(inner)  # of L⁻¹(H + AᵀΘA)L⁻ᵀ over loose outputs
         tight = self._root[self._tight] * self._tight_columns
         part = torch.linalg.solve_triangular(self._factor, tight, upper=False)
         inner = part.T @ part
         inner.diagonal().add_(1)
-        self._tight_factor = torch.linalg.cholesky(inner)
+        self._tight_factor = cholesky_factor(inner)
 
     def _free_gram(self) -> Tensor:
         size = len(self._loose_columns)

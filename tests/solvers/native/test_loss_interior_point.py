@@ -102,6 +102,16 @@ def test_every_loss_is_solved(name, alpha, cones):
     assert_optimal(problem, blocks, loss_interior_point(problem, blocks, cones=cones), cones)
 
 
+@pytest.mark.parametrize("name", ["absolute_error", "hinge", "quantile"])
+@pytest.mark.parametrize("seed", [2, 3, 6, 10])
+def test_programs_with_more_samples_on_kinks_than_unknowns_are_solved(name, seed):
+    """Of some of their systems, the Cholesky factor does not exist in double precision."""
+    X, y = data(name, seed=seed)
+    problem = TrainingProblem(X, y, 0.001, loss=name, sample_weight=WEIGHTS, hidden_bias=False)
+    blocks = blocks_of(problem)
+    assert_optimal(problem, blocks, loss_interior_point(problem, blocks, cones=True), True)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_options(name, options):
     problem = problem_of(name, **options)
