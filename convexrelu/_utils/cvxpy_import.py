@@ -16,4 +16,4 @@ __all__ = ["cp"]
 if [int(part) for part in re.findall(r"\d+", cp.__version__)[:3]] < [1, 9, 3]:
     from cvxpy.atoms.affine.sum import Sum
 
-    Sum.shape_from_args = np.errstate(all="ignore")(Sum.shape_from_args)
+    Sum.shape_from_args = np.errstate(all="ignore")(Sum.shape_from_args)  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
+from convexrelu.displays.common import AxesDisplay
 from convexrelu.landscape.connectivity import Connectivity
 from convexrelu.landscape.constant_paths import ConstantPath
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectivityDisplay", "ConstantPathDisplay"]
 
 
-class ConnectivityDisplay:
+class ConnectivityDisplay(AxesDisplay):
     """Pieces of the set of optimal networks against their width; matplotlib is imported when it is drawn.
 
     Parameters
@@ -35,9 +36,6 @@ class ConnectivityDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self, widths: NDArray[np.intp], pieces: Array, marks: dict[str, int], *, is_complete: bool
@@ -57,10 +55,7 @@ class ConnectivityDisplay:
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw on `ax`, or on a new figure."""
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots()
+        ax = self._take_axes(ax, layout=None)
         connected = self.pieces == 1
         for chosen, color, label in (
             (connected, "tab:green", "connected"),
@@ -77,8 +72,6 @@ class ConnectivityDisplay:
         )
         ax.set_xticks(self.widths, [self._tick(int(width)) for width in self.widths])
         ax.legend(loc="upper left")
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _tick(self, width: int) -> str:
