@@ -27,7 +27,7 @@ class ConnectivityDisplay(AxesDisplay):
     widths, pieces : arrays of shape (k,)
         Number of connected components for every width.
     marks : dict of str to int
-        Widths with a name.
+        Names of widths, for the ticks of the axis.
     is_complete : bool
         Whether all optimal networks are counted; the title says so.
 
@@ -35,6 +35,18 @@ class ConnectivityDisplay(AxesDisplay):
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, train
+    >>> from convexrelu.landscape import ConnectivityDisplay, optimal_connectivity
+    >>> from convexrelu.optimal_set import optimal_polytope
+    >>> X = np.array([[-np.sqrt(3), 1.0], [np.sqrt(3), 1.0]])
+    >>> problem = TrainingProblem(X, np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
+    >>> found = optimal_connectivity(optimal_polytope(train(problem, tol=1e-9, random_state=0).network, problem))
+    >>> ConnectivityDisplay.from_connectivity(found).ax_.get_xlabel()
+    'width'
     """
 
     def __init__(
@@ -97,6 +109,18 @@ class ConstantPathDisplay:
     ----------
     ax_ : pair of matplotlib Axes
     figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, TwoLayerNetwork
+    >>> from convexrelu.landscape import ConstantPathDisplay, direct_path
+    >>> problem = TrainingProblem(np.eye(2), np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
+    >>> one = TwoLayerNetwork([[1.0, 1.0]], [0.0], [[1.0]], [0.0])
+    >>> two = TwoLayerNetwork(np.eye(2), [0.0, 0.0], [[1.0, 1.0]], [0.0])
+    >>> path = direct_path(problem, one, two)
+    >>> len(ConstantPathDisplay.from_path(path).ax_)
+    2
     """
 
     figure_: Figure

@@ -31,8 +31,8 @@ class LossGradientDisplay(AxesDisplay):
     classes : array of str of shape (N,), optional
         Curvature of the points, which gives them colours.
     certificate : Certificate, optional
-        Bound that is drawn as a line, for the objective of a training problem. A proof that one of the losses
-        contradicts is of another problem, and raises a ValueError.
+        Bound on the objective of a training problem, drawn as a line. A proved bound above one of the losses
+        belongs to another problem, and raises a ValueError.
 
     Attributes
     ----------

@@ -50,13 +50,21 @@ class LipschitzConstant:
     upper : float
         Proved: no cell has a larger norm.
     is_exact : bool
-        Whether they agree to 1e-9 of their size, or to rounding.
+        Whether both bounds agree to a relative 1e-9, or to rounding.
     point : array of shape (d,) or None
-        An input, inside a cell.
+        An input in the interior of a cell.
     jacobian : array of shape (K, d)
         The Jacobian there.
     n_cells : int
-        Cells and groups of cells that were looked at.
+        Cells and groups of cells that were examined.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import lipschitz_constant
+    >>> constant = lipschitz_constant(TwoLayerNetwork([[2.0]], [0.0], [[1.5]], [0.0]))
+    >>> float(constant), constant.jacobian
+    (3.0, array([[3.]]))
     """
 
     lower: float
@@ -80,7 +88,7 @@ def lipschitz_constant(
     b: ArrayLike | None = None,
     time_limit: float | None = 50.0,
 ) -> LipschitzConstant:
-    """Smallest ``L`` with ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖``, everywhere or on a polytope; both norms are the same.
+    """Smallest ``L`` with ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖``, everywhere or on a polytope, in one norm.
 
     For one output that is the largest dual norm of the gradient: ``max_i |g_i|`` for ``norm=1``, ``‖g‖_2`` for
     ``norm=2`` and ``Σ_i |g_i|`` for ``norm=inf``.
@@ -94,7 +102,7 @@ def lipschitz_constant(
     lower, upper, A, b : optional
         A box and linear constraints, as for :func:`output_range`. Without them, the constant is for all inputs.
     time_limit : float, optional
-        Seconds. Afterwards the two bounds may differ; both are still proved.
+        Seconds. If it ends the search, the bounds differ; both are still proved.
 
     Returns
     -------
@@ -103,8 +111,8 @@ def lipschitz_constant(
 
     Notes
     -----
-    Cells that are no thicker than 1e-12, relative to the size of the polytope or of the weights, count as empty:
-    kinks of equal, opposite and parallel neurons are equal up to rounding.
+    Cells that are no thicker than 1e-12, relative to the size of the polytope or of the weights, count as empty,
+    because kinks of equal, opposite and parallel neurons are computed up to rounding.
 
     Examples
     --------
@@ -144,7 +152,9 @@ class _Search:
     def run(self) -> LipschitzConstant:
         root = self.tree.root()
         if root is None:
-            raise ValueError("polytope has no inside, so that slopes across it do not count")
+            raise ValueError(
+                "polytope is flat, expected one with an interior, on which the network has slopes"
+            )
         layer = root.layer  # the last one if no rectifier is to be decided
         if self.slopes.is_zonotope and not layer.last and SignCores.are_available():
             self.cores = SignCores(layer.fixed, layer.rows, layer.is_constant)
