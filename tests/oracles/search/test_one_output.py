@@ -51,8 +51,13 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
         parts = SearchOracle(X, random_state=0)(v)
     finally:
         torch.set_num_threads(threads)
-    np.testing.assert_array_equal(whole.masks, parts.masks)
-    np.testing.assert_allclose(whole.values, parts.values, rtol=1e-12)
+    # Maxima lie on kinks of samples, which rounding puts on either side: so masks of one maximum may differ.
+    for one, other in ((whole, parts), (parts, whole)):
+        distances = np.linalg.norm(one.directions[:, None] - other.directions, axis=2)
+        np.testing.assert_array_less(distances.min(axis=1), 1e-9)
+        nearest = other.values[distances.argmin(axis=1)]
+        np.testing.assert_allclose(one.values, nearest, rtol=1e-12)
+    np.testing.assert_allclose(whole.bound, parts.bound, rtol=1e-12)
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.65, 0.745, 0.9])
