@@ -180,7 +180,7 @@ def _connected(member: Member, worker: distributed.Worker) -> Tasks:
         return Tasks.connected(member.rank, member.size, announce, host=host, to_meet=_TO_MEET)
     except TimeoutError as error:
         raise GroupError(
-            f"process 0 did not connect within {_TO_MEET:g} s: is its worker busy?"
+            f"process 0 did not come within {_TO_MEET:g} s: is its worker busy?"
         ) from error
 
 

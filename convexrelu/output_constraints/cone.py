@@ -159,7 +159,8 @@ def cone_output(
     from convexrelu._utils.torch_import import torch
 
     if (in_features is None) == (linear is None):
-        raise ValueError("give either in_features or linear, not both and not neither")
+        found = "missing" if linear is None else "given"
+        raise ValueError(f"in_features and linear are both {found}, expected one of them")
     cone = cone_generators(A)
     fixed = np.vstack([cone.lines, -cone.lines, cone.rays])
     if not len(fixed):

@@ -123,7 +123,7 @@ def list_regions(
     faces = np.zeros((0, network.n_features)), np.zeros(0)
     if lower is not None or upper is not None:
         if lower is None or upper is None:
-            raise ValueError("give both of lower and upper, or neither")
+            raise ValueError("lower and upper are given together or not at all")
         low, high = checked_box(lower, upper, network.n_features)
         domain = box_of(planes, low, high)
         identity = np.eye(network.n_features)

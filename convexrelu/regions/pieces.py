@@ -270,7 +270,7 @@ def _convex_corners(polygon: Array) -> list[Point]:
         turns.append((c - a) * (f - d) - (d - b) * (e - c))
     if len(corners) < 3 or not (min(turns) > 0 or max(turns) < 0):
         raise ValueError(
-            "polygon must be convex, with at least three corners in order, none of them on an edge"
+            "polygon is not convex, expected at least three corners in order, none of them on an edge"
         )
     if min(turns) < 0:
         corners.reverse()
