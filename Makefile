@@ -21,7 +21,8 @@ ARGS =
 DEPENDENT_TESTS = tests/solvers tests/programs tests/estimators tests/interop tests/displays \
     tests/baselines tests/chunked tests/dask tests/derivatives tests/landscape tests/output_constraints \
     tests/reach tests/regions tests/oracles/search tests/oracles/bounds/test_workers.py \
-    tests/properties/test_sparse.py tests/test_package.py convexrelu docs/*.rst docs/guides/*.rst README.md
+    tests/properties/test_sparse.py tests/_utils/test_cvxpy_import.py tests/test_package.py \
+    convexrelu docs/*.rst docs/guides/*.rst README.md
 
 .PHONY: help demo test test-fast test-oldest portability lint types docs check-site dist bench-quick bench-scripts-quick bench-suites-quick $(SUITES:%=bench-%) clean
 .NOTPARALLEL:  # two pips must not install into one environment at once

@@ -50,8 +50,9 @@ def train(
     Parameters
     ----------
     problem : ChunkedProblem or TrainingProblem
-        The rows of this process, at least one. Everything else is the same on all processes; sample weights are on one
-        scale. A :class:`~convexrelu.chunked.ChunkedProblem` reads its inputs in slices and does not copy them.
+        The rows of this process, at least one. Everything else must be the same on all processes, and sample weights
+        must have one scale. A :class:`~convexrelu.chunked.ChunkedProblem` reads its inputs in slices and does not
+        copy them.
     group : Group, optional
         By default that of :func:`process_group`.
     tol, max_iter, time_limit, start, device, random_state, progress
@@ -71,11 +72,11 @@ def train(
 
     Examples
     --------
-    A script for ``torchrun --nproc-per-node 4 script.py``, which works alone, too:
+    A script for ``torchrun --nproc-per-node 4 script.py``, which also runs as a single process:
 
     >>> import numpy as np
     >>> from convexrelu import ChunkedProblem, distributed
-    >>> X = np.linspace(-1, 1, 2000, dtype=np.float32)[:, None]  # its own rows
+    >>> X = np.linspace(-1, 1, 2000, dtype=np.float32)[:, None]  # rows of this process
     >>> result = distributed.train(ChunkedProblem(X, np.abs(X[:, 0]), alpha=1e-2), random_state=0)
     >>> result.certificate.relative_gap < 0.02
     True
@@ -111,15 +112,16 @@ def fit(
     Parameters
     ----------
     estimator : ConvexReLURegressor or ConvexReLUClassifier
-        With the same parameters on all processes. Those that choose patterns, solvers and oracles are at their
-        defaults, and there are no skip connections; :doc:`/larger_data` has a table.
+        With the same parameters on all processes. Those that choose patterns, solvers and oracles must have their
+        defaults, and skip connections are not supported; :doc:`/larger_data` has a table.
     X : array-like of shape (n, d)
         The rows of this process; a memory-mapped array is read in slices.
     y : array-like of shape (n,) or (n, K)
-        Their targets or labels. Not every process needs to have all of the labels, or targets of all outputs.
+        Their targets or labels. A process need not have all labels, nor targets of all outputs.
     sample_weight : array-like of shape (n,), optional
+        Non-negative weights of these rows, on the same scale on all processes.
     exposure : array-like of shape (n,), optional
-        Of counts, with the Poisson loss; on all processes or on none.
+        Exposures of the counts, with the Poisson loss; on all processes or on none.
     group : Group, optional
         By default that of :func:`process_group`.
 
@@ -167,8 +169,9 @@ def share_proofs(
 ) -> Outcome:
     """Call a function on process 0, and let all processes share the boxes of its branch and bound.
 
-    Only process 0 needs the data: what the others are given is not used. They wait until a proof has taken some
-    seconds; then each explores some of its open boxes, again and again. The proof holds if all have closed theirs.
+    Only process 0 needs the data; the arguments on other processes are not used. The others wait until a proof has
+    taken some seconds; then each explores some of its open boxes, again and again. The proof is complete when all
+    processes have closed theirs.
 
     Parameters
     ----------
@@ -207,7 +210,7 @@ def share_proofs(
 def process_group(*, timeout: float = 1800.0, to_meet: float = 60.0) -> Group:
     """The processes of :mod:`torch.distributed`, connected by gloo for this library's messages; or this one alone.
 
-    If there is no default group, but the environment of ``torchrun``, this makes one.
+    Makes a default group if there is none and the environment variables of ``torchrun`` are set.
 
     Parameters
     ----------
@@ -215,6 +218,18 @@ def process_group(*, timeout: float = 1800.0, to_meet: float = 60.0) -> Group:
         Seconds for which one process may compute while others wait.
     to_meet : float
         Seconds until all processes must have connected.
+
+    Returns
+    -------
+    Group
+        To be closed after use.
+
+    Examples
+    --------
+    >>> group = process_group()
+    >>> group.rank, group.size  # without torchrun
+    (0, 1)
+    >>> group.close()
     """
     from convexrelu.chunked.process_group import group_of_torch
 

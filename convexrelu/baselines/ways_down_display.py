@@ -10,10 +10,10 @@ import numpy as np
 from convexrelu._utils.arguments import check_choice
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
+from convexrelu.displays.common import AxesDisplay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from convexrelu.baselines.descent import Descent
 
@@ -23,7 +23,7 @@ __all__ = ["WaysDownDisplay"]
 _SMALLEST = 1e-12
 
 
-class WaysDownDisplay:
+class WaysDownDisplay(AxesDisplay):
     """Relative excess of the objective over a lower bound; matplotlib is imported when it is drawn.
 
     Parameters
@@ -42,9 +42,6 @@ class WaysDownDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self,
@@ -82,10 +79,7 @@ class WaysDownDisplay:
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw on `ax`, or on a new figure."""
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots()
+        ax = self._take_axes(ax, layout=None)
         for name, (position, objectives) in self.curves.items():
             ax.plot(position, self._excess(objectives), label=name)
         kind = "proved" if self.is_proof else "estimated"
@@ -95,8 +89,6 @@ class WaysDownDisplay:
         unit = "steps" if self.against == "steps" else "time (s)"
         ax.set(xlabel=unit, ylabel=f"objective above the {kind} bound, relative", yscale="log")
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _excess(self, objectives: Array) -> Array:

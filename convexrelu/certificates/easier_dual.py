@@ -188,18 +188,9 @@ class _Ascent:
             largest, _ = side.rules.bound()
             bound = max(bound, padded(largest, size, self._space.coordinates.shape))
         bound += float(np.abs(v) @ self._space.residual)
-        n, dim = self._problem.design.shape
-        report = OracleReport(
-            bound=bound if math.isfinite(bound) else math.inf,
-            is_proof=True,
-            scope="global",
-            method="affine",
-            masks=np.zeros((0, n), dtype=bool),
-            signs=np.zeros(0),
-            directions=np.zeros((0, dim)),
-            values=np.zeros(0),
-        )
-        return v, report
+        bound = bound if math.isfinite(bound) else math.inf
+        dim = self._problem.design.shape[1]
+        return v, OracleReport.without_witnesses(bound, v, dim, method="affine")
 
     def _balanced(self, v: Array) -> Array:
         """With an intercept, positive and negative entries with the same sum; logarithms are moved, too."""

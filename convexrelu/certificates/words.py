@@ -16,9 +16,9 @@ _SLACK = 1e-6
 # What a certificate of a scope other than "global" compares with.
 _COMPETITORS = {
     "program": "the program's patterns",
-    "monotone": "networks whose neurons are monotone as asked",
+    "monotone": "networks whose neurons meet the monotonic constraints",
     "positive": "networks with positive outer weights",
-    "monotone_positive": "networks whose neurons are monotone as asked, with positive outer weights",
+    "monotone_positive": "networks whose neurons meet the monotonic constraints, with positive outer weights",
     "output_constraints": "networks whose outputs meet the constraints",
 }
 

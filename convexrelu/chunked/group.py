@@ -115,4 +115,4 @@ class Alone(Group):
         return [message]
 
     def fail(self, cause: str) -> None:
-        """There is no one to tell."""
+        """Nothing: there is no other process."""

@@ -40,10 +40,11 @@ class ChunkedProblem:
         A smooth loss, or its name.
     activation : {"relu", "leaky_relu", "absolute_value"}
     negative_slope : float
-        Of ``"leaky_relu"``.
+        Slope of ``"leaky_relu"`` for negative inputs.
     hidden_bias, fit_intercept : bool
+        Whether hidden neurons have a bias, penalised with their weights, and the output an intercept.
     sample_weight : array of shape (n,), optional
-        Non-negative.
+        Non-negative weights; only their proportions matter.
 
     Raises
     ------

@@ -18,7 +18,7 @@ __all__ = ["Pieces", "parquet_rows", "stored_rows"]
 
 
 class Pieces:
-    """Arrays one below the other, each of which is read when rows of it are needed.
+    """Arrays stacked on each other, each of which is read when its rows are needed.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Pieces:
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         start, stop, step = rows.indices(self.shape[0])
         if step != 1:
-            raise ValueError(f"a slice with step {step} was asked for, expected 1")
+            raise ValueError(f"rows are read by slices of step 1, got step {step}")
         parts = []
         k = bisect.bisect_right(self._ends, start)
         while start < stop:
@@ -95,6 +95,18 @@ def parquet_rows(
     ------
     ImportError
         Without pyarrow.
+
+    Examples
+    --------
+    >>> import pyarrow, pyarrow.parquet, tempfile
+    >>> table = pyarrow.table({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 0.0], "y": [1.0, 3.0, 3.0]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pyarrow.parquet.write_table(table, f"{folder}/table.parquet", row_group_size=2)
+    ...     X, y = parquet_rows(f"{folder}/table.parquet", ["a", "b"], "y")
+    ...     rows = X[1:3]
+    >>> X.shape, rows, y
+    ((3, 2), array([[2., 1.],
+           [3., 0.]]), array([1., 3., 3.]))
     """
     try:
         from pyarrow.parquet import ParquetFile
@@ -123,7 +135,7 @@ def stored_rows(
     Parameters
     ----------
     chunks : iterable of pairs
-        Inputs of shape (n_k, d) and targets of shape (n_k,) or (n_k, K). One is in memory at a time.
+        Inputs of shape (n_k, d) and targets of shape (n_k,) or (n_k, K). Only one is held in memory at a time.
     folder : str or path
         Where the inputs are stored, as ``rows-000000.npy`` and so on.
     dtype : dtype

@@ -72,9 +72,9 @@ def train_in_chunks(
     """Train on rows that are read chunk by chunk, by one process or by all of a group.
 
     1. Descent on a sample of up to 65,536 rows.
-    2. L-BFGS on all rows. A step is a pass over them, and a sum of gradients of the network.
+    2. L-BFGS on all rows. Each step is one pass over them, which sums gradients of the network.
     3. A dual point, and a search for violations of its constraint: candidates are found on a sample of rows and ascend
-       on all. Their number times a pass is what this costs. The largest violation gives an estimate of the gap.
+       on all, which costs as many passes as there are candidates. The largest violation gives an estimate of the gap.
     4. The violating neurons are added, and 2 follows again, until the gap is small.
     5. Nearly equal neurons are joined, if descent makes up for it.
 

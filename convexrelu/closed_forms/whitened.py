@@ -136,7 +136,7 @@ class OrthogonalRowsOracle:
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Bound ``M(v)`` at the dual point ``v`` of shape (n,) or (n, K)."""
-        n, d = self.design.shape
+        n, dim = self.design.shape
         columns = v.reshape(n, -1)
         if (np.count_nonzero(columns, axis=1) > 1).any():
             raise ValueError("v has several nonzero entries in a row, expected at most one")
@@ -144,16 +144,8 @@ class OrthogonalRowsOracle:
         parts = np.hstack([np.maximum(scaled, 0.0), np.maximum(-scaled, 0.0)])
         largest = float(norms(parts.T).max(initial=0.0))
         bound = self._stretch * largest if largest > 0 else 0.0
-        return OracleReport(
-            bound=bound + 8 * n * _EPS * lipschitz_constant(self.design, v),
-            is_proof=True,
-            scope="global",
-            method="whitened",
-            masks=np.zeros((0, n), dtype=bool),
-            signs=np.zeros((0, *v.shape[1:])),
-            directions=np.zeros((0, d)),
-            values=np.zeros(0),
-        )
+        bound += 8 * n * _EPS * lipschitz_constant(self.design, v)
+        return OracleReport.without_witnesses(bound, v, dim, method="whitened")
 
 
 class _Part(NamedTuple):

@@ -10,15 +10,15 @@ from scipy.stats import rankdata
 
 from convexrelu._utils.typing import Array
 from convexrelu.comparison.result import Comparison
+from convexrelu.displays.common import AxesDisplay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["CriticalDifferenceDisplay"]
 
 
-class CriticalDifferenceDisplay:
+class CriticalDifferenceDisplay(AxesDisplay):
     """Critical-difference diagram of Demšar (2006); it is drawn by scikit-posthocs.
 
     Parameters
@@ -37,9 +37,6 @@ class CriticalDifferenceDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(self, names: Sequence[str], scores: Array, *, level: float = 0.05) -> None:
         self.names, self.scores, self.level = list(names), np.asarray(scores, float), level
@@ -97,11 +94,9 @@ class CriticalDifferenceDisplay:
         CriticalDifferenceDisplay
         """
         posthocs = _posthocs()
-        import matplotlib.pyplot as plt
         import pandas
 
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.5, 2.2), layout="constrained")
+        ax = self._take_axes(ax, figsize=(6.5, 2.2))
         table = pandas.DataFrame(self.scores, columns=self.names)
         differ = posthocs.posthoc_nemenyi_friedman(table)
         ranks = dict(zip(self.names, self.ranks, strict=True))
@@ -109,8 +104,6 @@ class CriticalDifferenceDisplay:
             ranks, differ, alpha=self.level, ax=ax, text_h_margin=0.06
         )
         ax.set_title(f"mean ranks on {len(self.scores)} tables; 1 is the best", fontsize="medium")
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from convexrelu.comparison.result import Comparison
+from convexrelu.displays.common import AxesDisplay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["ComparisonDisplay"]
 
 _SPREAD = 0.12  # of the points of one method, across its row
 
 
-class ComparisonDisplay:
+class ComparisonDisplay(AxesDisplay):
     """A row for each method: a point for each fold and a bar at the mean; matplotlib is imported when it is drawn.
 
     Parameters
@@ -29,9 +29,6 @@ class ComparisonDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
@@ -52,11 +49,8 @@ class ComparisonDisplay:
         -------
         ComparisonDisplay
         """
-        import matplotlib.pyplot as plt
-
         of = self.comparison
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 1.2 + 0.5 * len(of.names)), layout="constrained")
+        ax = self._take_axes(ax, figsize=(6, 1.2 + 0.5 * len(of.names)))
         order = np.argsort(of.scores.mean(axis=1), kind="stable")
         heights = np.linspace(-_SPREAD, _SPREAD, of.scores.shape[1])
         for place, k in enumerate(order):
@@ -67,6 +61,4 @@ class ComparisonDisplay:
         ax.set_yticks(range(len(order)), labels)
         ax.set(xlabel=f"{of.scoring} on the samples left out", ylim=(-0.5, len(order) - 0.5))
         ax.grid(axis="x", alpha=0.3)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self

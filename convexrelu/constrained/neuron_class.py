@@ -51,14 +51,14 @@ _ACTIVATIONS = ("relu", "leaky_relu")
 
 @dataclass(frozen=True, eq=False)
 class NeuronClass:
-    """Which signs the weights of a neuron may have.
+    """Neurons whose weights have given signs.
 
     Parameters
     ----------
     monotonic_cst : array of shape (d,), optional
-        For each feature 1, −1 or 0: the network increases, decreases, or is free.
+        For each feature 1, −1 or 0: the network increases in it, decreases, or is unconstrained.
     positive : bool
-        Whether outer weights are positive, so that the network is convex.
+        Whether outer weights are non-negative, so that the network is convex.
 
     Attributes
     ----------

@@ -94,17 +94,9 @@ class Penalised:
 
     def relaxation(self, v: Array, deadline: float) -> OracleReport:
         """The same for all signs: a report without witnesses."""
-        n, dim = self.design.shape
-        return OracleReport(
-            bound=max(self.closed_form(sign, v, deadline) for sign in self.signs),
-            is_proof=True,
-            scope=self.neuron_class.scope,
-            method="relaxation",
-            masks=np.zeros((0, n), dtype=bool),
-            signs=np.zeros(0),
-            directions=np.zeros((0, dim)),
-            values=np.zeros(0),
-        )
+        bound = max(self.closed_form(sign, v, deadline) for sign in self.signs)
+        dim, scope = self.design.shape[1], self.neuron_class.scope
+        return OracleReport.without_witnesses(bound, v, dim, method="relaxation", scope=scope)
 
     def rounding(self, v: Array) -> float:
         """Of the products ``slope · v``."""

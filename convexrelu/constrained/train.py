@@ -45,23 +45,23 @@ def train_in_class(
     random_state: int | np.random.RandomState | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Train a network that is monotone in some features, or has positive outer weights.
+    """Train a network that is monotone in some features, or has no negative outer weights.
 
     Parameters
     ----------
     problem : TrainingProblem
         With one output, and ReLU or leaky ReLU; without a skip connection or free biases.
     monotonic_cst : array of shape (d,), optional
-        For each feature 1, −1 or 0: every neuron increases in it, every neuron decreases, or it is free. This is enough
-        for a monotone network, and more than is necessary: the class is not that of all monotone networks.
+        For each feature 1, −1 or 0: every neuron increases in it, every neuron decreases, or neurons are unconstrained.
+        This is sufficient for a monotone network but not necessary: the class does not contain all monotone networks.
     positive : bool
-        Whether outer weights are positive. The network is then convex.
+        Whether outer weights are non-negative. The network is then convex.
     effort : {"predict", "certify", "prove"}
         As for :func:`~convexrelu.train`.
     tol, max_iter, time_limit, device, random_state, progress
         As for :func:`~convexrelu.train`.
     start : TwoLayerNetwork, "descent" or None
-        Network to begin with: weights outside of the class become zero.
+        Network to begin with: weights of a sign that the class excludes become zero.
 
     Returns
     -------

@@ -71,7 +71,7 @@ class DaskEstimator(FixedAlphaEstimator):
         Parameters
         ----------
         X : dask array or dataframe of shape (n, d)
-            Training inputs. They are computed and stay on the workers; partitions that do not lie in order are moved.
+            Training inputs. They are computed and stay on the workers; partitions that are not in order are moved.
         y : dask array, series or dataframe of shape (n,) or (n, K)
             Targets, or class labels, in the same partitions.
         sample_weight : dask array or series of shape (n,), optional
@@ -104,7 +104,7 @@ class DaskEstimator(FixedAlphaEstimator):
         check_supported(self._unfitted())
         inputs = checked_collection("X", X)
         if inputs.ndim != 2:
-            raise ValueError(f"X has {inputs.ndim} dimension, expected two")
+            raise ValueError(f"X has ndim={inputs.ndim}, expected 2")
         others = {"y": y, "sample_weight": sample_weight, "exposure": exposure}
         for name, value in others.items():
             if name == "y" or value is not None:
@@ -206,14 +206,14 @@ class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
     """:class:`~convexrelu.ConvexReLURegressor` on dask arrays and dataframes.
 
     One task trains on every worker that holds rows; together they do what
-    :func:`convexrelu.distributed.fit` does. All of them must have a free thread. The result depends on the rows and
+    :func:`convexrelu.distributed.fit` does. Each of them needs a free thread. The result depends on the rows and
     their order, but not on how many workers hold them.
 
     Parameters
     ----------
     *args, **parameters
-        Those of :class:`~convexrelu.ConvexReLURegressor`. Parameters that choose patterns, solvers and oracles are at
-        their defaults, and there are no skip connections.
+        Those of :class:`~convexrelu.ConvexReLURegressor`. Parameters that choose patterns, solvers and oracles must
+        have their defaults, and skip connections are not supported.
     client : distributed.Client, optional
         By default that of the process, see :func:`distributed.default_client`. It is not pickled.
 
@@ -252,7 +252,7 @@ class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
         Parameters
         ----------
         X : dask array or dataframe of shape (n, d)
-            Training inputs. They are computed and stay on the workers; partitions that do not lie in order are moved.
+            Training inputs. They are computed and stay on the workers; partitions that are not in order are moved.
         y : dask array, series or dataframe of shape (n,) or (n, K)
             Targets, in the same partitions; with ``missing_targets="ignore"`` some may be NaN.
         sample_weight : dask array or series of shape (n,), optional
@@ -286,7 +286,7 @@ class DaskConvexReLURegressor(DaskEstimator, ConvexReLURegressor):
         ----------
         X : dask array or dataframe of shape (n, d)
         exposure : dask array or series of shape (n,), optional
-            With the Poisson loss, what the means are multiplied by.
+            With the Poisson loss: factors by which the means are multiplied.
 
         Returns
         -------
@@ -329,14 +329,14 @@ class DaskConvexReLUClassifier(DaskEstimator, ConvexReLUClassifier):
     """:class:`~convexrelu.ConvexReLUClassifier` on dask arrays and dataframes.
 
     One task trains on every worker that holds rows; together they do what
-    :func:`convexrelu.distributed.fit` does. All of them must have a free thread. Not every worker needs rows of all
+    :func:`convexrelu.distributed.fit` does. Each of them needs a free thread, and need not hold rows of all
     classes.
 
     Parameters
     ----------
     *args, **parameters
-        Those of :class:`~convexrelu.ConvexReLUClassifier`. Parameters that choose patterns, solvers and oracles are
-        at their defaults, and there are no skip connections.
+        Those of :class:`~convexrelu.ConvexReLUClassifier`. Parameters that choose patterns, solvers and oracles
+        must have their defaults, and skip connections are not supported.
     client : distributed.Client, optional
         By default that of the process, see :func:`distributed.default_client`. It is not pickled.
 

@@ -31,7 +31,7 @@ def checked_collection(name: str, value: Any) -> Any:
     """A dask array or dataframe; a TypeError for other things."""
     if not dask.is_dask_collection(value) or not hasattr(value, "to_delayed"):
         raise TypeError(
-            f"{name} is a {type(value).__name__}, expected a dask array or dataframe; use to_local() for what is in "
+            f"{name} is a {type(value).__name__}, expected a dask array or dataframe; use to_local() for data in "
             "memory"
         )
     if value.ndim == 2 and hasattr(value, "rechunk") and value.numblocks[1] > 1:
@@ -44,7 +44,7 @@ def joined(parts: tuple[Any, ...], name: str) -> Any:
     shapes = {getattr(part, "shape", ())[1:] for part in parts}
     if len(shapes) > 1:
         found = " and ".join(str(("n", *shape)) for shape in sorted(shapes))
-        raise ValueError(f"{name} has partitions of shapes {found}")
+        raise ValueError(f"{name} has partitions of shapes {found}, expected one shape")
     if len(parts) == 1 or parts[0] is None:
         return parts[0]
     if hasattr(parts[0], "iloc"):
@@ -148,7 +148,7 @@ def _divided(futures: list[distributed.Future], holders: Any) -> list[Share]:
         worker = min(holders[future.key], default="")
         places.setdefault(worker, []).append(number)
     if "" in places:
-        raise RuntimeError("a worker has ended, with data that it held; fit again")
+        raise RuntimeError("a worker ended, and the data that it held are lost; fit again")
     shares, start = [], 0
     for worker in sorted(places, key=lambda each: float(np.median(places[each]))):
         stop = start + len(places[worker])

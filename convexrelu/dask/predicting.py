@@ -39,7 +39,7 @@ def lazily(
     """
     X = checked_collection("X", X)
     if X.ndim != 2:
-        raise ValueError(f"X has {X.ndim} dimension, expected two")
+        raise ValueError(f"X has ndim={X.ndim}, expected 2")
     rows = X if hasattr(X, "chunks") else X._meta
     _check_feature_names(model, rows, reset=False)
     _check_n_features(model, rows, reset=False)
@@ -56,7 +56,7 @@ def times_exposure(predicted: Any, exposure: Any) -> Any:
     """Predictions, a dask array, times the exposures of their rows, which are checked when they are computed."""
     exposure = checked_collection("exposure", exposure)
     if exposure.ndim != 1:
-        raise ValueError(f"exposure has {exposure.ndim} dimensions, expected one")
+        raise ValueError(f"exposure has ndim={exposure.ndim}, expected 1")
     times = exposure if hasattr(exposure, "chunks") else exposure.values
     times = chunked_like(predicted, "exposure", times)
     if times.numblocks[0] != predicted.numblocks[0]:

@@ -143,15 +143,12 @@ class CellSearch:
         keys = np.column_stack([masks[order], signs[order] > 0])
         order = order[first_of_each(keys)][: self.n_witnesses]
         self._known = masks[order]
-        return OracleReport(
-            bound=float(values.max(initial=0.0)),
-            is_proof=False,
-            scope="global",
-            method="search",
-            masks=masks[order],
-            signs=signs[order],
-            directions=directions[order],
-            values=values[order],
+        return OracleReport.of_search(
+            masks,
+            signs,
+            directions,
+            values,
+            order,
             n_starts=self.n_starts,
             finished=time.perf_counter() < deadline,
         )

@@ -8,12 +8,12 @@ import numpy as np
 
 from convexrelu._utils.arguments import check_choice
 from convexrelu._utils.typing import Array
+from convexrelu.displays.common import AxesDisplay
 from convexrelu.displays.fitted import innermost
 from convexrelu.results.result import Round
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["ConvergenceDisplay", "visible_range"]
 
@@ -21,7 +21,7 @@ __all__ = ["ConvergenceDisplay", "visible_range"]
 _WIDE, _MARGIN = 3.0, 0.08
 
 
-class ConvergenceDisplay:
+class ConvergenceDisplay(AxesDisplay):
     """Objective and lower bound of a fit over time; matplotlib is imported when it is drawn.
 
     Parameters
@@ -47,9 +47,6 @@ class ConvergenceDisplay:
     >>> display.ax_.get_xlabel()
     'time (s)'
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self, seconds: Array, objective: Array, lower_bound: Array, *, is_proof: bool
@@ -95,19 +92,14 @@ class ConvergenceDisplay:
         **kwargs
             Passed to the ``ax.plot`` of this line.
         """
-        import matplotlib.pyplot as plt
-
         check_choice("kind", kind, ("bounds", "gap"))
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         if kind == "gap":
             self._plot_gap(ax, name, kwargs)
         else:
             self._plot_bounds(ax, name, kwargs)
         ax.set(xlabel="time (s)")
         ax.legend()
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _plot_gap(self, ax: Axes, name: str | None, kwargs: dict[str, Any]) -> None:

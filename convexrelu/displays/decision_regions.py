@@ -10,12 +10,11 @@ from sklearn.base import is_classifier
 
 from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array
-from convexrelu.displays.common import BELOW, checked_network, checked_targets
+from convexrelu.displays.common import BELOW, AxesDisplay, checked_network, checked_targets
 from convexrelu.displays.fitted import with_its_data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from convexrelu.problem.training_problem import TrainingProblem
 
@@ -30,7 +29,7 @@ _MARKERS = "os^Dv<>P"
 _WIDTHS = 0.6, 2.4  # of the lines of the weakest and the strongest neuron, in points
 
 
-class DecisionRegionsDisplay:
+class DecisionRegionsDisplay(AxesDisplay):
     r"""Decision regions, or level sets, of a network with two features, and the lines where its neurons switch on.
 
     Neuron ``j`` is active on one side of the line ``w_jᵀx + b_j = 0``, marked by ticks; the width of the line shows
@@ -77,9 +76,6 @@ class DecisionRegionsDisplay:
     >>> len(display.boundaries) == model.network_.width, display.classes
     (True, array(['different', 'equal'], dtype='<U9'))
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self,
@@ -188,10 +184,7 @@ class DecisionRegionsDisplay:
         **kwargs
             Passed to every ``ax.contourf``.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         if self.classes is None:
             self._draw_levels(ax, kwargs)
         else:
@@ -208,8 +201,6 @@ class DecisionRegionsDisplay:
             ylabel=self.feature_names[1],
         )
         ax.legend(**BELOW, ncols=3)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _draw_regions(self, ax: Axes, classes: NDArray, style: dict[str, Any]) -> None:

@@ -9,11 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from convexrelu._utils.arguments import finite_array, shown
 from convexrelu._utils.typing import Array
-from convexrelu.displays.common import BELOW, checked_targets
+from convexrelu.displays.common import BELOW, AxesDisplay, checked_targets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["OptimalSetDisplay"]
 
@@ -22,7 +21,7 @@ class _PredictsRange(Protocol):
     def prediction_range(self, X: ArrayLike) -> tuple[Array, Array]: ...
 
 
-class OptimalSetDisplay:
+class OptimalSetDisplay(AxesDisplay):
     """Range of the predictions of equally good networks; matplotlib is imported when it is drawn.
 
     Over one feature the range is a band; without one, samples are drawn side by side, sorted, each with an interval.
@@ -59,9 +58,6 @@ class OptimalSetDisplay:
     >>> display.order, display.ax_.get_xlabel()
     (array([1, 0]), 'x')
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self,
@@ -157,10 +153,7 @@ class OptimalSetDisplay:
         **kwargs
             Passed to the ``ax.fill_between`` of the band, or the ``ax.vlines`` of intervals.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         low, high = self.low[self.order], self.high[self.order]
         label = name or "range over equally good networks"
         style: dict[str, Any]
@@ -176,8 +169,6 @@ class OptimalSetDisplay:
         self._draw_points(ax, along)
         ax.set(ylabel="prediction")
         ax.legend(**BELOW, ncols=3)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _draw_points(self, ax: Axes, along: Array | NDArray[np.intp]) -> None:

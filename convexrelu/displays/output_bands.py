@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu.displays.common import BELOW
+from convexrelu.displays.common import BELOW, AxesDisplay
 from convexrelu.reach import FeatureBands, feature_bands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["OutputBandsDisplay"]
 
 
-class OutputBandsDisplay:
+class OutputBandsDisplay(AxesDisplay):
     """Band that contains an output for all inputs of a box, against one feature, with the values that are reached.
 
     Parameters
@@ -42,9 +41,6 @@ class OutputBandsDisplay:
     >>> len(display.bands.edges)
     5
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self, bands: FeatureBands, *, output: int = 0, feature_name: str | None = None
@@ -91,10 +87,7 @@ class OutputBandsDisplay:
         **kwargs
             Passed to ``fill_between`` of the band.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         bands, k = self.bands, self.output
         # Steps: the last value once more, at the last edge.
         low, high, least, most = (
@@ -108,6 +101,4 @@ class OutputBandsDisplay:
             ax.step(bands.edges, values, where="post", color="C0", lw=1.5, label=label)
         ax.set(xlabel=self.feature_name, ylabel="output", title="range of the output")
         ax.legend(**BELOW, ncols=2)
-        self.ax_ = ax
-        self.figure_ = ax.get_figure(root=True)  # type: ignore[assignment]
         return self

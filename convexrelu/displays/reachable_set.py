@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from convexrelu.displays.common import AxesDisplay
 from convexrelu.reach import ReachableSet, reachable_set
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["ReachableSetDisplay"]
 
 
-class ReachableSetDisplay:
+class ReachableSetDisplay(AxesDisplay):
     """Polygons of a reachable set in the plane: the image of one cell of inputs each.
 
     Parameters
@@ -36,9 +36,6 @@ class ReachableSetDisplay:
     >>> len(display.ax_.patches)
     4
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(self, pieces: ReachableSet) -> None:
         self.pieces = pieces
@@ -73,18 +70,13 @@ class ReachableSetDisplay:
         ValueError
             If there are not two outputs.
         """
-        import matplotlib.pyplot as plt
-
         n_outputs = len(self.pieces[0].offset)
         if n_outputs != 2:
             raise ValueError(f"pieces have {n_outputs} outputs, expected 2")
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         style: dict[str, Any] = {"facecolor": "#1f77b440", "edgecolor": "C0", "lw": 0.8}
         for piece in self.pieces:
             ax.fill(*piece.vertices().T, **style | kwargs)
         ax.set(xlabel="output 1", ylabel="output 2")
         ax.set_title(f"reachable set, {len(self.pieces)} pieces")
-        self.ax_ = ax
-        self.figure_ = ax.get_figure(root=True)  # type: ignore[assignment]
         return self

@@ -8,19 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import finite_array
-from convexrelu.displays.common import BELOW
+from convexrelu.displays.common import BELOW, AxesDisplay
 from convexrelu.regions.counting import checked_ball, checked_box
 from convexrelu.regions.layers import layers_of
 from convexrelu.regions.pieces import PlanePieces, pieces_on_plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["RegionsDisplay"]
 
 
-class RegionsDisplay:
+class RegionsDisplay(AxesDisplay):
     """Linear regions of a network with two features; matplotlib is imported when it is drawn.
 
     Each region in the box is a polygon, coloured by the length of the gradient of the first output there.
@@ -49,9 +48,6 @@ class RegionsDisplay:
     >>> display.pieces.n_pieces
     4
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self,
@@ -126,12 +122,10 @@ class RegionsDisplay:
         **kwargs
             Passed to the collection of polygons.
         """
-        import matplotlib.pyplot as plt
         from matplotlib.collections import PolyCollection
         from matplotlib.patches import Circle
 
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         style: dict[str, Any] = {"edgecolors": "0.2", "linewidths": 0.6, "cmap": "viridis"}
         polygons = PolyCollection(self.pieces.polygons, **style | kwargs)
         polygons.set_array(np.linalg.norm(self.pieces.slopes[:, 0], axis=1))
@@ -149,6 +143,4 @@ class RegionsDisplay:
         ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="x0", ylabel="x1", aspect="equal")
         if ax.get_legend_handles_labels()[0]:
             ax.legend(**BELOW, ncols=2)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self

@@ -9,14 +9,13 @@ from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
-from convexrelu.displays.common import BELOW, checked_network, checked_targets
+from convexrelu.displays.common import BELOW, AxesDisplay, checked_network, checked_targets
 from convexrelu.displays.fitted import with_its_data
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.univariate.spline import knots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["SplineDisplay"]
 
@@ -25,7 +24,7 @@ _MARGIN = 0.1  # of the range of the data or of the knots, on either side
 _SIZES = 25.0, 150.0  # of the markers of the smallest and largest change of slope, in points²
 
 
-class SplineDisplay:
+class SplineDisplay(AxesDisplay):
     """A network with one feature as a linear spline, its knots and the data; matplotlib is imported when it is drawn.
 
     The knots are those of :func:`convexrelu.univariate.knots`: neuron ``j`` bends the line at ``−b_j/w_j``, where its
@@ -62,9 +61,6 @@ class SplineDisplay:
     >>> display.positions, display.jumps
     (array([-1.,  0.,  1.]), array([ 1., -2.,  1.]))
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self,
@@ -169,10 +165,7 @@ class SplineDisplay:
         **kwargs
             Passed to the ``ax.plot`` of the network.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         if self.X is not None and self.y is not None:
             ax.scatter(self.X, self.y, s=14, color="0.6", label="data", zorder=1)
         style: dict[str, Any] = {"label": name or "network", "color": "C0", "zorder": 2}
@@ -182,8 +175,6 @@ class SplineDisplay:
         self._draw_knots(ax)
         ax.set(xlabel="x", ylabel="output")
         ax.legend(**BELOW, ncols=3)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _draw_neurons(self, ax: Axes) -> None:

@@ -132,7 +132,7 @@ def _compare(
     if not agrees.all():
         raise ValueError(
             f"{name} is another function than the network of its weights: outputs differ by up to {errors.max():.3g}, "
-            "which is not rounding; is there a hook, or a forward or predict of its own?"
+            "more than rounding; it may have hooks, or a forward or predict method of its own"
         )
 
 

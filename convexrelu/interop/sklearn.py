@@ -81,7 +81,7 @@ def from_sklearn(regressor: MLPRegressor | MLPClassifier, X: ArrayLike | None = 
         raise ValueError(f"activation={regressor.activation!r}, expected 'relu'")
     if regressor.out_activation_ not in _LINKS:
         raise ValueError(
-            f"loss={regressor.loss!r} puts {regressor.out_activation_!r} behind the output, "
+            f"loss={regressor.loss!r} puts {regressor.out_activation_!r} on the output, "
             f"expected one of {', '.join(_LINKS)}"
         )
     hidden, output = regressor.coefs_

@@ -61,7 +61,7 @@ def to_source(
         available = ", ".join(map(repr, LANGUAGES))
         raise ValueError(f"language={language!r} is not known; available: {available}")
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise ValueError(f"name={name!r} is no name of a function in Python and C")
+        raise ValueError(f"name={name!r} is not a valid name of a function in Python and C")
     behind = head_of(network, head)
     given = network_of(behind.network(network))
     for label in () if behind.classes is None else behind.classes.labels:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.displays.common import BELOW
+from convexrelu.displays.common import BELOW, AxesDisplay
 from convexrelu.landscape.certified_line import check_bound, draw_optimum
 from convexrelu.landscape.persistence import Barcode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["BarcodeDisplay"]
 
 
-class BarcodeDisplay:
+class BarcodeDisplay(AxesDisplay):
     """Bars from minima to the passes that lead to lower ones; matplotlib is imported when it is drawn.
 
     Parameters
@@ -26,8 +25,8 @@ class BarcodeDisplay:
     barcode : Barcode
         What to draw.
     certificate : Certificate, optional
-        Bound that is drawn as a line, for the objective of a training problem. A proof that one of the losses
-        contradicts is of another problem, and raises a ValueError.
+        Bound on the objective of a training problem, drawn as a line. A proved bound above one of the losses
+        belongs to another problem, and raises a ValueError.
 
     Attributes
     ----------
@@ -41,9 +40,6 @@ class BarcodeDisplay:
     >>> BarcodeDisplay.from_barcode(bars).ax_.get_ylabel()
     'minimum'
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(self, barcode: Barcode, *, certificate: Certificate | None = None) -> None:
         self.barcode = barcode
@@ -77,11 +73,9 @@ class BarcodeDisplay:
         **kwargs
             Passed to the ``ax.hlines`` of the bars.
         """
-        import matplotlib.pyplot as plt
         from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         births, deaths = self.barcode.births, self.barcode.deaths
         finite = np.isfinite(deaths)
         rows = np.arange(1, len(births) + 1)
@@ -110,8 +104,6 @@ class BarcodeDisplay:
         ax.set(xlabel="loss", ylabel="minimum")
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(**BELOW, ncols=3)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _end(self) -> float:

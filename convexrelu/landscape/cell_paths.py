@@ -35,6 +35,17 @@ class CellPath:
         Of the networks there: with the penalty, and without.
     rounding : float
         Rounding errors of `data_fits`, estimated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, TwoLayerNetwork
+    >>> from convexrelu.landscape import join_in_cell
+    >>> problem = TrainingProblem(np.array([[1.0], [2.0]]), [1.0, 2.0], alpha=1e-3)
+    >>> one = TwoLayerNetwork([[1.0]], [1.0], [[1.0]], [0.0])
+    >>> path = join_in_cell(one, TwoLayerNetwork([[2.0]], [1.0], [[1.0]], [0.0]), problem)
+    >>> path.network(0.0).width, path.change_of_data_fit > 0
+    (1, True)
     """
 
     first: TwoLayerNetwork

@@ -33,6 +33,17 @@ class CellSummary:
         The best network of the cell that the solver found; the given one if it is no worse.
     optimum_objective : float
         Its objective, at least ``certificate.cell_lower_bound``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.landscape import cell_summary
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> line = TwoLayerNetwork([[0.5]], [1.0], [[1.0]], [-1.0])
+    >>> summary = cell_summary(line, X, np.maximum(X[:, 0], 0), alpha=1e-3, random_state=0)
+    >>> summary.gap_to_cell >= 0, summary.gap_of_cell > 0
+    (True, True)
     """
 
     certificate: NetworkCertificate
@@ -51,7 +62,7 @@ class CellSummary:
 
     @property
     def is_spurious(self) -> bool:
-        """Whether it is proved that the cell does not contain a global optimum: a network is better than its bound.
+        """Whether the cell is proved to contain no global optimum: some network is better than its bound.
 
         The better network is ``certificate.improved``.
         """

@@ -29,11 +29,11 @@ def draw_optimum(ax: Axes, certificate: Certificate, *, along: str = "x", **styl
     Parameters
     ----------
     ax : matplotlib Axes
-        Where.
+        Axes to draw on.
     certificate : Certificate
         Of a training problem whose objective an axis shows.
     along : {"x", "y"}
-        Which axis has the objective.
+        Axis of the objective.
     **style
         Passed to ``ax.axvline`` or ``ax.axhline``.
 

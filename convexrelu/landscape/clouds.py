@@ -22,6 +22,13 @@ class CloudWidths:
         Losses between which the levels lie; about as many points are in each.
     low, median, high : arrays of shape (k,)
         Quantiles of the quantity in a level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import CloudWidths
+    >>> CloudWidths(np.array([0.0, 1.0]), np.array([0.1]), np.array([1.0]), np.array([10.0])).decades
+    array([2.])
     """
 
     edges: Array
@@ -67,7 +74,7 @@ def valley_widths(
 ) -> CloudWidths:
     """Widths of the valleys that walks have met, at several levels of the loss.
 
-    The width at a point is ``(L − floor) / ‖∇L‖``: how far it is to the floor at the present slope. This is small
+    The width at a point is ``(L − floor) / ‖∇L‖``: the distance to the floor at the present slope. It is small
     where a valley is narrow, since its walls are steep at low losses.
 
     Parameters
@@ -78,6 +85,15 @@ def valley_widths(
         Loss of the bottom, such as the lower bound of a certificate.
     n_levels, coverage
         As for :func:`cloud_widths`.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import LossLandscape, valley_widths, walk
+    >>> X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    >>> xor = LossLandscape(X, [0.0, 1.0, 1.0, 0.0], width=2, activation="tanh")
+    >>> widths = valley_widths(walk(xor, n_steps=100, random_state=0), floor=0.0, n_levels=4)
+    >>> bool((widths.low <= widths.high).all())
+    True
     """
     losses, norms = walks.losses.ravel(), walks.gradient_norms.ravel()
     if losses.min() < floor:

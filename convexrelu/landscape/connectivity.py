@@ -36,6 +36,18 @@ class Connectivity:
     is_complete : bool
         Whether `optima` has all optimal networks, up to its tolerance. Otherwise all answers are about the networks
         that were found: ``m*`` may be smaller, ``M*`` larger, and components may hang together through others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, train
+    >>> from convexrelu.landscape import optimal_connectivity
+    >>> from convexrelu.optimal_set import optimal_polytope
+    >>> X = np.array([[-np.sqrt(3), 1.0], [np.sqrt(3), 1.0]])
+    >>> problem = TrainingProblem(X, np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
+    >>> found = optimal_connectivity(optimal_polytope(train(problem, tol=1e-9, random_state=0).network, problem))
+    >>> found.widths.tolist(), [found.is_connected(width) for width in (1, 2, 3)]
+    ([1, 2], [True, False, True])
     """
 
     optima: OptimalPolytope

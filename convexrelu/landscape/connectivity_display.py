@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.typing import Array
+from convexrelu.displays.common import AxesDisplay
 from convexrelu.landscape.connectivity import Connectivity
 from convexrelu.landscape.constant_paths import ConstantPath
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectivityDisplay", "ConstantPathDisplay"]
 
 
-class ConnectivityDisplay:
+class ConnectivityDisplay(AxesDisplay):
     """Pieces of the set of optimal networks against their width; matplotlib is imported when it is drawn.
 
     Parameters
@@ -26,7 +27,7 @@ class ConnectivityDisplay:
     widths, pieces : arrays of shape (k,)
         Number of connected components for every width.
     marks : dict of str to int
-        Widths with a name.
+        Names of widths, for the ticks of the axis.
     is_complete : bool
         Whether all optimal networks are counted; the title says so.
 
@@ -34,10 +35,19 @@ class ConnectivityDisplay:
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
-    """
 
-    figure_: Figure
-    ax_: Axes
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, train
+    >>> from convexrelu.landscape import ConnectivityDisplay, optimal_connectivity
+    >>> from convexrelu.optimal_set import optimal_polytope
+    >>> X = np.array([[-np.sqrt(3), 1.0], [np.sqrt(3), 1.0]])
+    >>> problem = TrainingProblem(X, np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
+    >>> found = optimal_connectivity(optimal_polytope(train(problem, tol=1e-9, random_state=0).network, problem))
+    >>> ConnectivityDisplay.from_connectivity(found).ax_.get_xlabel()
+    'width'
+    """
 
     def __init__(
         self, widths: NDArray[np.intp], pieces: Array, marks: dict[str, int], *, is_complete: bool
@@ -57,10 +67,7 @@ class ConnectivityDisplay:
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw on `ax`, or on a new figure."""
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots()
+        ax = self._take_axes(ax, layout=None)
         connected = self.pieces == 1
         for chosen, color, label in (
             (connected, "tab:green", "connected"),
@@ -77,8 +84,6 @@ class ConnectivityDisplay:
         )
         ax.set_xticks(self.widths, [self._tick(int(width)) for width in self.widths])
         ax.legend(loc="upper left")
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _tick(self, width: int) -> str:
@@ -104,6 +109,18 @@ class ConstantPathDisplay:
     ----------
     ax_ : pair of matplotlib Axes
     figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, TwoLayerNetwork
+    >>> from convexrelu.landscape import ConstantPathDisplay, direct_path
+    >>> problem = TrainingProblem(np.eye(2), np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
+    >>> one = TwoLayerNetwork([[1.0, 1.0]], [0.0], [[1.0]], [0.0])
+    >>> two = TwoLayerNetwork(np.eye(2), [0.0, 0.0], [[1.0, 1.0]], [0.0])
+    >>> path = direct_path(problem, one, two)
+    >>> len(ConstantPathDisplay.from_path(path).ax_)
+    2
     """
 
     figure_: Figure

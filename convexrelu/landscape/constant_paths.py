@@ -43,6 +43,19 @@ class ConstantPath:
         Neurons with inner and outer weights of length one.
     waypoints : list of Waypoint
         Between two of them, scales and intercept change linearly, and no place changes its neuron unless it is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem, TwoLayerNetwork
+    >>> from convexrelu.landscape import direct_path
+    >>> problem = TrainingProblem(np.eye(2), np.ones(2), 0.1, hidden_bias=False, fit_intercept=False)
+    >>> one = TwoLayerNetwork([[1.0, 1.0]], [0.0], [[1.0]], [0.0])
+    >>> two = TwoLayerNetwork(np.eye(2), [0.0, 0.0], [[1.0, 1.0]], [0.0])
+    >>> path = direct_path(problem, one, two)
+    >>> path.shares([0.0, 1.0]).round(3)
+    array([[1. , 0. , 0. ],
+           [0. , 0.5, 0.5]])
     """
 
     problem: TrainingProblem
@@ -126,7 +139,9 @@ def direct_path(
     """
     check_type("problem", problem, TrainingProblem)
     if problem.n_outputs > 1 or problem.skip:
-        raise ValueError("problem: paths need one output and no skip connection")
+        raise ValueError(
+            f"problem has {problem.n_outputs} outputs and skip={problem.skip}, expected 1 output and skip=False"
+        )
     check_fits(start, problem, "start")
     check_fits(end, problem, "end")
     first, last = problem.balanced(start), problem.balanced(end)
@@ -165,7 +180,7 @@ def optimal_path(
     Returns
     -------
     ConstantPath or None
-        None if there is none at this width, through the networks of this set.
+        None if the networks of this set have no such path at this width.
 
     Raises
     ------

@@ -23,8 +23,8 @@ _BATCH = 2**23
 class Curvature:
     """Eigenvalues of Hessians, and classes that follow from them and from a tolerance.
 
-    An eigenvalue is zero if ``|λ| ≤ max(rtol · max|λ|, atol)``. Classes depend on this, and are worth as much as it:
-    say it wherever shares are compared.
+    An eigenvalue is zero if ``|λ| ≤ max(rtol · max|λ|, atol)``. Classes depend on this tolerance, which
+    should be stated wherever shares are compared.
 
     Attributes
     ----------
@@ -32,6 +32,14 @@ class Curvature:
         In increasing order.
     rtol, atol : float
         The tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import Curvature
+    >>> found = Curvature(np.array([[-1.0, 2.0], [0.0, 3.0]]), rtol=1e-6, atol=1e-12)
+    >>> found.classes, found.ranks
+    (array(['saddle', 'singular'], dtype='<U8'), array([2, 1]))
     """
 
     eigenvalues: Array
@@ -71,9 +79,8 @@ def curvature(
     Parameters
     ----------
     landscape : LossLandscape
-        What they are points of.
     points : array of shape (..., p)
-        Where.
+        Points of the landscape.
     rtol, atol : float
         Eigenvalues up to ``max(rtol · max|λ|, atol)`` count as zero. Those of float64 are off by about
         ``1e-16 · p · max|λ|``.
@@ -113,7 +120,29 @@ def curvature(
 def hessian_null_space(
     landscape: LossLandscape, point: ArrayLike, *, rtol: float = 1e-6, atol: float = 1e-12
 ) -> Array:
-    """Orthonormal columns that span the null space of the Hessian at a point, of shape (p, k); tolerance as above."""
+    """Orthonormal basis of the null space of the Hessian at a point.
+
+    Parameters
+    ----------
+    landscape : LossLandscape
+    point : array of shape (p,)
+    rtol, atol : float
+        As for :func:`curvature`.
+
+    Returns
+    -------
+    array of shape (p, k)
+
+    Examples
+    --------
+    To first order, the output ``w a`` does not change along ``(1, −1)`` where ``w = a``:
+
+    >>> from convexrelu.landscape import LossLandscape, hessian_null_space
+    >>> line = LossLandscape([[1.0]], [1.0], width=1, hidden_bias=False, fit_intercept=False)
+    >>> abs(hessian_null_space(line, [1.0, 1.0])).round(3)
+    array([[0.707],
+           [0.707]])
+    """
     _check(landscape, rtol, atol)
     point = finite_array("point", point, landscape.size)
     values, vectors = np.linalg.eigh(landscape.hessians(point))

@@ -40,6 +40,14 @@ class PathHeights:
         The same for straight lines.
     paths : dict of (int, int) to array of shape (q + 2, p)
         Path from minimum ``i`` to a copy of minimum ``j > i`` whose units are in another order.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import LossLandscape, path_heights
+    >>> landscape = LossLandscape([[-1.0], [1.0]], [1.0, 1.0], width=1, hidden_bias=False, fit_intercept=False)
+    >>> found = path_heights(landscape, [[1.0, 1.0], [-1.0, 1.0]], n_iter=20)
+    >>> bool((found.heights <= found.straight).all()), list(found.paths)
+    (True, [(0, 1)])
     """
 
     heights: Array
@@ -66,7 +74,6 @@ def path_heights(
     Parameters
     ----------
     landscape : LossLandscape
-        What to walk on.
     minima : array of shape (k, p)
         Ends of the paths.
     n_pivots : int

@@ -48,6 +48,14 @@ class IllPosedness:
         Pairs of a unit and a sample on its kink, where a rectifier has no second derivative.
     rtol, tol : float
         Tolerances.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import LossLandscape, ill_posedness
+    >>> landscape = LossLandscape([[1.0]], [1.0], width=1, hidden_bias=False, fit_intercept=False)
+    >>> found = ill_posedness(landscape, [1.0, 1.0])
+    >>> found.rank, found.nullity, found.dimensions["rescaling"]
+    (1, 1, 1)
     """
 
     loss: float
@@ -98,19 +106,19 @@ def ill_posedness(
     * ``"rescaling"``: ``(w̃_j, −a_j)``, for rectifiers;
     * ``"permutation"``: differences of two equal units, which their exchange reverses;
     * ``"duplicate"``: weight that passes from one unit to a multiple of it;
-    * ``"inputs"``: changes of ``w̃_j`` that no sample sees, ``X̃δ = 0``;
-    * ``"activation"``: changes of ``w̃_j`` that are seen only where ``φ' = 0``: ``φ'(z_ij) x̃_iᵀδ = 0`` for all ``i``;
+    * ``"inputs"``: changes of ``w̃_j`` that change no hidden input, ``X̃δ = 0``;
+    * ``"activation"``: changes of ``w̃_j`` that change hidden inputs only where ``φ' = 0``: ``φ'(z_ij) x̃_iᵀδ = 0`` for
+      all ``i``;
     * ``"features"``: outer weights that cancel, since hidden outputs are linearly dependent on the samples;
     * ``"samples"``: all other directions in which no output changes to first order, as if there are more parameters
       than samples;
     * ``"rest"``: all else. Outputs change to first order, the loss not even to second.
 
-    Permutations as such are no directions: they move a point elsewhere. They appear here at points that they fix.
+    A permutation is not a direction: it moves a point elsewhere. It appears here at points that it fixes.
 
     Parameters
     ----------
     landscape : LossLandscape
-        What to look at.
     point : array of shape (p,)
         A stationary point, such as one from :func:`find_minima`.
     rtol : float

@@ -41,6 +41,14 @@ class LinearUnits:
     network : TwoLayerNetwork
     always, never, mixed : boolean arrays of shape (m,)
         Units that are active on all samples, on none, and on some.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.landscape import linear_units
+    >>> network = TwoLayerNetwork([[1.0], [1.0]], [1.0, -1.0], [[2.0, 3.0]], [0.0])
+    >>> linear_units(network, [[0.0], [1.0], [2.0]]).shares
+    {'always': 0.5, 'never': 0.0, 'mixed': 0.5}
     """
 
     network: TwoLayerNetwork
@@ -152,6 +160,13 @@ class Separability:
     is_separable : bool
         Whether linear functions, one for each class, separate all samples exactly.
     n_features : int
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import linear_separability
+    >>> found = linear_separability([[float(k)] for k in range(10)], [0] * 5 + [1] * 5)
+    >>> found.is_separable, found.n_features
+    (True, 1)
     """
 
     accuracy: float

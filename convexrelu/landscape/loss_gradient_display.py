@@ -8,21 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu.certificates.certificate import Certificate
-from convexrelu.displays.common import BELOW
+from convexrelu.displays.common import BELOW, AxesDisplay
 from convexrelu.landscape.certified_line import check_bound, draw_optimum
 from convexrelu.landscape.curvature import CURVATURES, Curvature
 from convexrelu.landscape.walks import Walks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["LossGradientDisplay"]
 
 _COLORS = dict(zip(CURVATURES, ("C2", "C0", "C3", "0.65"), strict=True))
 
 
-class LossGradientDisplay:
+class LossGradientDisplay(AxesDisplay):
     """Losses and lengths of gradients along walks; matplotlib is imported when it is drawn.
 
     Parameters
@@ -32,8 +31,8 @@ class LossGradientDisplay:
     classes : array of str of shape (N,), optional
         Curvature of the points, which gives them colours.
     certificate : Certificate, optional
-        Bound that is drawn as a line, for the objective of a training problem. A proof that one of the losses
-        contradicts is of another problem, and raises a ValueError.
+        Bound on the objective of a training problem, drawn as a line. A proved bound above one of the losses
+        belongs to another problem, and raises a ValueError.
 
     Attributes
     ----------
@@ -49,9 +48,6 @@ class LossGradientDisplay:
     >>> display.ax_.get_xlabel()
     'loss'
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(
         self,
@@ -114,10 +110,7 @@ class LossGradientDisplay:
         **kwargs
             Passed to ``ax.scatter``.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         style: dict[str, Any] = {"s": 4, "alpha": 0.5, "linewidths": 0} | kwargs
         for name, chosen, color in self._groups():
             points = self.losses[chosen], self.gradient_norms[chosen]
@@ -132,8 +125,6 @@ class LossGradientDisplay:
             legend = ax.legend(**BELOW, ncols=3, markerscale=4)
             for handle in filter(None, legend.legend_handles):
                 handle.set_alpha(1.0)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _groups(self) -> list[tuple[str, Any, str]]:

@@ -31,12 +31,21 @@ class Minima:
     Attributes
     ----------
     points : array of shape (k, p)
-        Where.
     losses : array of shape (k,)
-        Losses.
+        Losses at the points.
     stationarity : array of shape (k,)
         Length of the shortest convex combination of gradients at the point and within 1e-6 of it. It is about zero at
         a stationary point, also on a kink of a rectifier, where gradients jump.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import LossLandscape, find_minima
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> landscape = LossLandscape(X, np.abs(X[:, 0]), width=2, activation="tanh", alpha=0.01)
+    >>> minima = find_minima(landscape, 3, random_state=0)
+    >>> bool((np.diff(minima.losses) >= 0).all())
+    True
     """
 
     points: Array
@@ -76,7 +85,6 @@ def find_minima(
     Parameters
     ----------
     landscape : LossLandscape
-        What to descend on.
     n_starts : int
         Number of random starts, with normal weights of variance ``1/d̃`` and ``1/m``.
     starts : array of shape (k, p), optional
@@ -84,7 +92,7 @@ def find_minima(
     gtol : float
         Length of a gradient at which a descent ends.
     max_iter : int
-        Most steps of a descent.
+        Largest number of steps of a descent.
     random_state : int, RandomState or None
         Seed.
     progress : callable, optional

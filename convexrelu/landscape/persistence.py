@@ -28,6 +28,12 @@ class Barcode:
         Heights of the passes to lower minima; infinite for the lowest minimum of all.
     minima : array of shape (k,)
         Which minimum a bar belongs to.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import barcode
+    >>> barcode([[0.0, 5.0, 4.0], [5.0, 1.0, 3.0], [4.0, 3.0, 2.0]]).lengths
+    array([inf,  3.,  1.])
     """
 
     births: Array

@@ -26,7 +26,7 @@ def saturation(landscape: LossLandscape, points: ArrayLike, *, tol: float = 0.01
     landscape : LossLandscape
         With ``m`` hidden units.
     points : array of shape (..., p)
-        Where.
+        Points of the landscape.
     tol : float
         Slope that counts as none, as a share of the largest.
 
@@ -60,11 +60,18 @@ def range_saturation(landscape: LossLandscape, points: ArrayLike) -> Array:
     landscape : LossLandscape
         With tanh or sigmoid units.
     points : array of shape (..., p)
-        Where.
+        Points of the landscape.
 
     Returns
     -------
     array of shape (..., m)
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import LossLandscape, range_saturation
+    >>> line = LossLandscape([[-1.0], [1.0]], [0.0, 1.0], width=2, activation="tanh", hidden_bias=False)
+    >>> range_saturation(line, line.point([[100.0], [0.01]], [1.0, 1.0])).round(2)
+    array([1.  , 0.01])
     """
     if landscape.activation.range is None:
         raise ValueError(

@@ -55,6 +55,15 @@ class SpuriousMinimum:
     is_local_minimum : bool
         Whether the hidden inputs are inside of the piece by more than rounding, so that networks nearby are affine, and
         the loss is that of the least squares fit to 1e-9 of the loss of the best constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import spurious_minimum
+    >>> X = np.linspace(-1, 1, 21)[:, None]
+    >>> found = spurious_minimum(X, X[:, 0] ** 2, width=3, random_state=0)
+    >>> abs(found.loss - found.least_squares_loss) < 1e-12, bool(found.eigenvalues[0] > -1e-9)
+    (True, True)
     """
 
     hidden_weights: Array

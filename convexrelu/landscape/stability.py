@@ -32,6 +32,14 @@ class LeaveOneOut:
     left_out : array of shape (n,)
         Prediction for each sample of the fit without it.
     y : array of shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import LeaveOneOut
+    >>> found = LeaveOneOut(np.array([0.0, 1.0]), left_out=np.array([0.0, 2.0]), y=np.array([0.0, 1.0]))
+    >>> found.change, found.error
+    (0.5, 0.5)
     """
 
     fitted: Array
@@ -107,7 +115,30 @@ def penalised_fit(
     random_state: int | None = None,
     **options: Any,
 ) -> Fit:
-    """Convex training with a penalty, as a function of the data; `options` are those of the training problem."""
+    """Convex training with a penalty, as a function of the data for :func:`leave_one_out`.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight decay.
+    tol, random_state
+        As for :func:`~convexrelu.train`.
+    **options
+        As for :class:`~convexrelu.TrainingProblem`.
+
+    Returns
+    -------
+    callable
+        From ``X`` and ``y`` to a :class:`~convexrelu.TwoLayerNetwork`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import penalised_fit
+    >>> X = np.linspace(-1, 1, 9)[:, None]
+    >>> penalised_fit(1e-3, random_state=0)(X, np.abs(X[:, 0])).n_outputs
+    1
+    """
 
     def fit(X: Array, y: Array) -> TwoLayerNetwork:
         problem = TrainingProblem(X, y, alpha, **options)
@@ -119,7 +150,26 @@ def penalised_fit(
 
 
 def interpolating_fit(*, tol: float = 1e-4, random_state: int | None = None, **options: Any) -> Fit:
-    """The interpolant of smallest norm, as a function of the data; `options` are those of ``minimum_norm``."""
+    """The interpolating network of smallest norm, as a function of the data for :func:`leave_one_out`.
+
+    Parameters
+    ----------
+    tol, random_state, **options
+        As for :func:`~convexrelu.interpolation.minimum_norm`.
+
+    Returns
+    -------
+    callable
+        From ``X`` and ``y`` to a :class:`~convexrelu.TwoLayerNetwork`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import interpolating_fit
+    >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([1.0, 0.0, 1.0])
+    >>> np.allclose(interpolating_fit()(X, y).predict(X), y, atol=1e-6)
+    True
+    """
 
     def fit(X: Array, y: Array) -> TwoLayerNetwork:
         network = minimum_norm(X, y, tol=tol, random_state=random_state, **options).network

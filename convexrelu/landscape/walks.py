@@ -32,6 +32,16 @@ class WalkProgress:
         Present losses of the walks.
     gradient_norms : array of shape (w,)
         Present lengths of the gradients.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import LossLandscape, walk
+    >>> X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    >>> xor = LossLandscape(X, [0.0, 1.0, 1.0, 0.0], width=2, activation="tanh")
+    >>> steps = []
+    >>> _ = walk(xor, n_walks=2, n_steps=3, random_state=0, progress=lambda now: steps.append(now.step))
+    >>> steps
+    [1, 2, 3]
     """
 
     step: int
@@ -57,7 +67,16 @@ class Walks:
     points : array of shape (w, k, p)
         Points that were kept.
     kept : array of shape (k,)
-        At which steps these are.
+        Steps of these points.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import LossLandscape, walk
+    >>> X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    >>> xor = LossLandscape(X, [0.0, 1.0, 1.0, 0.0], width=2, activation="tanh")
+    >>> walks = walk(xor, n_walks=2, n_steps=10, keep_every=5, random_state=0)
+    >>> walks.kept, walks.points.shape
+    (array([ 0,  5, 10]), (2, 3, 9))
     """
 
     kind: str
@@ -94,9 +113,8 @@ def walk(
     Parameters
     ----------
     landscape : LossLandscape
-        What to walk over.
     kind : {"random", "progressive", "gradient"}
-        How.
+        Kind of the steps, see above.
     n_walks : int
         Number of walks.
     n_steps : int, optional

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,54 @@ class OracleReport:
     finished: bool = True
     proved_bound: float = math.inf
     work: int = 0
+
+    @classmethod
+    def without_witnesses(
+        cls,
+        bound: float,
+        v: Array,
+        dim: int,
+        *,
+        method: str,
+        is_proof: bool = True,
+        scope: str = "global",
+        finished: bool = True,
+    ) -> OracleReport:
+        """A bound alone, at the dual point ``v`` of shape (n,) or (n, K), for `dim` entries of a direction."""
+        return cls(
+            bound=bound,
+            is_proof=is_proof,
+            scope=scope,
+            method=method,
+            masks=np.zeros((0, len(v)), dtype=bool),
+            signs=np.zeros((0, *v.shape[1:])),
+            directions=np.zeros((0, dim)),
+            values=np.zeros(0),
+            finished=finished,
+        )
+
+    @classmethod
+    def of_search(
+        cls,
+        masks: Masks,
+        signs: Array,
+        directions: Array,
+        values: Array,
+        order: NDArray[np.intp],
+        **others: Any,
+    ) -> OracleReport:
+        """An estimate over all directions: the largest of the values, with those in `order` as witnesses."""
+        return cls(
+            bound=float(values.max(initial=0.0)),
+            is_proof=False,
+            scope="global",
+            method="search",
+            masks=masks[order],
+            signs=signs[order],
+            directions=directions[order],
+            values=values[order],
+            **others,
+        )
 
 
 class Oracle(Protocol):

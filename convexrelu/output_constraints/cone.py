@@ -40,9 +40,16 @@ class Cone(NamedTuple):
     Attributes
     ----------
     lines : array of shape (l, K)
-        Of any sign.
+        Their factors may have any sign.
     rays : array of shape (g, K)
-        With nonnegative factors.
+        Their factors are non-negative.
+
+    Examples
+    --------
+    >>> from convexrelu.output_constraints import cone_generators
+    >>> cone = cone_generators([[1.0, 0.0]])  # z_1 ≤ 0
+    >>> abs(cone.lines).round(9), cone.rays.round(9) + 0.0
+    (array([[0., 1.]]), array([[-1.,  0.]]))
     """
 
     lines: Array
@@ -50,7 +57,7 @@ class Cone(NamedTuple):
 
 
 def cone_generators(A: ArrayLike) -> Cone:
-    """Generators of ``{z : A z ≤ 0}``, by enumeration of the sets of rows that hold a ray.
+    """Generators of ``{z : A z ≤ 0}``, by enumeration of the sets of rows that are tight along a ray.
 
     Parameters
     ----------
@@ -83,7 +90,7 @@ def cone_generators(A: ArrayLike) -> Cone:
     dim = rows.shape[1]
     if math.comb(len(rows), dim - 1) > _MOST_SUBSETS:
         raise ValueError(
-            f"A has {len(rows)} rows, which have too many sets of {dim - 1}; expected fewer constraints"
+            f"A has {len(rows)} rows, with more than {_MOST_SUBSETS:,} subsets of {dim - 1}; expected fewer rows"
         )
     found: list[Array] = []
     for chosen in itertools.combinations(range(len(rows)), dim - 1):
@@ -152,11 +159,12 @@ def cone_output(
     from convexrelu._utils.torch_import import torch
 
     if (in_features is None) == (linear is None):
-        raise ValueError("in_features and linear: expected one of them")
+        found = "missing" if linear is None else "given"
+        raise ValueError(f"in_features and linear are both {found}, expected one of them")
     cone = cone_generators(A)
     fixed = np.vstack([cone.lines, -cone.lines, cone.rays])
     if not len(fixed):
-        raise ValueError("A leaves nothing but zero")
+        raise ValueError("A z ≤ 0 has no solution but zero, expected A with other solutions")
     if linear is None:
         check_number("in_features", in_features, int, 1)
         first = torch.nn.Linear(int(in_features or 0), len(fixed))

@@ -58,6 +58,16 @@ class OutputBounds:
         Values that are reached.
     argmax : array of shape (r, d)
         Where they are reached.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.output_constraints import output_bounds
+    >>> from convexrelu.reach import Polytope
+    >>> network = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
+    >>> found = output_bounds(network, [[1.0]], 0.5, domain=Polytope(lower=[-1.0], upper=[1.0]))  # relu(x) ≤ 0.5?
+    >>> found.value, found.argmax, found.is_safe
+    (array([0.5]), array([[1.]]), False)
     """
 
     bound: Array
@@ -80,6 +90,16 @@ class PolytopeResult(ConstrainedResult):
         Largest values of ``A f(x) − b`` on the polytope.
     points : array of shape (q, d)
         Points at which the last program had the constraints.
+
+    Examples
+    --------
+    >>> from convexrelu import TrainingProblem
+    >>> from convexrelu.output_constraints import train_on_polytope
+    >>> from convexrelu.reach import Polytope
+    >>> problem = TrainingProblem([[-1.0], [0.0], [1.0]], [1.0, 0.0, 1.0], alpha=1e-2)
+    >>> result = train_on_polytope(problem, [[1.0]], 0.5, domain=Polytope(lower=[-1.0], upper=[1.0]), random_state=0)
+    >>> bool((result.bounds.bound <= 0).all())
+    True
     """
 
     bounds: OutputBounds
@@ -106,9 +126,9 @@ def output_bounds(
     domain : Polytope
         Bounded.
     tol : float
-        Relative difference of bound and value to stop at.
+        Relative difference of bound and value at which to stop.
     time_limit : float, optional
-        Seconds; bounds are proved even then.
+        Seconds; bounds are proved also when time runs out.
 
     Examples
     --------
@@ -159,7 +179,7 @@ def train_on_polytope(
         As for :func:`train_with_output_constraints`, with an intercept.
     A : array of shape (r, K)
     b : float or array of shape (r,)
-        There must be a shift of the outputs that lowers all rows of ``A``.
+        Some shift ``z`` of the outputs must lower all rows: ``A z < 0``.
     domain : Polytope
         Bounded.
     constraints : OutputConstraints or sequence of OutputConstraints
@@ -174,7 +194,7 @@ def train_on_polytope(
     Returns
     -------
     PolytopeResult
-        Its network meets the constraints on the whole polytope, as its `bounds` prove, unless time ended before:
+        Its network meets the constraints on the whole polytope, as its `bounds` prove, unless time ran out:
         see ``result.bounds.is_safe``. Its certificate compares with all networks that meet them.
 
     Raises
@@ -185,8 +205,8 @@ def train_on_polytope(
     Notes
     -----
     Every round trains with the constraints at some points, and adds those where :func:`output_bounds` finds the
-    largest violation. Lower bounds for some points are lower bounds for all. What is still violated is restored by a
-    shift of the intercept, and bounds are computed for the shifted network.
+    largest violation. A lower bound under the constraints at some points is one under those at all points. Remaining
+    violations are repaired by a shift of the intercept, and bounds are computed for the shifted network.
 
     Examples
     --------
@@ -213,10 +233,14 @@ def train_on_polytope(
     sides, sets = _sides(b, len(A)), checked_sets(constraints, domain.dim, problem.n_outputs)
     every = np.vstack([A, *(part.A for part in sets)])
     if any(part.equal for part in sets):
-        raise ValueError("constraints has equations, which a shift of the intercept would break")
-    shift = inward(np.unique(every, axis=0)) if problem.fit_intercept else None
+        raise ValueError(
+            "constraints has equations (equal=True), which a shift of the intercept would violate; use inequalities"
+        )
+    if not problem.fit_intercept:
+        raise ValueError("problem has fit_intercept=False, expected True: the intercept is shifted")
+    shift = inward(np.unique(every, axis=0))
     if shift is None:
-        raise ValueError("A has rows that no shift of the intercept lowers together")
+        raise ValueError("A has rows that no shift z of the outputs lowers together, A z < 0")
     random = checked_random_state(random_state)
     rounds = _Rounds(problem, A, sides, domain, sets, shift, random)
     deadline = math.inf if time_limit is None else began + time_limit

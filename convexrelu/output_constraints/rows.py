@@ -36,7 +36,7 @@ class OutputConstraints:
     points : array of shape (q, d)
         The ``x_j``.
     A : array of shape (r, K)
-        Without rows of zeros.
+        No row is zero.
     b : float, or array of shape (r,) or (q, r)
         Right-hand sides, by rows of `A`, or by points and rows.
     equal : bool
@@ -108,7 +108,10 @@ def checked_sets(constraints: Any, n_features: int, n_outputs: int) -> list[Outp
     sets = [constraints] if isinstance(constraints, OutputConstraints) else constraints
     is_list = isinstance(sets, list | tuple)
     if not is_list or not all(isinstance(part, OutputConstraints) for part in sets):
-        raise ValueError("constraints is not an OutputConstraints or a list of them")
+        kind = type(constraints).__name__
+        raise ValueError(
+            f"constraints is a {kind}, expected an OutputConstraints or a list of them"
+        )
     for part in sets:
         if part.points.shape[1] != n_features:
             raise ValueError(

@@ -57,12 +57,21 @@ _SHARE_OF_TOL = 0.95
 
 @dataclass(frozen=True, eq=False)
 class ConstrainedResult(Result):
-    """A trained network with its certificate, and by how much it violates constraints.
+    """A trained network with its certificate, and its largest violation of the constraints.
 
     Attributes
     ----------
     violation : float
         Largest violation at the points, in units of the rows of ``A``, rounded up: zero only if there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu import TrainingProblem
+    >>> from convexrelu.output_constraints import OutputConstraints, train_with_output_constraints
+    >>> problem = TrainingProblem(np.eye(3), np.arange(3.0), alpha=1e-2)
+    >>> train_with_output_constraints(problem, OutputConstraints(np.eye(3), [[1.0]], 1.0), random_state=0).violation
+    0.0
     """
 
     violation: float = 0.0
@@ -95,7 +104,7 @@ def train_with_output_constraints(
     tol, max_iter, time_limit, random_state, progress
         As for :func:`~convexrelu.train`.
     start : TwoLayerNetwork, optional
-        Network whose neurons the first program has, instead of those of descent.
+        Network whose neurons start the first program, instead of those of descent.
 
     Returns
     -------

@@ -70,8 +70,8 @@ class _Layer:
         self.rows = rows / np.where(self.is_constant, 1.0, lengths)[:, None]
         if not (np.abs(self.rows[:, -1:]) <= _FARTHEST).all():
             raise ValueError(
-                f"a bias is more than {_FARTHEST:.0e} times the weights of its neuron, whose kink is too far away for"
-                " slopes in the whole space; give a box, by lower and upper"
+                f"network has a neuron whose bias is more than {_FARTHEST:.0e} times its weights: its kink is too far "
+                "away to search the whole space; give a box, by lower and upper"
             )
 
     @cached_property

@@ -27,12 +27,17 @@ _OPSET = 17  # of ONNX 1.12
 
 
 def vnnlib(network: Any, polytope: Any, unsafe: Any) -> str:
-    """The question of :func:`is_safe` in the language VNN-LIB 1.0.
+    """The property that :func:`is_safe` decides, in the language VNN-LIB 1.0.
 
     Parameters
     ----------
     network, polytope, unsafe
         As for :func:`is_safe`.
+
+    Returns
+    -------
+    str
+        Declarations of the inputs ``X_i`` and outputs ``Y_k``, and one assertion for each inequality.
 
     Examples
     --------
@@ -57,7 +62,25 @@ def vnnlib(network: Any, polytope: Any, unsafe: Any) -> str:
 
 
 def write_vnnlib(path: str | os.PathLike[str], network: Any, polytope: Any, unsafe: Any) -> None:
-    """Write :func:`vnnlib` to a file."""
+    """Write :func:`vnnlib` to a file.
+
+    Parameters
+    ----------
+    path : str or path
+    network, polytope, unsafe
+        As for :func:`is_safe`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import write_vnnlib
+    >>> network = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_vnnlib(f"{folder}/property.vnnlib", network, ([0.0], [1.0]), ([[-1.0]], [-2.0]))
+    ...     print(Path(folder, "property.vnnlib").read_text().splitlines()[-1])
+    (assert (<= (* -1.0 Y_0) -2.0))
+    """
     Path(path).write_text(vnnlib(network, polytope, unsafe) + "\n")
 
 

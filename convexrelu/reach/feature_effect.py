@@ -37,9 +37,18 @@ class FeatureEffect:
     bound : array of shape (K,)
         Proved: no change is larger.
     before, after : arrays of shape (K, d)
-        Two inputs with that change.
+        For each output, two inputs that attain the change.
     is_exact : bool
         Whether change and bound agree.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import feature_effect
+    >>> network = TwoLayerNetwork([[1.0, 1.0]], [0.0], [[2.0]], [0.0])  # 2 max(x₁ + x₂, 0)
+    >>> effect = feature_effect(network, 0, [-1.0, -1.0], [1.0, 1.0])
+    >>> np.abs(effect.after - effect.before)  # the other feature stays
+    array([[2., 0.]])
     """
 
     change: Array
@@ -63,6 +72,15 @@ class FeatureBands:
         Values that are reached in each slab.
     lower, upper : arrays of shape (n, K)
         Bounds that are proved for each slab.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import feature_bands
+    >>> network = TwoLayerNetwork([[1.0, 1.0]], [0.0], [[2.0]], [0.0])
+    >>> bands = feature_bands(network, 0, [-1.0, -1.0], [1.0, 1.0], n_slabs=2)
+    >>> bands.least.shape, bool((bands.lower <= bands.least).all())
+    ((2, 1), True)
     """
 
     feature: int

@@ -11,8 +11,6 @@ already reached. In networks of two layers, signs that exclude each other make b
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
 import time
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from convexrelu._utils.typing import Array
 from convexrelu.reach.ascent import Ascent
+from convexrelu.reach.cell_search import CellSearch
 from convexrelu.reach.cells import Cell, CellTree
 from convexrelu.reach.corner_search import CornerSearch
 from convexrelu.reach.euclidean_search import EuclideanSearch
@@ -37,10 +36,7 @@ from convexrelu.reach.steepest import Climber
 
 __all__ = ["LipschitzConstant", "lipschitz_constant"]
 
-_CLOSE = 1e-11  # relative difference of bound and value at which to stop
 _DIVES = 4  # of a search, as long as they find larger norms
-_FIRST_CLIMB = 32  # cells after which the search for a large norm is repeated
-_RARER = 2.0  # cells until the next time, relative to those until the last time
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +50,21 @@ class LipschitzConstant:
     upper : float
         Proved: no cell has a larger norm.
     is_exact : bool
-        Whether they agree to 1e-9 of their size, or to rounding.
+        Whether both bounds agree to a relative 1e-9, or to rounding.
     point : array of shape (d,) or None
-        An input, inside a cell.
+        An input in the interior of a cell.
     jacobian : array of shape (K, d)
         The Jacobian there.
     n_cells : int
-        Cells and groups of cells that were looked at.
+        Cells and groups of cells that were examined.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import lipschitz_constant
+    >>> constant = lipschitz_constant(TwoLayerNetwork([[2.0]], [0.0], [[1.5]], [0.0]))
+    >>> float(constant), constant.jacobian
+    (3.0, array([[3.]]))
     """
 
     lower: float
@@ -84,7 +88,7 @@ def lipschitz_constant(
     b: ArrayLike | None = None,
     time_limit: float | None = 50.0,
 ) -> LipschitzConstant:
-    """Smallest ``L`` with ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖``, everywhere or on a polytope; both norms are the same.
+    """Smallest ``L`` with ``‖f(x) − f(x')‖ ≤ L ‖x − x'‖``, everywhere or on a polytope, in one norm.
 
     For one output that is the largest dual norm of the gradient: ``max_i |g_i|`` for ``norm=1``, ``‖g‖_2`` for
     ``norm=2`` and ``Σ_i |g_i|`` for ``norm=inf``.
@@ -98,7 +102,7 @@ def lipschitz_constant(
     lower, upper, A, b : optional
         A box and linear constraints, as for :func:`output_range`. Without them, the constant is for all inputs.
     time_limit : float, optional
-        Seconds. Afterwards the two bounds may differ; both are still proved.
+        Seconds. If it ends the search, the bounds differ; both are still proved.
 
     Returns
     -------
@@ -107,8 +111,8 @@ def lipschitz_constant(
 
     Notes
     -----
-    Cells that are no thicker than 1e-12, relative to the size of the polytope or of the weights, count as empty:
-    kinks of equal, opposite and parallel neurons are equal up to rounding.
+    Cells that are no thicker than 1e-12, relative to the size of the polytope or of the weights, count as empty,
+    because kinks of equal, opposite and parallel neurons are computed up to rounding.
 
     Examples
     --------
@@ -141,16 +145,16 @@ class _Search:
     def __init__(self, tree: CellTree, slopes: Slopes, deadline: float) -> None:
         self.tree, self.slopes, self.deadline = tree, slopes, deadline
         self.reached = Reached(tree, slopes)
-        self.closed, self.n_cells = 0.0, 1
-        self.open: list[tuple[float, int, Cell, int | None]] = []
-        self.order = itertools.count()
+        self.bound, self.n_cells = 0.0, 1
         self.cores: SignCores | None = None
         self.ascent: Ascent | None = None
 
     def run(self) -> LipschitzConstant:
         root = self.tree.root()
         if root is None:
-            raise ValueError("polytope has no inside, so that slopes across it do not count")
+            raise ValueError(
+                "polytope is flat, expected one with an interior, on which the network has slopes"
+            )
         layer = root.layer  # the last one if no rectifier is to be decided
         if self.slopes.is_zonotope and not layer.last and SignCores.are_available():
             self.cores = SignCores(layer.fixed, layer.rows, layer.is_constant)
@@ -174,30 +178,22 @@ class _Search:
             lambda point, _: self.reached.take(point),
         )
         search.run(self.deadline)
-        self.closed = max(self.closed, search.bound)
+        self.bound = search.bound
         self.n_cells += search.n_nodes
 
     def _search_norms(self, root: Cell, cores: SignCores, ascent: Ascent) -> None:
         """Euclidean norms, by weights and cores that each node improves."""
         search = EuclideanSearch(cores, self.reached, root.signs, ascent.from_point)
         search.run(self.deadline)
-        self.closed = max(self.closed, search.bound)
+        self.bound = search.bound
         self.n_cells += search.n_nodes
 
     def _search_cells(self, root: Cell, climber: Climber) -> None:
-        """All norms, best first, by bounds for all signs that are not decided."""
-        for bound, corner in self.slopes.questions(root.signs, self.reached.value):
-            self._add(root, bound, corner)
-        next_climb = float(_FIRST_CLIMB)
-        while self.open and -self.open[0][0] > self._enough and time.perf_counter() < self.deadline:
-            if self.n_cells >= next_climb:
-                self._climb(climber, root)
-                next_climb *= _RARER
-            bound, _, cell, corner = heapq.heappop(self.open)
-            units = self.tree.undecided(cell)
-            unit = int(units[self.slopes.influence(cell.signs, units, corner).argmax()])
-            for sign in (1, -1):
-                self._divide(cell, unit, sign, -bound, corner)
+        """All norms, by bounds for all signs that are not decided."""
+        parts = self.tree, self.slopes, self.reached, root
+        search = CellSearch(*parts, lambda: self._climb(climber, root))
+        search.run(self.deadline)
+        self.bound, self.n_cells = search.bound, search.n_cells
 
     def _climb(self, climber: Climber, root: Cell) -> None:
         """Search for a larger norm: from a steep point, by the signs that its norm asks for, as far as they exist."""
@@ -231,37 +227,9 @@ class _Search:
             cell = self.tree.child(cell, unit, sign) or self.tree.child(cell, unit, -sign)
         return cell
 
-    @property
-    def _enough(self) -> float:
-        return self.reached.value * (1 + _CLOSE)
-
-    def _divide(self, cell: Cell, unit: int, sign: int, above: float, corner: int | None) -> None:
-        """Add one side of a rectifier in a cell, unless its bound is too low or it is empty."""
-        self.n_cells += 1
-        signs = cell.signs.copy()
-        signs[unit] = sign
-        bound = min(self.slopes.bound(signs, self._enough, corner), above)
-        if bound <= self._enough:  # whether it is empty does not matter
-            self.closed = max(self.closed, bound)
-            return
-        child = self.tree.child(cell, unit, sign)
-        if child is None:
-            return
-        if child.point is not None:
-            self.reached.take(child.point)
-        if (child.signs != signs).any():
-            bound = min(self.slopes.bound(child.signs, self._enough, corner), bound)
-        self._add(child, bound, corner)
-
-    def _add(self, cell: Cell, bound: float, corner: int | None) -> None:
-        if bound > self._enough and len(self.tree.undecided(cell)):
-            heapq.heappush(self.open, (-bound, next(self.order), cell, corner))
-        else:
-            self.closed = max(self.closed, bound)
-
     def _answer(self) -> LipschitzConstant:
         jacobian = self.tree.network.gradients(self.reached.signs > 0)
         lower = max(self.reached.value, 0.0)
-        upper = max(self.closed, -self.open[0][0] if self.open else 0.0, lower)
+        upper = max(self.bound, lower)
         is_exact = bool(upper - lower <= 1e-9 * upper + 2 * self.slopes.rounding)
         return LipschitzConstant(lower, upper, is_exact, self.reached.point, jacobian, self.n_cells)

@@ -41,6 +41,14 @@ class OutputRange:
         Whether bounds and values agree to the tolerance asked for.
     n_programs : int
         Linear programs solved.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import output_range
+    >>> answer = output_range(TwoLayerNetwork([[1.0]], [0.0], [[2.0]], [0.0]), [-1.0], [1.0])
+    >>> answer.greatest, answer.argmax, bool(answer.upper[0] >= 2.0)
+    (array([2.]), array([[1.]]), True)
     """
 
     least: Array
@@ -79,16 +87,16 @@ def output_range(
     .. math::  \max_{x, r} \; \pm (B x + C r + c)_k \quad \text{s.t.} \quad r = \max(P x + Q r + p, 0), \; A x \le b,
 
     solved by branch and bound over the signs of the rectifiers. Bounds come from weak duality, evaluated with the
-    rounding errors added, and hold at whatever the solver's tolerances are.
+    rounding errors added, and hold whatever the solver's tolerances are.
 
     Parameters
     ----------
     network : TwoLayerNetwork, fitted estimator or torch ``Sequential``
-        Of any depth, of linear layers and ReLUs; leaky ReLUs and absolute values are accepted.
+        Linear layers with ReLUs, leaky ReLUs or absolute values, of any depth.
     lower, upper : arrays of shape (d,) or float, optional
         A box.
     A, b : arrays of shapes (q, d) and (q,), optional
-        Further linear constraints. Together they must be bounded.
+        Linear constraints ``A x ≤ b``. Together with the box they must bound every feature.
     tol : float
         Difference of value and bound at which to stop, relative to the size of the value or of the range.
     time_limit : float, optional

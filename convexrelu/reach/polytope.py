@@ -172,7 +172,7 @@ class Polytope:
         return float(y @ b + eps * (y @ np.abs(b))), float(residual)
 
     def inside(self, x: Array) -> Array:
-        """The point moved into the polytope, by as little as makes all constraints hold in float64.
+        """The point moved into the polytope, as little as needed for all constraints to hold in float64.
 
         It moves towards the centre of the largest ball; in flat polytopes it stays within rounding of them.
         """

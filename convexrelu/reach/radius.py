@@ -53,7 +53,15 @@ class AdversarialRadius:
     adversarial : array of shape (d,) or None
         An input with another answer, or on the boundary, as evaluated in float64.
     is_exact : bool
-        Whether the two agree to 1e-6 of the larger for the norm 2, to 1e-9 otherwise.
+        Whether `lower` and `upper` agree: to a relative 1e-6 for the norm 2, and 1e-9 otherwise.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import adversarial_radius
+    >>> radius = adversarial_radius(TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [-0.5]), [0.0])  # (x)₊ > 0.5
+    >>> radius.adversarial.round(9), radius.is_exact
+    (array([0.5]), True)
     """
 
     lower: float
@@ -84,7 +92,7 @@ def adversarial_radius(
     norm : 1, 2 or inf
         Norm of the distance.
     largest : float
-        Distance up to which other answers are looked for.
+        Distance up to which other answers are searched.
     threshold : float
         Where the answer changes, for networks with one output.
     time_limit : float, optional

@@ -36,6 +36,14 @@ class Piece:
         The network on it.
     inner : array of shape (d,)
         A point of the cell.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import reachable_set
+    >>> rectifier = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0])
+    >>> sorted(piece.jacobian.item() for piece in reachable_set(rectifier, ([-1.0], [1.0])))
+    [0.0, 1.0]
     """
 
     A: Array
@@ -69,14 +77,22 @@ class Piece:
 
 
 class ReachableSet:
-    """Union of the outputs of all cells, in a sequence.
+    """Union of the images of all cells, as a sequence.
 
     Attributes
     ----------
     pieces : tuple of Piece
         One for each cell that has an inside.
     n_thin : int
-        Cells no thicker than 1e-9, left out: their neighbours' outputs are next to theirs.
+        Number of cells no thicker than 1e-9, which are left out: their outputs are next to those of their neighbours.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import reachable_set
+    >>> outputs = reachable_set(TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0]), ([-1.0], [1.0]))
+    >>> len(outputs), outputs.n_thin
+    (2, 0)
     """
 
     def __init__(self, pieces: tuple[Piece, ...], n_thin: int) -> None:
@@ -102,7 +118,7 @@ def reachable_set(network: Any, polytope: Any, *, max_pieces: int = 10_000) -> R
     polytope : Polytope, or pair ``(A, b)`` or ``(lower, upper)``
         Inputs; bounded, and not flat.
     max_pieces : int
-        More pieces than these are refused.
+        Largest number of pieces; more raise a ValueError.
 
     Returns
     -------

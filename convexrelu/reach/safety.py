@@ -42,6 +42,14 @@ class Safety:
         Proved upper bound on it.
     n_programs : int
         Linear programs solved.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.reach import is_safe
+    >>> answer = is_safe(TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0]), ([-1.0], [1.0]), ([[-1.0]], [-0.5]))
+    >>> bool(answer), answer.verdict, answer.counterexample  # y = 1 is in the region y ≥ 0.5
+    (False, 'unsafe', array([1.]))
     """
 
     verdict: str

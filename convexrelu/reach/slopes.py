@@ -29,7 +29,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.reach.functionals import Functionals
 from convexrelu.reach.rectifiers import EPS, Rectifiers
 
-__all__ = ["Slopes", "largest_eigenvalue", "operator_norm", "unit_of_slopes"]
+__all__ = ["Slopes", "operator_norm", "rounding_of_squares", "unit_of_slopes"]
 
 _ROUNDING = 1e-13  # relative, of norms and eigenvalues; `Slopes.rounding` is that of sums
 _POWER = 12  # of eigenvalues, in the average over their vectors
@@ -47,18 +47,6 @@ def operator_norm(jacobian: Array, norm: float) -> float:
 def rounding_of_squares(A: Array) -> float:
     """What the eigenvalues of ``Aᵀ A`` may be wrong by: each entry by its terms, and all by their decomposition."""
     return 4 * sum(A.shape) * EPS * float(np.einsum("ij,ij->", A, A))
-
-
-def largest_eigenvalue(A: Array) -> float:
-    """Upper bound on the largest eigenvalue of ``Aᵀ A``, or ``A Aᵀ``, as sharp as rounding errors permit.
-
-    Examples
-    --------
-    >>> largest_eigenvalue(np.diag([3.0, 4.0])) - 16.0 < 1e-12
-    True
-    """
-    squares = A.T @ A if len(A) >= A.shape[1] else A @ A.T  # the smaller one
-    return max(float(np.linalg.eigvalsh(squares)[-1]), 0.0) + rounding_of_squares(A)
 
 
 class Slopes:

@@ -62,7 +62,7 @@ def region_bound(widths: Sequence[int], method: str = "hinz") -> int:
         as it has no activation. :func:`~convexrelu.regions.widths_of` reads them from a network.
     method : {"hinz", "serra", "montufar", "naive"}
         From the tightest to the loosest. "naive" and "montufar" also hold for leaky ReLU units and absolute values;
-        the others use that inactive units are constant.
+        the others hold for ReLU only, whose inactive units are constant.
 
     Returns
     -------

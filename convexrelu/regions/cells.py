@@ -47,8 +47,16 @@ class Region:
     slope : array of shape (K, d)
     intercept : array of shape (K,)
     A, b : arrays of shape (q, d) and (q,)
-        One inequality for each neighbour across a hyperplane, which are all that are needed; in a box, those of
-        neighbours within it, then those of the box.
+        One inequality for each neighbour across a hyperplane, and no redundant ones; in a box, those for neighbours
+        within it, then those of the box.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.regions import list_regions
+    >>> regions = list_regions(TwoLayerNetwork([[1.0]], [0.0], [[2.0]], [0.5]))
+    >>> [(region.slope.item(), region.intercept.item()) for region in regions]
+    [(2.0, 0.5), (0.0, 0.5)]
     """
 
     signs: NDArray[np.int8]
@@ -72,18 +80,18 @@ def list_regions(
 
     Hyperplanes are inserted one after the other. The cells that a new one cuts in two are those that the earlier ones
     cut on it, see :mod:`convexrelu.regions.arrangement`; a point on it, moved to either side, is in each half.
-    All in integers.
+    All computations are in integers.
 
     Parameters
     ----------
     network : TwoLayerNetwork
         Or what :func:`~convexrelu.regions.count_regions` takes, but for networks of gates.
     lower, upper : arrays of shape (d,), optional
-        A box; both or none.
+        A box; give both or neither.
     of, tol
         As for :func:`~convexrelu.regions.count_regions`.
     max_regions : int
-        Raise an error where there are more.
+        Largest number of regions; more raise a ValueError.
 
     Returns
     -------

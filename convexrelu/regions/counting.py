@@ -49,7 +49,7 @@ def count_regions(network: Any, *, of: str = "neurons", tol: float = TOL) -> int
     network : TwoLayerNetwork, GatedNetwork or ThresholdNetwork
         Or a fitted estimator, whose ``network_`` is taken, a torch module or an MLP of scikit-learn that
         :class:`~convexrelu.TwoLayerNetwork` can be made from. With any slope of the activation; with a slope of 1
-        nothing bends.
+        the network is affine.
     of : {"neurons", "function"}
         Regions of constant activation, or the fewer ones on which the function is affine, where neurons without
         outer weight, or whose effects cancel, make no boundary.
@@ -70,7 +70,7 @@ def count_regions(network: Any, *, of: str = "neurons", tol: float = TOL) -> int
 
     Notes
     -----
-    Takes ten to thirty microseconds a region; there are at most ``Σ_{i≤d} C(m, i)``, by
+    Takes ten to thirty microseconds for each region; there are at most ``Σ_{i≤d} C(m, i)``, by
     ``region_bound([d, m])``.
 
     Examples

@@ -32,15 +32,24 @@ class RegionHistory:
     Attributes
     ----------
     steps : array of shape (T,)
-        When the networks were taken.
+        Training steps at which the networks were taken.
     radius : float
-        Of the balls.
+        Radius of the balls.
     distances : array of shape (T, n)
         From each sample to the nearest boundary of its region; infinite where there is none.
     counts : int array of shape (T, n), or None
         Exact numbers of regions in the balls; None if one of the networks has more than one hidden layer.
     bounds : array of shape (T, n) of Python integers, or None
         Bounds of Zhu, Lin & Tang on these numbers.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.regions import region_history
+    >>> run = [TwoLayerNetwork([[1.0]], [b], [[1.0]], [0.0]) for b in (0.0, 2.0)]
+    >>> region_history(run, [[0.5]], radius=1.0).counts
+    array([[2],
+           [1]])
     """
 
     steps: Array
@@ -79,14 +88,14 @@ def region_history(
     Parameters
     ----------
     networks : iterable of TwoLayerNetwork or torch.nn.Sequential
-        Copies of the network during training. A module that is trained on must be copied, or taken from a generator
-        that trains it between two of them.
+        Copies of the network during training. A module that is trained further must be copied, or come from a
+        generator that trains it before it yields the module again.
     X : array of shape (n, d)
         Samples. Balls around each are counted separately, so a few hundred are enough.
     radius : float
-        Of the balls.
+        Radius of the balls.
     steps : sequence of float, optional
-        When the networks were taken; by default 0, 1, 2, …
+        Training steps at which the networks were taken; by default 0, 1, 2, …
 
     Returns
     -------

@@ -34,6 +34,14 @@ class SegmentPieces(NamedTuple):
         Derivatives by ``t``.
     intercepts : array of shape (p, K)
         The piece is ``slopes t + intercepts``.
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.regions import pieces_on_segment
+    >>> pieces_on_segment(TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.0]), [-1.0], [1.0]).slopes
+    array([[0.],
+           [2.]])
     """
 
     breakpoints: Array
@@ -56,6 +64,14 @@ class PlanePieces(NamedTuple):
     slopes : array of shape (p, K, 2)
         Derivatives by ``s_1`` and ``s_2``.
     intercepts : array of shape (p, K)
+
+    Examples
+    --------
+    >>> from convexrelu import TwoLayerNetwork
+    >>> from convexrelu.regions import pieces_on_plane
+    >>> half = TwoLayerNetwork([[1.0, 0.0]], [0.0], [[1.0]], [0.0])
+    >>> sorted(pieces_on_plane(half, [[-1, -1], [1, -1], [1, 1], [-1, 1]]).slopes[:, 0].tolist())
+    [[0.0, 0.0], [1.0, 0.0]]
     """
 
     polygons: list[Array]
@@ -254,7 +270,7 @@ def _convex_corners(polygon: Array) -> list[Point]:
         turns.append((c - a) * (f - d) - (d - b) * (e - c))
     if len(corners) < 3 or not (min(turns) > 0 or max(turns) < 0):
         raise ValueError(
-            "polygon is not convex with at least three corners in their order, none of them on an edge"
+            "polygon is not convex, expected at least three corners in order, none of them on an edge"
         )
     if min(turns) < 0:
         corners.reverse()

@@ -31,7 +31,7 @@ _BISECTIONS = 60  # to the last digits
 
 
 class LinearApproximation(NamedTuple):
-    """A piecewise linear network near a smooth one.
+    """A piecewise linear network that approximates a smooth one.
 
     Attributes
     ----------
@@ -39,6 +39,15 @@ class LinearApproximation(NamedTuple):
         With a ReLU unit for each knot, and a skip connection.
     n_pieces : int array of shape (m,)
         Linear pieces of the activation of each smooth unit, on the range of its input.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from convexrelu.regions import linear_approximation
+    >>> module = nn.Sequential(nn.Linear(1, 3), nn.Sigmoid(), nn.Linear(3, 1))
+    >>> found = linear_approximation(module, [-1.0], [1.0], tol=0.01)
+    >>> found.n_pieces.shape, found.network.n_features
+    ((3,), 1)
     """
 
     network: TwoLayerNetwork
@@ -50,7 +59,7 @@ def linear_approximation(
 ) -> LinearApproximation:
     """Piecewise linear network within `tol` of a network of tanh or sigmoid units, in a box.
 
-    The pieces of each unit are as long as a bisection finds, from left to right. ``count_regions_in_box`` of the
+    From left to right, each piece of a unit is made as long as possible by bisection. ``count_regions_in_box`` of the
     result, with the same box, is the linear approximation measure.
 
     Parameters

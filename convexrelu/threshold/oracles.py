@@ -217,17 +217,12 @@ class ThresholdSearchOracle:
         masks = gates @ self.design.T >= 0
         kept = first_of_each(masks)
         products = masks[kept] @ v
-        order = strongest_first(np.abs(products))
-        kept, products = kept[order], products[order]
-        return OracleReport(
-            bound=float(np.abs(products).max(initial=0.0)),
-            is_proof=False,
-            scope="global",
-            method="search",
-            masks=masks[kept],
-            signs=np.where(products < 0, -1.0, 1.0),
-            directions=gates[kept],
-            values=np.abs(products),
+        return OracleReport.of_search(
+            masks[kept],
+            np.where(products < 0, -1.0, 1.0),
+            gates[kept],
+            np.abs(products),
+            strongest_first(np.abs(products)),
             n_starts=self.n_starts,
             finished=finished,
             proved_bound=threshold_relaxation(v),

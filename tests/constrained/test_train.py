@@ -101,7 +101,7 @@ def test_the_class_costs_something_and_the_certificate_says_so(trained):
     # The bound over all networks is one over the class, but not the other way round.
     assert trained.certificate.lower_bound > free.certificate.objective
     text = str(trained.certificate)
-    assert "networks whose neurons are monotone as asked only" in text
+    assert "networks whose neurons meet the monotonic constraints only" in text
     assert "global" not in text
 
 

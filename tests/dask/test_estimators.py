@@ -167,7 +167,7 @@ def test_unfitted_estimators_say_so(arrays):
     [
         (lambda x, y: (x.compute(), y), TypeError, "X is a ndarray, expected a dask array"),
         (lambda x, y: (x, y.compute()), TypeError, "y is a ndarray, expected a dask array"),
-        (lambda x, y: (x[:, 0], y), ValueError, "X has 1 dimension"),
+        (lambda x, y: (x[:, 0], y), ValueError, "X has ndim=1"),
         (lambda x, y: (x, y[:-1]), ValueError, "y has 299 rows, X has 300"),
         (lambda x, y: (x[:0], y[:0]), ValueError, "X has no rows"),
         (lambda x, y: (x[y > 0], y[y > 0.1]), ValueError, "y has .* rows in partition 0, X has"),
@@ -193,5 +193,5 @@ def test_bad_parameters_and_shapes_are_named(regressor, arrays):
         ValueError, match="X has 2 features, but ConvexReLURegressor is expecting 3"
     ):
         regressor.predict(arrays[0][:, :2])
-    with pytest.raises(ValueError, match="X has 1 dimension"):
+    with pytest.raises(ValueError, match="X has ndim=1"):
         regressor.predict(arrays[1])

@@ -166,8 +166,8 @@ def test_rows_of_another_length_are_refused_in_python():
     ("options", "message"),
     [
         ({"language": "rust"}, "language='rust' is not known; available: 'python', 'c'"),
-        ({"name": "f(x): pass\ndef f"}, "is no name of a function"),
-        ({"name": "def"}, "name='def' is no name of a function"),
+        ({"name": "f(x): pass\ndef f"}, "is not a valid name of a function"),
+        ({"name": "def"}, "name='def' is not a valid name of a function"),
         ({"head": "proba"}, "head='proba' is not known"),
         ({"head": "predict_proba"}, "head='predict_proba': TwoLayerNetwork has no probabilities"),
     ],

@@ -81,7 +81,7 @@ def test_bad_arguments_are_named(options, message):
 
 
 def test_a_cone_of_zero_is_refused():
-    with pytest.raises(ValueError, match="A leaves nothing but zero"):
+    with pytest.raises(ValueError, match="has no solution but zero"):
         cone_output([[1.0], [-1.0]], 2)
 
 

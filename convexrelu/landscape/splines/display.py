@@ -71,7 +71,7 @@ class SplineMotionDisplay:
         Raises
         ------
         ValueError
-            If the motion is none, or the optimum is of another penalty, to which the objective does not compare.
+            If `motion` is not a SplineMotion, or `optimum` has another penalty, so that objectives cannot be compared.
         """
         if not isinstance(motion, SplineMotion):
             raise ValueError(f"motion is a {type(motion).__name__}, expected a SplineMotion")

@@ -46,6 +46,16 @@ class SplineMotion:
     output_bias : array of shape (k,)
     data_fits, objectives : arrays of shape (k,)
         ``(1/2n) Σ r²``, and with the penalty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import initialisation, random_spline, spline_motion
+    >>> X = np.linspace(-1, 1, 7)[:, None]
+    >>> start = random_spline(initialisation("he", 10), random_state=0)
+    >>> motion = spline_motion(start, X, np.abs(X[:, 0]), t_end=1.0, n_times=5)
+    >>> motion.knots.shape, motion.network(-1).width
+    ((5, 10), 10)
     """
 
     X: Array
@@ -136,7 +146,7 @@ def spline_motion(
         Recorded times: zero, and others that are equidistant on a logarithmic scale, from a millionth of `t_end`.
     rtol : float
         Accuracy of the steps of :class:`scipy.integrate.RK45`. The flow bends where a knot passes a sample. Knots may
-        stay at samples, where steps become the shorter the more accurate they are to be.
+        stay at samples, where a smaller `rtol` takes shorter steps.
     progress : callable, optional
         Called with the time and the objective at each recorded time.
 

@@ -33,6 +33,13 @@ class Initialisation(NamedTuple):
         ``σ_w``, ``σ_b`` and ``σ_a``.
     is_normal : bool
         Whether weights are normal, and uniform otherwise.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import initialisation
+    >>> initial = initialisation("he", 8)
+    >>> initial.knot_scale, initial.scaled(2.0).hidden_weights == 2 * initial.hidden_weights
+    (1.0, True)
     """
 
     width: int

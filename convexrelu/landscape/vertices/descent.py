@@ -233,6 +233,13 @@ def random_network(
         Kinks are near the samples: weights are relative to the mean and spread of the features. The intercept is
         halfway between the median target and the next larger one: with an intercept that equals a target, vertices at
         which the network is zero for this sample would be degenerate.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import random_network
+    >>> network = random_network([[0.0], [1.0], [2.0]], [0.0, 1.0, 3.0], width=2, random_state=0)
+    >>> network.output_weights, network.output_bias
+    (array([[ 1., -1.]]), array([2.]))
     """
     inputs = finite_array("X", X, "n", "d")
     targets = finite_array("y", y, len(inputs))

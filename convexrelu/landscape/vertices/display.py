@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from convexrelu._utils.arguments import as_float, is_number, shown
+from convexrelu.displays.common import AxesDisplay
 from convexrelu.landscape.ticks import plain_log_ticks
 from convexrelu.landscape.vertices.result import VertexDescent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["VertexDescentDisplay"]
 
 
-class VertexDescentDisplay:
+class VertexDescentDisplay(AxesDisplay):
     """Loss of runs of vertex descent above a common level, on a logarithmic axis; matplotlib is imported to draw.
 
     Parameters
@@ -43,9 +43,6 @@ class VertexDescentDisplay:
     >>> VertexDescentDisplay.from_runs(runs).ax_.get_xlabel()
     'vertices'
     """
-
-    figure_: Figure
-    ax_: Axes
 
     def __init__(self, runs: Sequence[VertexDescent], *, level: float, level_name: str) -> None:
         self.runs = runs
@@ -80,10 +77,7 @@ class VertexDescentDisplay:
         **kwargs
             Passed to the ``ax.plot`` of the runs.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = self._take_axes(ax)
         style: dict[str, Any] = {"lw": 1, "alpha": 0.8} | kwargs
         for run in self.runs:
             color = style.get("color", "C0" if run.is_local_minimum else "C1")
@@ -95,8 +89,6 @@ class VertexDescentDisplay:
         if self.level_name:
             name += f" above {self.level_name}"
         ax.set(xlabel="vertices", ylabel=name)
-        self.ax_ = ax
-        self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
     def _name_ends(self, ax: Axes) -> None:

@@ -32,6 +32,16 @@ class VertexDescent:
         weights the vertex is degenerate, and the certificate is refused.
     n_silent : int
         Neurons that contribute nothing in the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import random_network, vertex_descent
+    >>> X = np.random.RandomState(0).standard_normal((30, 2))
+    >>> y = np.abs(X[:, 0])
+    >>> run = vertex_descent(random_network(X, y, width=2, random_state=0), X, y, random_state=0)
+    >>> run.n_vertices == len(run.losses) - 1, bool(run.loss <= run.losses[0])
+    (True, True)
     """
 
     network: TwoLayerNetwork

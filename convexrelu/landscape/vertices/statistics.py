@@ -32,6 +32,13 @@ class Decay(NamedTuple):
         Of ``k`` and ``log(L_k − limit)``; −1 for an exact decay.
     correlation_to_last : float
         Of ``k`` and ``log(L_k − L_last)``, over all ``k`` with a loss above the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexrelu.landscape import loss_decay
+    >>> round(loss_decay(0.5 + 2 * np.exp(-0.1 * np.arange(50))).correlation, 6)
+    -1.0
     """
 
     limit: float
@@ -110,6 +117,12 @@ class VertexDensity(NamedTuple):
         Points of the run between two levels; their sum is the number of all points.
     density : array of shape (k,)
         Counts per unit of loss.
+
+    Examples
+    --------
+    >>> from convexrelu.landscape import vertex_density
+    >>> vertex_density([4.0, 1.5, 1.0, 0.5, 0.0], 2).levels
+    array([4., 2., 0.])
     """
 
     levels: Array

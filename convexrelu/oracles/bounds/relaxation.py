@@ -87,19 +87,9 @@ class RelaxationOracle:
         return report
 
     def _bound(self, v: Array, deadline: float) -> OracleReport:
-        n, dim = self.design.shape
-        one = v.ndim == 1
-        bound = self._one_output(v, deadline) if one else self._several(v, deadline)
-        return OracleReport(
-            bound=bound,
-            is_proof=True,
-            scope="global",
-            method="relaxation",
-            masks=np.zeros((0, n), dtype=bool),
-            signs=np.zeros(0) if one else np.zeros((0, v.shape[1])),
-            directions=np.zeros((0, dim)),
-            values=np.zeros(0),
-        )
+        bound = self._one_output(v, deadline) if v.ndim == 1 else self._several(v, deadline)
+        dim = self.design.shape[1]
+        return OracleReport.without_witnesses(bound, v, dim, method="relaxation")
 
     def _one_output(self, v: Array, deadline: float) -> float:
         return max(self.one_sign(v, deadline), self.one_sign(-v, deadline))

@@ -122,17 +122,8 @@ class Search:
 
     def _nothing(self, v: Array) -> OracleReport:
         """The report of a search for which there is no time."""
-        n, dim = self.design.shape
-        return OracleReport(
-            bound=0.0,
-            is_proof=False,
-            scope="global",
-            method="search",
-            masks=np.zeros((0, n), dtype=bool),
-            signs=np.zeros((0, *v.shape[1:])),
-            directions=np.zeros((0, dim)),
-            values=np.zeros(0),
-            finished=False,
+        return OracleReport.without_witnesses(
+            0.0, v, self.design.shape[1], method="search", is_proof=False, finished=False
         )
 
     @property

@@ -129,15 +129,12 @@ class GeneralSearchOracle(Search):
         order = order[values[order] >= 0]
         order = order[self._distinct(masks[order], signs[order])]
         self._last = directions[order]
-        return OracleReport(
-            bound=float(values.max(initial=0.0)),
-            is_proof=False,
-            scope="global",
-            method="search",
-            masks=masks[order],
-            signs=signs[order],
-            directions=directions[order],
-            values=values[order],
+        return OracleReport.of_search(
+            masks,
+            signs,
+            directions,
+            values,
+            order,
             n_starts=self._n_starts,
             finished=time.perf_counter() <= deadline,
             work=self._n_starts + len(starts),

@@ -124,15 +124,12 @@ class SearchOracle(Search):
         order = order[values[order] >= 0]
         order = order[first_of_each(np.column_stack([masks, signs > 0])[order])]
         self._known.add(directions[order], signs[order])
-        return OracleReport(
-            bound=float(values.max(initial=0.0)),
-            is_proof=False,
-            scope="global",
-            method="search",
-            masks=masks[order],
-            signs=signs[order],
-            directions=directions[order],
-            values=values[order],
+        return OracleReport.of_search(
+            masks,
+            signs,
+            directions,
+            values,
+            order,
             n_starts=self._n_starts,
             finished=time.perf_counter() <= deadline,
             work=2 * self._n_starts + len(starts),
