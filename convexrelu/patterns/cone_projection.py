@@ -170,7 +170,9 @@ def _compiled_search(
     """Projections of points of shape (k, d̃), one block after the other."""
     n, dim = cones.normals_of_rows.shape
     normals, columns = cones.normals_of_rows.contiguous().numpy(), cones.columns_of_rows.numpy()
-    state = [each.numpy() for each in (cones.rows, cones.held, cones.multipliers)]
+    inside, rows, held, multipliers = (
+        each.numpy() for each in (cones.inside, cones.rows, cones.held, cones.multipliers)
+    )
     points = points.contiguous()
     found = torch.empty_like(points)
     together = max(1, _TOGETHER // (n * dim))
@@ -178,9 +180,20 @@ def _compiled_search(
     for own, z, level, end in zip(*parts, strict=True):
         is_late = time.perf_counter() > deadline
         n_undecided = _cones.project(
-            *(n, dim, normals, columns, cones.inside.numpy()),
-            *(own.numpy(), z.numpy(), level.numpy(), *state),
-            *(end.numpy(), 0 if is_late else _most_sweeps(dim), _violation(points.dtype)),
+            n,
+            dim,
+            normals,
+            columns,
+            inside,
+            own.numpy(),
+            z.numpy(),
+            level.numpy(),
+            rows,
+            held,
+            multipliers,
+            end.numpy(),
+            0 if is_late else _most_sweeps(dim),
+            _violation(points.dtype),
         )
         if is_late and n_undecided:
             raise TimeoutError(_LATE)
