@@ -151,7 +151,7 @@ def version(name: str, n_free: int | None = None) -> Iterator[None]:
 
     with (
         mock.patch.object(tree, "corner_bound", corner_bound),
-        mock.patch.object(tree.Tree, "predicted_boxes", lambda _: 0.0),
+        mock.patch.object(tree.Tree, "predicted_boxes", lambda *_: 0.0),
     ):
         yield
 

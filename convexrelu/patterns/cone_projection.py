@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from convexrelu._utils.torch_import import Tensor, torch
+
+try:
+    from convexrelu.patterns import _cones
+except ImportError:  # installed without a compiler
+    _cones = None  # type: ignore[assignment]
 
 __all__ = ["ConeProjector"]
 
@@ -14,6 +20,9 @@ __all__ = ["ConeProjector"]
 _VIOLATION = 1e-11
 # Limit on the steps of the active-set search, against cycling; no measurement is recorded.
 _SWEEPS_PER_FEATURE = 20
+# Blocks that compiled code takes together, in entries of their patterns by features: some milliseconds.
+_TOGETHER = 2**24
+_LATE = "projections on cones take longer than there is time"
 
 
 class ConeProjector:
@@ -52,7 +61,8 @@ class ConeProjector:
     Notes
     -----
     One sweep over ``k`` undecided blocks costs ``k n d̃`` operations. Memory ``B n`` bytes for the patterns and
-    ``8 k n`` for a sweep.
+    ``8 k n`` for a sweep. In double precision on a CPU, compiled code (``_cones.c``) takes one block after the other,
+    in a quarter of the time.
 
     A row is added only if it is violated by more than rounding, and then it is independent of the
     active ones, to which ``p`` is orthogonal: duplicate rows and rank-deficient designs need no care.
@@ -99,10 +109,18 @@ class ConeProjector:
         )
         far = (torch.linalg.vector_norm(result, dim=1) > levels).nonzero()[:, 0]
         if len(far) and len(self.normals_of_rows):
-            search = _Search(self, points[far], index[far])
-            result[far] = search.run(levels[far], deadline)
+            search = _search_for(points)
+            result[far] = search(self, points[far], index[far], levels[far], deadline)
             self._corrections[index[far]] = result[far] - points[far]
         return result
+
+    @cached_property
+    def columns_of_rows(self) -> Tensor:
+        """`normals_of_rows` as compiled code reads them: one feature after the other, with zeros at the end."""
+        n, dim = self.normals_of_rows.shape
+        columns = self.normals_of_rows.new_zeros((dim, -(-n // _cones.LANES) * _cones.LANES))
+        columns[:, :n] = self.normals_of_rows.T
+        return columns
 
     def _guess(self, points: Tensor, index: Tensor) -> Tensor:
         """``z + sNᵀμ`` with the multipliers of the last call and the best ``s ≥ 0``: often short enough."""
@@ -141,6 +159,54 @@ class ConeProjector:
         return self.normals_of_rows[rows] * sign[:, :, None].to(self.normals_of_rows.dtype)
 
 
+def _search_for(points: Tensor) -> Callable[..., Tensor]:
+    compiled = _cones is not None and points.is_cpu and points.dtype is torch.float64
+    return _compiled_search if compiled else _search
+
+
+def _compiled_search(
+    cones: ConeProjector, points: Tensor, index: Tensor, levels: Tensor, deadline: float
+) -> Tensor:
+    """Projections of points of shape (k, d̃), one block after the other."""
+    n, dim = cones.normals_of_rows.shape
+    normals, columns = cones.normals_of_rows.contiguous().numpy(), cones.columns_of_rows.numpy()
+    inside, rows, held, multipliers = (
+        each.numpy() for each in (cones.inside, cones.rows, cones.held, cones.multipliers)
+    )
+    points = points.contiguous()
+    found = torch.empty_like(points)
+    together = max(1, _TOGETHER // (n * dim))
+    parts = (each.split(together) for each in (index, points, levels, found))
+    for own, z, level, end in zip(*parts, strict=True):
+        is_late = time.perf_counter() > deadline
+        n_undecided = _cones.project(
+            n,
+            dim,
+            normals,
+            columns,
+            inside,
+            own.numpy(),
+            z.numpy(),
+            level.numpy(),
+            rows,
+            held,
+            multipliers,
+            end.numpy(),
+            0 if is_late else _most_sweeps(dim),
+            _violation(points.dtype),
+        )
+        if is_late and n_undecided:
+            raise TimeoutError(_LATE)
+    return found
+
+
+def _search(
+    cones: ConeProjector, points: Tensor, index: Tensor, levels: Tensor, deadline: float
+) -> Tensor:
+    """The same for all blocks at once."""
+    return _Search(cones, points, index).run(levels, deadline)
+
+
 class _Search:
     """The active-set search of one call; everything has one entry for each block that is still too long."""
 
@@ -159,13 +225,13 @@ class _Search:
     def run(self, levels: Tensor, deadline: float) -> Tensor:
         self._start()
         alive = torch.arange(len(self.points), device=self.points.device)
-        for _ in range(_SWEEPS_PER_FEATURE * self.points.shape[1] + 100):
+        for _ in range(_most_sweeps(self.points.shape[1])):
             alive = alive[torch.linalg.vector_norm(self.projections[alive], dim=1) > levels[alive]]
             alive, slot = self._add_worst_rows(alive)
             if len(alive) == 0:
                 break
             if time.perf_counter() > deadline:
-                raise TimeoutError("projections on cones take longer than there is time")
+                raise TimeoutError(_LATE)
             self._settle(alive, slot)
             # A row that was released again was violated by rounding only: its block is done.
             alive = alive[self.held[alive, slot]]
@@ -247,6 +313,10 @@ class _Search:
         multipliers = torch.zeros_like(self.points[blocks])
         multipliers[:, :width] = torch.where(sound[:, None], solved, 0.0)
         return normals, multipliers, sound
+
+
+def _most_sweeps(dim: int) -> int:
+    return _SWEEPS_PER_FEATURE * dim + 100
 
 
 def _violation(dtype: torch.dtype) -> float:

@@ -32,17 +32,6 @@ typedef struct {
     double *squares, *cosines, hv[RANK], limit, size; /* sum of h_j v_j; limit and sum of sizes of what cores ask together */
 } Relaxation;
 
-/* Eight sums at a time, as compilers keep the order of sums. */
-static inline double product(const double *a, const double *b, int n)
-{
-    double sums[8] = {0}, sum = 0;
-    int i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int k = 0; k < 8; k++) sums[k] += a[i + k] * b[i + k];
-    for (; i < n; i++) sum += a[i] * b[i];
-    return sum + ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
 static inline void add_outer(double *z, const double *u, const double *v, int d)
 {
     for (int i = 0; i < d; i++)

@@ -1,13 +1,16 @@
-"""Projections on cones against non-negative least squares, one cone at a time (Moreau)."""
+"""Projections on cones, in compiled code and in torch, against non-negative least squares, one at a time (Moreau)."""
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import nnls
 
+from convexrelu.patterns import cone_projection as module
 from convexrelu.patterns.cone_projection import ConeProjector
 from tests import reference
 
+COMPILED = module._cones
+needs_compiled = pytest.mark.skipif(not COMPILED, reason="not compiled")
 RNG = np.random.default_rng(0)
 GAUSSIAN = RNG.standard_normal((20, 4))
 GRID = np.array([[i, j] for i in range(4) for j in range(4)])
@@ -28,6 +31,16 @@ DESIGNS = {
 }
 COUNT = 24
 ROUNDING = 1e-10
+
+
+@pytest.fixture(
+    params=["torch", pytest.param("compiled", marks=needs_compiled)], autouse=True, scope="module"
+)
+def kind(request):
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "torch":
+            patch.setattr(module, "_cones", None)
+        yield request.param
 
 
 @pytest.fixture(params=DESIGNS)
@@ -234,3 +247,56 @@ def test_projections_end_at_the_deadline(clock):
         cones.project(outside, block, 0.0, late)
     found = cones.project(outside, block, 0.0, clock.now + 1.0)
     assert torch.allclose(found, torch.tensor([[1.0, 0.0]], dtype=torch.float64))
+
+
+@needs_compiled
+def test_compiled_projections_take_blocks_in_parts(monkeypatch):
+    masks, points = cells_and_noise(GAUSSIAN), points_of(GAUSSIAN)
+    monkeypatch.setattr(module, "_cones", COMPILED)
+    whole = project(projector(GAUSSIAN, masks), points)
+    monkeypatch.setattr(module, "_TOGETHER", 5 * GAUSSIAN.size)
+    parts = project(projector(GAUSSIAN, masks), points)
+    np.testing.assert_array_equal(parts, whole)
+
+
+@needs_compiled
+def test_points_in_the_order_of_fortran_are_projected_all_the_same():
+    masks, points = cells_and_noise(GAUSSIAN), points_of(GAUSSIAN)
+    turned = torch.tensor(points.T.copy()).T
+    found = projector(GAUSSIAN, masks).project(turned, torch.arange(COUNT), 0.0).numpy()
+    assert_projections(found, GAUSSIAN, masks, points)
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    "n, d", [(1, 1), (31, 2), (32, 3), (33, 8), (64, 9), (65, 17), (200, 40)], ids=str
+)
+def test_compiled_projections_at_the_ends_of_lanes(n, d):
+    rng = np.random.default_rng(n)
+    design = rng.standard_normal((n, d))
+    masks = np.vstack([rng.standard_normal((6, d)) @ design.T >= 0, rng.random((6, n)) < 0.5])
+    points = rng.standard_normal((12, d))
+    assert_projections(project(projector(design, masks), points), design, masks, points)
+
+
+@needs_compiled
+def test_compiled_code_takes_no_arrays_that_do_not_fit():
+    def arrays():
+        eye, zeros = np.eye(2), np.zeros((2, COMPILED.LANES))
+        state = np.zeros((3, 2), np.int64), np.zeros((3, 2), np.uint8), np.zeros((3, 2))
+        block, point = np.array([2]), np.ones((1, 2))
+        return [eye, zeros, np.zeros((3, 2), np.uint8), block, point, np.ones(1), *state, point + 0]
+
+    assert COMPILED.project(2, 2, *arrays(), 10, 1e-11) == 0
+    for k in range(10):
+        wrong = arrays()
+        wrong[k] = np.zeros(7, wrong[k].dtype)
+        with pytest.raises(ValueError, match="shapes"):
+            COMPILED.project(2, 2, *wrong, 10, 1e-11)
+    for k, value in ((3, 3), (3, -1), (6, 2), (6, -1)):  # blocks and rows that are not there
+        wrong = arrays()
+        wrong[k][...] = value
+        with pytest.raises(ValueError, match="shapes"):
+            COMPILED.project(2, 2, *wrong, 10, 1e-11)
+    with pytest.raises(ValueError, match="shapes"):
+        COMPILED.project(0, 2, *arrays(), 10, 1e-11)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 
 from convexrelu.oracles.bounds.boxes import NARROWEST, Boxes
@@ -13,7 +16,9 @@ _DIVES = 64  # on real data of rank 6 to 9, predictions are then within a factor
 _DEPTH = 30  # boxes of a dive, about
 
 
-def predicted_boxes(bound: CornerBound, boxes: Boxes, target: float, seed: int = 0) -> float:
+def predicted_boxes(
+    bound: CornerBound, boxes: Boxes, target: float, seed: int = 0, deadline: float = math.inf
+) -> float:
     """Estimate of the number of boxes below these ones, and of them, by the method of Knuth.
 
     A dive begins at a random one of the boxes, and goes on to a random half of each box that stays open. Where it meets
@@ -29,6 +34,8 @@ def predicted_boxes(bound: CornerBound, boxes: Boxes, target: float, seed: int =
         As for :meth:`CornerBound.examine`.
     seed : int
         Of the dives.
+    deadline : float
+        Value of :func:`time.perf_counter` after which the answer is infinite: so many boxes cannot be examined.
 
     References
     ----------
@@ -40,6 +47,8 @@ def predicted_boxes(bound: CornerBound, boxes: Boxes, target: float, seed: int =
     weight, total = len(boxes.faces) / _DIVES, 0.0
     boxes = boxes.select(rng.integers(len(boxes.faces), size=_DIVES))
     while len(boxes.faces):
+        if time.perf_counter() > deadline:
+            return math.inf
         total += weight * len(boxes.faces)
         weight *= 2
         found = bound.examine(boxes, target)

@@ -55,7 +55,7 @@ class _Growth:
     @property
     def is_promising(self) -> bool:
         """Whether the work that is left may suffice; most predictions are too low."""
-        n_boxes = sum(tree.predicted_boxes() for tree in self.trees)
+        n_boxes = sum(tree.predicted_boxes(self.deadline) for tree in self.trees)
         work_of_one = sum(t.work for t in self.trees) / sum(t.n_boxes for t in self.trees)
         return n_boxes * work_of_one <= self.left
 

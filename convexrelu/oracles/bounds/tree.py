@@ -235,9 +235,10 @@ class Tree:
         vars(self).update(state)
         self._make_tables()
 
-    def predicted_boxes(self) -> float:
-        """Estimate of the number of boxes that are left to examine."""
-        return predicted_boxes(CornerBound(*self._samples), self._open, self._target)
+    def predicted_boxes(self, deadline: float = math.inf) -> float:
+        """Estimate of the number of boxes that are left to examine; infinite where it would end after the deadline."""
+        bound = CornerBound(*self._samples)
+        return predicted_boxes(bound, self._open, self._target, deadline=deadline)
 
     @property
     def _target(self) -> float:

@@ -14,7 +14,13 @@ from convexrelu._utils.typing import Array, Masks
 from convexrelu.oracles.base import OracleReport, moments, strongest_first
 from convexrelu.oracles.search.base import Search
 from convexrelu.oracles.search.known_maxima import KnownMaxima
-from convexrelu.oracles.search.starts import apart, most_polished, random_starts, to_numpy
+from convexrelu.oracles.search.starts import (
+    apart,
+    most_polished,
+    random_starts,
+    starts_near,
+    to_numpy,
+)
 from convexrelu.patterns.activation import first_of_each
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -30,16 +36,18 @@ _REPEATED, _REPEATED_ENTRIES = 8, 2**19
 # Ends of ascents and of Newton steps that are worth going on, as parts of the level: ascents end up to a tenth below
 # the maximum, Newton steps up to a hundredth. So many of the strongest always go on, for the bound.
 _WORTH_NEWTON, _WORTH_A_CLIMB, _FEWEST = 0.9, 0.985, 16
+# Known maxima near which further starts are, half as many as random ones.
+_MOST_CENTRES = 128
 
 
 class SearchOracle(Search):
     """Local ascents on ``h(u) = σ vᵀ relu(X̃u)`` over the unit ball, from random starts, for both signs.
 
-    1. All starts at once: steps ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser ``g/‖g‖``,
-       ``g = σ X̃ᵀD(u)v``, of the function's linear piece at ``u``, with ``η`` falling geometrically
-       (conditional gradient; the function has kinks, where longer steps would zigzag). With more than 16 384
-       samples, these are made on as many draws with probabilities ``|v_i|‖x̃_i‖``, and the best go on with as many
-       steps on all samples.
+    1. All starts at once, and half as many near the largest maxima of earlier calls if these climb: steps
+       ``u ← normalise((1 − η) u + η g/‖g‖)`` towards the maximiser ``g/‖g‖``, ``g = σ X̃ᵀD(u)v``, of the function's
+       linear piece at ``u``, with ``η`` falling geometrically (conditional gradient; the function has kinks, where
+       longer steps would zigzag). With more than 16 384 samples, these are made on as many draws with probabilities
+       ``|v_i|‖x̃_i‖``, and the best go on with as many steps on all samples.
     2. The best distinct patterns are improved by Newton steps, on the function with its nearest kinks smoothed.
     3. Polish: maximise over the pattern's cell exactly, cross the facets that block the ascent,
        repeat until none does. The result is a local maximum. The maxima of earlier calls that are largest now are
@@ -50,8 +58,8 @@ class SearchOracle(Search):
     (``python -m benchmarks.pricing.bench_oracle``).
 
     The value found is a lower bound on ``M(v)``: ``is_proof`` is always False. It is evaluated on all samples, even if
-    the ascents used a subset. After ``N`` independent starts none of which passed a level, the probability that
-    one more start passes it is at most ``3/N`` at 95 % confidence.
+    the ascents used a subset. After ``N`` independent starts, without those near known maxima, none of which passed a
+    level, the probability that one more start passes it is at most ``3/N`` at 95 % confidence.
 
     Parameters
     ----------
@@ -156,7 +164,11 @@ class SearchOracle(Search):
     ) -> tuple[Array, Array]:
         """Ends of the best ascents of both signs on distinct patterns, and their signs."""
         starts = random_starts(self._rows, self._n_starts, self._random)
-        starts, signs = np.concatenate([starts, starts]), np.repeat([1.0, -1.0], self._n_starts)
+        if self._repeats:
+            near = starts_near(known[0][:_MOST_CENTRES], self._n_starts // 2, self._random)
+            starts = np.concatenate([starts, near])
+        n_starts = len(starts)
+        starts, signs = np.concatenate([starts, starts]), np.repeat([1.0, -1.0], n_starts)
         if not self._repeats:
             starts, signs = np.concatenate([starts, known[0]]), np.concatenate([signs, known[1]])
         starts = unit_rows(starts)

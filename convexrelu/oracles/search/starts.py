@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._utils.norms import norms
+from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
 
-__all__ = ["apart", "random_starts", "starts_in_cone", "to_numpy"]
+__all__ = ["apart", "random_starts", "starts_in_cone", "starts_near", "to_numpy"]
 
 _POLISHED_ENTRIES = 2**21  # of the patterns that are polished for a sign, where they are not few
 _POLISHED_WORK = 4 * 10**9  # operations of a Newton step: candidates times samples times d̃²
@@ -21,6 +21,9 @@ _FEWEST_POLISHED = 8  # whatever the size; no measurement is recorded
 _FEW_DIMENSIONS = 2  # uniform starts reach all pieces
 _ON_FACE = 0.8  # probability of a constrained entry to be zero
 _NO_LENGTH = 1e-150  # of the free part of a sample: quotients might overflow
+_NEAR = (
+    0.5  # distance from a known maximum; 0.03 and 0.1 find it again, 0.3 and 0.8 find about as much
+)
 _CLOSE = 0.99  # cosine of two directions that count as equal where patterns do not decide
 
 
@@ -54,6 +57,25 @@ def starts_in_cone(
         return starts
     on_face = (limits != 0) & (random.random_sample(starts.shape) < _ON_FACE)
     return _moved(np.where(on_face, 0.0, starts), design, random, limits == 0)
+
+
+def starts_near(maxima: Array, n_starts: int, random: np.random.RandomState) -> Array:
+    """Random directions within half a radian, about, of random ones of these unit vectors; none where there are none.
+
+    High maxima lie near each other. With four calls of 512 starts, of which half were drawn like this after the first,
+    three runs estimated gaps of 0.019 to 0.039 where 0.009 to 0.020 were found without (housing, alpha = 0.001), and
+    of 0.153 to 0.159 instead of 0.122 to 0.144 (alpha = 0.0001).
+
+    Examples
+    --------
+    >>> near = starts_near(np.eye(3)[:1], 5, np.random.RandomState(0))
+    >>> np.linalg.norm(near - np.eye(3)[0], axis=1)
+    array([0.5, 0.5, 0.5, 0.5, 0.5])
+    """
+    if len(maxima) == 0:
+        return maxima
+    centres = maxima[random.randint(len(maxima), size=n_starts)]
+    return centres + _NEAR * unit_rows(random.standard_normal(centres.shape))
 
 
 def _moved(

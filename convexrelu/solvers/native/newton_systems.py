@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from scipy.linalg import get_blas_funcs
+
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.solvers.native.cholesky import cholesky_factor
@@ -94,8 +96,7 @@ class ConeSystem:
         K = torch.eye(len(gradient), dtype=gradient.dtype, device=gradient.device)
         for part in torch.arange(len(columns), device=K.device).split(len(gradient)):
             B = _Columns(self.program, active.index[block[part]], columns[part])
-            dense = B.dense()
-            K.addmm_(dense, dense.T, alpha=tau)
+            _add_gram(K, B.dense(), tau)
         return -_solve(K, gradient)
 
     def _from_gram(
@@ -316,6 +317,19 @@ class _BlockGram:
         self._known = self._known[kept]
         self._columns[:size] = self._columns[entries]
         self._gram[:size, :size] = self._gram[entries].index_select(1, entries)
+
+
+def _add_gram(matrix: Tensor, columns: Tensor, factor: float) -> None:
+    """Add ``factor · CCᵀ`` to a matrix, where it is not on a device only to its lower half: all that is factorised.
+
+    SciPy's product of half the work takes a quarter of the time of torch's, which does both halves.
+    """
+    if not matrix.is_cpu:
+        matrix.addmm_(columns, columns.T, alpha=factor)
+        return
+    (add,) = get_blas_funcs(("syrk",), (matrix.numpy(),))
+    # In Fortran's order rows are columns, and the lower half is the upper one.
+    add(factor, columns.numpy().T, 1.0, matrix.numpy().T, trans=1, lower=0, overwrite_c=1)
 
 
 def _entries(blocks: Tensor, dim: int) -> Tensor:

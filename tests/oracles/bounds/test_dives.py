@@ -33,6 +33,13 @@ def test_nothing_is_left_without_boxes():
     assert predicted_boxes(CornerBound(rows, v), none, 1.0) == 0.0
 
 
+def test_predictions_that_end_late_promise_nothing(clock):
+    rows, v = gaussian(40, 4)
+    bound, cube = CornerBound(rows, v), Boxes.of_cube(4, math.inf)
+    assert predicted_boxes(bound, cube, 1.0, deadline=clock.now + 1.0) < math.inf
+    assert predicted_boxes(bound, cube, 1.0, deadline=clock.now - 1.0) == math.inf
+
+
 def test_hopeless_proofs_are_given_up_early():
     rows, v = gaussian(60, 12)
     max_work = 1e8

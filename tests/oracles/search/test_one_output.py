@@ -51,19 +51,13 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
         parts = SearchOracle(X, random_state=0)(v)
     finally:
         torch.set_num_threads(threads)
-    assert_same_maxima(X, whole, parts)
-    assert_same_maxima(X, parts, whole)
-
-
-def assert_same_maxima(X, these, others):
-    """Each maximum of `these` is one of `others`: the same value, and the same sides but for samples on kinks.
-
-    There, rounding decides on the side, and so how many patterns the same maximum comes with.
-    """
-    for direction, mask, value in zip(these.directions, these.masks, these.values, strict=True):
-        clear = np.abs(X @ direction) > 1e-9
-        same = (others.masks == mask)[:, clear].all(axis=1)
-        assert np.any(same & np.isclose(others.values, value, rtol=1e-12, atol=0))
+    # A maximum lies on kinks, whose sides are a matter of rounding: it may be reported with several patterns.
+    assert parts.bound == pytest.approx(whole.bound, rel=1e-12)
+    for one, other in ((whole, parts), (parts, whole)):
+        high = one.values > 0.9 * one.bound
+        alike = one.directions[high] @ other.directions.T
+        same_sign = one.signs[high, None] == other.signs
+        assert (np.where(same_sign, alike, -1.0).max(axis=1) > 1 - 1e-9).all()
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.65, 0.745, 0.9])
