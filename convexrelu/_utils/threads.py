@@ -14,15 +14,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar
 
 from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 from convexrelu._utils.interruptions import interruptions_held
+from convexrelu._utils.workers import handed_over
 
 __all__ = ["free_cores", "in_threads", "one_blas_thread", "torch_threads"]
 
@@ -219,35 +220,32 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
     outcomes: dict[int, Outcome] = {}
     errors: list[BaseException] = []
     left = iter(list(enumerate(parts)))  # the next one is taken in one step of Python
-    blas = [each for each in _libraries("blas", len(sys.modules)) if _is_of_the_thread(each)]
 
-    def work(ended: threading.Event) -> None:
+    def work() -> None:
         try:
-            _allowed.threads = 1
-            _limited(blas)  # until the thread ends
-            with nullcontext() if _torch() is None else torch_threads(0):
-                for k, part in left:
-                    outcomes[k] = function(part)
+            _limit_this_thread()
+            for k, part in left:
+                outcomes[k] = function(part)
         except BaseException as error:
             errors.append(error)
             list(left)  # no one takes what is left
-        finally:
-            ended.set()
 
-    workers: list[tuple[threading.Thread, threading.Event]] = []
+    working: list[threading.Event] = []
 
     def end() -> None:
         list(left)
-        for thread, _ in workers:
-            thread.join()
+        for ended in working:
+            ended.wait()
 
     # Only the wait can be interrupted: threads have begun before, and have ended afterwards.
     try:
         with interruptions_held():
-            while len(workers) < n_threads and (worker := _started(work)):
-                workers.append(worker)
-        # Before Python 3.13, an interrupted `join` takes its thread for ended.
-        for _, ended in workers:
+            # With NumPy's treatment of errors in this thread.
+            while len(working) < n_threads and (
+                ended := handed_over(partial(copy_context().run, work))
+            ):
+                working.append(ended)
+        for ended in working:
             while not ended.wait(_PATIENCE):
                 pass
     finally:
@@ -258,22 +256,19 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
             end()
     if errors:
         raise errors[0]
-    if not workers:
+    if not working:
         return [function(part) for part in parts]
     return [outcomes[k] for k in range(len(parts))]
 
 
-def _started(
-    work: Callable[[threading.Event], None],
-) -> tuple[threading.Thread, threading.Event] | None:
-    """A thread, with NumPy's treatment of errors in this one, and its end; None if the system has no more."""
-    ended = threading.Event()
-    thread = threading.Thread(target=copy_context().run, args=(work, ended))
-    try:
-        thread.start()
-    except RuntimeError:
-        return None
-    return thread, ended
+def _limit_this_thread() -> None:
+    """One thread for linear algebra in a thread that only does parts, for as long as it lives."""
+    _allowed.threads = 1
+    _limited([each for each in _libraries("blas", len(sys.modules)) if _is_of_the_thread(each)])
+    torch = _torch()
+    if torch is not None:
+        torch.get_num_threads()  # makes torch initialise this thread's setting before it is changed
+        _limited(_openmp_pools())
 
 
 def free_cores() -> int:
