@@ -119,7 +119,7 @@ def train_in_chunks(
     -----
     **Memory**, in bytes: ``40 + 24 K`` a row for targets, weights, lengths, outputs and dual points of ``K`` outputs;
     the sample, ``32 d`` for each of its rows; for each core a chunk of at most 131,072 rows, ``32 d`` a row; 160 MB
-    in searches; and in descent on several cores ``4 m`` a row, up to 64 MB. Inputs that are arrays in memory, up to
+    in searches; and in descent 2 MB for each core. Inputs that are arrays in memory, up to
     2.7·10⁸ entries, are prepared once, for another ``20 d`` a row. On a device inputs take ``8 d`` a row, and products
     up to 4 GB.
 

@@ -20,3 +20,21 @@ def pass_over(
     out: NDArray,
     /,
 ) -> None: ...
+def least_squares(
+    gemm: Any,
+    is_single: bool,
+    slope: float,
+    n: int,
+    d: int,
+    m: int,
+    n_outputs: int,
+    rows: NDArray,
+    inner: NDArray,
+    outer: NDArray,
+    scaled: NDArray,
+    target: NDArray,
+    weights: NDArray,
+    intercept: NDArray,
+    out: NDArray,
+    /,
+) -> None: ...

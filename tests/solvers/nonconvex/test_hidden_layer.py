@@ -88,6 +88,30 @@ def test_gradients_are_those_of_the_outputs():
 
 
 @needs_compiled
+@pytest.mark.parametrize(("n", "dim", "m", "n_outputs", "slope", "dtype"), CASES)
+def test_least_squares_are_outputs_a_loss_and_gradients(n, dim, m, n_outputs, slope, dtype):
+    layer, _, _, _, rows, _ = layer_of(n, dim, m, n_outputs, slope, dtype)
+    random = np.random.RandomState(3)
+    target, intercept = random.standard_normal((n, n_outputs)), random.standard_normal(n_outputs)
+    weights = random.random_sample(n) / n
+    if not layer.is_compiled:
+        return  # tile_sums then goes forward and back
+    value, by_inner, by_outer, by_width, by_intercept = layer.least_squares(
+        rows, target, weights, intercept
+    )
+
+    t = np.empty((n, layer.width), dtype)
+    rest = layer.outputs(rows, t) + intercept - target
+    pull = weights[:, None] * rest
+    wanted = layer.gradients(rows, t, pull)
+    assert value == pytest.approx(0.5 * float(np.vdot(pull, rest)), rel=1e-12)
+    np.testing.assert_allclose(by_intercept, pull.sum(axis=0), rtol=1e-10, atol=1e-12)
+    for found, other in zip((by_inner, by_outer, by_width), wanted, strict=True):
+        size = 40 * (m + dim) * EPS[dtype]
+        np.testing.assert_allclose(found, other, rtol=size, atol=size * np.abs(other).max())
+
+
+@needs_compiled
 def test_compiled_code_takes_no_arrays_that_do_not_fit():
     """It would write beyond their ends."""
     width = COMPILED.LANES
@@ -103,3 +127,21 @@ def test_compiled_code_takes_no_arrays_that_do_not_fit():
             COMPILED.pass_over(gemm, False, 0.0, 4, 3, width, 1, *wrong)
     with pytest.raises(ValueError, match="type"):
         COMPILED.pass_over(gemm, True, 0.0, 4, 3, width, 1, *arrays)
+
+
+@needs_compiled
+def test_least_squares_take_no_arrays_that_do_not_fit():
+    width = COMPILED.LANES
+    rows, inner = np.ones((4, 3)), np.ones((width, 3))
+    outer, scaled, target = np.ones((1, width)), np.ones((1, width)), np.ones((4, 1))
+    sums = np.zeros(width * 5 + 2)
+    gemm = cython_blas.__pyx_capi__["dgemm"]
+    arrays = [rows, inner, outer, scaled, target, np.ones(4), np.ones(1), sums]
+    COMPILED.least_squares(gemm, False, 0.0, 4, 3, width, 1, *arrays)
+    for place, array in enumerate(arrays):
+        wrong = [*arrays]
+        wrong[place] = array.ravel()[:-1].copy()
+        with pytest.raises(ValueError, match="shapes"):
+            COMPILED.least_squares(gemm, False, 0.0, 4, 3, width, 1, *wrong)
+    with pytest.raises(ValueError, match="type"):
+        COMPILED.least_squares(gemm, True, 0.0, 4, 3, width, 1, *arrays)
