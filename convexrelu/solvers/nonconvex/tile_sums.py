@@ -15,7 +15,7 @@ from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer
 
-__all__ = ["Samples", "Scratch", "Sums", "shared", "sums_of_tile", "sums_of"]
+__all__ = ["Samples", "Scratch", "Sums", "shared", "sums_of", "sums_of_tile"]
 
 # From so many hidden neurons on, some milliseconds of work, cores share them: to wake a thread takes a tenth of one.
 _SHARED = 2**21

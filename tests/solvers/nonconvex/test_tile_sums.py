@@ -13,7 +13,9 @@ def objective_of(monkeypatch, loss="squared_error"):
     random = np.random.RandomState(0)
     X = random.standard_normal((500, 4))
     y = np.abs(X[:, 0])
-    problem = TrainingProblem(X, np.where(y > 1, 1.0, -1.0) if loss == "logistic" else y, alpha=0.01, loss=loss)
+    problem = TrainingProblem(
+        X, np.where(y > 1, 1.0, -1.0) if loss == "logistic" else y, alpha=0.01, loss=loss
+    )
     return rounded_objective.RoundedObjective(problem, 20)
 
 
