@@ -118,12 +118,13 @@ class HiddenLayer:
         _kinks.least_squares(
             gemm, is_single, self._slope, *sizes, rows, *layer, target, weights, intercept, sums
         )
-        gradients, by_intercept, value = np.split(sums, [-n_outputs - 1, -1])
-        return float(value[0]), *self._shaped(*self._split(gradients)), by_intercept
+        gradients, by_intercept = sums[: -n_outputs - 1], sums[-n_outputs - 1 : -1]
+        return float(sums[-1]), *self._shaped(*self._split(gradients)), by_intercept
 
-    def _split(self, sums: Array) -> list[Array]:
+    def _split(self, sums: Array) -> tuple[Array, Array, Array]:
         """Sums of compiled code: in ``s``, in `outer`, and in inner weights."""
-        return np.split(sums, [self.width, self.width + self._outer.size])
+        m, end = self.width, self.width + self._outer.size
+        return sums[:m], sums[m:end], sums[end:]
 
     def _shaped(
         self, by_width: Array, by_outer: Array, by_inner: Array
