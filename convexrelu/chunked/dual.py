@@ -133,20 +133,7 @@ def lower_bound(rows: Rows, v: DualPoint, bound: float) -> float:
     inside = largest
     while not math.isfinite(_rough_dual(rows, v, inside)) and inside > 1.0:
         inside = max(1.0, inside / 2)
-    return _dual(rows, v, _best_on_ray(rows, v, inside))
-
-
-def _best_on_ray(rows: Rows, v: DualPoint, largest: float) -> float:
-    """The ``t`` in ``[0, largest]`` with about the largest ``−F*(−tv)``.
-
-    For least squares, that is ``a t − b t²/2``, known from its values at 1 and 2.
-    """
-    if rows.template.loss.is_least_squares:
-        one, two = _rough_dual(rows, v, 1.0), _rough_dual(rows, v, 2.0)
-        slope, curvature = 2 * one - two / 2, 2 * one - two
-        if math.isfinite(slope) and curvature > 0:
-            return min(max(slope / curvature, 0.0), largest)
-    return best_on_ray(lambda t: _rough_dual(rows, v, t), largest, _WITHIN)
+    return _dual(rows, v, best_on_ray(lambda t: _rough_dual(rows, v, t), inside, _WITHIN))
 
 
 def _rough_dual(rows: Rows, v: DualPoint, t: float) -> float:

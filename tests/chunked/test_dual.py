@@ -9,13 +9,7 @@ import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.chunked import Alone, ChunkedProblem
-from convexrelu.chunked.dual import (
-    _best_on_ray,
-    _dual,
-    closed_form_bound,
-    dual_point,
-    lower_bound,
-)
+from convexrelu.chunked.dual import _dual, closed_form_bound, dual_point, lower_bound
 from convexrelu.chunked.objective import objective_above, outputs_of, with_best_intercept
 from convexrelu.chunked.pricing import Search
 from convexrelu.chunked.rows import Rows
@@ -191,17 +185,3 @@ def test_without_time_the_bound_is_the_simplest_one(loss, monkeypatch):
     sizes = np.linalg.norm(np.concatenate(v).reshape(N, -1), axis=1)
     assert simple == pytest.approx(float(sizes @ problem.lengths), rel=1e-9)
     assert simple >= closed_form_bound(rows, v)
-
-
-@pytest.mark.parametrize("largest", [0.3, 1.5, 1e9])
-@pytest.mark.parametrize("intercept", [True, False])
-def test_the_best_multiple_for_least_squares_is_that_of_all_multiples(largest, intercept):
-    problem = problem_with("squared_error", fit_intercept=intercept)
-    rows, network = prepared(problem), network_for(problem)
-    hidden = outputs_of(rows, network)
-    network = with_best_intercept(rows, network, hidden)
-    v = dual_point(rows, network, hidden)
-    best = _dual(rows, v, _best_on_ray(rows, v, largest))
-    whole = np.concatenate(v)
-    others = [problem.dual(t * whole) for t in np.linspace(0.0, min(largest, 3.0), 301)]
-    assert best >= max(others) - 1e-9 * abs(best)
