@@ -7,6 +7,7 @@ LANES: int
 def pass_over(
     gemm: Any,
     is_single: bool,
+    may_own: bool,
     slope: float,
     n: int,
     d: int,
@@ -23,6 +24,7 @@ def pass_over(
 def least_squares(
     gemm: Any,
     is_single: bool,
+    may_own: bool,
     slope: float,
     n: int,
     d: int,

@@ -26,6 +26,8 @@ except ImportError:  # installed without a compiler
 
 __all__ = ["HiddenLayer"]
 
+_MAY_OWN = True  # whether compiled code may do without BLAS, where that is faster
+
 
 class HiddenLayer:
     """Neurons with smoothed kinks, and the weights of the outputs.
@@ -116,7 +118,17 @@ class HiddenLayer:
         sums = np.zeros(self.width + self._outer.size + self._inner.size + n_outputs + 1)
         layer = self._inner, self._outer, self._scaled
         _kinks.least_squares(
-            gemm, is_single, self._slope, *sizes, rows, *layer, target, weights, intercept, sums
+            gemm,
+            is_single,
+            _MAY_OWN,
+            self._slope,
+            *sizes,
+            rows,
+            *layer,
+            target,
+            weights,
+            intercept,
+            sums,
         )
         gradients, by_intercept = sums[: -n_outputs - 1], sums[-n_outputs - 1 : -1]
         return float(sums[-1]), *self._shaped(*self._split(gradients)), by_intercept
@@ -138,7 +150,7 @@ class HiddenLayer:
     def _pass_over(self, rows: Array, outer: Array, t: Array, pull: Any, out: Array) -> None:
         gemm, is_single, sizes = self._product(rows)
         _kinks.pass_over(
-            gemm, is_single, self._slope, *sizes, rows, self._inner, outer, t, pull, out
+            gemm, is_single, _MAY_OWN, self._slope, *sizes, rows, self._inner, outer, t, pull, out
         )
 
     def _product(self, rows: Array) -> tuple[Any, bool, tuple[int, int, int, int]]:

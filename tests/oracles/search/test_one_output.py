@@ -66,7 +66,8 @@ def test_first_steps_on_some_of_many_samples_lead_to_the_same_maxima(monkeypatch
         return ascended(self, ascend, samples, *candidates, steps=steps, deadline=deadline)
 
     monkeypatch.setattr(SearchOracle, "_ascended", noted)
-    monkeypatch.setattr(base, "_MANY_SAMPLES", 500)
+    monkeypatch.setattr(base, "_LEFT", 50)
+    monkeypatch.setattr(base, "_LEFT_IN_ALL", 250)
     some = SearchOracle(X, random_state=0)(v)
     assert seen == [(250, 40), (1000, 20)]
     assert some.bound == pytest.approx(all_steps.bound, rel=1e-3)
