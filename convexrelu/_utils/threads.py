@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -175,7 +176,7 @@ def torch_threads(n_entries: int) -> Iterator[None]:
     pools = _openmp_pools()
     before = [pool.num_threads for pool in pools]
     outside = getattr(_allowed, "threads", None)
-    wanted = max(1, min(n_entries // _ENTRIES, cpu_count() // max(1, _trainings.n_threads())))
+    wanted = max(1, min(n_entries // _ENTRIES, _cores() // max(1, _trainings.n_threads())))
 
     def restore() -> None:
         _allowed.threads = outside
@@ -273,7 +274,17 @@ def _limit_this_thread() -> None:
 
 def free_cores() -> int:
     """Cores for each training of the process, within the limits that OpenMP and torch have been given."""
-    return max(1, min(_threads_of_this(), cpu_count() // max(1, _trainings.n_threads())))
+    return max(1, min(_threads_of_this(), _cores() // max(1, _trainings.n_threads())))
+
+
+def _cores() -> int:
+    """Cores of this process, asked for once a second: to read the system's files takes as long as to wake a thread."""
+    return _counted(cpu_count, int(time.perf_counter()))
+
+
+@lru_cache(maxsize=1)
+def _counted(count: Callable[[], int], second: int) -> int:
+    return count()
 
 
 def _threads_of_this() -> int:
