@@ -24,7 +24,7 @@ from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 from convexrelu._utils.interruptions import interruptions_held
-from convexrelu._utils.workers import handed_over
+from convexrelu._utils.workers import dismiss, handed_over
 
 __all__ = ["free_cores", "in_threads", "one_blas_thread", "torch_threads"]
 
@@ -73,8 +73,10 @@ class _Trainings:
                 return
             if thread not in self._threads.values():
                 _restore(self._own.pop(thread, []))
-            if not self._threads:
-                _restore(self._shared)
+            if self._threads:
+                return
+            _restore(self._shared)
+        dismiss()
 
     def n_threads(self) -> int:
         """Number of threads of the process that are training."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convexrelu._utils import workers
-from convexrelu._utils.threads import in_threads
+from convexrelu._utils.threads import in_threads, one_blas_thread
 
 LONG = 60  # seconds
 
@@ -34,6 +34,16 @@ def test_threads_that_work_are_left_alone():
         meet.wait(LONG)  # all of them work at the same time
         assert all(each.wait(LONG) for each in ended)
     assert len(workers._waiting) == 3
+
+
+def test_none_is_left_after_the_last_training(monkeypatch):
+    monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
+    before = threading.active_count()
+    with one_blas_thread():
+        with one_blas_thread():
+            assert in_threads(abs, [-1, 2, -3]) == [1, 2, 3]
+        assert workers._waiting and threading.active_count() > before
+    assert not workers._waiting and threading.active_count() == before
 
 
 def test_what_a_thread_did_is_forgotten():
