@@ -292,20 +292,23 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
 
     def _conclude(self, status: Status) -> Status:
         """Join nearly equal neurons, and let descent make up for it, if there is time."""
-        problem = self.rows.template
-        for cosine in _NEARLY_EQUAL:
-            joined = with_joined_neurons(problem, self._best, cosine)
-            if status in (Status.STOPPED, Status.TIME_LIMIT) or joined.width == self._best.width:
-                return status
-            if self._descend_from(joined, _AS_GOOD * self.tol):
-                break
-        else:
+        if status in (Status.STOPPED, Status.TIME_LIMIT):
             return status
-        self._point = self._last_point(problem.directions(self._best))
+        if not any(self._joins(cosine) for cosine in _NEARLY_EQUAL):
+            return status
+        while self._joins(_NEARLY_EQUAL[-1]):  # descent has brought others together
+            pass
+        self._point = self._last_point(self.rows.template.directions(self._best))
         self._record(self._searched(), 0)
         if self._is_closed():
             return Status.CONVERGED
         return Status.STALLED if status is Status.CONVERGED else status
+
+    def _joins(self, cosine: float) -> bool:
+        """Whether descent from joined neurons ends with a narrower network that is as good."""
+        joined = with_joined_neurons(self.rows.template, self._best, cosine)
+        narrower = joined.width < self._best.width
+        return narrower and self._descend_from(joined, _AS_GOOD * self.tol)
 
     def _last_point(self, directions: Array) -> _DualPoint:
         """The best dual point until now, with what new directions say about it."""
