@@ -296,19 +296,20 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
             return status
         if not any(self._joins(cosine) for cosine in _NEARLY_EQUAL):
             return status
-        while self._joins(_NEARLY_EQUAL[-1]):  # descent has brought others together
-            pass
+        self._joins(_NEARLY_EQUAL[-1], descends=False)  # those that descent has brought together
         self._point = self._last_point(self.rows.template.directions(self._best))
         self._record(self._searched(), 0)
         if self._is_closed():
             return Status.CONVERGED
         return Status.STALLED if status is Status.CONVERGED else status
 
-    def _joins(self, cosine: float) -> bool:
-        """Whether descent from joined neurons ends with a narrower network that is as good."""
+    def _joins(self, cosine: float, descends: bool = True) -> bool:
+        """Whether joined neurons, or descent from them, are a narrower network that is as good."""
         joined = with_joined_neurons(self.rows.template, self._best, cosine)
-        narrower = joined.width < self._best.width
-        return narrower and self._descend_from(joined, _AS_GOOD * self.tol)
+        if joined.width >= self._best.width:
+            return False
+        take = self._descend_from if descends else self._take
+        return take(joined, _AS_GOOD * self.tol)
 
     def _last_point(self, directions: Array) -> _DualPoint:
         """The best dual point until now, with what new directions say about it."""
