@@ -13,16 +13,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar
 
 from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 from convexrelu._utils.interruptions import interruptions_held
+from convexrelu._utils.workers import dismiss, handed_over
 
 __all__ = ["free_cores", "in_threads", "one_blas_thread", "torch_threads"]
 
@@ -71,8 +73,10 @@ class _Trainings:
                 return
             if thread not in self._threads.values():
                 _restore(self._own.pop(thread, []))
-            if not self._threads:
-                _restore(self._shared)
+            if self._threads:
+                return
+            _restore(self._shared)
+        dismiss()
 
     def n_threads(self) -> int:
         """Number of threads of the process that are training."""
@@ -174,7 +178,7 @@ def torch_threads(n_entries: int) -> Iterator[None]:
     pools = _openmp_pools()
     before = [pool.num_threads for pool in pools]
     outside = getattr(_allowed, "threads", None)
-    wanted = max(1, min(n_entries // _ENTRIES, cpu_count() // max(1, _trainings.n_threads())))
+    wanted = max(1, min(n_entries // _ENTRIES, _cores() // max(1, _trainings.n_threads())))
 
     def restore() -> None:
         _allowed.threads = outside
@@ -219,35 +223,32 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
     outcomes: dict[int, Outcome] = {}
     errors: list[BaseException] = []
     left = iter(list(enumerate(parts)))  # the next one is taken in one step of Python
-    blas = [each for each in _libraries("blas", len(sys.modules)) if _is_of_the_thread(each)]
 
-    def work(ended: threading.Event) -> None:
+    def work() -> None:
         try:
-            _allowed.threads = 1
-            _limited(blas)  # until the thread ends
-            with nullcontext() if _torch() is None else torch_threads(0):
-                for k, part in left:
-                    outcomes[k] = function(part)
+            _limit_this_thread()
+            for k, part in left:
+                outcomes[k] = function(part)
         except BaseException as error:
             errors.append(error)
             list(left)  # no one takes what is left
-        finally:
-            ended.set()
 
-    workers: list[tuple[threading.Thread, threading.Event]] = []
+    working: list[threading.Event] = []
 
     def end() -> None:
         list(left)
-        for thread, _ in workers:
-            thread.join()
+        for ended in working:
+            ended.wait()
 
     # Only the wait can be interrupted: threads have begun before, and have ended afterwards.
     try:
         with interruptions_held():
-            while len(workers) < n_threads and (worker := _started(work)):
-                workers.append(worker)
-        # Before Python 3.13, an interrupted `join` takes its thread for ended.
-        for _, ended in workers:
+            # With NumPy's treatment of errors in this thread.
+            while len(working) < n_threads and (
+                ended := handed_over(partial(copy_context().run, work))
+            ):
+                working.append(ended)
+        for ended in working:
             while not ended.wait(_PATIENCE):
                 pass
     finally:
@@ -258,27 +259,34 @@ def in_threads(function: Callable[[Part], Outcome], parts: Sequence[Part]) -> li
             end()
     if errors:
         raise errors[0]
-    if not workers:
+    if not working:
         return [function(part) for part in parts]
     return [outcomes[k] for k in range(len(parts))]
 
 
-def _started(
-    work: Callable[[threading.Event], None],
-) -> tuple[threading.Thread, threading.Event] | None:
-    """A thread, with NumPy's treatment of errors in this one, and its end; None if the system has no more."""
-    ended = threading.Event()
-    thread = threading.Thread(target=copy_context().run, args=(work, ended))
-    try:
-        thread.start()
-    except RuntimeError:
-        return None
-    return thread, ended
+def _limit_this_thread() -> None:
+    """One thread for linear algebra in a thread that only does parts, for as long as it lives."""
+    _allowed.threads = 1
+    _limited([each for each in _libraries("blas", len(sys.modules)) if _is_of_the_thread(each)])
+    torch = _torch()
+    if torch is not None:
+        torch.get_num_threads()  # makes torch initialise this thread's setting before it is changed
+        _limited(_openmp_pools())
 
 
 def free_cores() -> int:
     """Cores for each training of the process, within the limits that OpenMP and torch have been given."""
-    return max(1, min(_threads_of_this(), cpu_count() // max(1, _trainings.n_threads())))
+    return max(1, min(_threads_of_this(), _cores() // max(1, _trainings.n_threads())))
+
+
+def _cores() -> int:
+    """Cores of this process, asked for once a second: to read the system's files takes as long as to wake a thread."""
+    return _counted(cpu_count, int(time.perf_counter()))
+
+
+@lru_cache(maxsize=1)
+def _counted(count: Callable[[], int], second: int) -> int:
+    return count()
 
 
 def _threads_of_this() -> int:

@@ -211,7 +211,7 @@ def _of_one(rows: Rows, v: DualPoint, unit: float) -> float:
         return sums
 
     shapes = ((), (), (dim, dim)) * (2 * n_kinds)
-    linear, *sums = rows.total(terms, (dim,), *shapes, arrays=[v])
+    linear, *sums = rows.total(terms, (dim,), *shapes, arrays=[v], columns=dim)
     absolute = [
         min(_spectral(rows, float(total), gram, unit), float(apart))
         for apart, total, gram in zip(sums[::3], sums[1::3], sums[2::3], strict=True)
@@ -239,7 +239,7 @@ def _of_several(rows: Rows, v: DualPoint, unit: float) -> float:
         ]
 
     shapes = (), (n_outputs, dim), (dim, dim), (n_outputs, n_outputs)
-    apart, linear, gram, spread = rows.total(terms, *shapes, arrays=[v])
+    apart, linear, gram, spread = rows.total(terms, *shapes, arrays=[v], columns=dim)
     product = unit * _largest_root(rows, gram) * _largest_root(rows, spread)
     absolute = min(product, float(apart))
     return min(absolute, _halved(slope, float(np.linalg.norm(linear, 2)), absolute))

@@ -18,8 +18,11 @@ from convexrelu._utils.norms import norms, sizes, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.dual import DualPoint
 from convexrelu.chunked.rows import Rows
-from convexrelu.oracles.for_problem import oracles_for
+from convexrelu.oracles.base import Oracle
+from convexrelu.oracles.for_problem import oracles_for, rough_search_for
+from convexrelu.oracles.search.base import MOST_CLIMBED
 from convexrelu.oracles.search.starts import apart
+from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["Candidates", "Search"]
 
@@ -124,12 +127,20 @@ class Search:
         if rows.group.rank == 0 and len(X):
             problem = rows.template._replace(X=X, y=y, weights=np.full(len(X), 1.0 / len(X)))
             problem = problem.in_features()
-            oracle = oracles_for(problem, "search", self._random, self._device).heuristic
             deadline = time.perf_counter() + end - rows.seconds
-            report = oracle(own, deadline=EarlyDeadline(deadline, rows.group.has_lost))
-            found = report.directions[:_CANDIDATES], report.n_starts, report.finished
+            report = self._oracle(problem)(
+                own, deadline=EarlyDeadline(deadline, rows.group.has_lost)
+            )
+            directions = report.directions[apart(report.directions)[:_CANDIDATES]]
+            found = directions, report.n_starts, report.finished
         none = np.zeros((0, rows.template.design.shape[1])), 0, True
         return rows.group.of_first(found) or none
+
+    def _oracle(self, problem: TrainingProblem) -> Oracle:
+        """The search of a sample; few rows are all there, or nearly so, and have kinks that count."""
+        if problem.n_samples > MOST_CLIMBED:
+            return rough_search_for(problem, self._random, self._device)
+        return oracles_for(problem, "search", self._random, self._device).heuristic
 
     def _drawn(self, v: DualPoint) -> tuple[Array, Array, Array]:
         """Inputs, targets and dual entries of the sample."""

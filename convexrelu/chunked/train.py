@@ -119,7 +119,7 @@ def train_in_chunks(
     -----
     **Memory**, in bytes: ``40 + 24 K`` a row for targets, weights, lengths, outputs and dual points of ``K`` outputs;
     the sample, ``32 d`` for each of its rows; for each core a chunk of at most 131,072 rows, ``32 d`` a row; 160 MB
-    in searches; and in descent on several cores ``4 m`` a row, up to 64 MB. Inputs that are arrays in memory, up to
+    in searches; and in descent 2 MB for each core. Inputs that are arrays in memory, up to
     2.7·10⁸ entries, are prepared once, for another ``20 d`` a row. On a device inputs take ``8 d`` a row, and products
     up to 4 GB.
 
@@ -292,20 +292,24 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
 
     def _conclude(self, status: Status) -> Status:
         """Join nearly equal neurons, and let descent make up for it, if there is time."""
-        problem = self.rows.template
-        for cosine in _NEARLY_EQUAL:
-            joined = with_joined_neurons(problem, self._best, cosine)
-            if status in (Status.STOPPED, Status.TIME_LIMIT) or joined.width == self._best.width:
-                return status
-            if self._descend_from(joined, _AS_GOOD * self.tol):
-                break
-        else:
+        if status in (Status.STOPPED, Status.TIME_LIMIT):
             return status
-        self._point = self._last_point(problem.directions(self._best))
+        if not any(self._joins(cosine) for cosine in _NEARLY_EQUAL):
+            return status
+        self._joins(_NEARLY_EQUAL[-1], descends=False)  # those that descent has brought together
+        self._point = self._last_point(self.rows.template.directions(self._best))
         self._record(self._searched(), 0)
         if self._is_closed():
             return Status.CONVERGED
         return Status.STALLED if status is Status.CONVERGED else status
+
+    def _joins(self, cosine: float, descends: bool = True) -> bool:
+        """Whether joined neurons, or descent from them, are a narrower network that is as good."""
+        joined = with_joined_neurons(self.rows.template, self._best, cosine)
+        if joined.width >= self._best.width:
+            return False
+        take = self._descend_from if descends else self._take
+        return take(joined, _AS_GOOD * self.tol)
 
     def _last_point(self, directions: Array) -> _DualPoint:
         """The best dual point until now, with what new directions say about it."""

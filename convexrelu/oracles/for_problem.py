@@ -24,12 +24,14 @@ __all__ = [
     "pattern_search_for",
     "program_oracle_for",
     "relaxation_for",
+    "rough_search_for",
 ]
 
 # Of brief searches: starts, candidates that are kept, and ascent steps. Descent moves what they find, so that neither
 # Newton steps nor more ascent steps pay: on digits and on a teacher, penalties from the largest useful one down to a
 # thousandth of it, objectives were the same within a hundredth, and losses on samples left out within their noise.
 _BRIEF_STARTS, _BRIEF_KEPT, _BRIEF_STEPS = 32, 8, 20
+_ROUGH_STARTS, _ROUGH_KEPT = 512, 64  # with several outputs, half as many starts
 
 
 def oracles_for(
@@ -86,15 +88,42 @@ def brief_search_for(
     device: str = "cpu",
 ) -> Oracle:
     """Search for a few neurons that a network lacks: shorter than ``"quick"``, and too short for a bound."""
-    options: dict[str, Any] = {"random_state": random_state, "device": device}
-    options |= {"n_starts": _BRIEF_STARTS, "n_polish": _BRIEF_KEPT, "n_steps": _BRIEF_STEPS}
-    options |= {"polishes": False}
-    if problem.n_outputs == 1 and problem.slope == 0.0 and not problem.free_bias:
-        return SearchOracle(problem.design, first_step=0.3, **options)
+    options = {"n_starts": _BRIEF_STARTS, "n_polish": _BRIEF_KEPT, "n_steps": _BRIEF_STEPS}
+    first_step = 0.3 if _is_plain(problem) else 0.1
+    return _search_without_polish(problem, random_state, device, first_step=first_step, **options)
+
+
+def rough_search_for(
+    problem: TrainingProblem,
+    random_state: int | np.random.RandomState | None = None,
+    device: str = "cpu",
+) -> Oracle:
+    """Search of a sample, as long as that for cuts, for directions from which ascents on all rows begin.
+
+    Newton steps and climbs would lead to maxima of the sample: these are no nearer to those of all rows.
+    """
+    n_starts = _ROUGH_STARTS if problem.n_outputs == 1 else _ROUGH_STARTS // 2
+    options = {"n_starts": n_starts, "n_polish": _ROUGH_KEPT, "first_step": 0.1}
+    return _search_without_polish(problem, random_state, device, **options)
+
+
+def _search_without_polish(
+    problem: TrainingProblem,
+    random_state: int | np.random.RandomState | None,
+    device: str,
+    **options: Any,
+) -> Oracle:
+    options |= {"random_state": random_state, "device": device, "polishes": False}
+    if _is_plain(problem):
+        return SearchOracle(problem.design, **options)
     search = GeneralSearchOracle(
-        problem.design, slope=problem.slope, free_bias=problem.free_bias, first_step=0.1, **options
+        problem.design, slope=problem.slope, free_bias=problem.free_bias, **options
     )
     return _for_biases(problem, search)
+
+
+def _is_plain(problem: TrainingProblem) -> bool:
+    return problem.n_outputs == 1 and problem.slope == 0.0 and not problem.free_bias
 
 
 def relaxation_for(problem: TrainingProblem) -> Oracle:

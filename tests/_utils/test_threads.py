@@ -254,6 +254,7 @@ def keyboard():
 def test_interruptions_end_all_threads(monkeypatch, keyboard, times):
     """The second one comes while the threads are waited for."""
     monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
+    in_threads(abs, [1, 2])  # these wait afterwards
     before, done = threading.active_count(), []
 
     def work(part):
@@ -272,7 +273,7 @@ def test_interruptions_end_all_threads(monkeypatch, keyboard, times):
 
 
 def test_parts_that_run_have_ended_after_an_interruption(monkeypatch, keyboard):
-    """Before Python 3.13, `Thread.join` takes the thread for ended if it is interrupted."""
+    """Whatever waits for them must not take them for ended when it is interrupted."""
     monkeypatch.setattr("convexrelu._utils.threads.free_cores", lambda: 2)
     done = []
 

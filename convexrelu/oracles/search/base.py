@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,11 @@ MOST_CLIMBED = 5_000
 MOST_NEWTON = 1e9
 # More samples than this ascend in single precision, which saves a third of the time; fewer take little anyway.
 MOST_IN_DOUBLE = 2_000
+# The first ascent steps, this part of them, use one sample in four if that leaves so many, for each dimension and in
+# all: where they lead, the last ones correct. On dual points of 30,000 to 100,000 samples that are nearly feasible (8
+# to 20 features, normal and with heavy tails), the largest values found differ less than those of two seeds, in half of
+# the time. With 50 samples for each of sixty dimensions they were 1 to 3 % lower.
+_ROUGH, _PART, _LEFT, _LEFT_IN_ALL = 2 / 3, 4, 128, 2**11
 # Candidates that ascend, and that are polished, together: enough for efficient products, few enough for several cores.
 # Of few samples, as many candidates as have so many entries, an array that stays in the cache.
 _TOGETHER, _ENTRIES = 64, 2**18
@@ -185,6 +190,31 @@ class Search:
         The arguments of `ascend` are the samples, and of the candidates signs, if there are any, and starts. When time
         is up, candidates stay where they start, without value; but not all of them.
         """
+        steps = self.step_sizes
+        n, dim = samples[0].shape
+        if n // _PART >= max(_LEFT * dim, _LEFT_IN_ALL):
+            n_rough, few = round(_ROUGH * len(steps)), self._few_of(samples)
+            starts, _ = self._ascended(
+                ascend, few, *candidates, steps=steps[:n_rough], deadline=deadline
+            )
+            candidates, steps = (*candidates[:-1], starts), steps[n_rough:]
+        return self._ascended(ascend, samples, *candidates, steps=steps, deadline=deadline)
+
+    def _few_of(self, samples: tuple[Array, Array]) -> tuple[Array, Array]:
+        """A random part of these samples; ascents do not depend on the scale of the function."""
+        n = len(samples[0])
+        index = np.sort(self._random.permutation(n)[: n // _PART])
+        return samples[0][index], samples[1][index]
+
+    def _ascended(
+        self,
+        ascend: Callable[..., tuple[Tensor, Tensor]],
+        samples: tuple[Array, Array],
+        *candidates: Array,
+        steps: Sequence[float],
+        deadline: float,
+    ) -> tuple[Array, Array]:
+        """Those after steps of these sizes."""
         single = len(samples[0]) > self._most_in_double
         fixed, own = (
             [self._tensor(array, single=single) for array in arrays]
@@ -194,7 +224,7 @@ class Search:
         def ascended(part: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
             if time.perf_counter() > deadline and part is not parts[0]:
                 return part[-1], part[-1].new_full((len(part[-1]),), -np.inf)
-            return ascend(*fixed, *part, step_sizes=self.step_sizes, deadline=deadline)
+            return ascend(*fixed, *part, step_sizes=steps, deadline=deadline)
 
         together = self._ascending_together(len(samples[0]))
         parts = list(zip(*(each.split(together) for each in own), strict=True))

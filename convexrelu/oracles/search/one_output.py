@@ -38,6 +38,7 @@ _REPEATED, _REPEATED_ENTRIES = 8, 2**19
 _WORTH_NEWTON, _WORTH_A_CLIMB, _FEWEST = 0.9, 0.985, 16
 # Known maxima near which further starts are, half as many as random ones.
 _MOST_CENTRES = 128
+_WORTH_A_THREAD = 2**22  # outputs of candidates on all rows
 
 
 class SearchOracle(Search):
@@ -173,10 +174,7 @@ class SearchOracle(Search):
             starts, signs = np.concatenate([starts, known[0]]), np.concatenate([signs, known[1]])
         starts = unit_rows(starts)
         ends, values = self._ascend(self._sample(v), signs, starts, deadline)
-        chosen = []
-        for sign in (1.0, -1.0):
-            own = signs == sign
-            chosen.append(self._choose(ends[own], values[own], starts[own]))
+        chosen = self._chosen(signs, ends, values, starts)
         ends, signs = np.concatenate(chosen), np.repeat([1.0, -1.0], [len(c) for c in chosen])
         if not self._is_sampled:
             return ends, signs
@@ -189,6 +187,17 @@ class SearchOracle(Search):
         from convexrelu.oracles.search.ascents import ascend
 
         return self._in_parts(ascend, samples, signs, starts, deadline=deadline)
+
+    def _chosen(self, signs: Array, *candidates: Array) -> list[Array]:
+        """The ends that are chosen for each sign."""
+
+        def chosen(sign: float) -> Array:
+            own = signs == sign
+            return self._choose(*(each[own] for each in candidates))
+
+        if len(signs) * len(self._rows) < _WORTH_A_THREAD:
+            return [chosen(1.0), chosen(-1.0)]
+        return in_threads(chosen, [1.0, -1.0])
 
     def _choose(self, ends: Array, values: Array, starts: Array) -> Array:
         """The strongest distinct ends of one sign, none of them negative."""

@@ -1,7 +1,8 @@
 /* The hidden layer of descent in C: what hidden_layer.py does in NumPy, in one pass over the hidden neurons each way.
 
    Rows are taken in tiles whose hidden neurons stay in the cache of a core. Matrix products with the inputs are made by
-   SciPy's BLAS, through the function that scipy.linalg.cython_blas exports. */
+   SciPy's BLAS, through the function that scipy.linalg.cython_blas exports. Of few features it takes twice as long as
+   products that hold their sums in registers, as they are below for processors with vectors of 64 bytes. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
@@ -14,16 +15,29 @@
 #include "../../_utils/portable.h"
 
 #define LANES 16
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define OWN_PRODUCTS __attribute__((noinline, target("avx512f")))
+#endif
+#define AT_ONCE 6  /* rows of own products; more addresses than there are registers take longer */
+#define TOGETHER 8 /* columns, and sums in registers, of own products */
+#define MOST_OWN 48 /* features up to which these are faster */
 #define MOST_ENTRIES ((ptrdiff_t)1 << 17) /* hidden neurons of a tile, half a megabyte in single precision */
 
-/* One pass over some rows: forward to the outputs, or, where there is a pull, back to the gradients. */
+/* One pass over some rows: forward to the outputs; or, where there is a pull, back to the gradients; or, where there
+   are targets, both ways. */
 typedef struct {
     ptrdiff_t n, d, m, n_outputs, tile; /* m is a multiple of LANES; neurons without weights fill it up */
     double slope;
-    const void *rows, *inner, *outer, *pull; /* (n, d), (m, d), (n_outputs, m), (n, n_outputs) */
-    void *t, *gemm;                          /* (n, m) */
-    double *out;                             /* (n, n_outputs), or the sums by_width, by_outer, by_inner */
+    int has_own; /* products */
+    const void *rows, *inner, *outer, *scaled, *pull; /* (n, d), (m, d), twice (n_outputs, m), (n, n_outputs) */
+    const double *target, *weights, *intercept;       /* (n, n_outputs), (n,), (n_outputs,) */
+    void *t, *gemm;                                   /* (n, m), or of one tile where there are targets */
+    double *row;                                      /* outputs of a row */
+    double *out;                                      /* (n, n_outputs), or sums: see the functions below */
 } Layer;
+
+/* Gradients in widths, outer and inner weights, which lie one behind the other in this order. */
+static ptrdiff_t n_gradients(const Layer *layer) { return layer->m * (1 + layer->n_outputs + layer->d); }
 
 #define REAL float
 #define NAME(x) x##_single
@@ -39,10 +53,57 @@ INLINE double unit_double(double q) { return q < 0 ? 0 : (q > 1 ? 1 : q); }
 #undef REAL
 #undef NAME
 
+/* What both functions do with their arrays, once their sizes are known to fit. Returns whether there was memory. */
+static int run(Layer *layer, int is_single)
+{
+    const ptrdiff_t size = is_single ? sizeof(float) : sizeof(double), n_outputs = layer->n_outputs;
+    const ptrdiff_t rows = layer->tile < layer->n ? layer->tile : layer->n;
+    const ptrdiff_t n_inner = layer->m * layer->d;
+    void *memory = malloc(sizeof(double) * (n_gradients(layer) + 2 * layer->m + 2 * n_outputs + n_inner + 1));
+    void *own = layer->target ? malloc(size * rows * layer->m + 1) : NULL;
+    const int has_memory = memory && (own || !layer->target);
+    if (has_memory) {
+        if (own) layer->t = own;
+        layer->row = memory;
+        void *rest = (double *)memory + n_outputs;
+        Py_BEGIN_ALLOW_THREADS
+        if (is_single) run_single(layer, rest);
+        else run_double(layer, rest);
+        Py_END_ALLOW_THREADS
+    }
+    free(own);
+    free(memory);
+    return has_memory;
+}
+
+/* The length of tiles, and who makes products. */
+static void settle(Layer *layer, int may_own)
+{
+#ifdef OWN_PRODUCTS
+    layer->has_own = may_own && layer->d > 0 && layer->d <= MOST_OWN && __builtin_cpu_supports("avx512f");
+#else
+    (void)may_own;
+#endif
+    layer->tile = MOST_ENTRIES / (layer->m ? layer->m : 1);
+    if (layer->tile < LANES) layer->tile = LANES;
+}
+
+static PyObject *outcome(const Layer *layer, int fits, int has_memory)
+{
+    if (!layer->gemm) return NULL;
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "arrays do not have the shapes or the type that are given");
+        return NULL;
+    }
+    if (!has_memory) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(pass_doc,
-"pass_over(gemm, is_single, slope, n, d, m, K, rows, inner, outer, t, pull, out)\n--\n\n"
+"pass_over(gemm, is_single, may_own, slope, n, d, m, K, rows, inner, outer, t, pull, out)\n--\n\n"
 "Outputs of the layer, or gradients: see convexrelu.solvers.nonconvex.hidden_layer.\n\n"
 "gemm: capsule of BLAS's product of the type of all arrays but `out`, single or double.\n"
+"may_own: whether products may be made without it.\n"
 "rows: (n, d); inner: (m, d); outer: (K, m); t: (n, m), written on the way forward, and overwritten back.\n"
 "pull: (n, K), or empty on the way forward.\n"
 "out: outputs (n, K), or the sums by_width (m,), by_outer (K, m) and by_inner (m, d), which are added to.\n"
@@ -53,14 +114,13 @@ static PyObject *pass_over(PyObject *self, PyObject *args)
     Py_buffer rows, inner, outer, t, pull, out;
     Layer layer = {0};
     PyObject *gemm;
-    int is_single;
+    int is_single, may_own;
     (void)self;
-    if (!PyArg_ParseTuple(args, "Oidnnnny*y*y*w*y*w*", &gemm, &is_single, &layer.slope, &layer.n, &layer.d, &layer.m,
-                          &layer.n_outputs, &rows, &inner, &outer, &t, &pull, &out))
+    if (!PyArg_ParseTuple(args, "Oiidnnnny*y*y*w*y*w*", &gemm, &is_single, &may_own, &layer.slope, &layer.n,
+                          &layer.d, &layer.m, &layer.n_outputs, &rows, &inner, &outer, &t, &pull, &out))
         return NULL;
     layer.gemm = PyCapsule_GetPointer(gemm, PyCapsule_GetName(gemm));
-    layer.tile = MOST_ENTRIES / (layer.m ? layer.m : 1);
-    if (layer.tile < LANES) layer.tile = LANES;
+    settle(&layer, may_own);
     layer.rows = rows.buf;
     layer.inner = inner.buf;
     layer.outer = outer.buf;
@@ -68,35 +128,75 @@ static PyObject *pass_over(PyObject *self, PyObject *args)
     layer.pull = pull.len ? pull.buf : NULL;
     layer.out = out.buf;
     const ptrdiff_t size = is_single ? sizeof(float) : sizeof(double), n_outputs = layer.n_outputs;
-    const ptrdiff_t n_sums = layer.m * (1 + n_outputs + layer.d), n_out = layer.pull ? n_sums : layer.n * n_outputs;
+    const ptrdiff_t n_out = layer.pull ? n_gradients(&layer) : layer.n * n_outputs;
     const int fits = rows.len == layer.n * layer.d * size && inner.len == layer.m * layer.d * size &&
                      outer.len == n_outputs * layer.m * size && t.len == layer.n * layer.m * size &&
                      (!layer.pull || pull.len == layer.n * n_outputs * size) &&
                      out.len == n_out * (ptrdiff_t)sizeof(double) && layer.m % LANES == 0 && n_outputs > 0;
-    void *memory = malloc(sizeof(double) * (n_sums + 2 * layer.m + 1));
-    if (fits && memory && layer.gemm) {
-        Py_BEGIN_ALLOW_THREADS
-        if (is_single) run_single(&layer, memory);
-        else run_double(&layer, memory);
-        Py_END_ALLOW_THREADS
-    }
-    free(memory);
+    const int has_memory = fits && layer.gemm && run(&layer, is_single);
     PyBuffer_Release(&rows);
     PyBuffer_Release(&inner);
     PyBuffer_Release(&outer);
     PyBuffer_Release(&t);
     PyBuffer_Release(&pull);
     PyBuffer_Release(&out);
-    if (!layer.gemm) return NULL;
-    if (!fits) {
-        PyErr_SetString(PyExc_ValueError, "arrays do not have the shapes or the type that are given");
-        return NULL;
-    }
-    if (!memory) return PyErr_NoMemory();
-    Py_RETURN_NONE;
+    return outcome(&layer, fits, has_memory);
 }
 
-static PyMethodDef methods[] = {{"pass_over", pass_over, METH_VARARGS, pass_doc}, {NULL, NULL, 0, NULL}};
+PyDoc_STRVAR(squares_doc,
+"least_squares(gemm, is_single, may_own, slope, n, d, m, K,\n"
+"              rows, inner, outer, scaled, target, weights, intercept, out)\n--\n\n"
+"Half of the weighted squares of residuals, and its gradients: both ways in one pass.\n\n"
+"gemm: capsule of BLAS's product of the type of the first four arrays, single or double; the others are double.\n"
+"may_own: whether products may be made without it.\n"
+"rows: (n, d); inner: (m, d); outer, scaled: (K, m), for the way back and for that forward.\n"
+"target: (n, K); weights: (n,); intercept: (K,).\n"
+"out: the sums by_width (m,), by_outer (K, m), by_inner (m, d), by_intercept (K,), value (1,), which are added to.\n"
+"Returns None; raises MemoryError, and ValueError for arrays that do not fit.");
+
+static PyObject *least_squares(PyObject *self, PyObject *args)
+{
+    Py_buffer rows, inner, outer, scaled, target, weights, intercept, out;
+    Layer layer = {0};
+    PyObject *gemm;
+    int is_single, may_own;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oiidnnnny*y*y*y*y*y*y*w*", &gemm, &is_single, &may_own, &layer.slope, &layer.n,
+                          &layer.d, &layer.m, &layer.n_outputs, &rows, &inner, &outer, &scaled, &target, &weights,
+                          &intercept, &out))
+        return NULL;
+    layer.gemm = PyCapsule_GetPointer(gemm, PyCapsule_GetName(gemm));
+    settle(&layer, may_own);
+    layer.rows = rows.buf;
+    layer.inner = inner.buf;
+    layer.outer = outer.buf;
+    layer.scaled = scaled.buf;
+    layer.target = target.buf;
+    layer.weights = weights.buf;
+    layer.intercept = intercept.buf;
+    layer.out = out.buf;
+    const ptrdiff_t size = is_single ? sizeof(float) : sizeof(double), n_outputs = layer.n_outputs;
+    const ptrdiff_t wide = sizeof(double), n_out = n_gradients(&layer) + n_outputs + 1;
+    const int fits = rows.len == layer.n * layer.d * size && inner.len == layer.m * layer.d * size &&
+                     outer.len == n_outputs * layer.m * size && scaled.len == outer.len &&
+                     target.len == layer.n * n_outputs * wide && weights.len == layer.n * wide &&
+                     intercept.len == n_outputs * wide && out.len == n_out * wide && layer.m % LANES == 0 &&
+                     n_outputs > 0;
+    const int has_memory = fits && layer.gemm && run(&layer, is_single);
+    PyBuffer_Release(&rows);
+    PyBuffer_Release(&inner);
+    PyBuffer_Release(&outer);
+    PyBuffer_Release(&scaled);
+    PyBuffer_Release(&target);
+    PyBuffer_Release(&weights);
+    PyBuffer_Release(&intercept);
+    PyBuffer_Release(&out);
+    return outcome(&layer, fits, has_memory);
+}
+
+static PyMethodDef methods[] = {{"pass_over", pass_over, METH_VARARGS, pass_doc},
+                                {"least_squares", least_squares, METH_VARARGS, squares_doc},
+                                {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kinks", "The hidden layer of descent in C.", -1, methods};
 
 PyMODINIT_FUNC PyInit__kinks(void)

@@ -7,6 +7,7 @@ LANES: int
 def pass_over(
     gemm: Any,
     is_single: bool,
+    may_own: bool,
     slope: float,
     n: int,
     d: int,
@@ -17,6 +18,25 @@ def pass_over(
     outer: NDArray,
     t: NDArray,
     pull: Any,
+    out: NDArray,
+    /,
+) -> None: ...
+def least_squares(
+    gemm: Any,
+    is_single: bool,
+    may_own: bool,
+    slope: float,
+    n: int,
+    d: int,
+    m: int,
+    n_outputs: int,
+    rows: NDArray,
+    inner: NDArray,
+    outer: NDArray,
+    scaled: NDArray,
+    target: NDArray,
+    weights: NDArray,
+    intercept: NDArray,
     out: NDArray,
     /,
 ) -> None: ...

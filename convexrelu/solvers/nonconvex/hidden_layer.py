@@ -26,6 +26,8 @@ except ImportError:  # installed without a compiler
 
 __all__ = ["HiddenLayer"]
 
+_MAY_OWN = True  # whether compiled code may do without BLAS, where that is faster
+
 
 class HiddenLayer:
     """Neurons with smoothed kinks, and the weights of the outputs.
@@ -59,6 +61,11 @@ class HiddenLayer:
         """Number of neurons, with those that are added."""
         return len(self._inner)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether there is compiled code."""
+        return _kinks is not None
+
     def outputs(self, rows: Array, t: Array) -> Array:
         """Outputs in double precision, of shape (n, K), without an intercept; writes `t`, of shape (n, width)."""
         if _kinks is None:
@@ -82,24 +89,75 @@ class HiddenLayer:
         pull = np.ascontiguousarray(pull, t.dtype)
         if _kinks is None:
             by_width, by_outer, by_inner = _gradients(rows, t, self._outer, self._slope, pull)
-        else:
-            m, end = self.width, self.width + self._outer.size
-            sums = np.zeros(end + self._inner.size)
-            self._pass_over(rows, self._outer, t, pull, sums)
-            by_width, by_outer, by_inner = sums[:m], sums[m:end], sums[end:]
+            return self._shaped(by_width, by_outer, by_inner)
+        sums = np.zeros(self.width + self._outer.size + self._inner.size)
+        self._pass_over(rows, self._outer, t, pull, sums)
+        return self._shaped(*self._split(sums))
+
+    def least_squares(
+        self, rows: Array, target: Array, weights: Array, intercept: Array
+    ) -> tuple[float, Array, Array, Array, Array]:
+        """Half of the weighted squares of residuals, and its gradients, all in one pass of compiled code.
+
+        Parameters
+        ----------
+        rows : array of shape (n, d̃)
+        target : array of shape (n,) or (n, K)
+        weights : array of shape (n,)
+        intercept : array of shape (K,)
+
+        Returns
+        -------
+        value : float
+        by_inner, by_outer, by_width : arrays
+            As those of :meth:`gradients`.
+        by_intercept : array of shape (K,)
+        """
+        gemm, is_single, sizes = self._product(rows)
+        n_outputs = len(intercept)
+        sums = np.zeros(self.width + self._outer.size + self._inner.size + n_outputs + 1)
+        layer = self._inner, self._outer, self._scaled
+        _kinks.least_squares(
+            gemm,
+            is_single,
+            _MAY_OWN,
+            self._slope,
+            *sizes,
+            rows,
+            *layer,
+            target,
+            weights,
+            intercept,
+            sums,
+        )
+        gradients, by_intercept = sums[: -n_outputs - 1], sums[-n_outputs - 1 : -1]
+        return float(sums[-1]), *self._shaped(*self._split(gradients)), by_intercept
+
+    def _split(self, sums: Array) -> tuple[Array, Array, Array]:
+        """Sums of compiled code: in ``s``, in `outer`, and in inner weights."""
+        m, end = self.width, self.width + self._outer.size
+        return sums[:m], sums[m:end], sums[end:]
+
+    def _shaped(
+        self, by_width: Array, by_outer: Array, by_inner: Array
+    ) -> tuple[Array, Array, Array]:
+        """The gradients of :meth:`gradients`, without neurons that were added."""
         m = len(self._s)
         by_outer = by_outer.reshape(len(self._outer), -1)[:, :m]
         by_inner = by_inner.reshape(self._inner.shape)[:m]
         return by_inner, self._s[:, None] * by_outer.T, by_width[:m]
 
     def _pass_over(self, rows: Array, outer: Array, t: Array, pull: Any, out: Array) -> None:
+        gemm, is_single, sizes = self._product(rows)
+        _kinks.pass_over(
+            gemm, is_single, _MAY_OWN, self._slope, *sizes, rows, self._inner, outer, t, pull, out
+        )
+
+    def _product(self, rows: Array) -> tuple[Any, bool, tuple[int, int, int, int]]:
+        """BLAS's product for these rows, whether it is in single precision, and the sizes n, d̃, width, K."""
         is_single = rows.dtype == np.float32
         gemm = cython_blas.__pyx_capi__["sgemm" if is_single else "dgemm"]
-        n, dim = rows.shape
-        sizes = n, dim, t.shape[1], len(outer)
-        _kinks.pass_over(
-            gemm, is_single, self._slope, *sizes, rows, self._inner, outer, t, pull, out
-        )
+        return gemm, is_single, (*rows.shape, self.width, len(self._outer))
 
 
 def _gradients(

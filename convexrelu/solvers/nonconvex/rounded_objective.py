@@ -25,7 +25,14 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.units import Units
 from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer
-from convexrelu.solvers.nonconvex.tile_sums import Samples, Scratch, Sums, sums_of, tile_sums
+from convexrelu.solvers.nonconvex.tile_sums import (
+    Samples,
+    Scratch,
+    Sums,
+    shared,
+    sums_of,
+    sums_of_tile,
+)
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -213,13 +220,19 @@ class RoundedObjective:
         s = width * (norms(inner) + 1e-300)
         layer = HiddenLayer(inner, outer, s, self.problem.slope, self.rows.dtype)
 
+        loss, scratch = self.problem.loss, self._scratch
+
         def loss_of(outputs: Array, target: Array) -> tuple[Array, Array]:
             outputs += intercept
-            own = self.like_targets(outputs)
-            values, pull = rounded_loss(self.problem.loss, own, target, width)
+            values, pull = rounded_loss(loss, self.like_targets(outputs), target, width)
             return values, pull.reshape(outputs.shape)
 
-        return tile_sums(tiles, layer, loss_of, self._scratch)
+        def of_tile(tile: Samples) -> Sums:
+            if loss.is_least_squares and layer.is_compiled:
+                return layer.least_squares(*tile, intercept)
+            return sums_of_tile(tile, layer, loss_of, scratch)
+
+        return shared(of_tile, tiles, layer.width)
 
     def with_penalty(self, z: Array, width: float, sums: tuple[Any, ...]) -> tuple[float, Array]:
         """Value and gradient of the objective, from those of the loss."""

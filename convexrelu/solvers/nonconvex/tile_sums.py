@@ -1,26 +1,24 @@
 """Sums of the smoothed loss and of its gradients over tiles: runs of rows that cores take from each other.
 
-Matrix products and compiled code let other threads run, the many short steps of losses do not. Where several cores are
-free, they share the former among them, and the latter are taken in between, one tile after the other.
+A core goes through a tile forward and back at once: then its hidden neurons are still in the cache.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from convexrelu._utils.threads import free_cores, in_threads
+from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer
 
-__all__ = ["Samples", "Scratch", "Sums", "sums_of", "tile_sums"]
+__all__ = ["Samples", "Scratch", "Sums", "shared", "sums_of", "sums_of_tile"]
 
-# From so many on, some ten milliseconds of work, cores share them: on a busy machine threads wait for one another.
-_SHARED = 2**22
-_TOGETHER = 2**24  # inputs of hidden neurons that are there at a time, 64 MB in single precision
+# From so many hidden neurons on, some milliseconds of work, cores share them: to wake a thread takes a tenth of one.
+_SHARED = 2**21
 
 Sums = tuple[float, Array, Array, Array, Array]
 
@@ -34,76 +32,59 @@ class Samples(NamedTuple):
 
 
 class Scratch:
-    """Memory that is kept from one call to the next.
+    """Memory that is kept from one call to the next, for as many threads as need some at a time.
 
     To be given it anew by the system takes as long as the products that are written there, and threads wait for each
     other meanwhile.
     """
 
     def __init__(self) -> None:
-        self._memory = np.empty(0)
+        self._free: list[Array] = []  # taken from and added to in one step of Python each
 
-    def matrices(self, heights: Sequence[int], width: int, dtype: Any) -> Iterator[Array]:
-        """Matrices side by side, which the next call overwrites."""
-        n_entries = sum(heights) * width
-        if self._memory.size < n_entries or self._memory.dtype != dtype:
-            self._memory = np.empty(n_entries, dtype)
-        start = 0
-        for height in heights:
-            yield self._memory[start : start + height * width].reshape(height, width)
-            start += height * width
+    @contextmanager
+    def matrix(self, height: int, width: int, dtype: Any) -> Iterator[Array]:
+        """A matrix that nobody else has within the block; what it contains is left over."""
+        n_entries = height * width
+        memory = self._free.pop() if self._free else np.empty(0, dtype)
+        if memory.size < n_entries or memory.dtype != dtype:
+            memory = np.empty(n_entries, dtype)
+        yield memory[:n_entries].reshape(height, width)
+        self._free.append(memory)
 
 
-def tile_sums(
-    tiles: Sequence[Samples],
+def sums_of_tile(
+    tile: Samples,
     layer: HiddenLayer,
     loss_of: Callable[[Array, Array], tuple[Array, Array]],
     scratch: Scratch,
-) -> list[Sums]:
-    """For each tile its loss, with gradients in inner weights, outer weights, widths and intercepts.
-
-    They do not depend on the number of cores.
+) -> Sums:
+    """The loss of a tile, with gradients in inner weights, outer weights, widths and intercepts.
 
     Parameters
     ----------
-    tiles : list of Samples
+    tile : Samples
     layer : HiddenLayer
     loss_of : callable
         Values of shape (n,) and gradients of shape (n, K) of the loss, for the outputs of the layer and the targets.
     scratch : Scratch
     """
-
-    def forward(part: tuple[Samples, Array]) -> Array:
-        tile, t = part
-        return layer.outputs(tile.rows, t)
-
-    def backward(part: tuple[Samples, Array, Array]) -> tuple[Array, Array, Array]:
-        tile, t, pull = part
-        return layer.gradients(tile.rows, t, pull)
-
-    found: list[Sums] = []
-    for some in _batches(tiles, layer.width):
-        heights = [len(tile.rows) for tile in some]
-        seen = list(zip(some, scratch.matrices(heights, layer.width, layer.dtype), strict=True))
-        values, pulls = [], []
-        for tile, outputs in zip(some, in_threads(forward, seen), strict=True):
-            losses, pull = loss_of(outputs, tile.target)
-            values.append(float(tile.weights @ losses))
-            pulls.append(tile.weights[:, None] * pull)
-        parts = [(*each, pull) for each, pull in zip(seen, pulls, strict=True)]
-        for value, pull, gradients in zip(values, pulls, in_threads(backward, parts), strict=True):
-            found.append((value, *gradients, pull.sum(axis=0)))
-    return found
+    with scratch.matrix(len(tile.rows), layer.width, layer.dtype) as t:
+        losses, pull = loss_of(layer.outputs(tile.rows, t), tile.target)
+        pull = tile.weights[:, None] * pull
+        gradients = layer.gradients(tile.rows, t, pull)
+    return float(tile.weights @ losses), *gradients, pull.sum(axis=0)
 
 
-def _batches(tiles: Sequence[Samples], width: int) -> Iterator[Sequence[Samples]]:
-    """Tiles that several cores take together; one after the other if there is one core."""
-    n, n_entries = len(tiles), sum(len(tile.rows) for tile in tiles) * width
-    if n > 1 and n_entries >= _SHARED and free_cores() > 1:
-        n = math.ceil(n_entries / _TOGETHER)
-    size = max(1, math.ceil(len(tiles) / max(1, n)))
-    for start in range(0, len(tiles), size):
-        yield tiles[start : start + size]
+def shared(
+    sums_of_one: Callable[[Samples], Sums], tiles: Sequence[Samples], width: int
+) -> list[Sums]:
+    """The sums of each tile, of a layer of so many neurons, on several cores where that is worth while.
+
+    They do not depend on the number of cores.
+    """
+    if sum(len(tile.rows) for tile in tiles) * width >= _SHARED:
+        return in_threads(sums_of_one, tiles)
+    return [sums_of_one(tile) for tile in tiles]
 
 
 def sums_of(tiles: Sequence[Sums]) -> Sums:

@@ -60,6 +60,26 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
         assert (np.where(same_sign, alike, -1.0).max(axis=1) > 1 - 1e-9).all()
 
 
+def test_first_steps_on_some_of_many_samples_lead_to_the_same_maxima(monkeypatch):
+    rng = np.random.default_rng(3)
+    X, v = rng.standard_normal((1000, 5)), rng.standard_normal(1000)
+    all_steps = SearchOracle(X, random_state=0)(v)
+    seen, ascended = [], SearchOracle._ascended
+
+    def noted(self, ascend, samples, *candidates, steps, deadline):
+        seen.append((len(samples[0]), len(steps)))
+        return ascended(self, ascend, samples, *candidates, steps=steps, deadline=deadline)
+
+    monkeypatch.setattr(SearchOracle, "_ascended", noted)
+    monkeypatch.setattr(base, "_LEFT", 50)
+    monkeypatch.setattr(base, "_LEFT_IN_ALL", 250)
+    some = SearchOracle(X, random_state=0)(v)
+    assert seen == [(250, 40), (1000, 20)]
+    assert some.bound == pytest.approx(all_steps.bound, rel=1e-3)
+    values = (v @ np.maximum(X @ some.directions.T, 0.0)) * some.signs
+    np.testing.assert_allclose(some.values, values, rtol=1e-9)  # on all samples
+
+
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.65, 0.745, 0.9])
 def test_search_ends_at_its_deadline(clock, monkeypatch, wait):
     """In the ascents, of 60 steps, in 13 of Newton, climbing together, or one by one."""

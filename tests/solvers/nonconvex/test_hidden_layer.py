@@ -8,14 +8,21 @@ from convexrelu.solvers.nonconvex import hidden_layer as module
 
 COMPILED = module._kinks
 needs_compiled = pytest.mark.skipif(not COMPILED, reason="not compiled")
-KINDS = [False, pytest.param(True, marks=needs_compiled)]
+KINDS = [
+    "numpy",
+    pytest.param("blas", marks=needs_compiled),
+    pytest.param(
+        "compiled", marks=needs_compiled
+    ),  # without BLAS where the processor is made for it
+]
 EPS = {np.float32: 2.0**-24, np.float64: 2.0**-53}
 
 
-@pytest.fixture(params=KINDS, ids=["numpy", "compiled"], autouse=True)
+@pytest.fixture(params=KINDS, autouse=True)
 def kind(request, monkeypatch):
-    if not request.param:
+    if request.param == "numpy":
         monkeypatch.setattr(module, "_kinks", None)
+    monkeypatch.setattr(module, "_MAY_OWN", request.param == "compiled")
 
 
 def layer_of(n, dim, m, n_outputs, slope, dtype):
@@ -40,6 +47,10 @@ CASES = [
     (30, 4, 16, 3, 0.0, np.float32),
     (9000, 2, 33, 1, 0.1, np.float32),  # several tiles
     (9000, 3, 31, 2, 0.0, np.float64),
+    (13, 8, 40, 1, 0.0, np.float32),
+    (11, 21, 50, 2, 0.3, np.float64),
+    (5, 48, 16, 1, 0.0, np.float32),
+    (5, 49, 16, 1, 0.0, np.float32),  # many features
 ]
 
 
@@ -88,6 +99,30 @@ def test_gradients_are_those_of_the_outputs():
 
 
 @needs_compiled
+@pytest.mark.parametrize(("n", "dim", "m", "n_outputs", "slope", "dtype"), CASES)
+def test_least_squares_are_outputs_a_loss_and_gradients(n, dim, m, n_outputs, slope, dtype):
+    layer, _, _, _, rows, _ = layer_of(n, dim, m, n_outputs, slope, dtype)
+    random = np.random.RandomState(3)
+    target, intercept = random.standard_normal((n, n_outputs)), random.standard_normal(n_outputs)
+    weights = random.random_sample(n) / n
+    if not layer.is_compiled:
+        return  # tile_sums then goes forward and back
+    value, by_inner, by_outer, by_width, by_intercept = layer.least_squares(
+        rows, target, weights, intercept
+    )
+
+    t = np.empty((n, layer.width), dtype)
+    rest = layer.outputs(rows, t) + intercept - target
+    pull = weights[:, None] * rest
+    wanted = layer.gradients(rows, t, pull)
+    assert value == pytest.approx(0.5 * float(np.vdot(pull, rest)), rel=1e-12)
+    np.testing.assert_allclose(by_intercept, pull.sum(axis=0), rtol=1e-10, atol=1e-12)
+    for found, other in zip((by_inner, by_outer, by_width), wanted, strict=True):
+        size = 40 * (m + dim) * EPS[dtype]
+        np.testing.assert_allclose(found, other, rtol=size, atol=size * np.abs(other).max())
+
+
+@needs_compiled
 def test_compiled_code_takes_no_arrays_that_do_not_fit():
     """It would write beyond their ends."""
     width = COMPILED.LANES
@@ -95,11 +130,29 @@ def test_compiled_code_takes_no_arrays_that_do_not_fit():
     t, outputs = np.ones((4, width)), np.ones((4, 1))
     gemm = cython_blas.__pyx_capi__["dgemm"]
     arrays = [rows, inner, outer, t, b"", outputs]
-    COMPILED.pass_over(gemm, False, 0.0, 4, 3, width, 1, *arrays)
+    COMPILED.pass_over(gemm, False, True, 0.0, 4, 3, width, 1, *arrays)
     for place in (0, 1, 2, 3, 5):
         wrong = [*arrays]
         wrong[place] = arrays[place][:, :-1].copy() if place != 5 else outputs[:-1]
         with pytest.raises(ValueError, match="shapes"):
-            COMPILED.pass_over(gemm, False, 0.0, 4, 3, width, 1, *wrong)
+            COMPILED.pass_over(gemm, False, True, 0.0, 4, 3, width, 1, *wrong)
     with pytest.raises(ValueError, match="type"):
-        COMPILED.pass_over(gemm, True, 0.0, 4, 3, width, 1, *arrays)
+        COMPILED.pass_over(gemm, True, True, 0.0, 4, 3, width, 1, *arrays)
+
+
+@needs_compiled
+def test_least_squares_take_no_arrays_that_do_not_fit():
+    width = COMPILED.LANES
+    rows, inner = np.ones((4, 3)), np.ones((width, 3))
+    outer, scaled, target = np.ones((1, width)), np.ones((1, width)), np.ones((4, 1))
+    sums = np.zeros(width * 5 + 2)
+    gemm = cython_blas.__pyx_capi__["dgemm"]
+    arrays = [rows, inner, outer, scaled, target, np.ones(4), np.ones(1), sums]
+    COMPILED.least_squares(gemm, False, True, 0.0, 4, 3, width, 1, *arrays)
+    for place, array in enumerate(arrays):
+        wrong = [*arrays]
+        wrong[place] = array.ravel()[:-1].copy()
+        with pytest.raises(ValueError, match="shapes"):
+            COMPILED.least_squares(gemm, False, True, 0.0, 4, 3, width, 1, *wrong)
+    with pytest.raises(ValueError, match="type"):
+        COMPILED.least_squares(gemm, True, True, 0.0, 4, 3, width, 1, *arrays)
