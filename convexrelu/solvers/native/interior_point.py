@@ -16,8 +16,8 @@ Eliminating all but ``du`` leaves::
     (diag_j(H_j) + AᵀA) du = g,   H_j = N_jᵀ diag(λ_j/s_j) N_j + E_j
 
 with ``E_j`` the Schur complement of ``τ_j`` in ``W_j⁻²``. With ``H_j = L_jL_jᵀ`` and ``B = AL⁻ᵀ`` the solution is
-``L⁻ᵀ(I + BᵀB)⁻¹L⁻¹g``, through ``I + BBᵀ`` where that is smaller. Late iterations refine it by conjugate
-gradients, since double precision leaves little of it.
+``L⁻ᵀ(I + BᵀB)⁻¹L⁻¹g``, through ``I + BBᵀ`` where that is smaller. Iterative refinement, with ``ζ = A du`` as an
+unknown of its own, restores the digits that elimination loses in late iterations.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from convexrelu.solvers.native.cone_points import (
     arrow_divide,
     starting_point,
 )
+from convexrelu.solvers.native.refinement import refined
 from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
 
 __all__ = ["interior_point"]
@@ -45,8 +46,6 @@ __all__ = ["interior_point"]
 _MAX_ITER = 100  # a limit: twenty to thirty iterations are usual
 _TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
 _SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
-_REFINEMENTS = 10  # at most, per solution of the normal equations
-_ACCURACY = 1e-11  # of that solution, relative to alpha
 _FEASIBLE = 1e-9  # largest violation of a slack
 _CHUNK = 2**22  # entries of B at a time
 
@@ -57,8 +56,8 @@ def interior_point(
     """Solve a ReLU program by predictor–corrector steps.
 
     It takes twenty to thirty iterations, whatever the number of kinks: use it where an iteration is cheap, or the
-    others are slow. At a very small `alpha` the normal equations lose their digits, and it ends with gaps of 1e-6 and
-    above. It does not use a starting point.
+    others are slow. At a very small `alpha`, where the data are nearly fitted, it may end with gaps of 1e-6 and above.
+    It does not use a starting point.
 
     Parameters
     ----------
@@ -145,37 +144,34 @@ class _NormalEquations:
         return torch.arange(len(self.blocks), device=self.blocks.device)
 
     def solve(self, g: Tensor) -> Tensor:
-        """The solution, by conjugate gradients preconditioned with the factors; about two steps."""
-        du, residual, along, previous = torch.zeros_like(g), g, torch.zeros_like(g), math.inf
-        for _ in range(_REFINEMENTS):
-            rough = self._solve(residual)
-            product = float((residual * rough).sum())
-            if not product > 0:  # nothing left, or nothing but rounding
-                break
-            along = rough + product / previous * along
-            image = self._apply(along)
-            curvature = float((along * image).sum())
-            if not curvature > 0:
-                break
-            du, residual = du + product / curvature * along, residual - product / curvature * image
-            previous = product
-            if residual.norm() <= _ACCURACY * self.program.alpha:
-                break
-        return du
+        """The solution, by iterative refinement of ``ζ − A du = 0, Aᵀζ + H du = g``.
 
-    def _apply(self, u: Tensor) -> Tensor:
-        own = (self.blocks @ u[:, :, None])[:, :, 0]
-        return own + self.program.pull(self.program.push(u))
+        Without ``ζ``, of its own accuracy, what elimination loses would not come back: blocks that tend to zero have
+        ``H_j`` of 1e-10 and less.
+        """
+        program = self.program
 
-    def _solve(self, g: Tensor) -> Tensor:
-        h = (self.inverse @ g[:, :, None])[:, :, 0]
+        def rests(zeta: Tensor, du: Tensor) -> tuple[Tensor, Tensor]:
+            own = (self.blocks @ du[:, :, None])[:, :, 0]
+            return program.push(du) - zeta, g - program.pull(zeta) - own
+
+        return refined(self._solve, rests, (torch.zeros_like(program.target), g))[1]
+
+    def _solve(self, a: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """``ζ`` and ``du`` with ``ζ − A du = a`` and ``Aᵀζ + H du = g``."""
+        program = self.program
         if self.by_sample:
-            outputs = self.program.push((self.inverse.mT @ h[:, :, None])[:, :, 0])
-            back = self.program.pull(torch.cholesky_solve(outputs[:, None], self.factor)[:, 0])
-            h = h - (self.inverse @ back[:, :, None])[:, :, 0]
-        else:
-            h = torch.cholesky_solve(h.reshape(-1, 1), self.factor).reshape(h.shape)
-        return (self.inverse.mT @ h[:, :, None])[:, :, 0]
+            wanted = a + program.push(self._divide(g))
+            zeta = torch.cholesky_solve(wanted[:, None], self.factor)[:, 0]
+            return zeta, self._divide(g - program.pull(zeta))
+        scaled = (self.inverse @ (g - program.pull(a))[:, :, None]).reshape(-1, 1)
+        scaled = torch.cholesky_solve(scaled, self.factor).reshape(*g.shape, 1)
+        du = (self.inverse.mT @ scaled)[:, :, 0]
+        return program.push(du) + a, du
+
+    def _divide(self, g: Tensor) -> Tensor:
+        """``H⁻¹g``."""
+        return (self.inverse.mT @ (self.inverse @ g[:, :, None]))[:, :, 0]
 
 
 def _iterate(program: TensorProgram, slacks: Slacks, point: ConePoint) -> Iterate:

@@ -101,8 +101,6 @@ def test_any_alpha_ends_with_an_honest_gap(alpha):
         assert end.status is (Status.CONVERGED if end.gap <= 1e-6 else Status.INACCURATE)
         solution = assert_honest_gap(program, end)
         if alpha >= 1e-3:
-            assert end.gap <= 1e-4
-        if alpha >= 0.1:
             assert end.status is Status.CONVERGED
         if alpha == 10.0:
             assert solution.objective == pytest.approx(0.5 * np.var(Y), rel=1e-6)
