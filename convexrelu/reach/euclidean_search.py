@@ -52,7 +52,7 @@ class _Child(NamedTuple):
     """Decided signs, and where to start from."""
 
     signs: NDArray
-    Z: Array
+    Z: NDArray
     cores: Cores
 
 
