@@ -26,8 +26,8 @@ _BRIEF, _THOROUGH = (512, 64), (1024, 256)
 _FIRST = 256
 # In few dimensions there are more starts of fewer steps: more of these end at narrow maxima, which longer ascents leave
 # again. On twelve dual points of teachers in six dimensions, where only a proof had found a violation, long searches
-# found one in 42 % with 2048 starts of 15 steps and 256 candidates, and in all with about these numbers, in 1.5 times the
-# time. In more dimensions, polishing would take the time.
+# found one in 42 % with 2048 starts of 15 steps and 256 candidates, and in all with about these numbers, in 1.5 times
+# the time. In more dimensions, polishing would take the time.
 _FEW_DIMENSIONS, _FEW_STEPS, _STEPS = 8, 8, 60
 _BRIEF_IN_FEW, _THOROUGH_IN_FEW = (1024, 64), (3072, 512)
 
