@@ -19,7 +19,9 @@
 #define RANK 8
 #define CHECKED 5     /* sweeps from one bound to the next */
 #define ENDS 1e-4     /* relative gain of a bound below which sweeps end */
-#define LENGTH 0.07   /* of steps of multipliers, relative to those of Newton */
+#define LENGTH 0.07   /* of the first steps of multipliers, relative to those of Newton */
+#define SHORTER 0.5   /* where steps have led to a worse bound, from which they go back */
+#define MOST_BACK 3   /* times */
 #define LEAST 1e-9    /* of weights, relative to their sum */
 #define SHARP 1e-4    /* relative error of eigenvalues, upwards */
 
@@ -108,12 +110,18 @@ static void sum_cores(Relaxation *p)
         for (int q = 0; q < RANK; q++) p->hv[q] += p->h[j] * p->v[j * RANK + q];
 }
 
+/* Four sums at a time: each waits for its last term. */
 static inline void along(const Relaxation *p, int j, double *g)
 {
-    const double *u = p->u + (size_t)j * p->d;
-    memset(g, 0, sizeof(double) * RANK);
-    for (int i = 0; i < p->d; i++)
-        for (int q = 0; q < RANK; q++) g[q] += u[i] * p->z[i * RANK + q];
+    const double *u = p->u + (size_t)j * p->d, *z = p->z;
+    double sums[4][RANK] = {{0}};
+    int i = 0;
+    for (; i + 4 <= p->d; i += 4)
+        for (int k = 0; k < 4; k++)
+            for (int q = 0; q < RANK; q++) sums[k][q] += u[i + k] * z[(i + k) * RANK + q];
+    for (; i < p->d; i++)
+        for (int q = 0; q < RANK; q++) sums[0][q] += u[i] * z[i * RANK + q];
+    for (int q = 0; q < RANK; q++) g[q] = (sums[0][q] + sums[1][q]) + (sums[2][q] + sums[3][q]);
 }
 
 /* A unit vector; what is not to be normalised stays as it is. */
@@ -158,7 +166,7 @@ static void sweep(Relaxation *p)
 }
 
 DISPATCHED
-static void move_multipliers(Relaxation *p)
+static void move_multipliers(Relaxation *p, double length)
 {
     for (int j = 1; j < p->n; j++) p->cosines[j] = product(p->v, p->v + (size_t)j * RANK, RANK);
     for (int k = 0; k < p->n_cores; k++) {
@@ -170,7 +178,7 @@ static void move_multipliers(Relaxation *p)
             curvature += fmax(1 - cosine * cosine, 0) / (2 * p->w[j]);
             room = fmin(room, p->w[j]);
         }
-        const double step = fmin(fmax(LENGTH * violation / curvature, -room), room);
+        const double step = fmin(fmax(length * violation / curvature, -room), room);
         p->multipliers[k] = fmax(p->multipliers[k] + step, 0); /* zero for NaN */
     }
     sum_cores(p);
@@ -270,9 +278,31 @@ static double bound(const Relaxation *p, double enough, double *work)
     return (value * (1 + rounding * d) + wrong) * weights;
 }
 
-static double relax(Relaxation *p, int sweeps, double enough, double *work)
+/* The state that a bound comes from. */
+static void store(const Relaxation *p, double *to)
 {
-    double best = INFINITY;
+    const size_t m = p->n_cores, z = (size_t)p->d * RANK, v = (size_t)p->n * RANK;
+    memcpy(to, p->multipliers, sizeof(double) * m);
+    memcpy(to + m, p->z, sizeof(double) * z);
+    memcpy(to + m + z, p->v, sizeof(double) * v);
+    memcpy(to + m + z + v, p->w, sizeof(double) * p->n);
+}
+
+static void restore(Relaxation *p, const double *from)
+{
+    const size_t m = p->n_cores, z = (size_t)p->d * RANK, v = (size_t)p->n * RANK;
+    memcpy(p->multipliers, from, sizeof(double) * m);
+    memcpy(p->z, from + m, sizeof(double) * z);
+    memcpy(p->v, from + m + z, sizeof(double) * v);
+    memcpy(p->w, from + m + z + v, sizeof(double) * p->n);
+    sum_cores(p);
+}
+
+/* The best bound; the state is that of it at the end, as long steps of multipliers may go past the best ones. */
+static double relax(Relaxation *p, int sweeps, double enough, double *work, double *kept)
+{
+    double best = INFINITY, length = LENGTH;
+    int back = 0;
     sum_cores(p);
     start(p);
     sum_cores(p);
@@ -280,11 +310,22 @@ static double relax(Relaxation *p, int sweeps, double enough, double *work)
         sweep(p);
         if (s % CHECKED == 0 || s == sweeps) {
             const double now = bound(p, enough, work), before = best;
-            best = fmin(best, now);
-            if (best <= enough || !(now < before * (1 - ENDS))) break;
+            if (now < before) {
+                best = now;
+                store(p, kept);
+            }
+            if (best <= enough || !isfinite(best)) break;
+            if (now < before) {
+                if (!(now < before * (1 - ENDS))) break;
+            } else {
+                restore(p, kept);
+                if (++back == MOST_BACK) break;
+                length *= SHORTER;
+            }
         }
-        if (s < sweeps) move_multipliers(p);
+        if (s < sweeps) move_multipliers(p, length);
     }
+    if (isfinite(best)) restore(p, kept);
     return best;
 }
 
@@ -306,13 +347,14 @@ static void describe(const Relaxation *p, double *wishes, double *weights, doubl
 static int run(Relaxation *p, const double *base, const double *generators, int sweeps, double enough, double *told, double *value)
 {
     const size_t m = p->m, d = p->d, most = m + 1;
-    double *memory = calloc(most * (d + RANK + 4) + 2 * d * d + 4 * d, sizeof(double));
+    const size_t work = 2 * d * d + 4 * d, kept = p->n_cores + d * RANK + most * (RANK + 1);
+    double *memory = calloc(most * (d + RANK + 4) + work + kept, sizeof(double));
     p->row = calloc(m + 1, sizeof(int32_t));
     if (memory && p->row) {
         p->u = memory, p->v = p->u + most * d, p->w = p->v + most * RANK, p->h = p->w + most, p->squares = p->h + most,
         p->cosines = p->squares + most;
         gather(p, base, generators);
-        *value = relax(p, sweeps, enough, p->cosines + most);
+        *value = relax(p, sweeps, enough, p->cosines + most, p->cosines + most + work);
         describe(p, told, told + m, told + 2 * m);
     }
     const int failed = !memory || !p->row;

@@ -20,7 +20,7 @@ class BestFirst(ABC):
     Attributes
     ----------
     n_nodes : int
-        Nodes that have been divided.
+        Nodes that have been divided, or looked at and put back.
     """
 
     def __init__(self) -> None:

@@ -14,15 +14,17 @@ With some rectifiers decided the Jacobians are in a zonotope, :math:`U^\top t` w
 
 which is the dual of a semidefinite relaxation. In the relaxation unit vectors :math:`v_j` of low rank are in the
 place of the :math:`t_j`. Each step sets one of them to the direction of :math:`Z u_j - h_j v_0`, less its own part,
-where :math:`Z = V^\top U`; the length gives the weight (``_relaxation.c``). A node goes on from the :math:`Z` and the
+where :math:`Z = V^\top U`; the length gives the weight (``_relaxation.c``).A node goes on from the :math:`Z` and the
 cores of its parent, searches for more cores of what is wished along :math:`v_0`, and decides a rectifier of large
-weight whose :math:`v_j` is not along :math:`v_0`.
+weight whose :math:`v_j` is not along :math:`v_0`. The search takes as long as two bounds: a node whose bound is below
+that of another one waits for its turn first, which may never come.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +41,19 @@ _ROUNDING = 1e-13  # relative, of roots
 _RANK = 8  # of the unit vectors, as in _relaxation.c
 _FIRST_SWEEPS = 100
 _SWEEPS = 20  # of a node
-_CLOSE = 0.1  # a difference of cosines that does not matter
+_NEAR = 0.1  # a difference of cosines that does not matter
 _MOST_POINTS = 50
+_BETTER = 1e-9  # relative difference of norms that are looked at again
 _FIRST_ASCENT = 50  # nodes after which the search for a large norm goes on from the best point
-_RARER = 1.1  # nodes until the next time, relative to those until the last time
+_RARER = 1.15  # nodes until the next time, relative to those until the last time
+
+
+class _Child(NamedTuple):
+    """Decided signs, and where to start from."""
+
+    signs: NDArray
+    Z: NDArray
+    cores: Cores
 
 
 class EuclideanSearch(BestFirst):
@@ -81,7 +92,7 @@ class EuclideanSearch(BestFirst):
             rows = np.asarray(np.linalg.qr(rows.T, mode="r")).T
         self.base, self.generators = rows[0].copy(), np.ascontiguousarray(rows[1:])
         Z = np.random.default_rng(0).standard_normal((rows.shape[1], _RANK))
-        self._add(self._simple_bound(signs), signs, Z, Cores.none())
+        self._add(self._simple_bound(signs), _Child(signs, Z, Cores.none()))
 
     def _reached(self) -> float:
         return self.reached.value
@@ -96,30 +107,40 @@ class EuclideanSearch(BestFirst):
     def _rounded(self, bound: float) -> float:
         return bound * (1 + _ROUNDING) + self.slopes.rounding
 
-    def _divide(self, above: float, signs: NDArray, Z: Array, cores: Cores) -> None:
+    def _divide(self, above: float, node: _Child | Relaxed) -> None:
         if self.n_nodes > self._next_ascent and self._points:
             self.ascend(self._points.pop(max(self._points)))
             self._next_ascent = self.n_nodes * _RARER
-        sweeps = _SWEEPS if self.n_nodes > 1 else _FIRST_SWEEPS
-        relaxed = self._relax(signs, Z, cores, sweeps)
-        if relaxed is None:
+        if isinstance(node, Relaxed):
+            self._search_for_cores(above, node)
             return
-        bound = self._bound(relaxed, above)
-        if bound <= self._enough:
-            self._close(bound)
-            return
-        price = self.cores.price(relaxed.signs, relaxed.wishes, n_cores=len(signs))
+        relaxed = self._relax(*node, _SWEEPS if self.n_nodes > 1 else _FIRST_SWEEPS)
+        if relaxed is not None:
+            bound = self._bound(relaxed, above)
+            if bound < self._next_bound:
+                self._add(bound, relaxed)
+            else:
+                self._search_for_cores(bound, relaxed)
+
+    def _search_for_cores(self, above: float, node: Relaxed) -> None:
+        """Lower the bound of a node by cores of its own, and add its children."""
+        price = self.cores.price(node.signs, node.wishes, n_cores=len(node.signs))
         if price.cost == math.inf:
             return
         self._try(price.point)
-        relaxed = self._relax(price.signs, relaxed.Z, relaxed.cores + price.cores, _SWEEPS)
+        relaxed = self._relax(price.signs, node.Z, node.cores + price.cores, _SWEEPS)
         if relaxed is None:
             return
-        bound = self._bound(relaxed, bound)
+        bound = self._bound(relaxed, above)
         if bound <= self._enough or (relaxed.signs != 0).all():
             self._close(bound)
-            return
-        self._add_children(bound, relaxed)
+        else:
+            self._add_children(bound, relaxed)
+
+    @property
+    def _next_bound(self) -> float:
+        """The largest one of open nodes, or what is enough."""
+        return max(-self._open[0][0] if self._open else -math.inf, self._enough)
 
     def _relax(self, signs: NDArray, Z: Array, cores: Cores, sweeps: int) -> Relaxed | None:
         enough = self._enough - self.slopes.rounding - 2 * self._moved
@@ -136,18 +157,19 @@ class EuclideanSearch(BestFirst):
         """Take a point that is clearly inside a cell, and keep it if it is one of the best."""
         if not self.cores.is_inside(point):
             return
-        self.reached.take(point)
         value = float(self.slopes.of_many(self.reached.active(point)[None])[0])
+        if value > self.reached.value * (1 - _BETTER):
+            self.reached.take(point)
         self._points[value] = point  # one of each cell
         if len(self._points) > _MOST_POINTS:
             del self._points[min(self._points)]
 
     def _add_children(self, bound: float, relaxed: Relaxed) -> None:
         """The two signs of the rectifier that matters most: both change much."""
-        matter = relaxed.weights**2 * ((1 + _CLOSE) ** 2 - relaxed.cosines**2)
+        matter = relaxed.weights**2 * ((1 + _NEAR) ** 2 - relaxed.cosines**2)
         unit = int(np.where(relaxed.signs == 0, matter, -1.0).argmax())
         Z, cores = relaxed.Z.astype(np.float32), relaxed.cores.without_idle()
         for sign in (1, -1):
             child = relaxed.signs.copy()
             child[unit] = sign
-            self._add(bound, child, Z, cores)
+            self._add(bound, _Child(child, Z, cores))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from convexrelu import TwoLayerNetwork
 from convexrelu.reach.cells import CellTree
@@ -82,6 +83,42 @@ def test_relaxed_norms_are_above_those_of_all_cells(cells):
             assert again.value >= largest * (1 - 1e-13)
         sharper += sweeps == 30 and relaxed.value < plain.value * 0.99
     assert sharper
+
+
+def test_a_relaxed_norm_comes_with_the_state_it_is_from(cells):
+    """The formula of the bound, evaluated at what is returned, gives no more: worse steps are undone."""
+    root, signs = cells
+    rng = np.random.default_rng(4)
+    cores = SignCores(root.layer.fixed, root.layer.rows)
+    finite = 0
+    for _ in range(40):
+        base, generators = rng.standard_normal(3), rng.standard_normal((7, 3))
+        decided = np.where(rng.random(7) < 0.2, signs[rng.integers(len(signs))], 0)
+        Z = rng.standard_normal((3, 8))
+        plain = cores.relax(base, generators, decided, Cores.none(), Z, 30, 0.0)
+        known = cores.price(decided, plain.wishes, n_cores=7).cores
+        known = known._replace(multipliers=known.multipliers * 10.0 ** rng.integers(-2, 2))
+        relaxed = cores.relax(base, generators, decided, known, Z, 60, 0.0)
+        if np.isfinite(relaxed.value):
+            assert smallest_bound(base, generators, relaxed) <= relaxed.value * (1 + 1e-6)
+            finite += 1
+    assert finite > 20
+
+
+def smallest_bound(base, generators, relaxed):
+    """``λ_max(Uᵀ D⁻¹ U) (Σ w_j + c)`` with the weights and cores of a relaxed norm, and the best ``w_0``."""
+    free, (starts, members, multipliers) = relaxed.signs == 0, relaxed.cores
+    U = np.vstack([base + relaxed.signs @ generators, generators[free]])
+    h, lengths = np.zeros(len(free)), np.diff(starts)
+    np.add.at(h, np.abs(members) - 1, np.sign(members) * np.repeat(multipliers, lengths) / 2)
+    w, h, c = np.maximum(relaxed.weights[free], 1e-8), h[free], multipliers @ (lengths - 2)
+
+    def bound(logarithm):
+        D = np.diag(np.append(h @ (h / w) + np.exp(logarithm), w))
+        D[0, 1:] = D[1:, 0] = h
+        return np.linalg.eigvalsh(U.T @ np.linalg.solve(D, U))[-1] * (np.trace(D) + c)
+
+    return min(minimize_scalar(bound, (k, k + 1.0)).fun for k in (-6, -3, 0, 3))
 
 
 def test_cores_that_are_met_exclude_all_inputs():
