@@ -14,7 +14,12 @@ __all__ = ["are_too_few", "distinct_first", "most_cuts", "new_cuts", "oriented"]
 # output. There, with 400 instead of 100, programs take little longer, and half as many rounds lead to the same gap
 # (diabetes, stock, alpha = 0.001).
 _FEWEST, _MOST, _MOST_OF_LEAST_SQUARES = 12, 100, 400
-_FRUITFUL = 1.1  # pricing goes on as long as the number of cuts grows by this factor
+# Pricing goes on as long as there are so many cuts, and their number grows by this factor.
+_MANY, _FRUITFUL = 100, 1.1
+# Violations that are smaller than this part of the tolerance leave a smaller gap than that, about twice as large as
+# they are. There are hundreds, by programs that are solved roughly, and as cuts they take half of the time of programs
+# (concrete, alpha = 0.003).
+_SHARE_OF_TOL, _LEAST = 0.1, 1e-9
 
 
 def most_cuts(problem: TrainingProblem, blocks: Blocks) -> int:
@@ -23,11 +28,11 @@ def most_cuts(problem: TrainingProblem, blocks: Blocks) -> int:
     return min(max(_FEWEST, len(blocks)), most)
 
 
-def new_cuts(problem: TrainingProblem, blocks: Blocks, report: OracleReport) -> Blocks:
-    """Violated witnesses that are not among the blocks, strongest first."""
+def new_cuts(problem: TrainingProblem, blocks: Blocks, report: OracleReport, tol: float) -> Blocks:
+    """Witnesses that are violated by enough for a gap of `tol`, and not among the blocks; strongest first."""
     known = set(blocks.keys())
     found = Blocks(report.masks, report.signs, report.directions)
-    level = problem.alpha * (1 + 1e-9)
+    level = problem.alpha * (1 + max(_LEAST, _SHARE_OF_TOL * tol))
     fresh = [
         i for i, key in enumerate(found.keys()) if report.values[i] > level and key not in known
     ]
@@ -38,7 +43,7 @@ def new_cuts(problem: TrainingProblem, blocks: Blocks, report: OracleReport) -> 
 def are_too_few(problem: TrainingProblem, blocks: Blocks, n_before: int, n_now: int) -> bool:
     """Whether the same point is worth pricing again, where that has just found more cuts than before."""
     many = problem.is_least_squares and len(blocks) >= MANY_BLOCKS
-    return many and n_before * _FRUITFUL < n_now < most_cuts(problem, blocks)
+    return many and n_now >= _MANY and n_before * _FRUITFUL < n_now < most_cuts(problem, blocks)
 
 
 def oriented(report: OracleReport) -> Array:

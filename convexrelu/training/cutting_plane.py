@@ -306,7 +306,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         report = self.pricing.report(self._best, oracle, v, level=level, deadline=deadline)
         if report.finished or self._dual.best is None:
             self._dual.consider(DualPoint(problem, v, report, verified), self._best)
-        return new_cuts(problem, self._blocks, report)
+        return new_cuts(problem, self._blocks, report, self.tol)
 
     def _is_small(self, certificate: Certificate) -> bool:
         """Whether the gap is within the tolerance; estimates need the same margin as proofs."""

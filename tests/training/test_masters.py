@@ -85,6 +85,7 @@ def trained():
     """A training that prices again from two blocks on, roughly solved to the end: points of cuts, result, solver."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuts, "MANY_BLOCKS", 2)
+        patch.setattr(cuts, "_MANY", 2)
         patch.setattr(masters, "_ROUGH", 0.9)  # so roughly that rounds without cuts occur
         pair = choose_oracles("search", PROBLEM.design, 0)
         counting, solver = Counting(pair.heuristic), Noting(gap=1e-8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from convexrelu.oracles.search.starts import (
     starts_near,
     to_numpy,
 )
+from convexrelu.oracles.search.walks import MOST_DIMENSIONS, Walks
 from convexrelu.patterns.activation import first_of_each
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -28,6 +30,9 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 __all__ = ["SearchOracle"]
 
+# Maxima above the level that a walk has to find in a search for cuts, for another one to follow.
+_FRUITFUL = 8
+_Found = tuple[Masks, Array, Array]  # masks, signs and directions of maxima
 # Ends that are compared with each other, of a sample, in units of the number that go on.
 _COMPARED = 8
 # Known maxima that climb again, in units of the number of new candidates of a sign, and samples times maxima: with 500
@@ -54,6 +59,8 @@ class SearchOracle(Search):
        repeat until none does. The result is a local maximum. The maxima of earlier calls that are largest now are
        polished as well. With more than 5000 samples, whose kinks are small and close together, this would gain less
        than a thousandth of the value, and is left out; then ascents start from these maxima.
+    4. Walks from the largest of them along edges of their cells end near further maxima, which are improved in the
+       same way.
 
     The numbers of starts and of polished patterns matter most for finding the maximum
     (``python -m benchmarks.pricing.bench_oracle``).
@@ -85,6 +92,9 @@ class SearchOracle(Search):
         Whether to improve candidates up to a local maximum; descent that follows does not need it.
     known : KnownMaxima, optional
         Maxima of earlier calls, of this search and of others on the same design; by default of its own.
+    n_walks : int
+        Walks along edges to further maxima, see :mod:`~convexrelu.oracles.search.walks`; none in more than 16
+        dimensions, or where nothing climbs.
     screens : bool
         Whether to polish only what may well end above the `level` of a call, if it has one: for cuts, not for
         verdicts.
@@ -109,9 +119,11 @@ class SearchOracle(Search):
         n_starts: int = 128,
         known: KnownMaxima | None = None,
         screens: bool = False,
+        n_walks: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(design, n_starts=n_starts, **options)
+        self.n_walks = n_walks
         self._known = KnownMaxima(design.shape[1]) if known is None else known
         self.screens = screens
         self._level = 0.0  # of the call in progress, in units of its values
@@ -127,7 +139,8 @@ class SearchOracle(Search):
         known = self._from_before(v, level)
         with torch_threads(0):
             starts, signs = self._candidates(scaled, known, deadline)
-            masks, signs, directions = self._polish(scaled, starts, signs, known, deadline)
+            found = self._polish(scaled, starts, signs, known, deadline)
+            masks, signs, directions = self._walked(v, scaled, level, found, deadline)
         values = signs * moments(self.design, v, directions)
         order = strongest_first(values)
         order = order[values[order] >= 0]
@@ -143,6 +156,10 @@ class SearchOracle(Search):
             finished=time.perf_counter() <= deadline,
             work=2 * self._n_starts + len(starts),
         )
+
+    @cached_property
+    def _walks(self) -> Walks:
+        return Walks(self._rows)
 
     @property
     def _climbs(self) -> bool:
@@ -214,6 +231,35 @@ class SearchOracle(Search):
             ends = ends[first_of_each(ends @ self._rows.T >= 0)]
         return ends[: self._n_polished]
 
+    def _walked(
+        self, v: Array, scaled: Array, level: float, found: _Found, deadline: float
+    ) -> _Found:
+        """Maxima with those that walks reach from them, until one of them refutes a level that is to be proved."""
+        if not self._climbs or self.design.shape[1] > MOST_DIMENSIONS:
+            return found
+        if not self.screens:
+            self._walks.forget()
+        level /= self._longest * self._largest_value(v)
+        nothing = self.design[:0], found[1][:0]
+        values = found[1] * moments(self._rows, scaled, found[2])
+        for _ in range(self.n_walks):
+            refuted = not self.screens and values.max(initial=0.0) > level > 0
+            if refuted or time.perf_counter() > deadline:
+                break
+            starts, sides = self._walks.starts(scaled, found[2], found[1], values, level)
+            if len(starts) == 0:
+                break
+            more = self._polish(scaled, starts, sides, nothing, deadline)
+            heights = more[1] * moments(self._rows, scaled, more[2])
+            values = np.concatenate([values, heights])
+            masks, signs, directions = (
+                np.concatenate(parts) for parts in zip(found, more, strict=True)
+            )
+            found = masks, signs, directions
+            if self.screens and np.count_nonzero(heights > level) < _FRUITFUL:
+                break
+        return found
+
     def _polish(
         self,
         v: Array,
@@ -221,7 +267,7 @@ class SearchOracle(Search):
         signs: Array,
         known: tuple[Array, Array],
         deadline: float,
-    ) -> tuple[Masks, Array, Array]:
+    ) -> _Found:
         """Local maxima near the starts and near those that are known: masks, signs, directions."""
         from convexrelu._utils.torch_import import torch
         from convexrelu.oracles.search.local_maxima import climb, sharpen

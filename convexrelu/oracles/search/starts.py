@@ -98,10 +98,10 @@ def most_polished(design: Array) -> int:
     return max(_FEWEST_POLISHED, affordable)
 
 
-def apart(ends: Array) -> NDArray[np.intp]:
-    """Indices of directions that are not close to an earlier one."""
+def apart(ends: Array, cosine: float = _CLOSE) -> NDArray[np.intp]:
+    """Indices of directions that are not close to an earlier one, whose cosine with it is larger than that."""
     kept: list[int] = []
-    close = ends @ ends.T > _CLOSE
+    close = ends @ ends.T > cosine
     for k in range(len(ends)):
         if not close[k, kept].any():
             kept.append(k)
