@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def holder(client, part, n_parts=2):
     inputs, targets = data(n_parts)
     places = sorted(client.nthreads())
     blocks = [
-        client.submit(np.array, inputs.blocks[k].compute(scheduler="sync"), workers=[places[k]])
+        client.submit(np.array, inputs.blocks[k].compute(scheduler=dask.get), workers=[places[k]])
         for k in range(n_parts)
     ]
     inputs = da.concatenate(
