@@ -78,6 +78,16 @@ class _Trainings:
             _restore(self._shared)
         dismiss()
 
+    def keep_own(self) -> None:
+        """In a copy of the process, forget the trainings of threads that it does not have, and who held the lock."""
+        self._lock = threading.Lock()
+        own = threading.get_ident()
+        self._threads = {each: thread for each, thread in self._threads.items() if thread == own}
+        self._own = {thread: before for thread, before in self._own.items() if thread == own}
+        if not self._threads:
+            _restore(self._shared)
+            self._shared = []
+
     def n_threads(self) -> int:
         """Number of threads of the process that are training."""
         with self._lock:
@@ -124,6 +134,8 @@ def _set(library: Library, n_threads: int) -> None:
 
 
 _trainings = _Trainings()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_trainings.keep_own)
 
 
 @contextmanager

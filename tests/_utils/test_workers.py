@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convexrelu._utils import workers
-from convexrelu._utils.threads import in_threads, one_blas_thread
+from convexrelu._utils.threads import _trainings, in_threads, one_blas_thread
 
 LONG = 60  # seconds
 
@@ -81,3 +81,37 @@ def test_a_copy_of_the_process_starts_its_own(monkeypatch):
     process.start()
     assert queue.get(timeout=LONG) == (0, 6)
     process.join()
+
+
+def _trainings_of_a_copy(queue):
+    before = _trainings.n_threads()
+    with one_blas_thread():
+        during = _trainings.n_threads()
+    queue.put((before, during, _trainings.n_threads()))
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="processes are not copied")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_copy_of_the_process_knows_nothing_of_trainings_in_other_threads():
+    """Not even of one that is about to begin or to end, and holds the lock."""
+    begun, copied = threading.Event(), threading.Event()
+
+    def other():
+        with one_blas_thread(), _trainings._lock:
+            begun.set()
+            copied.wait(LONG)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert begun.wait(LONG)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    process = context.Process(target=_trainings_of_a_copy, args=(queue,))
+    try:
+        process.start()
+        assert queue.get(timeout=LONG) == (0, 1, 0)
+    finally:
+        copied.set()
+        thread.join()
+        process.kill()
+        process.join()

@@ -68,7 +68,8 @@ class NativeSolver:
     Raises
     ------
     ValueError
-        For an unknown `method` or `dtype`, or a `device` that torch does not have.
+        For an unknown `method` or `dtype`, or a `device` that torch does not have. From `relu` and `gated`, for samples
+        of weight zero, which ``problem.condensed()`` leaves out.
 
     Examples
     --------
@@ -141,6 +142,8 @@ class NativeSolver:
         start: Array | None,
         time_limit: float | None,
     ) -> ProgramSolution:
+        if not problem.weights.all():  # outputs are divided by their roots
+            raise ValueError("some samples have weight zero; use problem.condensed()")
         started = time.perf_counter()
         deadline = math.inf if time_limit is None else started + time_limit
         if not problem.loss.is_least_squares:

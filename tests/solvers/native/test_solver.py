@@ -541,3 +541,11 @@ def test_solvers_refuse_the_program_that_they_cannot_solve():
         solve(problem_of(), "relu", "fista")
     with pytest.raises(ValueError, match=r"solver='interior_point'.*fixed gates"):
         solve(problem_of(), "gated", "interior_point")
+
+
+@both_kinds
+def test_samples_without_weight_are_refused(kind):
+    """Their outputs are not determined by dual points."""
+    problem = problem_of(sample_weight=np.where(np.arange(18) % 3, 1.0, 0.0))
+    with pytest.raises(ValueError, match="weight zero"):
+        solve(problem, kind)
