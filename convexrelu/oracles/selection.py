@@ -403,11 +403,9 @@ class _Selector:
 
     def _search_for_cuts(self) -> Oracle:
         n_first = _FIRST_STARTS if len(self.design) <= _FEW_SAMPLES else None
-        n_starts = 512 if self.n_outputs == 1 else 256
-        options = {}
-        if self._is_plain:  # half as many more are near known maxima
-            n_starts, options = 384, {"screens": True}
-        return self._search(n_starts, 64, n_first=n_first, **options)
+        if self._is_plain:  # and starts near known maxima, half as many
+            return self._search(384, 64, n_first=n_first, screens=True)
+        return self._search(512 if self.n_outputs == 1 else 256, 64, n_first=n_first)
 
     def _thorough_search(self) -> Oracle:
         if len(self.design) > _FEW_SAMPLES:

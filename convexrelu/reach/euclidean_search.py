@@ -14,7 +14,7 @@ With some rectifiers decided the Jacobians are in a zonotope, :math:`U^\top t` w
 
 which is the dual of a semidefinite relaxation. In the relaxation unit vectors :math:`v_j` of low rank are in the
 place of the :math:`t_j`. Each step sets one of them to the direction of :math:`Z u_j - h_j v_0`, less its own part,
-where :math:`Z = V^\top U`; the length gives the weight (``_relaxation.c``).A node goes on from the :math:`Z` and the
+where :math:`Z = V^\top U`; the length gives the weight (``_relaxation.c``). A node goes on from the :math:`Z` and the
 cores of its parent, searches for more cores of what is wished along :math:`v_0`, and decides a rectifier of large
 weight whose :math:`v_j` is not along :math:`v_0`. The search takes as long as two bounds: a node whose bound is below
 that of another one waits for its turn first, which may never come.

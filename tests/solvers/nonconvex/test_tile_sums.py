@@ -44,6 +44,7 @@ def test_memory_is_kept():
         assert np.shares_memory(again, first) or np.shares_memory(again, second)
     with scratch.matrix(5, 2, np.float64) as other:
         assert other.dtype == np.float64 and other.shape == (5, 2)
+        assert not np.shares_memory(other, first) and not np.shares_memory(other, second)
 
 
 def test_no_tiles_have_no_sums(monkeypatch):
