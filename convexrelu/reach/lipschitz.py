@@ -56,7 +56,7 @@ class LipschitzConstant:
     jacobian : array of shape (K, d)
         The Jacobian there.
     n_cells : int
-        Cells and groups of cells that were examined.
+        Cells and groups of cells that were examined; groups for the norm 2 are examined once or twice.
 
     Examples
     --------

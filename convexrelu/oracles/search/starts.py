@@ -21,9 +21,8 @@ _FEWEST_POLISHED = 8  # whatever the size; no measurement is recorded
 _FEW_DIMENSIONS = 2  # uniform starts reach all pieces
 _ON_FACE = 2 / 3  # probability of a constrained entry to be zero
 _NO_LENGTH = 1e-150  # of the free part of a sample: quotients might overflow
-_NEAR = (
-    0.5  # distance from a known maximum; 0.03 and 0.1 find it again, 0.3 and 0.8 find about as much
-)
+# Distance of a start from a known maximum: 0.03 and 0.1 find it again, 0.3 and 0.8 find about as much.
+_NEAR = 0.5
 _CLOSE = 0.99  # cosine of two directions that count as equal where patterns do not decide
 
 

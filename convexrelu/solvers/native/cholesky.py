@@ -21,7 +21,7 @@ def cholesky_factor(matrix: Tensor) -> Tensor:
     Parameters
     ----------
     matrix : tensor of shape (n, n)
-        Symmetric; unchanged.
+        Symmetric, of which the lower half is read; unchanged.
 
     Returns
     -------

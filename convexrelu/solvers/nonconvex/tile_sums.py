@@ -45,7 +45,10 @@ class Scratch:
     def matrix(self, height: int, width: int, dtype: Any) -> Iterator[Array]:
         """A matrix that nobody else has within the block; what it contains is left over."""
         n_entries = height * width
-        memory = self._free.pop() if self._free else np.empty(0, dtype)
+        try:
+            memory = self._free.pop()
+        except IndexError:
+            memory = np.empty(0, dtype)
         if memory.size < n_entries or memory.dtype != dtype:
             memory = np.empty(n_entries, dtype)
         yield memory[:n_entries].reshape(height, width)

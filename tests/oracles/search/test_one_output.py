@@ -56,8 +56,10 @@ def test_search_does_not_depend_on_chunks_or_threads(monkeypatch):
     for one, other in ((whole, parts), (parts, whole)):
         high = one.values > 0.9 * one.bound
         alike = one.directions[high] @ other.directions.T
-        same_sign = one.signs[high, None] == other.signs
-        assert (np.where(same_sign, alike, -1.0).max(axis=1) > 1 - 1e-9).all()
+        alike = np.where(one.signs[high, None] == other.signs, alike, -1.0)
+        assert (alike.max(axis=1) > 1 - 1e-9).all()
+        values = other.values[alike.argmax(axis=1)]
+        np.testing.assert_allclose(values, one.values[high], rtol=1e-12)
 
 
 def test_first_steps_on_some_of_many_samples_lead_to_the_same_maxima(monkeypatch):

@@ -44,6 +44,20 @@ def test_memory_is_kept():
         assert np.shares_memory(again, first) or np.shares_memory(again, second)
     with scratch.matrix(5, 2, np.float64) as other:
         assert other.dtype == np.float64 and other.shape == (5, 2)
+        assert not np.shares_memory(other, first) and not np.shares_memory(other, second)
+
+
+def test_memory_that_another_thread_has_just_taken_is_not_waited_for():
+    class Taken(list):
+        """Empty, after it was seen to be full."""
+
+        def __bool__(self):
+            return True
+
+    scratch = tile_sums.Scratch()
+    scratch._free = Taken()
+    with scratch.matrix(2, 3, np.float32) as matrix:
+        assert matrix.shape == (2, 3)
 
 
 def test_no_tiles_have_no_sums(monkeypatch):
