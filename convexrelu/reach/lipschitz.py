@@ -230,6 +230,6 @@ class _Search:
     def _answer(self) -> LipschitzConstant:
         jacobian = self.tree.network.gradients(self.reached.signs > 0)
         lower = max(self.reached.value, 0.0)
-        upper = max(self.bound, lower)
+        upper = float(max(self.bound, lower))
         is_exact = bool(upper - lower <= 1e-9 * upper + 2 * self.slopes.rounding)
         return LipschitzConstant(lower, upper, is_exact, self.reached.point, jacobian, self.n_cells)
