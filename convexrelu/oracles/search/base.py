@@ -146,10 +146,6 @@ class Search:
     def _most_in_double(self) -> int:
         return MOST_IN_DOUBLE
 
-    def _scaled(self, v: Array) -> Array:
-        """``v`` at a scale at which no value of the function is above one."""
-        return v / self._largest_value(v)
-
     def _largest_value(self, v: Array) -> float:
         """A bound on the values of the function on the scaled rows."""
         return lipschitz_constant(self._rows, v) or 1.0

@@ -118,7 +118,7 @@ class GeneralSearchOracle(Search):
         self._begin()
         if self._is_late(deadline):
             return self._nothing(v)
-        scaled = self._scaled(matrix)
+        scaled = matrix / self._largest_value(matrix)
         with torch_threads(0):
             starts = self._candidates(scaled, deadline)
             masks, directions, signs = self._polish(scaled, starts, deadline)

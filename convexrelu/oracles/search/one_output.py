@@ -133,14 +133,15 @@ class SearchOracle(Search):
         self._begin()
         if self._is_late(deadline):
             return self._nothing(v)
-        scaled = self._scaled(v)
-        screens = self.screens and self._climbs
-        self._level = level / (self._longest * self._largest_value(v)) if screens else 0.0
+        size = self._largest_value(v)
+        scaled = v / size
+        scaled_level = level / (self._longest * size) if self._climbs else 0.0
+        self._level = scaled_level if self.screens else 0.0
         known = self._from_before(v, level)
         with torch_threads(0):
             starts, signs = self._candidates(scaled, known, deadline)
             found = self._polish(scaled, starts, signs, known, deadline)
-            masks, signs, directions = self._walked(v, scaled, level, found, deadline)
+            masks, signs, directions = self._walked(scaled, scaled_level, found, deadline)
         values = signs * moments(self.design, v, directions)
         order = strongest_first(values)
         order = order[values[order] >= 0]
@@ -231,26 +232,23 @@ class SearchOracle(Search):
             ends = ends[first_of_each(ends @ self._rows.T >= 0)]
         return ends[: self._n_polished]
 
-    def _walked(
-        self, v: Array, scaled: Array, level: float, found: _Found, deadline: float
-    ) -> _Found:
+    def _walked(self, v: Array, level: float, found: _Found, deadline: float) -> _Found:
         """Maxima with those that walks reach from them, until one of them refutes a level that is to be proved."""
-        if not self._climbs or self.design.shape[1] > MOST_DIMENSIONS:
+        if not (self.n_walks and self._climbs) or self.design.shape[1] > MOST_DIMENSIONS:
             return found
         if not self.screens:
             self._walks.forget()
-        level /= self._longest * self._largest_value(v)
         nothing = self.design[:0], found[1][:0]
-        values = found[1] * moments(self._rows, scaled, found[2])
+        values = found[1] * moments(self._rows, v, found[2])
         for _ in range(self.n_walks):
             refuted = not self.screens and values.max(initial=0.0) > level > 0
             if refuted or time.perf_counter() > deadline:
                 break
-            starts, sides = self._walks.starts(scaled, found[2], found[1], values, level)
+            starts, sides = self._walks.starts(v, found[2], found[1], values, level)
             if len(starts) == 0:
                 break
-            more = self._polish(scaled, starts, sides, nothing, deadline)
-            heights = more[1] * moments(self._rows, scaled, more[2])
+            more = self._polish(v, starts, sides, nothing, deadline)
+            heights = more[1] * moments(self._rows, v, more[2])
             values = np.concatenate([values, heights])
             masks, signs, directions = (
                 np.concatenate(parts) for parts in zip(found, more, strict=True)

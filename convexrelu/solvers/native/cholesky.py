@@ -1,11 +1,12 @@
-"""Cholesky factors of matrices that are positive definite except for rounding."""
+"""Cholesky factors of matrices that are positive definite except for rounding, and of many small ones."""
 
 from __future__ import annotations
 
 from convexrelu._utils.torch_import import Tensor, torch
 
-__all__ = ["cholesky_factor"]
+__all__ = ["cholesky_factor", "divided", "inverse_factors"]
 
+_SHIFT = 1e-15  # part of its trace that is added to every small matrix, so that its factor exists
 _PARTS = (1e-14, 1e-13, 1e-12, 1e-11, 1e-10)  # of each diagonal entry, that a shift adds to it
 
 
@@ -50,3 +51,36 @@ def cholesky_factor(matrix: Tensor) -> Tensor:
         if not failed:
             return factor
     return torch.linalg.cholesky(matrix)
+
+
+def inverse_factors(blocks: Tensor) -> Tensor:
+    """``L_j⁻¹`` with ``L_jL_jᵀ = H_j``, for blocks ``H_j`` of shape (B, d̃, d̃).
+
+    Raises
+    ------
+    torch.linalg.LinAlgError
+        If a block is not positive definite up to rounding.
+
+    Examples
+    --------
+    >>> import torch
+    >>> inverse_factors(torch.tensor([[[4.0]], [[16.0]]])).flatten()
+    tensor([0.5000, 0.2500])
+    """
+    identity = torch.eye(blocks.shape[1], dtype=blocks.dtype, device=blocks.device)
+    shift = _SHIFT * blocks.diagonal(dim1=1, dim2=2).sum(dim=1)
+    lower = torch.linalg.cholesky(blocks + shift[:, None, None] * identity)
+    return torch.linalg.solve_triangular(lower, identity, upper=False)
+
+
+def divided(b: Tensor, inverse: Tensor) -> Tensor:
+    """``H_j⁻¹b_j``, of shape (B, d̃), by the :func:`inverse_factors`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> divided(torch.tensor([[4.0], [8.0]]), inverse_factors(torch.tensor([[[4.0]], [[16.0]]])))
+    tensor([[1.0000],
+            [0.5000]])
+    """
+    return (inverse.mT @ (inverse @ b[:, :, None]))[:, :, 0]

@@ -29,7 +29,7 @@ from dataclasses import replace
 
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.results.status import Status
-from convexrelu.solvers.native.cholesky import cholesky_factor
+from convexrelu.solvers.native.cholesky import cholesky_factor, divided, inverse_factors
 from convexrelu.solvers.native.cone_points import (
     ConePoint,
     Scaling,
@@ -45,7 +45,6 @@ __all__ = ["interior_point"]
 
 _MAX_ITER = 100  # a limit: twenty to thirty iterations are usual
 _TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
-_SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
 _FEASIBLE = 1e-9  # largest violation of a slack
 _CHUNK = 2**22  # entries of B at a time
 
@@ -104,10 +103,7 @@ class _NormalEquations:
     def __init__(self, program: TensorProgram, blocks: Tensor) -> None:
         self.program, self.blocks = program, blocks
         dim = blocks.shape[1]
-        identity = torch.eye(dim, dtype=blocks.dtype, device=blocks.device)
-        shift = _SHIFT * blocks.diagonal(dim1=1, dim2=2).sum(dim=1)
-        lower = torch.linalg.cholesky(blocks + shift[:, None, None] * identity)
-        self.inverse = torch.linalg.solve_triangular(lower, identity, upper=False)
+        self.inverse = inverse_factors(blocks)
         self.by_sample = len(program.target) <= dim * len(blocks)
         inner = self._by_sample() if self.by_sample else self._by_block()
         inner.diagonal().add_(1)
@@ -161,17 +157,13 @@ class _NormalEquations:
         """``ζ`` and ``du`` with ``ζ − A du = a`` and ``Aᵀζ + H du = g``."""
         program = self.program
         if self.by_sample:
-            wanted = a + program.push(self._divide(g))
+            wanted = a + program.push(divided(g, self.inverse))
             zeta = torch.cholesky_solve(wanted[:, None], self.factor)[:, 0]
-            return zeta, self._divide(g - program.pull(zeta))
+            return zeta, divided(g - program.pull(zeta), self.inverse)
         scaled = (self.inverse @ (g - program.pull(a))[:, :, None]).reshape(-1, 1)
         scaled = torch.cholesky_solve(scaled, self.factor).reshape(*g.shape, 1)
         du = (self.inverse.mT @ scaled)[:, :, 0]
         return program.push(du) + a, du
-
-    def _divide(self, g: Tensor) -> Tensor:
-        """``H⁻¹g``."""
-        return (self.inverse.mT @ (self.inverse @ g[:, :, None]))[:, :, 0]
 
 
 def _iterate(program: TensorProgram, slacks: Slacks, point: ConePoint) -> Iterate:

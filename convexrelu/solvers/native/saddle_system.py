@@ -23,12 +23,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from convexrelu._utils.torch_import import Tensor, torch
-from convexrelu.solvers.native.cholesky import cholesky_factor
+from convexrelu.solvers.native.cholesky import cholesky_factor, divided, inverse_factors
 from convexrelu.solvers.native.refinement import refined
 
 __all__ = ["BlockSystem", "OutputMap", "OutputSystem", "SaddleSystem"]
 
-_SHIFT = 1e-15  # fraction of its trace added to every H_j, so that its Cholesky factor exists
 _TIGHT = 1e2  # times the median: a larger Θ is on or near a kink
 _CHUNK = 2**22  # entries of B at a time
 
@@ -90,11 +89,7 @@ class SaddleSystem(ABC):
     def __init__(self, outputs: OutputMap, free: Tensor, blocks: Tensor, theta: Tensor) -> None:
         self._outputs, self._free, self._blocks, self._theta = outputs, free, blocks, theta
         self._root = theta.sqrt()
-        dim = blocks.shape[1]
-        identity = torch.eye(dim, dtype=blocks.dtype, device=blocks.device)
-        shift = _SHIFT * blocks.diagonal(dim1=1, dim2=2).sum(dim=1)
-        lower = torch.linalg.cholesky(blocks + shift[:, None, None] * identity)
-        self._inverse = torch.linalg.solve_triangular(lower, identity, upper=False)  # L⁻¹
+        self._inverse = inverse_factors(blocks)
         self._factorise()
         self._free_factor = cholesky_factor(self._free_gram())
 
@@ -131,10 +126,6 @@ class SaddleSystem(ABC):
             zeta, du = self._fixed(a + self._free @ dc, b)
         return zeta, du, dc
 
-    def _divide(self, b: Tensor) -> Tensor:
-        """``H⁻¹b``."""
-        return (self._inverse.mT @ (self._inverse @ b[:, :, None]))[:, :, 0]
-
 
 class OutputSystem(SaddleSystem):
     """``du`` first: ``B N² d̃ + N³/3`` operations and ``8 N²`` bytes."""
@@ -156,9 +147,9 @@ class OutputSystem(SaddleSystem):
         return scaled.T @ torch.cholesky_solve(scaled, self._factor)
 
     def _fixed(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        wanted = self._root * (a + self._outputs.push(self._divide(b)))
+        wanted = self._root * (a + self._outputs.push(divided(b, self._inverse)))
         zeta = self._root * torch.cholesky_solve(wanted[:, None], self._factor)[:, 0]
-        return zeta, self._divide(b - self._outputs.pull(zeta))
+        return zeta, divided(b - self._outputs.pull(zeta), self._inverse)
 
 
 class BlockSystem(SaddleSystem):
