@@ -296,7 +296,10 @@ def test_rational_arithmetic_has_a_time_limit(clock):
 # Preparation
 
 
-@pytest.mark.parametrize("kind", ["different", "equal first columns", "repeated", "few values"])
+@pytest.mark.parametrize(
+    "kind",
+    ["different", "equal first columns", "repeated", "few values", "black borders", "all equal"],
+)
 def test_distinct_rows_are_those_of_numpy(kind):
     rng = np.random.default_rng(0)
     table = rng.standard_normal((50, 7))
@@ -306,10 +309,26 @@ def test_distinct_rows_are_those_of_numpy(kind):
         table = table[rng.integers(0, 20, 50)]
     if kind == "few values":
         table = rng.integers(0, 2, (50, 7)).astype(float)
+    if kind == "black borders":  # rows differ in a column or two, far from the first
+        table = np.zeros((50, 90))
+        table[np.arange(50), rng.integers(30, 89, 50)] = rng.integers(-1, 2, 50)
+    if kind == "all equal":
+        table = np.ones((50, 40))
     first, inverse = distinct_rows(table[:, :-1], table[:, -1])
     _, wanted_first, wanted = np.unique(table, axis=0, return_index=True, return_inverse=True)
     assert_allclose(first, wanted_first)
     assert_allclose(inverse, wanted.ravel())
+    signed = np.where(table == 0, -table, table)  # a zero is a zero
+    signed[::2] = table[::2]
+    again, places = distinct_rows(signed[:, :2], signed[:, 2:])
+    assert_allclose(again, first)
+    assert_allclose(places, inverse)
+
+
+def test_rows_without_inputs_differ_by_their_targets():
+    first, inverse = distinct_rows(np.zeros((4, 0)), np.array([1.0, 0.0, 1.0, 2.0]))
+    assert first.tolist() == [1, 0, 3]
+    assert inverse.tolist() == [1, 0, 1, 2]
 
 
 def test_rough_dual_values_are_those_with_a_bound_on_rounding():
