@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from scipy.sparse import issparse
 
 from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
 from convexrelu._utils.random import checked_random_state
+from convexrelu._utils.user_warnings import warn_user
 from convexrelu.certificates.pricing import certificate_without_pricing, price_and_certify
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
@@ -334,11 +334,10 @@ class Session:
             result.solver_status is Status.INACCURATE and result.status is Status.CONVERGED
         )
         if result.solver_status is not Status.CONVERGED and not accurate_after_all:
-            warnings.warn(
+            warn_user(
                 f"solver={self.solver!r}: {result.solver_status.value} ({result.solver_status.name}); "
                 f"the network returned has a relative gap of {result.certificate.relative_gap:.1e}",
                 SolverWarning,
-                stacklevel=4,
             )
 
 
