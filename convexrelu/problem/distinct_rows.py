@@ -21,7 +21,7 @@ def distinct_rows(inputs: Array, targets: Array) -> tuple[NDArray[np.intp], NDAr
 
     A row is an input followed by its target. Rows are sorted by some columns at a time; the next ones are looked at
     only where rows are equal until then, and sort only where these differ. Sorting whole rows at once takes forty times
-    as long on images, whose first pixels are all black, and fifty times as long where the first column tells rows apart.
+    as long on images, whose first pixels are all black, and fifty times as long where the first column differs.
 
     Parameters
     ----------
@@ -42,7 +42,10 @@ def distinct_rows(inputs: Array, targets: Array) -> tuple[NDArray[np.intp], NDAr
     (array([1, 0]), array([1, 0, 1]))
     """
     n = len(targets)
-    order, begins = np.arange(n), np.arange(n) == 0  # a permutation, and where groups of equal rows begin in it
+    order, begins = (
+        np.arange(n),
+        np.arange(n) == 0,
+    )  # a permutation, and where groups of equal rows begin in it
     for part in _parts(inputs, targets):
         alone = begins & np.append(begins[1:], True)
         open_places = np.flatnonzero(~alone)

@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
-from convexrelu import ConvexReLURegressor, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu import (
+    ConvexReLURegressor,
+    ConvexReLURegressorCV,
+    TrainingProblem,
+    TwoLayerNetwork,
+    certify,
+    train,
+)
 from convexrelu.closed_forms import closed_form_for, train_on_line
 from convexrelu.optimal_set import minimal
 from convexrelu.oracles import CellOracle, PatternOracle, RelaxationOracle, proved_length
@@ -121,6 +128,13 @@ def test_structure_that_would_take_too_long_is_not_looked_for(clock):
     problem = TrainingProblem(rows, np.arange(12.0), 0.1).condensed()
     assert closed_form_for(problem) is not None
     assert closed_form_for(problem, clock.now - 1.0) is None
+
+
+def test_a_spline_that_would_take_too_long_to_write_down_is_not(clock):
+    x = np.linspace(-1, 1, 4000)[:, None]
+    problem = TrainingProblem(x, np.sin(5 * x[:, 0]), 1e-3, hidden_bias="free")
+    assert closed_form_for(problem, clock.now + 10.0) is not None
+    assert closed_form_for(problem, clock.now + 0.01) is None
 
 
 def test_full_rank_is_seen_without_singular_values(monkeypatch):
@@ -242,6 +256,32 @@ def test_certificates_in_no_time_hold(clock, improve):
     assert certificate.objective == exact.objective
     assert certificate.proved_lower_bound <= exact.improved.certificate.objective
     assert certificate.cell_lower_bound <= certificate.objective
+
+
+def test_networks_are_not_trained_without_the_time_to_evaluate_them(clock, monkeypatch):
+    X, y, rng = data(15, 3)
+    network = TwoLayerNetwork(
+        rng.standard_normal((4, 3)), rng.standard_normal(4), rng.standard_normal((1, 4)), [0.0]
+    )
+    monkeypatch.setattr("convexrelu.certification.training.train", None)
+    monkeypatch.setattr("convexrelu.certification.cell.blocks_of", None)
+    late = certify(network, X, y, alpha=0.05, improve=True, time_limit=1e-9, random_state=0)
+    assert late.improved.network is network
+    assert late.improved.status is Status.TIME_LIMIT
+    assert 0 <= late.cell_lower_bound <= late.objective
+
+
+def test_grids_of_penalties_have_a_part_of_the_time(clock, monkeypatch):
+    X, y, _ = data(12, 2)
+    deadlines = []
+
+    def recorded(estimator, problem, random, deadline):
+        deadlines.append(deadline - clock.now)
+        return 1.0
+
+    monkeypatch.setattr("convexrelu.estimators.cross_validation.largest_useful_penalty", recorded)
+    ConvexReLURegressorCV(n_alphas=2, cv=2, time_limit=10.0, random_state=0).fit(X, y)
+    assert deadlines == [1.0]
 
 
 @pytest.mark.parametrize("patterns", ["cutting_plane", "enumerated"])

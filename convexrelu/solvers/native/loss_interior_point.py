@@ -116,6 +116,10 @@ def loss_interior_point(
     best = program.end_at(state)
     status, idle, least = Status.INACCURATE, 0, math.inf
     gap = min(gap, _LARGEST_GAP)
+    began, seconds = (
+        time.perf_counter(),
+        0.0,
+    )  # of the last step, as long as which the next one will take
     for _ in range(_MAX_ITER):
         now, mu = program.end_at(state), program.mu(state)
         idle = 0 if now.gap < best.gap or mu < least else idle + 1
@@ -123,7 +127,8 @@ def loss_interior_point(
         if best.gap <= gap:
             best, status = program.settled(best, state, gap), Status.CONVERGED
             break
-        if time.perf_counter() > deadline:
+        seconds, began = time.perf_counter() - began, time.perf_counter()
+        if began + seconds > deadline:
             status = Status.USER_LIMIT
             break
         try:
