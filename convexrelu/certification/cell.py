@@ -21,8 +21,9 @@ __all__ = ["cell_lower_bound", "cell_optimum", "count_units"]
 
 # Fraction of the time left for the solver; the rest is for the bound.
 _TIME_TO_SOLVE = 0.5
-# Products with all blocks that a solver makes before it looks at time.
-_PASSES = 10
+# Products with all blocks that a solver makes before it looks at time; and for each dimension, as the first projection
+# on a cone finds its active normals one after the other.
+_PASSES, _PASSES_FOR_NORMALS = 10, 0.25
 _EVALUATIONS = 3  # of the network, for its patterns and its own bound
 _CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
 
@@ -41,7 +42,8 @@ def cell_lower_bound(
         return -math.inf
     blocks, values = _alive_blocks(network, problem)
     points = [problem.dual_point(network.predict(problem.X))]
-    if product_fits(_PASSES * blocks.masks.size * values.shape[1], deadline):
+    passes = _PASSES + _PASSES_FOR_NORMALS * values.shape[1]
+    if product_fits(passes * blocks.masks.size * values.shape[1], deadline):
         left = seconds_before(deadline, _TIME_TO_SOLVE)
         solution = program_solver.relu(problem, blocks, start=values, time_limit=left)
         points.append(dual_of(problem, solution))

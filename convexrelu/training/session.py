@@ -60,6 +60,7 @@ _SWEPT = 4
 # (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
 _FIRST_BOUND = 10  # passes over the data for a bound from a dual point
+_COPY = 100  # making the design takes as long as so many multiplications for an entry, where memory is new
 
 
 class Session:
@@ -289,6 +290,9 @@ class Session:
         start: TwoLayerNetwork | str | None,
         deadline: float,
     ) -> Result:
+        copying, now = _COPY * float(problem.X.size), time.perf_counter()
+        if self._oracles is None and not (is_brief(copying) or product_fits(copying, deadline)):
+            return self._untrained(problem, start, now)
         oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
         if self.patterns is not None:  # other networks have other patterns
             start = None
