@@ -59,7 +59,9 @@ _SWEPT = 4
 # sample finds. From 10,000 samples on, it takes a third to a twentieth of the time of cutting planes
 # (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
-_FIRST_BOUND = 10  # passes over the data for a bound from a dual point
+# Passes over the data for a bound from a dual point, and what the point costs for each row and output: sums without
+# rounding, in multiplications.
+_FIRST_BOUND, _OF_A_ROW = 10, 5_000
 _COPY = 100  # making the design takes as long as so many multiplications for an entry, where memory is new
 
 
@@ -225,7 +227,8 @@ class Session:
     ) -> Result:
         """Generate neurons: in chunks of many samples, or by cutting planes."""
         began = time.perf_counter()
-        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size)):
+        of_rows = _OF_A_ROW * float(problem.n_samples * problem.n_outputs)
+        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size) + of_rows):
             return self._untrained(problem, start, began)
         passes = _PASSES * _NEURONS * float(problem.n_samples * _n_columns(problem))
         if not (self._is_for_chunks(problem) and product_fits(passes, deadline)):

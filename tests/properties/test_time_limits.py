@@ -271,6 +271,20 @@ def test_networks_are_not_trained_without_the_time_to_evaluate_them(clock, monke
     assert 0 <= late.cell_lower_bound <= late.objective
 
 
+@pytest.mark.parametrize(("n", "n_outputs"), [(30_000, 1), (300, 100)])
+def test_many_targets_without_time_get_a_constant(monkeypatch, n, n_outputs):
+    """Even one dual point of so many would take longer."""
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.01)
+    monkeypatch.setattr("convexrelu.training.session.CuttingPlane", None)
+    x, rng = np.linspace(-1, 1, n)[:, None], np.random.default_rng(0)
+    y = np.abs(x) + 0.1 * rng.standard_normal((n, n_outputs))
+    problem = TrainingProblem(x, y if n_outputs > 1 else y[:, 0], 1e-3)
+    result = train(problem, time_limit=0.0, random_state=0)
+    assert result.status is Status.TIME_LIMIT and result.network.width == 0
+    assert result.certificate.is_proof and 0 <= result.certificate.lower_bound
+    assert result.certificate.objective == problem.objective(problem.zero_network())
+
+
 def test_grids_of_penalties_have_a_part_of_the_time(clock, monkeypatch):
     X, y, _ = data(12, 2)
     deadlines = []
