@@ -172,6 +172,7 @@ class Session:
             complete=self.complete,
             tol=self.tol,
             max_iter=self.max_iter,
+            settles=self.settles and self.patterns is None,
             time_limit=time_limit,
             random=self.random,
             progress=self.progress,
