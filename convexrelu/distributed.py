@@ -160,7 +160,7 @@ def fit(
                 f"fit was interrupted: the estimator keeps the best network so far ({estimator.certificate_})"
             )
         if together.rank == 0:
-            warn_after_fit(estimator, stacklevel=2)
+            warn_after_fit(estimator)
     return estimator
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from convexrelu._utils.typing import Array
 
-__all__ = ["lipschitz_constant", "norms", "sizes", "unit_rows"]
+__all__ = ["lengths_of_rows", "lipschitz_constant", "norms", "sizes", "unit_rows"]
 
 # Between these, a sum of squares has neither overflowed nor lost entries that count to underflow.
 _SMALL, _LARGE = 1e-250, 1e300
@@ -35,6 +36,13 @@ def norms(vectors: Array) -> Any:
         unsafe = ~((squares > _SMALL) & (squares < _LARGE))
         lengths[unsafe] = _scaled_norms(vectors[unsafe])
     return lengths[()]  # a number for one vector
+
+
+def lengths_of_rows(X: Any) -> Array:
+    """Norms of the rows of an array or a sparse matrix."""
+    if issparse(X):
+        return np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).ravel())
+    return np.asarray(norms(X))
 
 
 def _scaled_norms(vectors: Array) -> Any:

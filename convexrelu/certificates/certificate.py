@@ -37,7 +37,7 @@ class Certificate:
     scope : str
         ``"global"``: the optimum over all networks; ``"program"``: over networks with the program's patterns;
         ``"monotone"``, ``"positive"`` and ``"monotone_positive"``: over networks whose neurons keep the signs of
-        `monotonic_cst`, that have positive outer weights, or both; ``"output_constraints"``: over networks whose
+        `monotonic_cst`, that have non-negative outer weights, or both; ``"output_constraints"``: over networks whose
         outputs meet the constraints.
     method : str
         Oracle behind the bound: ``"sweep"``, ``"cells"``, ``"branch_and_bound"``, ``"affine"``, ``"semidefinite"``,

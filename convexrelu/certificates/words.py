@@ -17,8 +17,8 @@ _SLACK = 1e-6
 _COMPETITORS = {
     "program": "the program's patterns",
     "monotone": "networks whose neurons meet the monotonic constraints",
-    "positive": "networks with positive outer weights",
-    "monotone_positive": "networks whose neurons meet the monotonic constraints, with positive outer weights",
+    "positive": "networks with non-negative outer weights",
+    "monotone_positive": "networks whose neurons meet the monotonic constraints, with non-negative outer weights",
     "output_constraints": "networks whose outputs meet the constraints",
 }
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from convexrelu._utils.deadlines import product_fits, seconds_before
+from convexrelu._utils.norms import lengths_of_rows, norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.for_problem import program_oracle_for
@@ -18,8 +21,10 @@ __all__ = ["cell_lower_bound", "cell_optimum", "count_units"]
 
 # Fraction of the time left for the solver; the rest is for the bound.
 _TIME_TO_SOLVE = 0.5
-# Products with all blocks that a solver makes before it looks at time.
-_PASSES = 10
+# Products with all blocks that a solver makes before it looks at time; and for each dimension, as the first projection
+# on a cone finds its active normals one after the other.
+_PASSES, _PASSES_FOR_NORMALS = 10, 0.25
+_EVALUATIONS = 3  # of the network, for its patterns and its own bound
 _CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
 
 
@@ -31,11 +36,14 @@ def cell_lower_bound(
 ) -> float:
     """Bound for networks with the patterns and signs of this one, at its own dual point or the solver's.
 
-    Without the time for a solver to begin, at its own dual point only.
+    Without the time for a solver to begin, at its own dual point only; minus infinity without the time for that.
     """
+    if not product_fits(_EVALUATIONS * problem.work_of_outputs(network.width), deadline):
+        return -math.inf
     blocks, values = _alive_blocks(network, problem)
     points = [problem.dual_point(network.predict(problem.X))]
-    if product_fits(_PASSES * blocks.masks.size * values.shape[1], deadline):
+    passes = _PASSES + _PASSES_FOR_NORMALS * values.shape[1]
+    if product_fits(passes * blocks.masks.size * values.shape[1], deadline):
         left = seconds_before(deadline, _TIME_TO_SOLVE)
         solution = program_solver.relu(problem, blocks, start=values, time_limit=left)
         points.append(dual_of(problem, solution))
@@ -65,11 +73,11 @@ def _alive_blocks(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[B
 def count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
     """Numbers of dead, linear and mixed units on the samples; outputs within rounding of zero count as zero."""
     left, right = np.ones((2, network.width), dtype=bool)
+    lengths, slopes = lengths_of_rows(problem.X), norms(network.hidden_weights)
     step = max(1, _CHUNK // max(1, network.width))
     for start in range(0, problem.n_samples, step):
-        rows = problem.X[start : start + step]
-        values = rows @ network.hidden_weights.T + network.hidden_bias
-        sizes = abs(rows) @ np.abs(network.hidden_weights.T) + np.abs(network.hidden_bias)
+        values = problem.X[start : start + step] @ network.hidden_weights.T + network.hidden_bias
+        sizes = np.outer(lengths[start : start + step], slopes) + np.abs(network.hidden_bias)
         rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
         left &= (values <= rounding).all(axis=0)
         right &= (values >= -rounding).all(axis=0)

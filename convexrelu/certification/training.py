@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from convexrelu._utils.deadlines import seconds_before
+from convexrelu._utils.deadlines import product_fits, seconds_before
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -19,6 +19,8 @@ __all__ = ["sharpest", "trained_from"]
 
 # Fraction of the time left for training; the rest is for the certificate of a network that is kept.
 _TIME_TO_TRAIN = 0.75
+# Evaluations that do not look at the time: blocks, objectives and dual points, also of the network of joined neurons.
+_EVALUATIONS = 10
 
 
 def trained_from(
@@ -32,6 +34,8 @@ def trained_from(
     **options: Any,
 ) -> Result:
     """Train further from the network; keep it if the result is no better, as after a time limit or an interruption.
+
+    A network so wide that there is hardly time to evaluate it is not trained.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ def trained_from(
     **options
         For :func:`~convexrelu.train`.
     """
+    if not product_fits(_EVALUATIONS * problem.work_of_outputs(network.width), deadline):
+        return Result(network, known, Status.TIME_LIMIT)
     left = seconds_before(deadline, _TIME_TO_TRAIN)
     try:
         result = train(problem, start=network, tol=tol, time_limit=left, **options)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu.closed_forms.constant import is_proved_constant, train_constant
 from convexrelu.closed_forms.line import train_on_line
 from convexrelu.closed_forms.spike_free import train_spike_free
@@ -20,6 +21,9 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result
 
 __all__ = ["STRUCTURES", "closed_form_for", "structure_of"]
+
+# cvxpy and the solver write down a knot of a spline in the time of so many multiplications: 2.5 s for 100,000 knots.
+_WORK_OF_A_KNOT = 2.5e5
 
 STRUCTURES = ("one_feature", "rank_one", "whitened", "spike_free", "general")
 
@@ -71,7 +75,7 @@ def closed_form_for(
 ) -> Callable[..., Result] | None:
     """The closed form that solves a problem, callable with `tol`, `time_limit` and `progress`; or None.
 
-    None also where the structure would not be proved before the deadline.
+    None also where the structure would not be proved before the deadline, or the solver would not begin.
     """
     if is_proved_constant(problem, deadline):
         return partial(train_constant, problem)
@@ -79,7 +83,8 @@ def closed_form_for(
         return None
     kind = _structure_of(problem, deadline)
     if kind in ("one_feature", "rank_one") and problem.loss.has_expression:
-        return partial(train_on_line, problem)
+        work = _WORK_OF_A_KNOT * float(problem.n_samples * problem.n_outputs)
+        return partial(train_on_line, problem) if product_fits(work, deadline) else None
     if kind == "whitened" and not missing_for_whitened(problem):
         return partial(_at_once, problem)
     if kind in ("whitened", "spike_free") and problem.n_outputs == 1:

@@ -1,4 +1,4 @@
-"""Training of networks that must behave: monotone in some features, or with positive outer weights."""
+"""Training of networks that must behave: monotone in some features, or with non-negative outer weights."""
 
 from convexrelu.constrained.neuron_class import NeuronClass
 from convexrelu.constrained.train import train_in_class

@@ -20,6 +20,7 @@ from convexrelu.constrained.penalised import Penalised
 from convexrelu.constrained.pricing import PricingOfClass, oracles_of_class
 from convexrelu.constrained.solvers import DescentInClass, SolverOfClass
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.largest_penalty import found_or_at_least
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Progress, Result
@@ -129,12 +130,16 @@ def largest_penalty_in_class(
     device: str = "cpu",
     deadline: float = math.inf,
 ) -> float:
-    """Smallest penalty at which the network of the class is constant, by a short search, from below."""
+    """Smallest penalty at which the network of the class is constant, by a short search, from below.
+
+    Where there is no time for it, it is about that of all networks, which is larger.
+    """
     problem = problem.in_features() if neuron_class.is_monotone else problem
     penalised = Penalised(problem.design, neuron_class, problem.slope)
     with one_blas_thread():
         search = oracles_of_class(penalised, "predict", random, device).heuristic
-        return search(problem.dual_point(problem.no_outputs()), deadline=deadline).bound
+        report = search(problem.dual_point(problem.no_outputs()), deadline=deadline)
+        return found_or_at_least(problem, report)
 
 
 def _descent(

@@ -115,7 +115,7 @@ class DaskEstimator(FixedAlphaEstimator):
             fitted = fit_on_workers(client, local, shares)
             parameters = self.get_params(deep=False)
             draft.__dict__.update(vars(fitted) | parameters)
-        warn_after_fit(self, stacklevel=3)
+        warn_after_fit(self)
         return self
 
     def predict(self, X: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import numbers
 import time
-import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from convexrelu._utils.arguments import check_number
 from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu._utils.typing import Array
+from convexrelu._utils.user_warnings import warn_user
 from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.exports import Exports
@@ -36,7 +36,7 @@ from convexrelu.results.result import Result
 from convexrelu.results.status import AlphaWarning, Status
 from convexrelu.training.useful_penalties import complaint_about
 
-__all__ = ["FixedAlphaEstimator", "NetworkEstimator"]
+__all__ = ["TIME_FOR_UNIT", "FixedAlphaEstimator", "NetworkEstimator"]
 
 # Fraction of the time limit that training has where neurons are dropped afterwards.
 _TIME_TO_TRAIN = 0.9
@@ -44,7 +44,7 @@ _TIME_TO_TRAIN = 0.9
 
 # Fraction of the time in which the unit of a relative `alpha` is searched for, and `alpha` compared
 # with what is useful; the former is rarely needed.
-_TIME_FOR_UNIT = 0.1
+TIME_FOR_UNIT = 0.1
 # Penalty of skip connections without which there is no bound.
 _SKIP_ALPHA = 0.01
 # Targets whose deviation is within a factor of this from one need no scaling.
@@ -172,16 +172,16 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
                     [f"the estimator keeps the best network so far ({self.certificate_})", *notes]
                 )
             )
-        self.warn_of_open_gap(notes, stacklevel=4)
+        self.warn_of_open_gap(notes)
         return self
 
-    def warn_of_open_gap(self, notes: Sequence[str] = (), *, stacklevel: int = 3) -> None:
+    def warn_of_open_gap(self, notes: Sequence[str] = ()) -> None:
         """Warn of these notes, and of a training that ended with a gap above its tolerance."""
         if self.status_ not in (Status.CONVERGED, Status.SETTLED, Status.STOPPED):
             gap = self.certificate_.relative_gap
             notes = [*notes, f"{self.status_.value}: relative gap {gap:.1e}, tol={self.tol:.1e}"]
         if notes:
-            warnings.warn("; ".join(notes), ConvergenceWarning, stacklevel=stacklevel)
+            warn_user("; ".join(notes), ConvergenceWarning)
 
     def _what_is_left(self, is_new: bool) -> str:
         """What there is after an interruption that came too early for a network, or too late to matter."""
@@ -291,9 +291,9 @@ class FixedAlphaEstimator(NetworkEstimator):
             self._take(known, problem, targets, deadline)
             return []
         problem = self._in_absolute_scale(problem)
-        complaint = complaint_about(problem, part_before(deadline, _TIME_FOR_UNIT))
+        complaint = complaint_about(problem, part_before(deadline, TIME_FOR_UNIT))
         if complaint:
-            warnings.warn(f"{complaint}; {self._advice(problem)}", AlphaWarning, stacklevel=4)
+            warn_user(f"{complaint}; {self._advice(problem)}", AlphaWarning)
         options = self._training_options()
         options["time_limit"] = self._seconds_to_train(deadline)
         result = self._trained(problem, targets, options, self._start(problem))
@@ -304,7 +304,7 @@ class FixedAlphaEstimator(NetworkEstimator):
         """The problem with the penalty that `alpha` stands for; keeps the unit, if it is one of the data."""
         if self.alpha_scale == "absolute":
             return problem
-        seconds = math.inf if self.time_limit is None else _TIME_FOR_UNIT * self.time_limit
+        seconds = math.inf if self.time_limit is None else TIME_FOR_UNIT * self.time_limit
         # A copy of a seed: the network is the one that the absolute penalty gives.
         random = check_random_state(self.random_state)
         deadline = time.perf_counter() + seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from convexrelu._utils.arguments import float_array, shown
 from convexrelu._utils.typing import Array
+from convexrelu._utils.user_warnings import warn_user
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
@@ -57,17 +57,14 @@ def class_weights(
     return present * factors
 
 
-def warn_of_unknown_labels(
-    class_weight: dict[Any, float] | str | None, labels: NDArray, stacklevel: int = 6
-) -> None:
+def warn_of_unknown_labels(class_weight: dict[Any, float] | str | None, labels: NDArray) -> None:
     """Warn of labels in `class_weight` that are not among those of the samples, as happens in folds."""
     known = set(labels.tolist())
     for label in class_weight if isinstance(class_weight, dict) else ():
         if label not in known:
-            warnings.warn(
+            warn_user(
                 f"class_weight has the label {shown(label)}, which is not in y; it has no effect",
                 UserWarning,
-                stacklevel=stacklevel,
             )
 
 

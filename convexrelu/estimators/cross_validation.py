@@ -30,13 +30,13 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from convexrelu._utils.arguments import float_array, shown
-from convexrelu._utils.deadlines import Deadline
+from convexrelu._utils.deadlines import Deadline, part_before
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.score_names import score_of
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_in_closed_form
-from convexrelu.estimators.base import NetworkEstimator
+from convexrelu.estimators.base import TIME_FOR_UNIT, NetworkEstimator
 from convexrelu.estimators.constraints import largest_useful_penalty, neuron_class_of
 from convexrelu.estimators.fold_training import (
     Fold,
@@ -110,7 +110,7 @@ class CrossValidated(NetworkEstimator):
         if known is not None:
             self._take_without_choice(known, problem, targets, len(splits))
             return []
-        self.alphas_ = self._penalties(problem, random)
+        self.alphas_ = self._penalties(problem, random, part_before(deadline, TIME_FOR_UNIT))
         seeds = random.randint(np.iinfo(np.int32).max, size=len(splits)).tolist()
         folds = [
             Fold(within, without, seed)
@@ -207,14 +207,21 @@ class CrossValidated(NetworkEstimator):
         self.cv_widths_ = np.full(self.cv_scores_.shape, -1)
         self._take(known, problem.with_alpha(self.alpha_), targets)
 
-    def _penalties(self, problem: TrainingProblem, random: np.random.RandomState | None) -> Array:
+    def _penalties(
+        self,
+        problem: TrainingProblem,
+        random: np.random.RandomState | None,
+        deadline: float = math.inf,
+    ) -> Array:
         """The grid, descending; without `random` that of a problem for which any penalty leaves a constant."""
         self.__dict__.pop("alpha_max_", None)  # of an earlier fit
         given = None if self.alphas is None else _checked_alphas(self.alphas)
         if given is not None and self.alpha_scale == "absolute":
             return given
         # Zero if y is constant: then any will do. Condensed, so that weights are repetitions.
-        largest = 1.0 if random is None else largest_useful_penalty(self, problem, random) or 1.0
+        largest = 1.0
+        if random is not None:
+            largest = largest_useful_penalty(self, problem, random, deadline) or 1.0
         if given is not None:
             self.alpha_max_ = largest
             return largest * given

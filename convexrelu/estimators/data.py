@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import assert_all_finite
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import check_classification_targets
@@ -34,6 +35,7 @@ from convexrelu._utils.arguments import (
     without_numpy,
 )
 from convexrelu._utils.typing import Array
+from convexrelu._utils.user_warnings import warn_user
 
 __all__ = [
     "check_parameters",
@@ -44,6 +46,12 @@ __all__ = [
     "inputs_and_labels",
     "inputs_and_targets",
 ]
+
+# As scikit-learn says it, and its checks of estimators expect.
+_A_COLUMN = (
+    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,), for "
+    "example using ravel()."
+)
 
 
 def check_parameters(estimator: BaseEstimator) -> None:
@@ -94,7 +102,8 @@ def checked_numbers(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> Arra
         targets = float_array("y", targets)
         assert_all_finite(targets, input_name="y")
     if targets.ndim == 2 and targets.shape[1] == 1:
-        targets = column_or_1d(targets, warn=True)
+        warn_user(_A_COLUMN, DataConversionWarning)
+        targets = targets[:, 0]
     return targets
 
 

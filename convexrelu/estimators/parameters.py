@@ -185,7 +185,7 @@ PARAMETERS = (
     Parameter(
         "positive",
         "bool",
-        "Whether outer weights are positive; the network is then convex. The certificate compares with all such "
+        "Whether outer weights are non-negative; the network is then convex. The certificate compares with all such "
         "networks.",
         default=False,
         allowed=["boolean"],

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.estimators.constraints import neuron_class_of
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -36,31 +34,39 @@ def with_fewer_neurons(
     """The result with fewer neurons, if the estimator asks for it; with those that are left, if interrupted."""
     if result.status is Status.INTERRUPTED or estimator.minimal is False:
         return result
+    forced = must_be_minimal(estimator)
+    if not (forced or _may_be_compact(estimator, result)):
+        return result
+    network = result.network
+    assert isinstance(network, TwoLayerNetwork)
     try:
         problem = problem.condensed()  # whose rows have an order of their own
         with one_blas_thread():
-            if must_be_minimal(estimator):
-                assert isinstance(result.network, TwoLayerNetwork)
-                network = minimal(result.network, problem, deadline=deadline)
-                return _with_network(result, network, problem)
-            if result.status in _ENDED and _is_cheap(estimator, result, problem):
+            if forced:
+                return _with_network(result, minimal(network, problem, deadline=deadline), problem)
+            if _is_cheap(network, problem.n_samples):
                 return _compact(result, problem, estimator.tol, deadline)
             return result
     except KeyboardInterrupt:
         return replace(result, status=Status.INTERRUPTED)
 
 
-def _is_cheap(estimator: Any, result: Result, problem: TrainingProblem) -> bool:
-    """Whether neurons can be dropped in no time, which depends on sizes only: the same data give the same network.
+def _may_be_compact(estimator: Any, result: Result) -> bool:
+    """Whether neurons may be dropped without being asked for it, if there are few enough samples.
 
     Networks of a class, or of a program, might leave it when neurons are merged, and be below its bound.
     """
     network = result.network
-    if not isinstance(network, TwoLayerNetwork) or result.certificate.scope != "global":
+    if result.status not in _ENDED or result.certificate.scope != "global":
         return False
-    if neuron_class_of(estimator) is not None:
+    if not isinstance(network, TwoLayerNetwork) or neuron_class_of(estimator) is not None:
         return False
-    n_rows = int(np.count_nonzero(problem.weights)) * network.n_outputs
+    return _is_cheap(network, n_samples=1)
+
+
+def _is_cheap(network: TwoLayerNetwork, n_samples: int) -> bool:
+    """Whether neurons can be dropped in no time, which depends on sizes only: the same data give the same network."""
+    n_rows = n_samples * network.n_outputs
     return max(n_rows, network.width) * network.width**2 <= _CHEAP
 
 

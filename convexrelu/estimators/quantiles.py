@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import shown
 from convexrelu._utils.typing import Array
+from convexrelu._utils.user_warnings import warn_user
 from convexrelu.estimators.data import (
     check_parameters,
     checked_inputs,
@@ -194,7 +194,7 @@ class ConvexReLUQuantileRegressor(Showing, Exports, RegressorMixin, BaseEstimato
             worst = float(self.crossing_.bound.max())
             notes.append(f"quantiles may cross in the box, by at most {worst:.1e}")
         if notes:
-            warnings.warn("; ".join(notes), ConvergenceWarning, stacklevel=2)
+            warn_user("; ".join(notes), ConvergenceWarning)
         return self
 
     def _train(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:

@@ -127,11 +127,11 @@ def _trained(
         )
 
 
-def warn_after_fit(estimator: FixedAlphaEstimator, stacklevel: int) -> None:
-    """Issue the warnings of a fit, in the user's process; at 1 they point at the caller of this, at 2 at its caller."""
+def warn_after_fit(estimator: FixedAlphaEstimator) -> None:
+    """Issue the warnings of a fit, in the user's process."""
     if isinstance(estimator, Classifier):
-        warn_of_unknown_labels(estimator.class_weight, estimator.classes_, stacklevel + 2)
-    estimator.warn_of_open_gap(stacklevel=stacklevel + 2)
+        warn_of_unknown_labels(estimator.class_weight, estimator.classes_)
+    estimator.warn_of_open_gap()
 
 
 def check_supported(estimator: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.typing import Array
+from convexrelu._utils.user_warnings import warn_user
 
 __all__ = ["HasWeights", "Weights", "check_narrowing", "network_of", "weights_of"]
 
@@ -134,10 +134,9 @@ def check_narrowing(weights: Weights, narrowed: Weights, dtype: str) -> None:
             )
     lost = int((_contributes(weights) & ~_contributes(narrowed)).sum())
     if lost:
-        warnings.warn(
+        warn_user(
             f"dtype {dtype} rounds the weights of {lost} of {len(weights.hidden_bias)} neurons to zero; use float64",
             UserWarning,
-            stacklevel=4,
         )
 
 

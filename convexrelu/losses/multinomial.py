@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -160,10 +161,14 @@ def intercept_for(f: Array, weights: Array, wanted: Array) -> Array:
     >>> (softmax(np.array([[0.0, 1.0], [2.0, 0.0]]) + c, axis=1).mean(axis=0)).round(9)
     array([0.2, 0.8])
     """
-    n_outputs = f.shape[1]
+    if (f == f[0]).all():  # as for the best constant, which is asked for often
+        c = np.log(wanted) - f[0]
+        return c - c.mean()
+    n_outputs, n_roundings = f.shape[1], 8 + math.log2(len(f))
 
     def objective(c: Array) -> float:
-        return float(weights @ _log_sum_exp(f + c) - wanted @ c)
+        # NumPy adds in pairs: a product with the weights is off by roundings in proportion to n where terms are equal.
+        return float((weights * _log_sum_exp(f + c)).sum() - wanted @ c)
 
     # A step that scales each class to its share: where one has outputs far above the others, Newton's are too long.
     shares = logsumexp(f - _log_sum_exp(f)[:, None], axis=0, b=weights[:, None])
@@ -178,12 +183,14 @@ def intercept_for(f: Array, weights: Array, wanted: Array) -> Array:
         step = np.linalg.solve(hessian, wanted - predicted)
         decrease = float((wanted - predicted) @ step)
         # The objective is a difference of far larger terms, which are made of outputs that were rounded.
-        rounding = 8 * EPS * float(weights @ np.abs(f + c).max(axis=1) + wanted @ np.abs(c))
+        largest = float(weights @ np.abs(f + c).max(axis=1)) + math.log(n_outputs)
+        rounding = n_roundings * EPS * (largest + float(wanted @ np.abs(c)))
         # Too close for the objective to decide: full steps, which double the digits each.
         last = decrease <= rounding
         new = objective(c + step)
         while not last and new > current - 1e-4 * decrease + rounding:
             step, decrease = step / 2, decrease / 2
+            last = decrease <= rounding
             new = objective(c + step)
         c, current, n_last = c + step, new, n_last + last
         if n_last == _LAST_STEPS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,28 @@ from convexrelu._utils.typing import Array
 
 __all__ = ["distinct_rows", "places_of_sparse_rows"]
 
-_LEADING = 4  # columns that usually tell all rows apart
+# Columns that are compared at first, and at most: the first ones usually tell all rows apart, and each costs a sort.
+_FIRST, _MOST = 1, 32
 
 
 def distinct_rows(inputs: Array, targets: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First index of every distinct row, in lexicographic order, and the place of each row among them.
 
-    A row is an input followed by its target. Where the first columns differ in all rows they give the order: sorting
-    whole rows is fifty times slower, and copies them.
+    A row is an input followed by its target. Rows are sorted by some columns at a time; the next ones are looked at
+    only where rows are equal until then, and sort only where these differ. Sorting whole rows at once takes forty times
+    as long on images, whose first pixels are all black, and fifty times as long where the first column differs.
+
+    Parameters
+    ----------
+    inputs : array of shape (n, d) or (n,)
+    targets : array of shape (n,) or (n, K)
+
+    Returns
+    -------
+    first : array of shape (m,)
+        For each of the distinct rows the smallest of its indices.
+    place : array of shape (n,)
+        For each row its place in `first`.
 
     Examples
     --------
@@ -26,17 +41,43 @@ def distinct_rows(inputs: Array, targets: Array) -> tuple[NDArray[np.intp], NDAr
     >>> distinct_rows(np.array([[2.0], [1.0], [2.0]]), np.array([0.0, 0.0, 0.0]))
     (array([1, 0]), array([1, 0, 1]))
     """
-    leading = _side_by_side(inputs[:, :_LEADING] if inputs.ndim == 2 else inputs, targets)
-    for n_keys in (1, _LEADING):  # one column takes a fifth of the time of four
-        keys = leading[:, :n_keys].T[::-1]
-        order = np.lexsort(keys)
-        if (np.diff(keys[:, order]) != 0).any(axis=0).all():
-            inverse = np.empty_like(order)
-            inverse[order] = np.arange(len(order))
-            return order, inverse
-    table = _side_by_side(inputs, targets)
-    _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    return first, inverse.ravel()
+    n = len(targets)
+    order, begins = (
+        np.arange(n),
+        np.arange(n) == 0,
+    )  # a permutation, and where groups of equal rows begin in it
+    for part in _parts(inputs, targets):
+        alone = begins & np.append(begins[1:], True)
+        open_places = np.flatnonzero(~alone)
+        if not len(open_places):
+            break
+        rows, starts = order[open_places], begins[open_places]
+        group = np.cumsum(starts) - 1
+        values = part[rows]
+        differing = (values != values[np.flatnonzero(starts)[group]]).any(axis=0)
+        if not differing.any():
+            continue
+        values = values[:, differing]
+        sorting = np.lexsort((*values.T[::-1], group))
+        order[open_places] = rows[sorting]
+        values = values[sorting]
+        starts[1:] |= (values[1:] != values[:-1]).any(axis=1)
+        begins[open_places] = starts
+    place = np.empty_like(order)
+    place[order] = np.cumsum(begins) - 1
+    return order[begins], place
+
+
+def _parts(*arrays: Array) -> Iterator[Array]:
+    """Columns of these arrays side by side, some at a time: more and more, as fewer rows are equal until then."""
+    width = _FIRST
+    for array in arrays:
+        table = array.reshape(len(array), -1)
+        start = 0
+        while start < table.shape[1]:
+            yield table[:, start : start + width]
+            start += width
+            width = min(2 * width, _MOST)
 
 
 def places_of_sparse_rows(X: Any) -> Array:
@@ -45,7 +86,3 @@ def places_of_sparse_rows(X: Any) -> Array:
     rows = [(tuple(X.indices[a:b].tolist()), tuple(X.data[a:b].tolist())) for a, b in bounds]
     places = {row: float(k) for k, row in enumerate(sorted(set(rows)))}
     return np.array([places[row] for row in rows])
-
-
-def _side_by_side(inputs: Array, targets: Array) -> Array:
-    return np.column_stack([inputs, targets]) + 0.0  # turns -0.0 into 0.0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from scipy.sparse import issparse
 
-from convexrelu._utils.norms import norms
+from convexrelu._utils.norms import lengths_of_rows, norms
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -47,7 +47,7 @@ class CentredInputs(NamedTuple):
         """Centred at the mean if that is longer than the spread; sparse inputs stay as they are."""
         origin = np.zeros(X.shape[1])
         if issparse(X):
-            return cls(X, origin, np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).ravel()))
+            return cls(X, origin, lengths_of_rows(X))
         centre = X.mean(axis=0)
         step = max(1, _PART // X.shape[1])
         starts = range(0, len(X), step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 
@@ -11,7 +12,17 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.activation import activate
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["at_least_largest_penalty", "work_of_largest_penalty"]
+__all__ = ["at_least_largest_penalty", "found_or_at_least", "work_of_largest_penalty"]
+
+
+class Searched(Protocol):
+    """What is used of the report of an oracle."""
+
+    @property
+    def bound(self) -> float: ...
+    @property
+    def finished(self) -> bool: ...
+
 
 # Directions for this many outputs, random directions, and steps from each: some products with X, which no fit notices.
 # On 45 random problems (n = 30 to 300, d = 1 to 10, K = 1 to 3) the result was at least three quarters of what a search
@@ -55,6 +66,19 @@ def at_least_largest_penalty(problem: TrainingProblem, enough: float = math.inf)
         directions = X.T @ moments
         biases = _biases(problem, directions, moments)
     return best
+
+
+def found_or_at_least(problem: TrainingProblem, report: Searched) -> float:
+    """What a search for the smallest penalty with a constant network has found, or more where it had no time.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+    report : Searched
+        Report of an oracle on the dual point of the best constant.
+    """
+    found = float(report.bound)
+    return found if report.finished else max(found, at_least_largest_penalty(problem))
 
 
 def work_of_largest_penalty(problem: TrainingProblem) -> float:

@@ -312,6 +312,9 @@ class TrainingProblem(Design):
         value = -float(self.weights[alive] @ self.loss.conjugate(z, targets[alive]))
         if not math.isfinite(value):
             return -math.inf
+        if self.skip and self.skip_alpha > 0:
+            moments = self.X.T @ v
+            return value - float(np.vdot(moments, moments)) / (2 * self.skip_alpha)
         return value - self._skip_term(v) if self.skip else value
 
     @cached_property

@@ -21,6 +21,7 @@ __all__ = ["ThresholdPatternOracle", "ThresholdSearchOracle", "threshold_relaxat
 
 
 _EPS = float(np.finfo(np.float64).eps)
+_ENTRIES = 2**20  # samples times gates that move together: a line takes a tenth of a second
 _CHUNK_BYTES = 2**26  # memory of a float copy of some patterns: 64 MB
 
 
@@ -149,18 +150,30 @@ class ThresholdSearchOracle:
         signs = np.where(np.arange(len(gates)) % 2 == 0, 1.0, -1.0)
         signs[self.n_starts :] = np.where(products[self.n_starts :] < 0, -1.0, 1.0)
         values = signs * products
-        lines = 0
-        for lines in range(1, self.n_lines + 1):
-            ahead = self._directions(gates, signs, v, kind=lines % 3)
+        together = max(1, _ENTRIES // len(v))
+        finished = True
+        for start in range(0, len(gates), together):
+            part = slice(start, start + together)
+            self._improve(gates[part], values[part], signs[part], v, deadline)
+            finished = time.perf_counter() <= deadline
+            if not finished:
+                break
+        if self.remembers:
+            self._found = gates[strongest_first(values)[: self.n_starts]]
+        return self._report(gates, v, finished=finished)
+
+    def _improve(
+        self, gates: Array, values: Array, signs: Array, v: Array, deadline: float
+    ) -> None:
+        """Move these gates, and their values, along lines until the deadline."""
+        for line in range(1, self.n_lines + 1):
+            ahead = self._directions(gates, signs, v, kind=line % 3)
             moved = self._best_on_lines(gates, ahead, signs, v)
             found = signs * ((moved @ self._rows.T >= 0) @ v)
             better = found >= values  # accepting ties keeps the search moving
             gates[better], values[better] = moved[better], found[better]
             if time.perf_counter() > deadline:
                 break
-        if self.remembers:
-            self._found = gates[strongest_first(values)[: self.n_starts]]
-        return self._report(gates, v, finished=lines == self.n_lines)
 
     def _directions(self, gates: Array, signs: Array, v: Array, *, kind: int) -> Array:
         """Random directions (0), smoothed gradients (1), or ones that switch a sample to the better side (2)."""

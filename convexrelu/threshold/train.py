@@ -43,6 +43,7 @@ def train_threshold(
     complete: bool = False,
     tol: float = 1e-3,
     max_iter: int = 30,
+    settles: bool = False,
     time_limit: float | None = None,
     random: np.random.RandomState | None = None,
     progress: Progress | None = None,
@@ -65,6 +66,8 @@ def train_threshold(
     max_iter : int
         Largest number of lassos while patterns are found by search. Proofs need no such limit: every round has a column
         that was not there before.
+    settles : bool
+        Whether to end when a round lowers the objective by less than a hundredth, as for predictions only.
     time_limit : float, optional
         Seconds.
     random : RandomState, optional
@@ -106,7 +109,8 @@ def train_threshold(
     return LassoByPatterns(
         problem,
         oracle,
-        thorough if searched else None,
+        thorough if searched and not settles else None,
+        settles,
         tol=tol,
         max_iter=max_iter if searched else None,
         time_limit=time_limit,

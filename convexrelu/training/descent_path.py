@@ -71,7 +71,7 @@ def descent_path(
     device : str
         Torch device of the searches.
     deadline : float
-        Value of :func:`time.perf_counter` at which to stop; networks are then those that there are.
+        Value of :func:`time.perf_counter` at which to stop; networks are then those that there are, or constants.
 
     Returns
     -------
@@ -95,7 +95,8 @@ def descent_path(
             began = time.perf_counter()
             at_alpha = problem.with_alpha(alpha)
             if network is None:
-                network = descend(at_alpha, random, deadline)
+                late = began >= deadline
+                network = at_alpha.zero_network() if late else descend(at_alpha, random, deadline)
             for _ in range(_n_steps(last, alpha)):
                 network = _step(at_alpha, network, search, deadline)
             results.append(_result(at_alpha, network, time.perf_counter() - began))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from scipy.sparse import issparse
 
 from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
 from convexrelu._utils.random import checked_random_state
+from convexrelu._utils.user_warnings import warn_user
 from convexrelu.certificates.pricing import certificate_without_pricing, price_and_certify
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
@@ -59,7 +59,10 @@ _SWEPT = 4
 # sample finds. From 10,000 samples on, it takes a third to a twentieth of the time of cutting planes
 # (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
-_FIRST_BOUND = 10  # passes over the data for a bound from a dual point
+# Passes over the data for a bound from a dual point, and what the point costs for each row and output: sums without
+# rounding, in multiplications.
+_FIRST_BOUND, _OF_A_ROW = 10, 5_000
+_COPY = 100  # making the design takes as long as so many multiplications for an entry, where memory is new
 
 
 class Session:
@@ -169,6 +172,7 @@ class Session:
             complete=self.complete,
             tol=self.tol,
             max_iter=self.max_iter,
+            settles=self.settles and self.patterns is None,
             time_limit=time_limit,
             random=self.random,
             progress=self.progress,
@@ -224,7 +228,8 @@ class Session:
     ) -> Result:
         """Generate neurons: in chunks of many samples, or by cutting planes."""
         began = time.perf_counter()
-        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size)):
+        of_rows = _OF_A_ROW * float(problem.n_samples * problem.n_outputs)
+        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size) + of_rows):
             return self._untrained(problem, start, began)
         passes = _PASSES * _NEURONS * float(problem.n_samples * _n_columns(problem))
         if not (self._is_for_chunks(problem) and product_fits(passes, deadline)):
@@ -289,6 +294,9 @@ class Session:
         start: TwoLayerNetwork | str | None,
         deadline: float,
     ) -> Result:
+        copying, now = _COPY * float(problem.X.size), time.perf_counter()
+        if self._oracles is None and not (is_brief(copying) or product_fits(copying, deadline)):
+            return self._untrained(problem, start, now)
         oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
         if self.patterns is not None:  # other networks have other patterns
             start = None
@@ -334,11 +342,10 @@ class Session:
             result.solver_status is Status.INACCURATE and result.status is Status.CONVERGED
         )
         if result.solver_status is not Status.CONVERGED and not accurate_after_all:
-            warnings.warn(
+            warn_user(
                 f"solver={self.solver!r}: {result.solver_status.value} ({result.solver_status.name}); "
                 f"the network returned has a relative gap of {result.certificate.relative_gap:.1e}",
                 SolverWarning,
-                stacklevel=4,
             )
 
 

@@ -124,6 +124,13 @@ def test_a_constant_is_found_at_a_large_penalty():
     assert result.certificate.relative_gap <= 1e-2
 
 
+def test_without_time_for_descent_there_is_a_constant(clock, monkeypatch):
+    monkeypatch.setattr("convexrelu.chunked.train.descents", None)
+    result = train_in_chunks(ChunkedProblem(X, NOISY, 1e-3), random_state=0, time_limit=0.0)
+    assert result.status is Status.TIME_LIMIT and result.network.width == 0
+    assert 0 <= result.certificate.lower_bound <= result.certificate.objective
+
+
 def test_time_limits_end_training(clock):
     clock.step = 0.01
     result = train_in_chunks(ChunkedProblem(X, NOISY, 1e-3), random_state=0, time_limit=0.5, tol=0)

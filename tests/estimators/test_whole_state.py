@@ -1,5 +1,6 @@
 """A fit that fails, or is interrupted, leaves its estimator as it was: all of it."""
 
+import math
 import pickle
 import warnings
 from dataclasses import replace
@@ -17,6 +18,8 @@ from convexrelu import (
     ConvexReLURegressor,
     ConvexReLURegressorCV,
     Status,
+    TrainingProblem,
+    train,
 )
 from convexrelu.estimators import constraints, pruning
 from convexrelu.estimators.tangent_kernel import NTKSVC, NTKRidge
@@ -137,6 +140,15 @@ def test_an_interruption_while_a_fold_drops_neurons_is_not_forgotten(monkeypatch
     model = ConvexReLURegressorCV(alphas=[0.1, 0.05], cv=2, minimal=True, random_state=0)
     with pytest.raises(KeyboardInterrupt, match="no network"):
         model.fit(X, Y)
+
+
+@pytest.mark.parametrize("status", [Status.TIME_LIMIT, Status.STALLED])
+def test_rows_are_not_sorted_again_where_all_neurons_stay(monkeypatch, status):
+    trained = ConvexReLURegressor(0.1, random_state=0).fit(X, Y)
+    problem = TrainingProblem(X, Y, 0.1)
+    result = replace(train(problem, random_state=0), status=status)
+    monkeypatch.setattr(TrainingProblem, "condensed", None)
+    assert pruning.with_fewer_neurons(trained, result, problem, math.inf) is result
 
 
 @pytest.mark.parametrize("activation", ["gated_relu", "threshold"])

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from convexrelu import Status, TrainingProblem, train
-from convexrelu.losses import LOSSES, Huber, Quantile
+from convexrelu.losses import LOSSES, Huber, Quantile, multinomial
 from convexrelu.losses.quantiles import weighted_quantile
 
 
@@ -97,6 +97,28 @@ def test_best_intercept_of_classes_that_are_far_apart_takes_few_steps(monkeypatc
         c = loss.best_intercept(f, y, weights)
         np.testing.assert_allclose(weights @ loss.gradient(f + c, y), 0, atol=1e-12)
     assert len(calls) < 20 * 30
+
+
+@pytest.mark.parametrize("n", [1000, 100_000])
+def test_best_intercept_of_classes_that_are_equally_frequent_takes_few_steps(monkeypatch, n):
+    """There zero is nearly the best one, and the objective of others differs by rounding."""
+    original, calls = multinomial._log_sum_exp, []
+
+    def counted(f):
+        calls.append(1)
+        assert len(calls) < 50
+        return original(f)
+
+    monkeypatch.setattr(multinomial, "_log_sum_exp", counted)
+    for n_classes in (4, 10):
+        calls.clear()
+        y = np.arange(float(n)) % n_classes
+        for f in (np.zeros((n, n_classes)), np.full((n, n_classes), 3.0)):
+            c = LOSSES["multinomial"]().best_intercept(f, y, np.full(n, 1 / n))
+            np.testing.assert_allclose(c, 0, atol=1e-14)
+        f[-1, 0] = 3.5
+        c = LOSSES["multinomial"]().best_intercept(f, y, np.full(n, 1 / n))
+        np.testing.assert_allclose(softmax(f + c, axis=1).mean(axis=0), 1 / n_classes, rtol=1e-11)
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 30.0, 1e4])

@@ -5,8 +5,11 @@ import pytest
 from scipy.sparse import csr_array
 
 from convexrelu import TrainingProblem
+from convexrelu.constrained.neuron_class import NeuronClass
+from convexrelu.constrained.train import largest_penalty_in_class
 from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.problem import at_least_largest_penalty
+from convexrelu.training.path import largest_penalty
 
 
 @pytest.mark.parametrize("hidden_bias", [True, False, "free"])
@@ -39,3 +42,18 @@ def test_sparse_inputs_are_the_dense_ones():
     y = rng.standard_normal(8)
     dense, sparse = (TrainingProblem(inputs, y, 1.0) for inputs in (X, csr_array(X)))
     assert at_least_largest_penalty(sparse) == pytest.approx(at_least_largest_penalty(dense))
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_without_time_the_largest_penalty_is_of_the_right_size(n_outputs):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((30, 4)), 1e6 * rng.standard_normal((30, n_outputs))
+    problem = TrainingProblem(X, y[:, 0] if n_outputs == 1 else y, 1.0)
+    known = largest_penalty(problem, np.random.RandomState(0), "cpu")
+    short = largest_penalty(problem, np.random.RandomState(0), "cpu", deadline=0.0)
+    assert 0.5 * known <= short <= known * (1 + 1e-9)
+    if n_outputs == 1:
+        positive = NeuronClass(None, positive=True)
+        of_class = largest_penalty_in_class(problem, positive, np.random.RandomState(0))
+        short = largest_penalty_in_class(problem, positive, np.random.RandomState(0), deadline=0.0)
+        assert of_class <= short * 2 <= 4 * known

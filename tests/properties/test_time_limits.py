@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
-from convexrelu import ConvexReLURegressor, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu import (
+    ConvexReLURegressor,
+    ConvexReLURegressorCV,
+    TrainingProblem,
+    TwoLayerNetwork,
+    certify,
+    train,
+)
 from convexrelu.closed_forms import closed_form_for, train_on_line
 from convexrelu.optimal_set import minimal
 from convexrelu.oracles import CellOracle, PatternOracle, RelaxationOracle, proved_length
@@ -121,6 +128,13 @@ def test_structure_that_would_take_too_long_is_not_looked_for(clock):
     problem = TrainingProblem(rows, np.arange(12.0), 0.1).condensed()
     assert closed_form_for(problem) is not None
     assert closed_form_for(problem, clock.now - 1.0) is None
+
+
+def test_a_spline_that_would_take_too_long_to_write_down_is_not(clock):
+    x = np.linspace(-1, 1, 4000)[:, None]
+    problem = TrainingProblem(x, np.sin(5 * x[:, 0]), 1e-3, hidden_bias="free")
+    assert closed_form_for(problem, clock.now + 10.0) is not None
+    assert closed_form_for(problem, clock.now + 0.01) is None
 
 
 def test_full_rank_is_seen_without_singular_values(monkeypatch):
@@ -244,6 +258,46 @@ def test_certificates_in_no_time_hold(clock, improve):
     assert certificate.cell_lower_bound <= certificate.objective
 
 
+def test_networks_are_not_trained_without_the_time_to_evaluate_them(clock, monkeypatch):
+    X, y, rng = data(15, 3)
+    network = TwoLayerNetwork(
+        rng.standard_normal((4, 3)), rng.standard_normal(4), rng.standard_normal((1, 4)), [0.0]
+    )
+    monkeypatch.setattr("convexrelu.certification.training.train", None)
+    monkeypatch.setattr("convexrelu.certification.cell.blocks_of", None)
+    late = certify(network, X, y, alpha=0.05, improve=True, time_limit=1e-9, random_state=0)
+    assert late.improved.network is network
+    assert late.improved.status is Status.TIME_LIMIT
+    assert 0 <= late.cell_lower_bound <= late.objective
+
+
+@pytest.mark.parametrize(("n", "n_outputs"), [(30_000, 1), (300, 100)])
+def test_many_targets_without_time_get_a_constant(monkeypatch, n, n_outputs):
+    """Even one dual point of so many would take longer."""
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.01)
+    monkeypatch.setattr("convexrelu.training.session.CuttingPlane", None)
+    x, rng = np.linspace(-1, 1, n)[:, None], np.random.default_rng(0)
+    y = np.abs(x) + 0.1 * rng.standard_normal((n, n_outputs))
+    problem = TrainingProblem(x, y if n_outputs > 1 else y[:, 0], 1e-3)
+    result = train(problem, time_limit=0.0, random_state=0)
+    assert result.status is Status.TIME_LIMIT and result.network.width == 0
+    assert result.certificate.is_proof and result.certificate.lower_bound >= 0
+    assert result.certificate.objective == problem.objective(problem.zero_network())
+
+
+def test_grids_of_penalties_have_a_part_of_the_time(clock, monkeypatch):
+    X, y, _ = data(12, 2)
+    deadlines = []
+
+    def recorded(estimator, problem, random, deadline):
+        deadlines.append(deadline - clock.now)
+        return 1.0
+
+    monkeypatch.setattr("convexrelu.estimators.cross_validation.largest_useful_penalty", recorded)
+    ConvexReLURegressorCV(n_alphas=2, cv=2, time_limit=10.0, random_state=0).fit(X, y)
+    assert deadlines == [1.0]
+
+
 @pytest.mark.parametrize("patterns", ["cutting_plane", "enumerated"])
 def test_threshold_networks_list_no_cells_beyond_their_time(clock, patterns):
     X, y, _ = data(12, 4)
@@ -296,7 +350,10 @@ def test_rational_arithmetic_has_a_time_limit(clock):
 # Preparation
 
 
-@pytest.mark.parametrize("kind", ["different", "equal first columns", "repeated", "few values"])
+@pytest.mark.parametrize(
+    "kind",
+    ["different", "equal first columns", "repeated", "few values", "black borders", "all equal"],
+)
 def test_distinct_rows_are_those_of_numpy(kind):
     rng = np.random.default_rng(0)
     table = rng.standard_normal((50, 7))
@@ -306,10 +363,26 @@ def test_distinct_rows_are_those_of_numpy(kind):
         table = table[rng.integers(0, 20, 50)]
     if kind == "few values":
         table = rng.integers(0, 2, (50, 7)).astype(float)
+    if kind == "black borders":  # rows differ in a column or two, far from the first
+        table = np.zeros((50, 90))
+        table[np.arange(50), rng.integers(30, 89, 50)] = rng.integers(-1, 2, 50)
+    if kind == "all equal":
+        table = np.ones((50, 40))
     first, inverse = distinct_rows(table[:, :-1], table[:, -1])
     _, wanted_first, wanted = np.unique(table, axis=0, return_index=True, return_inverse=True)
     assert_allclose(first, wanted_first)
     assert_allclose(inverse, wanted.ravel())
+    signed = np.where(table == 0, -table, table)  # a zero is a zero
+    signed[::2] = table[::2]
+    again, places = distinct_rows(signed[:, :2], signed[:, 2:])
+    assert_allclose(again, first)
+    assert_allclose(places, inverse)
+
+
+def test_rows_without_inputs_differ_by_their_targets():
+    first, inverse = distinct_rows(np.zeros((4, 0)), np.array([1.0, 0.0, 1.0, 2.0]))
+    assert first.tolist() == [1, 0, 3]
+    assert inverse.tolist() == [1, 0, 1, 2]
 
 
 def test_rough_dual_values_are_those_with_a_bound_on_rounding():

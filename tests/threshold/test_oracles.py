@@ -116,3 +116,30 @@ def test_search_ends_at_a_deadline():
     )
     assert not report.finished
     assert report.bound > 0
+
+
+def test_gates_that_move_one_after_the_other_find_the_maximum(monkeypatch):
+    monkeypatch.setattr("convexrelu.threshold.oracles._ENTRIES", 1)
+    for seed in range(5):
+        design, v = design_and_dual(seed, 12, 2)
+        report = ThresholdSearchOracle(design, np.random.RandomState(0))(v)
+        assert report.finished
+        assert report.bound == pytest.approx(largest(design, v))
+        assert_witnesses(report, design, v)
+
+
+def test_gates_of_many_samples_move_until_the_deadline(monkeypatch, clock):
+    monkeypatch.setattr("convexrelu.threshold.oracles._ENTRIES", 60)
+    moved, original = [], ThresholdSearchOracle._best_on_lines
+
+    def recorded(self, gates, *others):
+        moved.append(len(gates))
+        clock.now += 1.0
+        return original(self, gates, *others)
+
+    monkeypatch.setattr(ThresholdSearchOracle, "_best_on_lines", recorded)
+    design, v = design_and_dual(3, 30, 3)
+    report = ThresholdSearchOracle(design, np.random.RandomState(0))(v, deadline=clock.now + 2.5)
+    assert moved == [2, 2, 2]
+    assert not report.finished
+    assert_witnesses(report, design, v)

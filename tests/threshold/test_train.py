@@ -7,7 +7,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from convexrelu import Status, TrainingProblem
+from convexrelu import Status, TrainingProblem, train
 from convexrelu.patterns import (
     ActivationPatterns,
     count_patterns,
@@ -418,3 +418,17 @@ class TestLimits:
 def test_other_problems(y, options, message):
     with pytest.raises(ValueError, match=f"activation='threshold'.*{message}"):
         train_threshold(TrainingProblem(np.eye(2), y, 0.1, **options), None)
+
+
+@pytest.mark.slow
+def test_predictions_need_few_lassos():
+    X, y = reference.teacher(80, 3, 4, 0.3, 0)
+    problem = TrainingProblem(X, y, 1e-3, activation="threshold")
+    full = train(problem, effort="certify", random_state=0)
+    quick = train(problem, effort="predict", random_state=0)
+    assert quick.status is Status.SETTLED
+    assert quick.n_iter < full.n_iter
+    assert quick.certificate.objective <= 1.1 * full.certificate.objective
+    assert quick.certificate.proved_lower_bound <= full.certificate.objective
+    assert quick.certificate.objective == quick.history[-1].objective
+    assert quick.certificate.objective == pytest.approx(objective_of(quick.network, X, y, 1e-3))

@@ -34,3 +34,5 @@ def test_without_time_the_start_is_kept():
     start = problem.zero_network()
     (result,) = descent_path(problem, [0.1], start, deadline=0.0)
     assert result.network is start
+    (result,) = descent_path(problem, [0.01], deadline=0.0)
+    assert result.network.width == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 import joblib
+
+from convexrelu._utils.user_warnings import warn_user
 
 __all__ = ["Workers", "workers_for", "workers_of_group"]
 
@@ -48,11 +49,10 @@ class _OfJoblib(Workers):
         try:
             return list(self._pool(joblib.delayed(function)(part) for part in parts))
         except Exception as error:  # backends tell of the death of a worker in many ways
-            warnings.warn(
+            warn_user(
                 "the proof goes on in this process alone, because a worker of joblib failed: "
                 f"{type(error).__name__}: {error}",
                 RuntimeWarning,
-                stacklevel=2,
             )
             return None
 

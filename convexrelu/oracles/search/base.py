@@ -115,7 +115,8 @@ class Search:
         return float(self._lengths.max(initial=0.0)) or 1.0
 
     def _begin(self) -> None:
-        """Set the numbers of starts and of candidates to polish in this call."""
+        """Set the numbers of starts and of candidates to polish in this call, and count its work from zero."""
+        self._work = 0  # ascents, from all starts, and candidates that are polished
         self._n_starts, self._next = self._next, min(4 * self._next, self.n_starts)
         wanted = math.ceil(self.n_polish * self._n_starts / self.n_starts)
         self._n_polished = min(wanted, most_polished(self.design))
@@ -187,6 +188,7 @@ class Search:
         is up, candidates stay where they start, without value; but not all of them.
         """
         steps = self.step_sizes
+        self._work += len(candidates[-1])
         n, dim = samples[0].shape
         if n // _PART >= max(_LEFT * dim, _LEFT_IN_ALL):
             n_rough, few = round(_ROUGH * len(steps)), self._few_of(samples)

@@ -137,7 +137,7 @@ class GeneralSearchOracle(Search):
             order,
             n_starts=self._n_starts,
             finished=time.perf_counter() <= deadline,
-            work=self._n_starts + len(starts),
+            work=self._work + len(starts),
         )
 
     def _candidates(self, v: Array, deadline: float) -> Array:

@@ -155,7 +155,7 @@ class SearchOracle(Search):
             order,
             n_starts=self._n_starts,
             finished=time.perf_counter() <= deadline,
-            work=2 * self._n_starts + len(starts),
+            work=self._work,
         )
 
     @cached_property
@@ -267,6 +267,7 @@ class SearchOracle(Search):
         deadline: float,
     ) -> _Found:
         """Local maxima near the starts and near those that are known: masks, signs, directions."""
+        self._work += len(starts) + (len(known[0]) if self._repeats else 0)
         from convexrelu._utils.torch_import import torch
         from convexrelu.oracles.search.local_maxima import climb, sharpen
 

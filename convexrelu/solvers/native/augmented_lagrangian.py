@@ -25,6 +25,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.results.status import Status
@@ -148,7 +149,7 @@ class AugmentedLagrangian:
             best = now if now.gap < best.gap else best
             if best.gap <= gap:
                 return replace(best, status=Status.CONVERGED)
-            if time.perf_counter() > deadline:
+            if self._is_late(point, deadline):
                 return replace(best, status=Status.USER_LIMIT)
             if idle >= _PATIENCE or (max_steps is not None and total >= max_steps):
                 break
@@ -161,13 +162,19 @@ class AugmentedLagrangian:
     ) -> tuple[_Point, int]:
         """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration.
 
-        Also returns the number of steps, the largest if that was not reached. Raises a TimeoutError if time ends in the
-        first evaluation.
+        Also returns the number of steps, the largest if that was not reached. Raises a TimeoutError if time ends before
+        the first one.
         """
         point = self._evaluate(v, centre, tau)
         total = 0
         for n_steps in range(allowed):
-            if self._is_minimal(point, centre, tau) or time.perf_counter() > deadline:
+            if self._is_minimal(point, centre, tau):
+                return point, n_steps
+            if self._is_late(point, deadline):
+                if (
+                    n_steps == 0
+                ):  # far from the minimum: its blocks are worse than those of the centre
+                    raise TimeoutError
                 return point, n_steps
             step = self._system.direction(point.gradient, point.active, tau)
             try:
@@ -180,6 +187,11 @@ class AugmentedLagrangian:
             if total >= _MAX_TRIALS:
                 break
         return point, _MAX_NEWTON
+
+    def _is_late(self, point: _Point, deadline: float) -> bool:
+        """Whether time is up, or the next step would end later."""
+        fits = product_fits(self._system.work(point.active), deadline)
+        return time.perf_counter() > deadline or not fits
 
     def _is_minimal(self, point: _Point, centre: Tensor, tau: float) -> bool:
         moved = centre.clone()

@@ -37,6 +37,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
@@ -116,6 +117,8 @@ def loss_interior_point(
     best = program.end_at(state)
     status, idle, least = Status.INACCURATE, 0, math.inf
     gap = min(gap, _LARGEST_GAP)
+    # Of the last step: the next one takes as long.
+    seconds = 0.0 if product_fits(_work_of_step(program), deadline) else math.inf
     for _ in range(_MAX_ITER):
         now, mu = program.end_at(state), program.mu(state)
         idle = 0 if now.gap < best.gap or mu < least else idle + 1
@@ -123,16 +126,27 @@ def loss_interior_point(
         if best.gap <= gap:
             best, status = program.settled(best, state, gap), Status.CONVERGED
             break
-        if time.perf_counter() > deadline:
+        began = time.perf_counter()
+        if began + seconds > deadline:
             status = Status.USER_LIMIT
             break
         try:
             state = _advance(program, state)
         except torch.linalg.LinAlgError:  # double precision is exhausted
             break
+        seconds = time.perf_counter() - began
         if idle > _PATIENCE or not state.is_finite():
             break
     return program.to_solution(best, status, time.perf_counter() - started)
+
+
+def _work_of_step(program: LossProgram) -> float:
+    """Multiplications of the factors of a step, see :mod:`~convexrelu.solvers.native.saddle_system`."""
+    (n, dim), n_blocks = program.outputs.rows.shape, len(program.outputs.masks)
+    size = float(n_blocks * dim)
+    if size < n:
+        return 3 * n * size**2
+    return float(n) ** 2 * (size + n / 3)
 
 
 def _advance(program: LossProgram, state: LossState) -> LossState:

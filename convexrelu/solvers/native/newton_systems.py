@@ -63,6 +63,10 @@ class NewtonSystem(Protocol):
         """``Δ`` of shape (nK,) for a centred gradient."""
         ...
 
+    def work(self, active: ActiveBlocks) -> float:
+        """Multiplications of `direction`, which cannot be interrupted."""
+        ...
+
 
 class ConeSystem:
     """Blocks in cones: few dimensions, different ones at every step.
@@ -82,10 +86,12 @@ class ConeSystem:
         self.program = program
         self.cones = cones
         self._gram: _BlockGram | None = None
+        self._per_block = float(program.rows.shape[1])  # columns of the last system, for each block
 
     def direction(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
         """``Δ`` of shape (n,)."""
         block, columns = self._factors(active)
+        self._per_block = len(columns) / max(1, len(active))
         if len(active) * columns.shape[1] * _MANY_SAMPLES < len(gradient):
             return self._from_gram(gradient, active, tau, block, columns)
         if len(columns) < len(gradient):
@@ -98,6 +104,13 @@ class ConeSystem:
             B = _Columns(self.program, active.index[block[part]], columns[part])
             _add_gram(K, B.dense(), tau)
         return -_solve(K, gradient)
+
+    def work(self, active: ActiveBlocks) -> float:
+        """With faces of as many dimensions as those of the last system; those of cones in the first one."""
+        n, dim = self.program.rows.shape
+        size, columns = len(self.program.target), len(active) * self._per_block
+        side = min(columns, size)
+        return n * columns * dim + (size * columns + side**2 / 3) * side
 
     def _from_gram(
         self, gradient: Tensor, active: ActiveBlocks, tau: float, block: Tensor, columns: Tensor
@@ -200,6 +213,16 @@ class GatedSystem:
             return -_solve(self._matrix(active, tau), gradient)
         return self._by_conjugate_gradients(gradient, active, tau)
 
+    def work(self, active: ActiveBlocks) -> float:
+        """With what is not known of the Gram matrices, but without conjugate gradients."""
+        n, dim = self.program.rows.shape
+        columns = float(len(active) * dim)
+        if columns < n:
+            return n * columns * self._gram.n_unknown(active.index) * dim + columns**3 / 3
+        if n >= _LARGE and self._factor is not None:
+            return _FEW_REFINEMENTS * float(n) ** 2
+        return float(n) ** 2 * (len(active) * 2 + (dim if self._row_gram is None else 0) + n / 3)
+
     def _by_conjugate_gradients(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
         """Conjugate gradients, preconditioned by a float32 factor that is kept while it is useful."""
         if self._factor is not None:
@@ -290,6 +313,10 @@ class _BlockGram:
         position[self._known] = torch.arange(len(self._known), device=index.device)
         entries = _entries(position[index], self.program.rows.shape[1])
         return self._gram[entries].index_select(1, entries)
+
+    def n_unknown(self, index: Tensor) -> int:
+        """How many of these blocks are new."""
+        return int((~torch.isin(index, self._known)).sum())
 
     def _learn(self, new: Tensor, needed: Tensor) -> None:
         """Extend the Gram matrix by `new` blocks, forgetting idle ones where it would exceed ``nK`` rows."""

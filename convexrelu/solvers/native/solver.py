@@ -184,7 +184,7 @@ class NativeSolver:
             best = self._try_newton(program, start, deadline)
         for method in methods:
             if best is not None:
-                if best.gap <= self._newton_gap or best.status is Status.USER_LIMIT:
+                if not self._goes_on(method, best, deadline):
                     break
                 start = best.blocks
             if best is not None and method == "newton":
@@ -195,6 +195,13 @@ class NativeSolver:
                 best = end
         assert best is not None
         return best
+
+    def _goes_on(self, method: str, best: Iterate, deadline: float) -> bool:
+        """Whether a method follows on others: gradient steps only where the next Newton step would end too late."""
+        late = best.status is Status.USER_LIMIT
+        if method == "fista":
+            late = not late or time.perf_counter() > deadline
+        return best.gap > self._newton_gap and not late
 
     def _try_newton(
         self, program: TensorProgram, start: Tensor | None, deadline: float
@@ -242,6 +249,9 @@ class NativeSolver:
                 deadline=deadline,
             )
             start = rough.blocks.to(program.rows.dtype)
+            if time.perf_counter() > deadline:
+                v = rough.v.to(start.dtype)
+                return Iterate(start, v, rough.gap, Status.USER_LIMIT)
         return self._newton.solve(
             start, v=v, gap=self._newton_gap, max_steps=max_steps, deadline=deadline
         )
@@ -264,7 +274,7 @@ def _order(program: TensorProgram) -> list[str]:
     size, dim, n_blocks = len(program.target), program.rows.shape[1], len(program.slopes)
     largest_system = min(size, dim * n_blocks)
     if not program.cones:
-        return ["newton" if largest_system <= _LARGEST_SYSTEM else "fista"]
+        return ["newton", "fista"] if largest_system <= _LARGEST_SYSTEM else ["fista"]
     if program.rows.dtype is not torch.float64:  # interior points need every digit
         return ["newton"]
     cheap = n_blocks * size * dim * largest_system <= CHEAP_ITERATION

@@ -161,3 +161,23 @@ def test_a_search_without_time_does_not_touch_the_rows(clock, monkeypatch):
     for search in (SearchOracle(design), GeneralSearchOracle(design)):
         report = search(np.ones(len(design)), deadline=clock.now - 1.0)
         assert not report.finished
+
+
+@pytest.mark.parametrize("make", [SearchOracle, GeneralSearchOracle])
+def test_the_work_of_a_search_counts_all_ascents(monkeypatch, make):
+    """Also those from maxima of earlier calls, and near them."""
+    name = "ascend" if make is SearchOracle else "ascend_outputs"
+    original, starts = getattr(ascents, name), []
+
+    def counted(*args, **options):
+        starts.append(len(args[-1]))
+        return original(*args, **options)
+
+    monkeypatch.setattr(ascents, name, counted)
+    oracle = make(GAUSSIAN, n_starts=16, n_polish=4, random_state=0)
+    v = np.random.default_rng(1).standard_normal(len(GAUSSIAN))
+    for _ in range(2):
+        starts.clear()
+        report = oracle(v)
+        assert sum(starts) <= report.work <= sum(starts) + 200
+    assert sum(starts) > 16 * (2 if make is SearchOracle else 1)

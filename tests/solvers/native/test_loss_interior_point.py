@@ -236,6 +236,26 @@ def test_time_is_up():
     assert problem.dual(solution.dual) <= solution.objective
 
 
+def test_steps_that_would_end_too_late_are_not_begun(monkeypatch, clock):
+    problem, steps = problem_of("hinge"), []
+    original = module._advance
+
+    def slow(*args):
+        steps.append(1)
+        clock.now += 1.0
+        return original(*args)
+
+    monkeypatch.setattr(module, "_advance", slow)
+    loss_interior_point(problem, blocks_of(problem), cones=True, deadline=clock.now + 3.5)
+    assert len(steps) == 3
+    steps.clear()
+    monkeypatch.setattr(module, "product_fits", lambda work, deadline: work <= 0)
+    solution = loss_interior_point(problem, blocks_of(problem), cones=True, deadline=clock.now + 9)
+    assert not steps
+    assert solution.status is Status.USER_LIMIT
+    assert problem.dual(solution.dual) <= solution.objective
+
+
 def test_what_cannot_be_reached_ends_inaccurate_and_near():
     problem = problem_of("hinge")
     solution = loss_interior_point(problem, blocks_of(problem), cones=True, gap=0.0)

@@ -56,6 +56,20 @@ def test_blocks_that_are_not_needed_are_zero_bit_for_bit():
     assert 0 < active.sum() < len(active)
 
 
+def test_a_deadline_ends_steps_and_what_prepares_them(monkeypatch):
+    program, calls = program_of(TrainingProblem(X, Y, 0.01)), []
+    original = program.push
+
+    def counted(*args):
+        calls.append(1)
+        return original(*args)
+
+    monkeypatch.setattr(program, "push", counted)
+    end = proximal_gradient(program, deadline=0.0)
+    assert end.status is Status.USER_LIMIT and np.isfinite(end.gap)
+    assert len(calls) <= 5  # of some thirty for the curvature, and ten for the first steps
+
+
 def test_a_start_at_the_optimum_needs_no_step():
     program = program_of(TrainingProblem(X, Y, 0.01))
     first = proximal_gradient(program, gap=1e-7)

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import nnls
 
 from convexrelu import Status, TrainingProblem
@@ -12,10 +13,12 @@ from convexrelu.problem.dual import lower_bound
 from convexrelu.programs import GatedProgram, ReLUProgram
 from convexrelu.programs.blocks import Blocks
 from convexrelu.solvers.base import METHODS
-from convexrelu.solvers.native import newton_systems
+from convexrelu.solvers.native import augmented_lagrangian, newton_systems
 from convexrelu.solvers.native import solver as module
 from convexrelu.solvers.native.augmented_lagrangian import AugmentedLagrangian
+from convexrelu.solvers.native.newton_systems import ActiveBlocks
 from convexrelu.solvers.native.solver import NativeSolver
+from convexrelu.solvers.native.tensor_program import TensorProgram
 from tests import reference
 
 X, Y = reference.teacher(18, 3, 3, 0.2, 0)
@@ -549,3 +552,37 @@ def test_samples_without_weight_are_refused(kind):
     problem = problem_of(sample_weight=np.where(np.arange(18) % 3, 1.0, 0.0))
     with pytest.raises(ValueError, match="weight zero"):
         solve(problem, kind)
+
+
+def test_gradient_steps_follow_where_newton_steps_would_end_too_late(monkeypatch):
+    monkeypatch.setattr(augmented_lagrangian, "product_fits", lambda work, deadline: False)
+    problem = problem_of()
+    solution = NativeSolver(gap=1e-6).gated(problem, blocks_of(problem, "gated"), time_limit=1e6)
+    assert solution.status is Status.CONVERGED
+    optimum = GatedProgram(problem, blocks_of(problem, "gated").masks).solve(accuracy=1e-11)
+    assert solution.objective <= optimum.objective * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_time_for_a_newton_step_blocks_stay_where_they_were(monkeypatch, kind):
+    problem = problem_of()
+    blocks = blocks_of(problem, kind)
+    solve = getattr(NativeSolver("newton"), kind)
+    best = solve(problem, blocks)
+    monkeypatch.setattr(augmented_lagrangian, "product_fits", lambda work, deadline: False)
+    solve = getattr(NativeSolver("newton"), kind)
+    late = solve(problem, blocks, start=best.blocks, time_limit=1e6)
+    assert late.status in (Status.USER_LIMIT, Status.CONVERGED)
+    np.testing.assert_allclose(late.objective, best.objective, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_work_of_a_step_grows_with_active_blocks(kind):
+    problem = problem_of()
+    system = AugmentedLagrangian(
+        TensorProgram(problem, blocks_of(problem, kind), cones=kind == "relu")
+    )._system
+    few, many = (
+        ActiveBlocks(torch.arange(k), torch.ones(k, 4), torch.full((k,), 0.5)) for k in (1, 8)
+    )
+    assert 0 < system.work(few) < system.work(many)
