@@ -19,6 +19,7 @@ __all__ = [
     "recover_gated",
     "recover_relu",
     "with_best_intercept",
+    "with_best_intercept_and_objective",
     "with_best_intercept_and_outputs",
 ]
 
@@ -56,9 +57,25 @@ def with_best_intercept_and_outputs(
     problem: TrainingProblem, network: TwoLayerNetwork
 ) -> tuple[TwoLayerNetwork, Array]:
     """The same neurons with the best intercept, and the outputs of this network on the samples."""
-    hidden = network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
+    hidden = _without_intercept(problem, network)
     intercept = problem.best_intercept(hidden)
     return network.with_output_bias(intercept), hidden + intercept
+
+
+def with_best_intercept_and_objective(
+    problem: TrainingProblem, network: TwoLayerNetwork
+) -> tuple[TwoLayerNetwork, float]:
+    """The same neurons with the best intercept, and the objective of this network."""
+    hidden = _without_intercept(problem, network)
+    network = network.with_output_bias(problem.best_intercept(hidden))
+    if problem.centred_inputs.centre.any():  # of which other outputs are needed
+        return network, problem.objective(network)
+    return network, problem.objective(network, lambda bare: hidden)
+
+
+def _without_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> Array:
+    """Outputs on the samples without an intercept."""
+    return network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
 
 
 def dual_of(problem: TrainingProblem, solution: ProgramSolution) -> Array:
