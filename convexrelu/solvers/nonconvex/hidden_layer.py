@@ -6,8 +6,10 @@ With ``q = t + 1/2`` and ``p`` that is ``q`` clipped to ``[0, 1]``, a neuron wit
     h = slope · 2t + (1 − slope) p (2q − p)
 
 Its derivative in the input is ``slope + (1 − slope) p``, and that in ``s``, at a fixed input,
-``(1 − slope) p (1 − p)``. In NumPy these steps on arrays of shape (n, m) take as long as the matrix products around
-them. Compiled code takes each way in one pass, and lets other threads run meanwhile.
+``(1 − slope) p (1 − p)``. Compiled code takes each way in one pass, and lets other threads run meanwhile. In NumPy each
+operation on arrays of shape (n, m) is a pass, and takes a third of the time of a matrix product. There are few of them:
+what is linear in the inputs is a product with a small matrix, and with one output the gradient in inner weights,
+``Σ_i pull_i p_ij x_i`` times the outer weight, is a product with ``p`` itself.
 
 Sums over rows are vectors, of which those of several runs of rows are added up: gradients in ``s`` of shape (m,), in
 outer weights (K, m), in units of ``s``, in inner weights (m, d̃) and in intercepts (K,), and the value of the loss.
@@ -53,7 +55,7 @@ class HiddenLayer:
 
     def __init__(self, inner: Array, outer: Array, s: Array, slope: float, dtype: Any) -> None:
         self._s, self._slope, self.dtype = s, slope, dtype
-        # Neurons that do nothing are added up to a full number of lanes.
+        # Neurons that do nothing are added up to a full number of lanes of compiled code.
         n_lanes = _kinks.LANES if _kinks else 1
         m = -(-len(s) // n_lanes) * n_lanes
         self._inner = np.zeros((m, inner.shape[1]), dtype)
@@ -64,14 +66,13 @@ class HiddenLayer:
 
     @property
     def width(self) -> int:
-        """Number of neurons, with those that are added."""
-        return len(self._inner)
+        """Entries of memory for a row: a hidden neuron has one in compiled code, and two in NumPy."""
+        return len(self._inner) * (1 if _kinks else 2)
 
     def outputs(self, rows: Array, t: Array) -> Array:
         """Outputs in double precision, of shape (n, K), without an intercept; writes `t`, of shape (n, width)."""
         if _kinks is None:
-            np.matmul(rows, self._inner.T, out=t)
-            return (_hidden(t, self._slope) @ self._scaled.T).astype(np.float64)
+            return self._outputs(rows, t).astype(np.float64)
         found = np.empty((len(rows), len(self._outer)))
         self._pass_over(rows, self._scaled, t, b"", found)
         return found
@@ -85,7 +86,7 @@ class HiddenLayer:
         pull = np.ascontiguousarray(pull, t.dtype)
         out = sums[: self.n_gradients]
         if _kinks is None:
-            out += _gradients(rows, t, self._outer, self._slope, pull)
+            out += np.concatenate(self._gradients(rows, t, pull), axis=None)
         else:
             self._pass_over(rows, self._outer, t, pull, out)
 
@@ -109,6 +110,51 @@ class HiddenLayer:
         settings, samples = self._settings(rows), (target, weights, intercept)
         _kinks.least_squares(*settings, rows, *layer, *samples, sums)
         return sums
+
+    # In NumPy
+
+    def _outputs(self, rows: Array, t: Array) -> Array:
+        p, hidden = self._halves(t)
+        np.matmul(rows, self._inner.T, out=hidden)
+        hidden += 0.5
+        np.clip(hidden, 0.0, 1.0, out=p)
+        hidden *= 2.0
+        hidden -= p
+        hidden *= p  # without the part that is linear in the inputs
+        outputs = hidden @ ((1.0 - self._slope) * self._scaled.T)
+        if self._slope:
+            outputs += rows @ (2.0 * self._slope * (self._inner.T @ self._scaled.T))
+        return outputs
+
+    def _gradients(self, rows: Array, t: Array, pull: Array) -> tuple[Array, Array, Array]:
+        """Gradients in ``s``, in outer, and in inner weights."""
+        slope, outer, bent = self._slope, self._outer, 1.0 - self._slope
+        p, hidden = self._halves(t)
+        by_outer = bent * (pull.T @ hidden)
+        if len(outer) == 1:
+            by_inner = bent * outer.T * (p.T @ (pull * rows))
+            np.multiply(p, p, out=hidden)
+            np.subtract(p, hidden, out=hidden)
+            by_width = bent * outer[0] * (pull[:, 0] @ hidden)
+        else:
+            np.matmul(pull, outer, out=hidden)
+            hidden *= p
+            by_inner = bent * (hidden.T @ rows)
+            p *= hidden
+            hidden -= p
+            by_width = bent * hidden.sum(axis=0)
+        if slope:
+            pulled = pull.T @ rows
+            by_outer += 2.0 * slope * (pulled @ self._inner.T)
+            by_inner += slope * (outer.T @ pulled)
+        return by_width, by_outer, by_inner
+
+    def _halves(self, t: Array) -> tuple[Array, Array]:
+        """Two arrays of shape (n, m) in the memory `t`."""
+        p, hidden = t.reshape(2, len(t), -1)
+        return p, hidden
+
+    # In compiled code
 
     def _pass_over(self, rows: Array, outer: Array, t: Array, pull: Any, out: Array) -> None:
         _kinks.pass_over(*self._settings(rows), rows, self._inner, outer, t, pull, out)
@@ -195,27 +241,3 @@ def split_sums(sums: Array, dim: int, n_outputs: int) -> tuple[Array, Array, Arr
     start = m * (1 + n_outputs)
     by_outer, by_inner = sums[m:start].reshape(n_outputs, m).T, sums[start:end].reshape(m, dim)
     return sums[:m], by_outer, by_inner, sums[end:-1], float(sums[-1])
-
-
-def _gradients(rows: Array, t: Array, outer: Array, slope: float, pull: Array) -> Array:
-    """Gradients in ``s``, in `outer`, and in inner weights."""
-    by_outer = pull.T @ _hidden(t, slope)
-    t += t.dtype.type(0.5)
-    p = np.clip(t, 0.0, 1.0)
-    np.matmul(pull, outer, out=t)
-    bent = t * p
-    by_width = (1.0 - slope) * (bent.sum(axis=0) - np.einsum("ij,ij->j", bent, p))
-    t *= slope
-    bent *= 1.0 - slope
-    t += bent
-    by_inner = t.T @ rows
-    return np.concatenate([by_width, by_outer.ravel(), by_inner.ravel()])
-
-
-def _hidden(t: Array, slope: float) -> Array:
-    q = t + t.dtype.type(0.5)
-    p = np.clip(q, 0.0, 1.0)
-    q *= 2.0
-    q -= p
-    q *= p
-    return (1.0 - slope) * q + 2.0 * slope * t if slope else q
