@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from convexrelu._utils.norms import norms
+from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -24,6 +26,8 @@ __all__ = [
 ]
 
 _CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
+# Hidden neurons from which on cores share them, some ten milliseconds of work, and that one takes at a time.
+_SHARED, _TOGETHER = 2**21, 2**19
 
 
 def active_blocks(solution: ProgramSolution) -> NDArray[np.bool_]:
@@ -74,8 +78,14 @@ def with_best_intercept_and_objective(
 
 
 def _without_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> Array:
-    """Outputs on the samples without an intercept."""
-    return network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
+    """Outputs on the samples without an intercept, computed on several cores where samples are many."""
+    network = network.with_output_bias(np.zeros(problem.n_outputs))
+    if issparse(problem.X) or problem.n_samples * network.width < _SHARED:
+        return network.predict(problem.X)
+    step = max(1, _TOGETHER // network.width)
+    starts = range(0, problem.n_samples, step)
+    parts = [problem.X[start : start + step] for start in starts]
+    return np.concatenate(in_threads(network.predict, parts))
 
 
 def dual_of(problem: TrainingProblem, solution: ProgramSolution) -> Array:
