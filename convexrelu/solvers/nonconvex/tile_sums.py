@@ -82,7 +82,7 @@ def sums_of_tile(
 def shared(
     sums_of_one: Callable[[Samples], Array], tiles: Sequence[Samples], width: int
 ) -> list[Array]:
-    """The sums of each tile, of a layer of so many neurons, on several cores where that is worth while.
+    """The sums of each tile, of a layer of such a width, on several cores where that is worth while.
 
     They do not depend on the number of cores.
     """
