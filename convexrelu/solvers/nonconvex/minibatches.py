@@ -81,7 +81,7 @@ def _adam(objective: RoundedObjective, samples: Samples, z: Array) -> Any:
     """Adam from a point: on the objective's device where a step is long enough for that."""
     constants: dict[str, Any] = {"decays": (_DECAY, _DECAY_OF_SQUARES), "tiny": _TINY}
     if objective.device == "cpu" or _BATCH * z.size < _WORTH_SENDING:
-        if CompiledAdam.is_for(objective):
+        if CompiledAdam.is_for(objective, z):
             return CompiledAdam(objective, samples, z, batch=_BATCH, **constants)
         return _Adam(objective, samples, z)
     from convexrelu.solvers.nonconvex.tensor_adam import TensorAdam  # torch takes seconds to import
