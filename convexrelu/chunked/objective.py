@@ -14,7 +14,7 @@ from convexrelu.chunked.rows import Rows
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
-from convexrelu.solvers.nonconvex.tile_sums import Sums, sums_of
+from convexrelu.solvers.nonconvex.tile_sums import sums_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from convexrelu.solvers.nonconvex.tensor_sums import TensorSums
@@ -43,27 +43,25 @@ class ChunkedObjective(RoundedObjective):
         """The time on which all processes agreed at their last meeting."""
         return self._rows.seconds
 
-    def sums(self, z: Array, width: float) -> tuple[Any, ...]:
+    def sums(self, z: Array, width: float) -> Array:
         """Loss and gradients, see :meth:`RoundedObjective.sums`."""
-        inner, outer, intercept = self.parts(z)
-
-        shapes = (), inner.shape, outer.shape, (len(inner),), intercept.shape
         if self._rows.on_device is not None:
             groups = self._rows.on_device.groups
             found = [each for some in groups for each in self._group(some).of_chunks(z, width)]
             terms = self._rows.each(lambda k, sums: self._rows.chunk(k).share * sums, found)
-            return tuple(self._rows.total_of(terms, *shapes))
+            return self._rows.total_vector(terms)
 
         # Together those of short chunks are worth several cores, too.
         kept = self._sums_of_chunks(self._rows.own, z, width) if self._rows.keeps else {}
 
-        def terms_of(k: int) -> list[Any]:
+        def term_of(k: int) -> Array:
             found = kept[k] if kept else self._sums_of_chunks([k], z, width)[k]
-            return [self._rows.chunk(k).share * part for part in found]
+            found *= self._rows.chunk(k).share
+            return found
 
-        return tuple(self._rows.total(terms_of, *shapes))
+        return self._rows.total_vector(self._rows.each(term_of))
 
-    def _sums_of_chunks(self, chunks: Sequence[int], z: Array, width: float) -> dict[int, Sums]:
+    def _sums_of_chunks(self, chunks: Sequence[int], z: Array, width: float) -> dict[int, Array]:
         tiles = [self._part(k).tiles for k in chunks]
         found = iter(self.tile_sums(list(chain.from_iterable(tiles)), z, width))
         return {

@@ -215,10 +215,10 @@ class Rows:
             See :meth:`each`.
         """
         terms = self.each(lambda k, *parts: _packed(function(k, *parts)), *arrays, columns=columns)
-        return self.total_of(terms, *shapes)
+        return _unpacked(self.total_vector(terms), shapes)
 
-    def total_of(self, terms: Sequence[Any], *shapes: Shape) -> list[Array]:
-        """Sums over all chunks of one vector for each of the own ones, an array or a tensor: arrays of these shapes."""
+    def total_vector(self, terms: Sequence[Any]) -> Array:
+        """Sum over all chunks of one vector for each of the own ones, an array or a tensor."""
         nodes = [subtrees(a, b) for a, b in zip(self._owned, self._owned[1:], strict=False)]
         first = self.own.start
         sums = [tree_sum(terms[s - first : s - first + n]) for s, n in nodes[self.group.rank]]
@@ -226,11 +226,11 @@ class Rows:
         now = np.array([time.perf_counter() - self._began])
         gathered = self.group.gather(np.concatenate([now, *sums]))
         self.seconds = float(gathered[0][0])
-        size = sum(math.prod(shape) for shape in shapes)
         found: dict[tuple[int, int], Array] = {}
         for each, vector in zip(nodes, gathered, strict=True):
-            found.update(zip(each, vector[1:].reshape(len(each), size), strict=True))
-        return _unpacked(sum_of_subtrees(found), shapes)
+            if each:
+                found.update(zip(each, vector[1:].reshape(len(each), -1), strict=True))
+        return sum_of_subtrees(found).copy()  # messages cannot be changed
 
     def numbers(self, function: Callable[..., float], *arrays: Sequence[Any]) -> Array:
         """One number for every chunk of all processes."""
@@ -375,5 +375,5 @@ def _packed(arrays: Sequence[Any]) -> Array:
 
 def _unpacked(vector: Array, shapes: Sequence[Shape]) -> list[Array]:
     ends = np.cumsum([math.prod(shape) for shape in shapes])
-    parts = np.split(vector.copy(), ends[:-1])  # messages cannot be changed
+    parts = np.split(vector, ends[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

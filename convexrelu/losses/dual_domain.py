@@ -216,6 +216,29 @@ def on_grid(v: Array, total: float | None = None) -> Array:
     return np.ldexp(np.trunc(np.ldexp(v, -step)), step)
 
 
+def accurate_sum(terms: Array, total: float) -> float:
+    """``Σ_i t_i`` up to ``2⁻⁵² Σ|t_i|``, for up to 2²⁵ terms in any order: as exact as one rounding, in NumPy.
+
+    Each term is a multiple of the grid of :func:`on_grid`, of step ``h ≤ 2⁻⁵¹ Σ|t|``, and a rest below ``h``. The sum
+    of the former is exact, and so are the rests. Their sum is off by ``n² 2⁻⁵³ h`` at most, half of the bound, and that
+    of both is rounded.
+
+    Parameters
+    ----------
+    terms : array of shape (n,)
+    total : float
+        ``Σ|t_i|``, finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> accurate_sum(np.array([1.0, 1e-16, -1.0]), 2.0)
+    1e-16
+    """
+    near = on_grid(terms, total)
+    return float(near.sum()) + float((terms - near).sum())
+
+
 def taken(amounts: Array, total: float) -> Array:
     """Amounts to take from nonnegative amounts, the largest first, with sum `total`; multiples of one grid."""
     order = np.argsort(-amounts, kind="stable")

@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 from convexrelu._utils.arguments import checked_flag
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
+from convexrelu.losses.dual_domain import accurate_sum
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.design import Design
 from convexrelu.problem.distinct_rows import distinct_rows, places_of_sparse_rows
@@ -334,11 +335,11 @@ class TrainingProblem(Design):
         y, weights = self._targets_for(v)[alive], self.weights[alive]
         z = (-v[alive].T / weights).T
         terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
-        if not np.isfinite(terms).all():
-            return -math.inf
         # A sum of absolute values is off by less than a rounding for each term.
         total = float(np.abs(terms).sum()) * (1 + 2 * len(terms) * _EPS)
-        value = 0.0 - math.fsum(terms) - 4 * _EPS * total
+        if not math.isfinite(total):
+            return -math.inf
+        value = 0.0 - accurate_sum(terms, total) - 6 * _EPS * total
         return value - self._skip_term(v) if self.skip else value
 
     def _targets_for(self, v: Array) -> Array:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from convexrelu._utils.norms import norms
+from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -19,10 +21,13 @@ __all__ = [
     "recover_gated",
     "recover_relu",
     "with_best_intercept",
+    "with_best_intercept_and_objective",
     "with_best_intercept_and_outputs",
 ]
 
 _CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
+# Hidden neurons from which on cores share them, some ten milliseconds of work, and that one takes at a time.
+_SHARED, _TOGETHER = 2**21, 2**19
 
 
 def active_blocks(solution: ProgramSolution) -> NDArray[np.bool_]:
@@ -56,9 +61,31 @@ def with_best_intercept_and_outputs(
     problem: TrainingProblem, network: TwoLayerNetwork
 ) -> tuple[TwoLayerNetwork, Array]:
     """The same neurons with the best intercept, and the outputs of this network on the samples."""
-    hidden = network.with_output_bias(np.zeros(problem.n_outputs)).predict(problem.X)
+    hidden = _without_intercept(problem, network)
     intercept = problem.best_intercept(hidden)
     return network.with_output_bias(intercept), hidden + intercept
+
+
+def with_best_intercept_and_objective(
+    problem: TrainingProblem, network: TwoLayerNetwork
+) -> tuple[TwoLayerNetwork, float]:
+    """The same neurons with the best intercept, and the objective of this network."""
+    hidden = _without_intercept(problem, network)
+    network = network.with_output_bias(problem.best_intercept(hidden))
+    if problem.centred_inputs.centre.any():  # of which other outputs are needed
+        return network, problem.objective(network)
+    return network, problem.objective(network, lambda bare: hidden)
+
+
+def _without_intercept(problem: TrainingProblem, network: TwoLayerNetwork) -> Array:
+    """Outputs on the samples without an intercept, computed on several cores where samples are many."""
+    network = network.with_output_bias(np.zeros(problem.n_outputs))
+    if issparse(problem.X) or problem.n_samples * network.width < _SHARED:
+        return network.predict(problem.X)
+    step = max(1, _TOGETHER // network.width)
+    starts = range(0, problem.n_samples, step)
+    parts = [problem.X[start : start + step] for start in starts]
+    return np.concatenate(in_threads(network.predict, parts))
 
 
 def dual_of(problem: TrainingProblem, solution: ProgramSolution) -> Array:

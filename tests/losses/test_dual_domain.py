@@ -1,12 +1,13 @@
 """Dual points of every loss, judged in rational arithmetic."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from convexrelu.losses import LOSSES, Huber, Quantile
-from convexrelu.losses.dual_domain import class_dual_point, separable_dual_point
+from convexrelu.losses.dual_domain import accurate_sum, class_dual_point, separable_dual_point
 
 KINDS = [*LOSSES.values(), lambda: Huber(0.3), lambda: Quantile(0.1)]
 REGRESSION = ("squared_error", "absolute_error", "huber", "quantile", "poisson")
@@ -173,3 +174,15 @@ def test_an_amount_on_the_way_is_taken_off_both_edges():
     result = class_dual_point(v, labels, np.ones(3), True)
     expected = [[0.0, 0.0, 0.0], [0.0, 0.25, -0.25], [0.0, -0.25, 0.25]]
     np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("exponents", [0.0, 5.0, 100.0])
+@pytest.mark.parametrize("n", [0, 1, 2, 1000, 100_003])
+def test_accurate_sums_are_those_of_fractions_but_for_a_rounding(n, exponents):
+    """Of terms of all sizes that nearly cancel each other."""
+    rng = np.random.default_rng(n)
+    terms = rng.standard_normal(n) * np.exp(exponents * rng.standard_normal(n))
+    terms[n // 2 : 2 * (n // 2)] = -terms[: n // 2] * (1 + 1e-9 * rng.standard_normal(n // 2))
+    total = float(np.abs(terms).sum())
+    found = accurate_sum(rng.permutation(terms), total)
+    assert abs(found - math.fsum(terms)) <= 2.0**-52 * total

@@ -18,7 +18,8 @@ from convexrelu.interpolation import column_generation as interpolation
 from convexrelu.interpolation import minimum_norm
 from convexrelu.oracles import PatternOracle
 from convexrelu.solvers.native.solver import NativeSolver
-from convexrelu.solvers.nonconvex import descent, minibatches
+from convexrelu.solvers.nonconvex import compiled_adam, descent, hidden_layer, minibatches
+from convexrelu.solvers.nonconvex.hidden_layer import is_compiled
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 from convexrelu.threshold import units
 from convexrelu.training import descent_path
@@ -51,11 +52,19 @@ def test_what_descent_has_reached_is_kept(monkeypatch):
     assert result.certificate.is_proof
 
 
-@pytest.mark.parametrize(("owner", "name"), [(minibatches, "_gradient"), (descent, "polish")])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(minibatches._Adam, "steps"), (minibatches.CompiledAdam, "steps"), (descent, "polish")],
+)
 def test_so_is_what_mini_batches_have_reached(monkeypatch, owner, name):
+    if owner is minibatches._Adam:
+        monkeypatch.setattr(hidden_layer, "_kinks", None)
+    elif owner is minibatches.CompiledAdam and not is_compiled():
+        pytest.skip("not compiled")
+    monkeypatch.setattr(compiled_adam, "_WORK", 0.0)  # one step a call
     monkeypatch.setattr(descent, "FEW_SAMPLES", 20)
     monkeypatch.setattr(minibatches, "_FEWEST_STEPS", 300)
-    interrupt(monkeypatch, owner, name, 200 if owner is minibatches else 1)
+    interrupt(monkeypatch, owner, name, 1 if owner is descent else 200)
     assert_kept(train(PROBLEM, random_state=0))
 
 

@@ -43,7 +43,7 @@ _REPEATED, _REPEATED_ENTRIES = 8, 2**19
 _WORTH_NEWTON, _WORTH_A_CLIMB, _FEWEST = 0.9, 0.985, 16
 # Known maxima near which further starts are, half as many as random ones.
 _MOST_CENTRES = 128
-_WORTH_A_THREAD = 2**22  # outputs of candidates on all rows
+_PATTERNS = 64  # of ends that are compared with those before at a time, at least
 
 
 class SearchOracle(Search):
@@ -213,9 +213,7 @@ class SearchOracle(Search):
             own = signs == sign
             return self._choose(*(each[own] for each in candidates))
 
-        if len(signs) * len(self._rows) < _WORTH_A_THREAD:
-            return [chosen(1.0), chosen(-1.0)]
-        return in_threads(chosen, [1.0, -1.0])
+        return [chosen(1.0), chosen(-1.0)]
 
     def _choose(self, ends: Array, values: Array, starts: Array) -> Array:
         """The strongest distinct ends of one sign, none of them negative."""
@@ -228,9 +226,21 @@ class SearchOracle(Search):
         else:
             order = order[values[order] >= 0]
             n_worth = int(np.count_nonzero(values >= _WORTH_NEWTON * self._level))
-            ends = ends[order[: max(n_worth, _FEWEST)]]
-            ends = ends[first_of_each(ends @ self._rows.T >= 0)]
+            ends = self._with_own_patterns(ends[order[: max(n_worth, _FEWEST)]])
         return ends[: self._n_polished]
+
+    def _with_own_patterns(self, ends: Array) -> Array:
+        """Ends whose patterns are those of no earlier one: some at a time, until there are enough."""
+        step, found = max(self._n_polished, _PATTERNS), ends[:0]
+        masks = np.zeros((0, len(self._rows)), dtype=bool)
+        for start in range(0, len(ends), step):
+            more = ends[start : start + step]
+            masks = np.concatenate([masks, more @ self._rows.T >= 0])
+            first = first_of_each(masks)
+            masks, found = masks[first], np.concatenate([found, more])[first]
+            if len(found) >= self._n_polished:
+                break
+        return found
 
     def _walked(self, v: Array, level: float, found: _Found, deadline: float) -> _Found:
         """Maxima with those that walks reach from them, until one of them refutes a level that is to be proved."""

@@ -100,10 +100,11 @@ def most_polished(design: Array) -> int:
 def apart(ends: Array, cosine: float = _CLOSE) -> NDArray[np.intp]:
     """Indices of directions that are not close to an earlier one, whose cosine with it is larger than that."""
     kept: list[int] = []
-    close = ends @ ends.T > cosine
+    close, is_close = ends @ ends.T > cosine, np.zeros(len(ends), dtype=bool)
     for k in range(len(ends)):
-        if not close[k, kept].any():
+        if not is_close[k]:
             kept.append(k)
+            is_close |= close[k]
     return np.array(kept, dtype=np.intp)
 
 

@@ -175,10 +175,14 @@ INLINE void NAME(begin)(const Layer *layer, REAL *memory)
 
 INLINE void NAME(end)(const Layer *layer, const REAL *rows, const REAL *t, int n, REAL *memory, double *sums)
 {
-    REAL *by_width = memory + 2 * layer->m, *by_inner = by_width + layer->m * (1 + layer->n_outputs);
+    const ptrdiff_t m = layer->m, kept = layer->kept, n_outputs = layer->n_outputs;
+    REAL *by_width = memory + 2 * m, *by_outer = by_width + m, *by_inner = by_outer + n_outputs * m;
     NAME(inner_gradients)(layer, rows, t, n, by_inner);
-    for (ptrdiff_t j = 0; j < layer->m; j++) by_width[j] *= 1 - (REAL)layer->slope;
-    for (ptrdiff_t j = 0; j < n_gradients(layer); j++) sums[j] += by_width[j];
+    for (ptrdiff_t j = 0; j < kept; j++) sums[j] += (1 - (REAL)layer->slope) * by_width[j];
+    sums += kept;
+    for (ptrdiff_t k = 0; k < n_outputs; k++, sums += kept)
+        for (ptrdiff_t j = 0; j < kept; j++) sums[j] += by_outer[k * m + j];
+    for (ptrdiff_t j = 0; j < kept * layer->d; j++) sums[j] += by_inner[j];
 }
 
 INLINE void NAME(backward)(const Layer *layer, const REAL *rows, REAL *t, int n, REAL *memory, const REAL *pull,
@@ -198,7 +202,7 @@ INLINE void NAME(squares_of_row)(const Layer *layer, REAL *t, ptrdiff_t row, REA
     const ptrdiff_t n_outputs = layer->n_outputs, m = layer->m;
     const double weight = layer->weights[row], *target = layer->target + row * n_outputs;
     REAL *pull = memory + 2 * m + n_gradients(layer);
-    double *by_intercept = sums + n_gradients(layer), *value = by_intercept + n_outputs;
+    double *by_intercept = sums + n_kept(layer), *value = by_intercept + n_outputs;
     NAME(outputs_of_row)(layer, layer->scaled, t, memory, layer->row, is_leaky);
     for (ptrdiff_t k = 0; k < n_outputs; k++) {
         const double rest = layer->row[k] + layer->intercept[k] - target[k], pulled = weight * rest;

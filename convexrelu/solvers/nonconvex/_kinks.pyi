@@ -4,6 +4,27 @@ from numpy.typing import NDArray
 
 LANES: int
 
+def adam(
+    gemm: Any,
+    is_single: bool,
+    may_own: bool,
+    slope: float,
+    n: int,
+    d: int,
+    m: int,
+    n_outputs: int,
+    width: float,
+    decays: tuple[float, float, float],
+    fits_intercept: bool,
+    rows: NDArray,
+    target: NDArray,
+    weights: NDArray,
+    starts: NDArray,
+    steps: NDArray,
+    penalty: NDArray,
+    state: NDArray,
+    /,
+) -> None: ...
 def pass_over(
     gemm: Any,
     is_single: bool,

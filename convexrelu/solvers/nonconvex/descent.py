@@ -24,7 +24,10 @@ from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.programs.neuron_map import with_best_intercept
+from convexrelu.programs.neuron_map import (
+    with_best_intercept,
+    with_best_intercept_and_objective,
+)
 from convexrelu.solvers.nonconvex.interrupted import Reached, handing_over
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
@@ -182,9 +185,11 @@ def polish(
     True
     """
     objective = RoundedObjective(problem, network.width, device=device)
-    start = with_best_intercept(problem, problem.balanced(network))
-    found = with_best_intercept(problem, continued(objective, start, deadline, drop, widths))
-    return min(found, start, key=problem.objective)
+    start, before = with_best_intercept_and_objective(problem, problem.balanced(network))
+    found, after = with_best_intercept_and_objective(
+        problem, continued(objective, start, deadline, drop, widths)
+    )
+    return start if before < after else found
 
 
 def begun(

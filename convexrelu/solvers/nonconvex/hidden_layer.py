@@ -6,8 +6,14 @@ With ``q = t + 1/2`` and ``p`` that is ``q`` clipped to ``[0, 1]``, a neuron wit
     h = slope · 2t + (1 − slope) p (2q − p)
 
 Its derivative in the input is ``slope + (1 − slope) p``, and that in ``s``, at a fixed input,
-``(1 − slope) p (1 − p)``. In NumPy these steps on arrays of shape (n, m) take as long as the matrix products around
-them. Compiled code takes each way in one pass, and lets other threads run meanwhile.
+``(1 − slope) p (1 − p)``. Compiled code takes each way in one pass, and lets other threads run meanwhile. In NumPy each
+operation on arrays of shape (n, m) is a pass, and takes a third of the time of a matrix product. There are few of them:
+what is linear in the inputs is a product with a small matrix, and with one output the gradient in inner weights,
+``Σ_i pull_i p_ij x_i`` times the outer weight, is a product with ``p`` itself.
+
+Sums over rows are vectors, of which those of several runs of rows are added up: gradients in ``s`` of shape (m,), in
+outer weights (K, m), in units of ``s``, in inner weights (m, d̃) and in intercepts (K,), and the value of the loss.
+:func:`split_sums` gives them their shapes.
 """
 
 from __future__ import annotations
@@ -24,7 +30,9 @@ try:
 except ImportError:  # installed without a compiler
     _kinks = None  # type: ignore[assignment]
 
-__all__ = ["HiddenLayer"]
+__all__ = ["HiddenLayer", "adam_steps", "is_compiled", "split_sums"]
+
+_Settings = tuple[Any, bool, bool, float, int, int, int, int]
 
 _MAY_OWN = True  # whether compiled code may do without BLAS, where that is faster
 
@@ -47,7 +55,7 @@ class HiddenLayer:
 
     def __init__(self, inner: Array, outer: Array, s: Array, slope: float, dtype: Any) -> None:
         self._s, self._slope, self.dtype = s, slope, dtype
-        # Neurons that do nothing are added up to a full number of lanes.
+        # Neurons that do nothing are added up to a full number of lanes of compiled code.
         n_lanes = _kinks.LANES if _kinks else 1
         m = -(-len(s) // n_lanes) * n_lanes
         self._inner = np.zeros((m, inner.shape[1]), dtype)
@@ -58,46 +66,37 @@ class HiddenLayer:
 
     @property
     def width(self) -> int:
-        """Number of neurons, with those that are added."""
-        return len(self._inner)
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether there is compiled code."""
-        return _kinks is not None
+        """Entries of memory for a row: a hidden neuron has one in compiled code, and two in NumPy."""
+        return len(self._inner) * (1 if _kinks else 2)
 
     def outputs(self, rows: Array, t: Array) -> Array:
         """Outputs in double precision, of shape (n, K), without an intercept; writes `t`, of shape (n, width)."""
         if _kinks is None:
-            np.matmul(rows, self._inner.T, out=t)
-            return (_hidden(t, self._slope) @ self._scaled.T).astype(np.float64)
+            return self._outputs(rows, t).astype(np.float64)
         found = np.empty((len(rows), len(self._outer)))
         self._pass_over(rows, self._scaled, t, b"", found)
         return found
 
-    def gradients(self, rows: Array, t: Array, pull: Array) -> tuple[Array, Array, Array]:
+    def gradients(self, rows: Array, t: Array, pull: Array, sums: Array) -> None:
         """Gradients of a loss whose gradient in the outputs is `pull`, of shape (n, K). Overwrites `t`.
 
-        Returns
-        -------
-        by_inner : array of shape (m, d̃)
-            At a fixed `s`.
-        by_outer : array of shape (m, K)
-        by_width : array of shape (m,)
-            In `s`, at fixed inner weights.
+        Adds them to the first :attr:`n_gradients` entries of `sums`: those in `s` at fixed inner weights, in outer
+        weights, and in inner weights at a fixed `s`.
         """
         pull = np.ascontiguousarray(pull, t.dtype)
+        out = sums[: self.n_gradients]
         if _kinks is None:
-            by_width, by_outer, by_inner = _gradients(rows, t, self._outer, self._slope, pull)
-            return self._shaped(by_width, by_outer, by_inner)
-        sums = np.zeros(self.width + self._outer.size + self._inner.size)
-        self._pass_over(rows, self._outer, t, pull, sums)
-        return self._shaped(*self._split(sums))
+            out += np.concatenate(self._gradients(rows, t, pull), axis=None)
+        else:
+            self._pass_over(rows, self._outer, t, pull, out)
 
-    def least_squares(
-        self, rows: Array, target: Array, weights: Array, intercept: Array
-    ) -> tuple[float, Array, Array, Array, Array]:
-        """Half of the weighted squares of residuals, and its gradients, all in one pass of compiled code.
+    @property
+    def n_gradients(self) -> int:
+        """Number of partial derivatives."""
+        return len(self._s) * (1 + len(self._outer) + self._inner.shape[1])
+
+    def least_squares(self, rows: Array, target: Array, weights: Array, intercept: Array) -> Array:
+        """Sums of half of the weighted squares of residuals, with its gradients, in one pass of compiled code.
 
         Parameters
         ----------
@@ -105,82 +104,140 @@ class HiddenLayer:
         target : array of shape (n,) or (n, K)
         weights : array of shape (n,)
         intercept : array of shape (K,)
-
-        Returns
-        -------
-        value : float
-        by_inner, by_outer, by_width : arrays
-            As those of :meth:`gradients`.
-        by_intercept : array of shape (K,)
         """
-        gemm, is_single, sizes = self._product(rows)
-        n_outputs = len(intercept)
-        sums = np.zeros(self.width + self._outer.size + self._inner.size + n_outputs + 1)
+        sums = np.zeros(self.n_gradients + len(intercept) + 1)
         layer = self._inner, self._outer, self._scaled
-        _kinks.least_squares(
-            gemm,
-            is_single,
-            _MAY_OWN,
-            self._slope,
-            *sizes,
-            rows,
-            *layer,
-            target,
-            weights,
-            intercept,
-            sums,
-        )
-        gradients, by_intercept = sums[: -n_outputs - 1], sums[-n_outputs - 1 : -1]
-        return float(sums[-1]), *self._shaped(*self._split(gradients)), by_intercept
+        settings, samples = self._settings(rows), (target, weights, intercept)
+        _kinks.least_squares(*settings, rows, *layer, *samples, sums)
+        return sums
 
-    def _split(self, sums: Array) -> tuple[Array, Array, Array]:
-        """Sums of compiled code: in ``s``, in `outer`, and in inner weights."""
-        m, end = self.width, self.width + self._outer.size
-        return sums[:m], sums[m:end], sums[end:]
+    # In NumPy
 
-    def _shaped(
-        self, by_width: Array, by_outer: Array, by_inner: Array
-    ) -> tuple[Array, Array, Array]:
-        """The gradients of :meth:`gradients`, without neurons that were added."""
-        m = len(self._s)
-        by_outer = by_outer.reshape(len(self._outer), -1)[:, :m]
-        by_inner = by_inner.reshape(self._inner.shape)[:m]
-        return by_inner, self._s[:, None] * by_outer.T, by_width[:m]
+    def _outputs(self, rows: Array, t: Array) -> Array:
+        p, hidden = self._halves(t)
+        np.matmul(rows, self._inner.T, out=hidden)
+        hidden += 0.5
+        np.clip(hidden, 0.0, 1.0, out=p)
+        hidden *= 2.0
+        hidden -= p
+        hidden *= p  # without the part that is linear in the inputs
+        outputs = hidden @ ((1.0 - self._slope) * self._scaled.T)
+        if self._slope:
+            outputs += rows @ (2.0 * self._slope * (self._inner.T @ self._scaled.T))
+        return outputs
+
+    def _gradients(self, rows: Array, t: Array, pull: Array) -> tuple[Array, Array, Array]:
+        """Gradients in ``s``, in outer, and in inner weights."""
+        slope, outer, bent = self._slope, self._outer, 1.0 - self._slope
+        p, hidden = self._halves(t)
+        by_outer = bent * (pull.T @ hidden)
+        if len(outer) == 1:
+            by_inner = bent * outer.T * (p.T @ (pull * rows))
+            np.multiply(p, p, out=hidden)
+            np.subtract(p, hidden, out=hidden)
+            by_width = bent * outer[0] * (pull[:, 0] @ hidden)
+        else:
+            np.matmul(pull, outer, out=hidden)
+            hidden *= p
+            by_inner = bent * (hidden.T @ rows)
+            p *= hidden
+            hidden -= p
+            by_width = bent * hidden.sum(axis=0)
+        if slope:
+            pulled = pull.T @ rows
+            by_outer += 2.0 * slope * (pulled @ self._inner.T)
+            by_inner += slope * (outer.T @ pulled)
+        return by_width, by_outer, by_inner
+
+    def _halves(self, t: Array) -> tuple[Array, Array]:
+        """Two arrays of shape (n, m) in the memory `t`."""
+        p, hidden = t.reshape(2, len(t), -1)
+        return p, hidden
+
+    # In compiled code
 
     def _pass_over(self, rows: Array, outer: Array, t: Array, pull: Any, out: Array) -> None:
-        gemm, is_single, sizes = self._product(rows)
-        _kinks.pass_over(
-            gemm, is_single, _MAY_OWN, self._slope, *sizes, rows, self._inner, outer, t, pull, out
-        )
+        _kinks.pass_over(*self._settings(rows), rows, self._inner, outer, t, pull, out)
 
-    def _product(self, rows: Array) -> tuple[Any, bool, tuple[int, int, int, int]]:
-        """BLAS's product for these rows, whether it is in single precision, and the sizes n, d̃, width, K."""
-        is_single = rows.dtype == np.float32
-        gemm = cython_blas.__pyx_capi__["sgemm" if is_single else "dgemm"]
-        return gemm, is_single, (*rows.shape, self.width, len(self._outer))
+    def _settings(self, rows: Array) -> _Settings:
+        """What the functions of compiled code begin with."""
+        n, dim = rows.shape
+        return *_product(rows), self._slope, n, dim, len(self._s), len(self._outer)
 
 
-def _gradients(
-    rows: Array, t: Array, outer: Array, slope: float, pull: Array
-) -> tuple[Array, Array, Array]:
-    """Gradients in ``s``, in `outer`, and in inner weights."""
-    by_outer = pull.T @ _hidden(t, slope)
-    t += t.dtype.type(0.5)
-    p = np.clip(t, 0.0, 1.0)
-    np.matmul(pull, outer, out=t)
-    bent = t * p
-    by_width = (1.0 - slope) * (bent.sum(axis=0) - np.einsum("ij,ij->j", bent, p))
-    t *= slope
-    bent *= 1.0 - slope
-    t += bent
-    by_inner = t.T @ rows
-    return by_width.astype(np.float64), by_outer.astype(np.float64), by_inner.astype(np.float64)
+def is_compiled() -> bool:
+    """Whether there is compiled code.
+
+    Examples
+    --------
+    >>> is_compiled() in (True, False)
+    True
+    """
+    return _kinks is not None
 
 
-def _hidden(t: Array, slope: float) -> Array:
-    q = t + t.dtype.type(0.5)
-    p = np.clip(q, 0.0, 1.0)
-    q *= 2.0
-    q -= p
-    q *= p
-    return (1.0 - slope) * q + 2.0 * slope * t if slope else q
+def adam_steps(
+    samples: tuple[Array, Array, Array],
+    slope: float,
+    sizes: tuple[int, int, int, int],
+    width: float,
+    decays: tuple[float, float, float],
+    fits_intercept: bool,
+    arrays: tuple[Any, Array, Array, Array],
+) -> None:
+    """Steps of Adam in compiled code.
+
+    Parameters
+    ----------
+    samples : Samples
+    slope : float
+    sizes : tuple of int
+        Samples of a batch, inputs, neurons and outputs.
+    width : float
+        Of the kinks, in units of the lengths of inner weights.
+    decays : tuple of float
+        Of the means of gradients and of their squares, and what is added to the root of the latter.
+    fits_intercept : bool
+    arrays : tuple
+        First samples of the batches, 64-bit integers; step sizes, and factors of the root, of shape (k, 2); what the
+        point is multiplied by in the gradient of the penalty; point, means of gradients and of squares, which move on.
+    """
+    options = width, decays, fits_intercept
+    _kinks.adam(*_product(samples[0]), slope, *sizes, *options, *samples, *arrays)
+
+
+def _product(rows: Array) -> tuple[Any, bool, bool]:
+    """BLAS's product for these rows, whether it is in single precision, and whether others may be used."""
+    is_single = rows.dtype == np.float32
+    return cython_blas.__pyx_capi__["sgemm" if is_single else "dgemm"], is_single, _MAY_OWN
+
+
+def split_sums(sums: Array, dim: int, n_outputs: int) -> tuple[Array, Array, Array, Array, float]:
+    """Parts of sums over rows.
+
+    Parameters
+    ----------
+    sums : array
+    dim : int
+        Number ``d̃`` of inputs.
+    n_outputs : int
+
+    Returns
+    -------
+    by_width : array of shape (m,)
+    by_outer : array of shape (m, K)
+        To be multiplied by ``s``.
+    by_inner : array of shape (m, d̃)
+    by_intercept : array of shape (K,)
+    value : float
+
+    Examples
+    --------
+    >>> split_sums(np.arange(6.0), dim=2, n_outputs=1)  # of a neuron
+    (array([0.]), array([[1.]]), array([[2., 3.]]), array([4.]), 5.0)
+    """
+    end = len(sums) - n_outputs - 1
+    m = end // (1 + n_outputs + dim)
+    start = m * (1 + n_outputs)
+    by_outer, by_inner = sums[m:start].reshape(n_outputs, m).T, sums[start:end].reshape(m, dim)
+    return sums[:m], by_outer, by_inner, sums[end:-1], float(sums[-1])

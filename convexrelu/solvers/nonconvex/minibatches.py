@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.solvers.nonconvex.compiled_adam import CompiledAdam
 from convexrelu.solvers.nonconvex.interrupted import handing_over
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective, rounded_loss
+from convexrelu.solvers.nonconvex.tile_sums import Samples
 
 __all__ = ["minibatch_descent"]
 
@@ -55,51 +58,55 @@ def minibatch_descent(
     # Shuffled once: later on a batch is a slice, which is far faster than rows from all over the memory. The first ones
     # follow the last ones, for batches that go round the end.
     order = np.resize(random.permutation(n_samples), n_samples + _BATCH)
-    samples = _Samples(
-        *(each[order] for each in (objective.rows, objective.target, objective.weights))
-    )
+    weights = objective.weights * (n_samples / _BATCH)  # those of a batch sum to about one
+    samples = Samples(*(each[order] for each in (objective.rows, objective.target, weights)))
     affordable = int(_MOST_WORK / (_BATCH * z.size))
     n_steps = max(min(_FEWEST_STEPS, affordable), _PASSES * n_samples // _BATCH)
     with handing_over(objective) as reached, one_blas_thread():
-        adam = _adam(objective, samples, z)
-        for step, batch in zip(range(n_steps), _batches(n_samples, random), strict=False):
+        adam, batches, n_done = _adam(objective, samples, z), _batches(n_samples, random), 0
+        while n_done < n_steps:
             spent = (time.perf_counter() - began) / max(deadline - began, 1e-9)
-            done = max(step / n_steps, spent)
-            if done >= 1:
+            counts = range(n_done, min(n_done + adam.together, n_steps))
+            done = [part for part in (max(k / n_steps, spent) for k in counts) if part < 1]
+            if not done:
                 break
-            adam.step(batch, _FIRST_STEP * 0.5 * (1 + math.cos(math.pi * done)))
+            sizes = [_FIRST_STEP * 0.5 * (1 + math.cos(math.pi * part)) for part in done]
+            adam.steps(list(islice(batches, len(sizes))), sizes)
             reached.point = adam.point
+            n_done += len(sizes)
     return objective.balanced(adam.point.astype(np.float64))
 
 
-def _adam(objective: RoundedObjective, samples: _Samples, z: Array) -> Any:
+def _adam(objective: RoundedObjective, samples: Samples, z: Array) -> Any:
     """Adam from a point: on the objective's device where a step is long enough for that."""
+    constants: dict[str, Any] = {"decays": (_DECAY, _DECAY_OF_SQUARES), "tiny": _TINY}
     if objective.device == "cpu" or _BATCH * z.size < _WORTH_SENDING:
+        if CompiledAdam.is_for(objective, z):
+            return CompiledAdam(objective, samples, z, batch=_BATCH, **constants)
         return _Adam(objective, samples, z)
     from convexrelu.solvers.nonconvex.tensor_adam import TensorAdam  # torch takes seconds to import
 
-    return TensorAdam(
-        objective,
-        *samples,
-        z,
-        rounding=_ROUNDING,
-        decays=(_DECAY, _DECAY_OF_SQUARES),
-        tiny=_TINY,
-    )
+    return TensorAdam(objective, *samples, z, rounding=_ROUNDING, **constants)
 
 
 class _Adam:
     """Adam in NumPy; `point` is where it is."""
 
-    def __init__(self, objective: RoundedObjective, samples: _Samples, z: Array) -> None:
+    together = 1  # steps between two looks at the time
+
+    def __init__(self, objective: RoundedObjective, samples: Samples, z: Array) -> None:
         self._objective, self._samples = objective, samples
         self.point: Any = z.astype(np.float32)
         self._mean, self._square = np.zeros_like(self.point), np.zeros_like(self.point)
         self._n_steps = 0
 
-    def step(self, batch: slice, size: float) -> None:
-        """One step on some samples."""
-        part = _Samples(*(each[batch] for each in self._samples))
+    def steps(self, batches: Sequence[slice], sizes: Sequence[float]) -> None:
+        """Steps of these sizes on some samples each."""
+        for batch, size in zip(batches, sizes, strict=True):
+            self._step(batch, size)
+
+    def _step(self, batch: slice, size: float) -> None:
+        part = Samples(*(each[batch] for each in self._samples))
         gradient = _gradient(self._objective, part, self.point)
         self._n_steps += 1
         self._mean += (1 - _DECAY) * (gradient - self._mean)
@@ -107,14 +114,6 @@ class _Adam:
         size /= 1 - _DECAY**self._n_steps
         scale = 1 / math.sqrt(1 - _DECAY_OF_SQUARES**self._n_steps)
         self.point -= size * self._mean / (scale * np.sqrt(self._square) + _TINY)
-
-
-class _Samples(NamedTuple):
-    """Rows, targets, and weights."""
-
-    rows: Array
-    target: Array
-    weights: Array
 
 
 def _batches(n_samples: int, random: np.random.RandomState) -> Iterator[slice]:
@@ -125,12 +124,11 @@ def _batches(n_samples: int, random: np.random.RandomState) -> Iterator[slice]:
             yield slice(start, start + _BATCH)
 
 
-def _gradient(objective: RoundedObjective, samples: _Samples, z: Array) -> Array:
+def _gradient(objective: RoundedObjective, samples: Samples, z: Array) -> Array:
     """Of the objective on some samples, without smoothing; arrays of shape (batch, m) are what takes time."""
     problem, slope = objective.problem, objective.problem.slope
     inner, outer, intercept = objective.parts(z)
     rows, target, weights = samples
-    weights = weights * (len(objective.rows) / len(rows))
     hidden = rows @ inner.T
     active = hidden > 0
     slopes = active if slope == 0.0 else np.where(active, np.float32(1.0), np.float32(slope))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy.optimize import Bounds
@@ -24,11 +24,10 @@ from convexrelu.losses import Loss, SeparableLoss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.units import Units
-from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer
+from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer, is_compiled, split_sums
 from convexrelu.solvers.nonconvex.tile_sums import (
     Samples,
     Scratch,
-    Sums,
     shared,
     sums_of,
     sums_of_tile,
@@ -195,15 +194,10 @@ class RoundedObjective:
         """The time that deadlines are compared with."""
         return time.perf_counter()
 
-    def sums(self, z: Array, width: float) -> tuple[Any, ...]:
-        """Loss of the samples, and its gradients in inner weights, outer weights, ``s``, and intercepts."""
-        inner, outer, _ = self.parts(z)
+    def sums(self, z: Array, width: float) -> Array:
+        """Loss of the samples, with its gradients, as of :mod:`~convexrelu.solvers.nonconvex.hidden_layer`."""
         if self._on_device is not None:
-            found = sum(sums(z, width) for sums in self._on_device)
-            ends = np.cumsum([1, inner.size, outer.size, len(inner)])
-            value, by_inner, by_outer, by_width, by_intercept = np.split(found, ends)
-            shaped = by_inner.reshape(inner.shape), by_outer.reshape(outer.shape)
-            return value[0], *shaped, by_width, by_intercept
+            return sums_of([sums(z, width) for sums in self._on_device])
         return sums_of(self.tile_sums(self.tiles, z, width))
 
     @cached_property
@@ -214,10 +208,10 @@ class RoundedObjective:
         parts = [slice(start, start + n) for start in starts]
         return [Samples(self.rows[p], self.target[p], self.weights[p]) for p in parts]
 
-    def tile_sums(self, tiles: Sequence[Samples], z: Array, width: float) -> list[Sums]:
+    def tile_sums(self, tiles: Sequence[Samples], z: Array, width: float) -> list[Array]:
         """Those of :meth:`sums` for each tile, which may belong to another objective."""
         inner, outer, intercept = self.parts(z)
-        s = width * (norms(inner) + 1e-300)
+        s = width * _positive_norms(inner)
         layer = HiddenLayer(inner, outer, s, self.problem.slope, self.rows.dtype)
 
         loss, scratch = self.problem.loss, self._scratch
@@ -227,25 +221,32 @@ class RoundedObjective:
             values, pull = rounded_loss(loss, self.like_targets(outputs), target, width)
             return values, pull.reshape(outputs.shape)
 
-        def of_tile(tile: Samples) -> Sums:
-            if loss.is_least_squares and layer.is_compiled:
+        def of_tile(tile: Samples) -> Array:
+            if loss.is_least_squares and is_compiled():
                 return layer.least_squares(*tile, intercept)
             return sums_of_tile(tile, layer, loss_of, scratch)
 
         return shared(of_tile, tiles, layer.width)
 
-    def with_penalty(self, z: Array, width: float, sums: tuple[Any, ...]) -> tuple[float, Array]:
+    def with_penalty(self, z: Array, width: float, sums: Array) -> tuple[float, Array]:
         """Value and gradient of the objective, from those of the loss."""
         inner, outer, _ = self.parts(z)
-        sizes = norms(inner) + 1e-300
-        value, by_inner, by_outer, by_width, by_intercept = sums
+        sizes = _positive_norms(inner)
+        by_width, by_outer, by_inner, by_intercept, value = split_sums(
+            sums, inner.shape[1], outer.shape[1]
+        )
         decayed = inner * self.penalised
         penalty = 0.5 * (np.vdot(decayed, decayed) + np.vdot(outer, outer))
-        by_inner += self.alpha * decayed + (by_width * width / sizes)[:, None] * inner
-        by_outer += self.alpha * outer
-        by_intercept *= self.problem.fit_intercept
-        value = float(value) + self.alpha * float(penalty)
-        return value, _joined(by_inner, by_outer, by_intercept)
+        gradient = np.empty(len(z))
+        in_inner, in_outer, in_intercept = self.parts(gradient)
+        np.multiply(inner, (by_width * width / sizes)[:, None], out=in_inner)
+        in_inner += by_inner
+        decayed *= self.alpha
+        in_inner += decayed
+        np.multiply(by_outer, (width * sizes)[:, None], out=in_outer)
+        in_outer += self.alpha * outer
+        np.multiply(by_intercept, self.problem.fit_intercept, out=in_intercept)
+        return value + self.alpha * float(penalty), gradient
 
     def balanced(self, z: Array) -> Array:
         """The same function with ``‖w̃_j‖ = ‖a_j‖``."""
@@ -287,6 +288,10 @@ class RoundedObjective:
 
 def _joined(inner: Array, outer: Array, intercept: Array) -> Array:
     return np.concatenate([inner.ravel(), outer.ravel(), intercept])
+
+
+def _positive_norms(inner: Array) -> Array:
+    return cast(Array, norms(inner)) + 1e-300
 
 
 def _random_units(random: np.random.RandomState, n: int, dim: int) -> Array:

@@ -7,6 +7,7 @@ compiler, for five seconds.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -29,6 +30,7 @@ class TensorAdam:
     rows : array of shape (n, d̃)
     target : array of shape (n,) or (n, K)
     weights : array of shape (n,)
+        Those of a batch sum to about one.
     z : array
         The point.
     rounding : float
@@ -38,6 +40,8 @@ class TensorAdam:
     tiny : float
         Added to the root of the latter.
     """
+
+    together = 1  # steps between two looks at the time
 
     def __init__(
         self,
@@ -70,7 +74,7 @@ class TensorAdam:
         free[-len(intercept) :] = problem.fit_intercept
         self._free = sent(free)
         self._rows = sent(rows)
-        self._weights = torch.tensor(len(objective.rows) * weights, device=device)[:, None]
+        self._weights = torch.tensor(weights, device=device)[:, None]
         loss = problem.loss
         self._terms = loss_on_tensors(loss, target, device, partial(rounded_loss, loss))
         self._z = sent(z).requires_grad_()
@@ -83,8 +87,12 @@ class TensorAdam:
         found: Array = self._z.detach().cpu().numpy()
         return found
 
-    def step(self, batch: slice, size: float) -> None:
-        """One step on some samples."""
+    def steps(self, batches: Sequence[slice], sizes: Sequence[float]) -> None:
+        """Steps of these sizes on some samples each."""
+        for batch, size in zip(batches, sizes, strict=True):
+            self._step(batch, size)
+
+    def _step(self, batch: slice, size: float) -> None:
         gradient, (first, second) = self._gradient(batch), self._decays
         self._n_steps += 1
         self._mean.lerp_(gradient, 1 - first)
@@ -103,6 +111,6 @@ class TensorAdam:
         hidden = torch.nn.functional.leaky_relu(rows @ inner.T, self._slope)
         outputs = hidden @ outer + intercept
         _, pull = self._terms(outputs.detach().double(), self._rounding, batch)
-        pull = (self._weights[batch] / len(rows) * pull).float()
+        pull = (self._weights[batch] * pull).float()
         (gradient,) = torch.autograd.grad(outputs, self._z, pull)
         return self._free * gradient + self._penalty * self._z.detach()

@@ -65,7 +65,7 @@ class TensorSums:
         return found
 
     def of_chunks(self, z: Array, width: float) -> Tensor:
-        """For each chunk: loss, its gradients in inner weights, outer weights, ``s``, and intercepts, side by side."""
+        """Sums for each chunk, as of :mod:`~convexrelu.solvers.nonconvex.hidden_layer`."""
         point = torch.as_tensor(z, device=self._columns.device)
         return self._sums(*self._split(point), width)
 
@@ -91,12 +91,12 @@ class TensorSums:
         values, pull = self._terms(outputs.flatten(0, 1), width)
         pull = weights * pull.view(outputs.shape)
         pulled = pull.to(self._dtype)
-        by_outer = s[:, None] * (hidden.mT @ pulled)
+        by_outer = pulled.mT @ hidden
         by_hidden = pulled @ outer.T.to(self._dtype)
         by_slope = by_hidden * p
         by_width = (1.0 - slope) * (by_slope.sum(dim=1) - p.mul_(by_slope).sum(dim=1))
         by_seen = by_slope if t is None else (1.0 - slope) * by_slope + slope * by_hidden
         by_inner = by_seen.mT @ rows
         value = (weights[:, :, 0] * values.view(outputs.shape[:2])).sum(dim=1)
-        parts = value, by_inner, by_outer, by_width, pull.sum(dim=1)
+        parts = by_width, by_outer, by_inner, pull.sum(dim=1), value
         return torch.cat([part.double().reshape(len(value), -1) for part in parts], dim=1)

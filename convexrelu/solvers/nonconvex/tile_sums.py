@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,10 @@ from convexrelu._utils.threads import in_threads
 from convexrelu._utils.typing import Array
 from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer
 
-__all__ = ["Samples", "Scratch", "Sums", "shared", "sums_of", "sums_of_tile"]
+__all__ = ["Samples", "Scratch", "shared", "sums_of", "sums_of_tile"]
 
 # From so many hidden neurons on, some milliseconds of work, cores share them: to wake a thread takes a tenth of one.
 _SHARED = 2**21
-
-Sums = tuple[float, Array, Array, Array, Array]
 
 
 class Samples(NamedTuple):
@@ -60,8 +59,8 @@ def sums_of_tile(
     layer: HiddenLayer,
     loss_of: Callable[[Array, Array], tuple[Array, Array]],
     scratch: Scratch,
-) -> Sums:
-    """The loss of a tile, with gradients in inner weights, outer weights, widths and intercepts.
+) -> Array:
+    """Sums over a tile, as of :mod:`~convexrelu.solvers.nonconvex.hidden_layer`.
 
     Parameters
     ----------
@@ -74,14 +73,16 @@ def sums_of_tile(
     with scratch.matrix(len(tile.rows), layer.width, layer.dtype) as t:
         losses, pull = loss_of(layer.outputs(tile.rows, t), tile.target)
         pull = tile.weights[:, None] * pull
-        gradients = layer.gradients(tile.rows, t, pull)
-    return float(tile.weights @ losses), *gradients, pull.sum(axis=0)
+        sums = np.zeros(layer.n_gradients + pull.shape[1] + 1)
+        layer.gradients(tile.rows, t, pull, sums)
+    sums[-pull.shape[1] - 1 : -1], sums[-1] = pull.sum(axis=0), tile.weights @ losses
+    return sums
 
 
 def shared(
-    sums_of_one: Callable[[Samples], Sums], tiles: Sequence[Samples], width: int
-) -> list[Sums]:
-    """The sums of each tile, of a layer of so many neurons, on several cores where that is worth while.
+    sums_of_one: Callable[[Samples], Array], tiles: Sequence[Samples], width: int
+) -> list[Array]:
+    """The sums of each tile, of a layer of such a width, on several cores where that is worth while.
 
     They do not depend on the number of cores.
     """
@@ -90,7 +91,6 @@ def shared(
     return [sums_of_one(tile) for tile in tiles]
 
 
-def sums_of(tiles: Sequence[Sums]) -> Sums:
+def sums_of(tiles: Sequence[Array]) -> Array:
     """Those of some tiles together."""
-    value, *gradients = (sum(part[1:], part[0]) for part in zip(*tiles, strict=True))
-    return value, *gradients
+    return reduce(np.add, tiles)

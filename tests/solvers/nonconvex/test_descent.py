@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, train
+from convexrelu.solvers.nonconvex import compiled_adam, hidden_layer, minibatches
 from convexrelu.solvers.nonconvex import descent as module
-from convexrelu.solvers.nonconvex import minibatches
+from convexrelu.solvers.nonconvex.compiled_adam import CompiledAdam
 from convexrelu.solvers.nonconvex.descent import descend, descents
+from convexrelu.solvers.nonconvex.hidden_layer import is_compiled
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 from tests import reference
 from tests.honest import assert_same_network
@@ -200,11 +202,17 @@ def test_many_samples_are_trained_on_in_batches_and_then_together(monkeypatch):
         assert problem.weights @ rest == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("seconds", [0.5, 10.0])
-def test_batches_end_in_time_with_small_steps(monkeypatch, clock, seconds):
+def test_batches_end_in_time_with_small_steps(monkeypatch, clock, seconds, compiled):
     monkeypatch.setattr(module, "FEW_SAMPLES", 500)
+    monkeypatch.setattr(compiled_adam, "_WORK", 0.0)  # one step a call
     problem = problem_of(*reference.teacher(600, 4, 3, 0.1, 0))
-    clock.charge(minibatches, "_gradient", 0.01)
+    if compiled and not is_compiled():
+        pytest.skip("not compiled")
+    if not compiled:
+        monkeypatch.setattr(hidden_layer, "_kinks", None)
+    clock.charge(CompiledAdam if compiled else minibatches._Adam, "steps", 0.01)
     deadline = clock.now + seconds
     networks = list(descents(problem, np.random.RandomState(0), deadline))
     assert deadline <= clock.now < deadline + 0.02

@@ -10,6 +10,7 @@ from convexrelu.solvers.nonconvex import descent, minibatches
 from convexrelu.solvers.nonconvex import rounded_objective as module
 from convexrelu.solvers.nonconvex.descent import descend, polish
 from convexrelu.solvers.nonconvex.rounded_objective import rounded_loss
+from convexrelu.solvers.nonconvex.tile_sums import Samples
 from tests.honest import assert_same_network
 
 RNG = np.random.default_rng(0)
@@ -269,7 +270,7 @@ def test_gradients_of_a_batch_are_those_of_the_objective(monkeypatch, loss, acti
     z = z + 0.1 * random.standard_normal(len(z))
     order = random.permutation(problem.n_samples)
     parts = (objective.rows, objective.target, objective.weights)
-    samples = minibatches._Samples(*(part[order] for part in parts))
+    samples = Samples(*(part[order] for part in parts))
     own = minibatches._gradient(objective, samples, z.astype(np.float32))
     _, gradient = objective(z, width)
     np.testing.assert_allclose(own, gradient, atol=1e-4 * np.abs(gradient).max())

@@ -34,6 +34,16 @@ def layer_of(n, dim, m, n_outputs, slope, dtype):
     return module.HiddenLayer(inner, outer, s, slope, dtype), inner, outer, s, rows, pull
 
 
+def gradients_of(layer, rows, t, pull, s):
+    """In inner weights at a fixed `s`, in outer weights, and in `s`."""
+    (_, dim), (_, n_outputs) = rows.shape, pull.shape
+    sums = np.zeros(layer.n_gradients + n_outputs + 1)
+    layer.gradients(rows, t, pull, sums)
+    assert not sums[layer.n_gradients :].any()
+    by_width, by_outer, by_inner, _, _ = module.split_sums(sums, dim, n_outputs)
+    return by_inner, s[:, None] * by_outer, by_width
+
+
 def smoothed(x, s, slope):
     """``φ_s``, by its definition."""
     bent = np.where(np.abs(x) <= s, (x + s) ** 2 / (4 * s), np.maximum(x, 0.0))
@@ -64,7 +74,7 @@ def test_outputs_and_gradients_are_those_of_the_formulas(n, dim, m, n_outputs, s
     size = 40 * (m + dim) * EPS[dtype]
     np.testing.assert_allclose(outputs, hidden @ outer, rtol=size, atol=size)
 
-    by_inner, by_outer, by_width = layer.gradients(rows, t, pull)
+    by_inner, by_outer, by_width = gradients_of(layer, rows, t, pull, s)
     p = np.clip((x + s) / (2 * s), 0.0, 1.0)
     pulled = pull @ outer.T
     wanted = (
@@ -94,27 +104,27 @@ def test_gradients_are_those_of_the_outputs():
 
     t = np.empty((n, layer.width))
     layer.outputs(rows, t)
-    slopes = sum(map(np.vdot, layer.gradients(rows, t, pull), steps))
+    slopes = sum(map(np.vdot, gradients_of(layer, rows, t, pull, s), steps))
     assert slopes == pytest.approx((value(step) - value(-step)) / (2 * step), rel=1e-7)
 
 
 @needs_compiled
 @pytest.mark.parametrize(("n", "dim", "m", "n_outputs", "slope", "dtype"), CASES)
 def test_least_squares_are_outputs_a_loss_and_gradients(n, dim, m, n_outputs, slope, dtype):
-    layer, _, _, _, rows, _ = layer_of(n, dim, m, n_outputs, slope, dtype)
+    layer, _, _, s, rows, _ = layer_of(n, dim, m, n_outputs, slope, dtype)
     random = np.random.RandomState(3)
     target, intercept = random.standard_normal((n, n_outputs)), random.standard_normal(n_outputs)
     weights = random.random_sample(n) / n
-    if not layer.is_compiled:
+    if not module.is_compiled():
         return  # tile_sums then goes forward and back
-    value, by_inner, by_outer, by_width, by_intercept = layer.least_squares(
-        rows, target, weights, intercept
-    )
+    sums = layer.least_squares(rows, target, weights, intercept)
+    by_width, by_outer, by_inner, by_intercept, value = module.split_sums(sums, dim, n_outputs)
+    by_outer = s[:, None] * by_outer
 
     t = np.empty((n, layer.width), dtype)
     rest = layer.outputs(rows, t) + intercept - target
     pull = weights[:, None] * rest
-    wanted = layer.gradients(rows, t, pull)
+    wanted = gradients_of(layer, rows, t, pull, s)
     assert value == pytest.approx(0.5 * float(np.vdot(pull, rest)), rel=1e-12)
     np.testing.assert_allclose(by_intercept, pull.sum(axis=0), rtol=1e-10, atol=1e-12)
     for found, other in zip((by_inner, by_outer, by_width), wanted, strict=True):
