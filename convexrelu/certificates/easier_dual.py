@@ -57,6 +57,7 @@ def easier_dual_point(
     *,
     wanted: float = math.inf,
     objective: float = math.inf,
+    worth: float = -math.inf,
     n_steps: int = MOST_ASCENT_STEPS,
     max_work: float = math.inf,
     deadline: float = math.inf,
@@ -74,6 +75,8 @@ def easier_dual_point(
         Lower bound that is as good as any larger one.
     objective : float
         That of the network. If it is given, ascent ends early where it seems unlikely to reach what is wanted.
+    worth : float
+        Ascent ends early where its lower bound is below that after a hundred steps.
     n_steps : int
         Largest number of steps.
     max_work : float
@@ -105,7 +108,7 @@ def easier_dual_point(
         ascent = _Ascent(problem, v, n_steps)
         if not ascent.is_finite:
             return None
-        ascent.run(wanted, objective, deadline)
+        ascent.run(wanted, objective, worth, deadline)
         return ascent.outcome()
 
 
@@ -151,7 +154,7 @@ class _Ascent:
         self._adam = Adam([self._logs], [_LENGTH], n_steps)
         self._best, self._best_value = v, -math.inf
 
-    def run(self, wanted: float, objective: float, deadline: float) -> None:
+    def run(self, wanted: float, objective: float, worth: float, deadline: float) -> None:
         """Steps until the bound is reached, or seems out of reach, or time ends."""
         n_fixed = min(_FIXED, self._n_steps // 5)
         for k in range(self._n_steps):
@@ -166,7 +169,8 @@ class _Ascent:
                     side.keep()
             if self._best_value >= wanted or time.perf_counter() >= deadline:
                 break
-            if k == _TRIAL and objective - self._best_value > _HOPE * (objective - wanted):
+            far = objective - self._best_value > _HOPE * (objective - wanted)
+            if k == _TRIAL and (far or self._best_value < worth):
                 break
             if k >= n_fixed:
                 gradient = self._gradient(v, scale, bounds, gradients)

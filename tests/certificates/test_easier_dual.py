@@ -107,6 +107,11 @@ def test_gives_up_where_there_is_no_hope(monkeypatch):
     objective = problem.rough_dual(v)
     easier_dual_point(problem, v, wanted=objective * (1 - 1e-6), objective=objective)
     assert len(steps) == 101
+    steps.clear()
+    easier_dual_point(problem, v, worth=objective, n_steps=200)  # no bound is as large as that
+    assert len(steps) == 101
+    easier_dual_point(problem, v, worth=0.0, n_steps=200)
+    assert len(steps) == 101 + 200
 
 
 def test_a_change_of_signs_is_refused(monkeypatch):

@@ -17,7 +17,12 @@ _DEPTH = 30  # boxes of a dive, about
 
 
 def predicted_boxes(
-    bound: CornerBound, boxes: Boxes, target: float, seed: int = 0, deadline: float = math.inf
+    bound: CornerBound,
+    boxes: Boxes,
+    target: float,
+    seed: int = 0,
+    deadline: float = math.inf,
+    most: float = math.inf,
 ) -> float:
     """Estimate of the number of boxes below these ones, and of them, by the method of Knuth.
 
@@ -36,6 +41,8 @@ def predicted_boxes(
         Of the dives.
     deadline : float
         Value of :func:`time.perf_counter` after which the answer is infinite: so many boxes cannot be examined.
+    most : float
+        A number above which it is infinite, too: where hardly any box closes, dives take a second to count millions.
 
     References
     ----------
@@ -47,7 +54,7 @@ def predicted_boxes(
     weight, total = len(boxes.faces) / _DIVES, 0.0
     boxes = boxes.select(rng.integers(len(boxes.faces), size=_DIVES))
     while len(boxes.faces):
-        if time.perf_counter() > deadline:
+        if time.perf_counter() > deadline or total > most:
             return math.inf
         total += weight * len(boxes.faces)
         weight *= 2

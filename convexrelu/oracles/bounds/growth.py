@@ -13,6 +13,9 @@ from convexrelu.oracles.bounds.workers import Workers, workers_for
 __all__ = ["grow_all"]
 
 _TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
+# The same again, as most predictions are too low at first: then they have to exceed the rest by their error, a factor
+# of three.
+_TRIALS_AGAIN, _ERROR = (0.2, 0.5), 3.0
 # Workers take seconds to start. So they help in proofs that have taken this number of turns, each of some tenths of a
 # second, and that have so many seconds left.
 _TURNS_ALONE, _SECONDS_TO_HELP = 25, 10.0
@@ -23,19 +26,23 @@ def grow_all(
 ) -> None:
     """Grow the tree with the largest bound until the goal is reached or refuted, or work or time is spent.
 
-    Where random dives predict that the work does not suffice, this ends after a twentieth of it. Long proofs are shared
-    with workers, see :func:`~convexrelu.oracles.bounds.workers.workers_for`.
+    Where random dives predict that the work does not suffice, this ends after a twentieth of it, or after a fifth or
+    half. Long proofs are shared with workers, see :func:`~convexrelu.oracles.bounds.workers.workers_for`.
     """
     growth = _Growth(trees, goal, max_work, deadline, ProofWatch(trees, deadline))
     if math.isfinite(max_work):
         growth.alone(_TRIAL * max_work)
-        if growth.is_over or not growth.is_promising:
+        if growth.is_over or not growth.is_promising():
             return
     growth.alone(math.inf, _TURNS_ALONE)
     if not growth.is_over and deadline - time.perf_counter() > _SECONDS_TO_HELP:
         with workers_for(n_jobs) as workers:
             if workers is not None:
                 growth.together(workers)
+    for share in _TRIALS_AGAIN if math.isfinite(max_work) else ():
+        growth.alone(growth.left - (1 - share) * max_work)
+        if growth.is_over or not growth.is_promising(_ERROR):
+            return
     growth.alone(math.inf)
 
 
@@ -52,12 +59,15 @@ class _Growth:
         spent = self.left <= 0 or time.perf_counter() >= self.deadline
         return spent or self.goal.refuted or self._next.is_done
 
-    @property
-    def is_promising(self) -> bool:
-        """Whether the work that is left may suffice; most predictions are too low."""
-        n_boxes = sum(tree.predicted_boxes(self.deadline) for tree in self.trees)
+    def is_promising(self, excess: float = 1.0) -> bool:
+        """Whether boxes may not need much more than the work that is left, by so many times."""
         work_of_one = sum(t.work for t in self.trees) / sum(t.n_boxes for t in self.trees)
-        return n_boxes * work_of_one <= self.left
+        most = excess * self.left / work_of_one
+        for tree in self.trees:
+            most -= tree.predicted_boxes(self.deadline, most)
+            if most < 0:
+                return False
+        return True
 
     @property
     def _next(self) -> Tree:

@@ -235,10 +235,10 @@ class Tree:
         vars(self).update(state)
         self._make_tables()
 
-    def predicted_boxes(self, deadline: float = math.inf) -> float:
-        """Estimate of the number of boxes that are left to examine; infinite where it would end after the deadline."""
+    def predicted_boxes(self, deadline: float = math.inf, most: float = math.inf) -> float:
+        """Estimate of the number of boxes that are left to examine; infinite after the deadline, or above `most`."""
         bound = CornerBound(*self._samples)
-        return predicted_boxes(bound, self._open, self._target, deadline=deadline)
+        return predicted_boxes(bound, self._open, self._target, deadline=deadline, most=most)
 
     @property
     def _target(self) -> float:
