@@ -63,6 +63,7 @@ class _Point:
     """``φ`` at one ``v``, with all derived quantities."""
 
     v: Tensor
+    pulled: Tensor  # Aᵀv
     value: float
     gradient: Tensor
     projections: Tensor
@@ -216,9 +217,11 @@ class AugmentedLagrangian:
         self, point: _Point, step: Tensor, centre: Tensor, tau: float
     ) -> tuple[_Point | None, int]:
         """A point that is lower, None if there is none, and the number of points that were tried."""
+        pulled = self.program.pull(step)
 
         def evaluate(length: float) -> tuple[_Point, float]:
-            candidate = self._evaluate(point.v + length * step, centre, tau)
+            v = point.v + length * step
+            candidate = self._evaluate(v, centre, tau, point.pulled + length * pulled)
             return candidate, float(candidate.gradient @ step)
 
         found, self._last_length, trials = search_line(
@@ -231,10 +234,14 @@ class AugmentedLagrangian:
         )
         return found, trials
 
-    def _evaluate(self, v: Tensor, centre: Tensor, tau: float) -> _Point:
+    def _evaluate(
+        self, v: Tensor, centre: Tensor, tau: float, pulled: Tensor | None = None
+    ) -> _Point:
+        """`pulled` is ``Aᵀv`` where it is known."""
         program = self.program
         level = tau * program.alpha
-        moved = torch.add(centre, program.pull(v), alpha=tau)
+        pulled = program.pull(v) if pulled is None else pulled
+        moved = torch.add(centre, pulled, alpha=tau)
         if self._cones is not None:
             moved = self._cones.project(moved, self._everything, level, self._deadline)
         lengths = torch.linalg.vector_norm(moved, dim=1)
@@ -244,7 +251,7 @@ class AugmentedLagrangian:
         blocks = shrink[:, None] * moved[index]
         gradient = v - program.target + program.push(blocks, index)
         value = float(0.5 * v @ v - program.target @ v + 0.5 / tau * blocks.square().sum())
-        return _Point(v, value, gradient, moved, blocks, active)
+        return _Point(v, pulled, value, gradient, moved, blocks, active)
 
     def _unprojected(self, start: Iterate) -> Iterate:
         """The start with the gap that a bound without cones gives, which takes no projections."""

@@ -327,7 +327,7 @@ def _add_gram(matrix: Tensor, rows: Tensor, factor: float) -> None:
     `M` may be the transpose of an array in C's order. SciPy's product of half the work takes a quarter to a half of the
     time of torch's, which does both halves.
     """
-    if not matrix.is_cpu:
+    if not (matrix.is_cpu and rows.numel()):  # SciPy refuses empty arrays
         matrix.addmm_(rows, rows.T, alpha=factor)
         return
     (add,) = get_blas_funcs(("syrk",), (matrix.numpy(),))
