@@ -46,9 +46,10 @@ _FIRST_STEP = 1e3  # τ, but not above 1/alpha
 _FEW_STEPS, _FAST_GROWTH, _GROWTH, _RETREAT = 2, 10.0, 3.0, 0.1
 _LARGEST_STEP = 1e12  # τ: times the machine precision, about 2e-4
 _RESUMED = 0.1  # of the last τ, where the next program is almost the same
-# Of a subproblem: largest ‖∇φ‖ in units of ‖Δu‖/√τ. While the gap is above the last number, subproblems end early, and
-# the one that reaches the gap is continued: half as many Newton steps lead to the same objective at gaps of 1e-2.
-_INEXACTNESS, _EARLY, _FAR = 1.0, 10.0, 1e-4
+# Of a subproblem: largest ‖∇φ‖ in units of ‖Δu‖/√τ. From a start that is better than no blocks, while the gap falls and
+# is above the last number, subproblems end early, and the one that reaches the gap is continued: half as many Newton
+# steps lead to the same objective at gaps of 1e-2. From worse starts, the gap can stay at 1 until τ is too large.
+_INEXACTNESS, _EARLY, _NEAR = 1.0, 10.0, 1e-4
 _MAX_OUTER = 60
 _MAX_NEWTON = 60  # for each subproblem
 _MAX_HALVINGS = 30  # trial points of a step; 2⁻³⁰ is about 1e-9
@@ -132,8 +133,12 @@ class AugmentedLagrangian:
         centre = program.no_blocks() if start is None else start
         active = centre.any(dim=1).nonzero()[:, 0]
         tau = min(_FIRST_STEP, 1 / program.alpha)
+        residual = program.target - program.push(centre[active], active)
+        helps = program.primal(centre[active], residual) < 0.5 * float(
+            program.target @ program.target
+        )
         if v is None:
-            v = program.target - program.push(centre[active], active)
+            v = residual
         else:
             tau = max(tau, _RESUMED * self._last_tau)
         best = Iterate(centre, v, math.inf, Status.INACCURATE)
@@ -141,7 +146,8 @@ class AugmentedLagrangian:
         self._deadline, self._last_length = deadline, 1.0
         for _ in range(_MAX_OUTER):
             allowed = _MAX_NEWTON if max_steps is None else min(_MAX_NEWTON, max_steps - total)
-            loose = _EARLY if best.gap > max(gap, _FAR) else _INEXACTNESS
+            is_early = helps and idle == 0 and best.gap > max(gap, _NEAR)
+            loose = _EARLY if is_early else _INEXACTNESS
             try:
                 point, n_steps = self._minimise(v, centre, tau, allowed, deadline, loose)
             except TimeoutError:
