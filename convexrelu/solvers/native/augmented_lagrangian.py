@@ -29,6 +29,7 @@ from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.results.status import Status
+from convexrelu.solvers.native.line_search import search_line
 from convexrelu.solvers.native.newton_systems import (
     ActiveBlocks,
     ConeSystem,
@@ -46,13 +47,15 @@ _FIRST_STEP = 1e3  # τ, but not above 1/alpha
 _FEW_STEPS, _FAST_GROWTH, _GROWTH, _RETREAT = 2, 10.0, 3.0, 0.1
 _LARGEST_STEP = 1e12  # τ: times the machine precision, about 2e-4
 _RESUMED = 0.1  # of the last τ, where the next program is almost the same
-_INEXACTNESS = 1.0  # of a subproblem: largest ‖∇φ‖ in units of ‖Δu‖/√τ
+# Of a subproblem: largest ‖∇φ‖ in units of ‖Δu‖/√τ. From a start that is better than no blocks, while the gap falls and
+# is above the last number, subproblems end early, and the one that reaches the gap is continued: half as many Newton
+# steps lead to the same objective at gaps of 1e-2. From worse starts, the gap can stay at 1 until τ is too large.
+_INEXACTNESS, _EARLY, _NEAR = 1.0, 10.0, 1e-4
 _MAX_OUTER = 60
 _MAX_NEWTON = 60  # for each subproblem
-_MAX_HALVINGS = 30  # of a step: 2⁻³⁰ is about 1e-9
+_MAX_HALVINGS = 30  # trial points of a step; 2⁻³⁰ is about 1e-9
 # Trial points for each subproblem, 4 a step: where rounding leaves only tiny steps, one after the other leads nowhere.
 _MAX_TRIALS = 4 * _MAX_NEWTON
-_SUFFICIENT = 1e-4  # part of the predicted decrease in Armijo's rule, a convention
 # Number of consecutive outer iterations without a smaller gap after which the solver gives up.
 _PATIENCE = 8
 
@@ -62,6 +65,7 @@ class _Point:
     """``φ`` at one ``v``, with all derived quantities."""
 
     v: Tensor
+    pulled: Tensor  # Aᵀv
     value: float
     gradient: Tensor
     projections: Tensor
@@ -87,6 +91,7 @@ class AugmentedLagrangian:
         self.program = program
         self._everything = torch.arange(len(program.slopes), device=program.rows.device)
         self._last_tau = 0.0
+        self._last_length = 1.0  # of a Newton step
         self._deadline = math.inf  # of the solve in progress
         self._cones: ConeProjector | None = None
         self._system: NewtonSystem
@@ -129,22 +134,30 @@ class AugmentedLagrangian:
         centre = program.no_blocks() if start is None else start
         active = centre.any(dim=1).nonzero()[:, 0]
         tau = min(_FIRST_STEP, 1 / program.alpha)
+        residual = program.target - program.push(centre[active], active)
+        helps = program.primal(centre[active], residual) < 0.5 * float(
+            program.target @ program.target
+        )
         if v is None:
-            v = program.target - program.push(centre[active], active)
+            v = residual
         else:
             tau = max(tau, _RESUMED * self._last_tau)
         best = Iterate(centre, v, math.inf, Status.INACCURATE)
         idle = total = 0
-        self._deadline = deadline
+        self._deadline, self._last_length = deadline, 1.0
         for _ in range(_MAX_OUTER):
             allowed = _MAX_NEWTON if max_steps is None else min(_MAX_NEWTON, max_steps - total)
+            is_early = helps and idle == 0 and best.gap > max(gap, _NEAR)
+            loose = _EARLY if is_early else _INEXACTNESS
             try:
-                point, n_steps = self._minimise(v, centre, tau, allowed, deadline)
+                point, n_steps = self._minimise(v, centre, tau, allowed, deadline, loose)
             except TimeoutError:
                 best = best if best.gap < math.inf else self._unprojected(best)
                 return replace(best, status=Status.USER_LIMIT)
             v, self._last_tau, total = point.v, tau, total + n_steps
             now = self._iterate(point, centre, tau)
+            if now.gap <= gap and loose > _INEXACTNESS:
+                now = self._finished(now, centre, tau, allowed - n_steps)
             idle = 0 if now.gap < 0.99 * best.gap else idle + 1
             best = now if now.gap < best.gap else best
             if best.gap <= gap:
@@ -157,8 +170,26 @@ class AugmentedLagrangian:
             tau = min(_factor(n_steps) * tau, _LARGEST_STEP)
         return best
 
+    def _finished(self, end: Iterate, centre: Tensor, tau: float, allowed: int) -> Iterate:
+        """The end of a subproblem that was left early, or where steps are allowed and lower the gap, its solution.
+
+        The objective of an early end exceeds its dual value by ``½‖∇φ‖²``, which no later subproblem takes away.
+        """
+        try:
+            point, _ = self._minimise(end.v, centre, tau, allowed, self._deadline)
+        except TimeoutError:
+            return end
+        now = self._iterate(point, centre, tau)
+        return now if now.gap < end.gap else end
+
     def _minimise(
-        self, v: Tensor, centre: Tensor, tau: float, allowed: int, deadline: float
+        self,
+        v: Tensor,
+        centre: Tensor,
+        tau: float,
+        allowed: int,
+        deadline: float,
+        inexactness: float = _INEXACTNESS,
     ) -> tuple[_Point, int]:
         """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration.
 
@@ -168,12 +199,10 @@ class AugmentedLagrangian:
         point = self._evaluate(v, centre, tau)
         total = 0
         for n_steps in range(allowed):
-            if self._is_minimal(point, centre, tau):
+            if self._is_minimal(point, centre, tau, inexactness):
                 return point, n_steps
             if self._is_late(point, deadline):
-                if (
-                    n_steps == 0
-                ):  # far from the minimum: its blocks are worse than those of the centre
+                if n_steps == 0:  # its blocks are worse than those of the centre
                     raise TimeoutError
                 return point, n_steps
             step = self._system.direction(point.gradient, point.active, tau)
@@ -193,31 +222,42 @@ class AugmentedLagrangian:
         fits = product_fits(self._system.work(point.active), deadline)
         return time.perf_counter() > deadline or not fits
 
-    def _is_minimal(self, point: _Point, centre: Tensor, tau: float) -> bool:
+    def _is_minimal(self, point: _Point, centre: Tensor, tau: float, inexactness: float) -> bool:
         moved = centre.clone()
         moved[point.active.index] -= point.blocks
-        allowed = _INEXACTNESS * float(moved.norm()) / tau**0.5
+        allowed = inexactness * float(moved.norm()) / tau**0.5
         rounding = 1e3 * torch.finfo(centre.dtype).eps
         return float(point.gradient.norm()) <= max(allowed, rounding)
 
     def _line_search(
         self, point: _Point, step: Tensor, centre: Tensor, tau: float
     ) -> tuple[_Point | None, int]:
-        """The first point of Armijo's rule, None if there is none, and the number of points that were tried."""
-        slope = float(point.gradient @ step)
-        length = 1.0
-        rounding = 4 * torch.finfo(step.dtype).eps * abs(point.value)
-        for trials in range(1, _MAX_HALVINGS + 1):
-            candidate = self._evaluate(point.v + length * step, centre, tau)
-            if candidate.value <= point.value + _SUFFICIENT * length * slope + rounding:
-                return candidate, trials
-            length *= 0.5
-        return None, _MAX_HALVINGS
+        """A point that is lower, None if there is none, and the number of points that were tried."""
+        pulled = self.program.pull(step)
 
-    def _evaluate(self, v: Tensor, centre: Tensor, tau: float) -> _Point:
+        def evaluate(length: float) -> tuple[_Point, float]:
+            v = point.v + length * step
+            candidate = self._evaluate(v, centre, tau, point.pulled + length * pulled)
+            return candidate, float(candidate.gradient @ step)
+
+        found, self._last_length, trials = search_line(
+            evaluate,
+            point.value,
+            float(point.gradient @ step),
+            last=self._last_length,
+            rounding=4 * torch.finfo(step.dtype).eps * abs(point.value),
+            most=_MAX_HALVINGS,
+        )
+        return found, trials
+
+    def _evaluate(
+        self, v: Tensor, centre: Tensor, tau: float, pulled: Tensor | None = None
+    ) -> _Point:
+        """`pulled` is ``Aᵀv`` where it is known."""
         program = self.program
         level = tau * program.alpha
-        moved = torch.add(centre, program.pull(v), alpha=tau)
+        pulled = program.pull(v) if pulled is None else pulled
+        moved = torch.add(centre, pulled, alpha=tau)
         if self._cones is not None:
             moved = self._cones.project(moved, self._everything, level, self._deadline)
         lengths = torch.linalg.vector_norm(moved, dim=1)
@@ -227,7 +267,7 @@ class AugmentedLagrangian:
         blocks = shrink[:, None] * moved[index]
         gradient = v - program.target + program.push(blocks, index)
         value = float(0.5 * v @ v - program.target @ v + 0.5 / tau * blocks.square().sum())
-        return _Point(v, value, gradient, moved, blocks, active)
+        return _Point(v, pulled, value, gradient, moved, blocks, active)
 
     def _unprojected(self, start: Iterate) -> Iterate:
         """The start with the gap that a bound without cones gives, which takes no projections."""

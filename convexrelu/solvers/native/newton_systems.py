@@ -102,7 +102,7 @@ class ConeSystem:
         K = torch.eye(len(gradient), dtype=gradient.dtype, device=gradient.device)
         for part in torch.arange(len(columns), device=K.device).split(len(gradient)):
             B = _Columns(self.program, active.index[block[part]], columns[part])
-            _add_gram(K, B.dense(), tau)
+            _add_gram(K, B.dense().T, tau)
         return -_solve(K, gradient)
 
     def work(self, active: ActiveBlocks) -> float:
@@ -141,7 +141,7 @@ class ConeSystem:
 
 
 class _Columns:
-    """``A_j c`` for every column ``c``: of shape (n, r), and their output directions for several outputs.
+    """``A_j c`` for every column ``c``, one a row: of shape (r, n), and their output directions for several outputs.
 
     Parameters
     ----------
@@ -152,32 +152,34 @@ class _Columns:
     """
 
     def __init__(self, program: TensorProgram, index: Tensor, columns: Tensor) -> None:
-        outputs = (program.rows @ columns.T) * program.slopes[index].T
-        self.outputs = program.centred(outputs)
+        # One column of B after the other in memory: rows of slopes are copied, not gathered, and all is twice as fast.
+        outputs = (columns @ program.rows.T).mul_(program.slopes[index])
+        self.outputs = program.centred(outputs.T).T
         self.outer = None if program.outer is None else program.outer[index]
 
     def gram(self) -> Tensor:
-        """``BᵀB``."""
-        gram = self.outputs.T @ self.outputs
+        """``BᵀB``, of which the lower half may be all."""
+        gram = self.outputs.new_zeros((len(self.outputs), len(self.outputs)))
+        _add_gram(gram, self.outputs, 1.0)
         return gram if self.outer is None else gram.mul_(self.outer @ self.outer.T)
 
     def times(self, x: Tensor) -> Tensor:
         """``Bx``, of shape (nK,)."""
         if self.outer is None:
-            return self.outputs @ x
-        return (self.outputs @ (x[:, None] * self.outer)).flatten()
+            return x @ self.outputs
+        return (self.outputs.T @ (x[:, None] * self.outer)).flatten()
 
     def adjoint(self, v: Tensor) -> Tensor:
         """``Bᵀv``, of shape (r,)."""
         if self.outer is None:
-            return self.outputs.T @ v
-        return ((self.outputs.T @ v.view(len(self.outputs), -1)) * self.outer).sum(dim=1)
+            return self.outputs @ v
+        return ((self.outputs @ v.view(self.outputs.shape[1], -1)) * self.outer).sum(dim=1)
 
     def dense(self) -> Tensor:
-        """``B``, of shape (nK, r)."""
+        """``Bᵀ``, of shape (r, nK)."""
         if self.outer is None:
             return self.outputs
-        return (self.outputs[:, None, :] * self.outer.T).flatten(0, 1)
+        return (self.outputs[:, :, None] * self.outer[:, None, :]).flatten(1)
 
 
 class GatedSystem:
@@ -346,17 +348,20 @@ class _BlockGram:
         self._gram[:size, :size] = self._gram[entries].index_select(1, entries)
 
 
-def _add_gram(matrix: Tensor, columns: Tensor, factor: float) -> None:
-    """Add ``factor · CCᵀ`` to a matrix, where it is not on a device only to its lower half: all that is factorised.
+def _add_gram(matrix: Tensor, rows: Tensor, factor: float) -> None:
+    """Add ``factor · MMᵀ`` to a matrix, where it is not on a device only to its lower half: all that is factorised.
 
-    SciPy's product of half the work takes a quarter of the time of torch's, which does both halves.
+    `M` may be the transpose of an array in C's order. SciPy's product of half the work takes a quarter to a half of the
+    time of torch's, which does both halves.
     """
-    if not matrix.is_cpu:
-        matrix.addmm_(columns, columns.T, alpha=factor)
+    if not (matrix.is_cpu and rows.numel()):  # SciPy refuses empty arrays
+        matrix.addmm_(rows, rows.T, alpha=factor)
         return
     (add,) = get_blas_funcs(("syrk",), (matrix.numpy(),))
     # In Fortran's order rows are columns, and the lower half is the upper one.
-    add(factor, columns.numpy().T, 1.0, matrix.numpy().T, trans=1, lower=0, overwrite_c=1)
+    across = rows.is_contiguous()
+    columns = (rows.T if across else rows).numpy()
+    add(factor, columns, 1.0, matrix.numpy().T, trans=int(across), lower=0, overwrite_c=1)
 
 
 def _entries(blocks: Tensor, dim: int) -> Tensor:

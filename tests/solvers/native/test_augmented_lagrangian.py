@@ -1,5 +1,7 @@
 """Semismooth Newton steps, on tensors and in the units of the program."""
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 import torch
@@ -272,12 +274,13 @@ def test_a_solve_without_time_projects_nothing(clock, monkeypatch):
 
 
 def test_tiny_steps_end_a_subproblem_soon(monkeypatch):
-    """Steepest descent in steps that are much too long stands in for directions that rounding has spoilt."""
+    """Steepest descent in steps of any size, much too long, stands in for directions that rounding has spoilt."""
     program = program_of(problem_of(), True)
     solver, points = AugmentedLagrangian(program), []
     evaluate = solver._evaluate
     monkeypatch.setattr(solver, "_evaluate", lambda *args: points.append(args) or evaluate(*args))
-    monkeypatch.setattr(solver._system, "direction", lambda gradient, *_: -(2.0**8) * gradient)
+    sizes = cycle([2.0**8, 2.0**48])
+    monkeypatch.setattr(solver._system, "direction", lambda gradient, *_: -next(sizes) * gradient)
     _, n_steps = solver._minimise(program.target, program.no_blocks(), 1e5, _MAX_NEWTON, np.inf)
     assert n_steps == _MAX_NEWTON  # not solved: the next subproblem is an easier one
     assert _MAX_TRIALS < len(points) <= _MAX_TRIALS + _MAX_HALVINGS + 1
