@@ -98,7 +98,7 @@ def test_walks_find_more_maxima_than_the_starts_alone_and_none_is_lost():
     design, gained = rng.standard_normal((120, 8)), 0
     for _ in range(6):
         v = rng.standard_normal(120)
-        level = 0.5 * SearchOracle(design, **FEW)(v).bound
+        level = 0.99 * SearchOracle(design, **FEW)(v).bound
         alone, walked = (
             SearchOracle(design, n_walks=n, screens=True, **FEW)(v, level=level) for n in (0, 4)
         )
@@ -129,11 +129,14 @@ def test_verdicts_walk_only_until_the_level_is_refuted(monkeypatch):
     assert len(asked) >= 1
 
 
-def test_searches_for_cuts_walk_on_from_what_violates_the_level(monkeypatch):
+@pytest.mark.parametrize(("share", "n_walks"), [(0.99, 1), (0.9, 0)])
+def test_searches_for_cuts_walk_on_from_what_violates_the_level_by_little(
+    monkeypatch, share, n_walks
+):
     asked = _noting(monkeypatch)
     bound = SearchOracle(X, **FEW)(V).bound
-    SearchOracle(X, n_walks=1, screens=True, **FEW)(V, level=0.9 * bound)
-    assert len(asked) == 1
+    SearchOracle(X, n_walks=1, screens=True, **FEW)(V, level=share * bound)
+    assert len(asked) == n_walks
 
 
 @pytest.mark.parametrize("options", [{"polishes": False}, {"n_walks": 0}])

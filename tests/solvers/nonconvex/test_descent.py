@@ -127,6 +127,18 @@ def test_a_shift_of_the_targets_does_not_matter():
     np.testing.assert_allclose(there.predict(X), here.predict(X) + 64.0, rtol=0, atol=1e-3)
 
 
+def test_it_goes_on_for_longer_where_programs_of_least_squares_follow():
+    """At this penalty, with as many neurons."""
+    inputs, targets = reference.teacher(200, 5, 5, 0.1, 0)
+    for loss, is_longer in [("squared_error", True), ("huber", False)]:
+        problem = problem_of(inputs, targets, loss=loss)
+        alone, before = (
+            next(descents(problem, np.random.RandomState(0), rounds_follow=follow))
+            for follow in (False, True)
+        )
+        assert (problem.objective(before) < problem.objective(alone)) == is_longer
+
+
 # Limits
 
 
