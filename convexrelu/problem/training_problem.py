@@ -337,7 +337,7 @@ class TrainingProblem(Design):
         terms = weights * (self.loss.conjugate(z, y) + 4 * self.loss.conjugate_error(z, y))
         # A sum of absolute values is off by less than a rounding for each term.
         total = float(np.abs(terms).sum()) * (1 + 2 * len(terms) * _EPS)
-        if not math.isfinite(total):
+        if not math.isfinite(2 * total):
             return -math.inf
         value = 0.0 - accurate_sum(terms, total) - 6 * _EPS * total
         return value - self._skip_term(v) if self.skip else value

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from convexrelu.losses import LOSSES, Huber, Quantile
+from convexrelu.losses import LOSSES, Huber, Quantile, dual_domain
 from convexrelu.losses.dual_domain import accurate_sum, class_dual_point, separable_dual_point
 
 KINDS = [*LOSSES.values(), lambda: Huber(0.3), lambda: Quantile(0.1)]
@@ -186,3 +186,15 @@ def test_accurate_sums_are_those_of_fractions_but_for_a_rounding(n, exponents):
     total = float(np.abs(terms).sum())
     found = accurate_sum(rng.permutation(terms), total)
     assert abs(found - math.fsum(terms)) <= 2.0**-52 * total
+
+
+def test_sums_of_more_terms_than_the_bound_is_proved_for_are_exact(monkeypatch):
+    monkeypatch.setattr(dual_domain, "_MOST_TERMS", 9)
+    monkeypatch.setattr(dual_domain, "on_grid", None)
+    assert accurate_sum(np.array([1.0, *[2.0**-60] * 8, -1.0]), 2.0) == 2.0**-57
+
+
+def test_accurate_sums_are_finite_up_to_half_of_the_largest_float():
+    largest = np.finfo(np.float64).max / 2
+    assert accurate_sum(np.array([largest]), largest) == largest
+    assert accurate_sum(np.array([2.0**1022, -(2.0**1021)]), 1.5 * 2.0**1022) == 2.0**1021

@@ -13,8 +13,8 @@ from convexrelu.oracles.bounds.workers import Workers, workers_for
 __all__ = ["grow_all"]
 
 _TRIAL = 0.05  # part of the work after which it is predicted whether the rest suffices
-# The same again, as most predictions are too low at first: then they have to exceed the rest by their error, a factor
-# of three.
+# It is predicted again after these parts, as most first predictions are too low. Proofs end there only where one
+# exceeds the rest of the work by this factor, by which it may be wrong.
 _TRIALS_AGAIN, _ERROR = (0.2, 0.5), 3.0
 # Workers take seconds to start. So they help in proofs that have taken this number of turns, each of some tenths of a
 # second, and that have so many seconds left.
@@ -60,7 +60,7 @@ class _Growth:
         return spent or self.goal.refuted or self._next.is_done
 
     def is_promising(self, excess: float = 1.0) -> bool:
-        """Whether boxes may not need much more than the work that is left, by so many times."""
+        """Whether dives predict work of at most `excess` times what is left."""
         work_of_one = sum(t.work for t in self.trees) / sum(t.n_boxes for t in self.trees)
         most = excess * self.left / work_of_one
         for tree in self.trees:

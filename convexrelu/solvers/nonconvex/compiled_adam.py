@@ -19,9 +19,8 @@ from convexrelu.solvers.nonconvex.tile_sums import Samples
 __all__ = ["CompiledAdam"]
 
 _WIDTH = 1e-6  # of the kinks: none is smoothed noticeably
-_MOST_WEIGHTS = (
-    2**14
-)  # with 129,000 ones, of images of 784 pixels, NumPy takes three quarters of the time
+# With 129,000 weights, of images of 784 pixels, NumPy takes three quarters of the time.
+_MOST_WEIGHTS = 2**14
 _WORK = 5e7  # multiplications between two looks at the time, some milliseconds
 
 

@@ -151,7 +151,7 @@ class HiddenLayer:
 
     def _halves(self, t: Array) -> tuple[Array, Array]:
         """Two arrays of shape (n, m) in the memory `t`."""
-        p, hidden = t.reshape(2, len(t), -1)
+        p, hidden = t.reshape(2, len(t), len(self._inner))
         return p, hidden
 
     # In compiled code
