@@ -103,7 +103,7 @@ def checked_numbers(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> Arra
         assert_all_finite(targets, input_name="y")
     if targets.ndim == 2 and targets.shape[1] == 1:
         warn_user(_A_COLUMN, DataConversionWarning)
-        targets = targets[:, 0]
+        targets = targets.ravel()
     return targets
 
 
