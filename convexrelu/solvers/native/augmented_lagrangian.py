@@ -25,7 +25,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 
-from convexrelu._utils.deadlines import product_fits
+from convexrelu._utils.deadlines import little_later, product_fits
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.results.status import Status
@@ -58,8 +58,6 @@ _MAX_HALVINGS = 30  # trial points of a step; 2⁻³⁰ is about 1e-9
 _MAX_TRIALS = 4 * _MAX_NEWTON
 # Number of consecutive outer iterations without a smaller gap after which the solver gives up.
 _PATIENCE = 8
-# How much later than the deadline the first step may end, which is worth most: part of the time that there was, seconds.
-_LATER, _SECONDS_LATER = 0.1, 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +93,7 @@ class AugmentedLagrangian:
         self._last_tau = 0.0
         self._last_length = 1.0  # of a Newton step
         self._deadline = math.inf  # of the solve in progress
-        self._grace = 0.0  # seconds that its next step may take beyond that
+        self._latest_end = math.inf  # of its next step
         self._cones: ConeProjector | None = None
         self._system: NewtonSystem
         if program.cones:
@@ -148,7 +146,7 @@ class AugmentedLagrangian:
         best = first = Iterate(centre, v, math.inf, Status.INACCURATE)
         idle = total = 0
         self._deadline, self._last_length = deadline, 1.0
-        self._grace = _SECONDS_LATER + _LATER * max(deadline - time.perf_counter(), 0.0)
+        self._latest_end = little_later(deadline)
         for _ in range(_MAX_OUTER):
             allowed = _MAX_NEWTON if max_steps is None else min(_MAX_NEWTON, max_steps - total)
             is_early = helps and idle == 0 and best.gap > max(gap, _NEAR)
@@ -208,7 +206,7 @@ class AugmentedLagrangian:
                 if n_steps == 0:  # its blocks are worse than those of the centre
                     raise TimeoutError
                 return point, n_steps
-            self._grace = 0.0
+            self._latest_end = deadline
             step = self._system.direction(point.gradient, point.active, tau)
             try:
                 following, trials = self._line_search(point, step, centre, tau)
@@ -223,7 +221,7 @@ class AugmentedLagrangian:
 
     def _is_late(self, point: _Point, deadline: float) -> bool:
         """Whether time is up, or the next step would end later."""
-        fits = product_fits(self._system.work(point.active), deadline + self._grace)
+        fits = product_fits(self._system.work(point.active), self._latest_end)
         return time.perf_counter() > deadline or not fits
 
     def _is_minimal(self, point: _Point, centre: Tensor, tau: float, inexactness: float) -> bool:
