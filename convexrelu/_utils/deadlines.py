@@ -14,6 +14,7 @@ __all__ = [
     "Deadline",
     "EarlyDeadline",
     "latest_start",
+    "little_later",
     "part_before",
     "product_fits",
     "seconds_before",
@@ -24,6 +25,8 @@ __all__ = [
 # (products 4e-11, singular vectors 5e-10 for square matrices and 1.6e-9 for tall ones).
 _PRODUCT = 1e-10
 _SVD = 2e-9
+# How much later the first step of a solver may end, which is worth most: part of the time that is left, and seconds.
+_LATER, _SECONDS_LATER = 0.1, 0.05
 _ALWAYS = 0.01  # seconds that a computation may take even when time is up: no one notices, and its result is worth more
 
 
@@ -129,6 +132,17 @@ def latest_start(n_products: float, deadline: float) -> float:
     (inf, 4.0)
     """
     return deadline - _PRODUCT * n_products
+
+
+def little_later(deadline: float) -> float:
+    """Time at which what is worth most, like the first step of a solver, may end: hardly anyone notices.
+
+    Examples
+    --------
+    >>> little_later(math.inf), little_later(0.0)
+    (inf, 0.05)
+    """
+    return deadline + _SECONDS_LATER + _LATER * max(deadline - time.perf_counter(), 0.0)
 
 
 def svd_fits(shape: tuple[int, ...], deadline: float) -> bool:

@@ -103,8 +103,17 @@ def checked_numbers(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> Arra
         assert_all_finite(targets, input_name="y")
     if targets.ndim == 2 and targets.shape[1] == 1:
         warn_user(_A_COLUMN, DataConversionWarning)
-        targets = targets[:, 0]
+        targets = targets.ravel()
     return targets
+
+
+def _flat(y: Any) -> Any:
+    """Labels without the second dimension of an array or frame of one column, of which this warns."""
+    is_frame = hasattr(y, "iloc")
+    if not (isinstance(y, np.ndarray) or is_frame) or y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warn_user(_A_COLUMN, DataConversionWarning)
+    return y.iloc[:, 0] if is_frame else y[:, 0]
 
 
 def inputs_and_labels(
@@ -123,7 +132,7 @@ def checked_labels(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> NDArr
         if has_masked_entries(y):
             raise ValueError("y has masked entries, which are not supported; fill or drop them")
         _check_labels(y)
-        labels = _check_y(_of_one_type(y), estimator=estimator)
+        labels = _check_y(_flat(_of_one_type(y)), estimator=estimator)
         check_consistent_length(inputs, labels)
         if labels.dtype.kind in "mM":  # which are names like others
             if np.isnat(labels).any():

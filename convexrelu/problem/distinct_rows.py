@@ -41,11 +41,8 @@ def distinct_rows(inputs: Array, targets: Array) -> tuple[NDArray[np.intp], NDAr
     >>> distinct_rows(np.array([[2.0], [1.0], [2.0]]), np.array([0.0, 0.0, 0.0]))
     (array([1, 0]), array([1, 0, 1]))
     """
-    n = len(targets)
-    order, begins = (
-        np.arange(n),
-        np.arange(n) == 0,
-    )  # a permutation, and where groups of equal rows begin in it
+    order = np.arange(len(targets))
+    begins = order == 0  # where groups of equal rows begin in that order
     for part in _parts(inputs, targets):
         alone = begins & np.append(begins[1:], True)
         open_places = np.flatnonzero(~alone)

@@ -38,7 +38,6 @@ from convexrelu.problem.validation import (
 
 __all__ = ["ACTIVATIONS", "TrainingProblem"]
 
-
 _EPS = float(np.finfo(np.float64).eps)
 # Outputs that are closer than this to a kink of the loss are on it.
 _AT_A_KINK = 1e-9
@@ -385,9 +384,8 @@ class TrainingProblem(Design):
         Parameters
         ----------
         oracle : callable
-            ``v → report`` with ``report.bound`` for ``M(v)``, from :mod:`convexrelu.oracles`. The
-            result is as trustworthy as the oracle: exact for an exact one, from below for a
-            searched one.
+            ``v → report`` with ``report.bound`` for ``M(v)``, from :mod:`convexrelu.oracles`. The result is as
+            trustworthy as the oracle: exact for an exact one, from below for a searched one.
         """
         return oracle(self.dual_point(self.no_outputs())).bound
 

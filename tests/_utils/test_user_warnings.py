@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -63,6 +64,8 @@ FITS = {
         ConvexReLURegressor(**options()), {"alpha": [1e-4, 1e-3]}, cv=2
     ).fit(X, Y),
     "column": lambda: ConvexReLURegressor(0.1).fit(X, Y[:, None]),
+    "column of labels": lambda: ConvexReLUClassifier(0.1).fit(X, LABELS[:, None]),
+    "frame of labels": lambda: ConvexReLUClassifier(0.1).fit(X, pd.DataFrame({"y": LABELS})),
     "useless penalty": lambda: ConvexReLURegressor(1e9, random_state=0).fit(X, Y),
 }
 

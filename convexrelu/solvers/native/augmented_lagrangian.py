@@ -25,7 +25,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 
-from convexrelu._utils.deadlines import product_fits
+from convexrelu._utils.deadlines import little_later, product_fits
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.results.status import Status
@@ -93,6 +93,7 @@ class AugmentedLagrangian:
         self._last_tau = 0.0
         self._last_length = 1.0  # of a Newton step
         self._deadline = math.inf  # of the solve in progress
+        self._latest_end = math.inf  # of its next step
         self._cones: ConeProjector | None = None
         self._system: NewtonSystem
         if program.cones:
@@ -142,9 +143,10 @@ class AugmentedLagrangian:
             v = residual
         else:
             tau = max(tau, _RESUMED * self._last_tau)
-        best = Iterate(centre, v, math.inf, Status.INACCURATE)
+        best = first = Iterate(centre, v, math.inf, Status.INACCURATE)
         idle = total = 0
         self._deadline, self._last_length = deadline, 1.0
+        self._latest_end = little_later(deadline)
         for _ in range(_MAX_OUTER):
             allowed = _MAX_NEWTON if max_steps is None else min(_MAX_NEWTON, max_steps - total)
             is_early = helps and idle == 0 and best.gap > max(gap, _NEAR)
@@ -152,8 +154,7 @@ class AugmentedLagrangian:
             try:
                 point, n_steps = self._minimise(v, centre, tau, allowed, deadline, loose)
             except TimeoutError:
-                best = best if best.gap < math.inf else self._unprojected(best)
-                return replace(best, status=Status.USER_LIMIT)
+                return self._out_of_time(best, first)
             v, self._last_tau, total = point.v, tau, total + n_steps
             now = self._iterate(point, centre, tau)
             if now.gap <= gap and loose > _INEXACTNESS:
@@ -163,7 +164,7 @@ class AugmentedLagrangian:
             if best.gap <= gap:
                 return replace(best, status=Status.CONVERGED)
             if self._is_late(point, deadline):
-                return replace(best, status=Status.USER_LIMIT)
+                return self._out_of_time(best, first)
             if idle >= _PATIENCE or (max_steps is not None and total >= max_steps):
                 break
             centre = now.blocks
@@ -199,12 +200,13 @@ class AugmentedLagrangian:
         point = self._evaluate(v, centre, tau)
         total = 0
         for n_steps in range(allowed):
-            if self._is_minimal(point, centre, tau, inexactness):
+            if self._is_minimal(point, centre, tau, inexactness if n_steps else _INEXACTNESS):
                 return point, n_steps
             if self._is_late(point, deadline):
                 if n_steps == 0:  # its blocks are worse than those of the centre
                     raise TimeoutError
                 return point, n_steps
+            self._latest_end = deadline
             step = self._system.direction(point.gradient, point.active, tau)
             try:
                 following, trials = self._line_search(point, step, centre, tau)
@@ -219,7 +221,7 @@ class AugmentedLagrangian:
 
     def _is_late(self, point: _Point, deadline: float) -> bool:
         """Whether time is up, or the next step would end later."""
-        fits = product_fits(self._system.work(point.active), deadline)
+        fits = product_fits(self._system.work(point.active), self._latest_end)
         return time.perf_counter() > deadline or not fits
 
     def _is_minimal(self, point: _Point, centre: Tensor, tau: float, inexactness: float) -> bool:
@@ -268,6 +270,18 @@ class AugmentedLagrangian:
         gradient = v - program.target + program.push(blocks, index)
         value = float(0.5 * v @ v - program.target @ v + 0.5 / tau * blocks.square().sum())
         return _Point(v, pulled, value, gradient, moved, blocks, active)
+
+    def _out_of_time(self, best: Iterate, start: Iterate) -> Iterate:
+        """The best iterate, or the start where its objective is lower, as it can be until subproblems are far."""
+        if best.gap < math.inf and self._objective(best) <= self._objective(start):
+            return replace(best, status=Status.USER_LIMIT)
+        ends = [self._unprojected(replace(start, v=v)) for v in (start.v, best.v)]
+        return replace(min(ends, key=lambda end: end.gap), status=Status.USER_LIMIT)
+
+    def _objective(self, end: Iterate) -> float:
+        index = end.blocks.any(dim=1).nonzero()[:, 0]
+        blocks = end.blocks[index]
+        return self.program.primal(blocks, self.program.target - self.program.push(blocks, index))
 
     def _unprojected(self, start: Iterate) -> Iterate:
         """The start with the gap that a bound without cones gives, which takes no projections."""

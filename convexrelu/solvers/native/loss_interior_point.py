@@ -37,7 +37,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convexrelu._utils.deadlines import product_fits
+from convexrelu._utils.deadlines import little_later, product_fits
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
@@ -118,7 +118,7 @@ def loss_interior_point(
     status, idle, least = Status.INACCURATE, 0, math.inf
     gap = min(gap, _LARGEST_GAP)
     # Of the last step: the next one takes as long.
-    seconds = 0.0 if product_fits(_work_of_step(program), deadline) else math.inf
+    seconds = 0.0 if product_fits(_work_of_step(program), little_later(deadline)) else math.inf
     for _ in range(_MAX_ITER):
         now, mu = program.end_at(state), program.mu(state)
         idle = 0 if now.gap < best.gap or mu < least else idle + 1

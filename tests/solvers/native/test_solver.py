@@ -18,7 +18,7 @@ from convexrelu.solvers.native import solver as module
 from convexrelu.solvers.native.augmented_lagrangian import AugmentedLagrangian
 from convexrelu.solvers.native.newton_systems import ActiveBlocks
 from convexrelu.solvers.native.solver import NativeSolver
-from convexrelu.solvers.native.tensor_program import TensorProgram
+from convexrelu.solvers.native.tensor_program import Iterate, TensorProgram
 from tests import reference
 
 X, Y = reference.teacher(18, 3, 3, 0.2, 0)
@@ -586,3 +586,19 @@ def test_the_work_of_a_step_grows_with_active_blocks(kind):
         ActiveBlocks(torch.arange(k), torch.ones(k, 4), torch.full((k,), 0.5)) for k in (1, 8)
     )
     assert 0 < system.work(few) < system.work(many)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_steps", [0, 1, 2, 4])
+def test_the_end_of_time_leaves_no_blocks_that_are_worse_than_the_start(monkeypatch, kind, n_steps):
+    """Subproblems raise the objective until they are near their solutions."""
+    problem = problem_of(1e-4)
+    blocks = blocks_of(problem, kind)
+    start = 0.999 * getattr(NativeSolver("newton"), kind)(problem, blocks).blocks
+    calls = iter(range(1000))
+    monkeypatch.setattr(augmented_lagrangian, "product_fits", lambda *_: next(calls) < n_steps)
+    late = getattr(NativeSolver("newton"), kind)(problem, blocks, start=start, time_limit=1e6)
+    program = TensorProgram(problem, blocks, cones=kind == "relu")
+    first = Iterate(program.from_problem(start), program.target, np.inf, Status.INACCURATE)
+    before = program.to_solution(first, 0.0, 0.0).objective
+    assert late.objective <= before * (1 + 1e-9)
