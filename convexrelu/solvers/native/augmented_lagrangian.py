@@ -152,7 +152,7 @@ class AugmentedLagrangian:
             is_early = helps and idle == 0 and best.gap > max(gap, _NEAR)
             loose = _EARLY if is_early else _INEXACTNESS
             try:
-                point, n_steps = self._minimise(v, centre, tau, allowed, deadline, loose)
+                point, n_steps = self._minimise(v, centre, tau, allowed, loose)
             except TimeoutError:
                 return self._out_of_time(best, first)
             v, self._last_tau, total = point.v, tau, total + n_steps
@@ -163,7 +163,7 @@ class AugmentedLagrangian:
             best = now if now.gap < best.gap else best
             if best.gap <= gap:
                 return replace(best, status=Status.CONVERGED)
-            if self._is_late(point, deadline):
+            if self._is_late(point):
                 return self._out_of_time(best, first)
             if idle >= _PATIENCE or (max_steps is not None and total >= max_steps):
                 break
@@ -177,7 +177,7 @@ class AugmentedLagrangian:
         The objective of an early end exceeds its dual value by ``½‖∇φ‖²``, which no later subproblem takes away.
         """
         try:
-            point, _ = self._minimise(end.v, centre, tau, allowed, self._deadline)
+            point, _ = self._minimise(end.v, centre, tau, allowed)
         except TimeoutError:
             return end
         now = self._iterate(point, centre, tau)
@@ -189,7 +189,6 @@ class AugmentedLagrangian:
         centre: Tensor,
         tau: float,
         allowed: int,
-        deadline: float,
         inexactness: float = _INEXACTNESS,
     ) -> tuple[_Point, int]:
         """Newton's method on ``φ`` until its gradient is small against the step of the outer iteration.
@@ -202,11 +201,11 @@ class AugmentedLagrangian:
         for n_steps in range(allowed):
             if self._is_minimal(point, centre, tau, inexactness if n_steps else _INEXACTNESS):
                 return point, n_steps
-            if self._is_late(point, deadline):
+            if self._is_late(point):
                 if n_steps == 0:  # its blocks are worse than those of the centre
                     raise TimeoutError
                 return point, n_steps
-            self._latest_end = deadline
+            self._latest_end = self._deadline
             step = self._system.direction(point.gradient, point.active, tau)
             try:
                 following, trials = self._line_search(point, step, centre, tau)
@@ -219,10 +218,10 @@ class AugmentedLagrangian:
                 break
         return point, _MAX_NEWTON
 
-    def _is_late(self, point: _Point, deadline: float) -> bool:
+    def _is_late(self, point: _Point) -> bool:
         """Whether time is up, or the next step would end later."""
         fits = product_fits(self._system.work(point.active), self._latest_end)
-        return time.perf_counter() > deadline or not fits
+        return time.perf_counter() > self._deadline or not fits
 
     def _is_minimal(self, point: _Point, centre: Tensor, tau: float, inexactness: float) -> bool:
         moved = centre.clone()

@@ -281,6 +281,6 @@ def test_tiny_steps_end_a_subproblem_soon(monkeypatch):
     monkeypatch.setattr(solver, "_evaluate", lambda *args: points.append(args) or evaluate(*args))
     sizes = cycle([2.0**8, 2.0**48])
     monkeypatch.setattr(solver._system, "direction", lambda gradient, *_: -next(sizes) * gradient)
-    _, n_steps = solver._minimise(program.target, program.no_blocks(), 1e5, _MAX_NEWTON, np.inf)
+    _, n_steps = solver._minimise(program.target, program.no_blocks(), 1e5, _MAX_NEWTON)
     assert n_steps == _MAX_NEWTON  # not solved: the next subproblem is an easier one
     assert _MAX_TRIALS < len(points) <= _MAX_TRIALS + _MAX_HALVINGS + 1
