@@ -1,8 +1,9 @@
 """Training in the folds of a cross-validation, for scores only.
 
-A network of a fold is needed for its score, and a relative difference of a hundredth in the objective changes that far
-less than the choice of the fold does. So, where the solver is free, descent alone trains the networks of a fold, see
-:mod:`~convexrelu.training.descent_path`. No gap is closed: most of the time would go into finite programs and bounds.
+A network of a fold is needed for its score, and a relative difference of half a hundredth in the objective changes that
+less than the next penalty does. So, where the solver is free, descent trains the networks of a fold, with a small
+finite program for least squares, see :mod:`~convexrelu.training.descent_path`. No gap is closed: most of the time would
+go into bounds.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def fold_results(
     *,
     only_descent: bool,
 ) -> list[Result]:
-    """Train in a fold, by descent alone if it can: the only place that chooses how."""
+    """Train in a fold, without bounds if it can: the only place that chooses how."""
     neuron_class = neuron_class_of(model)
     if only_descent:
         network = start if isinstance(start, TwoLayerNetwork) else None

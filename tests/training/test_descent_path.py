@@ -25,7 +25,8 @@ def test_objectives_are_within_a_few_hundredths_of_the_optimum(loss, hidden_bias
         objective = problem.with_alpha(alpha).objective(result.network)
         assert objective == pytest.approx(result.certificate.objective)
         assert result.certificate.lower_bound <= best.certificate.objective
-        assert objective <= 1.03 * best.certificate.objective
+        # A program finds the best outer weights for least squares, and only patterns are lacking.
+        assert objective <= (1.01 if loss == "squared_error" else 1.03) * best.certificate.objective
 
 
 def test_without_time_the_start_is_kept():
