@@ -134,7 +134,7 @@ class _Step:
     ) -> None:
         self._solver: Any = None
         if problem.is_least_squares:
-            self._solver = make_solver("auto", device=device)
+            self._solver = make_solver("newton", device=device)
             self._solver.rough_gap = _GAP
         self._search = brief_search_for(problem, random, device, longer=problem.is_least_squares)
         rough = problem.is_least_squares or problem.n_outputs > 1
