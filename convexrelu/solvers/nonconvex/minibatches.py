@@ -1,14 +1,14 @@
 """Training on mini-batches, for many samples: a step costs the same however many there are.
 
-Adam (Kingma & Ba 2015, algorithm 1) with a step size that falls to zero along a cosine. The kinks of neurons are not
-smoothed: random batches average over them anyway.
+Adam, see :mod:`~convexrelu.solvers.nonconvex.adam`, with a step size that falls to zero along a cosine. The kinks of
+neurons are not smoothed: random batches average over them anyway.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.solvers.nonconvex.adam import AdamByStep
 from convexrelu.solvers.nonconvex.compiled_adam import CompiledAdam
 from convexrelu.solvers.nonconvex.interrupted import handing_over
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective, rounded_loss
@@ -98,30 +99,20 @@ def _adam(objective: RoundedObjective, samples: Samples, z: Array) -> Any:
     return TensorAdam(objective, *samples, z, rounding=_ROUNDING, **constants)
 
 
-class _Adam:
-    """Adam in NumPy; `point` is where it is."""
-
-    together = 1  # steps between two looks at the time
+class _Adam(AdamByStep):
+    """Adam in NumPy."""
 
     def __init__(self, objective: RoundedObjective, samples: Samples, z: Array) -> None:
+        super().__init__((_DECAY, _DECAY_OF_SQUARES))
         self._objective, self._samples = objective, samples
-        self.point: Any = z.astype(np.float32)
+        self.point = z.astype(np.float32)
         self._mean, self._square = np.zeros_like(self.point), np.zeros_like(self.point)
-        self._n_steps = 0
 
-    def steps(self, batches: Sequence[slice], sizes: Sequence[float]) -> None:
-        """Steps of these sizes on some samples each."""
-        for batch, size in zip(batches, sizes, strict=True):
-            self._step(batch, size)
-
-    def _step(self, batch: slice, size: float) -> None:
+    def _step(self, batch: slice, size: float, scale: float) -> None:
         part = Samples(*(each[batch] for each in self._samples))
         gradient = _gradient(self._objective, part, self.point)
-        self._n_steps += 1
         self._mean += (1 - _DECAY) * (gradient - self._mean)
         self._square += (1 - _DECAY_OF_SQUARES) * (gradient * gradient - self._square)
-        size /= 1 - _DECAY**self._n_steps
-        scale = 1 / math.sqrt(1 - _DECAY_OF_SQUARES**self._n_steps)
         self.point -= size * self._mean / (scale * np.sqrt(self._square) + _TINY)
 
 
