@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sized
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu.certificates.certificate import Certificate
@@ -43,8 +43,8 @@ Columns = TypeVar("Columns", bound=Sized)
 class ColumnGeneration(ABC, Generic[Solution, Columns]):
     """The loop, with its clock, its history and its status.
 
-    A subclass implements pricing (:meth:`_price`), solving (:meth:`_solve`) and the result
-    (:meth:`_result`). It keeps the best solution so far in ``_best``. An object runs once.
+    A subclass implements pricing (:meth:`_price`) and solving (:meth:`_solve`). It keeps the best solution so far in
+    ``_best``. An object runs once.
 
     Parameters
     ----------
@@ -124,11 +124,13 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     def _solve(self, columns: Columns) -> tuple[Status, bool]:
         """Solve with `columns` added and keep the better solution: the solver's status, and whether it found any."""
 
-    @abstractmethod
-    def _result(self, best: Solution, certificate: Certificate, status: Status) -> Result:
-        """Outcome of the loop, with the last certified solution."""
-
     # To override where needed
+
+    def _result(self, best: Solution, certificate: Certificate, status: Status) -> Result:
+        """Outcome of the loop, with the last certified solution; for others than networks, overridden."""
+        solver_status = self._solver_status or Status.CONVERGED
+        network = cast(Any, best)
+        return Result(network, certificate, status, self._history, self._n_iter, solver_status)
 
     def _begin(self) -> Status | None:
         """Prepare the first pricing. A status ends the loop at once."""

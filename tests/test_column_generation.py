@@ -7,7 +7,6 @@ import pytest
 from convexrelu import Status
 from convexrelu.certificates import Certificate
 from convexrelu.column_generation import ColumnGeneration
-from convexrelu.results import Result
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,6 @@ class Countdown(ColumnGeneration[Solution, list]):
         self._best = Solution(self._n_iter + 1)
         status = self.statuses.get(self._n_iter, Status.CONVERGED)
         return status, status is Status.CONVERGED
-
-    def _result(self, best, certificate, status):
-        return Result(best, certificate, status, self._history, self._n_iter, self._solver_status)
 
 
 def test_it_ends_where_the_gap_is_closed():

@@ -392,10 +392,6 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
                 return
             self._best, self._objective = network, objective
 
-    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
-        solver_status = self._solver_status or Status.CONVERGED
-        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
-
     @property
     def _n_columns(self) -> int:
         return self._best.width

@@ -209,17 +209,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         return _PASSES * float(self.problem.design.size)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
-        solver_status = self._solver_status or Status.CONVERGED
         point = self._dual.best
-        return Result(
-            best,
-            certificate,
-            status,
-            self._history,
-            self._n_iter,
-            solver_status,
-            dual=None if point is None else point.v,
-        )
+        result = super()._result(best, certificate, status)
+        return replace(result, dual=None if point is None else point.v)
 
     def _shown(self, entry: Round) -> Round:
         return replace(entry, network=self._best, certificate=self._certificate)
