@@ -10,6 +10,8 @@ import gzip
 import json
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -33,6 +35,21 @@ def quick_asked(description: str) -> bool:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smallest sizes, nothing written")
     return parser.parse_args().quick
+
+
+def with_threads(threads: str) -> dict[str, str]:
+    """The environment of a process with so many threads; ``"default"`` is what a person has who has set nothing."""
+    bare = {name: value for name, value in os.environ.items() if name not in THREADS}
+    return bare if threads == "default" else bare | dict.fromkeys(THREADS, threads)
+
+
+def from_a_process(module: str, *arguments: object, threads: str) -> Any:
+    """What a module prints as JSON, run with ``--here`` and these arguments in a process of its own."""
+    command = [sys.executable, "-m", module, "--here", *map(str, arguments)]
+    done = subprocess.run(
+        command, env=with_threads(threads), stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(done.stdout)
 
 
 def median_seconds(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sized
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu.certificates.certificate import Certificate
@@ -24,6 +24,8 @@ from convexrelu.results.result import Progress, Result, Round, asks_to_stop, che
 from convexrelu.results.status import Status
 
 __all__ = ["ColumnGeneration"]
+
+_SETTLED = 0.01  # relative progress of a round below which the objective has settled
 
 
 class _Wide(Protocol):
@@ -41,8 +43,8 @@ Columns = TypeVar("Columns", bound=Sized)
 class ColumnGeneration(ABC, Generic[Solution, Columns]):
     """The loop, with its clock, its history and its status.
 
-    A subclass implements pricing (:meth:`_price`), solving (:meth:`_solve`) and the result
-    (:meth:`_result`). It keeps the best solution so far in ``_best``. An object runs once.
+    A subclass implements pricing (:meth:`_price`) and solving (:meth:`_solve`). It keeps the best solution so far in
+    ``_best``. An object runs once.
 
     Parameters
     ----------
@@ -56,6 +58,8 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
         Value of :func:`time.perf_counter` from which time counts; that at the call of `run` by default.
     progress : callable, optional
         Called with every :class:`~convexrelu.results.Round`; the loop ends when it returns True.
+    settles : bool
+        Whether to end when a round lowers the objective by less than a hundredth, without pricing its solution.
     """
 
     tol: float = 1e-3
@@ -63,6 +67,7 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     time_limit: float | None = None
     started: float | None = None
     progress: Progress | None = None
+    settles: bool = False
 
     _PATIENCE: ClassVar[float] = 3  # rounds in a row without progress after which the loop gives up
     _TIME_FOR_ROUNDS: ClassVar[float] = 1.0  # fraction of the time after which rounds end
@@ -119,11 +124,13 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     def _solve(self, columns: Columns) -> tuple[Status, bool]:
         """Solve with `columns` added and keep the better solution: the solver's status, and whether it found any."""
 
-    @abstractmethod
-    def _result(self, best: Solution, certificate: Certificate, status: Status) -> Result:
-        """Outcome of the loop, with the last certified solution."""
-
     # To override where needed
+
+    def _result(self, best: Solution, certificate: Certificate, status: Status) -> Result:
+        """Outcome of the loop, with the last certified solution; for others than networks, overridden."""
+        solver_status = self._solver_status or Status.CONVERGED
+        network = cast(Any, best)
+        return Result(network, certificate, status, self._history, self._n_iter, solver_status)
 
     def _begin(self) -> Status | None:
         """Prepare the first pricing. A status ends the loop at once."""
@@ -132,6 +139,10 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
     def _is_closed(self) -> bool:
         """Whether the gap is within the tolerance."""
         return self._certificate is not None and self._certificate.relative_gap <= self.tol
+
+    def _certify_unpriced(self) -> Certificate:
+        """Certify the best solution by bounds that are known, without pricing it; only where the loop `settles`."""
+        raise NotImplementedError
 
     def _conclude(self, status: Status) -> Status:
         """Last steps after the loop, which may change its status."""
@@ -178,16 +189,28 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
         return None
 
     def _add(self, columns: Columns) -> Status | None:
-        """Solve with more columns. A status ends the loop: there was no solution."""
+        """Solve with more columns. A status ends the loop: there was no solution, or it has settled."""
         self._solver_status, found = self._solve(columns)
         self._n_iter += 1
         if found:
-            return None
+            return self._settled() if self.settles else None
         if self._seconds_left() <= 0:
             return Status.TIME_LIMIT
         # A solver may take numbers that overflow outside of it for a solution.
         failed = self._solver_status is Status.CONVERGED
         return Status.FAILED if failed else self._solver_status
+
+    def _settled(self) -> Status | None:
+        """Enter the solution of a program in the history if it ends the loop; otherwise it is priced."""
+        before, now = self._certificate, self._certify_unpriced()
+        if before is None or not self._has_settled(before.objective, now.objective):
+            return None
+        self._record(now, 0)
+        return Status.SETTLED
+
+    def _has_settled(self, before: float, now: float) -> bool:
+        """Whether these objectives, before and after a round, end a loop that `settles`."""
+        return self.settles and now >= before * (1 - _SETTLED)
 
     def _record(self, certificate: Certificate, n_cuts: int) -> None:
         """Enter a certificate of the best solution in the history."""

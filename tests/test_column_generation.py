@@ -7,7 +7,6 @@ import pytest
 from convexrelu import Status
 from convexrelu.certificates import Certificate
 from convexrelu.column_generation import ColumnGeneration
-from convexrelu.results import Result
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,14 @@ class Countdown(ColumnGeneration[Solution, list]):
             return None, columns
         return Certificate(objective, 1.0, "global", "cells", True), columns
 
+    def _certify_unpriced(self):
+        return Certificate(self.objectives[self._n_iter], 0.5, "global", "search", False)
+
     def _solve(self, columns):
         self._n_columns += len(columns)
         self._best = Solution(self._n_iter + 1)
         status = self.statuses.get(self._n_iter, Status.CONVERGED)
         return status, status is Status.CONVERGED
-
-    def _result(self, best, certificate, status):
-        return Result(best, certificate, status, self._history, self._n_iter, self._solver_status)
 
 
 def test_it_ends_where_the_gap_is_closed():
@@ -79,6 +78,24 @@ def test_it_ends_without_columns():
 def test_it_gives_up_after_three_rounds_without_progress(objectives, n_iter):
     result = Countdown(objectives).run()
     assert (result.status, result.n_iter) == (Status.STALLED, n_iter)
+
+
+@pytest.mark.parametrize("settles", [False, True])
+def test_where_it_settles_a_program_of_little_progress_is_not_priced(settles):
+    result = Countdown([8.0, 7.0, 6.95, 6.0, 1.0], settles=settles).run()
+    if not settles:
+        assert (result.status, result.n_iter) == (Status.CONVERGED, 4)
+        return
+    assert (result.status, result.n_iter) == (Status.SETTLED, 2)
+    assert [entry.lower_bound for entry in result.history] == [1.0, 1.0, 0.5]
+    last = result.history[-1]
+    assert (last.objective, last.n_cuts) == (result.certificate.objective, 0) == (6.95, 0)
+    assert result.network == Solution(2)
+
+
+def test_what_is_not_feasible_before_a_program_is_priced_after_it():
+    result = Countdown([None, 7.0, 6.95], settles=True).run()
+    assert (result.status, result.n_iter) == (Status.SETTLED, 2)
 
 
 def test_columns_that_no_program_has_had_are_solved_first():

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import resource
-import subprocess
-import sys
 import time
 import warnings
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import report, teacher
+from benchmarks.common import from_a_process, report, teacher
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 
 ALPHA = 0.01
@@ -35,20 +32,12 @@ def main() -> None:
         print(json.dumps(_row(int(asked.here[0]), asked.here[1])))
         return
     limits = {10**4: 5} if asked.quick else {n: CASES[n][2] for n in asked.n}
-    both = ("1", "default")
-    rows = [_in_a_process(n, limit, threads) for n, limit in limits.items() for threads in both]
+    rows = [
+        {"n": n, "threads": threads, **from_a_process(__spec__.name, n, limit, threads=threads)}
+        for n, limit in limits.items()
+        for threads in ("1", "default")
+    ]
     report("large", rows, write=not asked.quick)
-
-
-def _in_a_process(n: int, limit: float, threads: str) -> dict[str, Any]:
-    """One case in a process with so many threads, whose memory can be told."""
-    environment = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
-    if threads != "default":
-        environment["OMP_NUM_THREADS"] = threads
-    own = [sys.executable, "-m", "benchmarks.end_to_end.bench_large"]
-    command = [*own, "--here", str(n), str(limit)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return {"n": n, "threads": threads, **json.loads(done.stdout)}
 
 
 def _row(n: int, time_limit: float) -> dict[str, Any]:

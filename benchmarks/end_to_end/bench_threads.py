@@ -9,7 +9,6 @@ The second table has the step that a search makes most often, on one torch threa
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from benchmarks.common import THREADS, median_seconds, quick_asked, report, teacher
+from benchmarks.common import median_seconds, quick_asked, report, teacher, with_threads
 from convexrelu import TrainingProblem, train
 from convexrelu.oracles.search.ascents import ascend
 
@@ -128,8 +127,7 @@ def _on_threads(n_threads: int, call: Callable[[], object]) -> float:
 
 
 def _row(name: str, repeats: int) -> dict[str, object]:
-    bare = {key: value for key, value in os.environ.items() if key not in THREADS}
-    with _server(name, bare) as default, _server(name, bare | dict.fromkeys(THREADS, "1")) as one:
+    with _server(name, "default") as default, _server(name, "1") as one:
         rest = _medians(default, one, repeats)
         with _busy_loop():
             busy = _medians(default, one, repeats)
@@ -158,10 +156,14 @@ def _seconds(server: subprocess.Popen[str]) -> float:
 
 
 @contextmanager
-def _server(name: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def _server(name: str, threads: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "benchmarks.end_to_end.bench_threads", "--serve", name]
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=with_threads(threads),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as server:
         assert server.stdout is not None
         server.stdout.readline()  # it is ready

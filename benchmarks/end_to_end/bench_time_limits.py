@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cvxpy  # noqa: F401  loaded before the time is taken
@@ -18,7 +18,15 @@ from scipy.sparse import random_array
 
 from benchmarks.common import quick_asked, report, teacher
 from benchmarks.end_to_end import time_limits_of_rooms
-from convexrelu import ConvexReLURegressor, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu import (
+    ConvexReLURegressor,
+    ConvexReLURegressorCV,
+    TrainingProblem,
+    TwoLayerNetwork,
+    certify,
+    train,
+)
+from convexrelu.constrained import train_in_class
 
 Timed = Callable[[float], Any]  # given a time limit; returns what has a certificate
 
@@ -44,6 +52,31 @@ def sparse(n: int, d: int) -> Timed:
     """Training on a sparse matrix with more features than samples."""
     X = random_array((n, d), density=0.01, format="csr", rng=np.random.default_rng(0))
     return _of(X, np.abs(X.sum(axis=1)), 1e-4)
+
+
+def labelled(n: int, d: int, loss: str, **options: Any) -> Timed:
+    """Training on the halves above and below the median of a teacher's targets."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    return _of(X, np.where(y > np.median(y), 1.0, -1.0), 0.01, loss=loss, **options)
+
+
+def classes(n: int, d: int, n_classes: int) -> Timed:
+    """Training on the largest of a teacher's outputs."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0, n_classes)
+    return _of(X, y.argmax(axis=1).astype(float), 0.01, loss="multinomial")
+
+
+def positive(n: int, d: int) -> Timed:
+    """Training on two classes, with outer weights that are not negative."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    problem = TrainingProblem(X, np.where(y > np.median(y), 1.0, -1.0), 0.01, loss="logistic")
+    return lambda limit: train_in_class(problem, positive=True, time_limit=limit, random_state=0)
+
+
+def cross_validated(n: int, d: int) -> Timed:
+    """A cross-validation over the default penalties."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    return lambda limit: ConvexReLURegressorCV(time_limit=limit, random_state=0).fit(X, y)
 
 
 def orthogonal(n: int) -> Timed:
@@ -140,8 +173,42 @@ ROWS: list[tuple[str, float, Callable[[], Timed]]] = [
 ]
 
 
+# Kinds with few looks at the time, each with both limits: name, samples, features, and what to time.
+KINDS: list[tuple[str, int, int, Callable[[int, int], Timed]]] = [
+    ("ten classes", 100_000, 20, lambda n, d: classes(n, d, 10)),
+    ("certify, 1000 neurons", 100_000, 100, lambda n, d: certifying(n, d, width=1000)),
+    ("hinge", 3_000, 50, lambda n, d: labelled(n, d, "hinge")),
+    ("logistic, positive", 3_000, 10, positive),
+    ("quantile", 20_000, 10, lambda n, d: training(n, d, loss="quantile")),
+    ("sparse", 20_000, 3_000, sparse),
+    ("sparse", 100_000, 3_000, sparse),
+    ("free biases", 100_000, 20, lambda n, d: training(n, d, hidden_bias="free")),
+    (
+        "gated",
+        20_000,
+        10,
+        lambda n, d: training(n, d, activation="gated_relu", patterns="sampled"),
+    ),
+    ("cross-validation", 300, 2_000, cross_validated),
+]
+LIMITS = (0.5, 3)
+QUICK, FEWEST = 100, 60  # so many times fewer samples, but not less than that
+
+
+def _of_kinds(
+    limits: Sequence[float], fewer: int = 1
+) -> list[tuple[str, float, Callable[[], Timed]]]:
+    """Rows of the kinds, with so many times fewer samples."""
+    return [
+        (f"{name}, {n:,} x {d:,}", limit, lambda make=make, n=n, d=d: make(n, d))
+        for name, full, d, make in KINDS
+        for n in [max(full // fewer, FEWEST)]
+        for limit in limits
+    ]
+
+
 def main() -> None:
-    """Every row once; with `--quick` those on few samples."""
+    """Every row once; with `--quick` those on few samples, and kinds with fewer."""
     quick = quick_asked(main.__doc__)
     report("time_limits", list(_measured(quick)), write=not quick)
 
@@ -149,8 +216,9 @@ def main() -> None:
 def _measured(quick: bool) -> Iterator[dict[str, object]]:
     warnings.simplefilter("ignore")
     train(TrainingProblem(np.eye(3), [1.0, 2.0, 0.0], 0.1), solver="newton")  # loads its solver
-    everything = [*ROWS, *time_limits_of_rooms.ROWS]
-    for name, limit, make in ROWS[6:9] if quick else everything:
+    few = [*ROWS[6:9], *_of_kinds(LIMITS[:1], QUICK)]
+    everything = [*ROWS, *_of_kinds(LIMITS), *time_limits_of_rooms.ROWS]
+    for name, limit, make in few if quick else everything:
         timed = make()
         started = time.perf_counter()
         certificate = _certificate_of(timed, limit)

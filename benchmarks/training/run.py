@@ -64,7 +64,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "quick.parquet")
             run_pair("teacher[n=60,d=3,k=3]", 1e-2, path, QUICK)
-            table = tidy(pd.read_parquet(path))
+            table = read(path)
             print(table.groupby(["solver", "parameters"], sort=False).last().to_string())
         return
     for name in [] if asked.collect else asked.data:
@@ -111,8 +111,13 @@ def collect():
     common.circumstances("training", benchopt=version("benchopt"), **_versions_of_peers())
 
 
+def read(path):
+    """The tidy table of a file of benchopt's."""
+    return tidy(pd.read_parquet(path))
+
+
 def _dated(path):
-    return tidy(pd.read_parquet(path)).assign(date=str(date.fromtimestamp(path.stat().st_mtime)))
+    return read(path).assign(date=str(date.fromtimestamp(path.stat().st_mtime)))
 
 
 def _versions_of_peers():

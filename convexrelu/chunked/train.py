@@ -391,7 +391,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         # Other processes have their own parts of the dual point.
         whole = self._point.v and self.rows.group.size == 1
         dual = np.concatenate(self._point.v) if whole else None
-        return Result(best, certificate, status, self._history, self._n_iter, dual=dual)
+        return replace(super()._result(best, certificate, status), dual=dual)
 
     def _rescue(self) -> None:
         """Certify the network of descent that an interruption has brought."""

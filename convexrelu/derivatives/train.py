@@ -244,10 +244,6 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
             self._record(certificate.strengthened(proved), 0)
         return status
 
-    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
-        solver_status = self._solver_status or Status.CONVERGED
-        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
-
     @property
     def _n_columns(self) -> int:
         return len(self._blocks)

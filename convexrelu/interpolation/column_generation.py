@@ -26,7 +26,6 @@ from convexrelu.oracles.for_problem import relaxation_for
 from convexrelu.oracles.selection import OraclePair
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
-from convexrelu.results.result import Result
 from convexrelu.results.status import Status
 
 __all__ = ["InterpolationByPatterns", "InterpolationProgram"]
@@ -137,10 +136,6 @@ class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 f"y: no network was found that meets it ({status.value}); is there one for these X?"
             )
         return status
-
-    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
-        solver_status = self._solver_status or Status.CONVERGED
-        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
 
     @property
     def _n_columns(self) -> int:

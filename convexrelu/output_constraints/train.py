@@ -35,8 +35,6 @@ __all__ = ["ConstrainedResult", "train_with_output_constraints"]
 
 # Random neurons with which the first program begins where no constant meets the constraints, for each constraint.
 _NEURONS_PER_CONSTRAINT, _FEWEST_NEURONS = 3, 30
-# Relative progress of a round below which the objective has settled.
-_SETTLED = 0.01
 # Relative progress from which columns that are no neurons may be dropped.
 _PROGRESS = 1e-9
 # Cosines of neurons that are joined, first more of them; part of the sum of sizes of those that are dropped.
@@ -185,14 +183,12 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
     oracles: OraclePair
     random: np.random.RandomState
     start: TwoLayerNetwork | None = None
-    settles: bool = False
 
     _objective: float = field(default=math.inf, init=False)
     _v: Array = field(init=False)
     _pricing: PricingOfRows = field(init=False)
     _dual: DualState = field(init=False)
     _columns: Array = field(init=False)  # that the programs have beside the neurons
-    _settled: bool = field(default=False, init=False)
 
     def run(self) -> ConstrainedResult:
         """Run the loop."""
@@ -317,12 +313,18 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         if self.problem.n_outputs > 1 or not found:
             self._v = v
         self._columns = columns[:0] if self._objective < before * (1 - _PROGRESS) else columns
-        self._settled = self.settles and self._objective >= before * (1 - _SETTLED)
         return solved.status, solved.network is not None
+
+    def _settled(self) -> Status | None:
+        """Only after the next pricing, which costs less than a program and improves the bound."""
+        return None
 
     def _reason_to_stop(self, n_new: int) -> Status | None:
         reason = super()._reason_to_stop(n_new)
-        return Status.SETTLED if reason is None and self._settled else reason
+        if reason is not None or self._n_iter == 0:
+            return reason
+        before, now = (entry.objective for entry in self._history[-2:])
+        return Status.SETTLED if self._has_settled(before, now) else None
 
     def _solve_for(self, directions: Array) -> Solved:
         units = unit_rows(directions[norms(directions) > 0])
@@ -389,10 +391,6 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
             if self._take(self._solve_for(directions)) and self._best.width < network.width:
                 return
             self._best, self._objective = network, objective
-
-    def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
-        solver_status = self._solver_status or Status.CONVERGED
-        return Result(best, certificate, status, self._history, self._n_iter, solver_status)
 
     @property
     def _n_columns(self) -> int:

@@ -312,10 +312,7 @@ class TrainingProblem(Design):
         value = -float(self.weights[alive] @ self.loss.conjugate(z, targets[alive]))
         if not math.isfinite(value):
             return -math.inf
-        if self.skip and self.skip_alpha > 0:
-            moments = self.X.T @ v
-            return value - float(np.vdot(moments, moments)) / (2 * self.skip_alpha)
-        return value - self._skip_term(v) if self.skip else value
+        return value - self._skip_term(v, rounds_up=False) if self.skip else value
 
     @cached_property
     def _alive(self) -> NDArray[np.bool_] | slice:
@@ -356,8 +353,8 @@ class TrainingProblem(Design):
     def _centred_targets(self) -> Array:
         return self.y - np.median(self.y, axis=0)
 
-    def _skip_term(self, v: Array) -> float:
-        """Term of a skip connection, subtracted from the dual objective; rounded up.
+    def _skip_term(self, v: Array, *, rounds_up: bool = True) -> float:
+        """Term of a skip connection, subtracted from the dual objective; rounded up, with a penalty only if asked.
 
         Without a penalty, ``XᵀV = 0`` to rounding only. A linear part ``z`` of the optimum then adds at most
         ``‖z‖ ‖QᵀV‖``, in the norm of the sample weights and with ``Q`` a basis of linear parts. Its outputs and its
@@ -366,9 +363,10 @@ class TrainingProblem(Design):
         """
         n = self.n_samples
         if self.skip_alpha > 0:
-            rounding = 2 * n * _EPS * abs(self.X).T @ np.abs(v)
-            largest = np.abs(self.X.T @ v) + rounding
-            return float(np.vdot(largest, largest)) / (2 * self.skip_alpha) * (1 + 8 * n * _EPS)
+            moments = np.abs(self.X.T @ v)
+            if rounds_up:
+                moments += 2 * n * _EPS * abs(self.X).T @ np.abs(v)
+            return float(np.vdot(moments, moments)) / (2 * self.skip_alpha) * (1 + 8 * n * _EPS)
         root = np.sqrt(self.weights)
         scaled = (v.T / np.where(root > 0, root, 1.0)).T
         basis, condition = self._free_basis

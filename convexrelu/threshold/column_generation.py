@@ -26,7 +26,6 @@ __all__ = ["LassoByPatterns"]
 
 # Columns per round: as many as there are units, within these limits; as in the cutting-plane loop.
 _MIN_COLUMNS, _MAX_COLUMNS = 12, 100
-_SETTLED = 0.01  # relative progress of a round below which the objective has settled, as there
 
 
 @dataclass(eq=False)
@@ -41,30 +40,22 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
         Asked in every round.
     thorough : Oracle or None
         Asked where a search finds nothing.
-    settles : bool
-        Whether to end when a round lowers the objective by less than a hundredth, without pricing its units.
-    tol, max_iter, time_limit, started, progress
+    tol, max_iter, time_limit, started, progress, settles
         As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
     """
 
     problem: TrainingProblem
     oracle: Oracle
     thorough: Oracle | None
-    settles: bool = False
 
     _units: Units = field(init=False)  # of the last lasso
 
     def _begin(self) -> None:
         self._units = self._best = Units.none(self.problem)
 
-    def _add(self, columns: ActivationPatterns) -> Status | None:
-        before = self._best.objective(self.problem)
-        status, now = super()._add(columns), self._best.objective(self.problem)
-        if status is not None or not self.settles or now < before * (1 - _SETTLED):
-            return status
+    def _certify_unpriced(self) -> Certificate:
         assert self._certificate is not None
-        self._record(replace(self._certificate, objective=now), 0)
-        return Status.SETTLED
+        return replace(self._certificate, objective=self._best.objective(self.problem))
 
     def _solve(self, columns: ActivationPatterns) -> tuple[Status, bool]:
         units = self._units.with_columns(columns.masks, columns.gates)

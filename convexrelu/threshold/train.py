@@ -110,7 +110,7 @@ def train_threshold(
         problem,
         oracle,
         thorough if searched and not settles else None,
-        settles,
+        settles=settles,
         tol=tol,
         max_iter=max_iter if searched else None,
         time_limit=time_limit,

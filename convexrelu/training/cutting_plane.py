@@ -53,7 +53,6 @@ __all__ = ["CuttingPlane"]
 
 # With more outputs on all samples than this, solvers train the network, including its outer weights.
 _MOST_OUTPUTS = 10_000
-_SETTLED = 0.01  # relative progress of a round below which the objective has settled
 # Part of the gap that best outer weights have to close: a program over their neurons alone does not see the cuts.
 _MUCH_OF_GAP = 0.1
 _AS_GOOD = 1e-3  # loss in objective, as a fraction of tol, accepted for fewer neurons
@@ -99,17 +98,15 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     fixed_patterns : bool
         Whether blocks may have only the patterns that the oracles return: a network does not determine its patterns
         if a sample is on a kink.
-    settles : bool
-        Whether to end when a round lowers the objective by less than a hundredth, without pricing its network; with
-        more than 5000 samples, when the first network of `descend` has been priced.
     patience : Patience
         When to end with a gap that will not close.
     pricing : Pricing, optional
         That of a class of networks.
     easing : Easing, optional
         How dual points are moved to where more can be proved.
-    tol, max_iter, time_limit, started, progress
-        As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword.
+    tol, max_iter, time_limit, started, progress, settles
+        As for :class:`~convexrelu.column_generation.ColumnGeneration`, by keyword. With more than 5000 samples, a loop
+        that `settles` ends when the first network of `descend` has been priced.
     """
 
     problem: TrainingProblem
@@ -118,7 +115,6 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     descend: Callable[[float, Look], Iterable[TwoLayerNetwork]] | None = None
     warm_up_solver: ProgramSolver | None = None
     fixed_patterns: bool = False
-    settles: bool = False
     patience: Patience = PATIENT
     pricing: Pricing | None = None
     easing: Easing | None = None
@@ -213,17 +209,9 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         return _PASSES * float(self.problem.design.size)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
-        solver_status = self._solver_status or Status.CONVERGED
         point = self._dual.best
-        return Result(
-            best,
-            certificate,
-            status,
-            self._history,
-            self._n_iter,
-            solver_status,
-            dual=None if point is None else point.v,
-        )
+        result = super()._result(best, certificate, status)
+        return replace(result, dual=None if point is None else point.v)
 
     def _shown(self, entry: Round) -> Round:
         return replace(entry, network=self._best, certificate=self._certificate)
@@ -377,14 +365,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 )
                 self._keep(*with_best_intercept_and_outputs(problem, joined))
 
-    def _add(self, columns: Blocks) -> Status | None:
-        before = self._objective
-        status = super()._add(columns)
-        settled = self._objective >= before * (1 - _SETTLED)
-        if status is not None or not (self.settles and settled):
-            return status
-        self._record(self._dual.certify(self._objective), 0)
-        return Status.SETTLED
+    def _certify_unpriced(self) -> Certificate:
+        return self._dual.certify(self._objective)
 
     def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
         """Solve the master problem with `cuts` added, first for their outer weights if that applies and helps."""

@@ -239,6 +239,29 @@ def test_the_best_constant_has_no_gap_where_kinks_decide(loss):
         )
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
+@pytest.mark.parametrize("skip_alpha", [1e-3, 1.0])
+def test_the_dual_of_a_penalised_skip_connection_is_below_the_exact_one(skip_alpha, is_sparse):
+    """``Σ (v_i y_i − v_i²/2s_i) − ‖Xᵀv‖²/2β``, in fractions; without a bound on its rounding, next to it."""
+    rows = sparse.csr_array(X) if is_sparse else X
+    options = {"fit_intercept": False, "skip": True, "skip_alpha": skip_alpha}
+    problem = TrainingProblem(rows, Y, 0.3, **options)
+    for seed in range(20):
+        v = problem.dual_point(np.random.default_rng(seed).standard_normal(len(Y)))
+        of_v, weights = [Fraction(x) for x in v], [Fraction(x) for x in problem.weights]
+        moments = [
+            sum(Fraction(x) * z for x, z in zip(column, of_v, strict=True)) for column in X.T
+        ]
+        exact = sum(
+            z * Fraction(y) - z**2 / (2 * s)
+            for z, y, s in zip(of_v, problem.y, weights, strict=True)
+        ) - sum(moment**2 for moment in moments) / (2 * Fraction(skip_alpha))
+        size = abs(float(exact)) + 1.0 / skip_alpha
+        assert Fraction(problem.dual(v)) <= exact
+        assert problem.dual(v) == pytest.approx(float(exact), abs=1e-12 * size)
+        assert problem.rough_dual(v) == pytest.approx(float(exact), abs=1e-13 * size)
+
+
 def test_nearly_dependent_columns_of_a_free_skip_connection_cost_part_of_the_bound():
     """The span of such columns is known to fewer digits, and linear parts in it are as free as others."""
     rng = np.random.default_rng(0)

@@ -5,7 +5,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from convexrelu import ConvexReLURegressor, Status, TrainingProblem, regularization_path, train
+from convexrelu.solvers.nonconvex import descent
 from convexrelu.training import session
+from tests.honest import assert_same_network
 from tests.reference import teacher
 
 N = 300
@@ -72,6 +74,15 @@ def test_there_is_a_network_when_time_is_up():
     result = train(PROBLEM, tol=0, random_state=0, time_limit=1e-3)
     assert result.status is Status.TIME_LIMIT
     assert result.certificate.lower_bound <= result.certificate.objective
+
+
+def test_an_hour_is_as_good_as_no_limit(monkeypatch):
+    """Also for descent that begins in batches."""
+    monkeypatch.setattr(descent, "FEW_SAMPLES", N - 1)
+    options = {"tol": 1e-2, "random_state": 0}
+    without, limited = (train(PROBLEM, **options, time_limit=limit) for limit in (None, 3600.0))
+    assert_same_network(limited.network, without.network)
+    assert limited.certificate == without.certificate
 
 
 def test_an_interruption_keeps_the_network():

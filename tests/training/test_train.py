@@ -145,6 +145,20 @@ def test_what_there_is_when_checks_took_all_the_time(monkeypatch, loss):
     assert again.certificate.objective == pytest.approx(best.certificate.objective, rel=1e-12)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "hinge", "multinomial"])
+def test_an_hour_is_as_good_as_no_limit(loss):
+    """Descent, programs and bounds take the same path, to the last bit."""
+    X, y = reference.teacher(20, 3, 3, 0.1, 0)
+    thirds = np.digitize(y, np.quantile(y, [0.3, 0.6]))
+    targets = {"hinge": np.where(y > 0, 1.0, -1.0), "multinomial": thirds}
+    problem = TrainingProblem(X, targets.get(loss, y), 0.02, loss=loss)
+    without, limited = (
+        train(problem, tol=3e-2, random_state=0, time_limit=limit) for limit in (None, 3600.0)
+    )
+    assert_same_network(limited.network, without.network)
+    assert limited.certificate == without.certificate
+
+
 @pytest.mark.parametrize("call", [train, train_in_class])
 def test_progress_must_be_callable(call):
     problem = TrainingProblem(np.eye(3), np.arange(3.0), 0.1)

@@ -6,12 +6,12 @@ features, NumPy takes long between its calls.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from convexrelu._utils.typing import Array
+from convexrelu.solvers.nonconvex.adam import corrected
 from convexrelu.solvers.nonconvex.hidden_layer import adam_steps, is_compiled
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 from convexrelu.solvers.nonconvex.tile_sums import Samples
@@ -76,13 +76,9 @@ class CompiledAdam:
 
     def steps(self, batches: Sequence[slice], sizes: Sequence[float]) -> None:
         """Steps of these sizes on some samples each."""
-        first, second = self._decays
         counts = range(self._n_steps + 1, self._n_steps + len(batches) + 1)
-        corrected = [
-            (size / (1 - first**k), 1 / math.sqrt(1 - second**k))
-            for size, k in zip(sizes, counts, strict=True)
-        ]
+        factors = [corrected(size, k, self._decays) for size, k in zip(sizes, counts, strict=True)]
         starts = np.array([batch.start for batch in batches], dtype=np.int64)
-        arrays = starts, np.array(corrected), self._penalty, self._state
+        arrays = starts, np.array(factors), self._penalty, self._state
         adam_steps(self._samples, self._slope, self._sizes, *self._options, arrays)
         self._n_steps += len(batches)

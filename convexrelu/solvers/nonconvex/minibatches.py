@@ -1,14 +1,14 @@
 """Training on mini-batches, for many samples: a step costs the same however many there are.
 
-Adam (Kingma & Ba 2015, algorithm 1) with a step size that falls to zero along a cosine. The kinks of neurons are not
-smoothed: random batches average over them anyway.
+Adam, see :mod:`~convexrelu.solvers.nonconvex.adam`, with a step size that falls to zero along a cosine. The kinks of
+neurons are not smoothed: random batches average over them anyway.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.solvers.nonconvex.adam import AdamByStep
 from convexrelu.solvers.nonconvex.compiled_adam import CompiledAdam
 from convexrelu.solvers.nonconvex.interrupted import handing_over
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective, rounded_loss
@@ -32,6 +33,8 @@ _MOST_WORK = 3e10
 _FIRST_STEP = 2e-2
 _DECAY, _DECAY_OF_SQUARES, _TINY = 0.9, 0.999, 1e-8  # of the paper
 _ROUNDING = 1e-2  # width over which the kinks of losses are rounded, in units of the targets
+# Part of the time in which only steps count: slow first ones do not say that the others would not end in time.
+_TIME_TO_SEE = 0.1
 # Multiplications of a step from which on launching its operations on a device takes less time.
 _WORTH_SENDING = 2**22
 
@@ -44,6 +47,9 @@ def minibatch_descent(
 ) -> Array:
     """The point after eight passes over the samples, or up to 2500 steps if that is more; balanced.
 
+    The step size falls with the steps, and with the time only where that is ahead of them after a tenth of it: where
+    all steps end long before the deadline, the point is the one without a deadline.
+
     Parameters
     ----------
     objective : RoundedObjective
@@ -54,7 +60,7 @@ def minibatch_descent(
     deadline : float
         Value of :func:`time.perf_counter` by which the step size has fallen to zero.
     """
-    began, n_samples = time.perf_counter(), len(objective.rows)
+    n_samples = len(objective.rows)
     # Shuffled once: later on a batch is a slice, which is far faster than rows from all over the memory. The first ones
     # follow the last ones, for batches that go round the end.
     order = np.resize(random.permutation(n_samples), n_samples + _BATCH)
@@ -64,17 +70,21 @@ def minibatch_descent(
     n_steps = max(min(_FEWEST_STEPS, affordable), _PASSES * n_samples // _BATCH)
     with handing_over(objective) as reached, one_blas_thread():
         adam, batches, n_done = _adam(objective, samples, z), _batches(n_samples, random), 0
-        while n_done < n_steps:
-            spent = (time.perf_counter() - began) / max(deadline - began, 1e-9)
+        began = time.perf_counter()
+        while n_done < n_steps and (now := time.perf_counter()) < deadline:
+            spent = (now - began) / (deadline - began)
+            least = spent if spent > _TIME_TO_SEE else 0.0
             counts = range(n_done, min(n_done + adam.together, n_steps))
-            done = [part for part in (max(k / n_steps, spent) for k in counts) if part < 1]
-            if not done:
-                break
-            sizes = [_FIRST_STEP * 0.5 * (1 + math.cos(math.pi * part)) for part in done]
+            sizes = [_step_size(max(k / n_steps, least)) for k in counts]
             adam.steps(list(islice(batches, len(sizes))), sizes)
             reached.point = adam.point
             n_done += len(sizes)
     return objective.balanced(adam.point.astype(np.float64))
+
+
+def _step_size(part: float) -> float:
+    """After that part of the steps, or of the time."""
+    return _FIRST_STEP * 0.5 * (1 + math.cos(math.pi * part))
 
 
 def _adam(objective: RoundedObjective, samples: Samples, z: Array) -> Any:
@@ -89,30 +99,20 @@ def _adam(objective: RoundedObjective, samples: Samples, z: Array) -> Any:
     return TensorAdam(objective, *samples, z, rounding=_ROUNDING, **constants)
 
 
-class _Adam:
-    """Adam in NumPy; `point` is where it is."""
-
-    together = 1  # steps between two looks at the time
+class _Adam(AdamByStep):
+    """Adam in NumPy."""
 
     def __init__(self, objective: RoundedObjective, samples: Samples, z: Array) -> None:
+        super().__init__((_DECAY, _DECAY_OF_SQUARES))
         self._objective, self._samples = objective, samples
-        self.point: Any = z.astype(np.float32)
+        self.point = z.astype(np.float32)
         self._mean, self._square = np.zeros_like(self.point), np.zeros_like(self.point)
-        self._n_steps = 0
 
-    def steps(self, batches: Sequence[slice], sizes: Sequence[float]) -> None:
-        """Steps of these sizes on some samples each."""
-        for batch, size in zip(batches, sizes, strict=True):
-            self._step(batch, size)
-
-    def _step(self, batch: slice, size: float) -> None:
+    def _step(self, batch: slice, size: float, scale: float) -> None:
         part = Samples(*(each[batch] for each in self._samples))
         gradient = _gradient(self._objective, part, self.point)
-        self._n_steps += 1
         self._mean += (1 - _DECAY) * (gradient - self._mean)
         self._square += (1 - _DECAY_OF_SQUARES) * (gradient * gradient - self._square)
-        size /= 1 - _DECAY**self._n_steps
-        scale = 1 / math.sqrt(1 - _DECAY_OF_SQUARES**self._n_steps)
         self.point -= size * self._mean / (scale * np.sqrt(self._square) + _TINY)
 
 

@@ -7,7 +7,6 @@ compiler, for five seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -15,12 +14,13 @@ import numpy as np
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu._utils.typing import Array
 from convexrelu.losses.on_tensors import loss_on_tensors
+from convexrelu.solvers.nonconvex.adam import AdamByStep
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective, rounded_loss
 
 __all__ = ["TensorAdam"]
 
 
-class TensorAdam:
+class TensorAdam(AdamByStep):
     """Adam from a point of the objective, in single precision.
 
     Parameters
@@ -41,8 +41,6 @@ class TensorAdam:
         Added to the root of the latter.
     """
 
-    together = 1  # steps between two looks at the time
-
     def __init__(
         self,
         objective: RoundedObjective,
@@ -55,13 +53,9 @@ class TensorAdam:
         decays: tuple[float, float],
         tiny: float,
     ) -> None:
+        super().__init__(decays)
         problem, device = objective.problem, objective.device
-        self._slope, self._rounding, self._decays, self._tiny = (
-            problem.slope,
-            rounding,
-            decays,
-            tiny,
-        )
+        self._slope, self._rounding, self._tiny = problem.slope, rounding, tiny
 
         def sent(array: Array) -> Tensor:
             return torch.tensor(array, dtype=torch.float32, device=device)
@@ -79,7 +73,6 @@ class TensorAdam:
         self._terms = loss_on_tensors(loss, target, device, partial(rounded_loss, loss))
         self._z = sent(z).requires_grad_()
         self._mean, self._square = torch.zeros_like(self._z), torch.zeros_like(self._z)
-        self._n_steps = 0
 
     @property
     def point(self) -> Array:
@@ -87,20 +80,13 @@ class TensorAdam:
         found: Array = self._z.detach().cpu().numpy()
         return found
 
-    def steps(self, batches: Sequence[slice], sizes: Sequence[float]) -> None:
-        """Steps of these sizes on some samples each."""
-        for batch, size in zip(batches, sizes, strict=True):
-            self._step(batch, size)
-
-    def _step(self, batch: slice, size: float) -> None:
+    def _step(self, batch: slice, size: float, scale: float) -> None:
         gradient, (first, second) = self._gradient(batch), self._decays
-        self._n_steps += 1
         self._mean.lerp_(gradient, 1 - first)
         self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        scale = 1 / math.sqrt(1 - second**self._n_steps)
         with torch.no_grad():
             spread = (scale * self._square.sqrt()).add_(self._tiny)
-            self._z.addcdiv_(self._mean, spread, value=-size / (1 - first**self._n_steps))
+            self._z.addcdiv_(self._mean, spread, value=-size)
 
     def _gradient(self, batch: slice) -> Tensor:
         """Of the objective on some samples, without smoothing."""

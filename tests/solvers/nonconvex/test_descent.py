@@ -1,5 +1,7 @@
 """The moment of non-convex training that cutting planes start from."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -231,6 +233,45 @@ def test_batches_end_in_time_with_small_steps(monkeypatch, clock, seconds, compi
     assert len(networks) == 1
     # Fifty steps are few, but with step sizes that have fallen to zero they are not wasted.
     assert problem.objective(networks[0]) < problem.objective(problem.zero_network())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_deadline_that_batches_keep_anyway_changes_nothing(monkeypatch, clock, compiled):
+    monkeypatch.setattr(module, "FEW_SAMPLES", 500)
+    monkeypatch.setattr(minibatches, "_FEWEST_STEPS", 100)
+    monkeypatch.setattr(compiled_adam, "_WORK", 0.0)  # one step a call
+    if compiled and not is_compiled():
+        pytest.skip("not compiled")
+    if not compiled:
+        monkeypatch.setattr(hidden_layer, "_kinks", None)
+    problem = problem_of(*reference.teacher(600, 4, 3, 0.1, 0))
+    adam, original = CompiledAdam if compiled else minibatches._Adam, minibatches._adam
+
+    def slow_at_first(*args):
+        clock.now += 4.0  # as where a library is imported
+        return original(*args)
+
+    monkeypatch.setattr(minibatches, "_adam", slow_at_first)
+    clock.charge(adam, "steps", 0.1)  # ten seconds of all
+
+    def weights(deadline):
+        return next(descents(problem, np.random.RandomState(0), deadline)).hidden_weights
+
+    ample = weights(clock.now + 20.0)
+    scarce = weights(clock.now + 9.0)
+    np.testing.assert_array_equal(ample, weights(np.inf))
+    assert scarce.shape != ample.shape or (scarce != ample).any()
+
+
+@pytest.mark.parametrize("n_samples", [300, 600])
+def test_an_hour_is_as_good_as_no_limit(monkeypatch, n_samples):
+    """From few samples on by L-BFGS, and with more in batches before that."""
+    monkeypatch.setattr(module, "FEW_SAMPLES", 500)
+    problem = problem_of(*reference.teacher(n_samples, 4, 3, 0.1, 0))
+    without, with_limit = (
+        run(problem, deadline=deadline) for deadline in (np.inf, time.perf_counter() + 3600.0)
+    )
+    assert_same_network(with_limit, without)
 
 
 def test_a_part_of_the_samples_may_have_no_weight():
