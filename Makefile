@@ -33,20 +33,23 @@ help: ## list the targets
 demo: $(VENV)/.installed-plot ## train a small network and plot it
 	$(PY) -m convexrelu demo
 
-# One thread for each of the two workers: BLAS threads would only compete with them.
+# A worker on each core, but four at most: a worker takes a gigabyte, and a quarter of a minute to collect the tests.
+WORKERS = -n logical --maxprocesses 4
+
+# One thread for each worker: BLAS threads would only compete with them.
 test test-fast test-oldest: export OMP_NUM_THREADS := 1
 test test-fast test-oldest: export OPENBLAS_NUM_THREADS := 1
 test test-fast test-oldest: export MKL_NUM_THREADS := 1
 # Processes of the tests, and the next run, need not compile what has been compiled.
 test test-fast test-oldest: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.installed-test ## run the tests and all documentation examples
-	$(PY) -m pytest -n 2 --dist worksteal
+	$(PY) -m pytest $(WORKERS) --dist worksteal
 
 test-fast: $(VENV)/.installed-test ## run the quick tests only
-	$(PY) -m pytest -n 2 --dist worksteal -m "not slow"
+	$(PY) -m pytest $(WORKERS) --dist worksteal -m "not slow"
 
 test-oldest: $(OLDEST)/.installed-test ## run what touches the dependencies with their oldest versions
-	$(OLDEST_PY) -m pytest -n 2 $(DEPENDENT_TESTS)
+	$(OLDEST_PY) -m pytest $(WORKERS) $(DEPENDENT_TESTS)
 
 portability: $(VENV)/.installed-portability ## run the tests under other kernels, threads and orders; an hour
 	tests/portability.sh $(PY)

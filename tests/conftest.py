@@ -21,10 +21,19 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.slow)
 
 
-def pytest_collection_finish():
-    """Let the garbage collector pass over what imports and thousands of tests have made: a twentieth of the time."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Let the garbage collector pass over what imports and thousands of tests make, which stays to the end.
+
+    It would go through this again and again: a quarter of the time of collecting, and a twentieth of that of tests.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 class Clock:

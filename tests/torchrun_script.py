@@ -14,7 +14,8 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     found = trained(rank, size, None), fitted(rank, size, None)
     (folder / f"{rank}.pickle").write_bytes(pickle.dumps(found))
-    runpy.run_path(
-        str(Path(__file__).parent.parent / "examples" / "torchrun_train.py"), run_name="__main__"
-    )
+    examples = Path(__file__).parent.parent / "examples"
+    main = runpy.run_path(str(examples / "torchrun_train.py"))["main"]
+    main.__globals__["N_SAMPLES"] = 400  # enough for two processes
+    main()
     assert distributed.process_group().size == size

@@ -207,8 +207,9 @@ def test_the_default_of_a_process_is_put_back():
         "def now():\n"
         "    return {one['filepath']: one['num_threads'] for one in threadpool_info()}\n"
         "before = now()\n"
-        "from tests._utils.test_threads import PROBLEM, train\n"
-        "train(PROBLEM, random_state=0)\n"
+        "from convexrelu import TrainingProblem, train\n"
+        "X = numpy.random.default_rng(0).standard_normal((12, 2))\n"
+        "train(TrainingProblem(X, abs(X[:, 0]) + X[:, 1], 0.05), random_state=0)\n"
         "assert before.items() <= now().items(), (before, now())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)

@@ -122,7 +122,7 @@ def test_gates_that_move_one_after_the_other_find_the_maximum(monkeypatch):
     monkeypatch.setattr("convexrelu.threshold.oracles._ENTRIES", 1)
     for seed in range(5):
         design, v = design_and_dual(seed, 12, 2)
-        report = ThresholdSearchOracle(design, np.random.RandomState(0))(v)
+        report = ThresholdSearchOracle(design, np.random.RandomState(0), n_starts=8)(v)
         assert report.finished
         assert report.bound == pytest.approx(largest(design, v))
         assert_witnesses(report, design, v)

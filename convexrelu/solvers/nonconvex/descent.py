@@ -267,13 +267,21 @@ def _minimised(
 ) -> Array:
     """The point after L-BFGS at one width."""
     memory = _MEMORY if objective.problem.n_outputs == 1 else _MEMORY_OF_MANY
+    gradient = z
+
+    # SciPy asks for a gradient right after the value at the same point. To be sure of that, with jac=True, it compares
+    # and copies points, a tenth of the time with few samples.
+    def value_at(z: Array) -> float:
+        nonlocal gradient
+        value, gradient = objective(z, width)
+        return value
+
     # SciPy ends with an inverse Hessian, not needed here, that overflows where the last steps are tiny.
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         return minimize(
-            objective,
+            value_at,
             z,
-            args=(width,),
-            jac=True,
+            jac=lambda _: gradient,
             method="L-BFGS-B",
             bounds=objective.bounds(z),
             callback=stop,
