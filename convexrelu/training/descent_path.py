@@ -1,14 +1,14 @@
 """Networks for several penalties by descent, where predictions matter and bounds do not.
 
 A step takes the network of the penalty before. A short search finds neurons that it lacks, and descent trains all of
-them together. Least squares of one output then have one finite program, over these neurons and those that another
-search finds, where that is fast. Nothing is priced.
+them together. With least squares of one output, a finite program follows, over these neurons and those that another
+search finds, if it is small. Nothing is priced.
 
-With descent alone, objectives of small penalties end 2 % above the optimum, and how well the networks predict depends
-on the seed by more than on the penalty. Measured on five folds of 300 samples of ten features, five seeds: with the
-program, and searches four times as long, objectives are .5 % above the optimum, and the penalty of the best score is
-that of a search over fits with a gap of 1e-3, or next to it. That takes 1.5 times as long as descent alone, and a third
-of the time of cutting planes to a searched gap of 2e-2.
+Descent alone ends 2 % above the optimum at small penalties, and how well its networks predict depends more on the seed
+than on the penalty. Measured on five folds of 300 samples of ten features, with five seeds: with the program, and
+searches four times as long, objectives are .5 % above the optimum. This takes 1.6 times as long as descent alone, and a
+third of the time of cutting planes to a searched gap of 2e-2. At tiny penalties far more is gained: on 333 samples
+of the data airfoil, at ``alpha = 1e-4``, the objective is a tenth of that of descent alone.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def descent_path(
     [False, True]
     """
     problem, random = problem.condensed(), checked_random_state(random_state)
-    step = _Step(problem, random, device, deadline)
+    train = _Training(problem, random, device, deadline)
     network, results = start, []
     with one_blas_thread():
         for last, alpha in pairwise([before, *np.asarray(alphas, dtype=np.float64).tolist()]):
@@ -109,8 +109,7 @@ def descent_path(
             if network is None:
                 late = began >= deadline
                 network = at_alpha.zero_network() if late else descend(at_alpha, random, deadline)
-            for _ in range(_n_steps(last, alpha)):
-                network = step(at_alpha, network)
+            network = train(at_alpha, network, _n_steps(last, alpha))
             results.append(_result(at_alpha, network, time.perf_counter() - began))
     return results
 
@@ -122,8 +121,8 @@ def _n_steps(before: float, alpha: float) -> int:
     return max(1, math.ceil(math.log(before / alpha) / math.log(_FACTOR)))
 
 
-class _Step:
-    """Networks with neurons that others lack, for any penalty."""
+class _Training:
+    """Training of networks that lack neurons, for any penalty."""
 
     def __init__(
         self,
@@ -141,9 +140,12 @@ class _Step:
         self._drop = _ROUGH_DROP if rough else _DROP
         self._deadline = deadline
 
-    def __call__(self, problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
-        """The network after descent, and after a finite program if there is one."""
-        network = self._descended(problem, network)
+    def __call__(
+        self, problem: TrainingProblem, network: TwoLayerNetwork, n_steps: int
+    ) -> TwoLayerNetwork:
+        """The network after steps of descent, and after a finite program if there is one."""
+        for _ in range(n_steps):
+            network = self._descended(problem, network)
         return network if self._solver is None else self._solved(problem, network)
 
     def _descended(self, problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
