@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import float_array
 from convexrelu._utils.threads import one_blas_thread
+from convexrelu.chunked.group import Alone
+from convexrelu.chunked.largest_penalty import largest_penalty as largest_penalty_in_chunks
+from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.for_problem import oracles_for
-from convexrelu.problem.largest_penalty import found_or_at_least
+from convexrelu.problem.largest_penalty import at_least_largest_penalty, found_or_at_least
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.validation import checked_alpha
 from convexrelu.results.result import Result
@@ -38,6 +42,15 @@ def largest_penalty(
     """
     if problem.activation == "threshold":
         return threshold_relaxation(problem.dual_point(problem.no_outputs()))
+    if problem.stays_sparse and not (problem.skip or problem.free_bias) and problem.loss.smooth:
+        seconds = deadline - time.perf_counter()
+        chunked = ChunkedProblem.of(problem)
+        found = largest_penalty_in_chunks(
+            chunked, Alone(), device=device, random_state=random, time_limit=seconds
+        )
+        return max(found.alpha, at_least_largest_penalty(problem))
+    if not problem.design_fits(deadline):
+        return at_least_largest_penalty(problem)
     oracle = oracles_for(problem, "quick", random, device).heuristic
     with one_blas_thread():
         report = oracle(problem.dual_point(problem.no_outputs()), deadline=deadline)
