@@ -53,7 +53,10 @@ numbers of them, for instance of days: (column - column.min()) / timedelta(days=
         X, "columns"
     ):
         return
-    dates, differences, others, has_periods = [], [], [], False
+    dates: list[str] = []
+    differences: list[str] = []
+    others: list[str] = []
+    has_periods = False
     for k, name in enumerate(X.columns):
         entry = _no_number(X.iloc[:, k] if hasattr(X, "iloc") else X[name])
         if entry is None:

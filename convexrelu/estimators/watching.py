@@ -61,7 +61,7 @@ def trained_under_watch(
     last = _LastNetwork()
     try:
         with watched(estimator) as progress:
-            calls = [last, *([] if progress is None else [progress]), *others]
+            calls: list[Progress] = [last, *([] if progress is None else [progress]), *others]
             return train(_Together(calls) if len(calls) > 1 else last)
     except KeyboardInterrupt:
         if last.result is None:

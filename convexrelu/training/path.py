@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import float_array
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu.chunked.group import Alone
 from convexrelu.chunked.largest_penalty import largest_penalty as largest_penalty_in_chunks
@@ -25,6 +26,9 @@ from convexrelu.threshold.oracles import threshold_relaxation
 from convexrelu.training.session import Session
 
 __all__ = ["largest_penalty", "regularization_path", "start_after"]
+
+# A sample of sparse rows and a search on all take as long as so many multiplications for an entry.
+_SEARCHED = 3000
 
 
 def largest_penalty(
@@ -42,7 +46,9 @@ def largest_penalty(
     """
     if problem.activation == "threshold":
         return threshold_relaxation(problem.dual_point(problem.no_outputs()))
-    if problem.stays_sparse and not (problem.skip or problem.free_bias) and problem.loss.smooth:
+    plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
+    searched = product_fits(_SEARCHED * float(problem.X.size), deadline)
+    if problem.stays_sparse and plain and searched:
         seconds = deadline - time.perf_counter()
         chunked = ChunkedProblem.of(problem)
         found = largest_penalty_in_chunks(
