@@ -82,7 +82,7 @@ class TrainingProblem(Design):
     Parameters
     ----------
     X : array or sparse matrix of shape (n, d)
-        Inputs. Sparse ones that have more features than samples stay sparse.
+        Inputs. Sparse ones stay sparse with more features than samples, or from 2²⁶ entries on, zeros counted.
     y : array of shape (n,) or (n, K)
         Targets, as the loss takes them.
     alpha : float
