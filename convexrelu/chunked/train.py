@@ -53,7 +53,7 @@ _FIRST_DROP, _LAST_DROP = 1e-5, 1e-8
 _TIME_FOR_BOUND = 1.2  # fraction of the time limit before which a proved bound must end: without one, all was in vain
 # Passes of so many neurons for which descent on a sample leaves time: objective, intercept, dual point, proved bound.
 _JUDGED, _NEURONS = 4, 100
-# Multiplications for each input of the sample that descent on it takes for its copies, and for its first steps.
+# Multiplications for each input of the sample of sparse rows that descent takes for its copies, and its first steps.
 _COPIED, _FIRST_STEP = 200, 1000
 # Part of the time for descent on the small sample of sparse rows: all rows say more.
 _ON_FEW_ROWS = 0.5
@@ -250,7 +250,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         if issparse(own.X):  # whose dense sample is small, and may have more features than rows
             sample, end = sample.in_features(), min(end, part_before(deadline, _ON_FEW_ROWS))
         end = EarlyDeadline(end, group.has_lost)
-        begun = (_COPIED + _FIRST_STEP) * float(sample.X.size)
+        begun = (_COPIED + _FIRST_STEP) * float(sample.X.size) if issparse(own.X) else 0.0
         late = time.perf_counter() >= end or not product_fits(begun, end)
         random, device = np.random.RandomState(self.seed), self.rows.device
         made: Iterator[TwoLayerNetwork] | None = None
