@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from convexrelu import _moved
-from convexrelu._utils.interruptions import interruptions_held
+from convexrelu._utils.imports import importing
 
 __version__ = "0.1.0"
 
@@ -100,7 +100,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'convexrelu' has no attribute {name!r}")
-    with interruptions_held():  # NumPy and others are compiled and cannot be imported twice
+    with importing():
         module = importlib.import_module(f"convexrelu.{_HOME[name]}")
     value = getattr(module, name)
     globals()[name] = value

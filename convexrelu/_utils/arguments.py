@@ -6,6 +6,7 @@ before scikit-learn's checks: ``check_array`` makes numbers of dates, and of ent
 
 from __future__ import annotations
 
+import datetime
 import numbers
 import re
 import sys
@@ -39,7 +40,14 @@ __all__ = [
 
 # Penalties up to here leave room below the largest float64 for their products with the sizes of networks.
 LARGEST_PENALTY = 1e300
-_KINDS = {"M": "Dates", "m": "Time differences", "V": "Records", "c": "Complex data"}
+_KINDS = {
+    "M": "Dates are not supported; use numbers, such as days since the first",
+    "m": "Time differences are not supported; use numbers, such as days",
+    "V": "Records are not supported; use columns side by side",
+    "c": "Complex data not supported",
+}
+_DTYPES: dict[type, str] = {complex: "c16", datetime.date: "M8[s]", datetime.timedelta: "m8[s]"}
+_KINDS_OF_PYTHON = tuple(_DTYPES)
 
 
 def shown(value: object) -> str:
@@ -173,17 +181,16 @@ def _check_entries(name: str, entries: Any) -> None:
     for entry in entries:
         if isinstance(entry, np.generic):
             _check_dtype(name, entry.dtype)
-        elif isinstance(entry, complex):
-            _check_dtype(name, np.dtype(complex))
+        elif isinstance(entry, _KINDS_OF_PYTHON):
+            kind = next(kind for kind in _KINDS_OF_PYTHON if isinstance(entry, kind))
+            _check_dtype(name, np.dtype(_DTYPES[kind]))
         elif isinstance(entry, np.ndarray | list | tuple):
             check_kind(name, entry)
 
 
 def _check_dtype(name: str, dtype: np.dtype) -> None:
     if dtype.kind in _KINDS:
-        raise ValueError(
-            f"{name} is not an array of real numbers: {_KINDS[dtype.kind]} not supported"
-        )
+        raise ValueError(f"{name} is not an array of real numbers: {_KINDS[dtype.kind]}")
 
 
 def _as_array(name: str, value: Any) -> np.ndarray:
@@ -202,7 +209,7 @@ def float_array(name: str, value: ArrayLike) -> Array:
     >>> float_array("y", np.array(["2024-01-01"], dtype="datetime64[D]"))
     Traceback (most recent call last):
         ...
-    ValueError: y is not an array of real numbers: Dates not supported
+    ValueError: y is not an array of real numbers: Dates are not supported; use numbers, such as days since the first
     """
     if type(value) is np.ndarray and value.dtype == np.float64:
         # Nothing to check, in an eighth of the time: trainings make many small networks.

@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from convexrelu._utils.interruptions import interruptions_held
+from convexrelu._utils.imports import importing
 
-with interruptions_held():
+with importing():
     import cvxpy as cp
 
 __all__ = ["cp"]

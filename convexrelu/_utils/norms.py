@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from convexrelu._utils.typing import Array
 
@@ -39,10 +39,33 @@ def norms(vectors: Array) -> Any:
 
 
 def lengths_of_rows(X: Any) -> Array:
-    """Norms of the rows of an array or a sparse matrix."""
-    if issparse(X):
-        return np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).ravel())
-    return np.asarray(norms(X))
+    """Norms of the rows of an array or a sparse matrix; no square overflows or underflows.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> lengths_of_rows(csr_array([[3e-200, 4e-200], [0.0, 2.0], [0.0, 0.0]]))
+    array([5.e-200, 2.e+000, 0.e+000])
+    """
+    if not issparse(X):
+        return np.asarray(norms(X))
+    rows = csr_array(X)
+    lengths = np.sqrt(_sums_of_squares(rows))
+    unsafe = ~((lengths > _SMALL**0.5) & (lengths < _LARGE**0.5)) & (np.diff(rows.indptr) > 0)
+    if unsafe.any():
+        own = rows[unsafe]
+        largest = np.asarray(abs(own).max(axis=1).toarray()).ravel()
+        scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
+        own.data /= np.repeat(scale, np.diff(own.indptr))
+        lengths[unsafe] = scale * np.sqrt(_sums_of_squares(own))
+    return lengths
+
+
+def _sums_of_squares(rows: csr_array) -> Array:
+    """Of the entries of each row."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = csr_array((np.square(rows.data), rows.indices, rows.indptr), shape=rows.shape)
+    return np.asarray(squares @ np.ones(rows.shape[1]))
 
 
 def _scaled_norms(vectors: Array) -> Any:

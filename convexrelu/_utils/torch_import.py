@@ -1,8 +1,8 @@
 """Import all of torch at once: an import that Ctrl-C cuts short breaks every later one in the process."""
 
-from convexrelu._utils.interruptions import interruptions_held
+from convexrelu._utils.imports import importing
 
-with interruptions_held():
+with importing():
     import torch
     from torch import Tensor, nn
 

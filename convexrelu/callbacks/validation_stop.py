@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import ArrayLike
-from sklearn.metrics import check_scoring
 
 from convexrelu._utils.arguments import check_number
 from convexrelu.results.result import Round
@@ -108,6 +107,8 @@ class _Watch:
         return self._idle >= self._stop.patience
 
     def _score(self, network: Any) -> float:
+        from sklearn.metrics import check_scoring  # takes a tenth of a second to import
+
         model = copy.copy(self._estimator)
         model.network_ = network
         return float(

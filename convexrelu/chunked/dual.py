@@ -178,7 +178,7 @@ def closed_form_bound(rows: Rows, v: DualPoint, end: float = math.inf) -> float:
 
 def _products_fit(rows: Rows, end: float) -> bool:
     """Whether there is time for the Gram matrices; process 0 decides."""
-    work = 4.0 * rows.n_samples * rows.template.design.shape[1] ** 2 / rows.group.size
+    work = rows.work_of_grams / rows.group.size
     return bool(rows.group.of_first(product_fits(work, time.perf_counter() + end - rows.seconds)))
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convexrelu._utils.typing import Array
-from convexrelu.chunked.products import HostProducts
+from convexrelu.chunked.products import HostProducts, SparseProducts
 from convexrelu.chunked.rows import Rows
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
-from convexrelu.solvers.nonconvex.tile_sums import sums_of
+from convexrelu.solvers.nonconvex.tile_sums import Samples, sums_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from convexrelu.solvers.nonconvex.tensor_sums import TensorSums
@@ -36,7 +36,7 @@ class ChunkedObjective(RoundedObjective):
     def __init__(self, rows: Rows) -> None:
         super().__init__(rows.template)
         self._rows = rows
-        self._parts: dict[int, RoundedObjective] = {}
+        self._tiles: dict[int, list[Samples]] = {}
         self._groups: dict[range, TensorSums] = {}
 
     def now(self) -> float:
@@ -62,23 +62,34 @@ class ChunkedObjective(RoundedObjective):
         return self._rows.total_vector(self._rows.each(term_of))
 
     def _sums_of_chunks(self, chunks: Sequence[int], z: Array, width: float) -> dict[int, Array]:
-        tiles = [self._part(k).tiles for k in chunks]
+        tiles = [self._tiles_of(k) for k in chunks]
         found = iter(self.tile_sums(list(chain.from_iterable(tiles)), z, width))
         return {
             k: sums_of(list(islice(found, len(own)))) for k, own in zip(chunks, tiles, strict=True)
         }
 
-    def _part(self, k: int) -> RoundedObjective:
-        """The objective of one chunk."""
-        if k in self._parts:
-            return self._parts[k]
+    def _tiles_of(self, k: int) -> list[Samples]:
+        """The samples of one chunk."""
+        if k in self._tiles:
+            return self._tiles[k]
         products = self._rows.products(k)
-        assert isinstance(products, HostProducts)
-        single = self.rows.dtype == np.float32
-        part = RoundedObjective(products.problem, self.n_neurons, self.units, is_single=single)
+        if isinstance(products, SparseProducts):
+            tiles = [self._sparse(products)]
+        else:
+            assert isinstance(products, HostProducts)
+            single = self.rows.dtype == np.float32
+            tiles = RoundedObjective(
+                products.problem, self.n_neurons, self.units, is_single=single
+            ).tiles
         if self._rows.keeps:
-            self._parts[k] = part
-        return part
+            self._tiles[k] = tiles
+        return tiles
+
+    def _sparse(self, products: SparseProducts) -> Samples:
+        """The samples of a sparse chunk, in one tile."""
+        problem = products.problem
+        rows = (products.rows / self.units.rho).astype(self.rows.dtype)
+        return Samples(rows, self.scaled(problem.y), problem.weights / problem.weights.sum())
 
     def _group(self, group: range) -> TensorSums:
         """The sums of chunks that lie side by side on a device."""

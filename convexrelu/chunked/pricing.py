@@ -150,7 +150,8 @@ class Search:
         total = float(totals.sum())
         seed = self._random.randint(2**31)
         shares = totals / (total or 1.0)
-        counts = np.random.RandomState(seed).multinomial(_DRAWN if total else 0, shares)
+        n_drawn = rows.sampled_rows(_DRAWN)
+        counts = np.random.RandomState(seed).multinomial(n_drawn if total else 0, shares)
 
         def drawn(k: int, size: Array, own: Array) -> tuple[Array, Array, Array]:
             random = np.random.RandomState((seed + 1 + k) % 2**32)
@@ -158,7 +159,7 @@ class Search:
             if counts[k]:
                 index = random.choice(len(size), counts[k], p=size / size.sum())
             index, count = np.unique(index, return_counts=True)
-            share = count * total / (_DRAWN * size[index])
+            share = count * total / (n_drawn * size[index])
             y = rows.chunk(k).problem.y
             return rows.products(k).inputs(index), y[index], (share * own[index].T).T
 

@@ -18,9 +18,13 @@ from convexrelu.problem.validation import (
     checked_alpha,
     checked_loss,
     checked_slope,
+    checked_sparse,
 )
 
 __all__ = ["ChunkedProblem", "rows_of", "sliceable"]
+
+
+_NEURON = 150  # multiplications that take as long as the activation of a neuron, forward and back, in NumPy
 
 
 class ChunkedProblem:
@@ -31,7 +35,7 @@ class ChunkedProblem:
     X : array-like of shape (n, d)
         Inputs: an array, a memory-mapped one (``np.load(file, mmap_mode="r")``), or any object with a `shape` whose
         slices of rows ``X[a:b]`` become arrays, such as a dataset of HDF5 or zarr. For arrays in several pieces,
-        Parquet files and streams see :mod:`convexrelu.chunked.sources`.
+        Parquet files and streams see :mod:`convexrelu.chunked.sources`. Sparse inputs stay sparse.
     y : array of shape (n,) or (n, K)
         Targets; these are held in memory.
     alpha : float
@@ -73,7 +77,7 @@ class ChunkedProblem:
         fit_intercept: bool = True,
         sample_weight: ArrayLike | None = None,
     ) -> None:
-        self.X = sliceable(X)
+        self.X = checked_sparse(X) if issparse(X) else sliceable(X)
         self.y = finite_array("y", y)
         self.loss = checked_loss(loss)
         if self.y.ndim not in (1, 2) or len(self.y) != self.n_samples:
@@ -135,13 +139,25 @@ class ChunkedProblem:
         return int(self.X.shape[1])
 
     @property
+    def entries_of_a_row(self) -> float:
+        """Inputs of a row; of sparse ones those that are stored, in the mean."""
+        return self.X.size / self.n_samples if issparse(self.X) else float(self.n_features)
+
+    @property
+    def work_of_a_row(self) -> float:
+        """Multiplications that take as long as a row and a neuron: products, and where these are few, the neuron."""
+        return self.entries_of_a_row + (_NEURON if issparse(self.X) else 0)
+
+    @property
     def is_in_memory(self) -> bool:
         """Whether reading rows again costs nothing."""
-        return isinstance(self.X, np.ndarray) and not isinstance(self.X, np.memmap)
+        return issparse(self.X) or (
+            isinstance(self.X, np.ndarray) and not isinstance(self.X, np.memmap)
+        )
 
-    def rows(self, start: int, stop: int) -> Array:
-        """Some of the inputs in float64, if they are finite."""
-        return rows_of(self.X, start, stop)
+    def rows(self, start: int, stop: int) -> Any:
+        """Some of the inputs in float64, if they are finite; sparse ones stay sparse."""
+        return self.X[start:stop] if issparse(self.X) else rows_of(self.X, start, stop)
 
 
 def rows_of(X: Any, start: int, stop: int) -> Array:
@@ -167,7 +183,7 @@ def rows_of(X: Any, start: int, stop: int) -> Array:
 def sliceable(X: Any) -> Any:
     """`X` itself if it has rows that can be sliced, an array of it otherwise."""
     if issparse(X):
-        raise ValueError("X is sparse, which is not supported in chunks; use convexrelu.train")
+        raise ValueError("X is sparse, which is not supported in shards; use convexrelu.train")
     if not hasattr(X, "shape"):
         X = finite_array("X", X)
     if len(X.shape) != 2 or 0 in X.shape:

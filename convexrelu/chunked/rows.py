@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse, vstack
 
 from convexrelu._utils.array_functions import on_host
 from convexrelu._utils.threads import in_threads
@@ -24,7 +25,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Group
 from convexrelu.chunked.ordered_sums import subtrees, sum_of_subtrees, tree_sum
 from convexrelu.chunked.problem import ChunkedProblem
-from convexrelu.chunked.products import HostProducts, Products
+from convexrelu.chunked.products import Products, dense, products_with
 from convexrelu.problem.training_problem import TrainingProblem
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ _FEWEST_ROWS, _ENOUGH_ROWS, _MOST_ROWS = 256, 2**12, 2**17
 # Rows with which training begins; they are held in memory by every process.
 _SAMPLE = 2**16
 _WORTH_A_THREAD = 2**16  # entries of the arrays of a chunk
+_SAMPLED_ENTRIES = 2**23  # of a dense sample of sparse inputs, at most: it takes 64 MB
+# Multiplications that take as long as one in the product of sparse matrices, and entries of Gram matrices of their
+# chunks, which are dense, at most.
+_SPARSE_PRODUCT, _MOST_IN_GRAMS = 200, 2**26
 _KEPT = 2**28  # entries of the inputs up to which chunks that are in memory are prepared once
 
 Shape = tuple[int, ...]
@@ -119,6 +124,17 @@ class Rows:
         self.template = self._sampled(seed)
         self._centre = np.median(self.template.y, axis=0)
 
+    @property
+    def work_of_grams(self) -> float:
+        """Multiplications of the Gram matrices of all rows; infinite where those of sparse chunks do not fit."""
+        dim = self.template.design.shape[1]
+        if not issparse(self.problem.X):
+            return 4.0 * self.n_samples * dim**2
+        if self.n_chunks * dim**2 > _MOST_IN_GRAMS:
+            return math.inf
+        products = self.n_samples * (self.problem.entries_of_a_row + 1) ** 2
+        return 2.0 * (_SPARSE_PRODUCT * products + float(dim) ** 3)
+
     # Chunks
 
     @property
@@ -138,7 +154,7 @@ class Rows:
             return self.on_device.products(k, self.chunk(k).problem)
         if k in self._kept:
             return self._kept[k]
-        products = HostProducts(self.prepared(k))
+        products = products_with(self.prepared(k))
         if self.keeps:
             self._kept[k] = products
         return products
@@ -247,6 +263,12 @@ class Rows:
 
     # Preparation
 
+    def sampled_rows(self, most: int) -> int:
+        """Rows of a dense sample: `most`, or fewer of sparse inputs, so that it stays small."""
+        if not issparse(self.problem.X):
+            return most
+        return min(most, max(_FEWEST_ROWS, _SAMPLED_ENTRIES // self.problem.n_features))
+
     def _agreed_counts(self) -> list[int]:
         """Numbers of rows; all other properties must be the same on all processes."""
         problem = self.problem
@@ -267,7 +289,7 @@ class Rows:
         n = problem.n_samples
         self._lead = min(self._owned[rank] * self.length - starts[rank], n)
         lead = slice(0, self._lead)
-        rest = problem.rows(0, self._lead), problem.y[lead], problem.sample_weight[lead]
+        rest = dense(problem.rows(0, self._lead)), problem.y[lead], problem.sample_weight[lead]
         found = self.group.gather_objects(rest)
         taken = []
         for other in range(rank + 1, self.group.size):
@@ -292,7 +314,7 @@ class Rows:
     def _weights_of(self, k: int) -> Array:
         return self._weights[self._places(k)]
 
-    def _inputs_of(self, k: int) -> Array:
+    def _inputs_of(self, k: int) -> Any:
         places, n_own = self._places(k), self.problem.n_samples - self._lead
         parts = []
         if places.start < n_own:
@@ -301,7 +323,11 @@ class Rows:
                 parts.append(self.problem.rows(start, stop))
         if places.stop > n_own:
             parts.append(self._more[max(places.start - n_own, 0) : places.stop - n_own])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if len(parts) == 1:
+            return parts[0]
+        if issparse(self.problem.X):
+            return csr_array(vstack([csr_array(part) for part in parts]))
+        return np.concatenate(parts)
 
     def _device_rows(self) -> DeviceRows | None:
         if self.device == "cpu":
@@ -318,6 +344,8 @@ class Rows:
         """Whether the inputs of this process can be kept, in memory or on the device."""
         if self.on_device is not None:
             return self.on_device.keeps
+        if issparse(self.problem.X):
+            return True
         return self.problem.is_in_memory and len(self._y) * self.problem.n_features <= _KEPT
 
     def _check_labels(self) -> None:
@@ -332,14 +360,14 @@ class Rows:
 
         They have all classes with weight, and rows of weight and with targets other than zero if there are any.
         """
-        share = min(1.0, _SAMPLE / self.n_samples)
+        share = min(1.0, self.sampled_rows(_SAMPLE) / self.n_samples)
 
         def rows(k: int) -> tuple[Array, Array, Array]:
             X, y, weights = self._inputs_of(k), self._y[self._places(k)], self._weights_of(k)
             random = np.random.RandomState((seed + k) % 2**32)
             drawn = random.permutation(len(y))[: math.ceil(share * len(y))]
             drawn = np.union1d(drawn, needed_rows(y, weights, self.problem.loss.takes_labels))
-            return X[drawn], y[drawn], weights[drawn]
+            return dense(X[drawn]), y[drawn], weights[drawn]
 
         X, y, weights = self.collected(rows)
         problem = self.problem

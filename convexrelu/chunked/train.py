@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
 from convexrelu._utils.arguments import check_limits
-from convexrelu._utils.deadlines import EarlyDeadline, latest_start
+from convexrelu._utils.deadlines import EarlyDeadline, latest_start, part_before, product_fits
 from convexrelu._utils.interruptions import interruptions_held
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.random import checked_random_state
@@ -52,6 +53,10 @@ _FIRST_DROP, _LAST_DROP = 1e-5, 1e-8
 _TIME_FOR_BOUND = 1.2  # fraction of the time limit before which a proved bound must end: without one, all was in vain
 # Passes of so many neurons for which descent on a sample leaves time: objective, intercept, dual point, proved bound.
 _JUDGED, _NEURONS = 4, 100
+# Multiplications for each input of the sample of sparse rows that descent takes for its copies, and its first steps.
+_COPIED, _FIRST_STEP = 200, 1000
+# Part of the time for descent on the small sample of sparse rows: all rows say more.
+_ON_FEW_ROWS = 0.5
 # Evaluations of the loss for its best intercept, and what an output costs in each: the loss itself, and a second
 # derivative. With ten outputs the intercept of 100,000 rows takes half a second.
 _INTERCEPTS, _LOSS, _CURVATURE = 6, 25, 80
@@ -169,7 +174,7 @@ def train_in_chunks(
         return result
 
 
-def _work_of_judging(n_features: int, n_outputs: int) -> float:
+def _work_of_judging(n_features: float, n_outputs: int) -> float:
     """Multiplications for each row that take as long as judging a network with so many inputs and outputs."""
     outputs = _JUDGED * _NEURONS * float(n_features + n_outputs)
     return outputs + _INTERCEPTS * n_outputs * float(_LOSS + _CURVATURE * n_outputs)
@@ -222,6 +227,8 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
             if self._is_to_stop():
                 return Status.STOPPED
             if self._seconds_left() <= 0:
+                if self.first is None and self._take(self.rows.template.zero_network()):
+                    self._record(self._first_certificate(), 0)  # better than the first steps
                 return Status.TIME_LIMIT
         if self._descend_from(self._best):
             self._record(
@@ -236,10 +243,15 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
             yield self.first
             return
         # What process 0 makes, all judge: a few passes over its rows are as long as those over others'.
-        judged = self.rows.problem.n_samples * _work_of_judging(sample.n_features, sample.n_outputs)
-        end = latest_start(judged, time.perf_counter() + self._end() - self.rows.seconds)
+        own = self.rows.problem
+        judged = own.n_samples * _work_of_judging(own.work_of_a_row, sample.n_outputs)
+        deadline = time.perf_counter() + self._end() - self.rows.seconds
+        end = latest_start(judged, deadline)
+        if issparse(own.X):  # whose dense sample is small, and may have more features than rows
+            sample, end = sample.in_features(), min(end, part_before(deadline, _ON_FEW_ROWS))
         end = EarlyDeadline(end, group.has_lost)
-        late = time.perf_counter() >= end
+        begun = (_COPIED + _FIRST_STEP) * float(sample.X.size) if issparse(own.X) else 0.0
+        late = time.perf_counter() >= end or not product_fits(begun, end)
         random, device = np.random.RandomState(self.seed), self.rows.device
         made: Iterator[TwoLayerNetwork] | None = None
         if group.rank == 0:  # a constant is judged in no time

@@ -33,6 +33,8 @@ def is_proved_constant(problem: TrainingProblem, deadline: float = math.inf) -> 
         return False
     if problem.alpha < at_least_largest_penalty(problem, problem.alpha):
         return False
+    if not problem.design_fits(deadline):
+        return False
     relaxation = partial(relaxation_for(problem), deadline=deadline)
     return problem.alpha_max(relaxation) <= problem.alpha
 

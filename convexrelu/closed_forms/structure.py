@@ -94,11 +94,16 @@ def closed_form_for(
 
 def _structure_of(problem: TrainingProblem, deadline: float = math.inf) -> str:
     if problem.free_bias:
-        if Line.through(problem.inputs - problem.origin) is None:
+        if (
+            not problem.design_fits(deadline)
+            or Line.through(problem.inputs - problem.origin) is None
+        ):
             return "general"
         return "one_feature" if problem.n_features == 1 else "rank_one"
     if problem.hidden_bias and problem.n_samples > problem.n_features + 1:
         return "general"  # more rows (x, 1) than columns: they are not independent
+    if problem.stays_sparse and np.count_nonzero(problem.lengths) > problem.n_features:
+        return "general"
     if not problem.hidden_bias and orthogonality_error(problem.inputs, deadline) <= ORTHOGONAL:
         return "whitened"
     return "spike_free" if proved_length(problem.design, deadline) <= LONGEST else "general"

@@ -38,6 +38,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 
 from convexrelu._utils.arguments import checked_flag, float_array
 from convexrelu._utils.typing import Array
@@ -155,7 +156,8 @@ class NeuronClass:
         """Raise an error for a problem in which the class is not supported."""
         asked = "monotonic_cst" if self.is_monotone else "positive=True"
         lacking = _lacking(problem)
-        if not lacking and self.is_monotone and not isinstance(problem.X, np.ndarray):
+        wide = problem.n_features > problem.n_samples
+        if not lacking and self.is_monotone and wide and issparse(problem.X):
             lacking = "sparse X with more features than samples; use X.toarray()"
         if lacking:
             raise ValueError(f"{asked} does not support {lacking}")

@@ -23,6 +23,7 @@ from convexrelu._utils.user_warnings import warn_user
 from convexrelu.estimators.constraints import largest_useful_penalty, train_estimator
 from convexrelu.estimators.data import check_parameters, checked_inputs
 from convexrelu.estimators.exports import Exports
+from convexrelu.estimators.interpolating import Interpolation
 from convexrelu.estimators.pruning import must_be_minimal, with_fewer_neurons
 from convexrelu.estimators.showing import Showing
 from convexrelu.estimators.watching import check_callbacks, trained_under_watch
@@ -32,7 +33,7 @@ from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.results.result import Result
+from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import AlphaWarning, Status
 from convexrelu.training.useful_penalties import complaint_about
 
@@ -202,14 +203,16 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
         y: NDArray,
         options: dict[str, Any],
         start: TwoLayerNetwork | str = "descent",
+        *others: Progress,
     ) -> Result:
-        """Train on all data, watched by callbacks, which may predict by then."""
+        """Train on all data, watched by callbacks, which may predict by then, and by others."""
         self._describe(y, problem.weights)
         return trained_under_watch(
             self,
             lambda progress: train_estimator(
                 self, problem, options | {"progress": progress}, start
             ),
+            *others,
         )
 
     def _check_options(self) -> None:
@@ -296,7 +299,12 @@ class FixedAlphaEstimator(NetworkEstimator):
             warn_user(f"{complaint}; {self._advice(problem)}", AlphaWarning)
         options = self._training_options()
         options["time_limit"] = self._seconds_to_train(deadline)
-        result = self._trained(problem, targets, options, self._start(problem))
+        start = self._start(problem)
+        if complaint and self.effort == "certify" and problem.loss.of_residuals:
+            end = Interpolation.of(problem)
+            result = end.named(self._trained(problem, targets, options, start, end))
+        else:
+            result = self._trained(problem, targets, options, start)
         self._take(result, problem, targets, deadline)
         return []
 

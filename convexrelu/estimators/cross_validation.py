@@ -140,9 +140,10 @@ class CrossValidated(NetworkEstimator):
         y: NDArray,
         options: dict[str, Any],
         start: TwoLayerNetwork | str = "descent",
+        *others: Progress,
     ) -> Result:
         if neuron_class_of(self) is not None:
-            return super()._trained(problem, y, options, start)
+            return super()._trained(problem, y, options, start, *others)
         self._describe(y, problem.weights)
         many = problem.n_outputs > MAX_PROVED_OUTPUTS
         patience = AFTER_CHOICE_OF_MANY if many else AFTER_CHOICE
@@ -152,7 +153,7 @@ class CrossValidated(NetworkEstimator):
             with one_blas_thread():
                 return Session(problem, **options | own).train(problem.alpha, start)
 
-        return trained_under_watch(self, train)
+        return trained_under_watch(self, train, *others)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of the metadata of `fit`: to the estimator itself, the splitter of `cv`, and the scorer."""

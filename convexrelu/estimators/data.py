@@ -20,7 +20,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     _check_y,
-    check_consistent_length,
     validate_data,
 )
 
@@ -36,8 +35,10 @@ from convexrelu._utils.arguments import (
 )
 from convexrelu._utils.typing import Array
 from convexrelu._utils.user_warnings import warn_user
+from convexrelu.estimators.frame_columns import check_columns, check_table
 
 __all__ = [
+    "check_length",
     "check_parameters",
     "checked_inputs",
     "checked_labels",
@@ -45,6 +46,7 @@ __all__ = [
     "checked_weights",
     "inputs_and_labels",
     "inputs_and_targets",
+    "naming",
 ]
 
 # As scikit-learn says it, and its checks of estimators expect.
@@ -74,8 +76,9 @@ def checked_inputs(
     estimator: BaseEstimator, X: ArrayLike, *, reset: bool, accept_sparse: bool = True
 ) -> Any:
     """Dense or CSR inputs as floats; `reset` keeps their number and names of features."""
-    with _naming("X"):
-        _check_columns(X)
+    with naming("X"):
+        check_table(X)
+        check_columns(X)
         check_kind("X", X)
         formats = "csr" if accept_sparse else False
         return validate_data(estimator, X, accept_sparse=formats, dtype=np.float64, reset=reset)
@@ -95,16 +98,24 @@ def checked_numbers(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> Arra
     if np.isscalar(y) and not isinstance(y, memoryview):
         raise ValueError(f"y={shown(y)} is a scalar, expected an array of shape (n,) or (n, K)")
     _check_given(estimator, y)
-    with _naming("y"):
+    with naming("y"):
         check_kind("y", y)
         targets = _check_y(y, multi_output=True, y_numeric=True, estimator=estimator)
-        check_consistent_length(inputs, targets)
+        check_length(targets, inputs)
         targets = float_array("y", targets)
         assert_all_finite(targets, input_name="y")
     if targets.ndim == 2 and targets.shape[1] == 1:
         warn_user(_A_COLUMN, DataConversionWarning)
         targets = targets.ravel()
     return targets
+
+
+def check_length(y: Any, inputs: Any) -> None:
+    """Raise an error unless there is one target or label, or row of them, for each row of the inputs."""
+    if y.shape[0] != inputs.shape[0]:
+        raise ValueError(
+            f"y has {y.shape[0]} entries, expected {inputs.shape[0]}, one for each row of X"
+        )
 
 
 def _flat(y: Any) -> Any:
@@ -128,12 +139,12 @@ def inputs_and_labels(
 def checked_labels(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> NDArray:
     """Labels of classes, of shape (n,), one for each row of the inputs."""
     _check_given(estimator, y)
-    with _naming("y"):
+    with naming("y"):
         if has_masked_entries(y):
             raise ValueError("y has masked entries, which are not supported; fill or drop them")
         _check_labels(y)
         labels = _check_y(_flat(_of_one_type(y)), estimator=estimator)
-        check_consistent_length(inputs, labels)
+        check_length(labels, inputs)
         if labels.dtype.kind in "mM":  # which are names like others
             if np.isnat(labels).any():
                 raise ValueError("y contains NaT")
@@ -167,7 +178,7 @@ def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:
     """Weights as floats, one for each row of `X`; none is negative, also not of rows that are left out later."""
     if sample_weight is None:
         return None
-    with _naming("sample_weight"):
+    with naming("sample_weight"):
         check_kind("sample_weight", sample_weight)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if (weights < 0).any():
@@ -197,42 +208,8 @@ def _of_one_type(y: ArrayLike) -> ArrayLike:
     return y
 
 
-def _check_columns(X: Any) -> None:
-    """Raise an error that names the columns of a data frame that have no numbers."""
-    if type(X).__module__.partition(".")[0] not in ("pandas", "polars") or not hasattr(
-        X, "columns"
-    ):
-        return
-    bad = [
-        f"{shown(name)} (such as {shown(entry)})"
-        for k, name in enumerate(X.columns)
-        if (entry := _no_number(X.iloc[:, k] if hasattr(X, "iloc") else X[name])) is not None
-    ]
-    if bad:
-        raise ValueError(
-            f"X has columns that are not numbers: {', '.join(bad)}; encode them, for instance by a OneHotEncoder in a "
-            "ColumnTransformer, or drop them"
-        )
-
-
-def _no_number(column: Any) -> Any:
-    """The first entry that is neither a number nor missing, or None."""
-    entries = np.asarray(column)
-    if entries.dtype.kind in "mM":
-        return entries[0] if len(entries) else None
-    if entries.dtype.kind not in "OUST":
-        return None
-    for entry in entries:
-        try:
-            float(entry)
-        except (TypeError, ValueError):
-            if entry is not None and not is_pandas_na(entry):
-                return entry
-    return None
-
-
 @contextmanager
-def _naming(*arguments: str) -> Iterator[None]:
+def naming(*arguments: str) -> Iterator[None]:
     """Name the argument in complaints of NumPy and scikit-learn that do not."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # of longer floats, refused below

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_consistent_length
 
 from convexrelu._utils.arguments import has_masked_entries, shown
 from convexrelu._utils.typing import Array
 from convexrelu.estimators.class_weights import CERTAIN
+from convexrelu.estimators.data import check_length
 from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = [
@@ -54,7 +54,7 @@ def indicators_of(y: Any) -> NDArray | None:
 
 def check_several_labels(estimator: Any, labels: NDArray, inputs: Any) -> None:
     """Raise an error unless there is a row for each row of the inputs; weights of classes are refused."""
-    check_consistent_length(inputs, labels)
+    check_length(labels, inputs)
     if estimator.class_weight is not None:
         raise ValueError(
             f"class_weight={shown(estimator.class_weight)} is not supported for several labels; use sample_weight"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import mean_poisson_deviance, r2_score
 
 from convexrelu._utils.arguments import finite_array
 from convexrelu._utils.typing import Array
@@ -61,6 +60,8 @@ def score_of_means(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike 
 
 def _explained(y: Array, means: Array, weights: ArrayLike | None) -> float:
     """D² of one output; of equal counts, as R² has it, one if all is explained, and else zero."""
+    from sklearn.metrics import mean_poisson_deviance  # takes a tenth of a second to import
+
     info = np.finfo(np.float64)
     left = mean_poisson_deviance(y, np.maximum(means, info.tiny), sample_weight=weights)
     if (y == y[0]).all():
@@ -72,4 +73,6 @@ def _explained(y: Array, means: Array, weights: ArrayLike | None) -> float:
 
 def score_of_numbers(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None) -> float:
     """R², the mean over outputs."""
+    from sklearn.metrics import r2_score  # takes a tenth of a second to import
+
     return float(r2_score(y, predicted, sample_weight=sample_weight))

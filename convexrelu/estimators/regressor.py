@@ -14,7 +14,7 @@ from convexrelu.estimators.base import (
     FixedAlphaEstimator,
     NetworkEstimator,
 )
-from convexrelu.estimators.data import checked_weights, inputs_and_targets
+from convexrelu.estimators.data import checked_weights, inputs_and_targets, naming
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.estimators.exposure import checked_exposure, rates_of
 from convexrelu.estimators.missing_targets import inputs_and_observed, observed_targets
@@ -86,7 +86,8 @@ class Regressor(RegressorMixin, NetworkEstimator):
         score = score_of_means if self._predicts_logarithms else score_of_numbers
         if self.missing_targets == "ignore":
             return mean_score(score, y, np.asarray(predicted), sample_weight)
-        return score(y, predicted, sample_weight)
+        with naming("y", "sample_weight"):
+            return score(y, predicted, sample_weight)
 
     def _rates(
         self, y: ArrayLike, sample_weight: ArrayLike | None, exposure: ArrayLike | None

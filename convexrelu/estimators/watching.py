@@ -50,8 +50,10 @@ def watched(estimator: Any) -> Iterator[Progress | None]:
         yield _Together(calls) if calls else None
 
 
-def trained_under_watch(estimator: Any, train: Callable[[Progress], Result]) -> Result:
-    """Train, watched by the callbacks of an estimator.
+def trained_under_watch(
+    estimator: Any, train: Callable[[Progress], Result], *others: Progress
+) -> Result:
+    """Train, watched by the callbacks of an estimator, and by others.
 
     Training itself turns an interruption into a result. A second one, or one at its very end, may come in between:
     then the result is the last network that callbacks could see.
@@ -59,7 +61,8 @@ def trained_under_watch(estimator: Any, train: Callable[[Progress], Result]) -> 
     last = _LastNetwork()
     try:
         with watched(estimator) as progress:
-            return train(last if progress is None else _Together([last, progress]))
+            calls: list[Progress] = [last, *([] if progress is None else [progress]), *others]
+            return train(_Together(calls) if len(calls) > 1 else last)
     except KeyboardInterrupt:
         if last.result is None:
             raise

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.norms import norms
+from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.norms import lengths_of_rows, norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.evaluation import CentredInputs
@@ -25,6 +26,7 @@ _FREE_BIAS = 300.0
 _ACTIVATION = 30
 # So do passes over a weight, in transformations of a network: copies, checks, norms and sums that are rounded once.
 _WEIGHT = 1000
+_COPY = 100  # making the design takes as long as so many multiplications for an entry, where memory is new
 # Activations of networks with gates.
 _GATED = ("gated_relu", "threshold")
 
@@ -73,14 +75,31 @@ class Design:
     @cached_property
     def _sample_coordinates(self) -> SampleCoordinates | None:
         wide = self.n_features > self.n_samples and self.activation not in _GATED
-        if issparse(self.X) or (wide and not has_low_rank(self.X)):
+        if wide and (issparse(self.X) or not has_low_rank(self.X)):
             return SampleCoordinates.of(self.X)
         return None
 
     @property
     def inputs(self) -> Array:
         """The samples as dense rows: ``X``, or their coordinates where that is wide."""
-        return self.X if self._sample_coordinates is None else self._sample_coordinates.rows
+        return (
+            self._dense_rows if self._sample_coordinates is None else self._sample_coordinates.rows
+        )
+
+    @cached_property
+    def _dense_rows(self) -> Array:
+        return self.X.toarray() if issparse(self.X) else self.X
+
+    @property
+    def stays_sparse(self) -> bool:
+        """Whether inputs are sparse, with so many samples that training avoids the dense design."""
+        return issparse(self.X) and self.n_samples >= self.n_features
+
+    def design_fits(self, deadline: float) -> bool:
+        """Whether there is time before a deadline to make the design."""
+        width = self.n_samples if issparse(self.X) and not self.stays_sparse else self.n_features
+        copying = _COPY * float(self.n_samples) * width
+        return is_brief(copying) or product_fits(copying, deadline)
 
     @cached_property
     def design(self) -> Array:
@@ -105,7 +124,11 @@ class Design:
     @cached_property
     def lengths(self) -> Array:
         """``‖x̃_i‖``, the norms of the rows of the design."""
-        lengths = np.asarray(norms(self.design))
+        if issparse(self.X) and self._sample_coordinates is None and not self.free_bias:
+            bias = np.full(self.n_samples, float(self.hidden_bias))
+            lengths = np.asarray(norms(np.column_stack([lengths_of_rows(self.X), bias])))
+        else:
+            lengths = np.asarray(norms(self.design))
         lengths.flags.writeable = False
         return lengths
 

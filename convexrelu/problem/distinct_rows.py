@@ -78,8 +78,27 @@ def _parts(*arrays: Array) -> Iterator[Array]:
 
 
 def places_of_sparse_rows(X: Any) -> Array:
-    """A number for each row of a CSR array, equal for equal rows and in their order."""
-    bounds = zip(X.indptr[:-1], X.indptr[1:], strict=True)
-    rows = [(tuple(X.indices[a:b].tolist()), tuple(X.data[a:b].tolist())) for a, b in bounds]
-    places = {row: float(k) for k, row in enumerate(sorted(set(rows)))}
-    return np.array([places[row] for row in rows])
+    """A number for each row of a canonical CSR array, equal for equal rows, whatever rows are beside them.
+
+    That is the place of its projection on a random vector; rows whose projections are equal are compared with each
+    other.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> places = places_of_sparse_rows(csr_array([[0.0, 2.0], [1.0, 0.0], [0.0, 2.0]]))
+    >>> bool(places[0] == places[2]), bool(places[0] == places[1])
+    (True, False)
+    """
+    projections = X @ np.random.default_rng(0).standard_normal(X.shape[1])
+    _, group, counts = np.unique(projections, return_inverse=True, return_counts=True)
+    places = group.astype(float)
+    shared = np.flatnonzero(counts[group] > 1)
+    starts, stops = X.indptr[shared], X.indptr[shared + 1]
+    rows = [
+        (int(k), tuple(X.indices[a:b].tolist()), tuple(X.data[a:b].tolist()))
+        for k, a, b in zip(group[shared], starts, stops, strict=True)
+    ]
+    order = {row: k for k, row in enumerate(sorted(set(rows)))}
+    places[shared] += [order[row] / len(order) for row in rows]
+    return places

@@ -34,6 +34,7 @@ from convexrelu.problem.validation import (
     checked_targets,
     checked_weights,
     freeze,
+    inputs_for,
 )
 
 __all__ = ["ACTIVATIONS", "TrainingProblem"]
@@ -44,6 +45,7 @@ _AT_A_KINK = 1e-9
 # Cached properties of inputs, biases and weights: a path shares them.
 _OF_THE_INPUTS = (
     "_sample_coordinates",
+    "_dense_rows",
     "design",
     "lengths",
     "origin",
@@ -80,7 +82,7 @@ class TrainingProblem(Design):
     Parameters
     ----------
     X : array or sparse matrix of shape (n, d)
-        Inputs. Sparse ones that have more features than samples stay sparse.
+        Inputs. Sparse ones stay sparse with more features than samples, or from 2²⁶ entries on, zeros counted.
     y : array of shape (n,) or (n, K)
         Targets, as the loss takes them.
     alpha : float
@@ -173,6 +175,8 @@ class TrainingProblem(Design):
     ) -> None:
         function = checked_loss(loss)
         inputs, targets = checked_data(X, y)
+        slope = checked_slope(activation, negative_slope)
+        inputs = inputs_for(activation, inputs)
         targets = checked_targets(function, targets)
         values = {
             "X": inputs,
@@ -180,7 +184,7 @@ class TrainingProblem(Design):
             "alpha": checked_alpha(alpha),
             "loss": function,
             "activation": activation,
-            "slope": checked_slope(activation, negative_slope),
+            "slope": slope,
             "hidden_bias": checked_hidden_bias(hidden_bias, fit_intercept, activation),
             "fit_intercept": checked_flag("fit_intercept", fit_intercept),
             "skip": checked_skip(skip, activation),
@@ -189,11 +193,6 @@ class TrainingProblem(Design):
             "n_outputs": function.n_outputs(targets),
         }
         self.__setstate__(values)
-        if issparse(inputs) and activation in ("gated_relu", "threshold"):
-            raise ValueError(
-                f"X is sparse with more features than samples, which activation={activation!r} does not support; "
-                "use X.toarray()"
-            )
         if self.n_outputs > 1 and activation in ("gated_relu", "threshold"):
             raise ValueError(
                 f"activation={activation!r} does not support several outputs; use another activation"
@@ -407,9 +406,11 @@ class TrainingProblem(Design):
         )
 
     def _has_inputs_of(self, other: TrainingProblem) -> bool:
+        if self.X is other.X:
+            return True
         if issparse(self.X) or issparse(other.X):
             return np.array_equal(self.design, other.design)
-        return self.X is other.X or np.array_equal(self.X, other.X)
+        return np.array_equal(self.X, other.X)
 
     def condensed(self) -> TrainingProblem:
         """Same problem on distinct rows: samples of weight zero left out, equal ones joined, in lexicographic order.

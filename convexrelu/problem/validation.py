@@ -35,14 +35,19 @@ __all__ = [
     "checked_skip",
     "checked_skip_alpha",
     "checked_slope",
+    "checked_sparse",
     "checked_targets",
     "checked_weights",
     "freeze",
+    "inputs_for",
 ]
 
 
 # Of these, gaps of a millionth still have all their digits.
 _SMALLEST_LOSS = 1e6 * float(np.finfo(np.float64).tiny)
+
+# Entries of sparse inputs with fewer features than samples above which they stay sparse: half a gigabyte.
+_MOST_DENSE = 2**26
 
 ACTIVATIONS = ("relu", "leaky_relu", "absolute_value", "gated_relu", "threshold")
 
@@ -115,7 +120,10 @@ def checked_slope(activation: str, negative_slope: float) -> float:
 
 
 def checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
-    """Copies of inputs and targets, with equal numbers of rows."""
+    """Copies of inputs and targets, with equal numbers of rows.
+
+    Sparse inputs become canonical CSR with more features than samples, and where dense ones would take gigabytes.
+    """
     X, y = _checked_inputs(X), finite_array("y", y)
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X has shape {X.shape}, expected (n, d) with n and d at least 1")
@@ -129,15 +137,35 @@ def checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
 
 
 def _checked_inputs(X: Any) -> Any:
-    """A copy in float64: dense, or in canonical CSR if sparse with more features than samples."""
     if not issparse(X):
         return finite_array("X", X)
-    check_kind("X", X)
-    if X.ndim != 2 or X.shape[1] <= X.shape[0]:
+    if X.ndim != 2:
         return finite_array("X", X.toarray())
+    rows = checked_sparse(X)
+    n, d = rows.shape
+    return rows if d > n or n * d > _MOST_DENSE else rows.toarray()
+
+
+def inputs_for(activation: str, inputs: Any) -> Any:
+    """Checked inputs as the problem of an activation has them: gates are for dense features."""
+    if not (issparse(inputs) and activation in ("gated_relu", "threshold")):
+        return inputs
+    if inputs.shape[1] > inputs.shape[0]:
+        raise ValueError(
+            f"X is sparse with more features than samples, which activation={activation!r} does not support; "
+            "use X.toarray()"
+        )
+    return inputs.toarray()
+
+
+def checked_sparse(X: Any) -> csr_array:
+    """A copy of sparse inputs in canonical CSR and float64, or a ValueError where they are not finite."""
+    check_kind("X", X)
     rows = csr_array(X, copy=True)
     rows.data = finite_array("X", rows.data)
-    rows.sum_duplicates()
+    if not rows.has_canonical_format:
+        rows.sum_duplicates()
+        rows.data = finite_array("X", rows.data)
     rows.eliminate_zeros()
     return rows
 

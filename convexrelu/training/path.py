@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import float_array
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.threads import one_blas_thread
+from convexrelu.chunked.group import Alone
+from convexrelu.chunked.largest_penalty import largest_penalty as largest_penalty_in_chunks
+from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.for_problem import oracles_for
-from convexrelu.problem.largest_penalty import found_or_at_least
+from convexrelu.problem.largest_penalty import at_least_largest_penalty, found_or_at_least
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.validation import checked_alpha
 from convexrelu.results.result import Result
@@ -21,6 +26,9 @@ from convexrelu.threshold.oracles import threshold_relaxation
 from convexrelu.training.session import Session
 
 __all__ = ["largest_penalty", "regularization_path", "start_after"]
+
+# A sample of sparse rows and a search on all take as long as so many multiplications for an entry.
+_SEARCHED = 3000
 
 
 def largest_penalty(
@@ -38,6 +46,17 @@ def largest_penalty(
     """
     if problem.activation == "threshold":
         return threshold_relaxation(problem.dual_point(problem.no_outputs()))
+    plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
+    searched = product_fits(_SEARCHED * float(problem.X.size), deadline)
+    if problem.stays_sparse and plain and searched:
+        seconds = deadline - time.perf_counter()
+        chunked = ChunkedProblem.of(problem)
+        found = largest_penalty_in_chunks(
+            chunked, Alone(), device=device, random_state=random, time_limit=seconds
+        )
+        return max(found.alpha, at_least_largest_penalty(problem))
+    if not problem.design_fits(deadline):
+        return at_least_largest_penalty(problem)
     oracle = oracles_for(problem, "quick", random, device).heuristic
     with one_blas_thread():
         report = oracle(problem.dual_point(problem.no_outputs()), deadline=deadline)

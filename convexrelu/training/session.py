@@ -59,10 +59,10 @@ _SWEPT = 4
 # sample finds. From 10,000 samples on, it takes a third to a twentieth of the time of cutting planes
 # (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
+_ACTIVATION = 50  # multiplications of a neuron on a sparse row, beside those of its entries
 # Passes over the data for a bound from a dual point, and what the point costs for each row and output: sums without
 # rounding, in multiplications.
 _FIRST_BOUND, _OF_A_ROW = 10, 5_000
-_COPY = 100  # making the design takes as long as so many multiplications for an entry, where memory is new
 
 
 class Session:
@@ -111,7 +111,8 @@ class Session:
         with _admitting_interruptions():
             if isinstance(patterns, str) and patterns == "cutting_plane":
                 # A lasso has columns for cuts, and chunks may need no oracles.
-                if problem.activation != "threshold" and not self._is_for_chunks(self.problem):
+                early = problem.activation != "threshold" and not self._is_for_chunks(self.problem)
+                if early and self.problem.design_fits(deadline):
                     self._oracles_before(deadline)
             else:
                 self.patterns = patterns_of(patterns, n_patterns, self.problem, random, deadline)
@@ -231,8 +232,7 @@ class Session:
         of_rows = _OF_A_ROW * float(problem.n_samples * problem.n_outputs)
         if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size) + of_rows):
             return self._untrained(problem, start, began)
-        passes = _PASSES * _NEURONS * float(problem.n_samples * _n_columns(problem))
-        if not (self._is_for_chunks(problem) and product_fits(passes, deadline)):
+        if not (self._is_for_chunks(problem) and self._has_time_for_chunks(problem, deadline)):
             return self._cut(problem, start, deadline)
         result = train_in_chunks(
             ChunkedProblem.of(problem),
@@ -270,8 +270,15 @@ class Session:
         """Whether there are many samples, of which no sweep is a proof."""
         free = self.chooses_freely and self.oracle == "auto" and not self.settles
         plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
-        many = problem.n_samples > FEW_SAMPLES and not issparse(problem.X)
+        many = problem.n_samples > FEW_SAMPLES
+        many &= problem.stays_sparse or not issparse(problem.X)
         return free and plain and many and _n_columns(problem) > _SWEPT
+
+    def _has_time_for_chunks(self, problem: TrainingProblem, deadline: float) -> bool:
+        entries = float(problem.X.size + problem.n_samples * bool(problem.hidden_bias))
+        if problem.stays_sparse:
+            entries += _ACTIVATION * problem.n_samples
+        return product_fits(_PASSES * _NEURONS * entries, deadline)
 
     def _proved(self, result: Result, problem: TrainingProblem, deadline: float) -> Result:
         """The result with a proof of its gap, where an oracle for few features finds one."""
@@ -294,8 +301,8 @@ class Session:
         start: TwoLayerNetwork | str | None,
         deadline: float,
     ) -> Result:
-        copying, now = _COPY * float(problem.X.size), time.perf_counter()
-        if self._oracles is None and not (is_brief(copying) or product_fits(copying, deadline)):
+        now = time.perf_counter()
+        if self._oracles is None and not self.problem.design_fits(deadline):
             return self._untrained(problem, start, now)
         oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
         if self.patterns is not None:  # other networks have other patterns

@@ -43,6 +43,8 @@ def complaint_about(problem: TrainingProblem, deadline: float = math.inf) -> str
         return ""
     alpha, largest = problem.alpha, at_least_largest_penalty(problem)
     if alpha >= _TOO_LARGE * largest:
+        if not problem.design_fits(deadline):
+            return ""
         proved = problem.alpha_max(partial(relaxation_for(problem), deadline=deadline))
         if alpha < _TOO_LARGE * proved or not largest:
             return ""

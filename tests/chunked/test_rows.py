@@ -244,7 +244,7 @@ def test_processes_need_not_have_all_classes():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (csr_array(X), "X is sparse"),
+        (csr_array(np.where(X > 2, np.inf, X)), "X contains NaN or infinity"),
         (np.ma.masked_array(X, X > 2), "X has masked entries"),
         (np.where(X > 2.5, 1e200, X), "X contains entries whose squares overflow"),
         (X.astype(complex), "Complex data"),

@@ -220,7 +220,7 @@ BAD_LABELS = {
     "numbers": ("Unknown label type: continuous", X[:, 0]),
     "NaN": ("y.*NaN", np.where(INSIDE, 1.0, np.nan)),
     "two columns": ("y should be a 1d array", np.column_stack([Y, Y])),
-    "too few": (r"\[40, 39\]", Y[:-1]),
+    "too few": ("y has 39 entries, expected 40, one for each row of X", Y[:-1]),
     "none": ("y", None),
     "missing": ("y has 20 missing labels.*row 1", ["inside", None] * 20),
     "missing in polars": ("y has 20 missing labels", pl.Series(["inside", None] * 20)),

@@ -272,7 +272,7 @@ ERRORS = {
         "y has the same entry in column 1 .*fit_intercept=True",
     ),
     "other numbers": ({}, 2 * Y, "1d array"),
-    "rows": ({}, Y[1:], "inconsistent numbers of samples"),
+    "rows": ({}, Y[1:], "y has .* entries, expected .* one for each row of X"),
 }
 
 

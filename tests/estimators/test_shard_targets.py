@@ -192,7 +192,7 @@ def test_what_no_process_takes_ends_all(estimator, own, other, message):
         (classifier(), {"y": COUNTS, "exposure": EXPOSURE}, "exposure is for counts"),
         (regressor(), {"y": COUNTS, "exposure": EXPOSURE}, "exposure is for counts"),
         (classifier(), {"y": 2 * LABELS}, "1d array"),
-        (classifier(), {"y": LABELS[1:]}, "inconsistent numbers of samples"),
+        (classifier(), {"y": LABELS[1:]}, "y has .* entries, expected .* one for each row of X"),
         (regressor(), {"y": GAPS}, "NaN"),
         (regressor(**IGNORE), {"y": np.where(GAPS > 1, np.inf, GAPS)}, "y.*infinity"),
         (classifier(), {"y": np.where(SIGNAL > 0, "a", None)}, "missing labels"),

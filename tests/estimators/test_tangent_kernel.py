@@ -173,7 +173,7 @@ def test_grid_search():
         ((X[:, 0], LABELS == "low"), "1D array"),
         ((np.where(X > 2, np.nan, X), LABELS == "low"), "Input X contains NaN"),
         (([["one"], ["two"]], [0, 1]), "^X.* is not "),
-        ((X, [0, 1]), "inconsistent numbers of samples"),
+        ((X, [0, 1]), "y has .* entries, expected .* one for each row of X"),
         ((X, LABELS == "low", -WEIGHT), "sample_weight must be non-negative"),
         ((X, LABELS == "low", 0 * WEIGHT), "(?i)sample.weight.* must .*non-"),
         ((X, LABELS == "low", WEIGHT[1:]), "sample_weight.shape"),

@@ -53,10 +53,12 @@ class HiddenLayer:
         in double precision.
     """
 
+    in_numpy = False  # whether compiled code is left alone
+
     def __init__(self, inner: Array, outer: Array, s: Array, slope: float, dtype: Any) -> None:
         self._s, self._slope, self.dtype = s, slope, dtype
         # Neurons that do nothing are added up to a full number of lanes of compiled code.
-        n_lanes = _kinks.LANES if _kinks else 1
+        n_lanes = 1 if self._is_in_numpy else _kinks.LANES
         m = -(-len(s) // n_lanes) * n_lanes
         self._inner = np.zeros((m, inner.shape[1]), dtype)
         self._inner[: len(s)] = inner / (2 * s[:, None])
@@ -67,13 +69,17 @@ class HiddenLayer:
     @property
     def width(self) -> int:
         """Entries of memory for a row: a hidden neuron has one in compiled code, and two in NumPy."""
-        return len(self._inner) * (1 if _kinks else 2)
+        return len(self._inner) * (2 if self._is_in_numpy else 1)
+
+    @property
+    def _is_in_numpy(self) -> bool:
+        return self.in_numpy or _kinks is None
 
     def outputs(self, rows: Array, t: Array) -> Array:
         """Outputs in double precision, of shape (n, K), without an intercept; writes `t`, of shape (n, width)."""
-        if _kinks is None:
+        if self._is_in_numpy:
             return self._outputs(rows, t).astype(np.float64)
-        found = np.empty((len(rows), len(self._outer)))
+        found = np.empty((rows.shape[0], len(self._outer)))
         self._pass_over(rows, self._scaled, t, b"", found)
         return found
 
@@ -85,7 +91,7 @@ class HiddenLayer:
         """
         pull = np.ascontiguousarray(pull, t.dtype)
         out = sums[: self.n_gradients]
-        if _kinks is None:
+        if self._is_in_numpy:
             out += np.concatenate(self._gradients(rows, t, pull), axis=None)
         else:
             self._pass_over(rows, self._outer, t, pull, out)
@@ -115,7 +121,7 @@ class HiddenLayer:
 
     def _outputs(self, rows: Array, t: Array) -> Array:
         p, hidden = self._halves(t)
-        np.matmul(rows, self._inner.T, out=hidden)
+        self._multiply(rows, hidden)
         hidden += 0.5
         np.clip(hidden, 0.0, 1.0, out=p)
         hidden *= 2.0
@@ -132,7 +138,7 @@ class HiddenLayer:
         p, hidden = self._halves(t)
         by_outer = bent * (pull.T @ hidden)
         if len(outer) == 1:
-            by_inner = bent * outer.T * (p.T @ (pull * rows))
+            by_inner = bent * outer.T * (p.T @ self._weighted(rows, pull))
             np.multiply(p, p, out=hidden)
             np.subtract(p, hidden, out=hidden)
             by_width = bent * outer[0] * (pull[:, 0] @ hidden)
@@ -148,6 +154,12 @@ class HiddenLayer:
             by_outer += 2.0 * slope * (pulled @ self._inner.T)
             by_inner += slope * (outer.T @ pulled)
         return by_width, by_outer, by_inner
+
+    def _multiply(self, rows: Any, hidden: Array) -> None:
+        np.matmul(rows, self._inner.T, out=hidden)
+
+    def _weighted(self, rows: Any, pull: Array) -> Any:
+        return pull * rows
 
     def _halves(self, t: Array) -> tuple[Array, Array]:
         """Two arrays of shape (n, m) in the memory `t`."""

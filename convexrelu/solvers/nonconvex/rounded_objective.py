@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy.optimize import Bounds
+from scipy.sparse import issparse
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
@@ -25,6 +26,7 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.units import Units
 from convexrelu.solvers.nonconvex.hidden_layer import HiddenLayer, is_compiled, split_sums
+from convexrelu.solvers.nonconvex.sparse_layer import SparseLayer
 from convexrelu.solvers.nonconvex.tile_sums import (
     Samples,
     Scratch,
@@ -212,7 +214,8 @@ class RoundedObjective:
         """Those of :meth:`sums` for each tile, which may belong to another objective."""
         inner, outer, intercept = self.parts(z)
         s = width * _positive_norms(inner)
-        layer = HiddenLayer(inner, outer, s, self.problem.slope, self.rows.dtype)
+        kind = SparseLayer if any(issparse(tile.rows) for tile in tiles) else HiddenLayer
+        layer = kind(inner, outer, s, self.problem.slope, self.rows.dtype)
 
         loss, scratch = self.problem.loss, self._scratch
 
@@ -222,7 +225,7 @@ class RoundedObjective:
             return values, pull.reshape(outputs.shape)
 
         def of_tile(tile: Samples) -> Array:
-            if loss.is_least_squares and is_compiled():
+            if loss.is_least_squares and is_compiled() and not layer.in_numpy:
                 return layer.least_squares(*tile, intercept)
             return sums_of_tile(tile, layer, loss_of, scratch)
 

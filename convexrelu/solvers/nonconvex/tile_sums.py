@@ -23,9 +23,9 @@ _SHARED = 2**21
 
 
 class Samples(NamedTuple):
-    """Rows of shape (n, d̃), targets, and weights of shape (n,)."""
+    """Rows of shape (n, d̃), dense or CSR, targets, and weights of shape (n,)."""
 
-    rows: Array
+    rows: Any
     target: Array
     weights: Array
 
@@ -70,7 +70,7 @@ def sums_of_tile(
         Values of shape (n,) and gradients of shape (n, K) of the loss, for the outputs of the layer and the targets.
     scratch : Scratch
     """
-    with scratch.matrix(len(tile.rows), layer.width, layer.dtype) as t:
+    with scratch.matrix(len(tile.weights), layer.width, layer.dtype) as t:
         losses, pull = loss_of(layer.outputs(tile.rows, t), tile.target)
         pull = tile.weights[:, None] * pull
         sums = np.zeros(layer.n_gradients + pull.shape[1] + 1)
@@ -86,7 +86,7 @@ def shared(
 
     They do not depend on the number of cores.
     """
-    if sum(len(tile.rows) for tile in tiles) * width >= _SHARED:
+    if sum(len(tile.weights) for tile in tiles) * width >= _SHARED:
         return in_threads(sums_of_one, tiles)
     return [sums_of_one(tile) for tile in tiles]
 

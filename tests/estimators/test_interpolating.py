@@ -1,0 +1,81 @@
+"""Penalties far below the useful range: training ends where the network fits the targets, and says so."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from convexrelu import AlphaWarning, ConvexReLURegressor, Status, TrainingProblem, train
+from convexrelu.estimators.interpolating import Interpolation
+from convexrelu.oracles import SweepOracle
+from convexrelu.results import Round
+from tests.reference import network_objective
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((25, 2))
+RAW = 2e5 + 8e4 * (np.abs(X[:, 0]) + 0.1 * RANDOM.standard_normal(25))
+
+
+def fitted(**options):
+    """A fit of raw targets, and the kinds of its warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = ConvexReLURegressor(random_state=0, **options).fit(X, RAW)
+    return model, {one.category for one in caught}
+
+
+def test_a_fit_of_raw_targets_ends_and_says_why():
+    model, kinds = fitted()
+    certificate = model.certificate_
+    assert model.status_ is Status.INTERPOLATES
+    assert kinds == {AlphaWarning, ConvergenceWarning}
+    problem = TrainingProblem(X, RAW, model.alpha)
+    constant = problem.objective(problem.zero_network())
+    assert certificate.objective <= 1e-4 * constant
+    objective = network_objective(model.network_, X, RAW, model.alpha)
+    assert certificate.objective == pytest.approx(objective, rel=1e-9)
+    lower = train(problem, start=model.network_, max_iter=3, random_state=0).certificate
+    assert certificate.lower_bound <= lower.objective
+    assert model.score(X, RAW) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"alpha_scale": "relative"}, Status.CONVERGED),
+        ({"callbacks": [lambda entry: entry.n_blocks > 0]}, Status.STOPPED),
+    ],
+)
+def test_other_fits_end_as_they_did(options, status):
+    assert fitted(**options)[0].status_ is status
+
+
+@pytest.mark.parametrize("effort", ["prove", "predict"])
+def test_what_is_asked_for_is_not_ended(effort, monkeypatch):
+    monkeypatch.setattr(Interpolation, "of", None)
+    fitted(effort=effort, max_iter=1)
+
+
+def test_only_penalties_below_that_part_of_the_largest_one_are_met():
+    """``p(alpha) ≥ P₀ alpha / alpha_max``."""
+    y = np.abs(X[:, 0]) + 0.2 * X[:, 1]
+    problem = TrainingProblem(X, y, 1.0)
+    largest = problem.alpha_max(SweepOracle(problem.design))
+    constant = problem.objective(problem.zero_network())
+    for share in (1e-4, 1e-3, 1e-2, 0.3):
+        found = train(problem.with_alpha(share * largest), tol=1e-6, random_state=0).certificate
+        assert found.lower_bound >= constant * share * (1 - 1e-4)
+
+
+def test_rounds_that_lower_the_objective_go_on():
+    end = Interpolation(1.0)
+
+    def ends(objective, solver_status="CONVERGED"):
+        return end(Round(0.0, objective, 0.0, 1.0, True, 1, 1, 1, 0.0, solver_status))
+
+    assert not ends(0.5) and not ends(0.4)
+    assert not ends(0.4, solver_status="")  # of descent
+    assert ends(0.39)
+    end = Interpolation(1.0)
+    assert not ends(2.0) and not ends(1.99)
