@@ -198,3 +198,10 @@ def test_without_time_there_is_a_network(never_dense, seconds):
     assert result.certificate.objective <= TrainingProblem(X, y, 0.01).objective(constant) * (
         1 + 1e-12
     )
+
+
+@pytest.mark.parametrize("X", [sparse.coo_array(np.ones(3)), sparse.csr_array((3, 0))])
+def test_shapes_without_rows_and_columns_are_named(X):
+    for make in (ChunkedProblem, TrainingProblem):
+        with pytest.raises(ValueError, match=r"X has shape .*, expected \(n, d\)"):
+            make(X, np.arange(3.0), 0.1)
