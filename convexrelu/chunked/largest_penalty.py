@@ -61,11 +61,9 @@ def proved_largest_penalty(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from convexrelu.chunked import Alone
-    >>> X = np.array([[-1.0], [1.0]])
-    >>> problem = ChunkedProblem(X, X[:, 0], alpha=1.0, hidden_bias=False, fit_intercept=False)
-    >>> 0.5 <= proved_largest_penalty(problem, Alone()) < 1.01
+    >>> tiny = ChunkedProblem([[-1.0], [1.0]], [-1.0, 1.0], 1.0, hidden_bias=False, fit_intercept=False)
+    >>> 0.5 <= proved_largest_penalty(tiny, Alone()) < 1.01
     True
     """
     with one_blas_thread():
