@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ __all__ = ["importing"]
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Defer Ctrl-C until the block has ended, and garbage collection with it.
+    """Defer Ctrl-C until the block has ended, and garbage collection until the last such block of all threads has.
 
     Compiled libraries cannot be imported again after an import that was cut short. Modules, classes and functions stay:
     looking through them again and again for garbage takes a sixth of the time (torch .2 of 1.1 s).
@@ -27,11 +28,34 @@ def importing() -> Iterator[None]:
     >>> gc.isenabled()
     True
     """
-    was_enabled = gc.isenabled()
     with interruptions_held():
-        gc.disable()
+        _pause.begin()
         try:
             yield
         finally:
-            if was_enabled:
+            _pause.end()
+
+
+class _Pause:
+    """Garbage collection is off from the first of several overlapping blocks to the last, and then as it was."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_open = 0
+        self._was_enabled = False
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._n_open == 0:
+                self._was_enabled = gc.isenabled()
+                gc.disable()
+            self._n_open += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._n_open -= 1
+            if self._n_open == 0 and self._was_enabled:
                 gc.enable()
+
+
+_pause = _Pause()

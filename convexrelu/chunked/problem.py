@@ -77,7 +77,7 @@ class ChunkedProblem:
         fit_intercept: bool = True,
         sample_weight: ArrayLike | None = None,
     ) -> None:
-        self.X = checked_sparse(X) if issparse(X) else sliceable(X)
+        self.X = _with_rows(checked_sparse(X) if issparse(X) else X)
         self.y = finite_array("y", y)
         self.loss = checked_loss(loss)
         if self.y.ndim not in (1, 2) or len(self.y) != self.n_samples:
@@ -184,6 +184,10 @@ def sliceable(X: Any) -> Any:
     """`X` itself if it has rows that can be sliced, an array of it otherwise."""
     if issparse(X):
         raise ValueError("X is sparse, which is not supported in shards; use convexrelu.train")
+    return _with_rows(X)
+
+
+def _with_rows(X: Any) -> Any:
     if not hasattr(X, "shape"):
         X = finite_array("X", X)
     if len(X.shape) != 2 or 0 in X.shape:

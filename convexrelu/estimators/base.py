@@ -300,7 +300,7 @@ class FixedAlphaEstimator(NetworkEstimator):
         options = self._training_options()
         options["time_limit"] = self._seconds_to_train(deadline)
         start = self._start(problem)
-        if complaint and self.effort == "certify" and problem.loss.of_residuals:
+        if complaint and self.effort == "certify" and Interpolation.is_for(problem):
             end = Interpolation.of(problem)
             result = end.named(self._trained(problem, targets, options, start, end))
         else:

@@ -26,9 +26,10 @@ class Interpolation:
     The smallest objective ``p(alpha)``, the minimum over networks of ``F + alpha · penalty``, is concave in `alpha`, is
     at least zero at zero for losses of residuals, and is that of the best constant ``P₀`` from the largest useful
     penalty on. Hence ``p(alpha) ≥ P₀ · alpha / alpha_max``: for a penalty above a ten-thousandth of the largest useful
-    one, no network is that low.
+    one, no network is that low. With a skip connection that does not hold: a linear part alone may be far below ``P₀``.
 
-    Below it, residuals are next to nothing, and the gap is one of the sizes of weights, which takes long to close.
+    The loss is then that small, too. What is left is a gap that nothing but a smaller penalty term is likely to close,
+    which takes long; that is no proof, and the certificate says how far the bound is.
 
     Parameters
     ----------
@@ -40,9 +41,14 @@ class Interpolation:
     reached: bool = field(default=False, init=False)
     _before: float = field(default=math.inf, init=False)
 
+    @staticmethod
+    def is_for(problem: TrainingProblem) -> bool:
+        """Whether the inequality holds for a problem: a loss of residuals, and no skip connection."""
+        return problem.loss.of_residuals and not problem.skip
+
     @classmethod
     def of(cls, problem: TrainingProblem) -> Self:
-        """For a problem with a loss of residuals.
+        """For a problem that this is for.
 
         Examples
         --------

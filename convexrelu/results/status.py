@@ -27,7 +27,7 @@ class Status(Enum):
     TIME_LIMIT = "the limit time_limit was reached"
     SETTLED = "the objective hardly falls any more, and effort='predict' asks for no smaller gap"
     STALLED = "more patterns hardly improve the objective, but the gap is above the tolerance"
-    INTERPOLATES = "alpha is far too small: the network fits the targets, and only its weights would still shrink"
+    INTERPOLATES = "alpha is far too small: the network fits the targets closely, and the objective hardly falls"
     STOPPED = "a callback ended training"
     INTERRUPTED = "interrupted from the keyboard"
 

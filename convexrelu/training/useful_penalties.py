@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from functools import partial
 
 from convexrelu._utils.deadlines import product_fits
+from convexrelu.chunked.group import Alone
+from convexrelu.chunked.largest_penalty import proved_largest_penalty
+from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.oracles.for_problem import relaxation_for
 from convexrelu.problem.largest_penalty import at_least_largest_penalty, work_of_largest_penalty
 from convexrelu.problem.training_problem import TrainingProblem
@@ -43,10 +47,7 @@ def complaint_about(problem: TrainingProblem, deadline: float = math.inf) -> str
         return ""
     alpha, largest = problem.alpha, at_least_largest_penalty(problem)
     if alpha >= _TOO_LARGE * largest:
-        if not problem.design_fits(deadline):
-            return ""
-        proved = problem.alpha_max(partial(relaxation_for(problem), deadline=deadline))
-        if alpha < _TOO_LARGE * proved or not largest:
+        if alpha < _TOO_LARGE * _proved_largest(problem, deadline) or not largest:
             return ""
         return (
             f"alpha={alpha:.2g} is {alpha / largest:.1g} times the largest useful penalty, about {largest:.2g}: the "
@@ -55,6 +56,17 @@ def complaint_about(problem: TrainingProblem, deadline: float = math.inf) -> str
     if alpha >= (_SMALL if largest > _STANDARD else _TOO_SMALL) * largest:
         return ""
     return f"alpha={alpha:.2g} is {alpha / largest:.1g} of the largest useful penalty, about {largest:.2g}"
+
+
+def _proved_largest(problem: TrainingProblem, deadline: float) -> float:
+    """A bound on the smallest penalty at which the network is constant, from above; infinite without time for it."""
+    plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
+    if problem.stays_sparse and plain:
+        seconds = deadline - time.perf_counter()
+        return proved_largest_penalty(ChunkedProblem.of(problem), Alone(), time_limit=seconds)
+    if not problem.design_fits(deadline):
+        return math.inf
+    return problem.alpha_max(partial(relaxation_for(problem), deadline=deadline))
 
 
 def _is_constant(problem: TrainingProblem) -> bool:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from convexrelu import AlphaWarning, ConvexReLURegressor, Status, TrainingProblem, train
+from convexrelu import (
+    AlphaWarning,
+    ConvexReLURegressor,
+    Status,
+    TrainingProblem,
+    TwoLayerNetwork,
+    train,
+)
 from convexrelu.estimators.interpolating import Interpolation
 from convexrelu.oracles import SweepOracle
 from convexrelu.results import Round
@@ -79,3 +86,17 @@ def test_rounds_that_lower_the_objective_go_on():
     assert ends(0.39)
     end = Interpolation(1.0)
     assert not ends(2.0) and not ends(1.99)
+
+
+def test_a_linear_part_alone_is_no_sign_of_a_small_penalty():
+    """With a skip connection the objective may be low at penalties that leave no neuron."""
+    y = 1e8 * X[:, 0] + np.abs(X[:, 1])
+    problem = TrainingProblem(X, y, 1e6, skip=True)
+    weights = np.array([[1e8, 0.0]])
+    linear = TwoLayerNetwork(
+        np.zeros((0, 2)), np.zeros(0), np.zeros((1, 0)), np.zeros(1), skip_weights=weights
+    )
+    assert problem.objective(linear) < 1e-4 * problem.objective(problem.zero_network())
+    assert not Interpolation.is_for(problem)
+    assert Interpolation.is_for(TrainingProblem(X, y, 1e6))
+    assert not Interpolation.is_for(TrainingProblem(X, np.abs(y), 1e6, loss="poisson"))

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from convexrelu import (
+    AlphaWarning,
     ChunkedProblem,
     ConvexReLUClassifier,
     ConvexReLURegressor,
@@ -198,3 +199,20 @@ def test_without_time_there_is_a_network(never_dense, seconds):
     assert result.certificate.objective <= TrainingProblem(X, y, 0.01).objective(constant) * (
         1 + 1e-12
     )
+
+
+@pytest.mark.parametrize("X", [sparse.coo_array(np.ones(3)), sparse.csr_array((3, 0))])
+def test_shapes_without_rows_and_columns_are_named(X):
+    for make in (ChunkedProblem, TrainingProblem):
+        with pytest.raises(ValueError, match=r"X has shape .*, expected \(n, d\)"):
+            make(X, np.arange(3.0), 0.1)
+
+
+@pytest.mark.parametrize("alpha_scale", ["absolute", "relative"])
+def test_penalties_that_leave_a_constant_make_nothing_dense(never_dense, alpha_scale):
+    X, y = tall()
+    model = ConvexReLURegressor(alpha=10.0, alpha_scale=alpha_scale, random_state=0)
+    with pytest.warns(AlphaWarning, match="the network is constant"):
+        model.fit(X, y)
+    assert model.network_.width == 0
+    assert model.certificate_.is_proof and model.certificate_.relative_gap <= 1e-3
