@@ -77,7 +77,7 @@ def _parts(*arrays: Array) -> Iterator[Array]:
             width = min(2 * width, _MOST)
 
 
-def places_of_sparse_rows(X: Any) -> Array:
+def places_of_sparse_rows(X: Any) -> NDArray[np.int64]:
     """A number for each row of a canonical CSR array, equal for equal rows, whatever rows are beside them.
 
     That is the place of its projection on a random vector; rows whose projections are equal are compared with each
@@ -92,7 +92,6 @@ def places_of_sparse_rows(X: Any) -> Array:
     """
     projections = X @ np.random.default_rng(0).standard_normal(X.shape[1])
     _, group, counts = np.unique(projections, return_inverse=True, return_counts=True)
-    places = group.astype(float)
     shared = np.flatnonzero(counts[group] > 1)
     starts, stops = X.indptr[shared], X.indptr[shared + 1]
     rows = [
@@ -100,5 +99,6 @@ def places_of_sparse_rows(X: Any) -> Array:
         for k, a, b in zip(group[shared], starts, stops, strict=True)
     ]
     order = {row: k for k, row in enumerate(sorted(set(rows)))}
-    places[shared] += [order[row] / len(order) for row in rows]
-    return places
+    among_equals = np.zeros(len(group), dtype=np.int64)
+    among_equals[shared] = [order[row] for row in rows]
+    return group * max(len(order), 1) + among_equals

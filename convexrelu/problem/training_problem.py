@@ -433,7 +433,7 @@ class TrainingProblem(Design):
         other.__dict__.pop("design", None)
         return other
 
-    def row_keys(self) -> Array:
+    def row_keys(self) -> NDArray[Any]:
         """Rows of numbers that are equal, and ordered, where those of ``X`` are."""
         if not issparse(self.X):
             return self.X
