@@ -81,7 +81,7 @@ def descent_path(
     random_state : int, RandomState or None
         Seed of the searches and of the first weights.
     device : str
-        Torch device of the searches.
+        Torch device of the searches and of the programs.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop; networks are then those that there are, or constants.
 
