@@ -353,7 +353,7 @@ class TrainingProblem(Design):
         return self.y - np.median(self.y, axis=0)
 
     def _skip_term(self, v: Array, *, rounds_up: bool = True) -> float:
-        """Term of a skip connection, subtracted from the dual objective; rounded up, with a penalty only if asked.
+        """Term of a skip connection, subtracted from the dual objective; `rounds_up` matters with a penalty only.
 
         Without a penalty, ``XᵀV = 0`` to rounding only. A linear part ``z`` of the optimum then adds at most
         ``‖z‖ ‖QᵀV‖``, in the norm of the sample weights and with ``Q`` a basis of linear parts. Its outputs and its

@@ -81,7 +81,7 @@ def descent_path(
     random_state : int, RandomState or None
         Seed of the searches and of the first weights.
     device : str
-        Torch device of the searches.
+        Torch device of the searches and of the programs.
     deadline : float
         Value of :func:`time.perf_counter` at which to stop; networks are then those that there are, or constants.
 
@@ -136,8 +136,6 @@ class _Training:
             self._solver = make_solver("newton", device=device)
             self._solver.rough_gap = _GAP
         self._search = brief_search_for(problem, random, device, longer=problem.is_least_squares)
-        rough = problem.is_least_squares or problem.n_outputs > 1
-        self._drop = _ROUGH_DROP if rough else _DROP
         self._deadline = deadline
 
     def __call__(
@@ -157,18 +155,29 @@ class _Training:
             return problem.zero_network()
         joined = problem.network(values, blocks.signs, network.output_bias)
         grown = with_cuts(problem, joined, blocks, values)
-        trained = polish(problem, grown, self._deadline, drop=self._drop, widths=_WIDTHS)
+        rough = problem.n_outputs > 1 or self._has_program(problem, network.width)
+        return self._polished(problem, grown, _ROUGH_DROP if rough else _DROP)
+
+    def _polished(
+        self, problem: TrainingProblem, network: TwoLayerNetwork, drop: float
+    ) -> TwoLayerNetwork:
+        trained = polish(problem, network, self._deadline, drop=drop, widths=_WIDTHS)
         return without_tiny(problem, trained)
 
+    def _has_program(self, problem: TrainingProblem, n_blocks: int) -> bool:
+        """Whether there is a program of so many blocks, which does what rough descent leaves."""
+        small = problem.design.size * n_blocks <= _LARGEST_PROGRAM
+        return self._solver is not None and small
+
     def _solved(self, problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
-        """Search for neurons that are lacking, and solve the program of all, if it is small."""
-        if problem.design.size * network.width > _LARGEST_PROGRAM:  # a search would be for nothing
-            return network
+        """Search for neurons that are lacking, and solve the program of all; finer descent if it is too large."""
         if time.perf_counter() >= self._deadline:
             return network
+        if not self._has_program(problem, network.width):  # a search would be for nothing
+            return self._polished(problem, network, _DROP)
         blocks, values = self._with_lacking(problem, network)
-        if problem.design.size * len(blocks) > _LARGEST_PROGRAM:
-            return network
+        if not self._has_program(problem, len(blocks)):
+            return self._polished(problem, network, _DROP)
         time_limit = seconds_before(self._deadline)
         solution = self._solver.relu(problem, blocks, start=values, time_limit=time_limit)
         if not solution.usable:

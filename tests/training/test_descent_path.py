@@ -1,9 +1,11 @@
-"""Networks along a path by descent alone: near the optimum of cutting planes, in time, and with true bounds."""
+"""Networks along a path without bounds: near the optimum of cutting planes, in time, and with true certificates."""
 
 import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, train
+from convexrelu.solvers.native.solver import NativeSolver
+from convexrelu.training import descent_path as module
 from convexrelu.training.descent_path import descent_path
 from tests import reference
 
@@ -37,3 +39,45 @@ def test_without_time_the_start_is_kept():
     assert result.network is start
     (result,) = descent_path(problem, [0.01], deadline=0.0)
     assert result.network.width == 0
+
+
+def test_an_interruption_in_a_program_ends_the_path(monkeypatch):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NativeSolver, "relu", interrupted)
+    problem = TrainingProblem(*reference.teacher(30, 2, 2, 0.1, 0), alpha=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        descent_path(problem, [0.1, 0.01], random_state=0)
+
+
+def test_a_program_that_ends_worse_leaves_the_network_of_descent(monkeypatch):
+    """As one may that has no time left."""
+    problem = TrainingProblem(*reference.teacher(30, 2, 2, 0.1, 0), alpha=0.1)
+    (solved,) = descent_path(problem, [0.02], random_state=0)
+    original = NativeSolver.relu
+
+    def without_time(self, problem, blocks, **options):
+        return original(self, problem, blocks, start=0.0 * options["start"], time_limit=0.0)
+
+    monkeypatch.setattr(NativeSolver, "relu", without_time)
+    (kept,) = descent_path(problem, [0.02], random_state=0)
+    constant = problem.with_alpha(0.02).objective(problem.zero_network())
+    assert solved.certificate.objective <= kept.certificate.objective < 0.9 * constant
+
+
+@pytest.mark.parametrize("largest", [0, 30 * 3 * 15])
+def test_descent_goes_on_where_the_program_is_too_large(monkeypatch, largest):
+    """Rough descent is enough only before a program: without it, objectives were up to a half higher."""
+    problem = TrainingProblem(*reference.teacher(30, 2, 2, 0.1, 0), alpha=0.1)
+    original, drops = module.polish, []
+
+    def polish(problem, network, deadline, *, drop, widths):
+        drops.append(drop)
+        return original(problem, network, deadline, drop=drop, widths=widths)
+
+    monkeypatch.setattr(module, "polish", polish)
+    monkeypatch.setattr(module, "_LARGEST_PROGRAM", largest)
+    monkeypatch.setattr(NativeSolver, "relu", None)
+    descent_path(problem, [0.002], random_state=0)
+    assert drops[-1] == module._DROP < module._ROUGH_DROP

@@ -274,6 +274,26 @@ def test_an_hour_is_as_good_as_no_limit(monkeypatch, n_samples):
     assert_same_network(with_limit, without)
 
 
+def test_gradients_are_those_at_the_point_that_is_asked_for(monkeypatch):
+    """SciPy gets the gradient that came with the last value, here compared with that at its own point."""
+    objective = RoundedObjective(problem_of())
+    original, n_asked = module.minimize, 0
+
+    def compared(value_at, z, *, jac, **options):
+        def gradient_at(z):
+            nonlocal n_asked
+            given, n_asked = jac(z).copy(), n_asked + 1
+            np.testing.assert_array_equal(given, objective(z, 0.01)[1])
+            return given
+
+        return original(value_at, z, jac=gradient_at, **options)
+
+    monkeypatch.setattr(module, "minimize", compared)
+    z = objective.random_point(np.random.RandomState(0))
+    found = module._minimised(objective, z, 0.01, 60, lambda intermediate_result: None)
+    assert n_asked > 60 and objective(found, 0.01)[0] < objective(z, 0.01)[0]
+
+
 def test_a_part_of_the_samples_may_have_no_weight():
     weights = np.zeros(6000)
     weights[:10] = 1.0
