@@ -254,7 +254,7 @@ class Session:
         if isinstance(start, TwoLayerNetwork):
             networks.append(problem.balanced(start))
         network = min(networks, key=problem.objective)
-        certificate = certificate_without_pricing(problem, network)
+        certificate = certificate_without_pricing(problem, problem.objective(network))
         result = Result.of_one_program(
             network,
             certificate,
