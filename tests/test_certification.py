@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_poisson_deviance
@@ -26,6 +27,7 @@ from convexrelu import (
     certify,
     train,
 )
+from convexrelu.certification.one_pass import Evaluation
 from convexrelu.certification.training import sharpest
 from tests import reference
 from tests.honest import assert_certifies
@@ -666,3 +668,38 @@ def test_skip_connections_are_certified_or_refused():
         certify(line, X, Y, alpha=ALPHA)
     with pytest.raises(ValueError, match="start"):
         train(TrainingProblem(X, Y, ALPHA), start=line)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("slope", [0.0, 0.1, -1.0])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_one_pass_finds_objective_outputs_and_kinds_of_units(sparse, slope, offset):
+    rng = np.random.default_rng(3)
+    inputs = rng.standard_normal((300, 2)) + offset * (not sparse)
+    weights = rng.standard_normal((500, 2))  # more than one chunk of rows
+    kinks = rng.uniform(-0.5, 0.5, 500)
+    kinks[:3], kinks[3:8] = -10.0, 10.0  # never and always active
+    biases = kinks * np.linalg.norm(weights, axis=1) - weights @ inputs.mean(axis=0)
+    network = TwoLayerNetwork(
+        weights,
+        biases,
+        rng.standard_normal((2, 500)),
+        [1.0, 2.0],
+        skip_weights=rng.standard_normal((2, 2)) if slope else None,
+        negative_slope=slope,
+    )
+    problem = TrainingProblem(
+        csr_array(inputs) if sparse else inputs,
+        rng.standard_normal((300, 2)),
+        ALPHA,
+        activation={0.0: "relu", 0.1: "leaky_relu", -1.0: "absolute_value"}[slope],
+        negative_slope=0.1,
+        skip=bool(slope),
+        skip_alpha=0.1 if slope else 0.0,
+    )
+    found = Evaluation.of(network, problem)
+    assert found.objective == pytest.approx(problem.objective(network), rel=1e-12)
+    size = np.abs(network.predict(inputs)).max() * (1 + offset)
+    np.testing.assert_allclose(found.outputs, network.predict(inputs), rtol=0, atol=1e-9 * size)
+    expected = (3, 5, 492) if slope == 0.0 else (0, 8, 492)
+    assert (found.n_dead, found.n_linear, found.n_mixed) == expected

@@ -149,10 +149,10 @@ def certificate_of(
     return Pricing(problem).certificate(objective, v, report, deadline=deadline)
 
 
-def certificate_without_pricing(problem: TrainingProblem, network: TwoLayerNetwork) -> Certificate:
-    """Certificate with the bound of the dual point zero: losses are not negative."""
+def certificate_without_pricing(problem: TrainingProblem, objective: float) -> Certificate:
+    """Certificate of an objective with the bound of the dual point zero: losses are not negative."""
     lower = problem.dual(problem.no_outputs())
-    return Certificate(problem.objective(network), lower, "global", "relaxation", True, lower)
+    return Certificate(objective, lower, "global", "relaxation", True, lower)
 
 
 def certificate_in_closed_form(
@@ -214,14 +214,15 @@ def price_and_certify(
     oracle: Oracle,
     v: Array | None = None,
     *,
+    objective: float | None = None,
     deadline: float = math.inf,
 ) -> tuple[Certificate, OracleReport]:
     """Certificate of a network, at the dual point of its own outputs or a better one.
 
     A bound is valid at any dual point. A program's solution gives a sharper one than the network
-    recovered from it, in which blocks that are almost zero are left out.
+    recovered from it, in which blocks that are almost zero are left out. The objective is computed unless it is known.
     """
     v = problem.dual_point(network.predict(problem.X)) if v is None else v
     report = price(problem, network, oracle, v, deadline=deadline)
-    objective = problem.objective(network)
+    objective = problem.objective(network) if objective is None else objective
     return certificate_of(problem, objective, v, report, deadline=deadline), report

@@ -1,4 +1,4 @@
-"""The activation cell of a network: a bound for all networks in it, and the kinds of its units."""
+"""The activation cell of a network: a bound for all networks in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from convexrelu._utils.deadlines import product_fits, seconds_before
-from convexrelu._utils.norms import lengths_of_rows, norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.for_problem import program_oracle_for
@@ -17,31 +16,31 @@ from convexrelu.programs.blocks import Blocks
 from convexrelu.programs.neuron_map import blocks_of, dual_of, recover_relu
 from convexrelu.solvers.base import ProgramSolver
 
-__all__ = ["cell_lower_bound", "cell_optimum", "count_units"]
+__all__ = ["cell_lower_bound", "cell_optimum"]
 
 # Fraction of the time left for the solver; the rest is for the bound.
 _TIME_TO_SOLVE = 0.5
 # Products with all blocks that a solver makes before it looks at time; and for each dimension, as the first projection
 # on a cone finds its active normals one after the other.
 _PASSES, _PASSES_FOR_NORMALS = 10, 0.25
-_EVALUATIONS = 3  # of the network, for its patterns and its own bound
-_CHUNK = 2**16  # entries of the inputs of neurons that are there at a time
+_EVALUATIONS = 2  # of the network, for its patterns and its own bound
 
 
 def cell_lower_bound(
     problem: TrainingProblem,
     network: TwoLayerNetwork,
     program_solver: ProgramSolver,
+    own: Array,
     deadline: float,
 ) -> float:
-    """Bound for networks with the patterns and signs of this one, at its own dual point or the solver's.
+    """Bound for networks with the patterns and signs of this one, at its `own` dual point or the solver's.
 
     Without the time for a solver to begin, at its own dual point only; minus infinity without the time for that.
     """
     if not product_fits(_EVALUATIONS * problem.work_of_outputs(network.width), deadline):
         return -math.inf
     blocks, values = _alive_blocks(network, problem)
-    points = [problem.dual_point(network.predict(problem.X))]
+    points = [own]
     passes = _PASSES + _PASSES_FOR_NORMALS * values.shape[1]
     if product_fits(passes * blocks.masks.size * values.shape[1], deadline):
         left = seconds_before(deadline, _TIME_TO_SOLVE)
@@ -68,20 +67,3 @@ def _alive_blocks(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[B
         return blocks, values
     alive = np.flatnonzero(blocks.masks.any(axis=1))
     return blocks.select(alive), values[alive]
-
-
-def count_units(network: TwoLayerNetwork, problem: TrainingProblem) -> tuple[int, int, int]:
-    """Numbers of dead, linear and mixed units on the samples; outputs within rounding of zero count as zero."""
-    left, right = np.ones((2, network.width), dtype=bool)
-    lengths, slopes = lengths_of_rows(problem.X), norms(network.hidden_weights)
-    step = max(1, _CHUNK // max(1, network.width))
-    for start in range(0, problem.n_samples, step):
-        values = problem.X[start : start + step] @ network.hidden_weights.T + network.hidden_bias
-        sizes = np.outer(lengths[start : start + step], slopes) + np.abs(network.hidden_bias)
-        rounding = (network.n_features + 2) * np.finfo(float).eps * sizes
-        left &= (values <= rounding).all(axis=0)
-        right &= (values >= -rounding).all(axis=0)
-    dead = left if problem.slope == 0.0 else left & right
-    linear = (left | right) & ~dead
-    mixed = ~(dead | linear)
-    return int(dead.sum()), int(linear.sum()), int(mixed.sum())

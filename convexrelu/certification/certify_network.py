@@ -7,6 +7,7 @@ import numbers
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,17 +17,20 @@ from sklearn.base import BaseEstimator
 from convexrelu._utils.arguments import check_number
 from convexrelu._utils.deadlines import part_before
 from convexrelu._utils.threads import one_blas_thread
-from convexrelu.certificates.pricing import price_and_certify
+from convexrelu.certificates.pricing import certificate_without_pricing, price_and_certify
 from convexrelu.certificates.rational import verified
-from convexrelu.certification.cell import cell_lower_bound, count_units
+from convexrelu.certification.cell import cell_lower_bound
 from convexrelu.certification.conversion import as_network, as_targets, unwrapped
+from convexrelu.certification.one_pass import Evaluation
 from convexrelu.certification.training import sharpest, trained_from
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.for_problem import oracles_for
+from convexrelu.oracles.selection import check_oracle
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.network_certificate import NetworkCertificate
+from convexrelu.results.result import Result
 from convexrelu.results.status import SolverWarning, Status
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.registry import master_of
@@ -107,7 +111,8 @@ def certify(
     tol : float
         Relative gap at which training stops; the cell's program is solved to the same accuracy.
     time_limit : float, optional
-        Seconds for everything. The bounds hold wherever it stops, but are weaker; with 0 there may be none but zero.
+        Seconds for everything but one evaluation of the network on the data. The bounds hold wherever it stops, but are
+        weaker; with 0 there may be none but zero.
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
         exact fractions, where the problem is small enough; see the notes.
@@ -207,20 +212,38 @@ def certify(
         check_number("time_limit", time_limit, numbers.Real, 0)
     deadline = math.inf if time_limit is None else started + time_limit
     with one_blas_thread():
-        if not math.isfinite(problem.objective(network)):
+        program_solver = master_of(solver, tol, device)
+        check_support(program_solver, problem)
+        check_oracle(oracle)
+        posed, problem = problem, problem.condensed()
+        evaluation = Evaluation.of(network, problem)
+        if not math.isfinite(evaluation.objective):
             raise ValueError(
                 "network_or_module has weights so large that its objective overflows float64 on X with this alpha"
             )
-        program_solver = master_of(solver, tol, device)
-        check_support(program_solver, problem)
-        posed, problem = problem, problem.condensed()
+        found = partial(
+            NetworkCertificate,
+            n_dead=evaluation.n_dead,
+            n_linear=evaluation.n_linear,
+            n_mixed=evaluation.n_mixed,
+            network=network,
+            problem=posed,
+        )
+        if not problem.design_fits(deadline):
+            certificate = certificate_without_pricing(problem, evaluation.objective)
+            kept = Result(network, certificate, Status.TIME_LIMIT) if improve else None
+            bound_of_cell = certificate.proved_lower_bound
+            return found(**vars(certificate), cell_lower_bound=bound_of_cell, improved=kept)
         preparing = part_before(deadline, _TIME_TO_PREPARE)
         exact = oracles_for(problem, oracle, random_state, device, preparing).exact
 
         trains = improve or bound == "trained"
         share = _TIME_BEFORE_TRAINING if trains else _TIME_FOR_ONE_BOUND
         pricing = part_before(deadline, share)
-        certificate, report = price_and_certify(problem, network, exact, deadline=pricing)
+        own = problem.dual_point(evaluation.outputs)
+        certificate, report = price_and_certify(
+            problem, network, exact, own, objective=evaluation.objective, deadline=pricing
+        )
         trained = None
         if trains:
             options: dict[str, Any] = {"oracle": oracle, "solver": solver, "device": device}
@@ -249,22 +272,16 @@ def certify(
                 certificate = verified(
                     posed, network, certificate, v, report.bound, deadline=deadline
                 )
-            cell = cell_lower_bound(problem, network, program_solver, deadline)
+            cell = cell_lower_bound(problem, network, program_solver, own, deadline)
         except KeyboardInterrupt:
             if trained is None or not improve:
                 raise
             trained = replace(trained, status=Status.INTERRUPTED)
-        n_dead, n_linear, n_mixed = count_units(network, problem)
-        return NetworkCertificate(
+        return found(
             **vars(certificate),
             # A bound below every network is below those of the cell.
             cell_lower_bound=max(cell, certificate.proved_lower_bound),
-            n_dead=n_dead,
-            n_linear=n_linear,
-            n_mixed=n_mixed,
             improved=trained if improve else None,
-            network=network,
-            problem=posed,
             dual=None if trained is None else trained.dual,
         )
 

@@ -20,7 +20,7 @@ from convexrelu.constrained.penalised import Penalised
 from convexrelu.constrained.pricing import PricingOfClass, oracles_of_class
 from convexrelu.constrained.solvers import DescentInClass, SolverOfClass
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.problem.largest_penalty import found_or_at_least
+from convexrelu.problem.largest_penalty import at_least_largest_penalty, found_or_at_least
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Progress, Result
@@ -28,6 +28,7 @@ from convexrelu.solvers.nonconvex.sketches import Look
 from convexrelu.solvers.registry import make_solver
 from convexrelu.training.cutting_plane import CuttingPlane
 from convexrelu.training.options import EFFORTS, check_options, check_start
+from convexrelu.training.untrained import untrained
 
 __all__ = ["largest_penalty_in_class", "train_in_class"]
 
@@ -103,6 +104,11 @@ def train_in_class(
     if neuron_class.is_monotone:  # signs are those of the features
         problem = problem.in_features()
     check_start(start, problem)
+    given = neuron_class.projected(start) if isinstance(start, TwoLayerNetwork) else None
+    if not problem.design_fits(math.inf if time_limit is None else began + time_limit):
+        result = untrained(problem, given, began=began, tol=tol, progress=progress)
+        certificate = replace(result.certificate, scope=neuron_class.scope)
+        return replace(result, certificate=certificate)
     with one_blas_thread():
         penalised = Penalised(problem.design, neuron_class, problem.slope)
         result = _CuttingPlaneInClass(
@@ -119,7 +125,7 @@ def train_in_class(
             time_limit=time_limit,
             started=began,
             progress=progress,
-        ).run(neuron_class.projected(start) if isinstance(start, TwoLayerNetwork) else None)
+        ).run(given)
     return replace(result, dual=None)
 
 
@@ -135,6 +141,8 @@ def largest_penalty_in_class(
     Where there is no time for it, it is about that of all networks, which is larger.
     """
     problem = problem.in_features() if neuron_class.is_monotone else problem
+    if not problem.design_fits(deadline):
+        return at_least_largest_penalty(problem)
     penalised = Penalised(problem.design, neuron_class, problem.slope)
     with one_blas_thread():
         search = oracles_of_class(penalised, "predict", random, device).heuristic

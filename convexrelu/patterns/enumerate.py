@@ -134,15 +134,10 @@ def enumerate_patterns(
     True
     """
     space = RowSpace.of(design)
+    # Rows of many dimensions take long to compare, and most often a few of their numbers say that there are too many.
+    _refuse(_at_least_hyperplanes(space.coordinates), space.rank, len(design), max_bytes, asked_by)
     normals, plane_of, side_of, merged = _distinct_hyperplanes(space.coordinates)
-    count = count_patterns(len(normals), space.rank)
-    if count * len(design) > max_bytes:
-        raise ValueError(
-            f"{asked_by} would list up to {count:,} activation patterns of {len(design):,} "
-            f"samples ({len(normals):,} distinct hyperplanes, rank {space.rank}), more than fit in "
-            f"{max_bytes / 2**20:,.0f} MiB; use patterns='cutting_plane', which generates those that "
-            "the optimum needs, with oracle='search', or patterns='sampled'"
-        )
+    _refuse(len(normals), space.rank, len(design), max_bytes, asked_by)
     points, resolution = _cell_points(normals, deadline=deadline)
     points = _deepest_of_each(points, normals)
     signs = (points @ normals.T > 0) if len(normals) else np.zeros((len(points), 0), dtype=bool)
@@ -150,6 +145,33 @@ def enumerate_patterns(
     known = plane_of >= 0
     masks[:, known] = signs[:, plane_of[known]] ^ (side_of[known] < 0)
     return ActivationPatterns(masks, points @ space.basis.T, max(resolution, merged))
+
+
+def _refuse(n_planes: int, rank: int, n_samples: int, max_bytes: int, asked_by: str) -> None:
+    """Raise an error where the masks of so many hyperplanes may not fit."""
+    count = count_patterns(n_planes, rank)
+    if count * n_samples > max_bytes:
+        raise ValueError(
+            f"{asked_by} would list up to {count:,} activation patterns of {n_samples:,} "
+            f"samples ({n_planes:,} distinct hyperplanes, rank {rank}), more than fit in "
+            f"{max_bytes / 2**20:,.0f} MiB; use patterns='cutting_plane', which generates those that "
+            "the optimum needs, with oracle='search', or patterns='sampled'"
+        )
+
+
+def _at_least_hyperplanes(rows: Array) -> int:
+    """No more than the distinct hyperplanes of rows: groups of their unit normals by length along one direction.
+
+    Normals that are joined by steps of at most ``_SAME_ANGLE`` are in one group, as lengths along a unit vector are no
+    further apart.
+    """
+    lengths = norms(rows)
+    units = rows[lengths > 0] / lengths[lengths > 0, None]
+    if not len(units):
+        return 0
+    direction = np.random.default_rng(0).standard_normal((rows.shape[1],))
+    along = np.sort(np.abs(units @ (direction / norms(direction))))
+    return 1 + int(np.count_nonzero(np.diff(along) > 2 * _SAME_ANGLE))
 
 
 def _distinct_hyperplanes(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.deadlines import is_brief, product_fits, svd_fits
 from convexrelu._utils.norms import lengths_of_rows, norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -48,6 +48,8 @@ class Design:
         Slope of the activation for negative arguments.
     n_outputs : int
         Outputs of a network.
+    fit_intercept, skip, skip_alpha
+        Parts of networks beside their neurons.
     """
 
     X: Any
@@ -56,6 +58,9 @@ class Design:
     activation: str
     slope: float
     n_outputs: int
+    fit_intercept: bool
+    skip: bool
+    skip_alpha: float
 
     @property
     def n_samples(self) -> int:
@@ -71,6 +76,17 @@ class Design:
     def free_bias(self) -> bool:
         """Whether hidden biases are left out of the penalty."""
         return self.hidden_bias == "free"
+
+    @property
+    def free_skip(self) -> bool:
+        """Whether there is a skip connection without a penalty."""
+        return self.skip and self.skip_alpha == 0
+
+    def free_basis_fits(self, deadline: float) -> bool:
+        """Whether there is time for a basis of the outputs of a free skip connection, if there is one."""
+        if not self.free_skip or "_free_basis" in self.__dict__:
+            return True
+        return svd_fits((self.n_samples, self.n_features + self.fit_intercept), deadline)
 
     @cached_property
     def _sample_coordinates(self) -> SampleCoordinates | None:

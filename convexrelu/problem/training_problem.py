@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -42,6 +43,8 @@ __all__ = ["ACTIVATIONS", "TrainingProblem"]
 _EPS = float(np.finfo(np.float64).eps)
 # Outputs that are closer than this to a kink of the loss are on it.
 _AT_A_KINK = 1e-9
+# Where it takes longer to find that there is no basis of a free skip connection, training raises.
+_SECONDS_AT_ONCE = 1.0
 # Cached properties of inputs, biases and weights: a path shares them.
 _OF_THE_INPUTS = (
     "_sample_coordinates",
@@ -52,6 +55,7 @@ _OF_THE_INPUTS = (
     "bias_column",
     "_alive",
     "centred_inputs",
+    "_free_basis",
 )
 
 # For methods whose results say by themselves that they have overflowed.
@@ -197,7 +201,7 @@ class TrainingProblem(Design):
             raise ValueError(
                 f"activation={activation!r} does not support several outputs; use another activation"
             )
-        if self.free_skip:
+        if self.free_skip and self.free_basis_fits(time.perf_counter() + _SECONDS_AT_ONCE):
             self._free_basis  # noqa: B018  raises where there is none
 
     # Copies and pickles have the data alone; what is derived from them is computed again.
@@ -292,11 +296,6 @@ class TrainingProblem(Design):
         """Whether the loss is the squared error of one output: programs then have Newton steps."""
         return self.loss.is_least_squares and self.n_outputs == 1
 
-    @property
-    def free_skip(self) -> bool:
-        """Whether there is a skip connection without a penalty."""
-        return self.skip and self.skip_alpha == 0
-
     @cached_property
     def _free_basis(self) -> tuple[Array, float]:
         """Of the unpenalised outputs, see :func:`free_basis`."""
@@ -361,6 +360,8 @@ class TrainingProblem(Design):
         computed ``Q`` is off by as many roundings as the columns have for a condition number (Wedin 1972).
         """
         n = self.n_samples
+        if not v.any():
+            return 0.0
         if self.skip_alpha > 0:
             moments = np.abs(self.X.T @ v)
             if rounds_up:

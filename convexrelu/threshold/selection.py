@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from convexrelu._utils.deadlines import part_before, product_fits
+from convexrelu._utils.deadlines import part_before, product_fits, svd_fits
 from convexrelu.oracles.base import Oracle
 from convexrelu.patterns import ActivationPatterns, enumerate_patterns
 from convexrelu.patterns.complete import has_every_pattern
@@ -41,7 +41,8 @@ def choose_threshold_oracle(
     enough = part_before(deadline, _TIME_TO_LIST)
     design = problem.design
     if patterns is None:
-        rank = RowSpace.of(design).rank
+        fits = svd_fits(design.shape, enough)
+        rank = RowSpace.of(design).rank if fits else min(design.shape)
         n_bytes = count_patterns(len(design), rank) * len(design)
         if n_bytes > _LIST_BYTES["planar" if rank <= 2 else "more"]:
             swept = len(design) <= _SWEPT_SAMPLES and product_fits(

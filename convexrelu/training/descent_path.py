@@ -196,7 +196,7 @@ def without_tiny(problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayer
 
 def _result(problem: TrainingProblem, network: TwoLayerNetwork, seconds: float) -> Result:
     """The network with the bound of the dual point zero: any other takes as long as some steps of descent."""
-    certificate = certificate_without_pricing(problem, network)
+    certificate = certificate_without_pricing(problem, problem.objective(network))
     return Result.of_one_program(
         network, certificate, Status.CONVERGED, tol=0.0, seconds=seconds, n_blocks=network.width
     )

@@ -46,6 +46,8 @@ def largest_penalty(
     """
     if problem.activation == "threshold":
         return threshold_relaxation(problem.dual_point(problem.no_outputs()))
+    if not problem.free_basis_fits(deadline):
+        return at_least_largest_penalty(problem._replace(skip=False))
     plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
     searched = product_fits(_SEARCHED * float(problem.X.size), deadline)
     if problem.stays_sparse and plain and searched:

@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.user_warnings import warn_user
-from convexrelu.certificates.pricing import certificate_without_pricing, price_and_certify
+from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.closed_forms import closed_form_for
@@ -44,6 +44,7 @@ from convexrelu.training.options import (
     patterns_of,
 )
 from convexrelu.training.stalling import PATIENT, Patience
+from convexrelu.training.untrained import untrained
 
 __all__ = ["Session"]
 
@@ -160,6 +161,9 @@ class Session:
     ) -> Result:
         if problem.activation == "threshold":
             return self._train_threshold(problem, time_limit)
+        began = time.perf_counter()
+        if not problem.free_basis_fits(math.inf if time_limit is None else began + time_limit):
+            return self._untrained(problem, start, began)
         if self.patterns is None or self._oracles is not None:
             return self._solve(problem, start, time_limit)
         return self._train_on_patterns(problem, self.patterns, time_limit)
@@ -249,22 +253,7 @@ class Session:
     def _untrained(
         self, problem: TrainingProblem, start: TwoLayerNetwork | str | None, began: float
     ) -> Result:
-        """The start or the best constant, where checks took all the time, with the bound of ``v = 0``."""
-        networks = [problem.zero_network()]
-        if isinstance(start, TwoLayerNetwork):
-            networks.append(problem.balanced(start))
-        network = min(networks, key=problem.objective)
-        certificate = certificate_without_pricing(problem, network)
-        result = Result.of_one_program(
-            network,
-            certificate,
-            Status.TIME_LIMIT,
-            tol=self.tol,
-            seconds=time.perf_counter() - began,
-            n_blocks=network.width,
-            progress=self.progress,
-        )
-        return replace(result, solver_status=Status.CONVERGED)  # no program has failed
+        return untrained(problem, start, began=began, tol=self.tol, progress=self.progress)
 
     def _is_for_chunks(self, problem: TrainingProblem) -> bool:
         """Whether there are many samples, of which no sweep is a proof."""

@@ -43,7 +43,8 @@ def complaint_about(problem: TrainingProblem, deadline: float = math.inf) -> str
     """
     if problem.activation in ("threshold", "gated_relu") or _is_constant(problem):
         return ""
-    if not product_fits(work_of_largest_penalty(problem), deadline):
+    fits = product_fits(work_of_largest_penalty(problem), deadline)
+    if not (fits and problem.free_basis_fits(deadline)):
         return ""
     alpha, largest = problem.alpha, at_least_largest_penalty(problem)
     if alpha >= _TOO_LARGE * largest:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from convexrelu.patterns import count_patterns, enumerate_patterns
+from convexrelu.patterns.enumerate import _at_least_hyperplanes, _distinct_hyperplanes
 from tests import reference
 
 RNG = np.random.default_rng(0)
@@ -126,3 +127,14 @@ def test_the_limit_counts_bytes_of_distinct_hyperplanes():
     assert len(enumerate_patterns(design, max_bytes=needed)) == count_patterns(7, 3)
     with pytest.raises(ValueError, match="activation patterns"):
         enumerate_patterns(design, max_bytes=needed - 1)
+
+
+def test_no_more_hyperplanes_are_counted_at_once_than_there_are():
+    rng = np.random.default_rng(0)
+    for n, rank in [(1, 1), (30, 1), (40, 3), (25, 6)]:
+        rows = rng.standard_normal((n, rank))
+        rows = np.vstack([rows, -2.0 * rows, rows * (1 + 1e-15), np.zeros((2, rank))])
+        exact = len(_distinct_hyperplanes(rows)[0])
+        assert 1 <= _at_least_hyperplanes(rows) <= exact
+        assert _at_least_hyperplanes(rows) >= (1 if rank == 1 else 0.9 * n)
+    assert _at_least_hyperplanes(np.zeros((3, 2))) == 0

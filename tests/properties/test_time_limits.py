@@ -17,6 +17,7 @@ from convexrelu import (
     train,
 )
 from convexrelu.closed_forms import closed_form_for, train_on_line
+from convexrelu.constrained import train_in_class
 from convexrelu.optimal_set import minimal
 from convexrelu.oracles import CellOracle, PatternOracle, RelaxationOracle, proved_length
 from convexrelu.oracles.for_problem import oracles_for
@@ -24,8 +25,10 @@ from convexrelu.patterns import enumerate_patterns
 from convexrelu.patterns.complete import has_every_pattern
 from convexrelu.patterns.enumerate import RowSpace
 from convexrelu.problem.distinct_rows import distinct_rows
+from convexrelu.problem.largest_penalty import at_least_largest_penalty
 from convexrelu.programs import ReLUProgram
 from convexrelu.results.status import SolverWarning, Status
+from convexrelu.training.path import largest_penalty
 
 PAST = -math.inf
 
@@ -394,3 +397,54 @@ def test_rough_dual_values_are_those_with_a_bound_on_rounding():
         v = 0.5 * problem.dual_point(problem.no_outputs())
         assert problem.dual(v) <= problem.rough_dual(v)
         assert_allclose(problem.rough_dual(v), problem.dual(v), rtol=1e-9)
+
+
+@pytest.mark.parametrize("start", [None, "network"])
+def test_classes_without_the_time_for_a_design_get_their_start_or_a_constant(start):
+    X, y, _ = data(15, 3)
+    problem = TrainingProblem(X, y, 0.01)
+    if start is not None:
+        start = train(problem, random_state=0).network
+    result = train_in_class(problem, positive=True, time_limit=0.0, start=start, random_state=0)
+    assert result.status is Status.TIME_LIMIT
+    assert result.certificate.scope == "positive"
+    assert (result.network.output_weights >= 0).all()
+    assert result.certificate.objective <= problem.objective(problem.zero_network())
+    exact = train_in_class(problem, positive=True, random_state=0).certificate
+    assert result.certificate.lower_bound <= exact.objective
+
+
+@pytest.fixture
+def _bases_take_long(monkeypatch):
+    monkeypatch.setattr("convexrelu.problem.training_problem._SECONDS_AT_ONCE", 0.0)
+
+
+@pytest.mark.usefixtures("_bases_take_long")
+@pytest.mark.parametrize("patterns", ["cutting_plane", "sampled"])
+def test_free_skip_connections_without_the_time_for_their_basis_are_left_out(patterns):
+    X, y, _ = data(15, 3)
+    problem = TrainingProblem(X, y, 0.01, skip=True)
+    late = train(problem, time_limit=0.0, patterns=patterns, random_state=0)
+    assert "_free_basis" not in problem.__dict__
+    assert late.status is Status.TIME_LIMIT
+    assert late.certificate.objective == problem.objective(problem.zero_network())
+    exact = train(problem, random_state=0).certificate
+    assert exact.proved_lower_bound > 0
+    assert 0 <= late.certificate.lower_bound <= exact.objective
+
+
+@pytest.mark.usefixtures("_bases_take_long")
+def test_training_says_that_columns_are_dependent_where_the_problem_did_not():
+    X, y, _ = data(15, 2)
+    problem = TrainingProblem(np.column_stack([X, X[:, 0]]), y, 0.01, skip=True)
+    with pytest.raises(ValueError, match="linearly dependent"):
+        train(problem, random_state=0)
+
+
+@pytest.mark.usefixtures("_bases_take_long")
+def test_the_largest_penalty_without_the_time_for_a_basis_is_that_without_a_skip_connection():
+    X, y, _ = data(15, 3)
+    found = largest_penalty(
+        TrainingProblem(X, y, 0.01, skip=True), np.random.RandomState(0), "cpu", PAST
+    )
+    assert found == at_least_largest_penalty(TrainingProblem(X, y, 0.01)) > 0

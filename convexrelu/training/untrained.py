@@ -1,0 +1,51 @@
+"""What training returns where there is no time to begin: the better of a start and the best constant."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from convexrelu.certificates.pricing import certificate_without_pricing
+from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.results.result import Progress, Result
+from convexrelu.results.status import Status
+
+__all__ = ["untrained"]
+
+
+def untrained(
+    problem: TrainingProblem,
+    start: TwoLayerNetwork | str | None,
+    *,
+    began: float,
+    tol: float,
+    progress: Progress | None = None,
+) -> Result:
+    """The start or the best constant, with the bound of the dual point zero.
+
+    Parameters
+    ----------
+    problem : TrainingProblem
+    start : TwoLayerNetwork, str or None
+        A network, or nothing to begin with.
+    began : float
+        Value of :func:`time.perf_counter` when training began.
+    tol, progress
+        As for :func:`~convexrelu.train`.
+    """
+    networks = [problem.zero_network()]
+    if isinstance(start, TwoLayerNetwork):
+        networks.append(problem.balanced(start))
+    objectives = [problem.objective(network) for network in networks]
+    best = min(range(len(networks)), key=objectives.__getitem__)
+    result = Result.of_one_program(
+        networks[best],
+        certificate_without_pricing(problem, objectives[best]),
+        Status.TIME_LIMIT,
+        tol=tol,
+        seconds=time.perf_counter() - began,
+        n_blocks=networks[best].width,
+        progress=progress,
+    )
+    return replace(result, solver_status=Status.CONVERGED)  # no program has failed
