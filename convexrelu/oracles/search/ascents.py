@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 
 from convexrelu._utils.torch_import import Tensor, torch
 
@@ -68,7 +69,7 @@ def ascend(
     product, u, sides = layout.product, layout.of(starts), signs[:, None]
     best = Best(u)
     for step in step_sizes:
-        gradient = sum(product(indicator_(product(u, X)), rows) for X, rows in blocks) * sides
+        gradient = _total(product(indicator_(product(u, X)), rows) for X, rows in blocks) * sides
         best.update(u, gradient)
         if time.perf_counter() > deadline:
             break
@@ -119,12 +120,12 @@ def ascend_outputs(
     best = Best(u)
     for step in step_sizes:
         outputs = [product(u, X) for X, *_ in blocks]
-        moments = sum(
+        moments = _total(
             product(torch.nn.functional.leaky_relu(t, slope), v_)
             for t, (_, _, v_, _) in zip(outputs, blocks, strict=True)
         )
         towards = unit(moments)
-        gradient = sum(
+        gradient = _total(
             product(_slopes_(t, slope).mul_(product(towards, transposed)), rows)
             for t, (_, rows, _, transposed) in zip(outputs, blocks, strict=True)
         )
@@ -175,6 +176,11 @@ class Best:
         better = values > self.values
         self.values = torch.where(better, values, self.values)
         self.directions = torch.where(better[:, None], u, self.directions)
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of one part or more."""
+    return reduce(torch.add, parts)
 
 
 def _rows_together(design: Tensor) -> int:
