@@ -10,6 +10,7 @@ import numpy as np
 
 from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.typing import Array
+from convexrelu.losses import Multinomial
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
@@ -35,8 +36,8 @@ _SMALL = 1e5
 class AutomaticSolver:
     """A native solver where it supports the problem, a reference otherwise; a network for programs that are too large.
 
-    Interior points for general losses start afresh in every round. If their systems, ``min(nK, B d̃)`` rows, exceed
-    4000, or if least squares have more than 2·10⁷ entries ``n B d̃``,
+    Interior points for general losses start afresh in every round. If their systems, ``min(nK, B d̃)`` rows (``B d̃ +
+    n`` with the softmax), exceed 4000, or if least squares have more than 2·10⁷ entries ``n B d̃``,
     :class:`~convexrelu.solvers.nonconvex.network_solver.NetworkSolver` takes over, if the loss has a gradient.
     If patterns must not move, there are five or more outputs and an iteration takes more than 2·10⁸ operations, ``nK
     B d̃ min(nK, B d̃)``, :class:`~convexrelu.solvers.first_order.cone_gradient.ConeGradientSolver` does.
@@ -145,6 +146,8 @@ def _is_large(problem: TrainingProblem, blocks: Blocks) -> bool:
     rows, columns = problem.n_samples * problem.n_outputs, len(blocks) * problem.design.shape[1]
     if problem.is_least_squares:
         return rows * columns > _LARGEST_LEAST_SQUARES
+    if isinstance(problem.loss, Multinomial):  # each sample has a direction in which it is constant
+        columns += problem.n_samples
     return min(rows, columns) > _LARGEST_SYSTEM
 
 
