@@ -229,7 +229,7 @@ def certify(
             network=network,
             problem=posed,
         )
-        if not problem.design_fits(deadline):
+        if not (problem.design_fits(deadline) and problem.free_basis_fits(deadline)):
             certificate = certificate_without_pricing(problem, evaluation.objective)
             kept = Result(network, certificate, Status.TIME_LIMIT) if improve else None
             bound_of_cell = certificate.proved_lower_bound

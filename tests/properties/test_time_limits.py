@@ -433,6 +433,27 @@ def test_free_skip_connections_without_the_time_for_their_basis_are_left_out(pat
     assert 0 <= late.certificate.lower_bound <= exact.objective
 
 
+@pytest.mark.parametrize("improve", [False, True])
+def test_certificates_without_the_time_for_a_basis_of_a_free_skip_connection_say_what_is_known(
+    monkeypatch, improve
+):
+    X, y, _ = data(15, 3)
+    problem = TrainingProblem(X, y, 0.01, skip=True)
+    network, options = problem.zero_network(), {"alpha": 0.01, "skip": True, "random_state": 0}
+    exact = certify(network, X, y, improve=improve, **options)
+
+    def takes_long(*_):
+        raise AssertionError("there is no time for it")
+
+    monkeypatch.setattr("convexrelu.problem.design.svd_fits", lambda *_: False)
+    monkeypatch.setattr("convexrelu.problem.training_problem.free_basis", takes_long)
+    late = certify(network, X, y, improve=improve, time_limit=60.0, **options)
+    assert late.objective == exact.objective
+    assert late.proved_lower_bound == 0.0 < exact.proved_lower_bound
+    assert (late.improved is not None) == improve
+    assert not improve or late.improved.status is Status.TIME_LIMIT
+
+
 @pytest.mark.usefixtures("_bases_take_long")
 def test_training_says_that_columns_are_dependent_where_the_problem_did_not():
     X, y, _ = data(15, 2)
