@@ -50,6 +50,9 @@ _FIRST_LENGTH = 0.1  # of a new neuron, as a part of the mean of the others
 # Relative drop of the objective in ten steps that ends descent: it is divided by ten where only the network's own
 # neurons violate the dual constraint, which ends with descent.
 _FIRST_DROP, _LAST_DROP = 1e-5, 1e-8
+_TIME_FOR_DESCENT = (
+    0.5  # part of the time after which the first descent ends: a search may need as much
+)
 _TIME_FOR_BOUND = 1.2  # fraction of the time limit before which a proved bound must end: without one, all was in vain
 # Passes of so many neurons for which descent on a sample leaves time: objective, intercept, dual point, proved bound.
 _JUDGED, _NEURONS = 4, 100
@@ -230,7 +233,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
                 if self.first is None and self._take(self.rows.template.zero_network()):
                     self._record(self._first_certificate(), 0)  # better than the first steps
                 return Status.TIME_LIMIT
-        if self._descend_from(self._best):
+        if self._descend_from(self._best, share=_TIME_FOR_DESCENT):
             self._record(
                 self._first_certificate(), 0
             )  # shown before the search, which takes as long
@@ -246,7 +249,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         own = self.rows.problem
         judged = own.n_samples * _work_of_judging(own.work_of_a_row, sample.n_outputs)
         deadline = time.perf_counter() + self._end() - self.rows.seconds
-        end = latest_start(judged, deadline)
+        end = min(latest_start(judged, deadline), part_before(deadline, _TIME_FOR_DESCENT))
         if issparse(own.X):  # whose dense sample is small, and may have more features than rows
             sample, end = sample.in_features(), min(end, part_before(deadline, _ON_FEW_ROWS))
         end = EarlyDeadline(end, group.has_lost)
@@ -369,10 +372,12 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         self._descend_from(problem.network(directions, outer, network.output_bias))
         return Status.CONVERGED, True
 
-    def _descend_from(self, network: TwoLayerNetwork, rise: float = 0.0) -> bool:
-        """Descent on all rows; keeps the end as :meth:`_take` does."""
+    def _descend_from(
+        self, network: TwoLayerNetwork, rise: float = 0.0, share: float = 1.0
+    ) -> bool:
+        """Descent on all rows, for a share of the time; keeps the end as :meth:`_take` does."""
         with self._keeping_interrupted():
-            found = continued(self._smooth, network, self._end(), drop=self._drop)
+            found = continued(self._smooth, network, share * self._end(), drop=self._drop)
         return self._take(found, rise)
 
     @contextmanager

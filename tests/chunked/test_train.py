@@ -1,12 +1,14 @@
 """Training in chunks."""
 
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from convexrelu import ChunkedProblem, TrainingProblem, TwoLayerNetwork, train, train_in_chunks
 from convexrelu.chunked import GroupError
+from convexrelu.chunked import train as module
 from convexrelu.results.status import Status
 from tests.chunked.together import together
 
@@ -240,3 +242,21 @@ def test_wrong_options_are_named(options, message):
 def test_other_problems_are_refused():
     with pytest.raises(ValueError, match="problem is a TrainingProblem, expected a ChunkedProblem"):
         train_in_chunks(TrainingProblem(X, NOISY, 0.1))
+
+
+def test_the_first_descent_leaves_time_for_a_search(monkeypatch):
+    """With images of ten classes it took nearly all of the time, and there was a closed-form bound alone."""
+    ends = []
+
+    def without_work(problem, random, deadline, device):
+        ends.append(deadline - time.perf_counter())
+        yield problem.zero_network()
+
+    def kept(objective, network, deadline, **options):
+        ends.append(deadline)
+        return network
+
+    monkeypatch.setattr(module, "descents", without_work)
+    monkeypatch.setattr(module, "continued", kept)
+    train_in_chunks(ChunkedProblem(X, NOISY, 0.03), time_limit=100.0, max_iter=1, random_state=0)
+    assert len(ends) >= 2 and max(ends[:2]) <= 50.0  # rounds take what is left
