@@ -50,15 +50,14 @@ _FIRST_LENGTH = 0.1  # of a new neuron, as a part of the mean of the others
 # Relative drop of the objective in ten steps that ends descent: it is divided by ten where only the network's own
 # neurons violate the dual constraint, which ends with descent.
 _FIRST_DROP, _LAST_DROP = 1e-5, 1e-8
-_TIME_FOR_DESCENT = (
-    0.5  # part of the time after which the first descent ends: a search may need as much
-)
+# Fraction of the time after which the first descent ends: a search may need as much.
+_TIME_FOR_DESCENT = 0.5
 _TIME_FOR_BOUND = 1.2  # fraction of the time limit before which a proved bound must end: without one, all was in vain
 # Passes of so many neurons for which descent on a sample leaves time: objective, intercept, dual point, proved bound.
 _JUDGED, _NEURONS = 4, 100
 # Multiplications for each input of the sample of sparse rows that descent takes for its copies, and its first steps.
 _COPIED, _FIRST_STEP = 200, 1000
-# Part of the time for descent on the small sample of sparse rows: all rows say more.
+# Part of the time for the first descent that is for the small sample of sparse rows: all rows say more.
 _ON_FEW_ROWS = 0.5
 # Evaluations of the loss for its best intercept, and what an output costs in each: the loss itself, and a second
 # derivative. With ten outputs the intercept of 100,000 rows takes half a second.
@@ -251,7 +250,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         deadline = time.perf_counter() + self._end() - self.rows.seconds
         end = min(latest_start(judged, deadline), part_before(deadline, _TIME_FOR_DESCENT))
         if issparse(own.X):  # whose dense sample is small, and may have more features than rows
-            sample, end = sample.in_features(), min(end, part_before(deadline, _ON_FEW_ROWS))
+            sample, end = sample.in_features(), part_before(end, _ON_FEW_ROWS)
         end = EarlyDeadline(end, group.has_lost)
         begun = (_COPIED + _FIRST_STEP) * float(sample.X.size) if issparse(own.X) else 0.0
         late = time.perf_counter() >= end or not product_fits(begun, end)
