@@ -28,7 +28,10 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.for_problem import oracles_for
 from convexrelu.oracles.selection import check_oracle
+from convexrelu.problem.condensing import condensing_fits, with_weight
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.unread import read_when_needed
+from convexrelu.problem.unread_problem import problem_on
 from convexrelu.results.network_certificate import NetworkCertificate
 from convexrelu.results.result import Result
 from convexrelu.results.status import SolverWarning, Status
@@ -112,7 +115,8 @@ def certify(
         Relative gap at which training stops; the cell's program is solved to the same accuracy.
     time_limit : float, optional
         Seconds for everything but one evaluation of the network on the data. The bounds hold wherever it stops, but are
-        weaker; with 0 there may be none but zero.
+        weaker; with 0 there may be none but zero. An array `X` that there is no time to copy is kept as it is, in the
+        attribute `problem`.
     arithmetic : str
         ``"float64"``: proofs allow for rounding. ``"rational"``: objective and global lower bound are verified in
         exact fractions, where the problem is small enough; see the notes.
@@ -180,8 +184,11 @@ def certify(
     """
     started = time.perf_counter()
     given, X = unwrapped(network_or_module, X)
-    problem = TrainingProblem(
-        X,
+    if time_limit is not None:
+        check_number("time_limit", time_limit, numbers.Real, 0)
+    deadline = math.inf if time_limit is None else started + time_limit
+    problem = problem_on(
+        read_when_needed(X, deadline),
         as_targets(given, y, loss),
         alpha,
         loss=loss,
@@ -208,14 +215,13 @@ def certify(
     if bound not in BOUNDS:
         raise ValueError(f"bound={bound!r} is not known; available: {', '.join(map(repr, BOUNDS))}")
     check_number("tol", tol, numbers.Real, 0)
-    if time_limit is not None:
-        check_number("time_limit", time_limit, numbers.Real, 0)
-    deadline = math.inf if time_limit is None else started + time_limit
     with one_blas_thread():
         program_solver = master_of(solver, tol, device)
         check_support(program_solver, problem)
         check_oracle(oracle)
-        posed, problem = problem, problem.condensed()
+        preparing = part_before(deadline, _TIME_TO_PREPARE)
+        posed, in_order = problem, condensing_fits(problem, preparing)
+        problem = problem.condensed() if in_order else with_weight(problem)
         evaluation = Evaluation.of(network, problem)
         if not math.isfinite(evaluation.objective):
             raise ValueError(
@@ -282,7 +288,7 @@ def certify(
             # A bound below every network is below those of the cell.
             cell_lower_bound=max(cell, certificate.proved_lower_bound),
             improved=trained if improve else None,
-            dual=None if trained is None else trained.dual,
+            dual=trained.dual if trained is not None and in_order else None,
         )
 
 

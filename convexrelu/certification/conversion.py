@@ -81,7 +81,7 @@ def as_targets(given: Any, y: ArrayLike, loss: str | Loss) -> ArrayLike:
 def as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
     """The network of what is given, if it has the form that the problem asks for."""
     try:
-        network = _converted(given, problem.X)
+        network = _converted(given, problem)
     except ValueError as error:
         raise ValueError(f"network_or_module is no two-layer ReLU network: {error}") from error
     if network.n_features != problem.n_features:
@@ -106,18 +106,18 @@ def as_network(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
     return network
 
 
-def _converted(given: Any, X: Any) -> TwoLayerNetwork:
+def _converted(given: Any, problem: TrainingProblem) -> TwoLayerNetwork:
     """The network; what comes from elsewhere must have the network's outputs on the samples."""
     if isinstance(given, BaseEstimator):
         given = getattr(given, "network_", given)
     if isinstance(given, TwoLayerNetwork):
-        return _plain(given, X)
+        return _plain(given, problem)
     if isinstance(given, BaseEstimator):
-        return TwoLayerNetwork.from_sklearn(given, X)
-    return TwoLayerNetwork.from_torch(given, X)
+        return TwoLayerNetwork.from_sklearn(given, problem.X)
+    return TwoLayerNetwork.from_torch(given, problem.X)
 
 
-def _plain(network: TwoLayerNetwork, X: Any) -> TwoLayerNetwork:
+def _plain(network: TwoLayerNetwork, problem: TrainingProblem) -> TwoLayerNetwork:
     """The network without what a subclass may have changed."""
     if type(network) is TwoLayerNetwork:
         return network
@@ -129,6 +129,6 @@ def _plain(network: TwoLayerNetwork, X: Any) -> TwoLayerNetwork:
         negative_slope=network.negative_slope,
         skip_weights=network.skip_weights,
     )
-    if not np.array_equal(network.predict(X), plain.predict(X)):
+    if not np.array_equal(network.predict(problem.X), plain.predict(problem.X)):
         raise ValueError(f"a {type(network).__name__} predicts other outputs than its weights have")
     return plain

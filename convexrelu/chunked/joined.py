@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from convexrelu._utils.norms import norms, unit_rows
@@ -9,7 +11,9 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["with_joined_neurons"]
+__all__ = ["with_joined_neurons", "without_vanished"]
+
+_VANISHED = 1e-4  # a smaller part of the largest neuron is nothing
 
 
 def with_joined_neurons(
@@ -62,3 +66,15 @@ def with_joined_neurons(
 def _sums(vectors: Array, groups: list[Array]) -> Array:
     rows = [vectors[group].sum(axis=0) for group in groups]
     return np.array(rows).reshape(-1, vectors.shape[1])
+
+
+def without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
+    """The network without neurons that are nearly zero: those that vanish in descent."""
+    sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
+    kept = sizes > _VANISHED * sizes.max(initial=0.0)
+    return replace(
+        network,
+        hidden_weights=network.hidden_weights[kept],
+        hidden_bias=network.hidden_bias[kept],
+        output_weights=network.output_weights[:, kept],
+    )

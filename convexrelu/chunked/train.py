@@ -23,7 +23,7 @@ from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import CLAIMED_SHARE, no_finer
 from convexrelu.chunked.dual import DualPoint, closed_form_bound, dual_point, lower_bound
 from convexrelu.chunked.group import Alone, Group
-from convexrelu.chunked.joined import with_joined_neurons
+from convexrelu.chunked.joined import with_joined_neurons, without_vanished
 from convexrelu.chunked.objective import (
     ChunkedObjective,
     objective_above,
@@ -33,6 +33,7 @@ from convexrelu.chunked.objective import (
 from convexrelu.chunked.pricing import Candidates, Search
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.rows import Rows
+from convexrelu.chunked.too_late import constant_of_rows, is_too_late
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.starts import check_network
@@ -44,8 +45,7 @@ from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 
 __all__ = ["train_in_chunks"]
 
-# Neurons added in a round, and those that vanish in descent: with less than this part of the largest one's weight.
-_MOST_NEW, _VANISHED = 16, 1e-4
+_MOST_NEW = 16  # neurons added in a round
 _FIRST_LENGTH = 0.1  # of a new neuron, as a part of the mean of the others
 # Relative drop of the objective in ten steps that ends descent: it is divided by ten where only the network's own
 # neurons violate the dual constraint, which ends with descent.
@@ -148,7 +148,10 @@ def train_in_chunks(
     """
     if not isinstance(problem, ChunkedProblem):
         raise ValueError(f"problem is a {type(problem).__name__}, expected a ChunkedProblem")
+    began = time.perf_counter()
     check_limits(tol, max_iter, time_limit)
+    if group is None and start is None and is_too_late(problem, time_limit):
+        return constant_of_rows(problem, began=began, tol=tol, progress=progress)
     group = Alone() if group is None else group
     random = checked_random_state(random_state)
     options = {"tol": tol, "max_iter": max_iter, "time_limit": time_limit}
@@ -390,7 +393,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
 
     def _take(self, network: TwoLayerNetwork, rise: float = 0.0) -> bool:
         """Keep a network if it is better, or narrower with an objective that is larger by this part at most."""
-        network = _without_vanished(self.rows.template.balanced(network))
+        network = without_vanished(self.rows.template.balanced(network))
         hidden = outputs_of(self.rows, network)
         network = with_best_intercept(self.rows, network, hidden)
         objective = objective_above(self.rows, network, hidden)
@@ -433,15 +436,3 @@ def _check_start(start: TwoLayerNetwork | None, problem: TrainingProblem) -> Non
     if not isinstance(start, TwoLayerNetwork):
         raise ValueError(f"start={start!r} is not a TwoLayerNetwork or None")
     check_network(start, problem)
-
-
-def _without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
-    """The network without neurons that are nearly zero."""
-    sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
-    kept = sizes > _VANISHED * sizes.max(initial=0.0)
-    return replace(
-        network,
-        hidden_weights=network.hidden_weights[kept],
-        hidden_bias=network.hidden_bias[kept],
-        output_weights=network.output_weights[:, kept],
-    )

@@ -38,7 +38,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 
 from convexrelu._utils.arguments import checked_flag, float_array
 from convexrelu._utils.typing import Array
@@ -157,7 +156,7 @@ class NeuronClass:
         asked = "monotonic_cst" if self.is_monotone else "positive=True"
         lacking = _lacking(problem)
         wide = problem.n_features > problem.n_samples
-        if not lacking and self.is_monotone and wide and issparse(problem.X):
+        if not lacking and self.is_monotone and wide and problem.is_sparse:
             lacking = "sparse X with more features than samples; use X.toarray()"
         if lacking:
             raise ValueError(f"{asked} does not support {lacking}")

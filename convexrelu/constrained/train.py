@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import check_choice
+from convexrelu._utils.deadlines import part_before
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
+from convexrelu.closed_forms.untrained import untrained
 from convexrelu.constrained.descent import descend_in_class
 from convexrelu.constrained.neuron_class import NeuronClass
 from convexrelu.constrained.penalised import Penalised
 from convexrelu.constrained.pricing import PricingOfClass, oracles_of_class
 from convexrelu.constrained.solvers import DescentInClass, SolverOfClass
 from convexrelu.networks.two_layer import TwoLayerNetwork
-from convexrelu.problem.largest_penalty import at_least_largest_penalty, found_or_at_least
+from convexrelu.problem.condensing import condensed_before
+from convexrelu.problem.largest_penalty import at_least_or_rough, found_or_at_least
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Progress, Result
@@ -28,9 +31,10 @@ from convexrelu.solvers.nonconvex.sketches import Look
 from convexrelu.solvers.registry import make_solver
 from convexrelu.training.cutting_plane import CuttingPlane
 from convexrelu.training.options import EFFORTS, check_options, check_start
-from convexrelu.training.untrained import untrained
 
 __all__ = ["largest_penalty_in_class", "train_in_class"]
+
+_TIME_TO_PREPARE = 0.4  # part of the time in which samples may be ordered
 
 
 def train_in_class(
@@ -100,12 +104,13 @@ def train_in_class(
     check_options(problem, "cutting_plane", 1, "auto", tol, max_iter, time_limit)
     neuron_class.check(problem)
     random = checked_random_state(random_state)
-    problem = problem.condensed()
+    deadline = math.inf if time_limit is None else began + time_limit
+    problem = condensed_before(problem, part_before(deadline, _TIME_TO_PREPARE))
     if neuron_class.is_monotone:  # signs are those of the features
         problem = problem.in_features()
     check_start(start, problem)
     given = neuron_class.projected(start) if isinstance(start, TwoLayerNetwork) else None
-    if not problem.design_fits(math.inf if time_limit is None else began + time_limit):
+    if not problem.design_fits(deadline):
         result = untrained(problem, given, began=began, tol=tol, progress=progress)
         certificate = replace(result.certificate, scope=neuron_class.scope)
         return replace(result, certificate=certificate)
@@ -142,7 +147,7 @@ def largest_penalty_in_class(
     """
     problem = problem.in_features() if neuron_class.is_monotone else problem
     if not problem.design_fits(deadline):
-        return at_least_largest_penalty(problem)
+        return at_least_or_rough(problem, deadline)
     penalised = Penalised(problem.design, neuron_class, problem.slope)
     with one_blas_thread():
         search = oracles_of_class(penalised, "predict", random, device).heuristic

@@ -33,6 +33,8 @@ from convexrelu.networks.gated import GatedNetwork
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.unread import read_when_needed
+from convexrelu.problem.unread_problem import problem_on
 from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import AlphaWarning, Status
 from convexrelu.training.useful_penalties import complaint_about
@@ -111,7 +113,7 @@ class NetworkEstimator(Showing, Exports, BaseEstimator, metaclass=ABCMeta):
         self, X: Array, targets: Array, sample_weight: Array | None, alpha: float, loss: str | Loss
     ) -> TrainingProblem:
         """The problem with this estimator's parameters."""
-        return TrainingProblem(
+        return problem_on(
             X,
             targets,
             alpha,
@@ -284,7 +286,7 @@ class FixedAlphaEstimator(NetworkEstimator):
         self._check_options()
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
-        problem = self._problem(inputs, targets, weights, self.alpha)
+        problem = self._problem(read_when_needed(inputs, deadline), targets, weights, self.alpha)
         if hasattr(self, "alpha_max_"):  # of an earlier fit
             del self.alpha_max_
         known = self._known_result(problem)

@@ -15,6 +15,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.constrained.neuron_class import NeuronClass
 from convexrelu.constrained.train import largest_penalty_in_class, train_in_class
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.condensing import condensed_before
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Result
 from convexrelu.results.status import Status
@@ -106,9 +107,10 @@ def largest_useful_penalty(
     """Smallest penalty at which the network is constant, in the class of the estimator if it has one."""
     neuron_class = neuron_class_of(estimator)
     if neuron_class is None:
-        return largest_penalty(problem.condensed(), random, estimator.device, deadline)
+        condensed = condensed_before(problem, deadline)
+        return largest_penalty(condensed, random, estimator.device, deadline)
     neuron_class.check(problem)
-    condensed = problem.condensed()
+    condensed = condensed_before(problem, deadline)
     return largest_penalty_in_class(condensed, neuron_class, random, estimator.device, deadline)
 
 

@@ -52,6 +52,7 @@ from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.unread import read_when_needed
 from convexrelu.programs.neuron_map import with_best_intercept
 from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import SolverWarning, Status
@@ -105,7 +106,7 @@ class CrossValidated(NetworkEstimator):
         splitter = check_cv(self.cv, targets, classifier=is_classifier(self))
         splits = list(splitter.split(inputs, targets, **routed.splitter.split))
         random = check_random_state(self.random_state)
-        problem = self._problem(inputs, targets, weights, 1.0)
+        problem = self._problem(read_when_needed(inputs, deadline), targets, weights, 1.0)
         known = self._known_result(problem)
         if known is not None:
             self._take_without_choice(known, problem, targets, len(splits))

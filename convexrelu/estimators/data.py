@@ -75,13 +75,18 @@ def check_parameters(estimator: BaseEstimator) -> None:
 def checked_inputs(
     estimator: BaseEstimator, X: ArrayLike, *, reset: bool, accept_sparse: bool = True
 ) -> Any:
-    """Dense or CSR inputs as floats; `reset` keeps their number and names of features."""
+    """Dense or CSR inputs as floats; `reset` keeps their number and names of features.
+
+    In a fit with a time limit single precision stays: the copy may take longer than all the rest.
+    """
+    limited = reset and getattr(estimator, "time_limit", None) is not None
+    dtype: Any = (np.float64, np.float32) if limited else np.float64
     with naming("X"):
         check_table(X)
         check_columns(X)
         check_kind("X", X)
         formats = "csr" if accept_sparse else False
-        return validate_data(estimator, X, accept_sparse=formats, dtype=np.float64, reset=reset)
+        return validate_data(estimator, X, accept_sparse=formats, dtype=dtype, reset=reset)
 
 
 def inputs_and_targets(

@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _check_method_params
 
+from convexrelu._utils.deadlines import part_before
 from convexrelu._utils.typing import Array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.estimators.constraints import class_path, neuron_class_of
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.unread import read_when_needed
 from convexrelu.results.result import Result
 from convexrelu.results.status import Status
 from convexrelu.training.descent_path import descent_path
@@ -88,9 +91,10 @@ def fold_results(
 
 # Relative gap for networks of folds that finite programs train.
 _TOL = 2e-2
+_TIME_FOR_STRUCTURE = 0.4  # part of the time in which a closed form is looked for
 
 
-def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool:
+def _needs_only_descent(model: CrossValidated, problem: TrainingProblem, deadline: float) -> bool:
     """Whether descent can train the networks of a fold, and nothing else was asked for or is faster."""
     free = model.cv_tol is None and model.solver == "auto" and model.oracle != "spike_free"
     free = free and neuron_class_of(model) is None
@@ -98,7 +102,9 @@ def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool
         return False
     # At large penalties every problem has a closed form: a constant.
     least = problem.with_alpha(float(model.alphas_[-1]))
-    return problem.loss.smooth and not problem.skip and closed_form_for(least) is None
+    if not problem.loss.smooth or problem.skip:
+        return False
+    return closed_form_for(least, part_before(deadline, _TIME_FOR_STRUCTURE)) is None
 
 
 def train_and_score(
@@ -126,10 +132,10 @@ def train_and_score(
         raise ValueError(
             f"cv has a fold whose {len(within)} samples of training have no weight by sample_weight"
         )
-    problem = model._problem(X[within], y[within], part, 1.0)
+    problem = model._problem(read_when_needed(X, deadline, within), y[within], part, 1.0)
     try:
         known = model._known_result(problem)
-        only_descent = known is None and _needs_only_descent(model, problem)
+        only_descent = known is None and _needs_only_descent(model, problem, deadline)
         results = (
             [known] * len(alphas)
             if known is not None
@@ -148,7 +154,7 @@ def train_and_score(
     ]
     if any(one.status_ is Status.INTERRUPTED for one in models):  # while neurons were dropped
         raise KeyboardInterrupt(_INTERRUPTED)
-    rest = X[without], y[without]
+    rest = _left_out(model, X, without, models), y[without]
     part = _part(weights, without)
     return FoldScores(
         np.array([scorer(one, *rest, **params) for one in models], np.float64),
@@ -158,6 +164,13 @@ def train_and_score(
         time.perf_counter() <= deadline,
         start_after(results[-1]),
     )
+
+
+def _left_out(model: CrossValidated, X: Any, without: NDArray[np.intp], models: list[Any]) -> Any:
+    """Inputs of the samples that were left out; zeros without memory where the default scores do not depend on them."""
+    if model.scoring is not None or any(one.network_.width for one in models) or issparse(X):
+        return X[without]
+    return np.broadcast_to(np.float64(0.0), (len(without), X.shape[1]))
 
 
 def _count_open(results: list[Result]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -16,8 +18,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from convexrelu._utils.arguments import shown
+from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu._utils.typing import Array
 from convexrelu._utils.user_warnings import warn_user
+from convexrelu.estimators.constant_quantiles import (
+    constant_quantiles,
+    crossing_of_constants,
+    is_too_late,
+)
 from convexrelu.estimators.data import (
     check_parameters,
     checked_inputs,
@@ -32,12 +40,17 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.output_constraints.polytope import OutputBounds, output_bounds, train_on_polytope
 from convexrelu.output_constraints.rows import ascending
 from convexrelu.output_constraints.train import ConstrainedResult, train_with_output_constraints
+from convexrelu.problem.condensing import condensed_before
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.unread import box_around, read_when_needed
+from convexrelu.problem.unread_problem import problem_on
 from convexrelu.reach.polytope import Polytope
 from convexrelu.results.status import Status
 from convexrelu.training.options import EFFORTS
 
 __all__ = ["ConvexReLUQuantileRegressor", "QuantileOfNetwork"]
+
+_TIME_TO_PREPARE = 0.4  # part of the time in which samples may be ordered
 
 
 class ConvexReLUQuantileRegressor(Showing, Exports, RegressorMixin, BaseEstimator):
@@ -198,34 +211,45 @@ class ConvexReLUQuantileRegressor(Showing, Exports, RegressorMixin, BaseEstimato
         return self
 
     def _train(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+        began = time.perf_counter()
         check_parameters(self)
+        deadline = math.inf if self.time_limit is None else began + self.time_limit
         levels = _checked_levels(self.quantiles)
         inputs, targets = inputs_and_targets(self, X, y, accept_sparse=False)
         if targets.ndim != 1:
             raise ValueError(f"y has {targets.shape[1]} columns, expected one target")
-        problem = TrainingProblem(
-            inputs,
+        problem = problem_on(
+            read_when_needed(inputs, deadline),
             np.tile(targets[:, None], (1, len(levels))),
             self.alpha,
             loss=Quantiles(levels),
             hidden_bias=self.hidden_bias,
             sample_weight=checked_weights(sample_weight, inputs),
         )
-        problem = problem.condensed()  # samples without weight are not there
-        self.box_ = np.array([problem.X.min(axis=0), problem.X.max(axis=0)])
-        result = self._result_for(problem)
+        # Samples without weight are not there.
+        problem = condensed_before(problem, part_before(deadline, _TIME_TO_PREPARE))
+        self.box_ = box_around(problem.rows_to_read)
+        result = self._result_for(problem, began, deadline)
         self.network_ = result.network
         self.certificate_ = result.certificate
         self.history_ = result.history
         self.status_ = result.status
         self.n_iter_ = result.n_iter
 
-    def _result_for(self, problem: TrainingProblem) -> ConstrainedResult:
+    def _result_for(
+        self, problem: TrainingProblem, began: float, deadline: float
+    ) -> ConstrainedResult:
+        self.crossing_ = None
+        if is_too_late(problem, deadline):
+            result = constant_quantiles(problem, began, self.tol)
+            if self.no_crossing == "box":
+                self.crossing_ = crossing_of_constants(result.network, self.box_)
+            return result
         constraints = ascending(problem.X, problem.n_outputs)
-        names = "effort", "tol", "max_iter", "time_limit", "random_state"
+        names = "effort", "tol", "max_iter", "random_state"
         options = {name: getattr(self, name) for name in names}
+        options["time_limit"] = seconds_before(deadline)
         if self.no_crossing == "samples":
-            self.crossing_ = None
             return train_with_output_constraints(problem, constraints, **options)
         box = Polytope(lower=self.box_[0], upper=self.box_[1])
         result = train_on_polytope(problem, constraints.A, domain=box, **options)

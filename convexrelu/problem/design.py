@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 from convexrelu._utils.deadlines import is_brief, product_fits, svd_fits
@@ -15,6 +15,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.evaluation import CentredInputs
 from convexrelu.problem.sample_coordinates import SampleCoordinates, has_low_rank
+from convexrelu.problem.unread import COPY
 
 __all__ = ["Design"]
 
@@ -26,7 +27,6 @@ _FREE_BIAS = 300.0
 _ACTIVATION = 30
 # So do passes over a weight, in transformations of a network: copies, checks, norms and sums that are rounded once.
 _WEIGHT = 1000
-_COPY = 100  # making the design takes as long as so many multiplications for an entry, where memory is new
 # Activations of networks with gates.
 _GATED = ("gated_relu", "threshold")
 
@@ -73,6 +73,30 @@ class Design:
         return self.X.shape[1]
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether the inputs are a sparse matrix."""
+        return bool(issparse(self.X))
+
+    @property
+    def n_entries(self) -> float:
+        """Inputs that are stored."""
+        return float(self.X.size) if self.is_sparse else float(self.n_samples) * self.n_features
+
+    @property
+    def rows_to_read(self) -> Any:
+        """Inputs whose slices of rows may be in single precision, and take no copy of all."""
+        return self.X
+
+    def rows_at(self, samples: NDArray[np.intp]) -> Any:
+        """Inputs of some samples."""
+        return self.X[samples]
+
+    @property
+    def work_of_reading(self) -> float:
+        """Multiplications that take as long as what is left to do before the inputs are there."""
+        return 0.0
+
+    @property
     def free_bias(self) -> bool:
         """Whether hidden biases are left out of the penalty."""
         return self.hidden_bias == "free"
@@ -91,7 +115,7 @@ class Design:
     @cached_property
     def _sample_coordinates(self) -> SampleCoordinates | None:
         wide = self.n_features > self.n_samples and self.activation not in _GATED
-        if wide and (issparse(self.X) or not has_low_rank(self.X)):
+        if wide and (self.is_sparse or not has_low_rank(self.X)):
             return SampleCoordinates.of(self.X)
         return None
 
@@ -104,17 +128,17 @@ class Design:
 
     @cached_property
     def _dense_rows(self) -> Array:
-        return self.X.toarray() if issparse(self.X) else self.X
+        return self.X.toarray() if self.is_sparse else self.X
 
     @property
     def stays_sparse(self) -> bool:
         """Whether inputs are sparse, with so many samples that training avoids the dense design."""
-        return issparse(self.X) and self.n_samples >= self.n_features
+        return self.is_sparse and self.n_samples >= self.n_features
 
     def design_fits(self, deadline: float) -> bool:
         """Whether there is time before a deadline to make the design."""
-        width = self.n_samples if issparse(self.X) and not self.stays_sparse else self.n_features
-        copying = _COPY * float(self.n_samples) * width
+        width = self.n_samples if self.is_sparse and not self.stays_sparse else self.n_features
+        copying = COPY * float(self.n_samples) * width + self.work_of_reading
         return is_brief(copying) or product_fits(copying, deadline)
 
     @cached_property
@@ -140,7 +164,7 @@ class Design:
     @cached_property
     def lengths(self) -> Array:
         """``‖x̃_i‖``, the norms of the rows of the design."""
-        if issparse(self.X) and self._sample_coordinates is None and not self.free_bias:
+        if self.is_sparse and self._sample_coordinates is None and not self.free_bias:
             bias = np.full(self.n_samples, float(self.hidden_bias))
             lengths = np.asarray(norms(np.column_stack([lengths_of_rows(self.X), bias])))
         else:
@@ -165,7 +189,7 @@ class Design:
 
     def work_of_outputs(self, width: int) -> float:
         """Multiplications that take as long as a network of this width, its weights and its outputs on the samples."""
-        entries = float(self.X.size) + _ACTIVATION * self.n_samples + _WEIGHT * self.n_features
+        entries = self.n_entries + _ACTIVATION * self.n_samples + _WEIGHT * self.n_features
         if self._sample_coordinates is not None:
             entries += 2.0 * self.n_samples**2  # weights in coordinates, and back
         return width * entries
@@ -242,4 +266,4 @@ class Design:
 
     def merged(self, network: TwoLayerNetwork) -> TwoLayerNetwork:
         """The same function on the samples with equal neurons joined, and balanced."""
-        return network.merge(free_bias=self.free_bias, X=self.X)
+        return network.merge(free_bias=self.free_bias, X=self.X if network.width else None)

@@ -14,6 +14,7 @@ from convexrelu._utils.norms import lengths_of_rows, norms
 from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.unread import Unread, parts_of
 
 __all__ = ["CentredInputs", "Outputs", "exact_sums", "objective_above", "roundings"]
 
@@ -21,6 +22,7 @@ _UNIT = 0.5 * float(np.finfo(np.float64).eps)
 # Roundings of a value of a loss, and of a product with a weight.
 _OF_A_TERM = 8
 _OF_FEW = 4  # roundings of few terms may all have one sign
+_MORE_THAN_TWICE = 2 + 1e-6  # with room for rounding
 _PART = 2**20  # entries of inputs at a time: they stay in the cache
 _SPLIT = 2.0**27 + 1  # Veltkamp's: splits 53 bits into 26 and 26
 
@@ -48,13 +50,53 @@ class CentredInputs(NamedTuple):
         origin = np.zeros(X.shape[1])
         if issparse(X):
             return cls(X, origin, lengths_of_rows(X))
-        centre = X.mean(axis=0)
+        centre, lengths = X.mean(axis=0), norms(X)
+        if _is_short(centre, lengths):
+            return cls(X, origin, lengths)
         step = max(1, _PART // X.shape[1])
         starts = range(0, len(X), step)
-        lengths = np.concatenate([norms(X[i : i + step] - centre) for i in starts])
-        if norms(centre) > lengths.max():
-            return cls(X - centre, centre, lengths)
-        return cls(X, origin, norms(X))
+        around = np.concatenate([norms(X[i : i + step] - centre) for i in starts])
+        if norms(centre) > around.max():
+            return cls(X - centre, centre, around)
+        return cls(X, origin, lengths)
+
+    @classmethod
+    def unread(cls, X: Unread) -> CentredInputs:
+        """The same of rows that are copied some at a time."""
+        total, own, rows = np.zeros(X.shape[1]), [], _Shifted(X, np.zeros(X.shape[1]))
+        for part in parts_of(X):
+            some = rows[part]
+            total += some.sum(axis=0)
+            own.append(norms(some))
+        centre, lengths = total / X.shape[0], np.concatenate(own)
+        if not _is_short(centre, lengths):
+            centred = _Shifted(X, centre)
+            around = np.concatenate([norms(centred[part]) for part in parts_of(X)])
+            if norms(centre) > around.max():
+                return cls(centred, centre, around)
+        return cls(rows, rows.offset, lengths)
+
+
+def _is_short(centre: Array, lengths: Array) -> bool:
+    """Whether a mean is certainly no longer than the spread around it: ``max ‖x − c‖ ≥ max ‖x‖ − ‖c‖ > ‖c‖``."""
+    return bool(_MORE_THAN_TWICE * norms(centre) < lengths.max())
+
+
+class _Shifted:
+    """Rows less an offset, in double precision, some at a time; or all, where they are taken for an array."""
+
+    def __init__(self, rows: Unread, offset: Array) -> None:
+        self._rows, self.offset = rows, offset
+        self.shape, self.ndim = rows.shape, rows.ndim
+
+    def __getitem__(self, part: slice) -> Array:
+        return np.subtract(self._rows[part], self.offset, dtype=np.float64)
+
+    def __matmul__(self, weights: Array) -> Array:
+        return np.concatenate([self[part] @ weights for part in parts_of(self._rows)])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self._rows.read - self.offset, dtype=dtype)
 
 
 class _Problem(Protocol):
@@ -130,7 +172,10 @@ def _outputs(
     problem: _Problem, network: TwoLayerNetwork, outputs_of: Outputs | None
 ) -> tuple[Array, Array, Array]:
     """Outputs, targets, and bounds on the errors of outputs; both shifted by a constant where only residuals count."""
-    inputs = problem.centred_inputs
+    if not network.width and network.skip_weights is None:  # a constant: looks at no inputs
+        inputs = _of_constants(len(problem.y), network.n_features)
+    else:
+        inputs = problem.centred_inputs
     bias, _ = exact_sums(network.hidden_weights, inputs.centre, network.hidden_bias)
     constant, rest = network.output_bias, np.zeros(network.n_outputs)
     if network.skip_weights is not None:
@@ -149,6 +194,12 @@ def _outputs(
         outputs = outputs + constant
         error = error + 2 * _UNIT * (np.abs(outputs) + np.abs(constant))
     return outputs, targets, error
+
+
+def _of_constants(n_samples: int, n_features: int) -> CentredInputs:
+    """Inputs that take no memory, for networks whose outputs are the same whatever they are."""
+    nothing = np.broadcast_to(0.0, (n_samples, n_features))
+    return CentredInputs(nothing, np.zeros(n_features), np.zeros(n_samples))
 
 
 def _sizes(network: TwoLayerNetwork, lengths: Array) -> Array:

@@ -7,12 +7,19 @@ from typing import Protocol
 
 import numpy as np
 
+from convexrelu._utils.deadlines import is_brief, product_fits
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.activation import activate
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.problem.unread import parts_of
 
-__all__ = ["at_least_largest_penalty", "found_or_at_least", "work_of_largest_penalty"]
+__all__ = [
+    "at_least_largest_penalty",
+    "at_least_or_rough",
+    "found_or_at_least",
+    "work_of_largest_penalty",
+]
 
 
 class Searched(Protocol):
@@ -68,6 +75,38 @@ def at_least_largest_penalty(problem: TrainingProblem, enough: float = math.inf)
     return best
 
 
+def at_least_or_rough(problem: TrainingProblem, deadline: float) -> float:
+    """:func:`at_least_largest_penalty` if that fits before the deadline, otherwise what two passes over rows say."""
+    work = work_of_largest_penalty(problem) + problem.work_of_reading
+    if problem.is_sparse or is_brief(work) or product_fits(work, deadline):
+        return at_least_largest_penalty(problem)
+    return _rough_largest_penalty(problem)
+
+
+def _rough_largest_penalty(problem: TrainingProblem) -> float:
+    """A value of neurons along ``X̃ᵀ max(±v, 0)`` for one output, in the precision of the rows, some at a time.
+
+    It is no larger than the smallest penalty at which the network is constant, but for rounding.
+    """
+    inputs = problem.rows_to_read
+    v = problem.dual_point(problem.no_outputs()).reshape(problem.n_samples, -1)
+    strongest = v[:, np.argmax(norms(v.T))]
+    moments = np.column_stack([np.maximum(strongest, 0.0), np.maximum(-strongest, 0.0)])
+    directions = np.zeros((problem.n_features, 2))
+    for part in parts_of(inputs):
+        rows = inputs[part]
+        directions += rows.T @ moments[part].astype(rows.dtype)
+    # Free biases are not penalised, whatever they are.
+    biases = moments.sum(axis=0) if problem.hidden_bias else np.zeros(2)
+    directions, biases = _of_unit_length(problem, directions, biases)
+    gains = np.zeros((v.shape[1], 2))
+    for part in parts_of(inputs):
+        rows = inputs[part]
+        outputs = rows @ directions.astype(rows.dtype) + biases
+        gains += v[part].T @ activate(outputs, problem.slope)
+    return float(norms(gains.T).max())
+
+
 def found_or_at_least(problem: TrainingProblem, report: Searched) -> float:
     """What a search for the smallest penalty with a constant network has found, or more where it had no time.
 
@@ -83,7 +122,7 @@ def found_or_at_least(problem: TrainingProblem, report: Searched) -> float:
 
 def work_of_largest_penalty(problem: TrainingProblem) -> float:
     """Multiplications of :func:`at_least_largest_penalty`."""
-    return (2 * _STEPS + 1) * _PASS * float(problem.X.size)
+    return (2 * _STEPS + 1) * _PASS * problem.n_entries
 
 
 def _first_directions(problem: TrainingProblem, v: Array) -> tuple[Array, Array]:

@@ -18,8 +18,9 @@ from convexrelu._utils.typing import Array
 from convexrelu.losses import Loss
 from convexrelu.losses.dual_domain import accurate_sum
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.condensing import condensed
 from convexrelu.problem.design import Design
-from convexrelu.problem.distinct_rows import distinct_rows, places_of_sparse_rows
+from convexrelu.problem.distinct_rows import places_of_sparse_rows
 from convexrelu.problem.evaluation import Outputs, objective_above
 from convexrelu.problem.free_skip import free_basis
 from convexrelu.problem.units import Units
@@ -391,7 +392,8 @@ class TrainingProblem(Design):
 
     def with_alpha(self, alpha: float) -> TrainingProblem:
         """Same data, other penalty."""
-        return self._replace(alpha=checked_alpha(alpha))
+        other = checked_alpha(alpha)
+        return self if other == self.alpha else self._replace(alpha=other)
 
     def equals_but_for_alpha(self, other: TrainingProblem) -> bool:
         """Whether the two differ in `alpha` at most."""
@@ -419,13 +421,7 @@ class TrainingProblem(Design):
         The objective of every network is kept, while the result no longer depends on how the same
         weighted sample was written down (order of rows, repetitions instead of weights).
         """
-        alive = self._alive
-        first, inverse = distinct_rows(self.row_keys()[alive], self.y[alive])
-        weights = np.bincount(inverse, weights=self.weights[alive], minlength=len(first))
-        kept = np.arange(self.n_samples)[alive][first]
-        if np.array_equal(kept, np.arange(self.n_samples)):
-            return self
-        return self._replace(X=self.X[kept], y=self.y[kept], weights=weights)
+        return condensed(self)
 
     def in_features(self) -> TrainingProblem:
         """Same problem with `inputs` that are ``X`` also where there are more features than samples."""
@@ -441,9 +437,14 @@ class TrainingProblem(Design):
         return places_of_sparse_rows(self.X)
 
     def _replace(self, **changes: object) -> TrainingProblem:
-        other = object.__new__(TrainingProblem)
-        other.__setstate__({**self.__getstate__(), **changes})
+        state = {**self.__getstate__(), **changes}
+        other = object.__new__(self._kind_on(state["X"]))
+        other.__setstate__(state)
         if "X" not in changes:
             kept = {name: self.__dict__[name] for name in _OF_THE_INPUTS if name in self.__dict__}
             other.__dict__.update(kept)
         return other
+
+    def _kind_on(self, inputs: Any) -> type[TrainingProblem]:
+        """The class of this problem on other inputs."""
+        return TrainingProblem

@@ -25,6 +25,7 @@ from convexrelu._utils.arguments import (
 )
 from convexrelu._utils.typing import Array
 from convexrelu.losses import LOSSES, Loss
+from convexrelu.problem.unread import Unread
 
 __all__ = [
     "ACTIVATIONS",
@@ -137,6 +138,9 @@ def checked_data(X: Any, y: ArrayLike) -> tuple[Any, Array]:
 
 
 def _checked_inputs(X: Any) -> Any:
+    if isinstance(X, Unread):
+        X.check()
+        return X
     if not issparse(X):
         return finite_array("X", X)
     if X.ndim != 2:

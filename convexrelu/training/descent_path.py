@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.deadlines import seconds_before
+from convexrelu._utils.deadlines import part_before, seconds_before
 from convexrelu._utils.norms import norms
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_without_pricing
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.oracles import Oracle
 from convexrelu.oracles.for_problem import brief_search_for
+from convexrelu.problem.condensing import condensed_before
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
 from convexrelu.programs.neuron_map import blocks_of, recover_relu
@@ -54,6 +56,7 @@ _NEW = 12
 _TINY = 1e-3
 # Penalties may fall by this factor in a step; more takes several.
 _FACTOR = 2.0
+_TIME_TO_PREPARE = 0.4  # part of the time in which samples may be ordered
 
 
 def descent_path(
@@ -99,7 +102,8 @@ def descent_path(
     >>> [result.network.width > 0 for result in descent_path(problem, [1.0, 1e-2], random_state=0)]
     [False, True]
     """
-    problem, random = problem.condensed(), checked_random_state(random_state)
+    random = checked_random_state(random_state)
+    problem = condensed_before(problem, part_before(deadline, _TIME_TO_PREPARE))
     train = _Training(problem, random, device, deadline)
     network, results = start, []
     with one_blas_thread():
@@ -107,7 +111,7 @@ def descent_path(
             began = time.perf_counter()
             at_alpha = problem.with_alpha(alpha)
             if network is None:
-                late = began >= deadline
+                late = began >= deadline or not problem.design_fits(deadline)
                 network = at_alpha.zero_network() if late else descend(at_alpha, random, deadline)
             network = train(at_alpha, network, _n_steps(last, alpha))
             results.append(_result(at_alpha, network, time.perf_counter() - began))
@@ -132,11 +136,14 @@ class _Training:
         deadline: float,
     ) -> None:
         self._solver: Any = None
-        has_program = problem.is_least_squares and problem.design.size <= _LARGEST_DESIGN
+        small = problem.design_fits(deadline) and problem.design.size <= _LARGEST_DESIGN
+        has_program = problem.is_least_squares and small
         if has_program:
             self._solver = make_solver("newton", device=device)
             self._solver.rough_gap = _GAP
-        self._search = brief_search_for(problem, random, device, longer=has_program)
+        self._search: Oracle | None = None
+        if problem.design_fits(deadline):
+            self._search = brief_search_for(problem, random, device, longer=has_program)
         self._drop = _ROUGH_DROP if has_program or problem.n_outputs > 1 else _DROP
         self._deadline = deadline
 
@@ -150,7 +157,7 @@ class _Training:
 
     def _descended(self, problem: TrainingProblem, network: TwoLayerNetwork) -> TwoLayerNetwork:
         """Search for neurons that are lacking, and train all."""
-        if time.perf_counter() >= self._deadline:
+        if self._search is None or time.perf_counter() >= self._deadline:
             return network
         blocks, values = self._with_lacking(problem, network)
         if not len(blocks):
@@ -176,6 +183,7 @@ class _Training:
         self, problem: TrainingProblem, network: TwoLayerNetwork
     ) -> tuple[Blocks, Array]:
         """Blocks of the network with their values, and those found where the dual constraint is violated, at zero."""
+        assert self._search is not None
         report = self._search(
             problem.dual_point(network.predict(problem.X)), deadline=self._deadline
         )

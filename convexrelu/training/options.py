@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import check_choice, check_limits, check_number, finite_array
+from convexrelu._utils.deadlines import is_brief, product_fits
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.selection import check_oracle
@@ -21,6 +22,7 @@ __all__ = [
     "check_options",
     "check_start",
     "oracle_of",
+    "patterns_fit",
     "patterns_of",
 ]
 
@@ -56,6 +58,17 @@ def oracle_of(effort: str, oracle: str | Oracle | OracleFactory) -> str | Oracle
     """The given oracle, or for ``"auto"`` that of the effort."""
     check_choice("effort", effort, EFFORTS)
     return _ORACLES[effort] if isinstance(oracle, str) and oracle == "auto" else oracle
+
+
+def patterns_fit(
+    patterns: str | ArrayLike, n_patterns: int, problem: TrainingProblem, deadline: float
+) -> bool:
+    """Whether there is time before a deadline to make the design, and patterns that do not depend on the penalty."""
+    if not problem.design_fits(deadline):
+        return False
+    n_gates = n_patterns if isinstance(patterns, str) else len(np.atleast_1d(np.asarray(patterns)))
+    work = n_gates * problem.n_entries + problem.work_of_reading
+    return is_brief(work) or product_fits(work, deadline)
 
 
 def patterns_of(

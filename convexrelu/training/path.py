@@ -17,7 +17,11 @@ from convexrelu.chunked.largest_penalty import largest_penalty as largest_penalt
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles.for_problem import oracles_for
-from convexrelu.problem.largest_penalty import at_least_largest_penalty, found_or_at_least
+from convexrelu.problem.largest_penalty import (
+    at_least_largest_penalty,
+    at_least_or_rough,
+    found_or_at_least,
+)
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.problem.validation import checked_alpha
 from convexrelu.results.result import Result
@@ -47,9 +51,9 @@ def largest_penalty(
     if problem.activation == "threshold":
         return threshold_relaxation(problem.dual_point(problem.no_outputs()))
     if not problem.free_basis_fits(deadline):
-        return at_least_largest_penalty(problem._replace(skip=False))
+        return at_least_or_rough(problem._replace(skip=False), deadline)
     plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
-    searched = product_fits(_SEARCHED * float(problem.X.size), deadline)
+    searched = product_fits(_SEARCHED * problem.n_entries, deadline)
     if problem.stays_sparse and plain and searched:
         seconds = deadline - time.perf_counter()
         chunked = ChunkedProblem.of(problem)
@@ -58,7 +62,7 @@ def largest_penalty(
         )
         return max(found.alpha, at_least_largest_penalty(problem))
     if not problem.design_fits(deadline):
-        return at_least_largest_penalty(problem)
+        return at_least_or_rough(problem, deadline)
     oracle = oracles_for(problem, "quick", random, device).heuristic
     with one_blas_thread():
         report = oracle(problem.dual_point(problem.no_outputs()), deadline=deadline)

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 
 from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
 from convexrelu._utils.random import checked_random_state
@@ -19,6 +18,7 @@ from convexrelu.certificates.pricing import price_and_certify
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.chunked.train import train_in_chunks
 from convexrelu.closed_forms import closed_form_for
+from convexrelu.closed_forms.untrained import untrained
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.bounds.proof_progress import proofs_shown
@@ -26,6 +26,7 @@ from convexrelu.oracles.for_problem import oracles_for, pattern_search_for
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.oracles.selection import MOST_PROVED, OraclePair
 from convexrelu.patterns import ActivationPatterns
+from convexrelu.problem.condensing import condensing_fits, with_weight
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result, check_progress, show_proof_of
 from convexrelu.results.status import SolverWarning, Status
@@ -41,15 +42,17 @@ from convexrelu.training.options import (
     check_options,
     check_start,
     oracle_of,
+    patterns_fit,
     patterns_of,
 )
 from convexrelu.training.stalling import PATIENT, Patience
-from convexrelu.training.untrained import untrained
 
 __all__ = ["Session"]
 
 # Fraction of the time in which the structure of the data may be looked for, and cells enumerated.
 _TIME_TO_PREPARE = 0.4
+# Fraction of the time in which the design must be there: the constant is as good as what the rest has time for.
+_TIME_FOR_DESIGN = 0.7
 # Fraction of the time after which cutting planes do not take over from a closed form.
 _TIME_FOR_CLOSED_FORM = 0.8
 # Fraction of the time for training in chunks, before a proof is tried.
@@ -100,7 +103,8 @@ class Session:
             check_support(self.program_solver, problem, gated=gated, fixed_patterns=fixed)
         self.random = random = checked_random_state(random_state)
         deadline = math.inf if time_limit is None else started + _TIME_TO_PREPARE * time_limit
-        self.given, self.problem = problem, problem.condensed()
+        self.given, self.in_order = problem, condensing_fits(problem, deadline)
+        self.problem = problem.condensed() if self.in_order else with_weight(problem)
         self.complete = isinstance(patterns, str) and patterns == "enumerated"
         self.chooses_freely = (
             not fixed and solver == "auto" and oracle in ("auto", "quick", "prove")
@@ -109,13 +113,14 @@ class Session:
         self.settles = effort == "predict"
         self._oracles: OraclePair | None = None
         self.patterns: ActivationPatterns | None = None
+        self.is_late = fixed and not patterns_fit(patterns, n_patterns, self.problem, deadline)
         with _admitting_interruptions():
             if isinstance(patterns, str) and patterns == "cutting_plane":
                 # A lasso has columns for cuts, and chunks may need no oracles.
                 early = problem.activation != "threshold" and not self._is_for_chunks(self.problem)
                 if early and self.problem.design_fits(deadline):
                     self._oracles_before(deadline)
-            else:
+            elif not self.is_late:
                 self.patterns = patterns_of(patterns, n_patterns, self.problem, random, deadline)
                 if problem.n_outputs > 1:  # their directions are generated, for these patterns
                     exact = pattern_oracle(self.problem, self.patterns, self.complete)
@@ -147,7 +152,8 @@ class Session:
             ):
                 result = self._trained(problem, start, left)
             self._warn(result)
-            return replace(result, problem=given)
+            dual = result.dual if self.in_order else None  # of samples in another order
+            return replace(result, problem=given, dual=dual)
         except KeyboardInterrupt:
             if result is None:
                 raise
@@ -159,11 +165,14 @@ class Session:
         start: TwoLayerNetwork | str | None,
         time_limit: float | None,
     ) -> Result:
-        if problem.activation == "threshold":
-            return self._train_threshold(problem, time_limit)
         began = time.perf_counter()
-        if not problem.free_basis_fits(math.inf if time_limit is None else began + time_limit):
+        deadline = math.inf if time_limit is None else began + time_limit
+        if self.is_late or not problem.free_basis_fits(deadline):
             return self._untrained(problem, start, began)
+        if problem.activation == "threshold":
+            if not problem.design_fits(deadline):
+                return self._untrained(problem, start, began)
+            return self._train_threshold(problem, time_limit)
         if self.patterns is None or self._oracles is not None:
             return self._solve(problem, start, time_limit)
         return self._train_on_patterns(problem, self.patterns, time_limit)
@@ -234,7 +243,7 @@ class Session:
         """Generate neurons: in chunks of many samples, or by cutting planes."""
         began = time.perf_counter()
         of_rows = _OF_A_ROW * float(problem.n_samples * problem.n_outputs)
-        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size) + of_rows):
+        if began >= deadline and not is_brief(_FIRST_BOUND * problem.n_entries + of_rows):
             return self._untrained(problem, start, began)
         if not (self._is_for_chunks(problem) and self._has_time_for_chunks(problem, deadline)):
             return self._cut(problem, start, deadline)
@@ -260,11 +269,11 @@ class Session:
         free = self.chooses_freely and self.oracle == "auto" and not self.settles
         plain = problem.loss.smooth and not (problem.skip or problem.free_bias)
         many = problem.n_samples > FEW_SAMPLES
-        many &= problem.stays_sparse or not issparse(problem.X)
+        many &= problem.stays_sparse or not problem.is_sparse
         return free and plain and many and _n_columns(problem) > _SWEPT
 
     def _has_time_for_chunks(self, problem: TrainingProblem, deadline: float) -> bool:
-        entries = float(problem.X.size + problem.n_samples * bool(problem.hidden_bias))
+        entries = problem.n_entries + problem.n_samples * bool(problem.hidden_bias)
         if problem.stays_sparse:
             entries += _ACTIVATION * problem.n_samples
         return product_fits(_PASSES * _NEURONS * entries, deadline)
@@ -291,7 +300,8 @@ class Session:
         deadline: float,
     ) -> Result:
         now = time.perf_counter()
-        if self._oracles is None and not self.problem.design_fits(deadline):
+        early = part_before(deadline, _TIME_FOR_DESIGN)
+        if self._oracles is None and not self.problem.design_fits(early):
             return self._untrained(problem, start, now)
         oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
         if self.patterns is not None:  # other networks have other patterns

@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from convexrelu.certificates.pricing import certificate_without_pricing
+from convexrelu.networks.gated import GatedNetwork
+from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
 __all__ = ["untrained"]
+
+_GATED = ("gated_relu", "threshold")
 
 
 def untrained(
@@ -40,7 +46,7 @@ def untrained(
     objectives = [problem.objective(network) for network in networks]
     best = min(range(len(networks)), key=objectives.__getitem__)
     result = Result.of_one_program(
-        networks[best],
+        networks[best] if problem.activation not in _GATED else _without_gates(problem),
         certificate_without_pricing(problem, objectives[best]),
         Status.TIME_LIMIT,
         tol=tol,
@@ -49,3 +55,13 @@ def untrained(
         progress=progress,
     )
     return replace(result, solver_status=Status.CONVERGED)  # no program has failed
+
+
+def _without_gates(problem: TrainingProblem) -> GatedNetwork | ThresholdNetwork:
+    """The best constant as a network of gates, without any."""
+    intercept = float(problem.zero_network().output_bias[0])
+    bias = bool(problem.hidden_bias)
+    gates = np.zeros((0, problem.n_features + bias))
+    if problem.activation == "threshold":
+        return ThresholdNetwork(gates, np.zeros(0), intercept, bias)
+    return GatedNetwork(gates, gates, intercept, bias)
