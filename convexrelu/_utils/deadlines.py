@@ -15,6 +15,7 @@ __all__ = [
     "EarlyDeadline",
     "latest_start",
     "little_later",
+    "n_products_before",
     "part_before",
     "product_fits",
     "seconds_before",
@@ -110,6 +111,17 @@ def product_fits(n_products: float, deadline: float) -> bool:
     (True, False)
     """
     return _fits(_PRODUCT * n_products, deadline)
+
+
+def n_products_before(deadline: float) -> float:
+    """Multiplications for which there is time before the deadline; at least those that are always made.
+
+    Examples
+    --------
+    >>> n_products_before(math.inf), n_products_before(0.0)
+    (inf, 100000000.0)
+    """
+    return max(deadline - time.perf_counter(), _ALWAYS) / _PRODUCT
 
 
 def is_brief(n_products: float) -> bool:

@@ -261,14 +261,15 @@ class CrossValidated(NetworkEstimator):
         self.cv_scores_, losses = np.full(shape, np.nan), np.full(shape, np.nan)
         self.cv_widths_ = np.full(shape, -1)
         starts: list[Any] = ["descent"] * len(folds)
-        n_open = 0
+        n_open, late = 0, False
         with penalties_shown(self.verbose, *shape) as show:
             for block in self._blocks():
                 late = block.start > 0 and time.perf_counter() > deadline
                 if late or is_past_its_best(self.cv_scores_[: block.start], losses[: block.start]):
                     break
                 tried = self._try(block, data, folds, starts, score_params, deadline)
-                if not all(fold.in_time for fold in tried) and block.start > 0:
+                late = not all(fold.in_time for fold in tried)
+                if late and block.start > 0:
                     break
                 starts = [fold.last for fold in tried]
                 with interruptions_held():  # all of this or nothing
@@ -282,7 +283,7 @@ class CrossValidated(NetworkEstimator):
                 for k in range(len(self.alphas_))[block]:
                     show(k, self.alphas_, self.cv_scores_, time.perf_counter() - began)
         self._choose()
-        return self._notes(n_open, time.perf_counter() > deadline)
+        return self._notes(n_open, late or time.perf_counter() > deadline)
 
     def _choose(self) -> None:
         """Choose among the penalties that were tried."""

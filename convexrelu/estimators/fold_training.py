@@ -133,6 +133,7 @@ def train_and_score(
             f"cv has a fold whose {len(within)} samples of training have no weight by sample_weight"
         )
     problem = model._problem(read_when_needed(X, deadline, within), y[within], part, 1.0)
+    has_time = problem.design_fits(deadline)
     try:
         known = model._known_result(problem)
         only_descent = known is None and _needs_only_descent(model, problem, deadline)
@@ -161,7 +162,7 @@ def train_and_score(
         np.array([model._left_out_loss(one, problem.loss, *rest, part) for one in models]),
         np.array([one.network_.width for one in models]),
         0 if known or only_descent else _count_open(results),
-        time.perf_counter() <= deadline,
+        has_time and time.perf_counter() <= deadline,
         start_after(results[-1]),
     )
 

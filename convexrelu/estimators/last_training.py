@@ -11,6 +11,7 @@ from convexrelu.estimators.constraints import neuron_class_of
 from convexrelu.estimators.fold_training import has_given_patterns
 from convexrelu.networks.averages import mean_network
 from convexrelu.networks.two_layer import TwoLayerNetwork
+from convexrelu.problem.condensing import condensed_before
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, polish
 from convexrelu.training.descent_path import without_tiny
@@ -29,7 +30,11 @@ def start_of_last_training(
     """The mean of the networks of the folds at the penalty that was chosen, or one of them, or ``"descent"``."""
     # Folds may lack classes, and outputs with them.
     own = [each for each in of_folds if each.n_outputs == problem.n_outputs]
-    if not own or has_given_patterns(estimator) or neuron_class_of(estimator) is not None:
+    if (
+        not any(each.width for each in own)
+        or has_given_patterns(estimator)
+        or neuron_class_of(estimator) is not None
+    ):
         return "descent"
     if problem.skip or problem.n_samples > FEW_SAMPLES:
         return "descent"
@@ -38,7 +43,8 @@ def start_of_last_training(
     if problem.n_outputs > 1:
         best = min(own, key=at_alpha.objective)
     elif problem.loss.smooth:
-        best = _joined(at_alpha.condensed(), own, part_before(deadline, _TIME_TO_JOIN))
+        end = part_before(deadline, _TIME_TO_JOIN)
+        best = _joined(condensed_before(at_alpha, end), own, end)
     else:
         best = mean_network(own)
     return best if best.width else "descent"

@@ -21,6 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from convexrelu._utils.deadlines import n_products_before
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.patterns.activation import ActivationPatterns, first_of_each, row_keys
@@ -33,6 +34,9 @@ _SAME_ANGLE = 1e-11
 _EPS = float(np.finfo(np.float64).eps)
 
 MAX_BYTES = 2**30  # default limit for the masks of all patterns: 1 GB
+_OF_A_SIDE = (
+    1000  # multiplications for each sample and cell, in a list and in programs with its patterns
+)
 _NO_PAIRS = np.empty((0, 2), dtype=np.intp)
 
 
@@ -234,6 +238,10 @@ def _cell_points(
         return np.array([[1.0], [-1.0]]), 0.0
     if rank == 2:
         points, resolution = _planar_cell_points(normals)
+        n_fit = max(n_products_before(deadline) / (_OF_A_SIDE * m), 1.0)
+        if len(points) > n_fit:  # what follows looks at every line from every point
+            spread = np.linspace(0, len(points), int(n_fit), endpoint=False)
+            return points[spread.astype(np.intp)], np.inf
     else:
         points, resolution = _cell_points_by_insertion(normals, error, deadline)
     # A point closer to a hyperplane than the accuracy of the hyperplane may be on the wrong side of it.

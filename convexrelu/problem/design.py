@@ -110,7 +110,8 @@ class Design:
         """Whether there is time for a basis of the outputs of a free skip connection, if there is one."""
         if not self.free_skip or "_free_basis" in self.__dict__:
             return True
-        return svd_fits((self.n_samples, self.n_features + self.fit_intercept), deadline)
+        fits = svd_fits((self.n_samples, self.n_features + self.fit_intercept), deadline)
+        return fits and product_fits(self.work_of_reading, deadline)
 
     @cached_property
     def _sample_coordinates(self) -> SampleCoordinates | None:

@@ -77,10 +77,12 @@ def at_least_largest_penalty(problem: TrainingProblem, enough: float = math.inf)
 
 def at_least_or_rough(problem: TrainingProblem, deadline: float) -> float:
     """:func:`at_least_largest_penalty` if that fits before the deadline, otherwise what two passes over rows say."""
-    work = work_of_largest_penalty(problem) + problem.work_of_reading
+    work = work_of_largest_penalty(problem)
     if problem.is_sparse or is_brief(work) or product_fits(work, deadline):
         return at_least_largest_penalty(problem)
-    return _rough_largest_penalty(problem)
+    with np.errstate(over="ignore", invalid="ignore"):  # in single precision
+        found = _rough_largest_penalty(problem)
+    return found if math.isfinite(found) else at_least_largest_penalty(problem)
 
 
 def _rough_largest_penalty(problem: TrainingProblem) -> float:
@@ -121,8 +123,8 @@ def found_or_at_least(problem: TrainingProblem, report: Searched) -> float:
 
 
 def work_of_largest_penalty(problem: TrainingProblem) -> float:
-    """Multiplications of :func:`at_least_largest_penalty`."""
-    return (2 * _STEPS + 1) * _PASS * problem.n_entries
+    """Multiplications of :func:`at_least_largest_penalty`, with what the inputs take."""
+    return (2 * _STEPS + 1) * _PASS * problem.n_entries + problem.work_of_reading
 
 
 def _first_directions(problem: TrainingProblem, v: Array) -> tuple[Array, Array]:

@@ -64,6 +64,8 @@ _TIME_FOR_DESCENT = 0.5
 # Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
 # and evaluations of a network of so many neurons after descent.
 _PASSES, _EVALUATIONS, _NEURONS = 300, 4, 100
+# Values of the dual along rays in a pricing, for a sample and each of several outputs: fifty that are rounded down.
+_OF_DUALS = 20_000
 
 
 @dataclass(eq=False)
@@ -203,7 +205,11 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _has_time_to_price(self) -> bool:
         """Whether rounds may go on, or a pricing takes hardly any time."""
-        return self._seconds_left() > 0 or product_fits(self._work_of_passes(), self._deadline(1.0))
+        problem, end = self.problem, self._deadline(1.0)
+        n_outputs = problem.n_outputs if problem.n_outputs > 1 else 0
+        if not product_fits(_OF_DUALS * float(problem.n_samples * n_outputs), end):
+            return False
+        return self._seconds_left() > 0 or product_fits(self._work_of_passes(), end)
 
     def _work_of_passes(self) -> float:
         return _PASSES * float(self.problem.design.size)

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
-from convexrelu.problem.evaluation import exact_sums
+from convexrelu.problem import unread
+from convexrelu.problem.evaluation import CentredInputs, exact_sums
+from convexrelu.problem.unread import Unread
+from convexrelu.problem.unread_problem import UnreadProblem
 from tests import reference
 
 X, Y = reference.teacher(12, 2, 3, 0.1, 0)
@@ -89,3 +92,48 @@ def test_sums_are_the_nearest_floats():
         exact = fractions(rows[k]) @ fractions(vector) + Fraction(added[k])
         assert sums[k] == float(exact)
         assert rest[k] == float(exact - Fraction(sums[k]))
+
+
+@pytest.mark.parametrize("far", [0.0, 1e6])
+@pytest.mark.parametrize("part", [3, 2**18])
+def test_inputs_that_are_not_read_are_centred_some_rows_at_a_time(monkeypatch, far, part):
+    monkeypatch.setattr(unread, "_PART", part)
+    rows = np.random.default_rng(0).standard_normal((20, 3)) + far
+    plain, late = CentredInputs.of(rows), CentredInputs.unread(Unread(rows))
+    np.testing.assert_allclose(late.centre, plain.centre, rtol=1e-12)
+    np.testing.assert_allclose(late.lengths, plain.lengths, rtol=1e-8)
+    assert plain.centre.any() == (far > 0)
+    assert late.rows.shape == rows.shape
+    np.testing.assert_allclose(late.rows[2:9], plain.rows[2:9], atol=1e-8)
+    np.testing.assert_allclose(np.asarray(late.rows), plain.rows, atol=1e-8)
+    np.testing.assert_allclose(late.rows @ np.ones(3), plain.rows @ np.ones(3), atol=1e-7)
+    assert norms_are_of(late)
+
+
+def norms_are_of(inputs):
+    """Whether lengths are those of the rows less the very centre that is used."""
+    return np.allclose(np.linalg.norm(np.asarray(inputs.rows), axis=1), inputs.lengths, rtol=1e-12)
+
+
+def test_a_mean_between_one_and_two_spreads_is_compared_with_the_spread_around_it():
+    """Where the mean may be longer than the spread, rows less the mean decide."""
+    rows = np.array([[1.0, 0.9], [1.0, -0.9], [1.0, 0.0]])
+    assert CentredInputs.of(rows).centre.any()
+    assert CentredInputs.unread(Unread(rows)).centre.any()
+    wider = rows * [1.0, 1.2]
+    assert not CentredInputs.of(wider).centre.any()
+    assert not CentredInputs.unread(Unread(wider)).centre.any()
+
+
+def test_constants_are_judged_without_inputs():
+    class Unreadable(UnreadProblem):
+        @property
+        def X(self):
+            raise AssertionError("inputs are read")
+
+    y = np.array([1.0, 2.0, 4.0])
+    problem = Unreadable(Unread(np.eye(3)), y, 0.1)
+    plain = TrainingProblem(np.eye(3), y, 0.1)
+    constant = plain.zero_network()
+    assert problem.objective(constant) == plain.objective(constant)
+    assert problem.merged(constant).width == 0
