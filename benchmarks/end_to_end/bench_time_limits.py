@@ -15,10 +15,14 @@ import cvxpy  # noqa: F401  loaded before the time is taken
 import numpy as np
 import torch  # noqa: F401  loaded before the time is taken
 from scipy.sparse import random_array
+from sklearn.base import ClassifierMixin
 
 from benchmarks.common import quick_asked, report, teacher
 from benchmarks.end_to_end import time_limits_of_rooms
 from convexrelu import (
+    ConvexReLUClassifier,
+    ConvexReLUClassifierCV,
+    ConvexReLUQuantileRegressor,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
     TrainingProblem,
@@ -46,6 +50,16 @@ def fitting(n: int, d: int, **options: Any) -> Timed:
         return model.fit(X, y).certificate_
 
     return timed
+
+
+def in_single_precision(n: int, d: int, kind: type, **options: Any) -> Timed:
+    """An estimator on inputs in single precision, whose copies take as long as short limits; five features matter."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d), dtype=np.float32)
+    y = np.maximum(X[:, :5], 0).sum(axis=1) + 0.1 * rng.standard_normal(n)
+    if issubclass(kind, ClassifierMixin):
+        y = np.searchsorted(np.quantile(y, np.arange(1, 10) / 10), y)
+    return lambda limit: kind(time_limit=limit, random_state=0, **options).fit(X, y)
 
 
 def sparse(n: int, d: int) -> Timed:
@@ -190,6 +204,31 @@ KINDS: list[tuple[str, int, int, Callable[[int, int], Timed]]] = [
         lambda n, d: training(n, d, activation="gated_relu", patterns="sampled"),
     ),
     ("cross-validation", 300, 2_000, cross_validated),
+]
+# Estimators on 400 MB in single precision.
+SINGLE: list[tuple[str, type, dict[str, Any]]] = [
+    ("regressor", ConvexReLURegressor, {}),
+    ("relative alpha", ConvexReLURegressor, {"alpha_scale": "relative"}),
+    ("sampled patterns", ConvexReLURegressor, {"patterns": "sampled"}),
+    ("threshold", ConvexReLURegressor, {"activation": "threshold"}),
+    ("positive", ConvexReLURegressor, {"positive": True}),
+    ("ten classes", ConvexReLUClassifier, {}),
+    ("quantiles", ConvexReLUQuantileRegressor, {}),
+    ("cross-validation", ConvexReLURegressorCV, {"cv": 3}),
+    ("cross-validation, ten classes", ConvexReLUClassifierCV, {"cv": 3}),
+]
+KINDS += [
+    (
+        f"single precision, {name}",
+        100_000,
+        1000,
+        lambda n, d, kind=kind, options=options: in_single_precision(n, d, kind, **options),
+    )
+    for name, kind, options in SINGLE
+]
+KINDS += [
+    ("enumerated, one feature", 20_000, 1, lambda n, d: training(n, d, patterns="enumerated")),
+    ("ten classes, one feature", 20_000, 1, lambda n, d: classes(n, d, 10)),
 ]
 LIMITS = (0.5, 3)
 QUICK, FEWEST = 100, 60  # so many times fewer samples, but not less than that

@@ -11,7 +11,7 @@ from convexrelu._utils.deadlines import is_brief, product_fits
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.closed_forms.untrained import untrained
 from convexrelu.problem.unread import COPY, Unread
-from convexrelu.problem.unread_problem import UnreadProblem
+from convexrelu.problem.unread_problem import problem_on
 from convexrelu.results.result import Progress, Result
 
 __all__ = ["constant_of_rows", "is_too_late"]
@@ -51,7 +51,7 @@ def constant_of_rows(
     # Of its inputs a constant needs the shape.
     nothing = np.broadcast_to(np.float32(0.0), (problem.n_samples, problem.n_features))
     weights = problem.sample_weight
-    whole = UnreadProblem(
+    whole = problem_on(
         Unread(nothing),
         problem.y,
         problem.alpha,

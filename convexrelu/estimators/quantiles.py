@@ -243,6 +243,7 @@ class ConvexReLUQuantileRegressor(Showing, Exports, RegressorMixin, BaseEstimato
         if is_too_late(problem, deadline):
             result = constant_quantiles(problem, began, self.tol)
             if self.no_crossing == "box":
+                assert isinstance(result.network, TwoLayerNetwork)
                 self.crossing_ = crossing_of_constants(result.network, self.box_)
             return result
         constraints = ascending(problem.X, problem.n_outputs)

@@ -100,9 +100,7 @@ class Unread:
             finite_array("X", self.read)
 
 
-def read_when_needed(
-    X: Any, deadline: float, rows: NDArray[np.intp] | None = None
-) -> NDArray[Any] | Unread | Any:
+def read_when_needed(X: Any, deadline: float, rows: NDArray[np.intp] | None = None) -> Any:
     """Checked inputs, or some rows of them; those whose copy takes a while are copied later where time is limited."""
     if math.isfinite(deadline) and _is_plain(X) and not is_brief(COPY * float(X.size)):
         return Unread(X, rows)

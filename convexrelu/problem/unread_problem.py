@@ -50,12 +50,12 @@ class UnreadProblem(TrainingProblem):
         return UnreadProblem if isinstance(inputs, Unread) else TrainingProblem
 
     @cached_property
-    def X(self) -> Array:  # type: ignore[override]
+    def X(self) -> Array:
         """The inputs, of shape (n, d)."""
         return self._unread.read
 
     @cached_property
-    def centred_inputs(self) -> CentredInputs:  # type: ignore[override]
+    def centred_inputs(self) -> CentredInputs:
         """``X`` less an offset, some rows at a time unless there is a copy."""
         return (
             CentredInputs.of(self.X) if self._unread.is_read else CentredInputs.unread(self._unread)

@@ -191,7 +191,7 @@ class Result:
     @classmethod
     def of_one_program(
         cls,
-        network: TwoLayerNetwork | GatedNetwork,
+        network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork,
         certificate: Certificate,
         solver_status: Status,
         *,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import check_choice, check_limits, check_number, finite_array
 from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
 from convexrelu.oracles.selection import check_oracle
@@ -64,9 +65,9 @@ def patterns_fit(
     patterns: str | ArrayLike, n_patterns: int, problem: TrainingProblem, deadline: float
 ) -> bool:
     """Whether there is time before a deadline to make the design, and patterns that do not depend on the penalty."""
+    n_gates = n_patterns if isinstance(patterns, str) else len(_checked_gates(patterns, problem))
     if not problem.design_fits(deadline):
         return False
-    n_gates = n_patterns if isinstance(patterns, str) else len(np.atleast_1d(np.asarray(patterns)))
     work = n_gates * problem.n_entries + problem.work_of_reading
     return is_brief(work) or product_fits(work, deadline)
 
@@ -84,8 +85,14 @@ def patterns_of(
         if patterns == "enumerated":
             return enumerate_patterns(design, deadline=deadline)
         return sample_patterns(design, n_patterns, random)
-    gates = finite_array("patterns", patterns, "P", problem.n_features + bool(problem.hidden_bias))
-    return ActivationPatterns.of_gates(design, problem.gates(gates))
+    gates = problem.gates(_checked_gates(patterns, problem))
+    return ActivationPatterns.of_gates(design, gates)
+
+
+def _checked_gates(patterns: ArrayLike, problem: TrainingProblem) -> Array:
+    """Given gates for the features and the bias."""
+    width = problem.n_features + bool(problem.hidden_bias)
+    return finite_array("patterns", patterns, "P", width)
 
 
 def check_start(start: TwoLayerNetwork | str | None, problem: TrainingProblem) -> None:

@@ -1,9 +1,11 @@
+import time
 from itertools import product
 
 import numpy as np
 import pytest
 
 from convexrelu.patterns import count_patterns, enumerate_patterns
+from convexrelu.patterns import enumerate as enumerate_module
 from convexrelu.patterns.enumerate import _at_least_hyperplanes, _distinct_hyperplanes
 from tests import reference
 
@@ -138,3 +140,18 @@ def test_no_more_hyperplanes_are_counted_at_once_than_there_are():
         assert 1 <= _at_least_hyperplanes(rows) <= exact
         assert _at_least_hyperplanes(rows) >= (1 if rank == 1 else 0.9 * n)
     assert _at_least_hyperplanes(np.zeros((3, 2))) == 0
+
+
+def test_in_the_plane_the_list_is_cut_off_where_it_would_take_too_long(monkeypatch):
+    monkeypatch.setattr(enumerate_module, "_OF_A_SIDE", 1e6)
+    design = np.random.default_rng(0).standard_normal((40, 2))
+    whole = enumerate_patterns(design)
+    assert len(whole) == 80
+    some = enumerate_patterns(design, deadline=time.perf_counter())
+    assert 0 < len(some) < 80
+    assert some.resolution == np.inf  # no claim of completeness
+    rows = {mask.tobytes() for mask in whole.masks}
+    assert {mask.tobytes() for mask in some.masks} <= rows
+    later = enumerate_patterns(design, deadline=time.perf_counter() + 1e6)
+    np.testing.assert_array_equal(later.masks, whole.masks)
+    assert later.resolution == whole.resolution

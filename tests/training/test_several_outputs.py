@@ -175,3 +175,17 @@ def test_losses_with_kinks_are_trained_without_them(monkeypatch):
     problem = problem_of(X[:, :1], Y[:, :2], 0.05, loss="absolute_error")
     result = train(problem, random_state=0, tol=1e-2)
     assert result.certificate.is_proof and result.certificate.relative_gap <= 1e-2
+
+
+def test_dual_points_of_several_outputs_are_not_priced_without_the_time(monkeypatch):
+    monkeypatch.setattr(cutting_plane, "_OF_DUALS", 1e14)
+    problem = problem_of()
+    result = train(problem, time_limit=5.0, random_state=0)
+    assert result.status is Status.TIME_LIMIT
+    certificate = result.certificate
+    assert_certifies(certificate, result.network, X, Y[:, :2], 0.05)
+    assert certificate.objective < problem.objective(problem.zero_network())  # of descent
+    assert certificate.is_proof  # in closed form
+    assert certificate.n_starts == 0
+    usual = train(problem, random_state=0)
+    assert certificate.lower_bound <= usual.certificate.objective

@@ -7,6 +7,7 @@ import pytest
 
 from convexrelu import Status, TrainingProblem, TwoLayerNetwork, train
 from convexrelu.constrained import train_in_class
+from convexrelu.problem import condensing, design
 from convexrelu.problem.training_problem import ACTIVATIONS
 from convexrelu.solvers.base import ProgramSolver
 from convexrelu.solvers.registry import make_solver
@@ -166,3 +167,44 @@ def test_progress_must_be_callable(call):
     for wrong in (3, "bar", dict):
         with pytest.raises(ValueError, match=r"progress=.* is not a callable that takes a Round"):
             call(problem, progress=wrong, **keywords)
+
+
+def test_dual_points_on_samples_in_another_order_are_not_kept(monkeypatch):
+    """Those that are kept are on the samples of ``problem.condensed()``."""
+    assert train(PROBLEM, random_state=0).dual is not None
+    monkeypatch.setattr(condensing, "_SORTED", 1e14)
+    result = train(PROBLEM, time_limit=60.0, random_state=0)
+    assert result.dual is None
+    assert result.certificate.relative_gap <= 1e-3
+    assert_certifies(result.certificate, result.network, X, Y, 0.01)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"patterns": "sampled"},
+        {"patterns": "enumerated"},
+        {"patterns": np.eye(3)},
+        {"patterns": "sampled", "activation": "gated_relu"},
+        {"patterns": "sampled", "activation": "threshold"},
+        {"activation": "threshold"},
+    ],
+)
+def test_programs_that_do_not_fit_the_time_leave_the_constant_of_their_kind(monkeypatch, kind):
+    options = dict(kind)
+    problem = TrainingProblem(X, Y, 0.01, activation=options.pop("activation", "relu"))
+    usual = train(problem, random_state=0, **options)
+    monkeypatch.setattr(design, "COPY", 1e14)
+    result = train(problem, time_limit=1.0, random_state=0, **options)
+    assert type(result.network) is type(usual.network)
+    assert result.network.width == 0
+    assert result.status is Status.TIME_LIMIT
+    np.testing.assert_allclose(result.network.predict(X), Y.mean(), rtol=1e-12)
+    assert result.certificate.lower_bound == 0
+    assert result.certificate.objective == pytest.approx(0.5 * Y.var(), rel=1e-12)
+
+
+def test_given_patterns_are_checked_although_there_is_no_time(monkeypatch):
+    monkeypatch.setattr(design, "COPY", 1e14)
+    with pytest.raises(ValueError, match="patterns"):
+        train(PROBLEM, patterns=np.eye(2), time_limit=1.0)
