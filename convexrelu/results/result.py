@@ -62,7 +62,9 @@ class Round:
     n_cuts: int
     violation: float
     solver_status: str
-    network: TwoLayerNetwork | GatedNetwork | None = field(default=None, repr=False, compare=False)
+    network: TwoLayerNetwork | GatedNetwork | ThresholdNetwork | None = field(
+        default=None, repr=False, compare=False
+    )
     certificate: Certificate | None = field(default=None, repr=False, compare=False)
 
 
