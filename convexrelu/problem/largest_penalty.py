@@ -91,7 +91,7 @@ def _rough_largest_penalty(problem: TrainingProblem) -> float:
     It is no larger than the smallest penalty at which the network is constant, but for rounding.
     """
     inputs = problem.rows_to_read
-    v = problem.dual_point(problem.no_outputs()).reshape(problem.n_samples, -1)
+    v = _slopes_at_constant(problem).reshape(problem.n_samples, -1)
     strongest = v[:, np.argmax(norms(v.T))]
     moments = np.column_stack([np.maximum(strongest, 0.0), np.maximum(-strongest, 0.0)])
     directions = np.zeros((problem.n_features, 2))
@@ -107,6 +107,15 @@ def _rough_largest_penalty(problem: TrainingProblem) -> float:
         outputs = rows @ directions.astype(rows.dtype) + biases
         gains += v[part].T @ activate(outputs, problem.slope)
     return float(norms(gains.T).max())
+
+
+def _slopes_at_constant(problem: TrainingProblem) -> Array:
+    """The dual point of the best constant; of smooth losses without the last roundings that only proofs need."""
+    outputs = problem.no_outputs()
+    if not problem.loss.smooth:
+        return problem.dual_point(outputs)
+    outputs = outputs + problem.best_intercept(outputs)
+    return -(problem.weights * problem.loss.gradient(outputs, problem.y).T).T
 
 
 def found_or_at_least(problem: TrainingProblem, report: Searched) -> float:
