@@ -34,7 +34,8 @@ def main() -> None:
     problems, repeats = list(_problems()), REPEATS
     if quick:
         problems, repeats = problems[:1], 1
-    rows = [_row(name, problem, repeats) for name, problem in problems]
+    with one_blas_thread():  # as in training
+        rows = [_row(name, problem, repeats) for name, problem in problems]
     report("lbfgs", rows, write=not quick)
 
 
@@ -83,8 +84,7 @@ def _ours(objective: RoundedObjective, z: Array, width: float, n: int) -> Array:
 
 def _by_scipy(objective: RoundedObjective, z: Array, width: float, n: int) -> Array:
     options = {"maxcor": MEMORY, "maxiter": n, "ftol": 0.0, "gtol": 0.0}
-    with one_blas_thread():
-        return minimize(objective, z, (width,), "L-BFGS-B", jac=True, options=options).x
+    return minimize(objective, z, (width,), "L-BFGS-B", jac=True, options=options).x
 
 
 def _by_torch(objective: RoundedObjective, z: Array, width: float, n: int) -> Array:

@@ -1,7 +1,7 @@
 """L-BFGS without bounds: descent along directions that the last steps and their changes of the gradient suggest.
 
 SciPy's L-BFGS-B has bounds in mind at every step, and takes two to three times as long beside objectives that take less
-than a millisecond; `benchmarks/training/bench_lbfgs.py` compares them.
+than a millisecond; `benchmarks/programs/bench_lbfgs.py` compares them.
 
 With steps ``S = (s_1, …, s_k)``, oldest first, and changes ``Y`` of the gradient, the direction from the gradient ``g``
 is ``−H g``, where (Byrd, Nocedal and Schnabel 1994, Theorem 2.2)::
