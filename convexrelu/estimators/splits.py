@@ -65,11 +65,15 @@ def checked_splits(
     Traceback (most recent call last):
     ValueError: cv=9 makes more folds than there are samples: n_samples=4
     """
-    splitter = check_cv(cv, y, classifier=classifier)
-    n = _num_samples(X)
+    n, n_targets = _num_samples(X), _num_samples(y)
+    if n_targets != n:
+        raise ValueError(f"y has {n_targets} entries, expected {n}, one for each row of X")
     is_number = cv is None or isinstance(cv, Integral)
     if is_number:
-        _check_number(cv, n, y if isinstance(splitter, StratifiedKFold) else None)
+        _check_number(cv, n)
+    splitter = check_cv(cv, y, classifier=classifier)
+    if is_number and isinstance(splitter, StratifiedKFold):
+        _check_classes(cv, y)
     if is_number and seed is not None:
         splitter = type(splitter)(splitter.get_n_splits(), shuffle=True, random_state=seed)
     try:
@@ -87,15 +91,19 @@ def checked_splits(
     return splits
 
 
-def _check_number(cv: int | None, n_samples: int, labels: Any) -> None:
-    """Raise an error for more folds than samples, or than samples of any class; warn of classes that have fewer."""
-    n_folds = _DEFAULT if cv is None else int(cv)
-    if n_folds > n_samples:
+def _check_number(cv: int | None, n_samples: int) -> None:
+    """Raise an error for less than two folds, and for more than there are samples."""
+    if cv is not None and cv < 2:
+        raise ValueError(f"cv={shown(cv)} is not a number of at least two folds")
+    if _n_folds(cv) > n_samples:
         raise ValueError(
             f"{_named(cv)} makes more folds than there are samples: n_samples={n_samples}"
         )
-    if labels is None:
-        return
+
+
+def _check_classes(cv: int | None, labels: Any) -> None:
+    """Raise an error for more folds than any class has samples; warn of classes that have fewer."""
+    n_folds = _n_folds(cv)
     classes, counts = np.unique(np.asarray(labels), return_counts=True)
     if counts.max() < n_folds:
         raise ValueError(
@@ -123,6 +131,10 @@ def _check_rows(splits: list[Split], n_samples: int) -> None:
             ) from error
         if not all(sizes):
             raise ValueError(f"split {k} of cv has no samples to train or to score on")
+
+
+def _n_folds(cv: int | None) -> int:
+    return _DEFAULT if cv is None else int(cv)
 
 
 def _named(cv: Any) -> str:

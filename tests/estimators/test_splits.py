@@ -89,6 +89,14 @@ def test_rare_classes_are_warned_of_by_name():
     assert_equal_splits(found, expected)
 
 
-def test_comparisons_name_cv():
-    with pytest.raises(ValueError, match="cv=100 makes more folds than there are samples"):
-        compare(ConvexReLURegressor(), X, Y, rivals={"linear": Ridge()}, cv=100)
+@pytest.mark.parametrize(
+    ("cv", "n_targets", "message"),
+    [
+        (100, N, "cv=100 makes more folds than there are samples"),
+        (1, N, "cv=1 is not a number of at least two folds"),
+        (2, N - 1, "y has 11 entries, expected 12"),
+    ],
+)
+def test_comparisons_name_what_is_wrong(cv, n_targets, message):
+    with pytest.raises(ValueError, match=message):
+        compare(ConvexReLURegressor(), X, Y[:n_targets], rivals={"linear": Ridge()}, cv=cv)
