@@ -56,6 +56,8 @@ _A_COLUMN = (
     "example using ravel()."
 )
 
+_LEAVE_OUT = "missing_targets='ignore' leaves them out"
+
 
 def check_parameters(estimator: BaseEstimator) -> None:
     """The checks of scikit-learn, and before those of numbers that these fail on: beyond float64, fractions, times."""
@@ -99,7 +101,8 @@ def checked_numbers(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> Arra
     if np.isscalar(y) and not isinstance(y, memoryview):
         raise ValueError(f"y={shown(y)} is a scalar, expected an array of shape (n,) or (n, K)")
     _check_given(estimator, y)
-    with naming("y"), locating("y", y):
+    advice = _LEAVE_OUT if hasattr(estimator, "missing_targets") else ""
+    with naming("y"), locating("y", y, advice):
         check_kind("y", y)
         targets = _check_y(y, multi_output=True, y_numeric=True, estimator=estimator)
         check_length(targets, inputs)

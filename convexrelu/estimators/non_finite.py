@@ -21,8 +21,8 @@ _NAMED = 5
 
 
 @contextmanager
-def locating(name: str, value: Any) -> Iterator[None]:
-    """Add rows and columns to scikit-learn's complaint that an argument contains NaN or infinity.
+def locating(name: str, value: Any, advice: str = "") -> Iterator[None]:
+    """Add rows and columns to scikit-learn's complaint that an argument contains NaN or infinity, and advice on NaN.
 
     Examples
     --------
@@ -40,10 +40,12 @@ def locating(name: str, value: Any) -> Iterator[None]:
         complaint, newline, rest = str(error).partition("\n")
         if not re.match(rf"Input {name} contains (NaN|infinity)", complaint):
             raise
-        places = _places(value, np.isnan if "NaN" in complaint else np.isinf)
+        is_gap = "NaN" in complaint
+        places = _places(value, np.isnan if is_gap else np.isinf)
         if not places:
             raise
-        raise ValueError(f"{complaint.rstrip('.')} {places}.{newline}{rest}") from error
+        end = f"; {advice}" if is_gap and advice else "."
+        raise ValueError(f"{complaint.rstrip('.')} {places}{end}{newline}{rest}") from error
 
 
 def _places(value: Any, is_meant: np.ufunc) -> str:

@@ -7,7 +7,12 @@ import pytest
 from scipy.sparse import coo_array, csr_array
 from sklearn.exceptions import DataConversionWarning
 
-from convexrelu import ConvexReLUClassifier, ConvexReLURegressor, TrainingProblem
+from convexrelu import (
+    ConvexReLUClassifier,
+    ConvexReLUQuantileRegressor,
+    ConvexReLURegressor,
+    TrainingProblem,
+)
 from convexrelu.estimators.non_finite import locating
 
 N = 8
@@ -77,7 +82,22 @@ def test_rows_of_predictions_are_named():
 
 GAPS = np.where(np.arange(N) % 3 == 2, np.nan, Y)  # in rows 2 and 5
 OTHERS = {
-    "y": (ConvexReLURegressor, {"y": GAPS}, "Input y contains NaN in 2 of 8 rows, first in row 2."),
+    "y": (
+        ConvexReLURegressor,
+        {"y": GAPS},
+        "Input y contains NaN in 2 of 8 rows, first in row 2; missing_targets='ignore' leaves them out",
+    ),
+    "y of quantiles": (
+        ConvexReLUQuantileRegressor,
+        {"y": GAPS},
+        "Input y contains NaN in 2 of 8 rows, first in row 2.",
+    ),
+    "y with infinity": (
+        ConvexReLURegressor,
+        {"y": np.where(np.isnan(GAPS), np.inf, Y)},
+        "Input y contains infinity or a value too large for dtype('float64') in 2 of 8 rows, "
+        "first in row 2.",
+    ),
     "y of floats that are labels": (
         ConvexReLUClassifier,
         {"y": np.where(np.isnan(GAPS), np.nan, LABELS)},
@@ -86,12 +106,14 @@ OTHERS = {
     "y of two columns": (
         ConvexReLURegressor,
         {"y": np.column_stack([Y, GAPS])},
-        "Input y contains NaN in 2 of 8 rows, first in row 2: 2 in column 1.",
+        "Input y contains NaN in 2 of 8 rows, first in row 2: 2 in column 1; "
+        "missing_targets='ignore' leaves them out",
     ),
     "y of two names": (
         ConvexReLURegressor,
         {"y": pd.DataFrame({"u": Y, "v": GAPS})},
-        "Input y contains NaN in 2 of 8 rows, first in row 2: 2 in column 'v'.",
+        "Input y contains NaN in 2 of 8 rows, first in row 2: 2 in column 'v'; "
+        "missing_targets='ignore' leaves them out",
     ),
     "sample_weight": (
         ConvexReLURegressor,
