@@ -47,6 +47,7 @@ from convexrelu.estimators.fold_training import (
 from convexrelu.estimators.last_training import start_of_last_training
 from convexrelu.estimators.penalty_choice import choose_penalty, is_past_its_best
 from convexrelu.estimators.pruning import must_be_minimal
+from convexrelu.estimators.splits import checked_splits
 from convexrelu.estimators.watching import penalties_shown, trained_under_watch
 from convexrelu.losses import Loss
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -102,8 +103,9 @@ class CrossValidated(NetworkEstimator):
         deadline = self._deadline()
         inputs, targets, weights = self._checked(X, y, sample_weight)
         routed = self._routed(weights, params)
-        splitter = check_cv(self.cv, targets, classifier=is_classifier(self))
-        splits = list(splitter.split(inputs, targets, **routed.splitter.split))
+        splits = checked_splits(
+            self.cv, inputs, targets, classifier=is_classifier(self), params=routed.splitter.split
+        )
         random = check_random_state(self.random_state)
         problem = self._problem(inputs, targets, weights, 1.0)
         known = self._known_result(problem)
