@@ -52,6 +52,17 @@ class FoldScores(NamedTuple):
     in_time: bool
     last: Start  # where the next penalty starts
 
+    @classmethod
+    def untried(cls, n_alphas: int) -> FoldScores:
+        """For a fold that would begin when time is up: there is not even a constant, which takes as long as a step."""
+        unknown = np.full(n_alphas, np.nan)
+        return cls(unknown, unknown, np.full(n_alphas, -1), 0, in_time=False, last="descent")
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether there are networks."""
+        return bool((self.widths >= 0).all())
+
 
 def has_given_patterns(model: CrossValidated) -> bool:
     """Whether patterns do not depend on the penalty; they are then computed once for a fold."""
@@ -90,7 +101,7 @@ def fold_results(
 _TOL = 2e-2
 
 
-def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool:
+def _needs_only_descent(model: CrossValidated, problem: TrainingProblem, deadline: float) -> bool:
     """Whether descent can train the networks of a fold, and nothing else was asked for or is faster."""
     free = model.cv_tol is None and model.solver == "auto" and model.oracle != "spike_free"
     free = free and neuron_class_of(model) is None
@@ -98,7 +109,8 @@ def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool
         return False
     # At large penalties every problem has a closed form: a constant.
     least = problem.with_alpha(float(model.alphas_[-1]))
-    return problem.loss.smooth and not problem.skip and closed_form_for(least) is None
+    plain = problem.loss.smooth and not problem.skip
+    return plain and closed_form_for(least, deadline) is None
 
 
 def train_and_score(
@@ -120,6 +132,8 @@ def train_and_score(
     KeyboardInterrupt
         If interrupted.
     """
+    if time.perf_counter() >= deadline:
+        return FoldScores.untried(len(alphas))
     within, without, seed = fold
     within, part = _with_all_labels(model, y, weights, within)
     if part is not None and not part.any():
@@ -129,7 +143,7 @@ def train_and_score(
     problem = model._problem(X[within], y[within], part, 1.0)
     try:
         known = model._known_result(problem)
-        only_descent = known is None and _needs_only_descent(model, problem)
+        only_descent = known is None and _needs_only_descent(model, problem, deadline)
         results = (
             [known] * len(alphas)
             if known is not None

@@ -11,6 +11,8 @@ from convexrelu._utils.typing import Array, Masks
 
 __all__ = ["ActivationPatterns", "first_of_each", "row_keys"]
 
+_AT_ONCE = 2**18  # products that are there at a time: with 200,000 rows all at once take ten times as long
+
 
 @dataclass(frozen=True, eq=False)
 class ActivationPatterns:
@@ -42,7 +44,11 @@ class ActivationPatterns:
         gates : array of shape (P, d̃)
             Gates; only their directions matter.
         """
-        masks = gates @ design.T >= 0
+        masks = np.empty((len(gates), len(design)), dtype=bool)
+        step = max(1, _AT_ONCE // max(1, len(gates)))
+        for first in range(0, len(design), step):
+            rows = slice(first, first + step)
+            np.greater_equal(gates @ design[rows].T, 0, out=masks[:, rows])
         keep = first_of_each(masks)
         return cls(masks[keep], gates[keep])
 

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
+from convexrelu._utils.deadlines import (
+    little_later,
+    part_before,
+    product_fits,
+    seconds_before,
+)
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.user_warnings import warn_user
 from convexrelu.certificates.pricing import price_and_certify
@@ -61,6 +66,9 @@ _SWEPT = 4
 # (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
 _ACTIVATION = 50  # multiplications of a neuron on a sparse row, beside those of its entries
+# Products of all blocks with the design in whose time a program of given patterns is written down, and ends without a
+# step.
+_STEPS = 10
 # Passes over the data for a bound from a dual point, and what the point costs for each row and output: sums without
 # rounding, in multiplications.
 _FIRST_BOUND, _OF_A_ROW = 10, 5_000
@@ -166,6 +174,10 @@ class Session:
             return self._untrained(problem, start, began)
         if self.patterns is None or self._oracles is not None:
             return self._solve(problem, start, time_limit)
+        first_steps = _STEPS * 2.0 * len(self.patterns) * float(problem.design.size)
+        end = math.inf if time_limit is None else began + time_limit
+        if problem.activation != "gated_relu" and not product_fits(first_steps, end):
+            return self._untrained(problem, start, began)
         return self._train_on_patterns(problem, self.patterns, time_limit)
 
     def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
@@ -234,7 +246,8 @@ class Session:
         """Generate neurons: in chunks of many samples, or by cutting planes."""
         began = time.perf_counter()
         of_rows = _OF_A_ROW * float(problem.n_samples * problem.n_outputs)
-        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size) + of_rows):
+        first_bound = _FIRST_BOUND * float(problem.X.size) + of_rows
+        if not product_fits(first_bound, little_later(deadline)):
             return self._untrained(problem, start, began)
         if not (self._is_for_chunks(problem) and self._has_time_for_chunks(problem, deadline)):
             return self._cut(problem, start, deadline)
