@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from convexrelu.certificates.pricing import CLAIMED_SHARE, no_finer
 from convexrelu.chunked.dual import DualPoint, closed_form_bound, dual_point, lower_bound
 from convexrelu.chunked.group import Alone, Group
 from convexrelu.chunked.joined import with_joined_neurons, without_vanished
+from convexrelu.chunked.linear_start import linear_start
 from convexrelu.chunked.objective import (
     ChunkedObjective,
     objective_above,
@@ -59,6 +61,8 @@ _JUDGED, _NEURONS = 4, 100
 _COPIED, _FIRST_STEP = 200, 1000
 # Part of the time for the first descent that is for the small sample of sparse rows: all rows say more.
 _ON_FEW_ROWS = 0.5
+# Part of that for a linear function before. It is enough where the sample has few rows for its features.
+_FOR_LINEAR, _FEW_FOR_FEATURES = 0.3, 2
 # Evaluations of the loss for its best intercept, and what an output costs in each: the loss itself, and a second
 # derivative. With ten outputs the intercept of 100,000 rows takes half a second, and the other sums .3 s.
 _INTERCEPTS, _LOSS, _CURVATURE, _SUMS = 6, 25, 80, 3000
@@ -256,9 +260,12 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         late = time.perf_counter() >= end or not product_fits(begun, end)
         random, device = np.random.RandomState(self.seed), self.rows.device
         made: Iterator[TwoLayerNetwork] | None = None
-        if group.rank == 0:  # a constant is judged in no time
-            constant = iter([sample.zero_network()])
-            made = constant if late else descents(sample, random, end, device)
+        if group.rank == 0:
+            made = iter([sample.zero_network()]) if late else descents(sample, random, end, device)
+            if issparse(own.X) and math.isfinite(self._end()):
+                linear = linear_start(own, sample, part_before(end, _FOR_LINEAR))
+                few = linear.width and sample.n_samples <= _FEW_FOR_FEATURES * sample.n_features
+                made = iter([linear]) if late or few else chain([linear], made)
         while True:
             with self._keeping_interrupted():
                 network = group.of_first(next(made, None) if made else None)

@@ -18,7 +18,9 @@ __all__ = ["least_squares_skip"]
 _STEPS, _SMALL, _PASS = 50, 1e-16, 30
 
 
-def least_squares_skip(problem: TrainingProblem, deadline: float = math.inf) -> Array | None:
+def least_squares_skip(
+    problem: TrainingProblem, deadline: float = math.inf, targets: Array | None = None
+) -> Array | None:
     """Weights ``S`` of steps towards the minimum of ``Σ_i s_i ‖S x_i + c − y_i‖²`` over ``S`` and ``c``.
 
     Conjugate gradients on the normal equations, of centred columns of length one that are never written down: a step is
@@ -27,9 +29,10 @@ def least_squares_skip(problem: TrainingProblem, deadline: float = math.inf) -> 
     Parameters
     ----------
     problem : TrainingProblem
-        With a finite number of targets, whatever its loss.
     deadline : float
         Value of :func:`time.perf_counter` after which no step begins.
+    targets : array of shape (n, K), optional
+        Instead of those of the problem, and with a mean of zero if there is an intercept.
 
     Returns
     -------
@@ -51,7 +54,9 @@ def least_squares_skip(problem: TrainingProblem, deadline: float = math.inf) -> 
         return None
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         columns = _Columns(problem)
-        rest = np.reshape(problem.y - problem.best_intercept(problem.no_outputs()), (len(s), -1))
+        if targets is None:
+            targets = problem.y - problem.best_intercept(problem.no_outputs())
+        rest = np.reshape(targets, (len(s), -1))
         found = np.zeros((problem.n_features, rest.shape[1]))
         gradient = columns.moments(s * rest)
         ahead, size = gradient, np.square(gradient).sum(axis=0)
