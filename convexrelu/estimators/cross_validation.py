@@ -281,7 +281,7 @@ class CrossValidated(NetworkEstimator):
                 n_open += sum(fold.n_open for fold in tried)
                 for k in range(len(self.alphas_))[block]:
                     show(k, self.alphas_, self.cv_scores_, time.perf_counter() - began)
-        if late and not (self.cv_widths_ > 0).any():
+        if late and (self.cv_widths_ < 0).all():
             self._choose_untried()
         else:
             self._choose()
@@ -294,7 +294,7 @@ class CrossValidated(NetworkEstimator):
         self.best_score_ = float(self.cv_scores_[best].mean())
 
     def _choose_untried(self) -> None:
-        """Choose where time was up before any penalty had neurons: the middle one; the first ones leave constants."""
+        """Choose where time was up before any penalty was tried: the middle one, as the first leaves a constant."""
         self.alpha_ = float(self.alphas_[len(self.alphas_) // 2])
         self.best_score_ = math.nan
 

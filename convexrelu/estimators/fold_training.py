@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _check_method_params
 
+from convexrelu._utils.deadlines import is_brief
 from convexrelu._utils.typing import Array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.estimators.constraints import class_path, neuron_class_of
@@ -28,6 +29,8 @@ from convexrelu.training.path import regularization_path, start_after
 
 __all__ = ["Fold", "FoldScores", "fold_results", "has_given_patterns", "train_and_score"]
 
+# Multiplications for each input and target that take as long as a constant of a fold, and its score.
+_ENTRY, _TARGET = 200.0, 5000.0
 _INTERRUPTED = "interrupted during cross-validation: there is no network"
 
 CrossValidated = Any  # an estimator of that class, whose module imports this one
@@ -54,7 +57,7 @@ class FoldScores(NamedTuple):
 
     @classmethod
     def untried(cls, n_alphas: int) -> FoldScores:
-        """For a fold that would begin when time is up: there is not even a constant, which takes as long as a step."""
+        """For a fold of many samples that would begin when time is up: even a constant, and its score, take long."""
         unknown = np.full(n_alphas, np.nan)
         return cls(unknown, unknown, np.full(n_alphas, -1), 0, in_time=False, last="descent")
 
@@ -132,7 +135,7 @@ def train_and_score(
     KeyboardInterrupt
         If interrupted.
     """
-    if time.perf_counter() >= deadline:
+    if time.perf_counter() >= deadline and not is_brief(_ENTRY * X.size + _TARGET * y.size):
         return FoldScores.untried(len(alphas))
     within, without, seed = fold
     within, part = _with_all_labels(model, y, weights, within)

@@ -192,7 +192,11 @@ class Session:
 
         def train(plain: TrainingProblem, progress: Progress | None) -> Result:
             session = copy.copy(self)
-            session.problem, session.progress, session._oracles = plain, progress, None
+            session.problem, session.progress = plain, progress
+            if (
+                self.patterns is None
+            ):  # oracles of given patterns know nothing of the skip connection
+                session._oracles = None
             return session._trained(plain, "descent", seconds_before(deadline))
 
         linear = least_squares_skip(problem, part_before(deadline, _TIME_FOR_SKIP))
@@ -265,9 +269,7 @@ class Session:
         began = time.perf_counter()
         of_rows = _OF_A_ROW * float(problem.n_samples * problem.n_outputs)
         first_bound = _FIRST_BOUND * float(problem.X.size) + of_rows
-        if not product_fits(
-            first_bound, little_later(deadline) if began < deadline else deadline
-        ):
+        if not product_fits(first_bound, little_later(deadline) if began < deadline else deadline):
             return self._untrained(problem, start, began)
         if not (self._is_for_chunks(problem) and self._has_time_for_chunks(problem, deadline)):
             return self._cut(problem, start, deadline)
