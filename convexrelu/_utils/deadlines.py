@@ -27,8 +27,8 @@ __all__ = [
 # (products 4e-11, singular vectors 5e-10 for square matrices and 1.6e-9 for tall ones).
 _PRODUCT = 1e-10
 _SVD = 2e-9
-# Seconds for each entry of the matrices of a conic program in which cvxpy writes it down, and in which a solver prepares
-# and takes a step: twice those on an idle core.
+# Seconds for each entry of the matrices of a conic program in which cvxpy writes it down, and in which a solver
+# prepares and takes a step: twice those on an idle core.
 _WRITING, _PREPARING = 1e-6, 1e-6
 # How much later the first step of a solver may end, which is worth most: part of the time that is left, and seconds.
 _LATER, _SECONDS_LATER = 0.1, 0.05

@@ -258,10 +258,7 @@ class ConstrainedProblem:
         products = multipliers[:, None] * self.A
         parts = np.vstack([np.reshape(V, (-1, self.n_outputs)), -products])
         places = np.concatenate([self.samples, self.rows])
-        W, sizes = (
-            np.column_stack([np.bincount(places, column, len(self.design)) for column in each.T])
-            for each in (parts, np.abs(parts))
-        )
+        W, sizes = (_sums(places, each, len(self.design)) for each in (parts, np.abs(parts)))
         terms = 2 + np.bincount(places, minlength=len(W))
         # One rounding for each term, and one of V for its sum, see the module.
         error = 2 * _EPS * float(np.sum(terms * np.asarray(norms(sizes)) * self.lengths))
@@ -305,6 +302,14 @@ class ConstrainedProblem:
         linear = float(self.b @ multipliers)
         t = best_on_ray(lambda t: self.base.rough_dual(t * V) - t * linear, largest)
         return max(self.dual(v, t), 0.0)
+
+
+def _sums(places: NDArray[np.intp], rows: Array, n: int) -> Array:
+    """Sums of the rows that go to each of ``n`` places, in their order: several times faster than ``np.add.at``."""
+    sums = np.zeros((n, rows.shape[1]))
+    for k, column in enumerate(rows.T):
+        sums[:, k] = np.bincount(places, column, n)
+    return sums
 
 
 def _joined_rows(

@@ -278,7 +278,7 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         return descend(self.problem.base, self.random, part_before(end, share))
 
     def _take_unsolved(self, network: TwoLayerNetwork) -> bool:
-        """Keep a network without a program, shifted where it violates constraints; its dual point has no multipliers."""
+        """Keep a network without a program, shifted to meet constraints; its dual point has no multipliers."""
         problem, before = self.problem, self._objective
         is_met = self._keep(network)
         if self._objective < before and self._seconds_left() > 0:

@@ -43,8 +43,8 @@ from convexrelu.solvers.registry import make_solver, master_of
 from convexrelu.solvers.support import check_support
 from convexrelu.training.cutting_plane import CuttingPlane
 from convexrelu.training.easing import Easing
-from convexrelu.training.fixed_skip import train_beside
 from convexrelu.training.fixed_patterns import pattern_oracle, train_on_patterns
+from convexrelu.training.fixed_skip import train_beside
 from convexrelu.training.options import (
     check_options,
     check_start,
