@@ -194,7 +194,7 @@ def test_folds_of_many_samples_do_not_begin_when_time_is_up(monkeypatch, clock):
     assert np.isnan(model.best_score_) and np.isnan(model.cv_scores_).all()
     assert (model.cv_widths_ == -1).all()
     assert 0 <= model.certificate_.lower_bound <= model.certificate_.objective
-    assert "none was tried in time" in model.summary()
+    assert "none was tried in time" in model._repr_html_()
 
 
 def charge(monkeypatch, clock, seconds):
