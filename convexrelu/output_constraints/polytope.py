@@ -138,20 +138,19 @@ def output_bounds(
     >>> found.is_safe, found.value.round(6)
     (True, array([-0.1]))
     """
+    deadline = deadline_after(time_limit)
     check_type("domain", domain, Polytope)
     rectifiers = as_rectifiers(network)
     A = finite_array("A", A, "r", rectifiers.n_outputs)
     sides = _sides(b, len(A))
     check_tolerance(tol)
-    deadline = deadline_after(time_limit)
     if domain.dim != rectifiers.n_features:
         raise ValueError(
             f"domain has {domain.dim} dimensions, but network takes {rectifiers.n_features} features"
         )
     over = domain_of(rectifiers, domain, deadline)
     found = [greatest(over, row, tol=tol, deadline=deadline) for row in A]
-    centre = domain.ball.centre
-    points = [centre if one.point is None else one.point for one in found]
+    points = [domain.ball.centre if one.point is None else one.point for one in found]
     bounds = np.array([one.bound for one in found])
     excess = np.nextafter(bounds - sides, np.inf)
     return OutputBounds(excess, np.array([one.value for one in found]) - sides, np.array(points))
@@ -242,8 +241,8 @@ def train_on_polytope(
     if shift is None:
         raise ValueError("A has rows that no shift z of the outputs lowers together, A z < 0")
     random = checked_random_state(random_state)
-    rounds = _Rounds(problem, A, sides, domain, sets, shift, random)
     deadline = math.inf if time_limit is None else began + time_limit
+    rounds = _Rounds(problem, A, sides, domain, sets, shift, random, deadline)
     return rounds.run({"effort": effort, "tol": tol, "max_iter": max_iter}, max_rounds, deadline)
 
 
@@ -259,11 +258,12 @@ class _Rounds:
         constraints: list[OutputConstraints],
         shift: Array,
         random: np.random.RandomState,
+        deadline: float,
     ) -> None:
         self.problem, self.A, self.b, self.domain = problem, A, b, domain
         self.constraints, self.shift, self.random = constraints, shift, random
         self.condensed = problem.condensed()
-        low, high = domain.box()
+        low, high = domain.box(deadline)
         drawn = random.uniform(low, high, (_N_SAMPLED, len(low)))
         self.sampled = drawn[domain.contains(drawn)]
         inside = problem.X[domain.contains(problem.X)][:_MOST_FIRST]
