@@ -24,18 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import Rectifiers
-from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram
+from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram, writing_fits
 
 __all__ = ["Cell", "CellTree"]
 
-_MODEL = (
-    1000  # multiplications that take as long as one entry of a program on its way to the solver
-)
 _EMPTY = 1e-12  # above the rounding errors of unit rows, which are about 1e-15
 _FARTHEST = 1e15  # distances of kinks, as large as entries of programs may be
 _ROUNDED = 1e-14  # part of the terms of a slope that may be rounding
@@ -93,7 +89,7 @@ class _Layer:
         Without the time for the program there is no point, and the bound is that of all ``y``.
         """
         size = (len(self.fixed) + 2 * len(self.rows)) * self.fixed.shape[1]
-        if not product_fits(_MODEL * size, deadline):
+        if not writing_fits(size, deadline):
             return Answer(None, 1.0)
         signs = np.where(self.is_constant, 0, signs)
         n_fixed, n, size = len(self.fixed), len(self.rows), self.fixed.shape[1]

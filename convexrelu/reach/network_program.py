@@ -29,7 +29,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.reach.envelopes import envelope_cuts
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import EPS, Rectifiers
-from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram, safe_bound
+from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram, safe_bound, writing_fits
 
 __all__ = ["Domain", "Extra", "NetworkProgram"]
 
@@ -153,6 +153,10 @@ class NetworkProgram:
         rows = [polytope, self.extra.G, self.cuts[0], chords[self.decides], (r - z)[self._has_row]]
         return LinearProgram(np.vstack(rows))
 
+    def _is_written_before(self, deadline: float) -> bool:
+        n_rows = len(self.domain.polytope.A) + len(self.extra.G) + 2 * self.m
+        return "linear" in vars(self) or writing_fits(n_rows * len(self.objective), deadline)
+
     @property
     def _has_row(self) -> NDArray:
         return self.needs_upper | self.needs_lower
@@ -181,10 +185,10 @@ class NetworkProgram:
     def solve(self, signs: NDArray, basis: Any = None, deadline: float = math.inf) -> Answer:
         """The program of a node: 1 for active rectifiers, −1 for inactive ones, 0 for undecided ones.
 
-        After the deadline the bound is that of intervals.
+        Without the time for the program the bound is that of intervals.
         """
         bounds = self.bounds(signs)
-        if time.perf_counter() > deadline:
+        if time.perf_counter() > deadline or not self._is_written_before(deadline):
             answer = Answer(None, _without_rows(self.objective, bounds))
         else:
             answer = self.linear.maximise(self.objective, bounds, basis, deadline=deadline)

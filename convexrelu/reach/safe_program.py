@@ -26,12 +26,15 @@ import numpy as np
 from highspy.highs import _Highs  # `Highs` prints a banner when it is made
 from scipy.sparse import csr_array
 
-from convexrelu._utils.deadlines import svd_fits
+from convexrelu._utils.deadlines import product_fits, svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.reach.rectifiers import EPS
 
-__all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound"]
+__all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound", "writing_fits"]
 
+_WRITING = (
+    1000  # multiplications that take as long as one entry of a program on its way to the solver
+)
 _TIGHT = 1e-10  # the least that HiGHS takes for its tolerances
 _SLACK = 1e-9  # what constraints are widened by that touch, so that the solver finds a point
 _CLOSE = (
@@ -208,3 +211,8 @@ def safe_bound(c: Array, G: Array, bounds: Bounds, multipliers: Array) -> float:
     ends = np.maximum(residual * bounds.lower, residual * bounds.upper)
     reach = np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))
     return float(y @ side + ends.sum() + eps * (np.abs(y) @ np.abs(side) + size @ reach))
+
+
+def writing_fits(n_entries: int, deadline: float) -> bool:
+    """Whether a program of so many entries can be put together before the deadline."""
+    return product_fits(_WRITING * n_entries, deadline)
