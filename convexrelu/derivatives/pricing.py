@@ -214,7 +214,8 @@ class CellSearch:
         rows, is_held = cones.rows, cones.held
         if held.shape[1] > len(self.problem.gates):  # most places are empty
             used = held.any(axis=0)
-            rows, is_held = rows[:, used], is_held[:, used]
+            places = torch.from_numpy(np.flatnonzero(used))
+            rows, is_held = rows[:, places], is_held[:, places]
             held, most = held[:, used], most[:, used]
         inverse = np.linalg.pinv(cones.signed(index, rows, is_held).numpy())
         ways = (np.where(crossed, -1.0, 1.0) * held for crossed in (held, most))
