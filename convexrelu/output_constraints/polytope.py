@@ -319,8 +319,29 @@ class _Rounds:
         self, trained: ConstrainedResult, found: OutputBounds, deadline: float
     ) -> PolytopeResult:
         """The network with its intercept shifted until it is safe, with its certificate."""
-        network, bounds = trained.network, found
-        assert isinstance(network, TwoLayerNetwork)
+        assert isinstance(trained.network, TwoLayerNetwork)
+        network, bounds = self._shifted(trained.network, found, deadline)
+        objective = self.condensed.objective(network)
+        if math.isfinite(deadline):  # bounds that were not finished can shift it far
+            constant = self.condensed.zero_network()
+            constant, its_bounds = self._shifted(
+                constant, self._bounds(constant, deadline), deadline
+            )
+            safe = its_bounds.is_safe and not violation_of(constant, self.constraints) > 0
+            if safe and self.condensed.objective(constant) < objective:
+                network, bounds = constant, its_bounds
+                objective = self.condensed.objective(constant)
+        certificate = replace(trained.certificate, objective=objective)
+        shared = {entry.name: getattr(trained, entry.name) for entry in fields(trained)}
+        shared |= {"network": network, "certificate": certificate}
+        own = OutputConstraints(self.points, self.A, self.b)
+        shared["violation"] = violation_of(network, [own, *self.constraints])
+        return PolytopeResult(**shared, bounds=bounds, points=self.points)
+
+    def _shifted(
+        self, network: TwoLayerNetwork, bounds: OutputBounds, deadline: float
+    ) -> tuple[TwoLayerNetwork, OutputBounds]:
+        """The network with a lower intercept, until its bounds are safe, and these."""
         for _ in range(_SHIFTS):
             above = float((bounds.bound / norms(self.A)).max())
             if above <= 0:
@@ -329,12 +350,7 @@ class _Rounds:
             moved = network.output_bias + (above + _MARGIN * size) * self.shift
             network = network.with_output_bias(moved)
             bounds = self._bounds(network, deadline)
-        certificate = replace(trained.certificate, objective=self.condensed.objective(network))
-        shared = {entry.name: getattr(trained, entry.name) for entry in fields(trained)}
-        shared |= {"network": network, "certificate": certificate}
-        own = OutputConstraints(self.points, self.A, self.b)
-        shared["violation"] = violation_of(network, [own, *self.constraints])
-        return PolytopeResult(**shared, bounds=bounds, points=self.points)
+        return network, bounds
 
     def _add(self, found: OutputBounds, network: Any) -> bool:
         """Add the points of the largest violations; False if there are none that are new."""
