@@ -1,10 +1,18 @@
 """Fixtures that several test files share."""
 
 import gc
+import os
 
+import joblib
 import pytest
 
 QUICK = 4  # parametrisations of a test that `make test-fast` runs
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be missing
+def pytest_xdist_auto_num_workers():
+    """Workers of `-n logical` and `-n auto`: xdist sees the processors of the machine, not the quota of a container."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else joblib.cpu_count()
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
@@ -27,13 +35,16 @@ def pytest_collection():
 
     It would go through this again and again: a quarter of the time of collecting, and a twentieth of that of tests.
     """
-    gc.disable()
+    thresholds = gc.get_threshold()
+    gc.set_threshold(
+        0
+    )  # enabled all the same: what dask finds at its import is what its functions leave behind
     try:
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
-        gc.enable()
+        gc.set_threshold(*thresholds)
 
 
 class Clock:

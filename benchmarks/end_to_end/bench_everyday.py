@@ -74,19 +74,22 @@ def _scored_where_trained(X: Any, y: np.ndarray, model: Any) -> tuple[Data, Data
     return (X, y), (X, y), model
 
 
-def _diabetes(scale: str) -> tuple[Data, Data, Any]:
+def _diabetes(scale: str, *, raw: bool = True) -> tuple[Data, Data, Any]:
     X, y = load_diabetes(return_X_y=True)
     X, _, y, _ = train_test_split(StandardScaler().fit_transform(X), y, random_state=0)
-    model = ConvexReLURegressor(alpha=0.02 if scale == "relative" else 0.01, alpha_scale=scale)
-    return _scored_where_trained(X, y, model)
+    return _scored_where_trained(X, y if raw else (y - y.mean()) / y.std(), _at_scale(scale))
 
 
-def _prices(factor: float) -> tuple[Data, Data, Any]:
+def _prices(factor: float, scale: str = "relative") -> tuple[Data, Data, Any]:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 3))
     y = factor * (np.abs(X[:, 0]) + X[:, 1] + 0.1 * rng.standard_normal(80)) + 2.5 * factor
-    model = ConvexReLURegressor(alpha=0.02, alpha_scale="relative")
-    return _scored_where_trained(X, y, model)
+    return _scored_where_trained(X, y, _at_scale(scale))
+
+
+def _at_scale(scale: str) -> ConvexReLURegressor:
+    """A penalty that follows the units of the targets, or one that does not."""
+    return ConvexReLURegressor(alpha=0.02 if scale == "relative" else 0.01, alpha_scale=scale)
 
 
 def _wide(sparse: bool) -> tuple[Data, Data, Any]:
@@ -118,8 +121,11 @@ CASES: dict[str, Case] = {
     "concrete, alpha = 0.003": _real,
     "diabetes, standardised X, raw y": lambda: _diabetes("absolute"),
     "diabetes, raw y, relative alpha": lambda: _diabetes("relative"),
+    "diabetes, standardised X and y": lambda: _diabetes("absolute", raw=False),
     "80 x 3, y about one": lambda: _prices(1.0),
+    "80 x 3, y about one, absolute alpha": lambda: _prices(1.0, "absolute"),
     "80 x 3, y about 1e5": lambda: _prices(8e4),
+    "80 x 3, y about 1e5, absolute alpha": lambda: _prices(8e4, "absolute"),
     "80 x 3, y about 1e-4": lambda: _prices(1e-4),
     "20 x 500, dense": lambda: _wide(sparse=False),
     "20 x 500, sparse": lambda: _wide(sparse=True),

@@ -250,10 +250,20 @@ def finite_array(name: str, value: ArrayLike, *shape: int | str) -> Array:
         if np.isfinite(flat @ flat):
             return array
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity; all entries must be finite")
+        raise ValueError(
+            f"{name} contains NaN or infinity{_first_of(name, array)}; all entries must be finite"
+        )
     raise ValueError(
         f"{name} has entries up to {np.abs(array).max():.3g}, whose squares overflow float64; rescale it"
     )
+
+
+def _first_of(name: str, array: Array) -> str:
+    """The first entry of a table that is not finite, with its place."""
+    if array.ndim < 2:  # a number, or what is stored of a sparse matrix
+        return ""
+    place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+    return f", first {name}[{', '.join(map(str, place))}] = {array[place]:g}"
 
 
 def _fits(given: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:

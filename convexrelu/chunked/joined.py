@@ -1,4 +1,4 @@
-"""Networks with nearly equal neurons joined: descent leaves many of them where the optimum has one."""
+"""Networks with nearly equal neurons joined, or without those that have vanished: descent leaves many of both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["with_joined_neurons", "without_vanished"]
 
-_VANISHED = 1e-4  # a smaller part of the largest neuron is nothing
+_VANISHED = 1e-4  # part of the largest neuron's weight below which others have vanished
 
 
 def with_joined_neurons(
@@ -63,13 +63,8 @@ def with_joined_neurons(
     )
 
 
-def _sums(vectors: Array, groups: list[Array]) -> Array:
-    rows = [vectors[group].sum(axis=0) for group in groups]
-    return np.array(rows).reshape(-1, vectors.shape[1])
-
-
 def without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
-    """The network without neurons that are nearly zero: those that vanish in descent."""
+    """The network without neurons that are nearly zero."""
     sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
     kept = sizes > _VANISHED * sizes.max(initial=0.0)
     return replace(
@@ -78,3 +73,8 @@ def without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
         hidden_bias=network.hidden_bias[kept],
         output_weights=network.output_weights[:, kept],
     )
+
+
+def _sums(vectors: Array, groups: list[Array]) -> Array:
+    rows = [vectors[group].sum(axis=0) for group in groups]
+    return np.array(rows).reshape(-1, vectors.shape[1])

@@ -126,10 +126,10 @@ class Rows:
 
     @property
     def work_of_grams(self) -> float:
-        """Multiplications of the Gram matrices of all rows; infinite where those of sparse chunks do not fit."""
+        """Multiplications of the Gram matrices of all rows and of eigenvalues; infinite if sparse ones do not fit."""
         dim = self.template.design.shape[1]
         if not issparse(self.problem.X):
-            return 4.0 * self.n_samples * dim**2
+            return 4.0 * self.n_samples * dim**2 + 2.0 * float(dim) ** 3
         if self.n_chunks * dim**2 > _MOST_IN_GRAMS:
             return math.inf
         products = self.n_samples * (self.problem.entries_of_a_row + 1) ** 2
@@ -289,7 +289,7 @@ class Rows:
         n = problem.n_samples
         self._lead = min(self._owned[rank] * self.length - starts[rank], n)
         lead = slice(0, self._lead)
-        rest = dense(problem.rows(0, self._lead)), problem.y[lead], problem.sample_weight[lead]
+        rest = problem.rows(0, self._lead), problem.y[lead], problem.sample_weight[lead]
         found = self.group.gather_objects(rest)
         taken = []
         for other in range(rank + 1, self.group.size):
@@ -298,9 +298,7 @@ class Rows:
             taken.append(found[other])
             if self._owned[other + 1] > self._owned[other]:  # which has a chunk, and what follows
                 break
-        self._more = np.concatenate(
-            [np.zeros((0, problem.n_features)), *(part[0] for part in taken)]
-        )
+        self._more = self._stacked([problem.rows(0, 0), *(part[0] for part in taken)])
         self._y = np.concatenate([problem.y[self._lead :], *(part[1] for part in taken)])
         self._weights = np.concatenate(
             [problem.sample_weight[self._lead :], *(part[2] for part in taken)]
@@ -323,11 +321,13 @@ class Rows:
                 parts.append(self.problem.rows(start, stop))
         if places.stop > n_own:
             parts.append(self._more[max(places.start - n_own, 0) : places.stop - n_own])
-        if len(parts) == 1:
-            return parts[0]
+        return parts[0] if len(parts) == 1 else self._stacked(parts)
+
+    def _stacked(self, parts: list[Any]) -> Any:
+        """Rows above each other: sparse where the own ones are, whatever other processes have."""
         if issparse(self.problem.X):
             return csr_array(vstack([csr_array(part) for part in parts]))
-        return np.concatenate(parts)
+        return np.concatenate([dense(part) for part in parts])
 
     def _device_rows(self) -> DeviceRows | None:
         if self.device == "cpu":

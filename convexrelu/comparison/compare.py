@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import check_cv, cross_validate
+from sklearn.model_selection import cross_validate
 from sklearn.pipeline import Pipeline
 
 from convexrelu._utils.typing import Array
 from convexrelu.comparison.result import Comparison
 from convexrelu.comparison.rivals import rivals_for
 from convexrelu.displays.fitted import innermost
+from convexrelu.estimators.splits import checked_splits
 
 __all__ = ["compare"]
 
@@ -96,16 +97,10 @@ def compare(
     if own in rivals:
         raise ValueError(f"rivals has the name {own!r}, which is that of the estimator")
     methods = {own: estimator, **rivals}
-    splits = list(_folds(cv, y, labelled, random_state).split(X, y))
+    splits = checked_splits(cv, X, y, classifier=labelled, seed=random_state)
     measured = [_measure(clone(one), X, y, splits, scoring, n_jobs) for one in methods.values()]
     scores, seconds, gaps, proved = map(np.array, zip(*measured, strict=True))
     return Comparison(list(methods), scores, seconds, gaps, proved, scoring)
-
-
-def _folds(cv: Any, y: Any, labelled: bool, seed: int) -> Any:
-    """A splitter; a number of folds means shuffled ones."""
-    folds = check_cv(cv, y, classifier=labelled)
-    return type(folds)(cv, shuffle=True, random_state=seed) if isinstance(cv, int) else folds
 
 
 def _measure(

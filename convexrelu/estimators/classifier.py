@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -24,7 +25,7 @@ from convexrelu.estimators.class_weights import (
     scores_of_all,
     warn_of_unknown_labels,
 )
-from convexrelu.estimators.data import checked_inputs, checked_weights, inputs_and_labels
+from convexrelu.estimators.data import checked_inputs, checked_weights, inputs_and_labels, naming
 from convexrelu.estimators.docstrings import with_parameters
 from convexrelu.estimators.multilabel import (
     all_scores,
@@ -107,6 +108,27 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         if scores.ndim == 2:
             return log_softmax(scores, axis=1)
         return np.column_stack([log_expit(-scores), log_expit(scores)])
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy: the share of samples whose label, or whose labels, are all as predicted.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+            Inputs.
+        y : array-like of shape (n,) or (n, K)
+            Labels.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative weights.
+
+        Returns
+        -------
+        float
+            Between zero and one.
+        """
+        predicted = self.predict(X)
+        with naming("y", "sample_weight"):
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _several_labels(self) -> SeveralLabels | None:
         check_is_fitted(self, "network_")

@@ -36,6 +36,7 @@ from convexrelu._utils.arguments import (
 from convexrelu._utils.typing import Array
 from convexrelu._utils.user_warnings import warn_user
 from convexrelu.estimators.frame_columns import check_columns, check_table
+from convexrelu.estimators.non_finite import locating
 
 __all__ = [
     "check_length",
@@ -54,6 +55,8 @@ _A_COLUMN = (
     "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,), for "
     "example using ravel()."
 )
+
+_LEAVE_OUT = "missing_targets='ignore' leaves them out"
 
 
 def check_parameters(estimator: BaseEstimator) -> None:
@@ -81,7 +84,7 @@ def checked_inputs(
     """
     limited = reset and getattr(estimator, "time_limit", None) is not None
     dtype: Any = (np.float64, np.float32) if limited else np.float64
-    with naming("X"):
+    with naming("X"), locating("X", X):
         check_table(X)
         check_columns(X)
         check_kind("X", X)
@@ -103,7 +106,8 @@ def checked_numbers(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> Arra
     if np.isscalar(y) and not isinstance(y, memoryview):
         raise ValueError(f"y={shown(y)} is a scalar, expected an array of shape (n,) or (n, K)")
     _check_given(estimator, y)
-    with naming("y"):
+    advice = _LEAVE_OUT if hasattr(estimator, "missing_targets") else ""
+    with naming("y"), locating("y", y, advice):
         check_kind("y", y)
         targets = _check_y(y, multi_output=True, y_numeric=True, estimator=estimator)
         check_length(targets, inputs)
@@ -144,11 +148,12 @@ def inputs_and_labels(
 def checked_labels(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> NDArray:
     """Labels of classes, of shape (n,), one for each row of the inputs."""
     _check_given(estimator, y)
-    with naming("y"):
+    with naming("y"), locating("y", y):
         if has_masked_entries(y):
             raise ValueError("y has masked entries, which are not supported; fill or drop them")
-        _check_labels(y)
-        labels = _check_y(_flat(_of_one_type(y)), estimator=estimator)
+        flat = _flat(y)
+        _check_labels(flat)
+        labels = _check_y(_of_one_type(flat), estimator=estimator)
         check_length(labels, inputs)
         if labels.dtype.kind in "mM":  # which are names like others
             if np.isnat(labels).any():
@@ -183,11 +188,15 @@ def checked_weights(sample_weight: ArrayLike | None, X: Array) -> Array | None:
     """Weights as floats, one for each row of `X`; none is negative, also not of rows that are left out later."""
     if sample_weight is None:
         return None
-    with naming("sample_weight"):
+    with naming("sample_weight"), locating("sample_weight", sample_weight):
         check_kind("sample_weight", sample_weight)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-    if (weights < 0).any():
-        raise ValueError("sample_weight must be non-negative with at least one positive entry")
+    negative = np.flatnonzero(weights < 0)
+    if len(negative):
+        raise ValueError(
+            "sample_weight must be non-negative with at least one positive entry; "
+            f"{len(negative)} are negative, the first in row {negative[0]}: {weights[negative[0]]:g}"
+        )
     return weights
 
 

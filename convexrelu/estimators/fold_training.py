@@ -13,17 +13,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _check_method_params
 
-from convexrelu._utils.deadlines import part_before
+from convexrelu._utils.deadlines import part_before, product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.estimators.constraints import class_path, neuron_class_of
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
-from convexrelu.problem.unread import read_when_needed
+from convexrelu.problem.unread import COPY, read_when_needed
 from convexrelu.results.result import Result
 from convexrelu.results.status import Status
 from convexrelu.training.descent_path import descent_path
@@ -31,6 +30,8 @@ from convexrelu.training.path import regularization_path, start_after
 
 __all__ = ["Fold", "FoldScores", "fold_results", "has_given_patterns", "train_and_score"]
 
+# Multiplications for each input and target that take as long as the beginning of a fold, and the score of a constant.
+_ENTRY, _TARGET = 2.0 * COPY, 5000.0
 _INTERRUPTED = "interrupted during cross-validation: there is no network"
 
 CrossValidated = Any  # an estimator of that class, whose module imports this one
@@ -54,6 +55,17 @@ class FoldScores(NamedTuple):
     n_open: int  # gaps above `cv_tol`
     in_time: bool
     last: Start  # where the next penalty starts
+
+    @classmethod
+    def untried(cls, n_alphas: int) -> FoldScores:
+        """For a fold that would not begin in time: even a constant, and its score, may take long."""
+        unknown = np.full(n_alphas, np.nan)
+        return cls(unknown, unknown, np.full(n_alphas, -1), 0, in_time=False, last="descent")
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether there are networks."""
+        return bool((self.widths >= 0).all())
 
 
 def has_given_patterns(model: CrossValidated) -> bool:
@@ -102,9 +114,9 @@ def _needs_only_descent(model: CrossValidated, problem: TrainingProblem, deadlin
         return False
     # At large penalties every problem has a closed form: a constant.
     least = problem.with_alpha(float(model.alphas_[-1]))
-    if not problem.loss.smooth or problem.skip:
-        return False
-    return closed_form_for(least, part_before(deadline, _TIME_FOR_STRUCTURE)) is None
+    plain = problem.loss.smooth and not problem.skip
+    end = part_before(deadline, _TIME_FOR_STRUCTURE)
+    return plain and closed_form_for(least, end) is None
 
 
 def train_and_score(
@@ -126,6 +138,8 @@ def train_and_score(
     KeyboardInterrupt
         If interrupted.
     """
+    if not product_fits(_ENTRY * float(X.size) + _TARGET * y.size, deadline):
+        return FoldScores.untried(len(alphas))
     within, without, seed = fold
     within, part = _with_all_labels(model, y, weights, within)
     if part is not None and not part.any():
@@ -133,10 +147,11 @@ def train_and_score(
             f"cv has a fold whose {len(within)} samples of training have no weight by sample_weight"
         )
     problem = model._problem(read_when_needed(X, deadline, within), y[within], part, 1.0)
-    has_time = problem.design_fits(deadline)
     try:
         known = model._known_result(problem)
         only_descent = known is None and _needs_only_descent(model, problem, deadline)
+        if only_descent and not problem.design_fits(deadline):
+            return FoldScores.untried(len(alphas))
         results = (
             [known] * len(alphas)
             if known is not None
@@ -155,23 +170,16 @@ def train_and_score(
     ]
     if any(one.status_ is Status.INTERRUPTED for one in models):  # while neurons were dropped
         raise KeyboardInterrupt(_INTERRUPTED)
-    rest = _left_out(model, X, without, models), y[without]
+    rest = X[without], y[without]
     part = _part(weights, without)
     return FoldScores(
         np.array([scorer(one, *rest, **params) for one in models], np.float64),
         np.array([model._left_out_loss(one, problem.loss, *rest, part) for one in models]),
         np.array([one.network_.width for one in models]),
         0 if known or only_descent else _count_open(results),
-        has_time and time.perf_counter() <= deadline,
+        time.perf_counter() <= deadline,
         start_after(results[-1]),
     )
-
-
-def _left_out(model: CrossValidated, X: Any, without: NDArray[np.intp], models: list[Any]) -> Any:
-    """Inputs of the samples that were left out; zeros without memory where the default scores do not depend on them."""
-    if model.scoring is not None or any(one.network_.width for one in models) or issparse(X):
-        return X[without]
-    return np.broadcast_to(np.float64(0.0), (len(without), X.shape[1]))
 
 
 def _count_open(results: list[Result]) -> int:

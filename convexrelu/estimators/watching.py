@@ -53,7 +53,7 @@ def watched(estimator: Any) -> Iterator[Progress | None]:
 def trained_under_watch(
     estimator: Any, train: Callable[[Progress], Result], *others: Progress
 ) -> Result:
-    """Train, watched by the callbacks of an estimator, and by others.
+    """Train, watched by the callbacks of an estimator, and by others, unless a callback ends training.
 
     Training itself turns an interruption into a result. A second one, or one at its very end, may come in between:
     then the result is the last network that callbacks could see.
@@ -61,8 +61,8 @@ def trained_under_watch(
     last = _LastNetwork()
     try:
         with watched(estimator) as progress:
-            calls: list[Progress] = [last, *([] if progress is None else [progress]), *others]
-            return train(_Together(calls) if len(calls) > 1 else last)
+            calls: list[Progress] = [last, *([] if progress is None else [progress])]
+            return train(_Together(calls, others) if len(calls) + len(others) > 1 else last)
     except KeyboardInterrupt:
         if last.result is None:
             raise
@@ -87,13 +87,16 @@ class _LastNetwork:
 
 
 class _Together:
-    """One callable that calls all, and wants to stop if any does."""
+    """One callable that calls all, and wants to stop if any does; others are called while nobody does."""
 
-    def __init__(self, calls: list[Progress]) -> None:
-        self._calls = calls
+    def __init__(self, calls: list[Progress], others: Sequence[Progress] = ()) -> None:
+        self._calls, self._others = calls, others
 
     def __call__(self, entry: Round) -> bool:
         answers = [one(entry) for one in self._calls]  # all are called
+        if any(map(asks_to_stop, answers)):
+            return True
+        answers = [one(entry) for one in self._others]
         return any(map(asks_to_stop, answers))
 
     def proof(self, entry: ProofProgress) -> None:

@@ -67,11 +67,15 @@ class Unread:
         rows = self._array if self._rows is None else self._array[self._rows]
         copy = np.array(rows, dtype=np.float64, order="C", copy=self._rows is None or None)
         copy.flags.writeable = False
+        self._array, self._rows = (
+            copy,
+            None,
+        )  # what was given may change from now on, and be forgotten
         return copy
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the array."""
+        """Of the array, or of the copy."""
         return self._array.dtype
 
     def __getitem__(self, part: slice) -> NDArray[Any]:

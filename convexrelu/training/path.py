@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import float_array
+from convexrelu._utils.arguments import float_array, shown
 from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.threads import one_blas_thread
+from convexrelu._utils.typing import Array
 from convexrelu.chunked.group import Alone
 from convexrelu.chunked.largest_penalty import largest_penalty as largest_penalty_in_chunks
 from convexrelu.chunked.problem import ChunkedProblem
@@ -107,7 +108,7 @@ def regularization_path(
     >>> [result.certificate.relative_gap <= 1e-3 for result in path]
     [True, True, True]
     """
-    penalties = float_array("alphas", alphas).ravel()
+    penalties = _checked_penalties(alphas)
     with one_blas_thread():
         start = options.pop("start", "descent")
         session = Session(problem, **options)
@@ -123,6 +124,14 @@ def regularization_path(
                     raise
                 break
         return results
+
+
+def _checked_penalties(alphas: ArrayLike) -> Array:
+    """All penalties of a path, or a ValueError before any of them is trained."""
+    penalties = float_array("alphas", alphas).ravel()
+    if not (np.isfinite(penalties) & (penalties > 0)).all():
+        raise ValueError(f"alphas={shown(alphas)} is not a list of positive finite numbers")
+    return penalties
 
 
 def start_after(result: Result) -> TwoLayerNetwork | str | None:

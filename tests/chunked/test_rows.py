@@ -5,11 +5,12 @@ import time
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 from convexrelu import TrainingProblem, TwoLayerNetwork
 from convexrelu.chunked import Alone, ChunkedProblem
 from convexrelu.chunked.objective import objective_above, outputs_of
+from convexrelu.chunked.products import dense
 from convexrelu.chunked.rows import Rows
 from convexrelu.losses import SquaredError, WeightedOutputs
 from tests.chunked.together import together
@@ -47,6 +48,30 @@ def test_chunks_do_not_depend_on_the_shards(ends):
             assert np.array_equal(chunk.problem.y, expected.problem.y)
             assert np.array_equal(chunk.problem.weights, expected.problem.weights)
             assert chunk.share == expected.share
+
+
+@pytest.mark.parametrize("of_first", [csr_array, np.asarray])
+@pytest.mark.parametrize("ends", [[500], [3, 4], [1, 700, 701]])
+def test_sparse_rows_are_sent_as_they_are(ends, of_first):
+    """Also to a process whose rows are an array."""
+    table = np.where(np.abs(X) > 1, X, 0.0)
+    ends = [0, *ends, N]
+
+    def chunks(group):
+        own = slice(ends[group.rank], ends[group.rank + 1])
+        kind, sent, gather = csr_array if group.rank else of_first, [], group.gather_objects
+        group.gather_objects = lambda value: sent.append(value) or gather(value)
+        rows = Rows(ChunkedProblem(kind(table[own]), Y[own], alpha=0.1), group, seed=0)
+        (rest,) = [each[0] for each in sent if isinstance(each, tuple) and len(each) == 3]
+        assert issparse(rest) == (kind is csr_array)
+        return {k: rows.prepared(k) for k in rows.own}
+
+    alone = Rows(ChunkedProblem(table, Y, alpha=0.1), Alone(), seed=0)
+    found = {k: problem for own in together(len(ends) - 1, chunks) for k, problem in own.items()}
+    assert sorted(found) == list(alone.own)
+    for k, problem in found.items():
+        assert np.array_equal(dense(problem.X), alone.prepared(k).X)
+        assert np.array_equal(problem.y, alone.prepared(k).y)
 
 
 def chunks_alone():

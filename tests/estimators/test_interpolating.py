@@ -58,6 +58,17 @@ def test_other_fits_end_as_they_did(options, status):
     assert fitted(**options)[0].status_ is status
 
 
+def test_a_callback_that_ends_the_same_round_has_ended_training():
+    """It was asked for, so that no warning of an open gap follows."""
+    seen = []
+    fitted(callbacks=[lambda entry: seen.append(entry)])  # which ends with INTERPOLATES
+    last = len(seen)
+    seen.clear()
+    model, kinds = fitted(callbacks=[lambda entry: seen.append(entry) or len(seen) == last])
+    assert model.status_ is Status.STOPPED
+    assert kinds == {AlphaWarning}
+
+
 @pytest.mark.parametrize("effort", ["prove", "predict"])
 def test_what_is_asked_for_is_not_ended(effort, monkeypatch):
     monkeypatch.setattr(Interpolation, "of", None)

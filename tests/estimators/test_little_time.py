@@ -13,6 +13,7 @@ from convexrelu import (
     TwoLayerNetwork,
     certify,
 )
+from convexrelu.estimators import fold_training
 from convexrelu.problem import condensing, design, unread, unread_problem
 from tests.honest import assert_same_network
 from tests.reference import teacher
@@ -57,6 +58,13 @@ def fitted(name, given, **options):
 def every_copy_is_long(monkeypatch):
     for module in (unread, design, unread_problem, condensing):
         monkeypatch.setattr(module, "COPY", 1e14)
+    monkeypatch.setattr(fold_training, "_ENTRY", 2e14)
+
+
+@pytest.fixture
+def inputs_are_not_read_at_once(monkeypatch):
+    """But there is time to read them."""
+    monkeypatch.setattr(unread, "COPY", 1e14)
 
 
 @pytest.fixture
@@ -92,18 +100,24 @@ def test_without_time_for_a_copy_the_fit_is_a_constant_that_says_so(copies, name
 
 @pytest.mark.usefixtures("every_copy_is_long")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_constant_of_a_search_has_scores_of_its_folds():
-    model = fitted("search", SINGLE, time_limit=1.0)
-    assert np.isfinite(model.cv_scores_[0]).all()
-    assert model.alpha_ == model.alphas_[0] > 0
+@pytest.mark.parametrize("name", [name for name in FITS if "search" in name])
+def test_a_search_without_time_takes_the_middle_penalty_and_claims_no_score(name):
+    model = fitted(name, SINGLE, time_limit=1.0)
+    assert model.alpha_ == model.alphas_[1] > 0
+    assert np.isnan(model.cv_scores_).all() and np.isnan(model.best_score_)
+    assert (model.cv_widths_ == -1).all()
+
+
+@pytest.mark.usefixtures("inputs_are_not_read_at_once")
+def test_constants_of_folds_have_their_scores():
+    model = ConvexReLURegressorCV(cv=3, alphas=[100.0], time_limit=HOURS).fit(SINGLE, Y)
     assert (model.cv_widths_[0] == 0).all()
     fold = np.arange(60) % 60 >= 20  # the first of three
     expected = -0.5 * np.mean((Y[~fold] - Y[fold].mean()) ** 2)
     assert model.cv_scores_[0, 0] == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.usefixtures("every_copy_is_long")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.usefixtures("inputs_are_not_read_at_once")
 def test_a_scorer_of_the_user_sees_the_inputs():
     seen = {}
 
@@ -111,7 +125,9 @@ def test_a_scorer_of_the_user_sees_the_inputs():
         seen[rows[0, 0]] = rows
         return -float(np.mean((model.predict(rows) - targets) ** 2))
 
-    ConvexReLURegressorCV(cv=3, scoring=score, time_limit=1.0, random_state=0).fit(SINGLE, Y)
+    ConvexReLURegressorCV(cv=3, n_alphas=3, scoring=score, time_limit=HOURS, random_state=0).fit(
+        SINGLE, Y
+    )
     np.testing.assert_array_equal(np.vstack(list(seen.values())), SINGLE)
 
 

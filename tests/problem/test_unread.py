@@ -37,6 +37,19 @@ def test_the_copy_has_the_entries_in_double_precision_and_cannot_be_changed(give
         inputs.read[0, 0] = 1.0
 
 
+def test_after_the_copy_what_was_given_is_forgotten():
+    given = np.tile(SINGLE, (50, 1))
+    inputs = Unread(given)
+    problem = UnreadProblem(inputs, np.tile(Y, 50), 0.1)
+    kept = problem.X.copy()
+    given[:] = 7.0
+    np.testing.assert_array_equal(inputs[0:5], kept[:5])
+    np.testing.assert_array_equal(inputs.taken(np.array([3])).read, kept[[3]])
+    again = pickle.loads(pickle.dumps(inputs))
+    np.testing.assert_array_equal(again.read, kept)
+    assert len(pickle.dumps(inputs)) < 1.1 * kept.nbytes  # not both
+
+
 def test_some_rows_of_some_rows():
     inputs = Unread(SINGLE).taken(np.arange(30, 0, -1)).taken(np.array([0, 5]))
     assert inputs.shape == (2, 3)

@@ -64,9 +64,11 @@ def test_a_path_starts_where_it_is_told():
 
 
 @pytest.mark.parametrize("alphas", [[0.1, -1.0], [np.nan], [0.0], "abc", None])
-def test_bad_penalties_are_refused_by_name(alphas):
-    with pytest.raises(ValueError, match="alpha"):
-        regularization_path(PROBLEM, alphas)
+def test_bad_penalties_are_refused_by_name_before_any_training(alphas):
+    seen = []
+    with pytest.raises(ValueError, match=r"^alphas"):
+        regularization_path(PROBLEM, alphas, progress=seen.append)
+    assert not seen
 
 
 @pytest.mark.parametrize("activation", ["relu", "gated_relu"])

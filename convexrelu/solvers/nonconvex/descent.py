@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from convexrelu._utils.norms import sizes
 from convexrelu._utils.threads import one_blas_thread
@@ -29,6 +29,7 @@ from convexrelu.programs.neuron_map import (
     with_best_intercept_and_objective,
 )
 from convexrelu.solvers.nonconvex.interrupted import Reached, handing_over
+from convexrelu.solvers.nonconvex.lbfgs import lbfgs
 from convexrelu.solvers.nonconvex.minibatches import minibatch_descent
 from convexrelu.solvers.nonconvex.rounded_objective import RoundedObjective
 from convexrelu.solvers.nonconvex.sketches import Look, Sketches
@@ -253,8 +254,8 @@ def _descended(
         for width, steps, drop in stages:
             if objective.now() > deadline or sketches.is_to_end:
                 break
-            stop = _stop_at(objective, width, drop, deadline, reached, sketches)
-            z = objective.balanced(_minimised(objective, z, width, steps, stop))
+            ends_at = _ending(objective, width, drop, deadline, reached, sketches)
+            z = objective.balanced(_minimised(objective, z, width, steps, ends_at))
     return z
 
 
@@ -263,10 +264,29 @@ def _minimised(
     z: Array,
     width: float,
     steps: int,
-    stop: Callable[[OptimizeResult], None],
+    ends_at: Callable[[Array, float], bool],
 ) -> Array:
     """The point after L-BFGS at one width."""
     memory = _MEMORY if objective.problem.n_outputs == 1 else _MEMORY_OF_MANY
+    bounds = objective.bounds(z)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        if bounds is not None:
+            return _minimised_within(bounds, objective, z, width, memory, steps, ends_at)
+        return lbfgs(
+            lambda z: objective(z, width), z, memory=memory, most_steps=steps, ends_at=ends_at
+        )
+
+
+def _minimised_within(
+    bounds: Bounds,
+    objective: RoundedObjective,
+    z: Array,
+    width: float,
+    memory: int,
+    steps: int,
+    ends_at: Callable[[Array, float], bool],
+) -> Array:
+    """The point after SciPy's L-BFGS-B, which keeps bounds."""
     gradient = z
 
     # SciPy asks for a gradient right after the value at the same point. To be sure of that, with jac=True, it compares
@@ -276,39 +296,40 @@ def _minimised(
         value, gradient = objective(z, width)
         return value
 
+    def callback(intermediate_result: OptimizeResult) -> None:
+        if ends_at(intermediate_result.x.copy(), intermediate_result.fun):
+            raise StopIteration
+
     # SciPy ends with an inverse Hessian, not needed here, that overflows where the last steps are tiny.
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        return minimize(
-            value_at,
-            z,
-            jac=lambda _: gradient,
-            method="L-BFGS-B",
-            bounds=objective.bounds(z),
-            callback=stop,
-            options={"maxcor": memory, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
-        ).x
+    return minimize(
+        value_at,
+        z,
+        jac=lambda _: gradient,
+        method="L-BFGS-B",
+        bounds=bounds,
+        callback=callback,
+        options={"maxcor": memory, "maxiter": steps, "ftol": 0.0, "gtol": 0.0},
+    ).x
 
 
-def _stop_at(
+def _ending(
     objective: RoundedObjective,
     width: float,
     drop: float,
     deadline: float,
     reached: Reached,
     sketches: Sketches,
-) -> Callable[[OptimizeResult], None]:
-    """Callback that ends a minimisation in time, or when the relative drop of the value in ten steps is small.
+) -> Callable[[Array, float], bool]:
+    """Whether to end a minimisation at a point: in time, or when the relative drop of the value in ten steps is small.
 
     It notes the points that are reached, and shows some.
     """
     values: deque[float] = deque(maxlen=_WINDOW + 1)
 
-    def stop(intermediate_result: OptimizeResult) -> None:
-        values.append(intermediate_result.fun)
-        reached.point = intermediate_result.x.copy()
+    def ends_at(z: Array, value: float) -> bool:
+        values.append(value)
+        reached.point = z
         idle = len(values) > _WINDOW and values[0] - values[-1] <= drop * abs(values[-1])
-        ends = sketches.after(reached.point, intermediate_result.fun, width)
-        if idle or ends or objective.now() > deadline:
-            raise StopIteration
+        return sketches.after(z, value, width) or idle or objective.now() > deadline
 
-    return stop
+    return ends_at

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.optimize import Bounds
 
 from convexrelu import TrainingProblem, train
 from convexrelu.solvers.nonconvex import compiled_adam, hidden_layer, minibatches
@@ -290,7 +291,8 @@ def test_gradients_are_those_at_the_point_that_is_asked_for(monkeypatch):
 
     monkeypatch.setattr(module, "minimize", compared)
     z = objective.random_point(np.random.RandomState(0))
-    found = module._minimised(objective, z, 0.01, 60, lambda intermediate_result: None)
+    bounds = Bounds(np.full(len(z), -np.inf), np.full(len(z), np.inf))
+    found = module._minimised_within(bounds, objective, z, 0.01, 20, 60, lambda z, value: False)
     assert n_asked > 60 and objective(found, 0.01)[0] < objective(z, 0.01)[0]
 
 
