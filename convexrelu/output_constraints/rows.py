@@ -175,5 +175,9 @@ def inward(A: Array) -> Array | None:
     found = linprog(np.ones(2 * K), A_ub=np.hstack([units, -units]), b_ub=-np.ones(len(A)))
     if found.status != 0:
         return None
-    direction = (found.x[:K] - found.x[K:]) * (1 + 1e-6)
+    direction = found.x[:K] - found.x[K:]
+    least = -float((units @ direction).max())
+    if not least > 0:
+        return None
+    direction *= (1 + 1e-10) / least  # linprog is not that accurate, and what it adds raises objectives
     return direction if (units @ direction <= -1).all() else None
