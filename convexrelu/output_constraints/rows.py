@@ -179,5 +179,7 @@ def inward(A: Array) -> Array | None:
     least = -float((units @ direction).max())
     if not least > 0:
         return None
-    direction *= (1 + 1e-10) / least  # linprog is not that accurate, and what it adds raises objectives
+    direction *= (
+        1 + 1e-10
+    ) / least  # linprog is not that accurate, and what it adds raises objectives
     return direction if (units @ direction <= -1).all() else None
