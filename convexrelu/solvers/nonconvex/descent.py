@@ -155,6 +155,7 @@ def polish(
     *,
     drop: float = 1e-5,
     widths: Sequence[float] = LAST_WIDTHS,
+    most_steps: int = _LAST_STEPS,
     device: str = "cpu",
 ) -> TwoLayerNetwork:
     """Continue training a given network, with kinks that are hardly smoothed, and remove neurons that vanish.
@@ -171,6 +172,8 @@ def polish(
         Relative drop of the objective in ten steps at which to stop.
     widths : sequence of float
         Widths of the smoothing, one after the other.
+    most_steps : int
+        Number of steps at a width after which to stop.
     device : str
         Torch device for many samples; ``"cpu"`` for NumPy.
 
@@ -192,7 +195,7 @@ def polish(
     objective = RoundedObjective(problem, network.width, device=device)
     start, before = with_best_intercept_and_objective(problem, problem.balanced(network))
     found, after = with_best_intercept_and_objective(
-        problem, continued(objective, start, deadline, drop, widths)
+        problem, continued(objective, start, deadline, drop, widths, most_steps)
     )
     return start if before < after else found
 
@@ -221,9 +224,10 @@ def continued(
     deadline: float = math.inf,
     drop: float = 1e-5,
     widths: Sequence[float] = LAST_WIDTHS,
+    most_steps: int = _LAST_STEPS,
 ) -> TwoLayerNetwork:
     """The end of descent from a network, with kinks that are hardly smoothed."""
-    stages = tuple((width, _LAST_STEPS, drop) for width in widths)
+    stages = tuple((width, most_steps, drop) for width in widths)
     return objective.network(_descended(objective, objective.point(network), stages, deadline))
 
 
