@@ -60,6 +60,8 @@ _AS_GOOD = 1e-3  # loss in objective, as a fraction of tol, accepted for fewer n
 _SHARE_OF_TOL = 0.95  # fraction of the tolerance that a proof must reach
 # Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
 _ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
+# Relative gap down to which neurons slide: nearer to the optimum, that lowers the objective by less than rounds do.
+_GAP_OF_SLIDES = 0.1
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
 # Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
@@ -418,7 +420,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._masters.progressed(before, self._objective)
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
-        if better and self._masters.is_rough and not self.fixed_patterns:
+        if better and gap >= _GAP_OF_SLIDES and self._masters.is_rough and not self.fixed_patterns:
             self._slide()
         return solution.status, True
 

@@ -26,6 +26,12 @@ def count_calls(monkeypatch):
     return begun
 
 
+def slide_always(monkeypatch):
+    """After programs of few blocks, too, and with small gaps."""
+    monkeypatch.setattr(cutting_plane, "MANY_BLOCKS", 1)
+    monkeypatch.setattr(cutting_plane, "_GAP_OF_SLIDES", 0.0)
+
+
 def test_a_slide_is_better_and_the_last_one_is_the_first_that_hardly_is(monkeypatch):
     begun = count_calls(monkeypatch)
     problem = TrainingProblem(X, Y, ALPHA)
@@ -50,7 +56,7 @@ def test_a_slide_is_better_and_the_last_one_is_the_first_that_hardly_is(monkeypa
 def test_training_that_slides_ends_at_the_same_optimum(monkeypatch, options):
     problem = TrainingProblem(X, Y, ALPHA, **options)
     without = train(problem, random_state=0, tol=1e-4)
-    monkeypatch.setattr(cutting_plane, "MANY_BLOCKS", 1)
+    slide_always(monkeypatch)
     begun = count_calls(monkeypatch)
     result = train(problem, random_state=0, tol=1e-4)
     assert begun and result.status is without.status is Status.CONVERGED
@@ -67,7 +73,7 @@ def test_training_that_slides_ends_at_the_same_optimum(monkeypatch, options):
     "options", [{"patterns": "sampled", "n_patterns": 40}, {"solver": "cvxpy:CLARABEL"}]
 )
 def test_given_patterns_stay_and_given_solvers_work_alone(monkeypatch, options):
-    monkeypatch.setattr(cutting_plane, "MANY_BLOCKS", 1)
+    slide_always(monkeypatch)
     begun = count_calls(monkeypatch)
     train(TrainingProblem(X[:30], Y[:30], ALPHA), random_state=0, max_iter=3, **options)
     assert not begun

@@ -69,6 +69,8 @@ _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps b
 # Pairs of L-BFGS. With several outputs and thus many weights, ten take a sixth off the time to the same objective
 # (digits, three penalties), and six lose accuracy.
 _MEMORY, _MEMORY_OF_MANY = 20, 10
+# Of the objective, in units of the precision of its products: their errors partly cancel in sums.
+_ROUNDING = 0.1
 # L-BFGS takes up to so many samples from the beginning: with 3000, it ends lower than mini-batches in as much time,
 # with 10,000 higher (twenty features, alpha = 0.01 and 0.001).
 FEW_SAMPLES = 5_000
@@ -270,14 +272,19 @@ def _minimised(
     steps: int,
     ends_at: Callable[[Array, float], bool],
 ) -> Array:
-    """The point after L-BFGS at one width."""
+    """The point after L-BFGS at one width; overflows of trials that go too far are no steps."""
     memory = _MEMORY if objective.problem.n_outputs == 1 else _MEMORY_OF_MANY
     bounds = objective.bounds(z)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         if bounds is not None:
             return _minimised_within(bounds, objective, z, width, memory, steps, ends_at)
         return lbfgs(
-            lambda z: objective(z, width), z, memory=memory, most_steps=steps, ends_at=ends_at
+            lambda z: objective(z, width),
+            z,
+            memory=memory,
+            most_steps=steps,
+            ends_at=ends_at,
+            rounding=_ROUNDING * float(np.finfo(objective.rows.dtype).eps),
         )
 
 
@@ -304,7 +311,7 @@ def _minimised_within(
         if ends_at(intermediate_result.x.copy(), intermediate_result.fun):
             raise StopIteration
 
-    # SciPy ends with an inverse Hessian, not needed here, that overflows where the last steps are tiny.
+    # SciPy also makes an inverse Hessian at the end, which may overflow.
     return minimize(
         value_at,
         z,
