@@ -19,6 +19,8 @@ from scipy.sparse import random_array
 from benchmarks.common import quick_asked, report, teacher
 from benchmarks.end_to_end import time_limits_of_rooms
 from convexrelu import (
+    ConvexReLUClassifierCV,
+    ConvexReLUQuantileRegressor,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
     TrainingProblem,
@@ -48,10 +50,10 @@ def fitting(n: int, d: int, **options: Any) -> Timed:
     return timed
 
 
-def sparse(n: int, d: int) -> Timed:
+def sparse(n: int, d: int, **options: Any) -> Timed:
     """Training on a sparse matrix with more features than samples."""
     X = random_array((n, d), density=0.01, format="csr", rng=np.random.default_rng(0))
-    return _of(X, np.abs(X.sum(axis=1)), 1e-4)
+    return _of(X, np.abs(X.sum(axis=1)), 1e-4, **options)
 
 
 def labelled(n: int, d: int, loss: str, **options: Any) -> Timed:
@@ -73,10 +75,27 @@ def positive(n: int, d: int) -> Timed:
     return lambda limit: train_in_class(problem, positive=True, time_limit=limit, random_state=0)
 
 
-def cross_validated(n: int, d: int) -> Timed:
+def cross_validated(n: int, d: int, **options: Any) -> Timed:
     """A cross-validation over the default penalties."""
     X, y, _ = teacher(n, d, 5, 0.1, 0)
-    return lambda limit: ConvexReLURegressorCV(time_limit=limit, random_state=0).fit(X, y)
+    return lambda limit: ConvexReLURegressorCV(time_limit=limit, random_state=0, **options).fit(
+        X, y
+    )
+
+
+def cross_validated_classes(n: int, d: int) -> Timed:
+    """A cross-validation of the tenths of a teacher's targets as classes."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    labels = np.searchsorted(np.quantile(y, np.arange(1, 10) / 10), y)
+    return lambda limit: ConvexReLUClassifierCV(time_limit=limit, random_state=0, cv=3).fit(
+        X, labels
+    )
+
+
+def quantiles(n: int, d: int) -> Timed:
+    """Three quantiles that do not cross at the samples."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    return lambda limit: ConvexReLUQuantileRegressor(time_limit=limit, random_state=0).fit(X, y)
 
 
 def orthogonal(n: int) -> Timed:
@@ -85,7 +104,7 @@ def orthogonal(n: int) -> Timed:
 
 
 def _of(X: Any, y: np.ndarray, alpha: float, **options: Any) -> Timed:
-    names = ("activation", "hidden_bias", "loss")
+    names = ("activation", "hidden_bias", "loss", "skip")
     kind = {name: options.pop(name) for name in names if name in options}
     problem = TrainingProblem(X, y, alpha, **kind)
 
@@ -190,6 +209,17 @@ KINDS: list[tuple[str, int, int, Callable[[int, int], Timed]]] = [
         lambda n, d: training(n, d, activation="gated_relu", patterns="sampled"),
     ),
     ("cross-validation", 300, 2_000, cross_validated),
+    ("three quantiles", 200_000, 20, quantiles),
+    ("ten classes", 200_000, 20, lambda n, d: classes(n, d, 10)),
+    ("cross-validation, ten classes", 200_000, 20, cross_validated_classes),
+    (
+        "cross-validation, free skip",
+        200_000,
+        20,
+        lambda n, d: cross_validated(n, d, skip=True, cv=3),
+    ),
+    ("sampled patterns", 200_000, 20, lambda n, d: training(n, d, patterns="sampled")),
+    ("free skip, sparse", 100_000, 3_000, lambda n, d: sparse(n, d, skip=True)),
 ]
 LIMITS = (0.5, 3)
 QUICK, FEWEST = 100, 60  # so many times fewer samples, but not less than that

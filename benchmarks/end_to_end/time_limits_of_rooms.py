@@ -1,4 +1,4 @@
-"""Shapes for `bench_time_limits`: constraints, classes, affine rules, and what networks do on polytopes."""
+"""Shapes for `bench_time_limits`: constraints, classes, equations, affine rules, and what networks do on polytopes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 
 from benchmarks.common import teacher
 from convexrelu import ConvexReLUQuantileRegressor, TrainingProblem, TwoLayerNetwork, certify, train
+from convexrelu.baselines import maximum_margin
 from convexrelu.constrained import train_in_class
+from convexrelu.derivatives import DerivativeRows, train_with_derivatives
+from convexrelu.geometry import l0_l1_equivalence
 from convexrelu.interpolation import minimum_norm
 from convexrelu.output_constraints import (
     OutputConstraints,
@@ -20,6 +23,7 @@ from convexrelu.output_constraints import (
 from convexrelu.reach import (
     Polytope,
     adversarial_radius,
+    feature_bands,
     feature_effect,
     is_safe,
     lipschitz_constant,
@@ -97,6 +101,36 @@ def interpolating(n: int, d: int) -> Timed:
     return lambda limit: minimum_norm(X, y, time_limit=limit, random_state=0)
 
 
+def with_equations(n: int, d: int, n_points: int, pricing: str = "auto") -> Timed:
+    """A derivative that is zero at some samples."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    rows = DerivativeRows(X[:n_points], np.eye(d)[0])
+    return lambda limit: train_with_derivatives(
+        X, y, 0.001, rows, pricing=pricing, time_limit=limit, random_state=0
+    )
+
+
+def separating(n: int, d: int) -> Timed:
+    """The largest margin."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    labels = np.where(y > np.median(y), 1.0, -1.0)
+    return lambda limit: maximum_margin(X, labels, time_limit=limit, random_state=0)
+
+
+def two_neurons(n: int, d: int) -> Timed:
+    """The question whether two neurons have the least norm."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    return lambda limit: l0_l1_equivalence(X, y, time_limit=limit)
+
+
+def in_fractions(n: int, d: int) -> Timed:
+    """The certificate of a random network in rational arithmetic."""
+    X, y, _ = teacher(n, d, 5, 0.1, 0)
+    return lambda limit: certify(
+        _network(d, 200, 1), X, y, alpha=0.01, arithmetic="rational", time_limit=limit
+    )
+
+
 def _network(d: int, width: int, K: int) -> TwoLayerNetwork:
     rng = np.random.default_rng(0)
     return TwoLayerNetwork(
@@ -111,8 +145,11 @@ def reached(what: str, d: int, width: int, K: int = 1) -> Timed:
     """What a random network does on a box."""
     network, low, high = _network(d, width, K), np.full(d, -1.0), np.full(d, 1.0)
     unsafe = Polytope(A=np.eye(K)[:1], b=[-3.0])
+    slab = {"A": [np.ones(d), -np.ones(d)], "b": [1.0, 1.0]}
     calls: dict[str, Timed] = {
         "range": lambda limit: output_range(network, low, high, time_limit=limit),
+        "range, slab": lambda limit: output_range(network, low, high, **slab, time_limit=limit),
+        "bands": lambda limit: feature_bands(network, 0, low, high, time_limit=limit),
         "lipschitz": lambda limit: lipschitz_constant(network, time_limit=limit),
         "lipschitz, box": lambda limit: lipschitz_constant(
             network, np.inf, lower=low, upper=high, time_limit=limit
@@ -126,8 +163,24 @@ def reached(what: str, d: int, width: int, K: int = 1) -> Timed:
 
 def _of_networks() -> list[tuple[str, float, Callable[[], Timed]]]:
     rows = []
-    for what in ("range", "lipschitz", "lipschitz, box", "radius", "effect", "safety"):
-        for d, width, K in ((2, 200, 1), (20, 100, 2), (100, 1000, 1), (1000, 300, 3)):
+    kinds = (
+        "range",
+        "range, slab",
+        "bands",
+        "lipschitz",
+        "lipschitz, box",
+        "radius",
+        "effect",
+        "safety",
+    )
+    for what in kinds:
+        for d, width, K in (
+            (2, 200, 1),
+            (20, 100, 2),
+            (100, 1000, 1),
+            (1000, 300, 3),
+            (2000, 100, 1),
+        ):
             name = f"{what}, {width} neurons of {d} features"
             rows.append((name, _LIMIT, lambda w=what, s=(d, width, K): reached(w, *s)))
     return rows
@@ -161,6 +214,18 @@ ROWS: list[tuple[str, float, Callable[[], Timed]]] = [
     ("affine rules, 100,000 x 20", _LIMIT, lambda: by_affine_rules(100_000, 20)),
     ("trained by affine rules, 500 x 8", _LIMIT, lambda: trained_by_affine_rules(500, 8)),
     ("trained by affine rules, 20,000 x 30", _LIMIT, lambda: trained_by_affine_rules(20_000, 30)),
+    ("monotone, 50 x 2000, proved", _LIMIT, lambda: in_class(50, 2000, effort="prove")),
+    ("on a box, 50 x 2000, two outputs", _LIMIT, lambda: on_polytope(50, 2000, 2)),
+    ("derivatives, 500 x 10", _LIMIT, lambda: with_equations(500, 10, 500)),
+    ("derivatives, 50 x 2000", _LIMIT, lambda: with_equations(50, 2000, 30)),
+    ("derivatives, 20,000 x 20", _LIMIT, lambda: with_equations(20_000, 20, 500)),
+    ("derivatives, 20,000 x 20, search", _LIMIT, lambda: with_equations(20_000, 20, 50, "search")),
+    ("margin, 500 x 10", _LIMIT, lambda: separating(500, 10)),
+    ("margin, 20,000 x 20", _LIMIT, lambda: separating(20_000, 20)),
+    ("two neurons, 50 x 2000", _LIMIT, lambda: two_neurons(50, 2000)),
+    ("two neurons, 20,000 x 20", _LIMIT, lambda: two_neurons(20_000, 20)),
+    ("in fractions, 500 x 10", _LIMIT, lambda: in_fractions(500, 10)),
+    ("in fractions, 20,000 x 20", _LIMIT, lambda: in_fractions(20_000, 20)),
     ("interpolation, 60 x 3", _LIMIT, lambda: interpolating(60, 3)),
     ("interpolation, 1000 x 20", _LIMIT, lambda: interpolating(1000, 20)),
     *_of_networks(),

@@ -13,11 +13,13 @@ from typing import Self
 __all__ = [
     "Deadline",
     "EarlyDeadline",
+    "conic_program_fits",
     "latest_start",
     "little_later",
     "part_before",
     "product_fits",
     "seconds_before",
+    "seconds_to_prepare",
     "svd_fits",
 ]
 
@@ -25,6 +27,9 @@ __all__ = [
 # (products 4e-11, singular vectors 5e-10 for square matrices and 1.6e-9 for tall ones).
 _PRODUCT = 1e-10
 _SVD = 2e-9
+# Seconds for each entry of the matrices of a conic program in which cvxpy writes it down, and in which a solver
+# prepares and takes a step: twice those on an idle core.
+_WRITING, _PREPARING = 1e-6, 1e-6
 # How much later the first step of a solver may end, which is worth most: part of the time that is left, and seconds.
 _LATER, _SECONDS_LATER = 0.1, 0.05
 _ALWAYS = 0.01  # seconds that a computation may take even when time is up: no one notices, and its result is worth more
@@ -154,6 +159,29 @@ def svd_fits(shape: tuple[int, ...], deadline: float) -> bool:
     (True, False)
     """
     return _fits(_SVD * max(shape) * min(shape) ** 2, deadline)
+
+
+def conic_program_fits(n_entries: float, deadline: float) -> bool:
+    """Whether cvxpy writes a program with so many entries of matrices down, and a solver begins, before the deadline.
+
+    Examples
+    --------
+    >>> conic_program_fits(1e12, math.inf), conic_program_fits(1e12, time.perf_counter() + 60)
+    (True, False)
+    """
+    writing = _WRITING * n_entries
+    return time.perf_counter() + writing + seconds_to_prepare(n_entries) < deadline
+
+
+def seconds_to_prepare(n_entries: float) -> float:
+    """Seconds in which a conic solver prepares a program with so many entries of matrices, and takes a step.
+
+    Examples
+    --------
+    >>> seconds_to_prepare(1e6)
+    1.0
+    """
+    return _PREPARING * n_entries
 
 
 def _fits(seconds: float, deadline: float) -> bool:

@@ -75,6 +75,7 @@ def maximum_margin(
     hidden_bias: bool = True,
     fit_intercept: bool = True,
     tol: float = 1e-6,
+    time_limit: float | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> MaximumMargin:
     """The largest normalised margin, one over the smallest norm of a network with ``y_i f(x_i) ≥ 1``.
@@ -88,12 +89,19 @@ def maximum_margin(
         Whether hidden neurons have biases, and the network an intercept.
     tol : float
         Relative gap to reach.
+    time_limit : float, optional
+        Seconds. Afterwards the margin is the largest that was found, and `upper_bound` may be above it.
     random_state : int, RandomState or None
         Seed of first patterns and searches.
 
     Returns
     -------
     MaximumMargin
+
+    Raises
+    ------
+    ValueError
+        For bad data, and where no network that separates the classes was found, or not in time.
 
     Examples
     --------
@@ -110,6 +118,7 @@ def maximum_margin(
         hidden_bias=hidden_bias,
         fit_intercept=fit_intercept,
         tol=tol,
+        time_limit=time_limit,
         random_state=random_state,
     )
     bound = result.certificate.lower_bound

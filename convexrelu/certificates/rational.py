@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -20,6 +21,8 @@ from convexrelu.problem.training_problem import TrainingProblem
 __all__ = ["rational_lower_bound", "rational_objective", "verified"]
 
 _SLACK = 1e-6  # added to a bound, so that branch and bound can prove it with boxes of finite size
+# Seconds for an entry that becomes a Fraction and an integer, and for a product of Fractions that is added to others.
+_ENTRY, _PRODUCT = 1e-5, 4e-6
 _MAX_WORK = 4e8  # of a proof, as in `shows_bound`: about a minute
 
 
@@ -49,7 +52,9 @@ def verified(
         Value of :func:`time.perf_counter` at which to give up.
     """
     level = max(bound * (1 + _SLACK), 1e-9 * problem.alpha)
-    lower = rational_lower_bound(problem, v, level, deadline=deadline)
+    products = len(network.hidden_weights) * (problem.X.shape[0] * (problem.X.shape[1] + 1) + 1)
+    before = deadline - _PRODUCT * products  # what the objective takes afterwards
+    lower = rational_lower_bound(problem, v, level, deadline=before)
     if lower is None:
         return certificate
     return replace(
@@ -102,6 +107,9 @@ def rational_lower_bound(
     (0.0607, None)
     """
     if not (math.isfinite(level) and np.isfinite(v).all()):
+        return None
+    entries = len(v) * (problem.design.shape[1] + 3)
+    if not time.perf_counter() + _ENTRY * entries < deadline:
         return None
     alive = problem.weights > 0
     exact, y, weights = map(fractions, (v[alive], problem.y[alive], problem.weights[alive]))

@@ -1,6 +1,8 @@
-"""Networks with nearly equal neurons joined: descent leaves many of them where the optimum has one."""
+"""Networks with nearly equal neurons joined, or without those that have vanished: descent leaves many of both."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +11,9 @@ from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 
-__all__ = ["with_joined_neurons"]
+__all__ = ["with_joined_neurons", "without_vanished"]
+
+_VANISHED = 1e-4  # part of the largest neuron's weight below which others have vanished
 
 
 def with_joined_neurons(
@@ -56,6 +60,18 @@ def with_joined_neurons(
         _sums(directions, groups),
         unit_rows(_sums(lengths[:, None] * outer, groups)),
         network.output_bias,
+    )
+
+
+def without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
+    """The network without neurons that are nearly zero."""
+    sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
+    kept = sizes > _VANISHED * sizes.max(initial=0.0)
+    return replace(
+        network,
+        hidden_weights=network.hidden_weights[kept],
+        hidden_bias=network.hidden_bias[kept],
+        output_weights=network.output_weights[:, kept],
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convexrelu._utils.deadlines import EarlyDeadline
+from convexrelu._utils.deadlines import EarlyDeadline, product_fits
 from convexrelu._utils.norms import norms, sizes, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.chunked.dual import DualPoint
@@ -30,6 +30,7 @@ __all__ = ["Candidates", "Search"]
 _DRAWN = 2**14
 # Candidates that ascend on all rows, and their steps, each of which is two passes over the rows.
 _CANDIDATES, _STEPS = 16, np.geomspace(0.1, 0.01, 20).tolist()
+_SEARCHED = 1500  # a search takes as long as so many multiplications for each entry of the sample
 _SAME = 1 - 1e-6  # cosine of directions that count as equal
 
 
@@ -123,17 +124,19 @@ class Search:
         """Local maxima on a sample, the number of starts, and whether there was time; found by process 0."""
         rows = self._rows
         X, y, own = self._drawn(v)
+        none = np.zeros((0, rows.template.design.shape[1])), 0, True
         found = None
         if rows.group.rank == 0 and len(X):
             problem = rows.template._replace(X=X, y=y, weights=np.full(len(X), 1.0 / len(X)))
             problem = problem.in_features()
             deadline = time.perf_counter() + end - rows.seconds
+            if not product_fits(_SEARCHED * float(X.size), deadline):
+                return rows.group.of_first((none[0], 0, False))
             report = self._oracle(problem)(
                 own, deadline=EarlyDeadline(deadline, rows.group.has_lost)
             )
             directions = report.directions[apart(report.directions)[:_CANDIDATES]]
             found = directions, report.n_starts, report.finished
-        none = np.zeros((0, rows.template.design.shape[1])), 0, True
         return rows.group.of_first(found) or none
 
     def _oracle(self, problem: TrainingProblem) -> Oracle:

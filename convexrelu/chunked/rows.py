@@ -126,10 +126,10 @@ class Rows:
 
     @property
     def work_of_grams(self) -> float:
-        """Multiplications of the Gram matrices of all rows; infinite where those of sparse chunks do not fit."""
+        """Multiplications of the Gram matrices of all rows and of eigenvalues; infinite if sparse ones do not fit."""
         dim = self.template.design.shape[1]
         if not issparse(self.problem.X):
-            return 4.0 * self.n_samples * dim**2
+            return 4.0 * self.n_samples * dim**2 + 2.0 * float(dim) ** 3
         if self.n_chunks * dim**2 > _MOST_IN_GRAMS:
             return math.inf
         products = self.n_samples * (self.problem.entries_of_a_row + 1) ** 2

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,8 @@ from convexrelu.certificates.certificate import Certificate
 from convexrelu.certificates.pricing import CLAIMED_SHARE, no_finer
 from convexrelu.chunked.dual import DualPoint, closed_form_bound, dual_point, lower_bound
 from convexrelu.chunked.group import Alone, Group
-from convexrelu.chunked.joined import with_joined_neurons
+from convexrelu.chunked.joined import with_joined_neurons, without_vanished
+from convexrelu.chunked.linear_start import linear_start
 from convexrelu.chunked.objective import (
     ChunkedObjective,
     objective_above,
@@ -44,8 +46,8 @@ from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 
 __all__ = ["train_in_chunks"]
 
-# Neurons added in a round, and those that vanish in descent: with less than this part of the largest one's weight.
-_MOST_NEW, _VANISHED = 16, 1e-4
+# Neurons added in a round.
+_MOST_NEW = 16
 _FIRST_LENGTH = 0.1  # of a new neuron, as a part of the mean of the others
 # Relative drop of the objective in ten steps that ends descent: it is divided by ten where only the network's own
 # neurons violate the dual constraint, which ends with descent.
@@ -59,9 +61,11 @@ _JUDGED, _NEURONS = 4, 100
 _COPIED, _FIRST_STEP = 200, 1000
 # Part of the time for the first descent that is for the small sample of sparse rows: all rows say more.
 _ON_FEW_ROWS = 0.5
+# Part of that for a linear function before. It is enough where the sample has few rows for its features.
+_FOR_LINEAR, _FEW_FOR_FEATURES = 0.3, 2
 # Evaluations of the loss for its best intercept, and what an output costs in each: the loss itself, and a second
-# derivative. With ten outputs the intercept of 100,000 rows takes half a second.
-_INTERCEPTS, _LOSS, _CURVATURE = 6, 25, 80
+# derivative. With ten outputs the intercept of 100,000 rows takes half a second, and the other sums .3 s.
+_INTERCEPTS, _LOSS, _CURVATURE, _SUMS = 6, 25, 80, 3000
 # In the end, neurons with directions of these cosines are joined, if the objective rises by no more than this part of
 # the tolerance. On six normal features and 6000 rows, 35 neurons become 5.
 _NEARLY_EQUAL, _AS_GOOD = (0.999, 0.9999), 1e-3
@@ -179,7 +183,7 @@ def train_in_chunks(
 def _work_of_judging(n_features: float, n_outputs: int) -> float:
     """Multiplications for each row that take as long as judging a network with so many inputs and outputs."""
     outputs = _JUDGED * _NEURONS * float(n_features + n_outputs)
-    return outputs + _INTERCEPTS * n_outputs * float(_LOSS + _CURVATURE * n_outputs)
+    return outputs + n_outputs * float(_SUMS + _INTERCEPTS * (_LOSS + _CURVATURE * n_outputs))
 
 
 class _DualPoint(NamedTuple):
@@ -229,7 +233,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
             if self._is_to_stop():
                 return Status.STOPPED
             if self._seconds_left() <= 0:
-                if self.first is None and self._take(self.rows.template.zero_network()):
+                if self.first is None and self._take_constant():
                     self._record(self._first_certificate(), 0)  # better than the first steps
                 return Status.TIME_LIMIT
         if self._descend_from(self._best, share=_TIME_FOR_DESCENT):
@@ -256,9 +260,12 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         late = time.perf_counter() >= end or not product_fits(begun, end)
         random, device = np.random.RandomState(self.seed), self.rows.device
         made: Iterator[TwoLayerNetwork] | None = None
-        if group.rank == 0:  # a constant is judged in no time
-            constant = iter([sample.zero_network()])
-            made = constant if late else descents(sample, random, end, device)
+        if group.rank == 0:
+            made = iter([sample.zero_network()]) if late else descents(sample, random, end, device)
+            if issparse(own.X) and math.isfinite(self._end()):
+                linear = linear_start(own, sample, part_before(end, _FOR_LINEAR))
+                few = linear.width and sample.n_samples <= _FEW_FOR_FEATURES * sample.n_features
+                made = iter([linear]) if late or few else chain([linear], made)
         while True:
             with self._keeping_interrupted():
                 network = group.of_first(next(made, None) if made else None)
@@ -390,7 +397,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
 
     def _take(self, network: TwoLayerNetwork, rise: float = 0.0) -> bool:
         """Keep a network if it is better, or narrower with an objective that is larger by this part at most."""
-        network = _without_vanished(self.rows.template.balanced(network))
+        network = without_vanished(self.rows.template.balanced(network))
         hidden = outputs_of(self.rows, network)
         network = with_best_intercept(self.rows, network, hidden)
         objective = objective_above(self.rows, network, hidden)
@@ -402,6 +409,12 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         with interruptions_held():
             self._best, self._hidden, self._objective = network, hidden, objective
         return True
+
+    def _take_constant(self) -> bool:
+        """Keep the best constant if that of the sample is better, which takes a fraction of the time to find out."""
+        constant = self.rows.template.zero_network()
+        is_better = objective_above(self.rows, constant, outputs_of(self.rows, constant))
+        return is_better < self._objective and self._take(constant)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         # Other processes have their own parts of the dual point.
@@ -433,15 +446,3 @@ def _check_start(start: TwoLayerNetwork | None, problem: TrainingProblem) -> Non
     if not isinstance(start, TwoLayerNetwork):
         raise ValueError(f"start={start!r} is not a TwoLayerNetwork or None")
     check_network(start, problem)
-
-
-def _without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
-    """The network without neurons that are nearly zero."""
-    sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
-    kept = sizes > _VANISHED * sizes.max(initial=0.0)
-    return replace(
-        network,
-        hidden_weights=network.hidden_weights[kept],
-        hidden_bias=network.hidden_bias[kept],
-        output_weights=network.output_weights[:, kept],
-    )

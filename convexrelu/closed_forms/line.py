@@ -32,6 +32,7 @@ _NEGLIGIBLE = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 # Fraction of the tolerance by which the objective may rise for fewer neurons.
 _AS_GOOD = 1e-3
 # Fraction of the time after which the solver ends.
+_ENTRIES = 12  # of the program for each knot
 _TIME_FOR_SOLVER = 0.5
 
 
@@ -187,12 +188,16 @@ class SplineProgram:
         self._margins = margins
 
     def solve(self, time_limit: float | None = None) -> Status:
-        """Call the solver; if it finds no solution, the network is a constant."""
-        from convexrelu.programs.base import call_solver, solver_options
+        """Call the solver; if it finds no solution, or has no time to begin, the network is a constant."""
+        from convexrelu.programs.base import call_solver, seconds_for_solver, solver_options
 
         options = solver_options("CLARABEL", 1e-10)
         if time_limit is not None:
-            options["time_limit"] = max(time_limit, 1e-3)
+            n_entries, end = _ENTRIES * self.knots.size, time.perf_counter() + time_limit
+            left = seconds_for_solver(self._program, "CLARABEL", n_entries, end)
+            if left is None:
+                return Status.USER_LIMIT
+            options["time_limit"] = left
         return call_solver(self._program, "CLARABEL", **options)
 
     def dual(self) -> Array | None:

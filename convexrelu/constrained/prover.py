@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
+from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.norms import lipschitz_constant
 from convexrelu._utils.typing import Array
 from convexrelu.constrained.penalised import Penalised
@@ -53,15 +55,26 @@ class ClassProver:
         self.search = search
         self.max_work = max_work
         self._rows = [penalised.rows(sign) for sign in penalised.signs]
-        self._spaces = [RowSpace.of(rows) for rows in self._rows]
+
+    @cached_property
+    def _spaces(self) -> list[RowSpace]:
+        return [RowSpace.of(rows) for rows in self._rows]
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
-        """Price the dual point ``v`` of shape (n,). With a `level`, a witness above it ends the search as well."""
+        """Price the dual point ``v`` of shape (n,). With a `level`, a witness above it ends the search as well.
+
+        Where the boxes have no time before the deadline, the bound is that in closed form.
+        """
         penalised = self.penalised
         found = self.search(v, level=level, deadline=deadline)
         points = [penalised.weights(sign, v) for sign in penalised.signs]
         closed = [penalised.closed_form(sign, v, deadline) for sign in penalised.signs]
         largest = max(float(found.values.max(initial=0.0)), 1e-12 * max(closed), _TINY)
+        n_rows, dim = (
+            sum(sizes) for sizes in zip(*(rows.shape for rows in self._rows), strict=True)
+        )
+        if not svd_fits((n_rows, dim), deadline):
+            return replace(self._report(v, found, [], max(closed)), method="relaxation")
         padding = max(map(self._padding, self._rows, self._spaces, points)) + penalised.rounding(v)
         # Bounds are to be at most the level after they have been padded.
         goal = Goal(max(level - 2 * padding, 0.0), _RTOL, largest, deadline)
@@ -85,7 +98,7 @@ class ClassProver:
     ) -> OracleReport:
         points = [
             np.reshape(tree.witnesses, (len(tree.witnesses), space.rank)) @ space.basis.T
-            for tree, space in zip(trees, self._spaces, strict=True)
+            for tree, space in zip(trees, self._spaces if trees else [], strict=True)
         ]
         signs = [np.full(len(part), tree.sign) for part, tree in zip(points, trees, strict=True)]
         report = self.penalised.report(

@@ -23,6 +23,8 @@ __all__ = ["CellSearch", "all_cells", "certificate_of", "relaxed_bound", "swept_
 
 _SWEEPS = 30  # steps of a search from one start, at most
 _MOST_SWEPT = 1500  # rows, for a second, as for training without equations
+# Seconds for each entry of the gates that a projection takes, and of an inversion; with room for a slower machine.
+_STEP_OF_PROJECTION, _INVERSION = 1e-8, 2e-9
 _STEP = 1e-6  # angle of a step across hyperplanes: far above rounding, and below the distance of most others
 _OFF = 1e-3  # random part of that step
 
@@ -136,6 +138,7 @@ class CellSearch:
         """Search at the dual point ``v``; patterns of the last call are starts as well."""
         gates = self.random.standard_normal((self.n_starts, self.problem.gates.shape[1]))
         masks = np.vstack([gates @ self.problem.gates.T >= 0, self._known])
+        masks = masks[-self._most_starts(deadline) :]
         parts = [self._walk(v, masks, sign, deadline) for sign in (1.0, -1.0)]
         masks, directions, values = (np.concatenate(part) for part in zip(*parts, strict=True))
         signs = np.repeat([1.0, -1.0], len(masks) // 2)
@@ -152,6 +155,14 @@ class CellSearch:
             n_starts=self.n_starts,
             finished=time.perf_counter() < deadline,
         )
+
+    def _most_starts(self, deadline: float) -> int:
+        """How many starts have the time for their first projections, with both signs."""
+        n, dim = self.problem.gates.shape
+        held = min(n, dim)
+        step = 2 * (_STEP_OF_PROJECTION * n * dim + _INVERSION * dim * held**2)
+        left = deadline - time.perf_counter()
+        return self.n_starts + self.n_witnesses if math.isinf(left) else max(int(left / step), 1)
 
     def _walk(
         self, v: Array, masks: Masks, sign: float, deadline: float
@@ -199,8 +210,14 @@ class CellSearch:
         index = torch.arange(len(masks))
         points = cones.project(torch.from_numpy(linear), index, 0.0).numpy()
         held, multipliers = cones.held.numpy(), cones.multipliers.numpy()
-        inverse = np.linalg.pinv(cones.signed(index, cones.rows, cones.held).numpy())
         most = held & (multipliers == multipliers.max(axis=1, keepdims=True))
+        rows, is_held = cones.rows, cones.held
+        if held.shape[1] > len(self.problem.gates):  # most places are empty
+            used = held.any(axis=0)
+            places = torch.from_numpy(np.flatnonzero(used))
+            rows, is_held = rows[:, places], is_held[:, places]
+            held, most = held[:, used], most[:, used]
+        inverse = np.linalg.pinv(cones.signed(index, rows, is_held).numpy())
         ways = (np.where(crossed, -1.0, 1.0) * held for crossed in (held, most))
         across, one = (np.einsum("bij,bj->bi", inverse, way) for way in ways)
         return points, across, one

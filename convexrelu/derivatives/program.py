@@ -47,13 +47,11 @@ class Solved:
     dual: Array = field(default_factory=lambda: np.zeros(0))
 
 
-def solve_program(
-    problem: DerivativeProblem, blocks: Blocks, time_limit: float = math.inf
-) -> Solved:
+def solve_program(problem: DerivativeProblem, blocks: Blocks, deadline: float = math.inf) -> Solved:
     """Solve the program of :mod:`convexrelu.derivatives.problem` on these patterns.
 
     The program is written in units in which rows and targets are about one. Neurons are then moved off the kinks at
-    collocation points, into the insides of their cells.
+    collocation points, into the insides of their cells. There is none where the solver has no time before the deadline.
 
     Examples
     --------
@@ -66,7 +64,7 @@ def solve_program(
     ('CONVERGED', array([0., 1.]))
     """
     from convexrelu._utils.cvxpy_import import cp
-    from convexrelu.programs.base import call_solver, solver_options
+    from convexrelu.programs.base import call_solver, seconds_for_solver, solver_options
 
     roots = np.sqrt(problem.weights)
     shift = problem.best_constant(np.zeros_like(problem.targets))
@@ -88,8 +86,12 @@ def solve_program(
     cones = cp.multiply(2.0 * blocks.masks.T - 1.0, normals @ u) >= 0
     program = cp.Problem(cp.Minimize(0.5 * cp.sum_squares(residuals) + penalty), [link, cones])
     options = solver_options("CLARABEL", _ACCURACY)
-    if math.isfinite(time_limit):
-        options["time_limit"] = max(time_limit, 1e-3)
+    if math.isfinite(deadline):
+        n_entries = 2.0 * problem.gates.size * len(blocks)
+        left = seconds_for_solver(program, "CLARABEL", n_entries, deadline)
+        if left is None:
+            return Solved(Status.USER_LIMIT)
+        options["time_limit"] = left
     status = call_solver(program, "CLARABEL", **options)
     if status in (Status.FAILED, Status.INFEASIBLE) or u.value is None or link.dual_value is None:
         return Solved(status)

@@ -216,7 +216,7 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _solve(self, columns: Blocks) -> tuple[Status, bool]:
         blocks = self._blocks.join(columns)
-        solved = solve_program(self.problem, blocks, self._seconds_left())
+        solved = solve_program(self.problem, blocks, self._deadline())
         if solved.network is None:
             return solved.status, False
         self._v = solved.dual

@@ -105,11 +105,13 @@ def largest_useful_penalty(
 ) -> float:
     """Smallest penalty at which the network is constant, in the class of the estimator if it has one."""
     neuron_class = neuron_class_of(estimator)
+    if neuron_class is not None:
+        neuron_class.check(problem)
+    if problem.stays_sparse or problem.design_fits(deadline):
+        problem = problem.condensed()  # for searches; a few steps need no distinct rows
     if neuron_class is None:
-        return largest_penalty(problem.condensed(), random, estimator.device, deadline)
-    neuron_class.check(problem)
-    condensed = problem.condensed()
-    return largest_penalty_in_class(condensed, neuron_class, random, estimator.device, deadline)
+        return largest_penalty(problem, random, estimator.device, deadline)
+    return largest_penalty_in_class(problem, neuron_class, random, estimator.device, deadline)
 
 
 def _in_class(

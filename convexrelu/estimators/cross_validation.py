@@ -262,14 +262,15 @@ class CrossValidated(NetworkEstimator):
         self.cv_scores_, losses = np.full(shape, np.nan), np.full(shape, np.nan)
         self.cv_widths_ = np.full(shape, -1)
         starts: list[Any] = ["descent"] * len(folds)
-        n_open = 0
+        n_open, late = 0, False
         with penalties_shown(self.verbose, *shape) as show:
             for block in self._blocks():
                 late = block.start > 0 and time.perf_counter() > deadline
                 if late or is_past_its_best(self.cv_scores_[: block.start], losses[: block.start]):
                     break
                 tried = self._try(block, data, folds, starts, score_params, deadline)
-                if not all(fold.in_time for fold in tried) and block.start > 0:
+                late = not all(fold.in_time for fold in tried)
+                if late and (block.start > 0 or not all(fold.is_tried for fold in tried)):
                     break
                 starts = [fold.last for fold in tried]
                 with interruptions_held():  # all of this or nothing
@@ -282,7 +283,10 @@ class CrossValidated(NetworkEstimator):
                 n_open += sum(fold.n_open for fold in tried)
                 for k in range(len(self.alphas_))[block]:
                     show(k, self.alphas_, self.cv_scores_, time.perf_counter() - began)
-        self._choose()
+        if late and (self.cv_widths_ < 0).all():
+            self._choose_untried()
+        else:
+            self._choose()
         return self._notes(n_open, time.perf_counter() > deadline)
 
     def _choose(self) -> None:
@@ -290,6 +294,11 @@ class CrossValidated(NetworkEstimator):
         best = choose_penalty(self.cv_scores_, one_standard_error=self.one_standard_error)
         self.alpha_ = float(self.alphas_[best])
         self.best_score_ = float(self.cv_scores_[best].mean())
+
+    def _choose_untried(self) -> None:
+        """Choose where time was up before any penalty was tried: the middle one, as the first leaves a constant."""
+        self.alpha_ = float(self.alphas_[len(self.alphas_) // 2])
+        self.best_score_ = math.nan
 
     def _network_so_far(
         self, networks: dict[float, list[TwoLayerNetwork]]
@@ -308,12 +317,18 @@ class CrossValidated(NetworkEstimator):
 
     def _further_lines(self) -> list[str]:
         if not math.isfinite(self.best_score_):
-            return ["every penalty leaves a constant, there was none to choose"]
+            return [self._why_unscored()]
         score = score_of(self)
         return [
             f"alpha {self.alpha_:.3g} of {len(self.alphas_)} penalties: {score.name} "
             f"{score.sign * self.best_score_:.4g} on average over {self.cv_scores_.shape[1]} folds"
         ]
+
+    def _why_unscored(self) -> str:
+        """Why `alpha` was not chosen by a score."""
+        if self.alpha_ == self.alphas_[0] and self.status_ is not Status.TIME_LIMIT:
+            return "every penalty leaves a constant, there was none to choose"
+        return f"alpha {self.alpha_:.3g}, the middle of {len(self.alphas_)} penalties: none was tried in time"
 
     def _blocks(self) -> list[slice]:
         """Penalties that a fold trains at once: one, or all where they share what is computed for given patterns."""
@@ -359,6 +374,8 @@ class CrossValidated(NetworkEstimator):
                 f"time_limit={self.time_limit:g} left out {len(left_out)} of {len(self.alphas_)} penalties, "
                 f"{left_out[0]:.3g} and smaller"
             )
+            if not math.isfinite(self.best_score_):
+                notes[-1] += f"; alpha={self.alpha_:.3g}, the middle one, was not tried"
         return notes
 
 

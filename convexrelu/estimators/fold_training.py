@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _check_method_params
 
+from convexrelu._utils.deadlines import is_brief
 from convexrelu._utils.typing import Array
 from convexrelu.closed_forms import closed_form_for
 from convexrelu.estimators.constraints import class_path, neuron_class_of
@@ -28,6 +29,8 @@ from convexrelu.training.path import regularization_path, start_after
 
 __all__ = ["Fold", "FoldScores", "fold_results", "has_given_patterns", "train_and_score"]
 
+# Multiplications for each input and target that take as long as a constant of a fold, and its score.
+_ENTRY, _TARGET = 200.0, 5000.0
 _INTERRUPTED = "interrupted during cross-validation: there is no network"
 
 CrossValidated = Any  # an estimator of that class, whose module imports this one
@@ -51,6 +54,17 @@ class FoldScores(NamedTuple):
     n_open: int  # gaps above `cv_tol`
     in_time: bool
     last: Start  # where the next penalty starts
+
+    @classmethod
+    def untried(cls, n_alphas: int) -> FoldScores:
+        """For a fold of many samples that would begin when time is up: even a constant, and its score, take long."""
+        unknown = np.full(n_alphas, np.nan)
+        return cls(unknown, unknown, np.full(n_alphas, -1), 0, in_time=False, last="descent")
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether there are networks."""
+        return bool((self.widths >= 0).all())
 
 
 def has_given_patterns(model: CrossValidated) -> bool:
@@ -90,7 +104,7 @@ def fold_results(
 _TOL = 2e-2
 
 
-def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool:
+def _needs_only_descent(model: CrossValidated, problem: TrainingProblem, deadline: float) -> bool:
     """Whether descent can train the networks of a fold, and nothing else was asked for or is faster."""
     free = model.cv_tol is None and model.solver == "auto" and model.oracle != "spike_free"
     free = free and neuron_class_of(model) is None
@@ -98,7 +112,8 @@ def _needs_only_descent(model: CrossValidated, problem: TrainingProblem) -> bool
         return False
     # At large penalties every problem has a closed form: a constant.
     least = problem.with_alpha(float(model.alphas_[-1]))
-    return problem.loss.smooth and not problem.skip and closed_form_for(least) is None
+    plain = problem.loss.smooth and not problem.skip
+    return plain and closed_form_for(least, deadline) is None
 
 
 def train_and_score(
@@ -120,6 +135,8 @@ def train_and_score(
     KeyboardInterrupt
         If interrupted.
     """
+    if time.perf_counter() >= deadline and not is_brief(_ENTRY * X.size + _TARGET * y.size):
+        return FoldScores.untried(len(alphas))
     within, without, seed = fold
     within, part = _with_all_labels(model, y, weights, within)
     if part is not None and not part.any():
@@ -129,7 +146,7 @@ def train_and_score(
     problem = model._problem(X[within], y[within], part, 1.0)
     try:
         known = model._known_result(problem)
-        only_descent = known is None and _needs_only_descent(model, problem)
+        only_descent = known is None and _needs_only_descent(model, problem, deadline)
         results = (
             [known] * len(alphas)
             if known is not None

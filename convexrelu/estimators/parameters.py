@@ -325,7 +325,8 @@ PARAMETERS = (
         "time_limit",
         "float",
         "Seconds for the whole fit. After six tenths of them no further penalty is tried, and a warning says which "
-        "were left out; the rest is for the network of all data. ``None`` means no limit: with given `patterns` all "
+        "were left out; the rest is for the network of all data. Without the time to try any, `alpha_` is the middle "
+        "one, and has no score. ``None`` means no limit: with given `patterns` all "
         "penalties are then trained together, and with a limit one by one, up to those that cannot win.",
         default=None,
         allowed=[_NOT_NEGATIVE, None],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import numbers
+import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convexrelu._utils.arguments import shown
+from convexrelu._utils.arguments import check_number, shown
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.typing import Array
 from convexrelu.geometry.ellipsoid import RectifiedEllipsoid
 from convexrelu.interpolation import minimum_norm
@@ -104,7 +106,7 @@ def l0_l1_equivalence(
         where possible: above rank 3, with more than 2000 patterns, branch and bound proves only to about 1e-4 and
         needs ``rtol=1e-3``.
     time_limit : float, optional
-        Seconds for computing the smallest norm.
+        Seconds, of which the smallest norm has what the two neurons leave.
     random_state : int, RandomState or None
         Seed of the searches.
 
@@ -133,6 +135,10 @@ def l0_l1_equivalence(
     """
     if not isinstance(rtol, numbers.Real) or not 0 < rtol < 1:
         raise ValueError(f"rtol={shown(rtol)} is not a number between 0 and 1")
+    started = time.perf_counter()
+    if time_limit is not None:
+        check_number("time_limit", time_limit, numbers.Real, 0)
+    deadline = math.inf if time_limit is None else started + time_limit
     ellipsoid = RectifiedEllipsoid(X, hidden_bias=hidden_bias, random_state=random_state)
     problem = TrainingProblem(X, y, 1.0, hidden_bias=hidden_bias, fit_intercept=False)
     if problem.n_outputs > 1:
@@ -149,7 +155,7 @@ def l0_l1_equivalence(
         fit_intercept=False,
         oracle=_oracle(problem, ellipsoid.rank),
         tol=0.1 * rtol,
-        time_limit=time_limit,
+        time_limit=seconds_before(deadline),
         random_state=random_state,
     )
     certificate, network = result.certificate, result.network

@@ -84,7 +84,10 @@ def least_distance_with_equations(
     >>> u.round(9)
     array([1. , 0.5])
     """
-    left, singular, right = np.linalg.svd(equations)
+    wide = (
+        equations.shape[0] < equations.shape[1]
+    )  # then the null space has directions without a value
+    left, singular, right = np.linalg.svd(equations, full_matrices=wide)
     rank = int((singular > _RANK_TOL * singular.max(initial=0.0)).sum())
     shortest = right[:rank].T @ ((left[:, :rank].T @ equal) / singular[:rank])
     scale = float(norms(shortest)) or 1.0

@@ -138,20 +138,19 @@ def output_bounds(
     >>> found.is_safe, found.value.round(6)
     (True, array([-0.1]))
     """
+    deadline = deadline_after(time_limit)
     check_type("domain", domain, Polytope)
     rectifiers = as_rectifiers(network)
     A = finite_array("A", A, "r", rectifiers.n_outputs)
     sides = _sides(b, len(A))
     check_tolerance(tol)
-    deadline = deadline_after(time_limit)
     if domain.dim != rectifiers.n_features:
         raise ValueError(
             f"domain has {domain.dim} dimensions, but network takes {rectifiers.n_features} features"
         )
     over = domain_of(rectifiers, domain, deadline)
     found = [greatest(over, row, tol=tol, deadline=deadline) for row in A]
-    centre = domain.ball.centre
-    points = [centre if one.point is None else one.point for one in found]
+    points = [domain.ball.centre if one.point is None else one.point for one in found]
     bounds = np.array([one.bound for one in found])
     excess = np.nextafter(bounds - sides, np.inf)
     return OutputBounds(excess, np.array([one.value for one in found]) - sides, np.array(points))
@@ -242,8 +241,8 @@ def train_on_polytope(
     if shift is None:
         raise ValueError("A has rows that no shift z of the outputs lowers together, A z < 0")
     random = checked_random_state(random_state)
-    rounds = _Rounds(problem, A, sides, domain, sets, shift, random)
     deadline = math.inf if time_limit is None else began + time_limit
+    rounds = _Rounds(problem, A, sides, domain, sets, shift, random, deadline)
     return rounds.run({"effort": effort, "tol": tol, "max_iter": max_iter}, max_rounds, deadline)
 
 
@@ -259,11 +258,12 @@ class _Rounds:
         constraints: list[OutputConstraints],
         shift: Array,
         random: np.random.RandomState,
+        deadline: float,
     ) -> None:
         self.problem, self.A, self.b, self.domain = problem, A, b, domain
         self.constraints, self.shift, self.random = constraints, shift, random
         self.condensed = problem.condensed()
-        low, high = domain.box()
+        low, high = domain.box(deadline)
         drawn = random.uniform(low, high, (_N_SAMPLED, len(low)))
         self.sampled = drawn[domain.contains(drawn)]
         inside = problem.X[domain.contains(problem.X)][:_MOST_FIRST]
@@ -319,8 +319,29 @@ class _Rounds:
         self, trained: ConstrainedResult, found: OutputBounds, deadline: float
     ) -> PolytopeResult:
         """The network with its intercept shifted until it is safe, with its certificate."""
-        network, bounds = trained.network, found
-        assert isinstance(network, TwoLayerNetwork)
+        assert isinstance(trained.network, TwoLayerNetwork)
+        network, bounds = self._shifted(trained.network, found, deadline)
+        objective = self.condensed.objective(network)
+        if math.isfinite(deadline):  # bounds that were not finished can shift it far
+            constant = self.condensed.zero_network()
+            constant, its_bounds = self._shifted(
+                constant, self._bounds(constant, deadline), deadline
+            )
+            safe = its_bounds.is_safe and not violation_of(constant, self.constraints) > 0
+            if safe and self.condensed.objective(constant) < objective:
+                network, bounds = constant, its_bounds
+                objective = self.condensed.objective(constant)
+        certificate = replace(trained.certificate, objective=objective)
+        shared = {entry.name: getattr(trained, entry.name) for entry in fields(trained)}
+        shared |= {"network": network, "certificate": certificate}
+        own = OutputConstraints(self.points, self.A, self.b)
+        shared["violation"] = violation_of(network, [own, *self.constraints])
+        return PolytopeResult(**shared, bounds=bounds, points=self.points)
+
+    def _shifted(
+        self, network: TwoLayerNetwork, bounds: OutputBounds, deadline: float
+    ) -> tuple[TwoLayerNetwork, OutputBounds]:
+        """The network with a lower intercept, until its bounds are safe, and these."""
         for _ in range(_SHIFTS):
             above = float((bounds.bound / norms(self.A)).max())
             if above <= 0:
@@ -329,12 +350,7 @@ class _Rounds:
             moved = network.output_bias + (above + _MARGIN * size) * self.shift
             network = network.with_output_bias(moved)
             bounds = self._bounds(network, deadline)
-        certificate = replace(trained.certificate, objective=self.condensed.objective(network))
-        shared = {entry.name: getattr(trained, entry.name) for entry in fields(trained)}
-        shared |= {"network": network, "certificate": certificate}
-        own = OutputConstraints(self.points, self.A, self.b)
-        shared["violation"] = violation_of(network, [own, *self.constraints])
-        return PolytopeResult(**shared, bounds=bounds, points=self.points)
+        return network, bounds
 
     def _add(self, found: OutputBounds, network: Any) -> bool:
         """Add the points of the largest violations; False if there are none that are new."""

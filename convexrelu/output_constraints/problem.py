@@ -47,6 +47,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
@@ -58,6 +59,7 @@ from convexrelu.output_constraints.rows import (
     inward,
     violation_of,
 )
+from convexrelu.problem.distinct_rows import distinct_rows
 from convexrelu.problem.dual import best_on_ray
 from convexrelu.problem.training_problem import TrainingProblem
 
@@ -127,15 +129,10 @@ class ConstrainedProblem:
         _check_differences(base, self.A)
         self.b = np.concatenate([part.b.ravel() for part in sets])
         self.equal = np.concatenate([np.full(part.b.size, part.equal) for part in sets])
-        points = np.vstack([np.repeat(part.points, len(part.A), axis=0) for part in sets])
-        everything = np.vstack([base.X, points]) + 0.0  # −0.0 is 0.0
-        _, first, place = np.unique(everything, axis=0, return_index=True, return_inverse=True)
-        order = np.argsort(first, kind="stable")  # samples first
-        rank = np.empty(len(first), dtype=np.intp)
-        rank[order] = np.arange(len(first))
-        place = rank[np.ravel(place)]
-        self.samples, self.rows = place[: base.n_samples], place[base.n_samples :]
-        self.X = everything[first[order]]
+        self.X, self.samples, places = _joined_rows(base.X, [part.points for part in sets])
+        self.rows = np.concatenate(
+            [np.repeat(place, len(part.A)) for place, part in zip(places, sets, strict=True)]
+        )
         ones = np.ones((len(self.X), 1))
         self.design = np.hstack([self.X, ones]) if base.hidden_bias else self.X
         self.lengths = np.asarray(norms(self.design))
@@ -146,7 +143,7 @@ class ConstrainedProblem:
         """A shift of the intercept that restores violated constraints, see :func:`inward`; None if there is none."""
         if self.equal.any() or not self.base.fit_intercept:
             return None
-        return inward(np.unique(self.A, axis=0))
+        return inward(np.unique(np.vstack([part.A for part in self.constraints]), axis=0))
 
     # Primal
 
@@ -258,18 +255,11 @@ class ConstrainedProblem:
     def stacked(self, v: Array) -> tuple[Array, float]:
         """``W``, of shape (N,) or (N, K), and a bound on what its rounding adds to ``M``."""
         V, multipliers = self.parts(v)
-        V = np.reshape(V, (-1, self.n_outputs))
-        W, sizes = np.zeros((2, len(self.design), self.n_outputs))
-        np.add.at(W, self.samples, V)
-        np.add.at(sizes, self.samples, np.abs(V))
         products = multipliers[:, None] * self.A
-        np.add.at(W, self.rows, -products)
-        np.add.at(sizes, self.rows, np.abs(products))
-        terms = (
-            2
-            + np.bincount(self.rows, minlength=len(W))
-            + np.bincount(self.samples, minlength=len(W))
-        )
+        parts = np.vstack([np.reshape(V, (-1, self.n_outputs)), -products])
+        places = np.concatenate([self.samples, self.rows])
+        W, sizes = (_sums(places, each, len(self.design)) for each in (parts, np.abs(parts)))
+        terms = 2 + np.bincount(places, minlength=len(W))
         # One rounding for each term, and one of V for its sum, see the module.
         error = 2 * _EPS * float(np.sum(terms * np.asarray(norms(sizes)) * self.lengths))
         return (W[:, 0] if self.n_outputs == 1 else W), error
@@ -277,7 +267,7 @@ class ConstrainedProblem:
     def dual(self, v: Array, t: float = 1.0) -> float:
         """``−F*(−tV) − t bᵀλ``, rounded down."""
         V, multipliers = self.parts(v)
-        products = self.b * multipliers
+        products = (self.b * multipliers)[multipliers != 0]
         linear = t * math.fsum(products)
         value = self.base.dual(t * V)
         rounding = 4 * _EPS * (abs(value) + abs(linear) + t * math.fsum(np.abs(products)))
@@ -286,7 +276,7 @@ class ConstrainedProblem:
     def _centring_error(self, V: Array, multipliers: Array) -> float:
         """Error of the dual objective where it centres targets although sums of ``V`` are not zero, but ``Aᵀλ``."""
         base = self.base
-        if not (base.fit_intercept and base.loss.of_residuals):
+        if not (base.fit_intercept and base.loss.of_residuals and multipliers.any()):
             return 0.0
         columns = np.reshape(V, (-1, self.n_outputs)).T
         sums = np.array([math.fsum(column) for column in columns])
@@ -299,6 +289,8 @@ class ConstrainedProblem:
 
     def lower_bound(self, v: Array, bound: float) -> float:
         """Best value over the ``t`` with ``t M̂ ≤ alpha`` for a bound ``M̂ ≥ M``; zero multipliers are worth 0."""
+        if not v.any():  # all multiples are the same point
+            return max(self.dual(v), 0.0)
         bound += self.stacked(v)[1]
         if not math.isfinite(bound):
             return 0.0
@@ -310,6 +302,35 @@ class ConstrainedProblem:
         linear = float(self.b @ multipliers)
         t = best_on_ray(lambda t: self.base.rough_dual(t * V) - t * linear, largest)
         return max(self.dual(v, t), 0.0)
+
+
+def _sums(places: NDArray[np.intp], rows: Array, n: int) -> Array:
+    """Sums of the rows that go to each of ``n`` places, in their order: several times faster than ``np.add.at``."""
+    sums = np.zeros((n, rows.shape[1]))
+    for k, column in enumerate(rows.T):
+        sums[:, k] = np.bincount(places, column, n)
+    return sums
+
+
+def _joined_rows(
+    X: Array, points: Sequence[Array]
+) -> tuple[Array, NDArray[np.intp], list[NDArray[np.intp]]]:
+    """Distinct rows among samples and points, samples first; the row of every sample, and of the points of each set."""
+    sets = [X, *(each for each in points if not np.array_equal(each, X))]
+    everything = np.vstack(sets) + 0.0  # −0.0 is 0.0
+    first, place = distinct_rows(everything, np.zeros(len(everything)))
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(first))
+    ends = np.cumsum([len(each) for each in sets])
+    found = iter(np.split(rank[place], ends[:-1]))
+    of_samples = next(found)
+    # Constraints are often at the samples.
+    return (
+        everything[first[order]],
+        of_samples,
+        [of_samples if np.array_equal(each, X) else next(found) for each in points],
+    )
 
 
 def _checked(base: TrainingProblem) -> Domain:

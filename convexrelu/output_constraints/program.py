@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from convexrelu._utils.deadlines import conic_program_fits
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.networks.activation import activate
@@ -30,7 +31,7 @@ from convexrelu.results.status import Status
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Columns", "Solved", "moving", "solve", "with_outer_weights"]
+__all__ = ["Columns", "Solved", "moving", "outer_weights_fit", "solve", "with_outer_weights"]
 
 _ACCURACY = 1e-9
 # Columns below this fraction of the largest are left out; not more of them, as equations would be off.
@@ -69,6 +70,12 @@ def with_outer_weights(problem: ConstrainedProblem, directions: Array) -> Column
     outputs = np.einsum("nj,kl->nkjl", hidden, np.eye(problem.n_outputs))
     shape = hidden.shape[0] * problem.n_outputs, hidden.shape[1] * problem.n_outputs
     return Columns(outputs.reshape(shape), len(directions), None, directions, None)
+
+
+def outer_weights_fit(problem: ConstrainedProblem, n_neurons: int, deadline: float) -> bool:
+    """Whether there is time for a program of :func:`with_outer_weights`: even its columns take long to make."""
+    outputs = len(problem.design) * problem.n_outputs * (n_neurons + 1)
+    return conic_program_fits(float(outputs + problem.A.size), deadline)
 
 
 def moving(problem: ConstrainedProblem, masks: Masks, outer: Array) -> Columns:

@@ -83,8 +83,7 @@ class OutputConstraints:
 
     def rounding(self, network: TwoLayerNetwork) -> Array:
         """Bound on the rounding error of `excess`, of shape (q, r)."""
-        inner = np.abs(self.points) @ np.abs(network.hidden_weights).T + np.abs(network.hidden_bias)
-        outputs = inner @ np.abs(network.output_weights).T + np.abs(network.output_bias)
+        outputs = _absolute(network).forward(np.abs(self.points))
         terms = sum(network.hidden_weights.shape) + 2 * network.n_outputs + 8
         bound = 2 * terms * _EPS * (outputs @ np.abs(self.A).T + np.abs(self.b))
         if network.width:
@@ -93,6 +92,16 @@ class OutputConstraints:
         is_difference = (np.abs(self.A) <= 1) & (np.abs(self.A) == np.round(np.abs(self.A)))
         is_difference = is_difference.all(axis=1) & ((self.A != 0).sum(axis=1) <= 2)
         return np.where(is_difference & (self.b == 0), 0.0, bound)
+
+
+def _absolute(network: TwoLayerNetwork) -> TwoLayerNetwork:
+    """The network of absolute values, whose outputs at absolute inputs are the sums of them behind each output."""
+    return TwoLayerNetwork(
+        np.abs(network.hidden_weights),
+        np.abs(network.hidden_bias),
+        np.abs(network.output_weights),
+        np.abs(network.output_bias),
+    )
 
 
 def checked_rows(A: ArrayLike, n_outputs: int | str) -> Array:

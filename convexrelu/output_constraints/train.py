@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from convexrelu._utils.arguments import check_choice, check_limits, check_type
+from convexrelu._utils.deadlines import part_before
 from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
@@ -20,9 +21,16 @@ from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleReport
 from convexrelu.oracles.selection import OraclePair, choose_oracles
+from convexrelu.output_constraints.neurons import joined, largest
 from convexrelu.output_constraints.pricing import PricingOfRows, directions_of
 from convexrelu.output_constraints.problem import ConstrainedProblem
-from convexrelu.output_constraints.program import Solved, moving, solve, with_outer_weights
+from convexrelu.output_constraints.program import (
+    Solved,
+    moving,
+    outer_weights_fit,
+    solve,
+    with_outer_weights,
+)
 from convexrelu.output_constraints.rows import OutputConstraints
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result
@@ -37,8 +45,8 @@ __all__ = ["ConstrainedResult", "train_with_output_constraints"]
 _NEURONS_PER_CONSTRAINT, _FEWEST_NEURONS = 3, 30
 # Relative progress from which columns that are no neurons may be dropped.
 _PROGRESS = 1e-9
-# Cosines of neurons that are joined, first more of them; part of the sum of sizes of those that are dropped.
-_CLOSE, _NO_SIZE = (0.98, 0.999), 1e-6
+# Cosines of neurons that are joined, first more of them.
+_CLOSE = 0.98, 0.999
 # Rise of the objective that this may cost, as a part of `tol`.
 _AS_GOOD, _FOR_PREDICTION = 1e-2, 0.3
 _DECIMALS = 12  # to which directions agree that are one column
@@ -47,8 +55,10 @@ _MOST_CUTS = 30  # in a round
 _MOST_ENTRIES, _MOST_OF_SEVERAL = 50_000, 5_000
 # Neurons with which programs begin, the largest ones of descent.
 _MOST_NEURONS = 60
-_TIME_FOR_DESCENT = 0.3
-_FOR_CONSTANT = 0.05  # seconds in which the best constant is computed, whatever the limit: without it there is nothing
+_TIME_FOR_DESCENT, _WITHOUT_PROGRAMS = 0.3, 0.6  # parts of the time that is left
+# Seconds in which the best constant is computed, whatever the limit: without it there is nothing; and the part of the
+# time for its program where the best one of the problem without constraints meets them, too.
+_FOR_CONSTANT, _TIME_FOR_CONSTANT = 0.05, 0.1
 # Fraction of the tolerance that a proof must reach.
 _SHARE_OF_TOL = 0.95
 
@@ -215,11 +225,8 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         resolution = CLAIMED_SHARE * self.tol
         self._dual = DualState(problem.base, self._deadline(), resolution, self._pricing)
         self._columns = np.zeros((0, problem.design.shape[1]))
-        seconds = max(self._seconds_left(), _FOR_CONSTANT)
-        solved = solve(problem, with_outer_weights(problem, self._columns), seconds)
-        feasible = self._take(solved)
-        if self._keep(problem.base.zero_network()) and not feasible:
-            self._v, feasible = problem.no_point(), True
+        self._v = problem.no_point()
+        feasible = self._begin_with_constant()
         if feasible:
             self._record(self._dual.begin(self._objective, self._v), 0)
         if self._seconds_left() <= 0 and feasible:
@@ -227,15 +234,30 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         self._begin_with_neurons(feasible)
         return None
 
+    def _begin_with_constant(self) -> bool:
+        """Whether a constant meets the constraints: that of a program, or the best one of the problem without them."""
+        left, problem = self._seconds_left(), self.problem
+        for share in (_TIME_FOR_CONSTANT, 1.0):
+            solved = self._solved(self._columns, max(share * left, _FOR_CONSTANT))
+            if self._take(solved):
+                self._keep(problem.base.zero_network())
+                return True
+            if self._keep(problem.base.zero_network()):
+                self._v = problem.no_point()
+                return True
+            if solved.status is not Status.TIME_LIMIT:
+                break
+        return False
+
     def _begin_with_neurons(self, feasible: bool) -> None:
         """Solve for the outer weights of the neurons of a start, or of descent; more of them for equations."""
         problem = self.problem
-        if self.start is not None:
-            network = self.start
-        else:
-            network = descend(problem.base, self.random, self._deadline(_TIME_FOR_DESCENT))
-        directions = directions_of(problem, _largest(network.prune(), _MOST_NEURONS))
-        if self._take(self._solve_for(directions)) or feasible:
+        network = self._first_network()
+        directions = directions_of(problem, largest(network.prune(), _MOST_NEURONS))
+        solved = self._solve_for(directions)
+        if self._take(solved) or (solved.network is None and self._take_unsolved(network)):
+            return
+        if feasible:
             return
         n_constraints = len(problem.b)
         for factor in (1, 4):
@@ -245,6 +267,24 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
                 return
         in_time = " in time; raise time_limit" if self._seconds_left() <= 0 else ""
         raise ValueError(f"constraints: no network was found that meets them{in_time}")
+
+    def _first_network(self) -> TwoLayerNetwork:
+        """The start, or that of descent, which has most of the time where no program has it."""
+        if self.start is not None:
+            return self.start
+        end = self._deadline()
+        is_program = outer_weights_fit(self.problem, _MOST_NEURONS, end)
+        share = _TIME_FOR_DESCENT if is_program else _WITHOUT_PROGRAMS
+        return descend(self.problem.base, self.random, part_before(end, share))
+
+    def _take_unsolved(self, network: TwoLayerNetwork) -> bool:
+        """Keep a network without a program, shifted to meet constraints; its dual point has no multipliers."""
+        problem, before = self.problem, self._objective
+        is_met = self._keep(network)
+        if self._objective < before and self._seconds_left() > 0:
+            V = problem.base.dual_point(self._best.predict(problem.base.X))
+            self._v = problem.point(V, np.zeros(len(problem.b)))
+        return is_met
 
     def _random_directions(self, n: int) -> Array:
         """Directions whose kinks lie among the samples and points, in units of the features."""
@@ -258,6 +298,8 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         return gates
 
     def _price(self) -> tuple[Certificate, Array]:
+        if self._seconds_left() <= 0 and self._certificate is not None:
+            return self._dual.certified(self._objective), self._columns[:0]
         cuts = self._ask(self.oracles.heuristic, self._v)
         certificate = self._dual.certify(self._objective)
         if self._is_small(certificate) or not len(cuts):
@@ -329,8 +371,12 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
     def _solve_for(self, directions: Array) -> Solved:
         units = unit_rows(directions[norms(directions) > 0])
         _, first = np.unique(np.round(units, _DECIMALS), axis=0, return_index=True)
-        columns = with_outer_weights(self.problem, units[np.sort(first)])
-        return solve(self.problem, columns, self._seconds_left())
+        return self._solved(units[np.sort(first)], self._seconds_left())
+
+    def _solved(self, units: Array, seconds: float) -> Solved:
+        if not outer_weights_fit(self.problem, len(units), time.perf_counter() + seconds):
+            return Solved(Status.TIME_LIMIT)
+        return solve(self.problem, with_outer_weights(self.problem, units), seconds)
 
     def _solve_moving(self, columns: Array) -> Solved:
         """Solve for inner weights within the patterns of neurons, and for one output within those of the columns."""
@@ -368,13 +414,12 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
     def _conclude(self, status: Status) -> Status:
         if status is Status.STOPPED:
             return status
-        best = self._dual.best
-        if best is None or (not best.verified and not self.settles):
-            v = self._v if best is None else best.v
-            self._ask(self.oracles.exact, v)
         if self._seconds_left() > 0:
+            best = self._dual.best
+            if best is None or (not best.verified and not self.settles):
+                self._ask(self.oracles.exact, self._v if best is None else best.v)
             self._drop_neurons()
-        self._record(self._dual.certify(self._objective), 0)
+        self._record(self._dual.certified(self._objective), 0)
         return Status.CONVERGED if self._is_closed() else status
 
     def _drop_neurons(self) -> None:
@@ -386,7 +431,7 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
         most = objective * (1 + (_FOR_PREDICTION if self.settles else _AS_GOOD) * self.tol)
         for cosine in _CLOSE if network.width else ():
-            directions = _joined(directions_of(self.problem, network), sizes, cosine)
+            directions = joined(directions_of(self.problem, network), sizes, cosine)
             self._objective = most
             if self._take(self._solve_for(directions)) and self._best.width < network.width:
                 return
@@ -395,33 +440,3 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
     @property
     def _n_columns(self) -> int:
         return self._best.width
-
-
-def _joined(directions: Array, sizes: Array, cosine: float) -> Array:
-    """Means of directions that are close, without those of hardly any size."""
-    units = unit_rows(directions)
-    leaders: list[int] = []  # positions
-    sums: list[Array] = []
-    for j in np.argsort(-sizes, kind="stable"):
-        if sizes[j] < _NO_SIZE * sizes.sum():
-            break
-        close = np.flatnonzero(units[leaders] @ units[j] > cosine)
-        if len(close):
-            sums[close[0]] += sizes[j] * units[j]
-        else:
-            leaders.append(int(j))
-            sums.append(sizes[j] * units[j])
-    return np.array(sums)
-
-
-def _largest(network: TwoLayerNetwork, most: int) -> TwoLayerNetwork:
-    """The neurons with the largest contributions."""
-    sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
-    kept = np.sort(np.argsort(-sizes, kind="stable")[:most])
-    return TwoLayerNetwork(
-        network.hidden_weights[kept],
-        network.hidden_bias[kept],
-        network.output_weights[:, kept],
-        network.output_bias,
-        negative_slope=network.negative_slope,
-    )

@@ -20,8 +20,9 @@ __all__ = ["ConeProjector"]
 _VIOLATION = 1e-11
 # Limit on the steps of the active-set search, against cycling; no measurement is recorded.
 _SWEEPS_PER_FEATURE = 20
-# Blocks that compiled code takes together, in entries of their patterns by features: some milliseconds.
-_TOGETHER = 2**24
+# Blocks that compiled code takes together, without a look at the time, in entries of their patterns by features: some
+# milliseconds, but with 200,000 samples, where projections take many sweeps, a tenth of a second.
+_TOGETHER = 2**22
 _LATE = "projections on cones take longer than there is time"
 
 

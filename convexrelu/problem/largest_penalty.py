@@ -31,6 +31,7 @@ _OUTPUTS, _RANDOM = 3, 4
 _STEPS = 4
 # A product with few columns takes as long as so many multiplications for an entry: most of it is reading the data.
 _PASS = 30
+_DUAL_POINT = 2000  # so does the dual point, for each row and output
 
 
 def at_least_largest_penalty(problem: TrainingProblem, enough: float = math.inf) -> float:
@@ -83,7 +84,8 @@ def found_or_at_least(problem: TrainingProblem, report: Searched) -> float:
 
 def work_of_largest_penalty(problem: TrainingProblem) -> float:
     """Multiplications of :func:`at_least_largest_penalty`."""
-    return (2 * _STEPS + 1) * _PASS * float(problem.X.size)
+    of_outputs = _DUAL_POINT * float(problem.n_samples * problem.n_outputs)
+    return (2 * _STEPS + 1) * _PASS * float(problem.X.size) + of_outputs
 
 
 def _first_directions(problem: TrainingProblem, v: Array) -> tuple[Array, Array]:

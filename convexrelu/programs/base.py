@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexrelu._utils.cvxpy_import import cp
+from convexrelu._utils.deadlines import conic_program_fits, seconds_to_prepare
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
@@ -66,20 +67,14 @@ def seconds_for_solver(
 
     cvxpy writes the program down first, with so many entries of matrices, and keeps it.
     """
-    preparing = _PREPARING * n_entries
-    if not time.perf_counter() + _WRITING * n_entries + preparing < deadline:
+    if not conic_program_fits(n_entries, deadline):
         return None
     problem.get_problem_data(solver)
-    left = deadline - time.perf_counter() - preparing
+    left = deadline - time.perf_counter() - seconds_to_prepare(n_entries)
     return left if left > 0 else None
 
 
 _TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}  # ECOS has none
-
-
-# Seconds for each entry of the cones' matrices in which cvxpy writes a program down, and in which a solver prepares and
-# takes a step: twice those on an idle core.
-_WRITING, _PREPARING = 1e-6, 1e-6
 
 
 class FiniteProgram:

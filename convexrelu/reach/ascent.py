@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.reach.cells import Cell
 from convexrelu.reach.corner_search import CornerSearch
@@ -58,10 +59,15 @@ class Ascent:
     def _directions(self) -> Iterator[Array]:
         """Different ones, the largest norm first."""
         slopes = self.reached.slopes
+        n_products = 2 * _STARTS * slopes.generators.size  # of a step
+        if not product_fits(n_products, self.deadline):
+            return
         parts = self.rng.integers(0, 2, (_STARTS, len(self.root.signs))).astype(float)
         for _ in range(_STEPS):
             gains = slopes.along_steepest(parts)
             parts = (gains > 0).astype(float)
+            if not product_fits(n_products, self.deadline):
+                break
         values, first = np.unique(slopes.of_many(parts), return_index=True)
         yield from gains[first[np.argsort(-values)[:_BEST]]]
 

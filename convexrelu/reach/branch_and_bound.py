@@ -118,6 +118,8 @@ class _Tree:
                 child[branch] = sign
                 below = self._add(child, -bound, node.basis)
                 self.gains.learn(side, branch, -bound - max(below, self.value))
+        if self.point is None:  # no time for the solver
+            self._better(self.program.domain.middle)
         return Maximum(self.value, self.point, max(self.bound, self.value), self.nodes)
 
     def _start(self) -> float:
@@ -153,7 +155,7 @@ class _Tree:
     def _add(self, signs: NDArray, above: float, basis: Any = None) -> float:
         """Bound a node, and keep it open if its inputs may be better than the best one."""
         program = self.program
-        answer = program.solve(signs, basis)
+        answer = program.solve(signs, basis, self.deadline)
         self.nodes += 1
         bound = min(answer.bound, above)
         if bound == -math.inf:
@@ -172,7 +174,7 @@ class _Tree:
         while self._better(x) and time.perf_counter() <= self.deadline:
             z = self.program.domain.network.arguments(np.array([self.point]))[0]
             signs = np.where(self.program.decides, np.where(z > 0, 1, -1), 0).astype(np.int8)
-            answer = self.program.solve(signs)
+            answer = self.program.solve(signs, deadline=self.deadline)
             self.nodes += 1
             if answer.point is None:
                 return

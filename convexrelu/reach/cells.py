@@ -15,6 +15,7 @@ they count for bounds that are proved, and not for values that are reached.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +28,7 @@ from convexrelu._utils.norms import norms, unit_rows
 from convexrelu._utils.typing import Array
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import Rectifiers
-from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram
+from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram, writing_fits
 
 __all__ = ["Cell", "CellTree"]
 
@@ -82,8 +83,14 @@ class _Layer:
         G[0, -1] = 0.0  # τ ≥ 0
         return LinearProgram(G)
 
-    def inside(self, signs: NDArray, basis: Any = None) -> Answer:
-        """A point with these signs in the layer, and the proved bound on its margin ``t``."""
+    def inside(self, signs: NDArray, basis: Any = None, deadline: float = math.inf) -> Answer:
+        """A point with these signs in the layer, and the proved bound on its margin ``t``.
+
+        Without the time for the program there is no point, and the bound is that of all ``y``.
+        """
+        size = (len(self.fixed) + 2 * len(self.rows)) * self.fixed.shape[1]
+        if not writing_fits(size, deadline):
+            return Answer(None, 1.0)
         signs = np.where(self.is_constant, 0, signs)
         n_fixed, n, size = len(self.fixed), len(self.rows), self.fixed.shape[1]
         open_ = np.full(n, np.inf)
@@ -94,7 +101,9 @@ class _Layer:
         least = np.append(-np.ones(size), 0.0)  # y = 0, t = 0 satisfies all constraints
         objective = np.append(np.zeros(size), 1.0)
         bounds = Bounds(row_lower, row_upper, least, np.ones(size + 1))
-        answer = self.program.maximise(objective, bounds, basis, sharp_below=_THIN)
+        answer = self.program.maximise(
+            objective, bounds, basis, sharp_below=_THIN, deadline=deadline
+        )
         if answer.point is None:
             return answer
         point = answer.point[:-1].copy()
@@ -111,16 +120,21 @@ class _Layer:
 
 
 class CellTree:
-    """The tree over the cells in a polytope, or in the whole space if that is None."""
+    """The tree over the cells in a polytope, or in the whole space if that is None.
 
-    def __init__(self, network: Rectifiers, polytope: Polytope | None) -> None:
-        self.network = network
+    Cells for which there is no time before the deadline are taken for thin ones.
+    """
+
+    def __init__(
+        self, network: Rectifiers, polytope: Polytope | None, deadline: float = math.inf
+    ) -> None:
+        self.network, self.polytope, self.deadline = network, polytope, deadline
         d = network.n_features
         self.centre, self.scale = np.zeros(d), np.ones(d)
         domain = np.zeros((0, d + 1))
         self.is_bounded = polytope is not None
         if polytope is not None:
-            lower, upper = polytope.box()
+            lower, upper = polytope.box(deadline)
             self.centre = lower + (upper - lower) / 2
             width = (upper - lower) / 2
             self.scale = np.where(width > 0, width, 1.0)
@@ -156,10 +170,20 @@ class CellTree:
         """The cell without decisions; None if the polytope is flat, so that it has no inside."""
         signs = np.zeros(self.network.n_units, dtype=np.int8)
         layer = _Layer(self, 0, signs, self.domain)
-        point, _, basis = layer.inside(np.zeros(len(layer.units), dtype=np.int8))
+        nothing = np.zeros(len(layer.units), dtype=np.int8)
+        point, bound, basis = layer.inside(nothing, deadline=self.deadline)
+        if point is None and bound > _THIN:  # no time
+            point = self._middle()
         if point is None or layer.margin(point, np.zeros(len(layer.units))) <= _THIN:
             return None
         return self._settled(Cell(signs, point, layer, basis))
+
+    def _middle(self) -> Array:
+        """A point inside: the centre of the box, or of the largest ball among constraints."""
+        centre = self.centre
+        if self.polytope is not None and len(self.polytope.A):
+            centre = self.polytope.ball.centre
+        return np.append((centre - self.centre) / self.scale, 1.0)
 
     def undecided(self, cell: Cell) -> NDArray:
         """Rectifiers of the cell's layer that are not decided."""
@@ -180,7 +204,7 @@ class CellTree:
         signs[unit] = sign
         point, basis = cell.point, cell.basis
         if point is None or sign * (layer.rows[index] @ point) <= _THIN:
-            point, bound, basis = layer.inside(signs[layer.units], basis)
+            point, bound, basis = layer.inside(signs[layer.units], basis, self.deadline)
             if bound <= _EMPTY:
                 return None
             if point is None or layer.margin(point, signs[layer.units]) <= _THIN:

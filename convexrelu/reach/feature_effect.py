@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import check_number
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.typing import Array
-from convexrelu.reach.output_range import TOL, OutputRange, output_range
+from convexrelu.reach.output_range import TOL, OutputRange, deadline_after, output_range
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import Rectifiers, as_rectifiers
 
@@ -128,6 +129,7 @@ def feature_effect(
     >>> effect.change, effect.is_exact
     (array([4.]), True)
     """
+    deadline = deadline_after(time_limit)
     net = as_rectifiers(network)
     _check_feature(feature, net.n_features)
     polytope = Polytope(A, b, lower=lower, upper=upper, dim=net.n_features)
@@ -141,7 +143,7 @@ def feature_effect(
         A=twice if len(twice) else None,
         b=np.tile(polytope.b, 2) if len(twice) else None,
         tol=TOL,
-        time_limit=time_limit,
+        time_limit=seconds_before(deadline),
     )
     return _as_effect(answer, feature)
 
@@ -211,7 +213,7 @@ def feature_bands(
     n_slabs : int
         Slabs of equal width, into which the range of the feature is divided.
     time_limit : float, optional
-        Seconds for every slab.
+        Seconds in all. Bounds are proved also when time runs out, but may not be reached.
 
     Examples
     --------
@@ -222,6 +224,7 @@ def feature_bands(
     >>> bands.edges, bands.greatest[:, 0]
     (array([-1.,  0.,  1.]), array([2., 4.]))
     """
+    deadline = deadline_after(time_limit)
     net = as_rectifiers(network)
     _check_feature(feature, net.n_features)
     check_number("n_slabs", n_slabs, numbers.Integral, 1)
@@ -229,10 +232,11 @@ def feature_bands(
     box.box()
     edges = np.linspace(box.lower[feature], box.upper[feature], n_slabs + 1)
     answers = []
-    for start, end in itertools.pairwise(edges):
+    for number, (start, end) in enumerate(itertools.pairwise(edges)):
         low, high = box.lower.copy(), box.upper.copy()
         low[feature], high[feature] = start, end
-        answers.append(output_range(net, low, high, time_limit=time_limit))
+        limit = seconds_before(deadline, 1 / (n_slabs - number))
+        answers.append(output_range(net, low, high, time_limit=limit))
     parts = [
         np.array([getattr(one, name) for one in answers])
         for name in ("least", "greatest", "lower", "upper")

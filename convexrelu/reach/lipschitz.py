@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.reach.ascent import Ascent
 from convexrelu.reach.cell_search import CellSearch
@@ -126,16 +127,16 @@ def lipschitz_constant(
     >>> lipschitz_constant(opposite).lower
     1.0
     """
+    deadline = deadline_after(time_limit)
     net = as_rectifiers(network)
     if norm not in (1, 2, math.inf):
         raise ValueError(f"norm={norm!r} is not known; available: 1, 2, inf")
     polytope = None
     if any(part is not None for part in (lower, upper, A, b)):
         polytope = Polytope(A, b, lower=lower, upper=upper, dim=net.n_features)
-    deadline = deadline_after(time_limit)
     unit = unit_of_slopes(net)
     net = replace(net, B=net.B / unit, C=net.C / unit)  # constants have no slopes
-    found = _Search(CellTree(net, polytope), Slopes(net, norm), deadline).run()
+    found = _Search(CellTree(net, polytope, deadline), Slopes(net, norm, deadline), deadline).run()
     return replace(
         found, lower=found.lower * unit, upper=found.upper * unit, jacobian=found.jacobian * unit
     )
@@ -183,6 +184,10 @@ class _Search:
 
     def _search_norms(self, root: Cell, cores: SignCores, ascent: Ascent) -> None:
         """Euclidean norms, by weights and cores that each node improves."""
+        m, d = root.signs.size, self.slopes.generators[0].size
+        if not svd_fits((m + 1, d), self.deadline):  # for coordinates in the span of the slopes
+            self.bound = self.slopes.bound(root.signs, self.reached.value)
+            return
         search = EuclideanSearch(cores, self.reached, root.signs, ascent.from_point)
         search.run(self.deadline)
         self.bound = search.bound

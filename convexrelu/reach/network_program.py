@@ -15,6 +15,8 @@ are, for one output of a two-layer network to be maximised, all with negative ou
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +29,7 @@ from convexrelu._utils.typing import Array
 from convexrelu.reach.envelopes import envelope_cuts
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import EPS, Rectifiers
-from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram
+from convexrelu.reach.safe_program import Answer, Bounds, LinearProgram, safe_bound, writing_fits
 
 __all__ = ["Domain", "Extra", "NetworkProgram"]
 
@@ -62,6 +64,11 @@ class Domain:
         net = self.network
         terms = net.n_features + net.n_units + 4
         return 4 * terms * EPS * net.sizes(self.lower, self.upper)
+
+    @property
+    def middle(self) -> Array:
+        """The input in the middle of the box."""
+        return np.asarray(self.lower + (self.upper - self.lower) / 2)
 
     @property
     def undecided(self) -> NDArray:
@@ -146,6 +153,10 @@ class NetworkProgram:
         rows = [polytope, self.extra.G, self.cuts[0], chords[self.decides], (r - z)[self._has_row]]
         return LinearProgram(np.vstack(rows))
 
+    def _is_written_before(self, deadline: float) -> bool:
+        n_rows = len(self.domain.polytope.A) + len(self.extra.G) + 2 * self.m
+        return "linear" in vars(self) or writing_fits(n_rows * len(self.objective), deadline)
+
     @property
     def _has_row(self) -> NDArray:
         return self.needs_upper | self.needs_lower
@@ -171,9 +182,16 @@ class NetworkProgram:
         sizes += np.abs(net.p) + np.abs(domain.low) + np.abs(domain.high)
         return self._slopes * (net.p - domain.low) + 8 * (self.d + self.m) * EPS * sizes
 
-    def solve(self, signs: NDArray, basis: Any = None) -> Answer:
-        """The program of a node: 1 for active rectifiers, −1 for inactive ones, 0 for undecided ones."""
-        answer = self.linear.maximise(self.objective, self.bounds(signs), basis)
+    def solve(self, signs: NDArray, basis: Any = None, deadline: float = math.inf) -> Answer:
+        """The program of a node: 1 for active rectifiers, −1 for inactive ones, 0 for undecided ones.
+
+        Without the time for the program the bound is that of intervals.
+        """
+        bounds = self.bounds(signs)
+        if time.perf_counter() > deadline or not self._is_written_before(deadline):
+            answer = Answer(None, _without_rows(self.objective, bounds))
+        else:
+            answer = self.linear.maximise(self.objective, bounds, basis, deadline=deadline)
         return answer._replace(bound=answer.bound + self.constant + self.error)
 
     def bounds(self, signs: NDArray) -> Bounds:
@@ -227,3 +245,10 @@ class NetworkProgram:
     def widths(self) -> Array:
         """Largest distances ``−l u / (u − l)`` of the chords, times how much each rectifier matters."""
         return self.weight * self._slopes * -self.domain.low
+
+
+def _without_rows(objective: Array, bounds: Bounds) -> float:
+    """The bound of a program without its rows, which need not be put together for it."""
+    none = np.zeros(0)
+    free = bounds._replace(row_lower=none, row_upper=none)
+    return safe_bound(objective, np.zeros((0, len(objective))), free, none)

@@ -122,9 +122,9 @@ def output_range(
     >>> least, greatest, answer.argmax, answer.is_exact
     (array([-1.]), array([1.]), array([[1.]]), True)
     """
+    deadline = deadline_after(time_limit)
     rectifiers = as_rectifiers(network)
     polytope = Polytope(A, b, lower=lower, upper=upper, dim=rectifiers.n_features)
-    deadline = deadline_after(time_limit)
     check_tolerance(tol)
     domain = domain_of(rectifiers, polytope, deadline)
     low, high = [], []

@@ -11,14 +11,19 @@ below one.
 
 from __future__ import annotations
 
+import itertools
+import math
+import time
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linprog
+from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from convexrelu._utils.arguments import finite_array, float_array
+from convexrelu._utils.deadlines import seconds_before
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.reach.rectifiers import EPS
@@ -27,6 +32,7 @@ __all__ = ["Ball", "Polytope", "as_polytope"]
 
 _EMPTY = 1e-9  # polytopes whose constraints are violated by less everywhere are taken for flat ones
 _TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+_LATE = 1  # status of HiGHS when a limit is reached
 _UNBOUNDED = (3, 4)  # statuses of HiGHS for what has no largest value
 
 
@@ -71,6 +77,7 @@ class Polytope:
         if (A is None) != (b is None):
             raise ValueError(f"{name} has {'b, but not A' if A is None else 'A, but not b'}")
         self.name = name
+        self._box: tuple[Array, Array] | None = None
         rows = None if A is None else finite_array("A", A, "q", "d")
         self.dim = _dimension(name, rows, lower, upper, dim)
         self.A = np.zeros((0, self.dim)) if rows is None else rows
@@ -86,28 +93,37 @@ class Polytope:
     @cached_property
     def rows(self) -> tuple[Array, Array]:
         """All constraints as ``A x ≤ b``, finite bounds among them."""
-        eye = np.eye(self.dim)
+        return self._sparse_rows.toarray(), self._right
+
+    @cached_property
+    def _right(self) -> Array:
         above, below = np.isfinite(self.upper), np.isfinite(self.lower)
-        return (
-            np.vstack([self.A, eye[above], -eye[below]]),
-            np.concatenate([self.b, self.upper[above], -self.lower[below]]),
-        )
+        return np.concatenate([self.b, self.upper[above], -self.lower[below]])
+
+    @cached_property
+    def _sparse_rows(self) -> csr_array:
+        """The rows of all constraints: those of bounds have one entry each."""
+        eye = eye_array(self.dim, format="csr")
+        sides = eye[np.isfinite(self.upper)], -eye[np.isfinite(self.lower)]
+        return csr_array(vstack([csr_array(self.A), *sides]))
 
     def contains(self, X: ArrayLike, tol: float = 0.0) -> Array:
         """Whether samples are inside, up to `tol` in every constraint divided by its norm."""
         X = finite_array("X", X, "n", self.dim)
-        A, b = self.rows
-        return np.asarray((X @ A.T - b <= tol * norms(A)).all(axis=1))
+        inside = (X @ self.A.T - self.b <= tol * norms(self.A)).all(axis=1)
+        for excess in (X - self.upper, self.lower - X):
+            inside &= (excess <= tol).all(axis=1)
+        return np.asarray(inside)
 
     @cached_property
     def ball(self) -> Ball:
         """A largest ball inside, of radius at most one if the polytope is unbounded."""
-        A, b = self.rows
-        lengths = norms(A)
+        A, b = self._sparse_rows, self._right
+        lengths = np.append(norms(self.A), np.ones(A.shape[0] - len(self.A)))
         far = 1.0 + float(np.max(np.abs(b) / np.where(lengths > 0, lengths, 1.0), initial=0.0))
         result = linprog(
             np.append(np.zeros(self.dim), -1.0),
-            A_ub=np.column_stack([A, lengths]),
+            A_ub=hstack([A, lengths[:, None]], format="csr"),
             b_ub=b,
             bounds=[(None, None)] * self.dim + [(-far, far)],
             method="highs",
@@ -119,31 +135,37 @@ class Polytope:
 
     def check_not_empty(self) -> None:
         """Raise an error that names the polytope if there is no point in it."""
-        A, b = self.rows
-        if not len(A):
+        if not len(self._right):
             return
         scale = 1.0 + float(np.abs(self.ball.centre).max(initial=0.0))
-        if self.ball.radius < -_EMPTY * scale or (b[norms(A) == 0] < 0).any():
+        if self.ball.radius < -_EMPTY * scale or (self.b[norms(self.A) == 0] < 0).any():
             raise ValueError(f"{self.name} is empty: no point satisfies its constraints")
 
-    def box(self) -> tuple[Array, Array]:
+    def box(self, deadline: float = math.inf) -> tuple[Array, Array]:
         """A box around the polytope, proved.
+
+        After the deadline, of :func:`time.perf_counter`, the bounds that were given are the sides that are left; only
+        those that are infinite are still searched.
 
         Raises
         ------
         ValueError
             If the polytope is empty or unbounded.
         """
-        return self._box
-
-    @cached_property
-    def _box(self) -> tuple[Array, Array]:
-        self.check_not_empty()
-        if not len(self.A) and np.isfinite(self.lower).all() and np.isfinite(self.upper).all():
+        if not len(self.A) and np.isfinite([self.lower, self.upper]).all():
             return self.lower, self.upper
+        if self._box is not None:
+            return self._box
+        box = self._found_box(deadline)
+        if time.perf_counter() < deadline:
+            self._box = box
+        return box
+
+    def _found_box(self, deadline: float) -> tuple[Array, Array]:
+        self.check_not_empty()
+        sides = itertools.product((-1.0, 1.0), range(self.dim))
         ends, residuals = zip(
-            *(self._farthest(i, sign) for sign in (-1.0, 1.0) for i in range(self.dim)),
-            strict=True,
+            *(self._farthest(i, sign, deadline) for sign, i in sides), strict=True
         )
         largest = float(np.max(residuals))
         if largest >= 0.5:  # the multipliers are of no use
@@ -155,14 +177,21 @@ class Polytope:
         d = self.dim
         return np.maximum(-high[:d], self.lower), np.minimum(high[d:], self.upper)
 
-    def _farthest(self, i: int, sign: float) -> tuple[float, float]:
+    def _farthest(self, i: int, sign: float, deadline: float) -> tuple[float, float]:
         """``λᵀb`` and ``‖ρ‖_1`` for the multipliers of ``max ±x_i``, both rounded up."""
-        A, b = self.rows
+        given = self.upper[i] if sign > 0 else -self.lower[i]
+        if math.isfinite(given) and time.perf_counter() > deadline:
+            return float(given), 0.0
+        A, b = self._sparse_rows, self._right
         target = np.zeros(self.dim)
         target[i] = sign
+        seconds = seconds_before(deadline) if math.isfinite(given) else None
+        options = _TIGHT if seconds is None else {**_TIGHT, "time_limit": seconds}
         result = linprog(
-            -target, A_ub=A, b_ub=b, bounds=(None, None), method="highs", options=_TIGHT
+            -target, A_ub=A, b_ub=b, bounds=(None, None), method="highs", options=options
         )
+        if seconds is not None and result.status == _LATE:
+            return float(given), 0.0
         if result.status in _UNBOUNDED or result.x is None:
             side = "above" if sign > 0 else "below"
             raise ValueError(f"{self.name} is unbounded: nothing bounds feature {i} from {side}")

@@ -112,13 +112,13 @@ def adversarial_radius(
     >>> round(radius.lower, 9), round(radius.upper, 9), radius.is_exact
     (0.5, 0.5, True)
     """
+    deadline = deadline_after(time_limit)
     net = as_rectifiers(network)
     sample = finite_array("x", x, net.n_features)
     if norm not in (1, 2, math.inf):
         raise ValueError(f"norm={norm!r} is not known; available: 1, 2, inf")
     check_number("largest", largest, numbers.Real, 0)
     check_number("threshold", threshold, numbers.Real, -math.inf)
-    deadline = deadline_after(time_limit)
     lower, upper, nearest = float(largest), math.inf, None
     for q, e in _margins(net, sample, threshold):
         one = _Nearest(net, sample, q, e, norm, float(largest), deadline).find(upper)
@@ -204,7 +204,9 @@ class _Nearest:
         row = np.concatenate([self.q @ net.B, self.q @ net.C, np.zeros(n_extra)])
         # The margin may be this much above zero in the relaxation, which contains all inputs where it is not.
         room = float(np.abs(self.q) @ domain.rounding) + 1e-15 * abs(self.e)
-        G = np.vstack([row, *(np.insert(one, [d] * net.n_units, 0.0) for one in distances)])
+        of_inputs, of_extra = distances[:, :d], distances[:, d:]
+        of_units = np.zeros((len(distances), net.n_units))
+        G = np.vstack([row, np.hstack([of_inputs, of_units, of_extra])])
         g = np.append(-self.e - float(self.q @ net.c) + room, right)
         extra = Extra([0.0] * n_extra, [self._farthest(size)] * n_extra, G, g)
         objective = np.zeros(d + net.n_units + n_extra)

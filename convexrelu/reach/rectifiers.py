@@ -55,15 +55,16 @@ class Rectifiers:
     @classmethod
     def from_layers(cls, layers: Sequence[Layer], skip: Array | None = None) -> Rectifiers:
         """Compose layers; the last one has no activation, and `skip` is added to its outputs."""
-        d = layers[0].weights.shape[1]
         m = sum(len(layer.bias) for layer in layers if _rectifies(layer))
         # Outputs of the layers so far: of x, of r, and a constant.
-        of_x, of_r, constant = np.eye(d), np.zeros((d, m)), np.zeros(d)
-        P, Q, p = np.zeros((m, d)), np.zeros((m, m)), np.zeros(m)
+        first = layers[0]
+        of_x, of_r, constant = first.weights + 0.0, np.zeros((len(first.bias), m)), first.bias + 0.0
+        P, Q, p = np.zeros((m, of_x.shape[1])), np.zeros((m, m)), np.zeros(m)
         widths: list[int] = []
         for layer in layers:
             W, done = layer.weights, sum(widths)
-            of_x, of_r, constant = W @ of_x, W @ of_r, W @ constant + layer.bias
+            if layer is not first:
+                of_x, of_r, constant = W @ of_x, W @ of_r, W @ constant + layer.bias
             if not _rectifies(layer):
                 continue
             slope, units = float(layer.slope or 0.0), slice(done, done + len(W))

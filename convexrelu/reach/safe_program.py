@@ -12,11 +12,13 @@ of that evaluation added (Neumaier & Shcherbina 2004). With ``c = 0``, a right s
 ``v`` at all.
 
 Programs that differ in their bounds or objective only are solved from the basis of one another, several times as fast
-as afresh.
+as afresh. As any multipliers are good enough, the solver can be stopped at a deadline: the bound is then less sharp.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any, NamedTuple
 
 import highspy
@@ -24,11 +26,15 @@ import numpy as np
 from highspy.highs import _Highs  # `Highs` prints a banner when it is made
 from scipy.sparse import csr_array
 
+from convexrelu._utils.deadlines import product_fits, svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.reach.rectifiers import EPS
 
-__all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound"]
+__all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound", "writing_fits"]
 
+_WRITING = (
+    1000  # multiplications that take as long as one entry of a program on its way to the solver
+)
 _TIGHT = 1e-10  # the least that HiGHS takes for its tolerances
 _SLACK = 1e-9  # what constraints are widened by that touch, so that the solver finds a point
 _CLOSE = (
@@ -103,39 +109,50 @@ class LinearProgram:
         return model
 
     def maximise(
-        self, c: Array, bounds: Bounds, basis: Any = None, *, sharp_below: float = np.inf
+        self,
+        c: Array,
+        bounds: Bounds,
+        basis: Any = None,
+        *,
+        sharp_below: float = np.inf,
+        deadline: float = math.inf,
     ) -> Answer:
         """The maximum, with a proved bound. A program is called empty only with a proof.
 
-        Bounds of `sharp_below` and more are as good as the solver's tolerances are; others are refined.
+        Bounds of `sharp_below` and more are as good as the solver's tolerances are; others are refined. At the
+        deadline, of :func:`time.perf_counter`, the solver stops, and there is a bound without a point.
         """
         if (bounds.lower > bounds.upper).any() or (bounds.row_lower > bounds.row_upper).any():
             return Answer(None, -np.inf)
         if basis is not None:
             self._highs.setBasis(basis)
-        status, multipliers, point = self._run(c, bounds)
+        status, multipliers, point = self._run(c, bounds, deadline)
         if status == highspy.HighsModelStatus.kOptimal:
             bound = safe_bound(c, self.G, bounds, multipliers)
             close = _CLOSE * (np.abs(c).max(initial=0.0) + abs(bound))
             if bound < sharp_below and bound - c @ point > close:
-                bound = min(bound, self._refined(c, bounds, multipliers, point))
+                bound = min(bound, self._refined(c, bounds, multipliers, point, deadline))
             return Answer(point, bound, self._highs.getBasis())
         if status == highspy.HighsModelStatus.kInfeasible:
-            return self._where_infeasible(c, bounds)
-        # Numerical trouble: what is proved of the program without its rows.
+            return self._where_infeasible(c, bounds, deadline)
+        # Numerical trouble, or no more time: what is proved of the program without its rows.
         return Answer(None, safe_bound(c, self.G, bounds, np.zeros(self.n_rows)))
 
-    def _refined(self, c: Array, bounds: Bounds, multipliers: Array, point: Array) -> float:
+    def _refined(
+        self, c: Array, bounds: Bounds, multipliers: Array, point: Array, deadline: float
+    ) -> float:
         """The bound after a step towards multipliers without residual at variables between their bounds."""
         inner = (point > bounds.lower) & (point < bounds.upper)
         used = np.flatnonzero(multipliers)
+        if not svd_fits((len(used), int(inner.sum())), deadline):
+            return math.inf
         residual = (c - multipliers @ self.G)[inner]
         step = np.linalg.lstsq(self.G[np.ix_(used, inner)].T, residual)[0]
         better = multipliers.copy()
         better[used] += step
         return safe_bound(c, self.G, bounds, better)
 
-    def _where_infeasible(self, c: Array, bounds: Bounds) -> Answer:
+    def _where_infeasible(self, c: Array, bounds: Bounds, deadline: float) -> Answer:
         """−∞ where the solver's ray is a proof. Otherwise constraints touch: widened, they have a point."""
         nothing = np.zeros(self.n_columns)
         _, has_ray, ray = self._highs.getDualRay()
@@ -147,13 +164,13 @@ class LinearProgram:
             wide = bounds._replace(
                 row_lower=bounds.row_lower - room, row_upper=bounds.row_upper + room
             )
-            status, multipliers, point = self._run(c, wide)
+            status, multipliers, point = self._run(c, wide, deadline)
             if status == highspy.HighsModelStatus.kOptimal:
                 return Answer(point, safe_bound(c, self.G, bounds, multipliers))
             room *= 10
         return Answer(None, safe_bound(c, self.G, bounds, np.zeros(self.n_rows)))
 
-    def _run(self, c: Array, bounds: Bounds) -> tuple[Any, Array, Array]:
+    def _run(self, c: Array, bounds: Bounds, deadline: float) -> tuple[Any, Array, Array]:
         highs = self._highs
         largest = float(np.abs(c).max(initial=0.0))
         scale = (
@@ -165,6 +182,8 @@ class LinearProgram:
             self._objective = c.copy()
         highs.changeRowsBounds(self.n_rows, self._rows, bounds.row_lower, bounds.row_upper)
         highs.changeColsBounds(self.n_columns, self._columns, bounds.lower, bounds.upper)
+        left = max(deadline - time.perf_counter(), 0.0)
+        highs.setOptionValue("time_limit", highs.getRunTime() + left)  # it counts all its runs
         highs.run()
         solution = highs.getSolution()
         multipliers = -scale * np.asarray(solution.row_dual, dtype=float)
@@ -192,3 +211,8 @@ def safe_bound(c: Array, G: Array, bounds: Bounds, multipliers: Array) -> float:
     ends = np.maximum(residual * bounds.lower, residual * bounds.upper)
     reach = np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))
     return float(y @ side + ends.sum() + eps * (np.abs(y) @ np.abs(side) + size @ reach))
+
+
+def writing_fits(n_entries: int, deadline: float) -> bool:
+    """Whether a program of so many entries can be put together before the deadline."""
+    return product_fits(_WRITING * n_entries, deadline)

@@ -97,11 +97,11 @@ def is_safe(
     >>> is_safe(tent, ([-1.0], [3.0]), ([[-1.0]], [-0.5])).verdict  # y ≥ 0.5
     'unsafe'
     """
+    deadline = deadline_after(time_limit)
     rectifiers = as_rectifiers(network)
     inputs = as_polytope("polytope", polytope, rectifiers.n_features)
     region = as_polytope("unsafe", unsafe, rectifiers.n_outputs)
     region.check_not_empty()
-    deadline = deadline_after(time_limit)
     program = _program(domain_of(rectifiers, inputs, deadline), region)
     most = maximise(program, tol=TOL, deadline=deadline, enough=0.0, too_low=0.0)
     verdict = "unsafe" if most.value >= 0 else "safe" if most.bound < 0 else "undecided"

@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.typing import Array
 from convexrelu.reach.network_program import Domain, NetworkProgram
 from convexrelu.reach.polytope import Polytope
 from convexrelu.reach.rectifiers import EPS, Rectifiers
+from convexrelu.reach.safe_program import Bounds
 
 __all__ = ["domain_of"]
 
@@ -24,7 +26,7 @@ def domain_of(network: Rectifiers, polytope: Polytope, deadline: float = math.in
     """
     started = time.perf_counter()
     deadline = started + (deadline - started) / 2
-    lower, upper = polytope.box()
+    lower, upper = polytope.box(deadline)
     domain = Domain(network, polytope, lower, upper, *network.intervals(lower, upper))
     for layer in network.layers():
         if layer.start > 0 or len(polytope.A):
@@ -47,7 +49,11 @@ def _narrowed(domain: Domain, units: NDArray, deadline: float) -> Domain:
             break
         row = np.concatenate([net.P[j], net.Q[j]])
         pad = 8 * size * EPS * (np.abs(row) @ reach + abs(net.p[j]))
-        high[j] = min(high[j], program.linear.maximise(row, bounds).bound + net.p[j] + pad)
-        low[j] = max(low[j], net.p[j] - program.linear.maximise(-row, bounds).bound - pad)
+        high[j] = min(high[j], _most(program, row, bounds, deadline) + net.p[j] + pad)
+        low[j] = max(low[j], net.p[j] - _most(program, -row, bounds, deadline) - pad)
     low, high = net.intervals(domain.lower, domain.upper, (low, np.maximum(low, high)))
     return replace(domain, low=low, high=high)
+
+
+def _most(program: NetworkProgram, row: Array, bounds: Bounds, deadline: float) -> float:
+    return program.linear.maximise(row, bounds, deadline=deadline).bound

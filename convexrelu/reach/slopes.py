@@ -19,11 +19,13 @@ corner at a time instead (:mod:`convexrelu.reach.functionals`).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.reach.functionals import Functionals
@@ -50,10 +52,10 @@ def rounding_of_squares(A: Array) -> float:
 
 
 class Slopes:
-    """Bounds for one network and norm."""
+    """Bounds for one network and norm; after the deadline those that take long are left out."""
 
-    def __init__(self, network: Rectifiers, norm: float) -> None:
-        self.network, self.norm = network, norm
+    def __init__(self, network: Rectifiers, norm: float, deadline: float = math.inf) -> None:
+        self.network, self.norm, self.deadline = network, norm, deadline
         self.is_zonotope = len(network.widths) <= 1
         m, d = network.n_units, network.n_features
         self.rounding = 4 * (m + d + 4) * EPS * operator_norm(_magnitudes(network), norm)
@@ -178,6 +180,8 @@ class Slopes:
         U, chosen = U[kept], np.append(np.flatnonzero(free), len(free))[kept]
         w, v, best = self.weights[question][chosen], self.column_weights[question], np.inf
         for _ in range(_STEPS):
+            if not svd_fits((len(v), len(v)), self.deadline):
+                break
             w, v = np.maximum(w / w.sum(), _LEAST), np.maximum(v / v.sum(), _LEAST)
             columns = np.sqrt(v) if self.norm == np.inf else np.ones(len(v))
             M = U / np.sqrt(w)[:, None] / columns

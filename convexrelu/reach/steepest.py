@@ -12,6 +12,7 @@ import time
 import numpy as np
 from scipy.special import expit
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.reach.cells import Cell, CellTree
@@ -69,8 +70,11 @@ class Climber:
     def _polished(self, here: Array, width: float) -> Array:
         """The best point of random steps that become shorter."""
         best, here = -1.0, here / np.abs(here).max()
+        net = self.tree.network
+        # Jacobians of all samples, layer after layer.
+        work = _SAMPLES * (net.C.size + net.Q.size / 2) * net.n_features
         for step in width * np.geomspace(1.0, 1e-3, _RANDOM_STEPS):
-            if time.perf_counter() > self.deadline:
+            if time.perf_counter() > self.deadline or not product_fits(work, self.deadline):
                 break
             points = here + step * self.rng.standard_normal((_SAMPLES, len(here)))
             points[0] = here

@@ -59,7 +59,7 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
 
     def _solve(self, columns: ActivationPatterns) -> tuple[Status, bool]:
         units = self._units.with_columns(columns.masks, columns.gates)
-        self._units = solve_lasso(self.problem, units)
+        self._units = solve_lasso(self.problem, units, self._deadline())
         now, before = (units.objective(self.problem) for units in (self._units, self._best))
         if now < before * (1 - 1e-12):
             self._best = self._units

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.linalg import null_space, solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 
+from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.typing import Array
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.threshold.units import Units
@@ -20,8 +22,8 @@ __all__ = ["solve_lasso"]
 _RANK_TOL = 1e-9
 
 
-def solve_lasso(problem: TrainingProblem, units: Units) -> Units:
-    """Best weights for given columns: coordinate descent, and an active-set method for the last digits."""
+def solve_lasso(problem: TrainingProblem, units: Units, deadline: float = math.inf) -> Units:
+    """Best weights for given columns: coordinate descent, then an active-set method, in time."""
     from sklearn.linear_model import Lasso
 
     scales = problem.units()
@@ -39,18 +41,24 @@ def solve_lasso(problem: TrainingProblem, units: Units) -> Units:
         # The gap is measured by the certificate.
         warnings.simplefilter("ignore", ConvergenceWarning)
         lasso.fit(columns, targets, sample_weight=problem.weights)
-    weights = _polished(problem, columns, targets, lasso.coef_, problem.alpha / tau) * tau
+    alpha = problem.alpha / tau
+    weights = _polished(problem, columns, targets, lasso.coef_, alpha, deadline) * tau
     intercept = problem.best_intercept(columns @ weights)
     return replace(units, weights=weights, intercept=intercept)
 
 
 def _polished(
-    problem: TrainingProblem, columns: Array, targets: Array, weights: Array, alpha: float
+    problem: TrainingProblem,
+    columns: Array,
+    targets: Array,
+    weights: Array,
+    alpha: float,
+    deadline: float,
 ) -> Array:
     """Newton's step on the nonzero weights, cut off where the first of them becomes zero, and repeated.
 
     While no sign changes, the objective is quadratic, so no step raises it. In the end the columns with nonzero weights
-    are linearly independent.
+    are linearly independent, if a step that removes the last of the others begins before the deadline.
     """
     root = np.sqrt(problem.weights)
     if problem.fit_intercept:  # eliminated: columns and targets about their weighted means
@@ -58,6 +66,8 @@ def _polished(
         targets = targets - problem.weights @ targets
     weights = weights.copy()
     while len(used := np.flatnonzero(weights)):
+        if not svd_fits((len(targets), len(used)), deadline):
+            break
         design, signs = root[:, None] * columns[:, used], np.sign(weights[used])
         q, r = np.linalg.qr(design)
         null = null_space(r, rcond=_RANK_TOL)

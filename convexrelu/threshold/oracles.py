@@ -15,7 +15,7 @@ from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import OracleReport, strongest_first
 from convexrelu.patterns import ActivationPatterns, sample_gates
-from convexrelu.patterns.activation import first_of_each
+from convexrelu.patterns.activation import first_of_each, masks_of_gates
 
 __all__ = ["ThresholdPatternOracle", "ThresholdSearchOracle", "threshold_relaxation"]
 
@@ -145,7 +145,7 @@ class ThresholdSearchOracle:
         """Price the dual point ``v`` of shape (n,)."""
         drawn = sample_gates(self._rows.shape[1], self.n_starts, self.random)
         gates = np.vstack([drawn, self._found])
-        products = (gates @ self._rows.T >= 0) @ v
+        products = masks_of_gates(self._rows, gates) @ v
         # Half of the random starts look for a large value, the others for a small one.
         signs = np.where(np.arange(len(gates)) % 2 == 0, 1.0, -1.0)
         signs[self.n_starts :] = np.where(products[self.n_starts :] < 0, -1.0, 1.0)
@@ -227,7 +227,7 @@ class ThresholdSearchOracle:
 
     def _report(self, gates: Array, v: Array, *, finished: bool) -> OracleReport:
         """Distinct patterns found, on the original rows: rounding may make them differ from those on unit rows."""
-        masks = gates @ self.design.T >= 0
+        masks = masks_of_gates(self.design, gates)
         kept = first_of_each(masks)
         products = masks[kept] @ v
         return OracleReport.of_search(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.patterns.cell_centre import cell_centre
 from convexrelu.problem.training_problem import TrainingProblem
 
 __all__ = ["Units"]
+
+_CENTRE = 7000  # the centre of a cell takes as long as so many multiplications for each entry of the design
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ class Units:
         if centred:
             centres = [
                 cell_centre(problem.design, self.masks[k])
-                if k == used[0] or time.perf_counter() < deadline
+                if product_fits(_CENTRE * float(problem.design.size), deadline)
                 else None
                 for k in used
             ]

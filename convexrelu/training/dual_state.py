@@ -124,6 +124,10 @@ class DualState:
             self.best = found
         return bounds.lower_bound
 
+    def certified(self, objective: float) -> Certificate:
+        """Certificate of an objective with all that is known, whether or not a point has been priced."""
+        return self.begun(objective) if self.best is None else self.certify(objective)
+
     def certify(self, objective: float) -> Certificate:
         """Certificate of an objective at the best dual point."""
         assert self.best is not None

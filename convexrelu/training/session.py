@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator
@@ -12,7 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from convexrelu._utils.deadlines import is_brief, part_before, product_fits, seconds_before
+from convexrelu._utils.deadlines import (
+    little_later,
+    part_before,
+    product_fits,
+    seconds_before,
+)
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.user_warnings import warn_user
 from convexrelu.certificates.pricing import price_and_certify
@@ -26,6 +32,7 @@ from convexrelu.oracles.for_problem import oracles_for, pattern_search_for
 from convexrelu.oracles.program.several_outputs import MAX_PROVED_OUTPUTS
 from convexrelu.oracles.selection import MOST_PROVED, OraclePair
 from convexrelu.patterns import ActivationPatterns
+from convexrelu.problem.least_squares import least_squares_skip
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result, check_progress, show_proof_of
 from convexrelu.results.status import SolverWarning, Status
@@ -37,6 +44,7 @@ from convexrelu.solvers.support import check_support
 from convexrelu.training.cutting_plane import CuttingPlane
 from convexrelu.training.easing import Easing
 from convexrelu.training.fixed_patterns import pattern_oracle, train_on_patterns
+from convexrelu.training.fixed_skip import train_beside
 from convexrelu.training.options import (
     check_options,
     check_start,
@@ -50,6 +58,8 @@ __all__ = ["Session"]
 
 # Fraction of the time in which the structure of the data may be looked for, and cells enumerated.
 _TIME_TO_PREPARE = 0.4
+# Fraction of the time for a fixed skip connection, where there is none for the basis of a free one.
+_TIME_FOR_SKIP = 0.2
 # Fraction of the time after which cutting planes do not take over from a closed form.
 _TIME_FOR_CLOSED_FORM = 0.8
 # Fraction of the time for training in chunks, before a proof is tried.
@@ -61,6 +71,9 @@ _SWEPT = 4
 # (`python -m benchmarks.scaling.bench_chunks`).
 _PASSES, _NEURONS = 8, 100
 _ACTIVATION = 50  # multiplications of a neuron on a sparse row, beside those of its entries
+# Products of all blocks with the design in whose time a program of given patterns is written down, and ends without a
+# step.
+_STEPS = 10
 # Passes over the data for a bound from a dual point, and what the point costs for each row and output: sums without
 # rounding, in multiplications.
 _FIRST_BOUND, _OF_A_ROW = 10, 5_000
@@ -162,11 +175,32 @@ class Session:
         if problem.activation == "threshold":
             return self._train_threshold(problem, time_limit)
         began = time.perf_counter()
-        if not problem.free_basis_fits(math.inf if time_limit is None else began + time_limit):
-            return self._untrained(problem, start, began)
+        end = math.inf if time_limit is None else began + time_limit
+        if not problem.free_basis_fits(end):
+            return self._train_beside_a_skip(problem, start, end)
         if self.patterns is None or self._oracles is not None:
             return self._solve(problem, start, time_limit)
+        first_steps = _STEPS * 2.0 * len(self.patterns) * float(problem.design.size)
+        if problem.activation != "gated_relu" and not product_fits(first_steps, end):
+            return self._untrained(problem, start, began)
         return self._train_on_patterns(problem, self.patterns, time_limit)
+
+    def _train_beside_a_skip(
+        self, problem: TrainingProblem, start: TwoLayerNetwork | str | None, deadline: float
+    ) -> Result:
+        """Train the neurons beside the best linear function that there is time for."""
+
+        def train(plain: TrainingProblem, progress: Progress | None) -> Result:
+            session = copy.copy(self)
+            session.problem, session.progress = plain, progress
+            if (
+                self.patterns is None
+            ):  # oracles of given patterns know nothing of the skip connection
+                session._oracles = None
+            return session._trained(plain, "descent", seconds_before(deadline))
+
+        linear = least_squares_skip(problem, part_before(deadline, _TIME_FOR_SKIP))
+        return train_beside(linear, problem, train, start, self.progress)
 
     def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
         from convexrelu.threshold.train import train_threshold
@@ -234,7 +268,8 @@ class Session:
         """Generate neurons: in chunks of many samples, or by cutting planes."""
         began = time.perf_counter()
         of_rows = _OF_A_ROW * float(problem.n_samples * problem.n_outputs)
-        if began >= deadline and not is_brief(_FIRST_BOUND * float(problem.X.size) + of_rows):
+        first_bound = _FIRST_BOUND * float(problem.X.size) + of_rows
+        if not product_fits(first_bound, little_later(deadline) if began < deadline else deadline):
             return self._untrained(problem, start, began)
         if not (self._is_for_chunks(problem) and self._has_time_for_chunks(problem, deadline)):
             return self._cut(problem, start, deadline)

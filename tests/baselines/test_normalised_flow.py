@@ -24,6 +24,15 @@ def test_flow_stays_below_the_maximum_margin(best):
         assert flow.margins[-1] > 0  # the classes are separated, so the inequality says something
 
 
+def test_a_margin_with_little_time_brackets_the_largest(best):
+    try:
+        short = maximum_margin(X, Y, time_limit=0.3, random_state=0)
+    except ValueError as error:  # of what meets no targets yet
+        assert "time_limit" in str(error)
+    else:
+        assert short.margin <= best.upper_bound and best.margin <= short.upper_bound
+
+
 def test_random_networks_stay_below_it(best):
     rng = np.random.default_rng(0)
     for _ in range(200):

@@ -125,3 +125,14 @@ def test_unknown_arithmetic(arithmetic):
     zero = TrainingProblem(X, Y, ALPHA).zero_network()
     with pytest.raises(ValueError, match=r"^arithmetic=.*'float64', 'rational'"):
         certify(zero, X, Y, alpha=ALPHA, arithmetic=arithmetic)
+
+
+@pytest.mark.parametrize("deadline", [-math.inf, 0.0])
+def test_without_time_certificates_stay_as_they_are(deadline):
+    problem = TrainingProblem(np.array([[-1.0], [1.0]]), np.array([0.0, 1.0]), alpha=0.1)
+    v = problem.dual_point(np.zeros(2))
+    assert rational_lower_bound(problem, v, 0.354, deadline=deadline) is None
+    result = train(problem, random_state=0)
+    parts = problem, result.network, result.certificate, v, 0.354
+    assert verified(*parts, deadline=deadline) is result.certificate
+    assert verified(*parts).arithmetic == "rational"

@@ -1,5 +1,7 @@
 """Bounds over a class: never below what a direction of the class reaches, and sharp."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -133,3 +135,20 @@ def test_proofs_of_many_problems(seed):
     best = reached(design, v, neuron_class.limits(4), neuron_class.signs, slope, seed)
     proved = oracles(design, neuron_class, slope)[1](v)
     assert best * (1 - 1e-9) <= proved.bound <= 1.01 * best
+
+
+@pytest.mark.parametrize(("limits", "positive"), CLASSES)
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_without_time_for_boxes_there_is_the_bound_in_closed_form(
+    limits, positive, slope, monkeypatch
+):
+    monkeypatch.setattr("convexrelu._utils.deadlines._ALWAYS", 0.0)
+    rng = np.random.default_rng(0)
+    design, v = rng.standard_normal((9, 3)), rng.standard_normal(9)
+    penalised = Penalised(design, NeuronClass(limits, positive=positive), slope)
+    random = np.random.RandomState(0)
+    prover = ClassProver(penalised, ClassSearch(penalised, n_starts=8, n_polish=4, random=random))
+    short, full = prover(v, deadline=-math.inf), prover(v)
+    assert short.is_proof and short.method == "relaxation" and short.scope == full.scope
+    assert full.bound <= short.bound * (1 + 1e-12) < math.inf
+    assert (short.values <= full.bound * (1 + 1e-9)).all()

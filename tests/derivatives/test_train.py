@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_allclose
 
 from convexrelu import TrainingProblem, TwoLayerNetwork, train
 from convexrelu.derivatives import DerivativeProblem, DerivativeRows, train_with_derivatives
 from convexrelu.derivatives.pricing import CellSearch, all_cells, relaxed_bound, swept_bound
 from convexrelu.patterns.cell_centre import cell_centre
+from convexrelu.patterns.cone_projection import ConeProjector
 from tests.derivatives import brute_force
 
 
@@ -235,3 +238,41 @@ def test_lower_bounds_are_rounded_down_where_targets_are_far_from_zero():
     bound = relaxed_bound(plain, v)
     assert 0 < far.lower_bound(v, bound) < plain.lower_bound(v, bound)
     assert far.lower_bound(v, bound) == pytest.approx(plain.lower_bound(v, bound), rel=1e-4)
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize("shape", [(60, 4), (8, 200)])
+def test_what_is_left_when_time_is_up_is_valid(limit, shape):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal(shape), rng.standard_normal(shape[0])
+    rows = DerivativeRows(X[:5], np.eye(shape[1])[0], 1.0)
+    result = train_with_derivatives(X, y, 0.1, rows, time_limit=limit, random_state=0)
+    problem = DerivativeProblem(X, y, 0.1, rows)
+    objective = problem.objective(result.network)
+    assert result.certificate.objective == pytest.approx(objective)
+    assert 0 <= result.certificate.proved_lower_bound <= objective
+    constant = problem.best_constant(np.zeros_like(problem.targets))
+    none = TwoLayerNetwork.constant(shape[1]).with_output_bias(constant)
+    assert objective <= problem.objective(none) * (1 + 1e-12)
+
+
+def test_ways_out_of_cells_of_wide_inputs_are_those_of_all_places():
+    """Most places for active rows are empty where there are more features than rows; inverses do without them."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((5, 12)), rng.standard_normal(5)
+    problem = DerivativeProblem(X, y, 0.1, DerivativeRows(X[:2] + 1.0, np.eye(12)[0]))
+    search = CellSearch(problem, 10, np.random.RandomState(0))
+    v = problem.dual_point(problem.outputs(TwoLayerNetwork.constant(12)))
+    masks = rng.standard_normal((10, 13)) @ problem.gates.T >= 0
+    points, across, one = search._project(v, masks, 1.0)
+    cones = ConeProjector(torch.from_numpy(problem.gates), torch.from_numpy(masks))
+    linear = torch.from_numpy(masks @ (v[:, None] * problem.values))
+    index = torch.arange(10)
+    assert_allclose(points, cones.project(linear, index, 0.0))
+    inverse = np.linalg.pinv(cones.signed(index, cones.rows, cones.held).numpy())
+    held, multipliers = cones.held.numpy(), cones.multipliers.numpy()
+    most = held & (multipliers == multipliers.max(axis=1, keepdims=True))
+    for found, crossed in ((across, held), (one, most)):
+        expected = np.einsum("bij,bj->bi", inverse, np.where(crossed, -1.0, 1.0) * held)
+        assert held.any(axis=1).all()
+        assert_allclose(found, expected, atol=1e-9)

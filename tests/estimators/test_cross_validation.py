@@ -184,6 +184,19 @@ def test_the_first_penalty_is_tried_however_short_the_time(monkeypatch, clock):
     assert model.alpha_ == ALPHAS[0]
 
 
+def test_folds_of_many_samples_do_not_begin_when_time_is_up(monkeypatch, clock):
+    """Then the middle penalty is taken, and no score is claimed."""
+    charge(monkeypatch, clock, 5.0)
+    monkeypatch.setattr(fold_training, "is_brief", lambda work: False)
+    with pytest.warns(ConvergenceWarning, match="left out 3 of 3 penalties.*the middle one"):
+        model = regressor(time_limit=1.0).fit(X, Y)
+    assert model.alpha_ == ALPHAS[1]
+    assert np.isnan(model.best_score_) and np.isnan(model.cv_scores_).all()
+    assert (model.cv_widths_ == -1).all()
+    assert 0 <= model.certificate_.lower_bound <= model.certificate_.objective
+    assert "none was tried in time" in model._repr_html_()
+
+
 def charge(monkeypatch, clock, seconds):
     original = cross_validation.train_and_score
 
@@ -227,7 +240,9 @@ def test_descent_trains_the_folds_unless_a_gap_is_asked_for(monkeypatch, cv_tol,
 def test_a_fold_looks_for_a_closed_form_once(monkeypatch):
     asked, original = [], fold_training.closed_form_for
     monkeypatch.setattr(
-        fold_training, "closed_form_for", lambda problem: asked.append(1) or original(problem)
+        fold_training,
+        "closed_form_for",
+        lambda problem, deadline: asked.append(1) or original(problem, deadline),
     )
     regressor(alphas=[0.3, 0.1], effort="predict").fit(X, Y)
     assert len(asked) == 3 * 2

@@ -69,3 +69,14 @@ def test_dependent_equations_and_touching_inequalities():
     rows, least = np.array([[-3.0, 0.0], [0.1, 0.0]]), np.array([-3.0, 0.1])
     found = least_distance_with_equations(equations, equal, rows, least)
     assert found == pytest.approx([1.0, 0.0], abs=1e-12)
+
+
+def test_more_equations_than_entries():
+    rng = np.random.default_rng(0)
+    equations, u = rng.standard_normal((3000, 4)), rng.standard_normal(4)
+    rows = rng.standard_normal((5, 4))
+    found = least_distance_with_equations(equations, equations @ u, rows, rows @ u - 1.0)
+    assert found == pytest.approx(u)
+    assert least_distance_with_equations(equations, equations @ u, rows, rows @ u + 1.0) is None
+    equal = equations @ u + rng.standard_normal(3000)
+    assert least_distance_with_equations(equations, equal, rows, rows @ u - 1.0) is None

@@ -53,6 +53,22 @@ def test_no_time_still_gives_a_network(result):
     assert certificate.lower_bound <= result.certificate.objective <= certificate.objective * 1.001
 
 
+@pytest.mark.parametrize("limit", [0.0, 0.05, 0.3])
+def test_with_little_time_no_network_is_worse_than_a_safe_constant(limit):
+    """Bounds that were not finished would shift a network of many features far down."""
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((10, 300))
+    problem = TrainingProblem(inputs, np.abs(inputs[:, 0]), 1e-4)
+    box = Polytope(lower=np.full(300, -1.0), upper=np.full(300, 1.0))
+    result = train_on_polytope(problem, [[1.0]], 0.5, domain=box, time_limit=limit, random_state=0)
+    constant = TwoLayerNetwork.constant(300).with_output_bias([0.5])
+    assert result.bounds.is_safe
+    assert result.certificate.objective == pytest.approx(problem.objective(result.network))
+    assert result.certificate.objective <= problem.objective(constant) * (1 + 1e-9)
+    assert result.certificate.lower_bound <= result.certificate.objective
+    assert result.network.predict(rng.uniform(-1, 1, (1000, 300))).max() <= 0.5
+
+
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_constant_targets_cost_nothing_but_their_excess(value):
     problem = TrainingProblem(np.linspace(-1, 1, 5)[:, None], np.full(5, value), alpha=0.1)

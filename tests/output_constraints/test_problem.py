@@ -41,6 +41,37 @@ CASES = [
 ]
 
 
+def test_rows_are_the_distinct_ones_of_samples_and_points_in_their_order():
+    X = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, -0.0], [3.0, 1.0]])
+    base = TrainingProblem(X, np.arange(8.0).reshape(4, 2), 0.1)
+    points = np.array([[5.0, 5.0], [0.0, 2.0], [5.0, 5.0]])
+    sets = [ascending(X, 2), OutputConstraints(points, np.eye(2)), ascending(points[:1], 2)]
+    problem = ConstrainedProblem(base, sets)
+    assert problem.X.tolist() == [[1.0, 0.0], [0.0, 2.0], [3.0, 1.0], [5.0, 5.0]]
+    assert problem.samples.tolist() == [0, 1, 0, 2]
+    assert problem.rows.tolist() == [0, 1, 0, 2, 3, 3, 1, 1, 3, 3, 3]
+    np.testing.assert_array_equal(problem.X[problem.samples], X)
+
+
+@pytest.mark.parametrize("K", [1, 3])
+def test_stacked_points_are_sums_over_samples_and_constraints(K):
+    problem, random = instance(0, "squared_error", K)
+    v = random.standard_normal(6 * K + len(problem.b))
+    V, multipliers = problem.parts(v)
+    wanted = np.zeros((len(problem.design), K))
+    np.add.at(wanted, problem.samples, np.reshape(V, (-1, K)))
+    np.add.at(wanted, problem.rows, -multipliers[:, None] * problem.A)
+    found, error = problem.stacked(v)
+    np.testing.assert_array_equal(np.reshape(found, (-1, K)), wanted)
+    assert error > 0
+
+
+@pytest.mark.parametrize("loss, K, offset, scale", CASES)
+def test_the_dual_point_zero_has_the_bound_that_losses_are_not_negative(loss, K, offset, scale):
+    problem, _ = instance(0, loss, K, offset, scale)
+    assert problem.lower_bound(problem.no_point(), np.inf) == 0.0
+
+
 @pytest.mark.parametrize("loss, K, offset, scale", CASES)
 @pytest.mark.parametrize("fraction", [0.01, 100.0])
 def test_dual_points_are_feasible_in_exact_arithmetic(loss, K, offset, scale, fraction):

@@ -43,3 +43,11 @@ def test_duplicates_are_removed_in_order(n):
     patterns = ActivationPatterns.of_gates(design, gates)
     kept = gates[:1] if n == 0 else gates[[0, 2]]
     np.testing.assert_array_equal(patterns.gates, kept)
+
+
+def test_patterns_of_rows_in_parts_are_those_of_all_rows(monkeypatch):
+    rng = np.random.default_rng(0)
+    design, gates = rng.standard_normal((50, 3)), rng.standard_normal((20, 3))
+    monkeypatch.setattr("convexrelu.patterns.activation._AT_ONCE", 140)  # seven rows at a time
+    found = ActivationPatterns.of_gates(design, gates)
+    np.testing.assert_array_equal(found.masks, found.gates @ design.T >= 0)

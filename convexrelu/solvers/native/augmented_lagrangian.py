@@ -274,7 +274,8 @@ class AugmentedLagrangian:
         """The best iterate, or the start where its objective is lower, as it can be until subproblems are far."""
         if best.gap < math.inf and self._objective(best) <= self._objective(start):
             return replace(best, status=Status.USER_LIMIT)
-        ends = [self._unprojected(replace(start, v=v)) for v in (start.v, best.v)]
+        points = [start.v] if best.v is start.v else [start.v, best.v]
+        ends = [self._unprojected(replace(start, v=v)) for v in points]
         return replace(min(ends, key=lambda end: end.gap), status=Status.USER_LIMIT)
 
     def _objective(self, end: Iterate) -> float:

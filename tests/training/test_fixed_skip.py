@@ -1,0 +1,70 @@
+"""Training beside a fixed skip connection: its claims are those of the problem with a free one."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
+
+from convexrelu import TrainingProblem, train
+from convexrelu.results.status import Status
+
+
+@pytest.fixture
+def _no_time_for_a_basis(monkeypatch):
+    monkeypatch.setattr(
+        TrainingProblem,
+        "free_basis_fits",
+        lambda problem, deadline: not problem.free_skip or np.isinf(deadline),
+    )
+
+
+def data(n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 3))
+    y = X @ [3.0, -2.0, 1.0] + np.abs(X[:, 0]) + 0.1 * rng.standard_normal(n)
+    return X, y, rng
+
+
+@pytest.mark.usefixtures("_no_time_for_a_basis")
+@pytest.mark.parametrize("patterns", ["cutting_plane", "sampled"])
+@pytest.mark.parametrize("convert", [np.asarray, csr_array])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_claims_hold_for_the_free_problem(patterns, convert, n_outputs):
+    X, y, _ = data()
+    y = y if n_outputs == 1 else np.column_stack([y, -2 * y + X[:, 1]])
+    problem = TrainingProblem(convert(X), y, 0.05, skip=True)
+    exact = train(problem, random_state=0, patterns=patterns)
+    rounds = []
+    late = train(
+        problem, random_state=0, patterns=patterns, time_limit=60.0, progress=rounds.append
+    )
+    assert late.status is Status.TIME_LIMIT
+    assert late.network.skip_weights is not None
+    assert_allclose(late.certificate.objective, problem.objective(late.network), rtol=1e-12)
+    assert late.certificate.objective < 0.5 * problem.objective(problem.zero_network())
+    optimum = train(problem, random_state=0).certificate.objective
+    assert exact.certificate.lower_bound <= exact.certificate.objective
+    for entry in [late.certificate, *late.history, *rounds]:
+        assert 0 <= entry.lower_bound <= optimum
+    for entry in rounds:
+        assert entry.network.skip_weights is not None
+        assert entry.certificate.lower_bound == entry.lower_bound
+        assert_allclose(problem.objective(entry.network), entry.objective, rtol=1e-9)
+    assert late.dual is None
+
+
+@pytest.mark.usefixtures("_no_time_for_a_basis")
+def test_a_better_start_is_kept():
+    X, y, _ = data()
+    problem = TrainingProblem(X, y, 0.05, skip=True)
+    start = train(problem, random_state=0, tol=1e-6).network
+    late = train(problem, random_state=0, time_limit=60.0, start=start, max_iter=1)
+    assert late.certificate.objective <= problem.objective(start) * (1 + 1e-12)
+
+
+@pytest.mark.usefixtures("_no_time_for_a_basis")
+def test_who_stops_is_told_so():
+    X, y, _ = data()
+    problem = TrainingProblem(X, y, 0.05, skip=True)
+    stopped = train(problem, random_state=0, time_limit=60.0, progress=lambda _: True)
+    assert stopped.status is Status.STOPPED
