@@ -84,7 +84,14 @@ def _ours(objective: RoundedObjective, z: Array, width: float, n: int) -> Array:
 
 def _by_scipy(objective: RoundedObjective, z: Array, width: float, n: int) -> Array:
     options = {"maxcor": MEMORY, "maxiter": n, "ftol": 0.0, "gtol": 0.0}
-    return minimize(objective, z, (width,), "L-BFGS-B", jac=True, options=options).x
+    gradient = z
+
+    def value_at(z: Array) -> float:  # with jac=True, points would be compared and copied
+        nonlocal gradient
+        value, gradient = objective(z, width)
+        return value
+
+    return minimize(value_at, z, jac=lambda _: gradient, method="L-BFGS-B", options=options).x
 
 
 def _by_torch(objective: RoundedObjective, z: Array, width: float, n: int) -> Array:

@@ -167,6 +167,8 @@ def checked_labels(estimator: BaseEstimator, y: ArrayLike, inputs: Any) -> NDArr
 def _check_labels(y: ArrayLike) -> None:
     """Raise an error for objects that are no labels: missing ones, and those of several kinds, which have no order."""
     labels = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+    if labels.ndim == 2 and labels.shape[1] == 1:  # a frame with one column
+        labels = labels[:, 0]
     if labels.dtype != object or labels.ndim != 1:  # of the rest scikit-learn complains
         return
     missing = [label is None or is_pandas_na(label) or is_scalar_nan(label) for label in labels]

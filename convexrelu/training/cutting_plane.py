@@ -46,7 +46,8 @@ from convexrelu.solvers.nonconvex.sketches import Look
 from convexrelu.training.cuts import are_too_few, new_cuts
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.easing import Easing
-from convexrelu.training.masters import Masters
+from convexrelu.training.masters import MANY_BLOCKS, Masters
+from convexrelu.training.slides import Slides
 from convexrelu.training.stalling import PATIENT, Patience, will_not_close
 
 __all__ = ["CuttingPlane"]
@@ -59,6 +60,8 @@ _AS_GOOD = 1e-3  # loss in objective, as a fraction of tol, accepted for fewer n
 _SHARE_OF_TOL = 0.95  # fraction of the tolerance that a proof must reach
 # Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
 _ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
+# Relative gap down to which neurons slide: nearer to the optimum, that lowers the objective by less than rounds do.
+_GAP_OF_SLIDES = 0.1
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
 # Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
@@ -131,6 +134,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _blocks: Blocks = field(init=False)
     _values: Array = field(init=False)  # of the blocks, in the last master problem
     _masters: Masters = field(init=False)
+    _slides: Slides = field(init=False)
     _uncertified: TwoLayerNetwork | None = field(default=None, init=False)  # of descent
     _n_sketches: int = field(default=0, init=False)  # rounds of networks on the way of descent
 
@@ -154,6 +158,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self.pricing = self.pricing or Pricing(self.problem)
         resolution = CLAIMED_SHARE * self.tol
         self._masters = Masters(self.problem, self.solver, self.warm_up_solver)
+        self._slides = Slides(self.problem)
         self._dual = DualState(self.problem, self._deadline(1.0), resolution, self.pricing)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
@@ -421,7 +426,16 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._masters.progressed(before, self._objective)
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
+        if better and gap >= _GAP_OF_SLIDES and self._masters.is_rough and not self.fixed_patterns:
+            self._slide()
         return solution.status, True
+
+    def _slide(self) -> None:
+        """Take the neurons where descent moves them, out of the cones of the program, if there are many."""
+        if len(self._blocks) >= MANY_BLOCKS and self._seconds_left() > 0:
+            network = self._slides.after(self._best, self._objective, self._deadline())
+            if network is not None and self._keep(network):
+                self._blocks, self._values = blocks_of(network, self.problem)
 
     def _keep(self, candidate: TwoLayerNetwork, outputs: Array | None = None) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""

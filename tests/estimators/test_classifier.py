@@ -224,6 +224,10 @@ BAD_LABELS = {
     "none": ("y", None),
     "missing": ("y has 20 missing labels.*row 1", ["inside", None] * 20),
     "missing in polars": ("y has 20 missing labels", pl.Series(["inside", None] * 20)),
+    "missing in a frame of polars": (
+        "y has 20 missing labels",
+        pl.DataFrame({"where": ["inside", None] * 20}),
+    ),
     "missing truth values": ("y has 20 missing labels", pl.Series([True, None] * 20)),
     "missing in pandas": ("y has 20 missing", pd.Series(["a", None] * 20, dtype="string")),
     "missing categories": ("y has 20 missing labels", pd.Categorical(["a", None] * 20)),

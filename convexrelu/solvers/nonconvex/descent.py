@@ -69,6 +69,8 @@ _WINDOW = 10  # steps over which to measure the drop: L-BFGS takes small steps b
 # Pairs of L-BFGS. With several outputs and thus many weights, ten take a sixth off the time to the same objective
 # (digits, three penalties), and six lose accuracy.
 _MEMORY, _MEMORY_OF_MANY = 20, 10
+# Of the objective, in units of the precision of its products: their errors partly cancel in sums.
+_ROUNDING = 0.1
 # L-BFGS takes up to so many samples from the beginning: with 3000, it ends lower than mini-batches in as much time,
 # with 10,000 higher (twenty features, alpha = 0.01 and 0.001).
 FEW_SAMPLES = 5_000
@@ -155,6 +157,7 @@ def polish(
     *,
     drop: float = 1e-5,
     widths: Sequence[float] = LAST_WIDTHS,
+    most_steps: int = _LAST_STEPS,
     device: str = "cpu",
 ) -> TwoLayerNetwork:
     """Continue training a given network, with kinks that are hardly smoothed, and remove neurons that vanish.
@@ -171,6 +174,8 @@ def polish(
         Relative drop of the objective in ten steps at which to stop.
     widths : sequence of float
         Widths of the smoothing, one after the other.
+    most_steps : int
+        Number of steps at a width after which to stop.
     device : str
         Torch device for many samples; ``"cpu"`` for NumPy.
 
@@ -192,7 +197,7 @@ def polish(
     objective = RoundedObjective(problem, network.width, device=device)
     start, before = with_best_intercept_and_objective(problem, problem.balanced(network))
     found, after = with_best_intercept_and_objective(
-        problem, continued(objective, start, deadline, drop, widths)
+        problem, continued(objective, start, deadline, drop, widths, most_steps)
     )
     return start if before < after else found
 
@@ -221,9 +226,10 @@ def continued(
     deadline: float = math.inf,
     drop: float = 1e-5,
     widths: Sequence[float] = LAST_WIDTHS,
+    most_steps: int = _LAST_STEPS,
 ) -> TwoLayerNetwork:
     """The end of descent from a network, with kinks that are hardly smoothed."""
-    stages = tuple((width, _LAST_STEPS, drop) for width in widths)
+    stages = tuple((width, most_steps, drop) for width in widths)
     return objective.network(_descended(objective, objective.point(network), stages, deadline))
 
 
@@ -266,14 +272,19 @@ def _minimised(
     steps: int,
     ends_at: Callable[[Array, float], bool],
 ) -> Array:
-    """The point after L-BFGS at one width."""
+    """The point after L-BFGS at one width; overflows of trials that go too far are no steps."""
     memory = _MEMORY if objective.problem.n_outputs == 1 else _MEMORY_OF_MANY
     bounds = objective.bounds(z)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         if bounds is not None:
             return _minimised_within(bounds, objective, z, width, memory, steps, ends_at)
         return lbfgs(
-            lambda z: objective(z, width), z, memory=memory, most_steps=steps, ends_at=ends_at
+            lambda z: objective(z, width),
+            z,
+            memory=memory,
+            most_steps=steps,
+            ends_at=ends_at,
+            rounding=_ROUNDING * float(np.finfo(objective.rows.dtype).eps),
         )
 
 
@@ -300,7 +311,7 @@ def _minimised_within(
         if ends_at(intermediate_result.x.copy(), intermediate_result.fun):
             raise StopIteration
 
-    # SciPy ends with an inverse Hessian, not needed here, that overflows where the last steps are tiny.
+    # SciPy also makes an inverse Hessian at the end, which may overflow.
     return minimize(
         value_at,
         z,

@@ -34,6 +34,7 @@ def search_wolfe(
     direction: Array,
     slope: float,
     first: float,
+    rounding: float = 0.0,
 ) -> Step | None:
     """A step that lowers a function enough and leaves less of its slope.
 
@@ -42,7 +43,8 @@ def search_wolfe(
         φ(s) ≤ φ(0) + 10⁻³ s φ'(0),    |φ'(s)| ≤ 0.9 |φ'(0)|
 
     An interval with such a length gets smaller by minima of cubics through the values and slopes at its ends (the
-    same, (3.59)). When it is narrow, its lower end will do, where the first condition holds.
+    same, (3.59)). When it is narrow, its lower end will do, where the first condition holds. So it will where rounding
+    hides what a shorter step would change.
 
     Parameters
     ----------
@@ -56,11 +58,13 @@ def search_wolfe(
         Of ``φ`` at 0.
     first : float
         Length of the first trial, positive.
+    rounding : float
+        Of values, at least 0.
 
     Returns
     -------
     Step or None
-        None if no trial lowers the value enough, or if the slope is not negative.
+        It lowers the value. None if no trial does so by enough, or if the slope is not negative and finite.
 
     Examples
     --------
@@ -70,7 +74,7 @@ def search_wolfe(
     >>> search_wolfe(parabola, np.array([1.0]), 1.0, np.array([-4.0]), -8.0, 1.0).length
     0.25
     """
-    if not slope < 0:
+    if not -math.inf < slope < 0:
         return None
     best: Step | None = None
     lower, upper = (0.0, value, slope), (math.inf, math.inf, math.nan)
@@ -79,7 +83,7 @@ def search_wolfe(
         point = z + length * direction
         now, gradient = value_and_gradient(point)
         now_slope = float(gradient @ direction)
-        lowers = now <= min(lower[1], value + _SUFFICIENT * length * slope)
+        lowers = now < value and now <= min(lower[1], value + _SUFFICIENT * length * slope)
         if lowers and abs(now_slope) <= -_FLAT * slope:
             return Step(point, now, gradient, length)
         if lowers and now_slope < 0:
@@ -88,9 +92,10 @@ def search_wolfe(
             upper = (length, now, now_slope)
         if math.isinf(upper[0]):
             length *= _LONGER
-        elif best is not None and upper[0] - lower[0] <= _NARROW * upper[0]:
-            break
         else:
+            is_hidden = now == value or -length * slope <= rounding
+            if is_hidden or (best is not None and upper[0] - lower[0] <= _NARROW * upper[0]):
+                break
             length = _between(lower, upper)
     return best
 

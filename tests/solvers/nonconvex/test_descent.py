@@ -1,6 +1,7 @@
 """The moment of non-convex training that cutting planes start from."""
 
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -294,6 +295,33 @@ def test_gradients_are_those_at_the_point_that_is_asked_for(monkeypatch):
     bounds = Bounds(np.full(len(z), -np.inf), np.full(len(z), np.inf))
     found = module._minimised_within(bounds, objective, z, 0.01, 20, 60, lambda z, value: False)
     assert n_asked > 60 and objective(found, 0.01)[0] < objective(z, 0.01)[0]
+
+
+def test_bounds_on_weights_are_kept_at_every_point():
+    class Bounded(RoundedObjective):
+        seen = ()
+
+        def bounds(self, z):
+            return Bounds(np.full(len(z), -0.1), np.full(len(z), 0.3))
+
+        def __call__(self, z, width):
+            self.seen = (*self.seen, z.copy())
+            return super().__call__(z, width)
+
+    objective = Bounded(problem_of())
+    z = np.clip(objective.random_point(np.random.RandomState(0)), -0.1, 0.3)
+    found = module._minimised(objective, z, 0.01, 30, lambda z, value: False)
+    points = np.array([*objective.seen, found])
+    assert len(points) > 20 and points.min() >= -0.1 and points.max() <= 0.3
+
+
+def test_trials_that_overflow_are_no_steps_and_no_warnings():
+    objective = RoundedObjective(problem_of())
+    z = 1e160 * objective.random_point(np.random.RandomState(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = module._minimised(objective, z, 0.01, 5, lambda z, value: False)
+    assert not np.isnan(found).any()
 
 
 def test_a_part_of_the_samples_may_have_no_weight():
