@@ -31,8 +31,8 @@ __all__ = ["SplineProgram", "line_of", "train_on_line"]
 _NEGLIGIBLE = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 # Fraction of the tolerance by which the objective may rise for fewer neurons.
 _AS_GOOD = 1e-3
-# Fraction of the time after which the solver ends.
 _ENTRIES = 12  # of the program for each knot
+# Fraction of the time after which the solver ends.
 _TIME_FOR_SOLVER = 0.5
 
 

@@ -15,7 +15,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 
-__all__ = ["untrained"]
+__all__ = ["kept_starts", "untrained"]
 
 _GATED = ("gated_relu", "threshold")
 
@@ -40,9 +40,7 @@ def untrained(
     tol, progress
         As for :func:`~convexrelu.train`.
     """
-    networks = [problem.zero_network()]
-    if isinstance(start, TwoLayerNetwork):
-        networks.append(problem.balanced(start))
+    networks = [problem.zero_network(), *kept_starts(problem, start)]
     objectives = [problem.objective(network) for network in networks]
     best = min(range(len(networks)), key=objectives.__getitem__)
     result = Result.of_one_program(
@@ -55,6 +53,23 @@ def untrained(
         progress=progress,
     )
     return replace(result, solver_status=Status.CONVERGED)  # no program has failed
+
+
+def kept_starts(
+    problem: TrainingProblem, start: TwoLayerNetwork | str | None
+) -> list[TwoLayerNetwork]:
+    """The start as a network of the problem; none if it is no network, or has hidden biases where the problem has none.
+
+    Examples
+    --------
+    >>> problem = TrainingProblem([[0.0], [1.0]], [0.0, 1.0], alpha=0.1, hidden_bias=False)
+    >>> kept_starts(problem, TwoLayerNetwork([[1.0]], [0.5], [[1.0]], [0.0]))
+    []
+    """
+    if not isinstance(start, TwoLayerNetwork):
+        return []
+    belongs = bool(problem.hidden_bias) or not start.hidden_bias.any()
+    return [problem.balanced(start)] if belongs else []
 
 
 def _without_gates(problem: TrainingProblem) -> GatedNetwork | ThresholdNetwork:

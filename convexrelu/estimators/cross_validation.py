@@ -327,7 +327,8 @@ class CrossValidated(NetworkEstimator):
 
     def _why_unscored(self) -> str:
         """Why `alpha` was not chosen by a score."""
-        if self.alpha_ == self.alphas_[0] and self.status_ is not Status.TIME_LIMIT:
+        is_constant = self.status_ is Status.CONVERGED and self.network_.width == 0
+        if is_constant and self.alpha_ == self.alphas_[0]:
             return "every penalty leaves a constant, there was none to choose"
         return f"alpha {self.alpha_:.3g}, the middle of {len(self.alphas_)} penalties: none was tried in time"
 

@@ -300,7 +300,9 @@ class _Rounds:
         assert best is not None
         closed = best.bounds.is_safe and best.certificate.relative_gap <= tol
         settled = closed and best.certificate.is_proof
-        return replace(best, status=Status.CONVERGED) if settled else best
+        if settled or best.status is Status.CONVERGED:  # of training on the points alone
+            return replace(best, status=Status.CONVERGED if settled else Status.STALLED)
+        return best
 
     def _train(self, options: dict[str, Any], deadline: float) -> ConstrainedResult:
         own = OutputConstraints(self.points, self.A, self.b)

@@ -16,6 +16,8 @@ __all__ = ["least_squares_skip"]
 
 # Steps at most, the drop of the squared gradient that ends them, and what a pass over the inputs costs for each entry.
 _STEPS, _SMALL, _PASS = 50, 1e-16, 30
+# Part of a column's squares that its centred ones must exceed; other columns are constant, and have no weight.
+_FLAT = 1e-11
 
 
 def least_squares_skip(
@@ -81,9 +83,11 @@ class _Columns:
     def __init__(self, problem: TrainingProblem) -> None:
         self.X, s = problem.X, problem.weights
         self.centre = np.asarray(s @ self.X) * float(problem.fit_intercept)
-        squares = s @ (self.X.multiply(self.X) if issparse(self.X) else np.square(self.X))
-        lengths = np.sqrt(np.maximum(np.asarray(squares) - self.centre**2, 0.0))
-        self.lengths = np.where(lengths > 0, lengths, 1.0)[:, None]
+        squares = np.asarray(
+            s @ (self.X.multiply(self.X) if issparse(self.X) else np.square(self.X))
+        )
+        rest = squares - self.centre**2  # without meaning where rounding may be as large
+        self.lengths = np.sqrt(np.where(rest > _FLAT * squares, rest, np.inf))[:, None]
 
     def outputs(self, weights: Array) -> Array:
         """Of shape (n, K)."""

@@ -118,8 +118,8 @@ class _Tree:
                 child[branch] = sign
                 below = self._add(child, -bound, node.basis)
                 self.gains.learn(side, branch, -bound - max(below, self.value))
-        if self.point is None:  # no time for the solver
-            self._better(self.program.domain.middle)
+        if self.point is None and self.bound > -math.inf:  # no time for the solver
+            self._better(self.program.domain.inner)
         return Maximum(self.value, self.point, max(self.bound, self.value), self.nodes)
 
     def _start(self) -> float:
@@ -150,6 +150,7 @@ class _Tree:
             or self.value >= self.enough
             or self.bound < self.too_low
             or time.perf_counter() > self.deadline
+            or not self.program.is_written_before(self.deadline)
         )
 
     def _add(self, signs: NDArray, above: float, basis: Any = None) -> float:

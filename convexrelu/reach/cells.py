@@ -172,11 +172,19 @@ class CellTree:
         layer = _Layer(self, 0, signs, self.domain)
         nothing = np.zeros(len(layer.units), dtype=np.int8)
         point, bound, basis = layer.inside(nothing, deadline=self.deadline)
-        if point is None and bound > _THIN:  # no time
+        if point is None and bound > _THIN and self._has_ball:  # no time
             point = self._middle()
-        if point is None or layer.margin(point, np.zeros(len(layer.units))) <= _THIN:
+        elif point is None or layer.margin(point, np.zeros(len(layer.units))) <= _THIN:
             return None
         return self._settled(Cell(signs, point, layer, basis))
+
+    @property
+    def _has_ball(self) -> bool:
+        """Whether there clearly is a ball inside, which the box around it may dwarf where it could not be tightened."""
+        if self.polytope is None:
+            return True
+        ball = self.polytope.ball
+        return ball.radius > _THIN * (1.0 + float(np.abs(ball.centre).max(initial=0.0)))
 
     def _middle(self) -> Array:
         """A point inside: the centre of the box, or of the largest ball among constraints."""

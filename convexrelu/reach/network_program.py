@@ -66,8 +66,10 @@ class Domain:
         return 4 * terms * EPS * net.sizes(self.lower, self.upper)
 
     @property
-    def middle(self) -> Array:
-        """The input in the middle of the box."""
+    def inner(self) -> Array:
+        """An input of the polytope: the centre of a largest ball inside, or the middle of a box."""
+        if len(self.polytope.A):
+            return self.polytope.ball.centre
         return np.asarray(self.lower + (self.upper - self.lower) / 2)
 
     @property
@@ -153,7 +155,8 @@ class NetworkProgram:
         rows = [polytope, self.extra.G, self.cuts[0], chords[self.decides], (r - z)[self._has_row]]
         return LinearProgram(np.vstack(rows))
 
-    def _is_written_before(self, deadline: float) -> bool:
+    def is_written_before(self, deadline: float) -> bool:
+        """Whether the linear program is there, or can be in time."""
         n_rows = len(self.domain.polytope.A) + len(self.extra.G) + 2 * self.m
         return "linear" in vars(self) or writing_fits(n_rows * len(self.objective), deadline)
 
@@ -188,7 +191,7 @@ class NetworkProgram:
         Without the time for the program the bound is that of intervals.
         """
         bounds = self.bounds(signs)
-        if time.perf_counter() > deadline or not self._is_written_before(deadline):
+        if time.perf_counter() > deadline or not self.is_written_before(deadline):
             answer = Answer(None, _without_rows(self.objective, bounds))
         else:
             answer = self.linear.maximise(self.objective, bounds, basis, deadline=deadline)

@@ -215,7 +215,8 @@ class Polytope:
             excess = self.A @ x - self.b
             if not (excess > 0).any():
                 break
-            step = max(2 * step, 2 * float((excess / (excess + room))[excess > 0].max()))
+            over = excess > 0
+            step = max(2 * step, 2 * float((excess[over] / (excess + room)[over]).max()))
             x = np.clip(x + min(step, 1.0) * (centre - x), self.lower, self.upper)
         return x
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_without_pricing
+from convexrelu.closed_forms.untrained import kept_starts
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result, Round
@@ -63,9 +64,7 @@ def train_beside(
         problem._replace(skip=False, y=targets), None if progress is None else told.to(progress)
     )
     assert isinstance(result.network, TwoLayerNetwork)
-    networks = [told.network(result.network)]
-    if isinstance(start, TwoLayerNetwork):
-        networks.append(problem.balanced(start))
+    networks = [told.network(result.network), *kept_starts(problem, start)]
     objectives = [problem.objective(network) for network in networks]
     best = int(np.argmin(objectives))
     return replace(

@@ -205,10 +205,19 @@ class Session:
             session.problem, session.progress = plain, progress
             if self.patterns is None:  # oracles of given patterns know of no skip connection
                 session._oracles = None
-            return session._trained(plain, "descent", seconds_before(deadline))
+            if session.oracle == "prove":  # what is proved does not hold for the problem
+                session.oracle = "auto"
+            with proofs_shown(None):
+                return session._trained(plain, "descent", seconds_before(deadline))
 
         linear = least_squares_skip(problem, part_before(deadline, _TIME_FOR_SKIP))
-        return train_beside(linear, problem, train, start, self.progress)
+        return train_beside(linear, problem, train, self._start_among_patterns(start), self.progress)
+
+    def _start_among_patterns(
+        self, start: TwoLayerNetwork | str | None
+    ) -> TwoLayerNetwork | str | None:
+        """The start, or None where patterns are given: networks have others."""
+        return start if self.patterns is None else None
 
     def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
         from convexrelu.threshold.train import train_threshold
@@ -296,7 +305,8 @@ class Session:
     def _untrained(
         self, problem: TrainingProblem, start: TwoLayerNetwork | str | None, began: float
     ) -> Result:
-        return untrained(problem, start, began=began, tol=self.tol, progress=self.progress)
+        kept = self._start_among_patterns(start)
+        return untrained(problem, kept, began=began, tol=self.tol, progress=self.progress)
 
     def _is_for_chunks(self, problem: TrainingProblem) -> bool:
         """Whether there are many samples, of which no sweep is a proof."""
@@ -338,8 +348,7 @@ class Session:
         if self._oracles is None and not self.problem.design_fits(early):
             return self._untrained(problem, start, now)
         oracles = self._oracles_before(part_before(deadline, _TIME_TO_PREPARE))
-        if self.patterns is not None:  # other networks have other patterns
-            start = None
+        start = self._start_among_patterns(start)
 
         def descend(end: float, look: Look) -> Iterator[TwoLayerNetwork]:
             follow = not self.settles

@@ -59,3 +59,20 @@ def test_inputs_that_overflow_have_none():
     X, y, _ = data()
     found = least_squares_skip(TrainingProblem(1e150 * X, y, 0.1))
     assert found is None or np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("constant", [0.1, 7.0, 1e6])
+@pytest.mark.parametrize("alone", [True, False])
+def test_columns_that_are_constant_up_to_rounding_have_no_weight(constant, alone):
+    """Their centred squares are rounding, which must not be divided by its own size."""
+    rng = np.random.default_rng(0)
+    flat = np.full((37, 1), constant)
+    X = flat if alone else np.hstack([flat, rng.standard_normal((37, 2))])
+    y = rng.standard_normal(37)
+    problem = TrainingProblem(X, y, 0.1)
+    found = least_squares_skip(problem)
+    if alone:
+        assert found is None
+    else:
+        assert found[0, 0] == 0.0
+        assert_allclose(found[0, 1:], least_squares_skip(TrainingProblem(X[:, 1:], y, 0.1))[0])

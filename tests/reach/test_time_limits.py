@@ -147,3 +147,79 @@ def test_cells_without_time_are_thin(network):
     unit = int(tree.undecided(root)[0])
     children = list(tree.children(root, unit))
     assert len(children) == 2 and sum(child.point is None for child in children) == 1
+
+
+# Flat polytopes, whose box has its middle outside
+
+
+def flat():
+    """``x1 = 0.3`` and ``x2 ≤ −0.5`` in a box: the middle of the box, at 0, is not inside."""
+    return Polytope([[0.0, 1.0]], [-0.5], lower=[0.3, -1.0], upper=[0.3, 1.0])
+
+
+@pytest.mark.parametrize("time_limit", [0.0, None])
+def test_what_is_reached_in_a_flat_polytope_is_inside(time_limit):
+    network = TwoLayerNetwork([[0.0, 1.0]], [0.25], [[1.0]], [0.0])  # zero on all of it
+    polytope = flat()
+    span = output_range(
+        network, polytope.lower, polytope.upper, A=polytope.A, b=polytope.b, time_limit=time_limit
+    )
+    assert polytope.contains(np.vstack([span.argmin, span.argmax]), 1e-9).all()
+    assert span.lower[0] <= span.least[0] <= 1e-9 and span.upper[0] >= -1e-9
+    assert span.least[0] == pytest.approx(0.0, abs=1e-9)
+    assert span.greatest[0] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("time_limit", [0.0, None])
+def test_a_flat_polytope_is_not_unsafe_outside(time_limit):
+    network = TwoLayerNetwork([[0.0, 1.0]], [0.25], [[1.0]], [0.0])
+    answer = is_safe(network, flat(), ([[-1.0]], [-0.2]), time_limit=time_limit)  # y ≥ 0.2
+    assert answer.verdict != "unsafe"
+
+
+def test_a_program_that_is_never_written_leaves_bounds_of_intervals(monkeypatch):
+    """Zero is not in the box, and violates the cuts that a solution could violate."""
+    rng = np.random.default_rng(0)
+    wide = TwoLayerNetwork(
+        rng.standard_normal((30, 5)), rng.standard_normal(30), rng.standard_normal((1, 30)), [0.0]
+    )
+    low, high = np.ones(5), 2 * np.ones(5)
+    outputs = wide.predict(rng.uniform(1, 2, (2000, 5)))
+    monkeypatch.setattr("convexrelu.reach.network_program.writing_fits", lambda *_: False)
+    span = output_range(wide, low, high, time_limit=60.0)
+    assert span.lower[0] <= outputs.min() and outputs.max() <= span.upper[0]
+    assert span.lower[0] <= span.least[0] <= span.greatest[0] <= span.upper[0]
+    assert not span.is_exact
+
+
+@pytest.mark.parametrize("time_limit", [0.0, 1e-3, None])
+def test_a_huge_box_around_a_polytope_does_not_make_it_flat(time_limit):
+    rng = np.random.default_rng(0)
+    wide = TwoLayerNetwork(
+        rng.standard_normal((10, 2)), np.zeros(10), rng.standard_normal((1, 10)), [0.0]
+    )
+    rows = np.vstack([np.eye(2), -np.eye(2)])
+    found = lipschitz_constant(
+        wide,
+        2,
+        lower=[-1e7] * 2,
+        upper=[1e7] * 2,
+        A=rows,
+        b=np.full(4, 1e-3),
+        time_limit=time_limit,
+    )
+    exact = lipschitz_constant(wide, 2)  # no biases: all cells meet at zero
+    assert found.lower <= exact.upper * (1 + 1e-9) and exact.lower <= found.upper * (1 + 1e-9)
+
+
+def test_a_flat_polytope_has_no_cells_without_time_either():
+    rng = np.random.default_rng(0)
+    wide = TwoLayerNetwork(
+        rng.standard_normal((10, 2)), np.zeros(10), rng.standard_normal((1, 10)), [0.0]
+    )
+    polytope = flat()
+    with pytest.raises(ValueError, match="flat"):
+        lipschitz_constant(
+            wide, 2, lower=polytope.lower, upper=polytope.upper, A=polytope.A, b=polytope.b,
+            time_limit=0.0,
+        )  # fmt: skip

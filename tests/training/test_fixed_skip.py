@@ -68,3 +68,39 @@ def test_who_stops_is_told_so():
     problem = TrainingProblem(X, y, 0.05, skip=True)
     stopped = train(problem, random_state=0, time_limit=60.0, progress=lambda _: True)
     assert stopped.status is Status.STOPPED
+
+
+@pytest.mark.usefixtures("_no_time_for_a_basis")
+@pytest.mark.filterwarnings("ignore::convexrelu.SolverWarning")  # programs without time
+@pytest.mark.parametrize("time_limit", [0.0, 60.0])
+def test_starts_that_are_no_networks_of_the_problem_are_not_kept(time_limit):
+    """They have hidden biases where the problem has none, or other patterns than those that are given."""
+    X, y, _ = data(15)
+    y = np.abs(X[:, 0] + 0.5) + X[:, 1]
+    start = train(TrainingProblem(X, y, 1e-3, skip=True), random_state=0).network
+    assert start.hidden_bias.any()
+    options = {"random_state": 0, "start": start, "time_limit": time_limit}
+    without = train(TrainingProblem(X, y, 1e-3, skip=True, hidden_bias=False), **options)
+    assert not without.network.hidden_bias.any()
+    problem = TrainingProblem(X, y, 1e-3, skip=True)
+    few = train(problem, patterns="sampled", n_patterns=2, **options)
+    assert few.certificate.objective > 1.01 * problem.objective(start)
+
+
+@pytest.mark.usefixtures("_no_time_for_a_basis")
+def test_no_proof_is_shown_of_another_problem():
+    class Watching:
+        def __init__(self):
+            self.proofs = []
+
+        def __call__(self, entry):
+            pass
+
+        def proof(self, progress):
+            self.proofs.append(progress)
+
+    X, y, _ = data(30)
+    watching = Watching()
+    problem = TrainingProblem(X, y, 0.05, skip=True)
+    train(problem, random_state=0, time_limit=60.0, effort="prove", progress=watching)
+    assert not watching.proofs
