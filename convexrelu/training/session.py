@@ -211,7 +211,9 @@ class Session:
                 return session._trained(plain, "descent", seconds_before(deadline))
 
         linear = least_squares_skip(problem, part_before(deadline, _TIME_FOR_SKIP))
-        return train_beside(linear, problem, train, self._start_among_patterns(start), self.progress)
+        return train_beside(
+            linear, problem, train, self._start_among_patterns(start), self.progress
+        )
 
     def _start_among_patterns(
         self, start: TwoLayerNetwork | str | None
