@@ -103,3 +103,14 @@ def test_new_runs_take_the_place_of_the_same_solver_on_the_same_pair(suite):
     now = [("x", 0.1, "a", 0.5), ("x", 0.1, "c", 4.0)]
     table = replaced(*(pd.DataFrame(rows, columns=columns) for rows in (before, now)))
     assert list(table.itertuples(index=False, name=None)) == before[2:] + now
+
+
+def test_new_runs_of_one_seed_leave_those_of_others(suite):
+    from benchmark_utils.merge import replaced
+
+    columns = ["data", "alpha", "parameters", "gap"]
+    before = [("x", 0.1, "seed=0", 0.02), ("x", 0.1, "seed=1", 0.03), ("x", 0.2, "seed=0", 0.04)]
+    now = [("x", 0.1, "seed=0", 0.01)]
+    tables = (pd.DataFrame(rows, columns=columns) for rows in (before, now))
+    table = replaced(*tables, keys=columns[:3])
+    assert list(table.itertuples(index=False, name=None)) == before[1:] + now
