@@ -53,7 +53,7 @@ def problem_of(X, y, alpha=0.02, **options):
 
 def in_features(problem):
     """A copy of a condensed problem that stays in the features."""
-    other = problem.with_alpha(problem.alpha)
+    other = problem._replace()
     other.__dict__["_sample_coordinates"] = None
     return other
 

@@ -1,7 +1,7 @@
 """L-BFGS without bounds: descent along directions that the last steps and their changes of the gradient suggest.
 
 SciPy's L-BFGS-B has bounds in mind at every step. With thousands of weights and an objective that takes less than a
-millisecond, descent by it takes twice as long; `benchmarks/programs/bench_lbfgs.py` compares them.
+millisecond, descent by it takes twice as long (``python -m benchmarks.programs.bench_lbfgs``).
 
 With steps ``S = (s_1, …, s_k)``, oldest first, and changes ``Y`` of the gradient, the direction from the gradient ``g``
 is ``−H g``, where (Byrd, Nocedal and Schnabel 1994, Theorem 2.2)::
