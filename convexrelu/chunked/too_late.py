@@ -7,7 +7,7 @@ import time
 import numpy as np
 from scipy.sparse import issparse
 
-from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.deadlines import product_fits
 from convexrelu.chunked.problem import ChunkedProblem
 from convexrelu.closed_forms.untrained import untrained
 from convexrelu.problem.unread import COPY, Unread
@@ -25,7 +25,7 @@ def is_too_late(problem: ChunkedProblem, time_limit: float | None) -> bool:
     if time_limit is None or issparse(problem.X):
         return False
     work = _COPIES * COPY * float(problem.n_samples) * problem.n_features
-    return not (is_brief(work) or product_fits(work, time.perf_counter() + time_limit))
+    return not product_fits(work, time.perf_counter() + time_limit)
 
 
 def constant_of_rows(

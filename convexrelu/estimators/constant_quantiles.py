@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import fields, replace
 
 import numpy as np
 
-from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.pricing import certificate_without_pricing
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -36,7 +35,7 @@ def crossing_of_constants(network: TwoLayerNetwork, box: Array) -> OutputBounds:
 def is_too_late(problem: TrainingProblem, deadline: float) -> bool:
     """Whether training would not begin before the deadline."""
     work = _COPIES * COPY * problem.n_entries + problem.work_of_reading
-    return math.isfinite(deadline) and not (is_brief(work) or product_fits(work, deadline))
+    return not product_fits(work, deadline)
 
 
 def constant_quantiles(problem: TrainingProblem, began: float, tol: float) -> ConstrainedResult:

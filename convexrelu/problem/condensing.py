@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.problem.distinct_rows import distinct_rows
 from convexrelu.problem.unread import COPY
@@ -57,7 +57,7 @@ def condensed(problem: P) -> P:
 def condensing_fits(problem: _Problem, deadline: float) -> bool:
     """Whether there is time before a deadline to order the samples, and to copy their inputs in that order."""
     work = COPY * problem.n_entries + _SORTED * problem.n_samples + problem.work_of_reading
-    return is_brief(work) or product_fits(work, deadline)
+    return product_fits(work, deadline)
 
 
 def with_weight(problem: P) -> P:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
-from convexrelu._utils.deadlines import is_brief, product_fits, svd_fits
+from convexrelu._utils.deadlines import product_fits, svd_fits
 from convexrelu._utils.norms import lengths_of_rows, norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
@@ -140,7 +140,7 @@ class Design:
         """Whether there is time before a deadline to make the design."""
         width = self.n_samples if self.is_sparse and not self.stays_sparse else self.n_features
         copying = COPY * float(self.n_samples) * width + self.work_of_reading
-        return is_brief(copying) or product_fits(copying, deadline)
+        return product_fits(copying, deadline)
 
     @cached_property
     def design(self) -> Array:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.networks.activation import activate
@@ -79,7 +79,7 @@ def at_least_largest_penalty(problem: TrainingProblem, enough: float = math.inf)
 def at_least_or_rough(problem: TrainingProblem, deadline: float) -> float:
     """:func:`at_least_largest_penalty` if that fits before the deadline, otherwise what two passes over rows say."""
     work = work_of_largest_penalty(problem)
-    if problem.is_sparse or is_brief(work) or product_fits(work, deadline):
+    if problem.is_sparse or product_fits(work, deadline):
         return at_least_largest_penalty(problem)
     with np.errstate(over="ignore", invalid="ignore"):  # in single precision
         found = _rough_largest_penalty(problem)

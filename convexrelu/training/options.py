@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import check_choice, check_limits, check_number, finite_array
-from convexrelu._utils.deadlines import is_brief, product_fits
+from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.typing import Array
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.oracles import Oracle, OracleFactory
@@ -69,7 +69,7 @@ def patterns_fit(
     if not problem.design_fits(deadline):
         return False
     work = n_gates * problem.n_entries + problem.work_of_reading
-    return is_brief(work) or product_fits(work, deadline)
+    return product_fits(work, deadline)
 
 
 def patterns_of(
