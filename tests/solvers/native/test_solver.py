@@ -498,6 +498,23 @@ def test_auto_tries_newton_steps_from_a_warm_start_first(monkeypatch):
     assert names == ["interior_point"]
 
 
+@pytest.mark.parametrize("cheap", [0, 1e9])
+def test_a_rough_solve_from_a_warm_start_ends_where_newton_steps_do(monkeypatch, cheap):
+    problem = problem_of()
+    blocks = blocks_of(problem, "relu")
+    start = 0.5 * solve(problem, "relu", blocks=blocks).blocks
+    names = called(monkeypatch)
+    monkeypatch.setattr(module, "CHEAP_ITERATION", cheap)
+    monkeypatch.setattr(module, "_MOST_OF_ROUGH", 1)
+    solver = NativeSolver(gap=1e-9)
+    solver.rough_gap = 1e-8
+    solution = solver.relu(problem, blocks, start=start)
+    assert names == ["newton"]
+    assert solution.status is Status.INACCURATE  # one step is too few
+    assert solution.usable
+    assert_in_cones(problem, blocks, solution.blocks)
+
+
 def test_auto_takes_newton_steps_for_gates_unless_the_system_is_large(monkeypatch):
     names = called(monkeypatch)
     solve(problem_of(), "gated", gap=1e-5)
