@@ -149,6 +149,12 @@ def test_cells_without_time_are_thin(network):
     assert len(children) == 2 and sum(child.point is None for child in children) == 1
 
 
+@pytest.mark.parametrize("rows", [{}, {"A": [[1.0, 1.0]], "b": [-1.5]}], ids=["box", "corner"])
+def test_the_middle_is_well_inside(rows):
+    polytope = Polytope(**rows, lower=[-1.0, -2.0], upper=[1.0, 0.0])
+    assert polytope.contains([polytope.middle], -0.2).all()
+
+
 # Flat polytopes, whose box has its middle outside
 
 
