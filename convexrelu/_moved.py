@@ -158,9 +158,8 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         package, _, name = fullname.partition(".")
-        below = any(
-            old.startswith(f"{name}.") for old in MODULES
-        )  # a package that is gone, such as cones
+        # A package that is gone, such as cones, has modules below it in the list.
+        below = any(old.startswith(f"{name}.") for old in MODULES)
         if package != "convexrelu" or not (name in MODULES or below):
             return None
         return ModuleSpec(fullname, _Loader(), is_package=below)

@@ -49,10 +49,7 @@ class NormalisedGradient(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; a `closure` evaluates the loss and its gradient first. No step where the gradient is zero."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = None if closure is None else torch.enable_grad()(closure)()
         moving = [
             (parameter, group["lr"])
             for group in self.param_groups

@@ -57,10 +57,7 @@ class PathSGD(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; a `closure` evaluates the loss and its gradient first."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = None if closure is None else torch.enable_grad()(closure)()
         for group in self.param_groups:
             for parameter, sums in _with_paths(group["params"]):
                 paths = sums + group["damping"]

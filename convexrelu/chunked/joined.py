@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from convexrelu._utils.norms import norms, unit_rows
@@ -66,13 +64,7 @@ def with_joined_neurons(
 def without_vanished(network: TwoLayerNetwork) -> TwoLayerNetwork:
     """The network without neurons that are nearly zero."""
     sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
-    kept = sizes > _VANISHED * sizes.max(initial=0.0)
-    return replace(
-        network,
-        hidden_weights=network.hidden_weights[kept],
-        hidden_bias=network.hidden_bias[kept],
-        output_weights=network.output_weights[:, kept],
-    )
+    return network.with_neurons(sizes > _VANISHED * sizes.max(initial=0.0))
 
 
 def _sums(vectors: Array, groups: list[Array]) -> Array:

@@ -43,7 +43,7 @@ class ChunkedObjective(RoundedObjective):
         """The time on which all processes agreed at their last meeting."""
         return self._rows.seconds
 
-    def sums(self, z: Array, width: float) -> Array:
+    def sums(self, z: Array, width: float, sizes: Array) -> Array:
         """Loss and gradients, see :meth:`RoundedObjective.sums`."""
         if self._rows.on_device is not None:
             groups = self._rows.on_device.groups
@@ -52,18 +52,21 @@ class ChunkedObjective(RoundedObjective):
             return self._rows.total_vector(terms)
 
         # Together those of short chunks are worth several cores, too.
-        kept = self._sums_of_chunks(self._rows.own, z, width) if self._rows.keeps else {}
+        point = z, width, sizes
+        kept = self._sums_of_chunks(self._rows.own, *point) if self._rows.keeps else {}
 
         def term_of(k: int) -> Array:
-            found = kept[k] if kept else self._sums_of_chunks([k], z, width)[k]
+            found = kept[k] if kept else self._sums_of_chunks([k], *point)[k]
             found *= self._rows.chunk(k).share
             return found
 
         return self._rows.total_vector(self._rows.each(term_of))
 
-    def _sums_of_chunks(self, chunks: Sequence[int], z: Array, width: float) -> dict[int, Array]:
+    def _sums_of_chunks(
+        self, chunks: Sequence[int], z: Array, width: float, sizes: Array
+    ) -> dict[int, Array]:
         tiles = [self._tiles_of(k) for k in chunks]
-        found = iter(self.tile_sums(list(chain.from_iterable(tiles)), z, width))
+        found = iter(self.tile_sums(list(chain.from_iterable(tiles)), z, width, sizes))
         return {
             k: sums_of(list(islice(found, len(own)))) for k, own in zip(chunks, tiles, strict=True)
         }

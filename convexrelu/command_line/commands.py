@@ -34,9 +34,8 @@ def fit(options: Namespace) -> None:
     texts = [*columns.texts]
     if task == "classification" and table[options.target].dtype.kind not in "fiu":
         texts.append(options.target)
-    table = read_table(
-        options.data, options.separator, texts
-    )  # TRUE stays TRUE, as in later tables
+    # TRUE stays TRUE here, as in later tables.
+    table = read_table(options.data, options.separator, texts)
     known = table[options.target].notna()
     if not known.all():
         _note(f"{int((~known).sum())} rows without {options.target!r} are left out")

@@ -76,9 +76,8 @@ def solve_program(problem: DerivativeProblem, blocks: Blocks, deadline: float = 
     switched = cp.multiply(
         blocks.masks.T * blocks.signs, (roots / rho)[:, None] * problem.values @ u
     )
-    residuals = cp.Variable(
-        len(roots)
-    )  # whose link to the network has the dual point as its multiplier
+    # Their link to the network has the dual point as its multiplier.
+    residuals = cp.Variable(len(roots))
     link = centred / tau - cp.sum(switched, axis=1) - c * (roots * problem.constant) == residuals
     penalty = problem.alpha / (tau * rho) * cp.sum(cp.norm(u, 2, axis=0))
     lengths = norms(problem.gates)

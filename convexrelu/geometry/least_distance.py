@@ -10,8 +10,7 @@ from convexrelu.patterns.cone_support import cone_support
 
 __all__ = ["least_distance", "least_distance_with_equations"]
 
-
-# Longer vectors count as none: the data do not distinguish them from infeasibility.
+# Longer vectors count as none: rounding errors hide whether inequalities that need them can be met at all.
 _LONGEST = 1e10
 # Relative error allowed in equations and inequalities.
 _MISSED = 1e-10
@@ -84,10 +83,9 @@ def least_distance_with_equations(
     >>> u.round(9)
     array([1. , 0.5])
     """
-    wide = (
-        equations.shape[0] < equations.shape[1]
-    )  # then the null space has directions without a value
-    left, singular, right = np.linalg.svd(equations, full_matrices=wide)
+    # With fewer equations than unknowns, the short form of the SVD lacks a part of the null space.
+    is_wide = equations.shape[0] < equations.shape[1]
+    left, singular, right = np.linalg.svd(equations, full_matrices=is_wide)
     rank = int((singular > _RANK_TOL * singular.max(initial=0.0)).sum())
     shortest = right[:rank].T @ ((left[:, :rank].T @ equal) / singular[:rank])
     scale = float(norms(shortest)) or 1.0

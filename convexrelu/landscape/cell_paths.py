@@ -133,8 +133,7 @@ def join_in_cell(
         _check(name, network, problem)
     width = max(first.width, second.width)
     first, second = _widened(first, width), _widened(second, width)
-    order = _matching(first, second, problem)
-    second = _with_neurons(second, order)
+    second = second.with_neurons(_matching(first, second, problem))
     times = np.linspace(0, 1, n_points)
     networks = [_between(first, second, t) for t in times]
     outputs = [network.predict(problem.X) for network in networks]
@@ -169,17 +168,6 @@ def _widened(network: TwoLayerNetwork, width: int) -> TwoLayerNetwork:
         np.pad(network.hidden_weights, ((0, more), (0, 0))),
         np.pad(network.hidden_bias, (0, more)),
         np.pad(network.output_weights, ((0, 0), (0, more))),
-        network.output_bias,
-        negative_slope=network.negative_slope,
-    )
-
-
-def _with_neurons(network: TwoLayerNetwork, order: NDArray) -> TwoLayerNetwork:
-    """The same network with its neurons in another order."""
-    return TwoLayerNetwork(
-        network.hidden_weights[order],
-        network.hidden_bias[order],
-        network.output_weights[:, order],
         network.output_bias,
         negative_slope=network.negative_slope,
     )

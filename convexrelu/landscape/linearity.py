@@ -94,15 +94,8 @@ class LinearUnits:
 
     def with_skip(self) -> TwoLayerNetwork:
         """The network of the mixed units, with a skip connection for the others: the same outputs on the samples."""
-        net = self.network
-        return replace(
-            net,
-            hidden_weights=net.hidden_weights[self.mixed],
-            hidden_bias=net.hidden_bias[self.mixed],
-            output_weights=net.output_weights[:, self.mixed],
-            output_bias=self.intercept,
-            skip_weights=self.slope,
-        )
+        mixed = self.network.with_neurons(self.mixed)
+        return replace(mixed, output_bias=self.intercept, skip_weights=self.slope)
 
 
 def linear_units(network: TwoLayerNetwork, X: ArrayLike) -> LinearUnits:

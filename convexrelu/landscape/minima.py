@@ -131,9 +131,8 @@ def find_minima(
 
 def _stationarity(landscape: LossLandscape, points: Array) -> Array:
     """Shortest vectors in the hulls of gradients near points (gradient sampling, Burke, Lewis & Overton 2005)."""
-    generator = np.random.RandomState(
-        0
-    )  # a measurement, which does not depend on the seed of a search
+    # Measurements do not depend on the seed of a search.
+    generator = np.random.RandomState(0)
     p = landscape.size
     shifts = generator.uniform(-1.0, 1.0, size=(2 * p + 1, p))
     shifts[0] = 0.0

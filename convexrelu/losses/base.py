@@ -15,7 +15,7 @@ from convexrelu.losses.dual_domain import separable_dual_point
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Loss", "PiecewiseQuadraticLoss", "SeparableLoss"]
+__all__ = ["Loss", "PiecewiseQuadraticLoss", "SeparableLoss", "TwoLinesLoss"]
 
 
 EPS = float(np.finfo(np.float64).eps)
@@ -254,6 +254,20 @@ class PiecewiseQuadraticLoss(SeparableLoss):
     def conjugate_error_terms(self, z: Array, y: Array) -> Array:
         """Bound on the error of `conjugate_terms`, entry by entry."""
         return 40 * EPS * (np.abs(z * y) + self.has_square * np.square(z))
+
+
+class TwoLinesLoss(PiecewiseQuadraticLoss):
+    """Losses of residuals that consist of two straight lines, which meet at the target."""
+
+    of_residuals: ClassVar[bool] = True
+    bends_at_target: ClassVar[bool] = True
+    has_square: ClassVar[bool] = False
+    smooth: ClassVar[bool] = False
+    degree: ClassVar[float | None] = 1.0
+
+    def curvature(self, f: Array, y: Array) -> Array:
+        """Zero."""
+        return np.zeros_like(f)
 
 
 def weights_like(weights: Array, y: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
-from convexrelu.losses.base import PiecewiseQuadraticLoss, weights_like
+from convexrelu.losses.base import TwoLinesLoss, weights_like
 from convexrelu.losses.quantiles import weighted_quantile
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["Quantiles"]
 
 
 @dataclass(frozen=True)
-class Quantiles(PiecewiseQuadraticLoss):
+class Quantiles(TwoLinesLoss):
     """Sum over outputs ``k`` of pinball losses at ``levels[k]``, see :class:`~convexrelu.losses.Quantile`.
 
     Targets have a column for each level; those of one quantity are repeated.
@@ -44,11 +44,6 @@ class Quantiles(PiecewiseQuadraticLoss):
 
     levels: tuple[float, ...] = (0.25, 0.75)
     name: ClassVar[str] = "quantiles"
-    of_residuals: ClassVar[bool] = True
-    bends_at_target: ClassVar[bool] = True
-    has_square: ClassVar[bool] = False
-    smooth: ClassVar[bool] = False
-    degree: ClassVar[float | None] = 1.0
 
     def __post_init__(self) -> None:
         given = self.levels
@@ -91,10 +86,6 @@ class Quantiles(PiecewiseQuadraticLoss):
         """``−level`` below the target, ``1 − level`` above, zero on it."""
         levels = self._like(y)
         return np.where(f < y, -levels, np.where(f > y, 1 - levels, 0.0))
-
-    def curvature(self, f: Array, y: Array) -> Array:
-        """Zero."""
-        return np.zeros_like(f)
 
     def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Not defined for an output by itself, whose level is not known: see `best_intercept`."""

@@ -11,7 +11,13 @@ from scipy.special import hyp1f1, logsumexp, xlogy
 
 from convexrelu._utils.arguments import as_float, is_number, shown
 from convexrelu._utils.typing import Array
-from convexrelu.losses.base import EPS, PiecewiseQuadraticLoss, SeparableLoss, weights_like
+from convexrelu.losses.base import (
+    EPS,
+    PiecewiseQuadraticLoss,
+    SeparableLoss,
+    TwoLinesLoss,
+    weights_like,
+)
 from convexrelu.losses.quantiles import weighted_quantile
 from convexrelu.losses.roots import increasing_root
 
@@ -102,7 +108,7 @@ class SquaredError(RealTargets, PiecewiseQuadraticLoss):
 
 
 @dataclass(frozen=True)
-class AbsoluteError(RealTargets, PiecewiseQuadraticLoss):
+class AbsoluteError(RealTargets, TwoLinesLoss):
     """Absolute error, ``ℓ(f, y) = |f − y|``.
 
     Examples
@@ -117,11 +123,6 @@ class AbsoluteError(RealTargets, PiecewiseQuadraticLoss):
     """
 
     name: ClassVar[str] = "absolute_error"
-    of_residuals: ClassVar[bool] = True
-    bends_at_target: ClassVar[bool] = True
-    has_square: ClassVar[bool] = False
-    smooth: ClassVar[bool] = False
-    degree: ClassVar[float | None] = 1.0
 
     def domain(self, y: Array) -> tuple[Array, Array]:
         """``[−1, 1]``."""
@@ -134,10 +135,6 @@ class AbsoluteError(RealTargets, PiecewiseQuadraticLoss):
     def gradient(self, f: Array, y: Array) -> Array:
         """``sign(f − y)``, zero where they are equal."""
         return np.sign(f - y)
-
-    def curvature(self, f: Array, y: Array) -> Array:
-        """Zero."""
-        return np.zeros_like(f)
 
     def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted median of the residuals."""
@@ -223,7 +220,7 @@ class Huber(RealTargets, PiecewiseQuadraticLoss):
 
 
 @dataclass(frozen=True)
-class Quantile(RealTargets, PiecewiseQuadraticLoss):
+class Quantile(RealTargets, TwoLinesLoss):
     """Pinball loss: ``level·r`` for ``r = y − f ≥ 0`` and ``(level − 1)·r`` for ``r < 0``.
 
     The best constant is the quantile of the targets at `level`; at ½ this is half the absolute error.
@@ -252,11 +249,6 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
 
     level: float = 0.5
     name: ClassVar[str] = "quantile"
-    of_residuals: ClassVar[bool] = True
-    bends_at_target: ClassVar[bool] = True
-    has_square: ClassVar[bool] = False
-    smooth: ClassVar[bool] = False
-    degree: ClassVar[float | None] = 1.0
 
     def __post_init__(self) -> None:
         if not is_number(self.level) or not 0 < as_float(self.level) < 1:
@@ -275,10 +267,6 @@ class Quantile(RealTargets, PiecewiseQuadraticLoss):
     def gradient(self, f: Array, y: Array) -> Array:
         """``−level`` below the target, ``1 − level`` above, zero on it."""
         return np.where(f < y, -self.level, np.where(f > y, 1 - self.level, 0.0))
-
-    def curvature(self, f: Array, y: Array) -> Array:
-        """Zero."""
-        return np.zeros_like(f)
 
     def best_shift(self, f: Array, y: Array, weights: Array) -> float:
         """Weighted quantile of the residuals."""

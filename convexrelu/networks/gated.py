@@ -16,9 +16,8 @@ from convexrelu.networks.two_layer import TwoLayerNetwork
 
 __all__ = ["GatedNetwork"]
 
-_AT_ONCE = (
-    2**18
-)  # products that are there at a time: of 200,000 rows all at once take several times as long
+# Products that are there at a time: of 200,000 rows all at once take several times as long.
+_AT_ONCE = 2**18
 
 
 @dataclass(frozen=True, eq=False)

@@ -234,7 +234,7 @@ class TwoLayerNetwork:
     def prune(self) -> TwoLayerNetwork:
         """Remove neurons that cannot contribute: zero inner or zero outer weights."""
         keep = (norms(self.augmented_weights()) > 0) & (norms(self.output_weights.T) > 0)
-        return self._select(keep)
+        return self.with_neurons(keep)
 
     def balance(self, *, free_bias: bool = False) -> TwoLayerNetwork:
         """Rescale every neuron to ``‖w̃_j‖ = ‖a_j‖``: same function, smallest penalty ``Σ_j ‖w̃_j‖ ‖a_j‖``.
@@ -309,6 +309,27 @@ class TwoLayerNetwork:
         """Same neurons, another intercept."""
         bias = np.atleast_1d(float_array("output_bias", output_bias))
         return self._with(output_bias=bias)
+
+    def with_neurons(self, which: NDArray[Any]) -> TwoLayerNetwork:
+        """Some of the neurons, or all in another order; the same intercept and skip connection.
+
+        Parameters
+        ----------
+        which : boolean array of shape (m,), or array of integers
+            Neurons that stay, or their positions in the order they are to have.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = TwoLayerNetwork([[1.0], [2.0], [3.0]], [0.0, 0.0, 0.0], [[4.0, 5.0, 6.0]], [7.0])
+        >>> net.with_neurons(np.array([2, 0])).output_weights
+        array([[6., 4.]])
+        """
+        return self._with(
+            hidden_weights=self.hidden_weights[which],
+            hidden_bias=self.hidden_bias[which],
+            output_weights=self.output_weights[:, which],
+        )
 
     def without_skip(self) -> TwoLayerNetwork:
         """The same function with the skip connection as neurons, ``s x = φ(s x) − φ(−s x)`` over ``1 + slope``.
@@ -403,20 +424,13 @@ class TwoLayerNetwork:
         arrays = {name: getattr(self, name) for name in _FIELDS}
         return TwoLayerNetwork(**{**arrays, **self._options(), **changes})
 
-    def _select(self, keep: NDArray[np.bool_]) -> TwoLayerNetwork:
-        return self._with(
-            hidden_weights=self.hidden_weights[keep],
-            hidden_bias=self.hidden_bias[keep],
-            output_weights=self.output_weights[:, keep],
-        )
-
     def _without_constants(self) -> TwoLayerNetwork:
         """Move neurons with zero weights into the intercept."""
         constant = np.asarray(~self.hidden_weights.any(axis=1))
         b = self.hidden_bias[constant]
         values = np.maximum(b, 0.0) + self.negative_slope * np.minimum(b, 0.0)
         moved = self.output_bias + self.output_weights[:, constant] @ values
-        return self._select(~constant).with_output_bias(moved)
+        return self.with_neurons(~constant).with_output_bias(moved)
 
     def neurons(self) -> list[Neuron]:
         """The neurons one by one, the largest first."""

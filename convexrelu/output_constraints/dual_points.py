@@ -212,9 +212,8 @@ def exact_products(multipliers: Array, A: Array) -> list[Fraction]:
         used = used[np.argsort(column[used], kind="stable")]
         factors, first = np.unique(column[used], return_index=True)
         parts = np.split(multipliers[used], first[1:])
-        terms = zip(
-            map(Fraction, factors.tolist()), parts, strict=False
-        )  # without factors, one empty part
+        # Without factors there is one empty part.
+        terms = zip(map(Fraction, factors.tolist()), parts, strict=False)
         sums.append(sum((a * _exact_sum(part.tolist()) for a, part in terms), Fraction(0)))
     return sums
 

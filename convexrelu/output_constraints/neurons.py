@@ -34,10 +34,4 @@ def largest(network: TwoLayerNetwork, most: int) -> TwoLayerNetwork:
     """The neurons with the largest contributions."""
     sizes = norms(network.augmented_weights()) * norms(network.output_weights.T)
     kept = np.sort(np.argsort(-sizes, kind="stable")[:most])
-    return TwoLayerNetwork(
-        network.hidden_weights[kept],
-        network.hidden_bias[kept],
-        network.output_weights[:, kept],
-        network.output_bias,
-        negative_slope=network.negative_slope,
-    )
+    return network.with_neurons(kept)

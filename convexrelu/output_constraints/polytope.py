@@ -38,9 +38,8 @@ _TOL = 1e-7  # of the largest values, relative
 _N_SAMPLED = 2_000  # random points, of which the worst are added
 _MOST_ADDED = 20  # of them for each row in a round
 _MOST_FIRST = 200  # samples in the polytope with which rounds begin
-_VIOLATED = (
-    1e-8  # violation that is added, relative to the outputs' spread: above the accuracy of a solver
-)
+# Violation that is added, relative to the outputs' spread: above the accuracy of a solver.
+_VIOLATED = 1e-8
 _SHARE_FOR_TRAINING = 0.6
 # Shifts of the intercept, and their excess over the violation, relative to the intercept, for rounding.
 _SHIFTS, _MARGIN = 4, 1e-13

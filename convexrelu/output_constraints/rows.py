@@ -88,7 +88,7 @@ class OutputConstraints:
         bound = 2 * terms * _EPS * (outputs @ np.abs(self.A).T + np.abs(self.b))
         if network.width:
             return bound
-        # The sign of a difference of two numbers is exact, and the numbers are those of the intercept.
+        # Without neurons, outputs are the intercept itself, and the sign of a difference of two numbers is exact.
         is_difference = (np.abs(self.A) <= 1) & (np.abs(self.A) == np.round(np.abs(self.A)))
         is_difference = is_difference.all(axis=1) & ((self.A != 0).sum(axis=1) <= 2)
         return np.where(is_difference & (self.b == 0), 0.0, bound)
@@ -171,7 +171,7 @@ def inward(A: Array) -> Array | None:
     """
     K = A.shape[1]
     units = A / np.asarray(norms(A))[:, None]
-    # δ = p − q with the least sum of p and q
+    # δ = p − q with nonnegative p and q, of the least sum of all their entries.
     found = linprog(np.ones(2 * K), A_ub=np.hstack([units, -units]), b_ub=-np.ones(len(A)))
     if found.status != 0:
         return None
@@ -179,7 +179,6 @@ def inward(A: Array) -> Array | None:
     least = -float((units @ direction).max())
     if not least > 0:
         return None
-    direction *= (
-        1 + 1e-10
-    ) / least  # linprog is not that accurate, and what it adds raises objectives
+    # The solver meets inequalities only up to its tolerances. Longer than needed, the direction would raise objectives.
+    direction *= (1 + 1e-10) / least
     return direction if (units @ direction <= -1).all() else None

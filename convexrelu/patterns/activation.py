@@ -11,9 +11,8 @@ from convexrelu._utils.typing import Array, Masks
 
 __all__ = ["ActivationPatterns", "first_of_each", "masks_of_gates", "row_keys"]
 
-_AT_ONCE = (
-    2**18
-)  # products that are there at a time: with 200,000 rows all at once take ten times as long
+# Products that are there at a time: with 200,000 rows all at once take ten times as long.
+_AT_ONCE = 2**18
 
 
 @dataclass(frozen=True, eq=False)

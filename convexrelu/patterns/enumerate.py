@@ -34,9 +34,8 @@ _SAME_ANGLE = 1e-11
 _EPS = float(np.finfo(np.float64).eps)
 
 MAX_BYTES = 2**30  # default limit for the masks of all patterns: 1 GB
-_OF_A_SIDE = (
-    1000  # multiplications for each sample and cell, in a list and in programs with its patterns
-)
+# Multiplications for each sample and cell, in a list and in programs with its patterns.
+_OF_A_SIDE = 1000
 _NO_PAIRS = np.empty((0, 2), dtype=np.intp)
 
 

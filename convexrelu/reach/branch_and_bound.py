@@ -119,7 +119,7 @@ class _Tree:
                 below = self._add(child, -bound, node.basis)
                 self.gains.learn(side, branch, -bound - max(below, self.value))
         if self.point is None and self.bound > -math.inf:  # no time for the solver
-            self._better(self.program.domain.inner)
+            self._better(self.program.domain.polytope.middle)
         return Maximum(self.value, self.point, max(self.bound, self.value), self.nodes)
 
     def _start(self) -> float:

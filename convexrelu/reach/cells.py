@@ -187,11 +187,9 @@ class CellTree:
         return ball.radius > _THIN * (1.0 + float(np.abs(ball.centre).max(initial=0.0)))
 
     def _middle(self) -> Array:
-        """A point inside: the centre of the box, or of the largest ball among constraints."""
-        centre = self.centre
-        if self.polytope is not None and len(self.polytope.A):
-            centre = self.polytope.ball.centre
-        return np.append((centre - self.centre) / self.scale, 1.0)
+        """A homogeneous point inside."""
+        middle = self.centre if self.polytope is None else self.polytope.middle
+        return np.append((middle - self.centre) / self.scale, 1.0)
 
     def undecided(self, cell: Cell) -> NDArray:
         """Rectifiers of the cell's layer that are not decided."""

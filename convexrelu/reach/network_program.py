@@ -66,13 +66,6 @@ class Domain:
         return 4 * terms * EPS * net.sizes(self.lower, self.upper)
 
     @property
-    def inner(self) -> Array:
-        """An input of the polytope: the centre of a largest ball inside, or the middle of a box."""
-        if len(self.polytope.A):
-            return self.polytope.ball.centre
-        return np.asarray(self.lower + (self.upper - self.lower) / 2)
-
-    @property
     def undecided(self) -> NDArray:
         """Rectifiers whose argument may have both signs."""
         return (self.low < 0) & (self.high > 0)

@@ -133,6 +133,13 @@ class Polytope:
             return Ball(np.zeros(self.dim), -np.inf)
         return Ball(result.x[:-1], float(result.x[-1]))
 
+    @property
+    def middle(self) -> Array:
+        """A point inside: the centre of a largest ball, or of the box, where bounds are all there is and are finite."""
+        if len(self.A):
+            return self.ball.centre
+        return np.asarray(self.lower + (self.upper - self.lower) / 2)
+
     def check_not_empty(self) -> None:
         """Raise an error that names the polytope if there is no point in it."""
         if not len(self._right):

@@ -32,14 +32,14 @@ from convexrelu.reach.rectifiers import EPS
 
 __all__ = ["Answer", "Bounds", "LinearProgram", "safe_bound", "writing_fits"]
 
-_WRITING = (
-    1000  # multiplications that take as long as one entry of a program on its way to the solver
-)
-_TIGHT = 1e-10  # the least that HiGHS takes for its tolerances
-_SLACK = 1e-9  # what constraints are widened by that touch, so that the solver finds a point
-_CLOSE = (
-    1e-13  # relative difference of bound and value from which on it is worth refining multipliers
-)
+# Multiplications that take as long as handing one entry of a program to the solver.
+_WRITING = 1000
+# Tolerances of the solver: the smallest that HiGHS accepts.
+_TIGHT = 1e-10
+# Constraints that leave no room are relaxed by this, so that the solver finds a point.
+_SLACK = 1e-9
+# Multipliers are refined if bound and value differ by more than this, relative to their size.
+_CLOSE = 1e-13
 _OPTIONS: dict[str, Any] = {
     "output_flag": False,
     "presolve": "off",  # it would discard the basis
@@ -135,7 +135,7 @@ class LinearProgram:
             return Answer(point, bound, self._highs.getBasis())
         if status == highspy.HighsModelStatus.kInfeasible:
             return self._where_infeasible(c, bounds, deadline)
-        # Numerical trouble, or no more time: what is proved of the program without its rows.
+        # Numerical trouble, or no more time: without multipliers, only the bounds on v prove something.
         return Answer(None, safe_bound(c, self.G, bounds, np.zeros(self.n_rows)))
 
     def _refined(
@@ -173,9 +173,8 @@ class LinearProgram:
     def _run(self, c: Array, bounds: Bounds, deadline: float) -> tuple[Any, Array, Array]:
         highs = self._highs
         largest = float(np.abs(c).max(initial=0.0))
-        scale = (
-            2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
-        )  # exact, as tolerances are absolute
+        # Tolerances are absolute, so objectives are scaled to size one; powers of two do not round.
+        scale = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
         c = c / scale
         if self._objective is None or not np.array_equal(c, self._objective):
             highs.changeColsCost(self.n_columns, self._columns, -c)
@@ -183,7 +182,8 @@ class LinearProgram:
         highs.changeRowsBounds(self.n_rows, self._rows, bounds.row_lower, bounds.row_upper)
         highs.changeColsBounds(self.n_columns, self._columns, bounds.lower, bounds.upper)
         left = max(deadline - time.perf_counter(), 0.0)
-        highs.setOptionValue("time_limit", highs.getRunTime() + left)  # it counts all its runs
+        # The solver counts the time of all its runs.
+        highs.setOptionValue("time_limit", highs.getRunTime() + left)
         highs.run()
         solution = highs.getSolution()
         multipliers = -scale * np.asarray(solution.row_dual, dtype=float)

@@ -61,9 +61,8 @@ def dependence(model: Any, X: Any, features: Sequence[int]) -> dict[int, Depende
     found = {}
     for k in features:
         column = np.asarray(X.iloc[:, k] if hasattr(X, "iloc") else X[:, k])
-        if (
-            column.dtype.kind in "mM"
-        ):  # times, which have no values in between that an encoder knows
+        # For times, the encoder knows no values in between.
+        if column.dtype.kind in "mM":
             continue
         is_number = column.dtype.kind == "f"
         values = _quantiles(column) if is_number else _frequent(column)

@@ -63,5 +63,7 @@ class Slides:
         found = polish(
             self.problem, network, deadline, drop=_DROP, widths=(_WIDTH,), most_steps=_STEPS
         )
+        # `polish` knows this objective, but its other callers want the network alone: evaluating it again takes a
+        # two-hundredth of a slide.
         self._pays = self.problem.objective(found) < objective * (1 - _LEAST)
         return found if self._pays else None

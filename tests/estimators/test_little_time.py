@@ -39,8 +39,8 @@ FITS = {
     "three classes": (ConvexReLUClassifier, {}),
     "quantiles": (ConvexReLUQuantileRegressor, {}),
     "quantiles in a box": (ConvexReLUQuantileRegressor, {"no_crossing": "box"}),
-    "search": (ConvexReLURegressorCV, {"cv": 3, "n_alphas": 3}),
-    "search, skip": (ConvexReLURegressorCV, {"cv": 3, "n_alphas": 3, "skip": True}),
+    "search": (ConvexReLURegressorCV, {"cv": 3, "n_alphas": 3, "eps": 0.1}),
+    "search, skip": (ConvexReLURegressorCV, {"cv": 3, "n_alphas": 3, "eps": 0.1, "skip": True}),
     "search, positive": (ConvexReLURegressorCV, {"cv": 3, "n_alphas": 3, "positive": True}),
     "search, three classes": (ConvexReLUClassifierCV, {"cv": 3, "n_alphas": 3}),
     "search, sampled": (ConvexReLURegressorCV, {"cv": 3, "n_alphas": 3, "patterns": "sampled"}),
@@ -51,7 +51,7 @@ TRAINED = ("plain", "relative", "three classes", "search", "search, skip", "quan
 def fitted(name, given, **options):
     kind, own = FITS[name]
     targets = LABELS if "classes" in name else Y
-    return kind(random_state=0, **own, **options).fit(given, targets)
+    return kind(random_state=0, **own, **options).fit(given, targets[: len(given)])
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_without_time_for_a_copy_the_fit_is_a_constant_that_says_so(copies, name
     assert certificate.lower_bound == certificate.proved_lower_bound == 0
     predictions = model.predict(given)
     assert (predictions == predictions[0]).all()
-    longer = fitted("plain", X).certificate_
     if name == "plain":
+        longer = fitted(name, X).certificate_
         assert certificate.objective >= longer.objective >= certificate.lower_bound
 
 
@@ -125,9 +125,9 @@ def test_a_scorer_of_the_user_sees_the_inputs():
         seen[rows[0, 0]] = rows
         return -float(np.mean((model.predict(rows) - targets) ** 2))
 
-    ConvexReLURegressorCV(cv=3, n_alphas=3, scoring=score, time_limit=HOURS, random_state=0).fit(
-        SINGLE, Y
-    )
+    ConvexReLURegressorCV(
+        cv=3, alphas=[1.0], scoring=score, tol=0.1, time_limit=HOURS, random_state=0
+    ).fit(SINGLE, Y)
     np.testing.assert_array_equal(np.vstack(list(seen.values())), SINGLE)
 
 
@@ -141,13 +141,15 @@ def test_constant_quantiles_do_not_cross():
     assert model.certificate_.scope == "output_constraints"
 
 
-@pytest.mark.parametrize("given", [X, SINGLE], ids=["64", "32"])
+@pytest.mark.parametrize("given", [X[:30], SINGLE[:30]], ids=["64", "32"])
 @pytest.mark.parametrize("name", TRAINED)
 def test_with_plenty_of_time_the_fit_is_that_without_a_limit(monkeypatch, copies, name, given):
-    expected = fitted(name, given)
-    assert not copies
+    expected = fitted(
+        name, given, tol=0.1
+    )  # ends early, and the same bits are asked for all the same
+    assert expected.network_.width and not copies
     monkeypatch.setattr(unread, "COPY", 1e14)  # inputs are not read at once, but then there is time
-    found = fitted(name, given, time_limit=HOURS)
+    found = fitted(name, given, tol=0.1, time_limit=HOURS)
     assert copies
     assert_same_network(found.network_, expected.network_)
     assert found.certificate_.objective == expected.certificate_.objective

@@ -80,6 +80,20 @@ def test_opposite_neurons_cancel():
     assert TwoLayerNetwork(*(getattr(net, name) for name in FIELDS)).width == 3  # untouched
 
 
+def test_outputs_of_some_neurons_and_of_the_others_add_up():
+    rng = np.random.default_rng(0)
+    W, b, a, c, skip = (rng.standard_normal(s) for s in ((5, 3), 5, (2, 5), 2, (2, 3)))
+    net = TwoLayerNetwork(W, b, a, c, negative_slope=0.1, skip_weights=skip)
+    X = rng.standard_normal((7, 3))
+    kept = np.array([True, False, True, True, False])
+    some, rest = net.with_neurons(kept), net.with_neurons(~kept)
+    assert (some.width, rest.width) == (3, 2)
+    np.testing.assert_allclose(some.forward(X) + rest.forward(X), net.forward(X) + c + X @ skip.T)
+    turned = net.with_neurons(np.arange(5)[::-1])
+    np.testing.assert_array_equal(turned.hidden_weights, W[::-1])
+    np.testing.assert_allclose(turned.forward(X), net.forward(X))
+
+
 def test_merge_leaves_distinct_directions_alone():
     W = [[1.0, 0.0], [1.0, 1e-6], [-1.0, 0.0]]
     assert TwoLayerNetwork(W, np.zeros(3), np.ones((1, 3)), [0.0]).merge().width == 3

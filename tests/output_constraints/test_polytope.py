@@ -122,19 +122,25 @@ def test_bad_arguments_of_bounds_are_named(options, message):
         output_bounds(network, [[1.0]], **{"domain": TRIANGLE} | options)
 
 
-@pytest.mark.parametrize("n_late", [1, 2])
-def test_bounds_that_come_late_lead_to_no_false_bound_and_no_false_status(monkeypatch, n_late):
-    """On a flat polytope whose box has its middle outside, where a constraint would cost much."""
+def trained_on_a_flat_polytope(**options):
+    """Its box has its middle outside, where a constraint would cost much."""
     negative = np.full((4, 3), -0.5)
     X = np.column_stack([np.ones(8), np.vstack([negative, [[1.0, 1, 1]], np.eye(3)])])
     problem = TrainingProblem(X, np.repeat([1.0, 0.0], 4), 1e-2)
-    box = np.array([1.0, -1, -1, -1]), np.ones(4)
+    domain = Polytope([[0.0, 1, 1, 1]], [-2.0], lower=[1.0, -1, -1, -1], upper=np.ones(4))
+    return train_on_polytope(problem, [[1.0]], 0.0, domain=domain, random_state=0, **options)
 
-    def trained(**options):
-        domain = Polytope([[0.0, 1, 1, 1]], [-2.0], lower=box[0], upper=box[1])
-        return train_on_polytope(problem, [[1.0]], 0.0, domain=domain, random_state=0, **options)
 
-    reference = trained()
+@pytest.fixture(scope="module")
+def bounds_in_time():
+    return trained_on_a_flat_polytope()
+
+
+@pytest.mark.parametrize("n_late", [1, 2])
+def test_bounds_that_come_late_lead_to_no_false_bound_and_no_false_status(
+    monkeypatch, bounds_in_time, n_late
+):
+    reference = bounds_in_time
     assert reference.bounds.is_safe
     in_time, n_calls = module.output_bounds, 0
 
@@ -145,7 +151,7 @@ def test_bounds_that_come_late_lead_to_no_false_bound_and_no_false_status(monkey
         return in_time(*given, time_limit=limit, **options)
 
     monkeypatch.setattr(module, "output_bounds", late)
-    result = trained(time_limit=60.0)
+    result = trained_on_a_flat_polytope(time_limit=60.0)
     assert result.certificate.lower_bound <= reference.certificate.objective * (1 + 1e-6)
     assert result.certificate.proved_lower_bound <= reference.certificate.objective * (1 + 1e-6)
     closed = result.certificate.relative_gap <= 1e-3 and result.bounds.is_safe

@@ -159,7 +159,7 @@ def test_estimators_and_certificates(never_dense):
 
 
 def test_certify_finds_a_bound():
-    X, y = tall(40)
+    X, y = tall(40, 5)
     network = ConvexReLURegressor(random_state=0).fit(X, y).network_
     found = certify(network, X, y, alpha=0.01, random_state=0)
     dense = certify(network, X.toarray(), y, alpha=0.01, random_state=0)

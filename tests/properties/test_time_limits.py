@@ -478,7 +478,7 @@ def test_the_largest_penalty_without_the_time_for_a_basis_is_that_without_a_skip
 def test_sampled_patterns_without_the_time_for_a_step_leave_the_best_constant(
     monkeypatch, n_outputs
 ):
-    X, y, _ = data(15, 3)
+    X, y, _ = data(8, 2)
     problem = TrainingProblem(X, y if n_outputs == 1 else np.column_stack([y, -y]), 0.01)
     monkeypatch.setattr("convexrelu.training.session._STEPS", 1e30)
     late = train(problem, patterns="sampled", time_limit=60.0, random_state=0)

@@ -61,9 +61,8 @@ class Initialisation(NamedTuple):
     @property
     def expected_roughness(self) -> float:
         """Mean of the total variation of the slope, ``H E|w| E|a|``."""
-        of_deviations = (
-            2 / math.pi if self.is_normal else 0.75
-        )  # E|w|/σ squared: of a normal, of a uniform
+        # E|w|/σ squared: of a normal, of a uniform.
+        of_deviations = 2 / math.pi if self.is_normal else 0.75
         return of_deviations * self.width * self.hidden_weights * self.output_weights
 
     def scaled(self, scale: float) -> Initialisation:

@@ -12,9 +12,8 @@ from convexrelu._utils.typing import Array
 
 __all__ = ["NARROWEST", "Boxes"]
 
-NARROWEST = (
-    2.0**-40
-)  # side below which no box is halved: four digits above the rounding of its corners
+# Side below which no box is halved: four digits above the rounding of its corners.
+NARROWEST = 2.0**-40
 
 
 class Boxes(NamedTuple):

@@ -14,9 +14,8 @@ __all__ = ["CornerTables", "lengths"]
 
 _IMPROVEMENTS = 5  # of p
 _SECTIONS = 5  # of a line search
-_STEEPNESS = (
-    10  # of slopes as functions of t over the width of its interval, around the mean corner
-)
+# Of slopes as functions of t over the width of its interval, around the mean corner.
+_STEEPNESS = 10
 _MOST = 2**26  # entries of the table of one box; more kinks come one part after another
 _SPREAD = 1.5  # of the μ_i around one half, compared with the slopes of chords
 

@@ -186,9 +186,8 @@ def proved_length(design: Array, deadline: float = math.inf) -> float:
         return math.inf  # as for most data: neither orthogonal nor spike-free
     units = _units(design)
     error = orthogonality_error(units, deadline)
-    if (
-        error <= ORTHOGONAL
-    ):  # ‖relu(X̃u)‖ ≤ ‖X̃u‖, and squares of singular values are within `error` of one
+    # ‖relu(X̃u)‖ ≤ ‖X̃u‖, and squares of singular values are within `error` of one.
+    if error <= ORTHOGONAL:
         return math.sqrt((1 + error) / (1 - error)) * (1 + 4 * _EPS)
     if not product_fits(3 * len(units) ** 3, deadline) or not _may_be_spike_free(units):
         return math.inf

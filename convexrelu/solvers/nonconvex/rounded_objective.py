@@ -186,7 +186,8 @@ class RoundedObjective:
 
     def __call__(self, z: Array, width: float) -> tuple[float, Array]:
         """Value and gradient."""
-        return self.with_penalty(z, width, self.sums(z, width))
+        sizes = _positive_norms(self.parts(z)[0])
+        return self.with_penalty(z, width, sizes, self.sums(z, width, sizes))
 
     def bounds(self, z: Array) -> Bounds | None:
         """Bounds on the entries of points that descent reaches from `z`; None if there are none."""
@@ -196,11 +197,14 @@ class RoundedObjective:
         """The time that deadlines are compared with."""
         return time.perf_counter()
 
-    def sums(self, z: Array, width: float) -> Array:
-        """Loss of the samples, with its gradients, as of :mod:`~convexrelu.solvers.nonconvex.hidden_layer`."""
+    def sums(self, z: Array, width: float, sizes: Array) -> Array:
+        """Loss of the samples, with its gradients, as of :mod:`~convexrelu.solvers.nonconvex.hidden_layer`.
+
+        `sizes` are the norms of inner weights.
+        """
         if self._on_device is not None:
             return sums_of([sums(z, width) for sums in self._on_device])
-        return sums_of(self.tile_sums(self.tiles, z, width))
+        return sums_of(self.tile_sums(self.tiles, z, width, sizes))
 
     @cached_property
     def tiles(self) -> list[Samples]:
@@ -210,12 +214,13 @@ class RoundedObjective:
         parts = [slice(start, start + n) for start in starts]
         return [Samples(self.rows[p], self.target[p], self.weights[p]) for p in parts]
 
-    def tile_sums(self, tiles: Sequence[Samples], z: Array, width: float) -> list[Array]:
+    def tile_sums(
+        self, tiles: Sequence[Samples], z: Array, width: float, sizes: Array
+    ) -> list[Array]:
         """Those of :meth:`sums` for each tile, which may belong to another objective."""
         inner, outer, intercept = self.parts(z)
-        s = width * _positive_norms(inner)
         kind = SparseLayer if any(issparse(tile.rows) for tile in tiles) else HiddenLayer
-        layer = kind(inner, outer, s, self.problem.slope, self.rows.dtype)
+        layer = kind(inner, outer, width * sizes, self.problem.slope, self.rows.dtype)
 
         loss, scratch = self.problem.loss, self._scratch
 
@@ -231,10 +236,11 @@ class RoundedObjective:
 
         return shared(of_tile, tiles, layer.width)
 
-    def with_penalty(self, z: Array, width: float, sums: Array) -> tuple[float, Array]:
+    def with_penalty(
+        self, z: Array, width: float, sizes: Array, sums: Array
+    ) -> tuple[float, Array]:
         """Value and gradient of the objective, from those of the loss."""
         inner, outer, _ = self.parts(z)
-        sizes = _positive_norms(inner)
         by_width, by_outer, by_inner, by_intercept, value = split_sums(
             sums, inner.shape[1], outer.shape[1]
         )

@@ -62,4 +62,5 @@ def test_memory_that_another_thread_has_just_taken_is_not_waited_for():
 
 def test_no_tiles_have_no_sums(monkeypatch):
     objective = objective_of(monkeypatch)
-    assert objective.tile_sums([], objective.random_point(np.random.RandomState(0)), 0.1) == []
+    z = objective.random_point(np.random.RandomState(0))
+    assert objective.tile_sums([], z, 0.1, np.ones(objective.n_neurons)) == []
