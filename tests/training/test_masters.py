@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -67,6 +69,44 @@ def test_many_blocks_of_least_squares_are_not_moved_by_a_warm_up():
     assert other.warming_up
     other.progressed(1.0, 0.999)
     assert not other.warming_up
+
+
+class Slow(NativeSolver):
+    """Says that a program has taken ten seconds, or as it is told."""
+
+    time_limits: ClassVar[list[float]] = []
+    status = Status.CONVERGED
+
+    def relu(self, problem, blocks, *, start, time_limit):
+        self.time_limits = [*self.time_limits, time_limit]
+        found = super().relu(problem, blocks, start=start)
+        worse = np.zeros_like(found.blocks)
+        objective = problem.objective(problem.zero_network())
+        if self.status is Status.USER_LIMIT:
+            found = replace(found, blocks=worse, objective=objective, outputs=0 * found.outputs)
+        return replace(found, seconds=10.0, status=self.status)
+
+
+@pytest.mark.parametrize(("time_limit", "n_new", "descends"), [(9, 3, 0), (7, 3, 1), (7, 0, 0)])
+def test_cuts_that_come_too_late_for_a_program_are_left_to_descent(time_limit, n_new, descends):
+    warm_up = Noting()
+    solved = Masters(PROBLEM, Slow(), warm_up)
+    solved.solve(BLOCKS, START, math.inf, gap=0.5, n_new=3)
+    solved.solve(BLOCKS, START, time_limit, gap=0.5, n_new=n_new)
+    assert len(warm_up.asked) == descends
+    assert solved.is_rough == (n_new > 0)  # that there are no cuts proves nothing after descent
+
+
+@pytest.mark.parametrize("with_descent", [False, True])
+def test_descent_follows_on_a_program_that_time_ended(with_descent):
+    slow, warm_up = Slow(), Noting(gap=1e-6) if with_descent else None
+    solved = Masters(PROBLEM, slow, warm_up)
+    solved.solve(BLOCKS, START, math.inf, gap=0.5, n_new=3)
+    slow.status = Status.USER_LIMIT
+    found = solved.solve(BLOCKS, START, 20, gap=0.5, n_new=3)
+    assert slow.time_limits[-1] == (20 - masters._KEPT * 10 if with_descent else 20)
+    nothing = PROBLEM.objective(PROBLEM.zero_network())
+    assert (found.objective < 0.9 * nothing) == with_descent
 
 
 class Counting:
