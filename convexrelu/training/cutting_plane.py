@@ -375,7 +375,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
         """Solve the master problem with `cuts` added, first for their outer weights if that applies and helps."""
         if self._solve_quickly(cuts):
-            return Status.CONVERGED, True
+            return self._solver_status or Status.CONVERGED, True
         problem = self.problem
         if self._n_iter > 0 and has_outer_step(problem) and not self.fixed_patterns:
             assert cuts.directions is not None
@@ -421,9 +421,11 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _solve_quickly(self, cuts: Blocks) -> bool:
         """A round without a program, where it is time for one: whether it found a better network."""
         before, end = self._certificate, self._deadline()
-        if self.fixed_patterns or not self._masters.takes_roughness or before is None:
+        if before is None or self.settles or not self._masters.takes_roughness:
             return False
-        if not self._quick.begin(self._objective, before.relative_gap, self._blocks, cuts, end):
+        if self.fixed_patterns or not self._quick.begin(
+            self._objective, before.relative_gap, self._blocks, cuts, end
+        ):
             return False
         if not self._move_to(self._quick.after(self._best, self._objective, cuts, end)):
             return False

@@ -13,23 +13,26 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from convexrelu._utils.deadlines import product_fits
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
-from convexrelu.solvers.nonconvex.descent import polish
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, polish
 from convexrelu.training.masters import MANY_BLOCKS
-from convexrelu.training.neuron_sizes import with_best_sizes
+from convexrelu.training.neuron_sizes import with_best_sizes, work_of_sizes
 from convexrelu.training.slides import GAP_OF_SLIDES
 
 __all__ = ["QuickRounds"]
 
-# Samples from which on programs take longer than searches. Below, a program after each search ends as low (housing, 456
-# samples, alpha = 0.0001).
+# Samples from which on programs take longer than searches. Below, a program after each search ends as low or lower
+# (stock and housing, 483 and 456 samples, alpha = 0.0001).
 MANY_SAMPLES = 600
 # Steps of L-BFGS, the width of its kinks, and the relative drop in ten steps that ends it.
 _STEPS, _WIDTH, _DROP = 300, 0.0003, 1e-5
 # Relative drop below which the first program follows: earlier, quick rounds lower the objective faster.
 _LARGE_DROP = 3e-3
+# How many times longer than a quick round one with a program takes, as long as there has been none (airfoil, concrete).
+_LONGER = 4.0
 _TINY = 1e-9  # seconds, where a clock has not moved
 
 
@@ -77,7 +80,7 @@ class QuickRounds:
             kind, began, before = self._present
             self._last[kind] = 1 - objective / before, max(now - began, _TINY)
         suits = problem.is_least_squares and not problem.free_bias
-        many = len(blocks) >= MANY_BLOCKS and problem.n_samples >= MANY_SAMPLES
+        many = len(blocks) >= MANY_BLOCKS and MANY_SAMPLES <= problem.n_samples <= FEW_SAMPLES
         may = suits and many and len(cuts) > 0 and gap >= GAP_OF_SLIDES
         quick = may and self._is_due(deadline - now)
         self._present = quick, now, objective
@@ -88,14 +91,15 @@ class QuickRounds:
         if True not in self._last:
             return True
         drop, duration = self._last[True]
+        by_program, as_long = self._last.get(False, (0.0, _LONGER * duration))
+        if drop > 0 and seconds < as_long:
+            return True
         if False not in self._last:
             return drop >= _LARGE_DROP
         if seconds == math.inf:
             assert self._present is not None
             return not self._present[0]
-        drop_by_program, duration_of_program = self._last[False]
-        late = seconds < duration_of_program and drop > 0
-        return late or drop * duration_of_program > drop_by_program * duration
+        return drop * as_long > by_program * duration
 
     def after(
         self, network: TwoLayerNetwork, objective: float, cuts: Blocks, deadline: float = math.inf
@@ -128,6 +132,8 @@ class QuickRounds:
         True
         """
         assert cuts.directions is not None
+        if not product_fits(work_of_sizes(self.problem, network.width + len(cuts)), deadline):
+            return None
         larger = with_best_sizes(self.problem, network, cuts.directions, cuts.signs)
         found = polish(
             self.problem, larger, deadline, drop=_DROP, widths=(_WIDTH,), most_steps=_STEPS

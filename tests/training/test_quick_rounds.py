@@ -5,6 +5,7 @@ import pytest
 
 from convexrelu import Status, TrainingProblem, TwoLayerNetwork, train
 from convexrelu.programs.blocks import Blocks
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.training import quick_rounds as module
 from convexrelu.training.masters import MANY_BLOCKS, Masters
 from convexrelu.training.quick_rounds import QuickRounds
@@ -99,8 +100,10 @@ def test_with_a_limit_the_kind_that_is_faster_goes_on(monkeypatch):
     assert kinds == [True, False, True, True, False]
     kinds = kinds_of([0.002, 0.05, 0.003, 0.001, 0.0005], 1e9)
     assert kinds == [True, False, False, False, True, False]
-    begins = next(clock) + 10  # the sixth round begins at its end, fifty seconds later
-    assert kinds_of([0.002, 0.05, 0.04, 0.03], begins + 45)[-2:] == [False, True]
+    kinds = kinds_of([0.1, 0.002, 0.001], next(clock) + 10 + 25)  # too late for a first program
+    assert kinds == [True, True, True, True]
+    begins = next(clock) + 10  # the sixth round has five seconds, less than a program took
+    assert kinds_of([0.002, 0.05, 0.04, 0.03, 0.02], begins + 55)[-2:] == [False, True]
 
 
 def test_few_samples_few_blocks_small_gaps_and_no_cuts_are_left_to_programs():
@@ -111,6 +114,7 @@ def test_few_samples_few_blocks_small_gaps_and_no_cuts_are_left_to_programs():
 
     n = module.MANY_SAMPLES
     assert applies(n, MANY_BLOCKS, GAP_OF_SLIDES, 1)
+    assert not applies(FEW_SAMPLES + 1, MANY_BLOCKS, GAP_OF_SLIDES, 1)
     assert not applies(n - 1, MANY_BLOCKS, GAP_OF_SLIDES, 1)
     assert not applies(n, MANY_BLOCKS - 1, GAP_OF_SLIDES, 1)
     assert not applies(n, MANY_BLOCKS, 0.99 * GAP_OF_SLIDES, 1)
@@ -127,6 +131,15 @@ def test_a_round_is_better_and_takes_cuts_in_or_there_is_none():
     better = QuickRounds(problem).after(start, before, cuts)
     assert better.width >= 2 and problem.objective(better) < before
     assert QuickRounds(problem).after(start, 0.0, cuts) is None
+
+
+def test_without_the_time_for_sizes_there_is_none(monkeypatch):
+    monkeypatch.setattr(module, "product_fits", lambda work, deadline: False)
+    x = np.linspace(-1, 1, 9)
+    problem = TrainingProblem(x[:, None], np.abs(x), alpha=1e-3)
+    cuts = Blocks((x <= 0)[None], np.ones(1), np.array([[-1.0, 0.0]]))
+    quick = QuickRounds(problem)
+    assert quick.after(problem.zero_network(), np.inf, cuts) is None and quick.n_taken == 0
 
 
 @pytest.mark.parametrize(
