@@ -420,12 +420,10 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _solve_quickly(self, cuts: Blocks) -> bool:
         """A round without a program, where it is time for one: whether it found a better network."""
-        before, end = self._certificate, self._deadline()
-        if before is None or self.settles or not self._masters.takes_roughness:
+        before, end, rough = self._certificate, self._deadline(), self._masters.takes_roughness
+        if before is None or self.settles or self.fixed_patterns or not rough:
             return False
-        if self.fixed_patterns or not self._quick.begin(
-            self._objective, before.relative_gap, self._blocks, cuts, end
-        ):
+        if not self._quick.begin(self._objective, before.relative_gap, self._blocks, cuts, end):
             return False
         if not self._move_to(self._quick.after(self._best, self._objective, cuts, end)):
             return False
