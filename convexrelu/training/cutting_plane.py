@@ -46,22 +46,17 @@ from convexrelu.solvers.nonconvex.sketches import Look
 from convexrelu.training.cuts import are_too_few, new_cuts
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.easing import Easing
-from convexrelu.training.masters import MANY_BLOCKS, Masters
+from convexrelu.training.masters import Masters
+from convexrelu.training.outer_step import closes_much, has_outer_step
+from convexrelu.training.quick_rounds import QuickRounds
+from convexrelu.training.searches import searches_for
 from convexrelu.training.slides import Slides
 from convexrelu.training.stalling import PATIENT, Patience, will_not_close
 
 __all__ = ["CuttingPlane"]
 
-# With more outputs on all samples than this, solvers train the network, including its outer weights.
-_MOST_OUTPUTS = 10_000
-# Part of the gap that best outer weights have to close: a program over their neurons alone does not see the cuts.
-_MUCH_OF_GAP = 0.1
 _AS_GOOD = 1e-3  # loss in objective, as a fraction of tol, accepted for fewer neurons
 _SHARE_OF_TOL = 0.95  # fraction of the tolerance that a proof must reach
-# Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
-_ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
-# Relative gap down to which neurons slide: nearer to the optimum, that lowers the objective by less than rounds do.
-_GAP_OF_SLIDES = 0.1
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
 # Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
@@ -135,6 +130,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _values: Array = field(init=False)  # of the blocks, in the last master problem
     _masters: Masters = field(init=False)
     _slides: Slides = field(init=False)
+    _quick: QuickRounds = field(init=False)
     _uncertified: TwoLayerNetwork | None = field(default=None, init=False)  # of descent
     _n_sketches: int = field(default=0, init=False)  # rounds of networks on the way of descent
 
@@ -158,7 +154,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self.pricing = self.pricing or Pricing(self.problem)
         resolution = CLAIMED_SHARE * self.tol
         self._masters = Masters(self.problem, self.solver, self.warm_up_solver)
-        self._slides = Slides(self.problem)
+        self._slides, self._quick = Slides(self.problem), QuickRounds(self.problem)
         self._dual = DualState(self.problem, self._deadline(1.0), resolution, self.pricing)
         self._blocks = Blocks.none(self.problem.n_samples, self.problem.n_outputs)
         self._values = np.zeros((0, self.problem.design.shape[1]))
@@ -269,7 +265,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         cuts = self._ask(self.oracles.exact, v, sharply=sharply)
         if self.settles:  # only predictions matter
             return cuts
-        for _ in range(self._n_searches() - 1):
+        for _ in range(searches_for(self.tol) - 1):
             best = self._dual.best
             assert best is not None
             certificate = self._dual.certify(self._objective)
@@ -289,10 +285,6 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         wanted = self._objective * (1 - _SHARE_OF_TOL * self.tol)
         end = self._deadline(None if is_brief else 1.0)
         return self.easing.prove(self._dual, self._objective, wanted, end, is_brief)
-
-    def _n_searches(self) -> int:
-        wanted = (_ONE_SEARCH / self.tol) ** (1 / 3) if self.tol > 0 else math.inf
-        return math.ceil(min(wanted * (1 - 1e-9), _MOST_SEARCHES))
 
     def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""
@@ -328,7 +320,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         if reason is None and self.settles and self.problem.n_samples > FEW_SAMPLES:
             return Status.SETTLED
         rounds = self._history[self._n_sketches :]
-        if reason is None and will_not_close(rounds, self.tol, self.max_iter, self.patience):
+        most = self.max_iter and self.max_iter + self._quick.n_taken
+        if reason is None and will_not_close(rounds, self.tol, most, self.patience):
             return Status.STALLED
         return reason
 
@@ -381,8 +374,10 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
         """Solve the master problem with `cuts` added, first for their outer weights if that applies and helps."""
+        if self._solve_quickly(cuts):
+            return self._solver_status or Status.CONVERGED, True
         problem = self.problem
-        if self._n_iter > 0 and self._has_outer_step():
+        if self._n_iter > 0 and has_outer_step(problem) and not self.fixed_patterns:
             assert cuts.directions is not None
             candidate = with_best_outer_weights(
                 problem, self._best, cuts.directions, self._deadline()
@@ -390,26 +385,14 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             before = self._objective
             if self._keep(candidate):
                 blocks, values = blocks_of(candidate, problem)
-                if self._closes_much(before):
+                assert self._certificate is not None
+                if closes_much(before, self._objective, self._certificate.lower_bound):
                     return self._solve_program(blocks, values)
                 self._blocks, self._values = blocks, values
                 known = set(blocks.keys())
                 cuts = cuts.select([i for i, key in enumerate(cuts.keys()) if key not in known])
         zeros = np.zeros((len(cuts), self._values.shape[1]))
         return self._solve_program(self._blocks.join(cuts), np.vstack([self._values, zeros]))
-
-    def _closes_much(self, before: float) -> bool:
-        """Whether the objective has fallen by a tenth of the gap: otherwise the program needs the cuts themselves."""
-        assert self._certificate is not None
-        gap = before - self._certificate.lower_bound
-        return before - self._objective >= _MUCH_OF_GAP * gap
-
-    def _has_outer_step(self) -> bool:
-        """Whether to optimise outer weights in a separate step: if solvers are slower, and cannot do the same."""
-        problem = self.problem
-        if problem.n_outputs == 1 or not problem.loss.smooth or self.fixed_patterns:
-            return False
-        return problem.n_samples * problem.n_outputs <= _MOST_OUTPUTS
 
     def _solve_program(self, blocks: Blocks, start: Array) -> tuple[Status, bool]:
         """Solve, keep the better network, drop zero blocks."""
@@ -426,16 +409,35 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._masters.progressed(before, self._objective)
         kept = np.flatnonzero(active_blocks(solution) if better else np.ones(len(blocks)))
         self._blocks, self._values = blocks.select(kept), solution.blocks[kept]
-        if better and gap >= _GAP_OF_SLIDES and self._masters.is_rough and not self.fixed_patterns:
+        if better and self._masters.is_rough and self._slides.apply(gap, self._blocks):
             self._slide()
         return solution.status, True
 
     def _slide(self) -> None:
-        """Take the neurons where descent moves them, out of the cones of the program, if there are many."""
-        if len(self._blocks) >= MANY_BLOCKS and self._seconds_left() > 0:
-            network = self._slides.after(self._best, self._objective, self._deadline())
-            if network is not None and self._keep(network):
-                self._blocks, self._values = blocks_of(network, self.problem)
+        """Take the neurons where descent moves them, out of the cones of the program."""
+        if self._seconds_left() > 0 and not self.fixed_patterns:
+            self._move_to(self._slides.after(self._best, self._objective, self._deadline()))
+
+    def _solve_quickly(self, cuts: Blocks) -> bool:
+        """A round without a program, where it is time for one: whether it found a better network."""
+        before, end, rough = self._certificate, self._deadline(), self._masters.takes_roughness
+        if before is None or self.settles or self.fixed_patterns or not rough:
+            return False
+        if not self._quick.begin(self._objective, before.relative_gap, self._blocks, cuts, end):
+            return False
+        if not self._move_to(self._quick.after(self._best, self._objective, cuts, end)):
+            return False
+        self._v = self.problem.dual_point(self._outputs)
+        self._is_solved, self._masters.is_rough = False, True
+        self._n_iter -= 1  # of programs
+        return True
+
+    def _move_to(self, network: TwoLayerNetwork | None) -> bool:
+        """Keep a network and its blocks, if it is better."""
+        better = network is not None and self._keep(network)
+        if better:
+            self._blocks, self._values = blocks_of(self._best, self.problem)
+        return better
 
     def _keep(self, candidate: TwoLayerNetwork, outputs: Array | None = None) -> bool:
         """Keep a better network, or an equally good and narrower one. True if it is better."""

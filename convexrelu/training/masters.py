@@ -61,7 +61,7 @@ class Masters:
 
     def begin(self, n_blocks: int) -> None:
         """After descent, which ends with so many blocks."""
-        skips = self._takes_roughness and n_blocks >= MANY_BLOCKS
+        skips = self.takes_roughness and n_blocks >= MANY_BLOCKS
         self.warming_up = self.warm_up_solver is not None and not skips
 
     def solve(
@@ -69,7 +69,7 @@ class Masters:
     ) -> ProgramSolution:
         """Solve the program of some blocks, `n_new` of them new, where the gap of training is `gap`."""
         warms_up = self.warming_up and self.warm_up_solver is not None
-        self.is_rough = not warms_up and self._takes_roughness and n_new > 0
+        self.is_rough = not warms_up and self.takes_roughness and n_new > 0
         if warms_up:
             return self._descended(blocks, start, time_limit)
         if self.is_rough:
@@ -115,7 +115,8 @@ class Masters:
         self.warming_up = self.warming_up and now < wanted
 
     @property
-    def _takes_roughness(self) -> bool:
+    def takes_roughness(self) -> bool:
+        """Whether programs may be solved roughly: those of least squares, by a solver that can be asked."""
         return self.problem.is_least_squares and hasattr(self.solver, "rough_gap")
 
 

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
+from convexrelu.programs.blocks import Blocks
 from convexrelu.solvers.nonconvex.descent import polish
+from convexrelu.training.masters import MANY_BLOCKS
 
-__all__ = ["Slides"]
+__all__ = ["GAP_OF_SLIDES", "Slides"]
+
+# Relative gap down to which neurons slide: nearer to the optimum, that lowers the objective by less than rounds do.
+GAP_OF_SLIDES = 0.1
 
 # Steps of L-BFGS, the width of its kinks, and the relative drop in ten steps that ends it. That takes a fifteenth of
 # the time of a round. After 15 seconds at alpha = 0.0001, objectives are 0.02 to 0.4 % lower in 11 of 14 fits, and up
@@ -30,6 +35,10 @@ class Slides:
 
     problem: TrainingProblem
     _pays: bool = field(default=True, init=False)
+
+    def apply(self, gap: float, blocks: Blocks) -> bool:
+        """Whether there are many blocks, and the relative gap is large."""
+        return len(blocks) >= MANY_BLOCKS and gap >= GAP_OF_SLIDES
 
     def after(
         self, network: TwoLayerNetwork, objective: float, deadline: float = math.inf

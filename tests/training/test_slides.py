@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from convexrelu import Status, TrainingProblem, TwoLayerNetwork, train
-from convexrelu.training import cutting_plane
 from convexrelu.training import slides as module
 from convexrelu.training.slides import Slides
 from tests import reference
@@ -28,8 +27,8 @@ def count_calls(monkeypatch):
 
 def slide_always(monkeypatch):
     """After programs of few blocks, too, and with small gaps."""
-    monkeypatch.setattr(cutting_plane, "MANY_BLOCKS", 1)
-    monkeypatch.setattr(cutting_plane, "_GAP_OF_SLIDES", 0.0)
+    monkeypatch.setattr(module, "MANY_BLOCKS", 1)
+    monkeypatch.setattr(module, "GAP_OF_SLIDES", 0.0)
 
 
 def test_a_slide_is_better_and_the_last_one_is_the_first_that_hardly_is(monkeypatch):
