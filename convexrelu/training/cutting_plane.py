@@ -43,6 +43,7 @@ from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 from convexrelu.solvers.nonconvex.sketches import Look
+from convexrelu.training.claims import n_searches, unconfirmed
 from convexrelu.training.cuts import are_too_few, new_cuts
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.easing import Easing
@@ -58,8 +59,6 @@ _MOST_OUTPUTS = 10_000
 _MUCH_OF_GAP = 0.1
 _AS_GOOD = 1e-3  # loss in objective, as a fraction of tol, accepted for fewer neurons
 _SHARE_OF_TOL = 0.95  # fraction of the tolerance that a proof must reach
-# Searches behind an estimate: one where tol is this, more in proportion to the cube root of its inverse, up to a limit.
-_ONE_SEARCH, _MOST_SEARCHES = 1e-3, 16
 # Relative gap down to which neurons slide: nearer to the optimum, that lowers the objective by less than rounds do.
 _GAP_OF_SLIDES = 0.1
 # Fraction of the time after which descent ends.
@@ -137,6 +136,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _slides: Slides = field(init=False)
     _uncertified: TwoLayerNetwork | None = field(default=None, init=False)  # of descent
     _n_sketches: int = field(default=0, init=False)  # rounds of networks on the way of descent
+    _was_cut_short: bool = field(default=False, init=False)  # the last search, by time
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
         """Run the loop, from the patterns of a network if one is given.
@@ -248,9 +248,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 found = self._ask_exactly(point)
                 cuts = found if len(found) and self.oracles.exact_cuts else cuts
                 certificate = self._dual.certify(self._objective)
-        if seems_done:
-            self._masters.warming_up = False
-        return certificate, cuts
+        self._masters.warming_up &= not seems_done
+        return self._claimed(), cuts
 
     def _found_cuts(self) -> Blocks:
         """Cuts by heuristic pricing, which is asked again where programs take longer and it finds many more."""
@@ -269,7 +268,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         cuts = self._ask(self.oracles.exact, v, sharply=sharply)
         if self.settles:  # only predictions matter
             return cuts
-        for _ in range(self._n_searches() - 1):
+        for _ in range(n_searches(self.tol) - 1):
             best = self._dual.best
             assert best is not None
             certificate = self._dual.certify(self._objective)
@@ -290,9 +289,11 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         end = self._deadline(None if is_brief else 1.0)
         return self.easing.prove(self._dual, self._objective, wanted, end, is_brief)
 
-    def _n_searches(self) -> int:
-        wanted = (_ONE_SEARCH / self.tol) ** (1 / 3) if self.tol > 0 else math.inf
-        return math.ceil(min(wanted * (1 - 1e-9), _MOST_SEARCHES))
+    def _claimed(self) -> Certificate:
+        """Certificate of the best network, without a closed gap that a search was cut short in confirming."""
+        found = self._dual.certify(self._objective)
+        doubtful = self._was_cut_short and self._is_small(found) and not self._is_certain(found)
+        return unconfirmed(found, self._certificate) if doubtful else found
 
     def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""
@@ -303,8 +304,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         assert self.pricing is not None
         deadline = self._deadline(1.0 if sharply else None)
         report = self.pricing.report(self._best, oracle, v, level=level, deadline=deadline)
-        if report.finished or self._dual.best is None:
-            self._dual.consider(DualPoint(problem, v, report, verified), self._best)
+        self._was_cut_short = not report.finished
+        self._dual.consider(DualPoint(problem, v, report, verified), self._best)
         return new_cuts(problem, self._blocks, report, self.tol)
 
     def _is_small(self, certificate: Certificate) -> bool:
@@ -317,16 +318,16 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         best = self._dual.best
         return certificate.is_proof or (best is not None and best.verified)
 
-    def _is_settled(self, certificate: Certificate) -> bool:
-        return self._is_small(certificate) and self._is_certain(certificate)
-
     def _is_closed(self) -> bool:
-        return self._certificate is not None and self._is_settled(self._certificate)
+        found = self._certificate
+        return found is not None and self._is_small(found) and self._is_certain(found)
 
     def _reason_to_stop(self, n_new: int) -> Status | None:
         reason = super()._reason_to_stop(max(n_new, self._masters.is_rough))
         if reason is None and self.settles and self.problem.n_samples > FEW_SAMPLES:
             return Status.SETTLED
+        if reason is Status.STALLED and self._was_cut_short and self.time_limit is not None:
+            return Status.TIME_LIMIT  # there may be cuts
         rounds = self._history[self._n_sketches :]
         if reason is None and will_not_close(rounds, self.tol, self.max_iter, self.patience):
             return Status.STALLED
@@ -339,11 +340,11 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             return status
         if self._has_time_to_price() if best is None else not best.verified:
             self._ask_exactly(self._v if best is None else best.v, sharply=True)
-            self._record(self._dual.certify(self._objective), 0)
+            self._record(self._claimed(), 0)
         assert self._certificate is not None
         proved = self._certificate.proved_lower_bound
         if proved < self._objective * (1 - self.tol) and self._ease(is_brief=False):
-            self._record(self._dual.certify(self._objective), 0)
+            self._record(self._claimed(), 0)
         small = self._certificate.relative_gap <= self.tol
         return Status.CONVERGED if small and self._is_certain(self._certificate) else status
 
@@ -377,6 +378,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 self._keep(*with_best_intercept_and_outputs(problem, joined))
 
     def _certify_unpriced(self) -> Certificate:
+        self._dual.meet(self._best)
         return self._dual.certify(self._objective)
 
     def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
