@@ -104,7 +104,9 @@ class ColumnGeneration(ABC, Generic[Solution, Columns]):
                 raise
             status = Status.INTERRUPTED
         assert self._certified is not None
-        return self._result(*self._certified, status)
+        best, certificate = self._certified
+        status = status.beside(certificate.relative_gap, self.tol, is_proof=certificate.is_proof)
+        return self._result(best, certificate, status)
 
     # To implement
 

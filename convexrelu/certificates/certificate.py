@@ -97,6 +97,28 @@ class Certificate:
             lower = max(lower, proved)
         return replace(self, lower_bound=lower, proved_lower_bound=proved)
 
+    def or_proof(self, proof: Self) -> Self:
+        """The same with the bound of another certificate, where that proves as much as this one says, or more.
+
+        Parameters
+        ----------
+        proof : Certificate
+            For the same problem; its objective, of another network, does not matter.
+
+        Examples
+        --------
+        >>> estimate = Certificate(1.0, 0.8, "global", "search", False, 0.1)
+        >>> proof = Certificate(1.5, 0.9, "global", "relaxation", True, 0.9)
+        >>> print(estimate.or_proof(proof))
+        short of a proof: the bound allows 10 % (by relaxation): objective 1, lower bound 0.9
+        >>> estimate.or_proof(Certificate(1.5, 0.7, "global", "relaxation", True, 0.7)).proved_lower_bound
+        0.7
+        """
+        proves = proof.is_proof and proof.scope in PROVED_SCOPES
+        if proves and proof.lower_bound >= self.lower_bound:
+            return replace(proof, objective=self.objective)
+        return self.strengthened(proof.proved_lower_bound)
+
     def __str__(self) -> str:
         return f"{headline(self)}: {details(self)}"
 

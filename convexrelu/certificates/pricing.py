@@ -32,6 +32,7 @@ __all__ = [
 # Fraction of the tolerance that an estimate claims at least, which costs nothing. It prevents little: of 8 estimates on
 # correlated data, 6 were refuted, with floors of 0, 0.1, 0.2 and 0.5, see `benchmarks/results/estimates.csv`.
 CLAIMED_SHARE = 0.2
+_OF_WITNESSES = ("masks", "signs", "directions", "values")
 
 
 class Pricing:
@@ -106,12 +107,18 @@ class Pricing:
         level: float = 0.0,
         deadline: float = math.inf,
     ) -> OracleReport:
-        """See :func:`price`."""
+        """See :func:`price`.
+
+        A search that time cut short is no estimate: the bound is that in closed form, a proof. Its witnesses stay, for
+        what they show about other dual points.
+        """
         report = oracle(self.on_rows(v), level=level, deadline=deadline)
         if report.is_proof:
             return report
         if not report.finished:
-            return replace(self.relaxation(v, deadline=deadline), finished=False)
+            relaxed = self.relaxation(v, deadline=deadline)
+            found = {part: getattr(report, part) for part in _OF_WITNESSES}
+            return replace(relaxed, finished=False, **found)
         reached = self.largest(v, network)
         if self.problem.free_bias:
             reached *= free_bias_factor(self.problem.design)

@@ -237,9 +237,13 @@ def certify(
         )
         if not (problem.design_fits(deadline) and problem.free_basis_fits(deadline)):
             certificate = certificate_without_pricing(problem, evaluation.objective)
-            kept = Result(network, certificate, Status.TIME_LIMIT) if improve else None
+            kept = Result(network, certificate, Status.TIME_LIMIT).certified(certificate, tol)
             bound_of_cell = certificate.proved_lower_bound
-            return found(**vars(certificate), cell_lower_bound=bound_of_cell, improved=kept)
+            return found(
+                **vars(certificate),
+                cell_lower_bound=bound_of_cell,
+                improved=kept if improve else None,
+            )
         preparing = part_before(deadline, _TIME_TO_PREPARE)
         exact = oracles_for(problem, oracle, random_state, device, preparing).exact
 

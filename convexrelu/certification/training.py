@@ -52,7 +52,7 @@ def trained_from(
         For :func:`~convexrelu.train`.
     """
     if not product_fits(_EVALUATIONS * problem.work_of_outputs(network.width), deadline):
-        return Result(network, known, Status.TIME_LIMIT)
+        return Result(network, known, Status.TIME_LIMIT).certified(known, tol)
     left = seconds_before(deadline, _TIME_TO_TRAIN)
     try:
         result = train(problem, start=network, tol=tol, time_limit=left, **options)
@@ -71,9 +71,10 @@ def trained_from(
     else:
         own, _ = price_and_certify(problem, best, exact, deadline=deadline)
     certificate = sharpest(own, result.certificate, tol)
-    ended = result.status is Status.INTERRUPTED or certificate.relative_gap > tol
-    status = result.status if ended else Status.CONVERGED
-    return replace(result, network=best, certificate=certificate, status=status)
+    status = result.status if certificate.relative_gap > tol else Status.CONVERGED
+    if result.status is Status.INTERRUPTED:
+        status = result.status
+    return result.certified(certificate, tol, network=best, status=status)
 
 
 def sharpest(own: Certificate, other: Certificate, tol: float) -> Certificate:

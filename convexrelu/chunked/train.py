@@ -300,7 +300,7 @@ class _Training(ColumnGeneration[TwoLayerNetwork, Candidates]):
         if found.finished:
             point = _DualPoint(v, found.bound, lower_bound(rows, v, found.bound))
             self._point = max(point, self._point, key=lambda each: each.lower)
-        self._n_starts += found.n_starts
+            self._n_starts += found.n_starts
         return self._searched(), found.above(alpha * (1 + 1e-9), own)
 
     def _searched(self) -> Certificate:

@@ -19,7 +19,15 @@ from convexrelu.patterns.activation import first_of_each
 from convexrelu.patterns.complete import has_every_cell
 from convexrelu.patterns.enumerate import count_patterns, enumerate_patterns
 
-__all__ = ["CellSearch", "all_cells", "certificate_of", "relaxed_bound", "swept_bound"]
+__all__ = [
+    "CellSearch",
+    "all_cells",
+    "certificate_of",
+    "proof_of",
+    "reached_by",
+    "relaxed_bound",
+    "swept_bound",
+]
 
 _SWEEPS = 30  # steps of a search from one start, at most
 _MOST_SWEPT = 1500  # rows, for a second, as for training without equations
@@ -89,8 +97,11 @@ def _any_gates(problem: DerivativeProblem, v: Array) -> tuple[Array, Array]:
 def certificate_of(
     problem: DerivativeProblem, objective: float, v: Array, report: OracleReport
 ) -> Certificate:
-    """Certificate of a network with this objective, at its dual point ``v``."""
+    """Certificate of a network with this objective, at a dual point ``v``; a search without its time proves nothing."""
     proved = problem.lower_bound(v, relaxed_bound(problem, v))
+    relaxed = proof_of(objective, proved, "relaxation")
+    if not (report.is_proof or report.finished):
+        return relaxed
     lower = problem.lower_bound(v, report.bound)
     certificate = Certificate(
         objective=objective,
@@ -98,11 +109,22 @@ def certificate_of(
         scope="global",
         method=report.method,
         is_proof=report.is_proof,
-        proved_lower_bound=max(lower, proved) if report.is_proof else proved,
+        proved_lower_bound=lower if report.is_proof else 0.0,
         n_starts=report.n_starts,
         violation=max(report.bound / problem.alpha - 1.0, 0.0),
     )
-    return certificate.strengthened(proved)
+    return certificate.or_proof(relaxed)
+
+
+def proof_of(objective: float, lower_bound: float, method: str) -> Certificate:
+    """Certificate of an objective with a proved bound over all networks."""
+    return Certificate(objective, lower_bound, "global", method, True, lower_bound)
+
+
+def reached_by(problem: DerivativeProblem, v: Array, masks: Masks, directions: Array) -> float:
+    """The largest ``|vᵀDRu|`` over cells and unit vectors in them: a lower bound on ``M(v)``."""
+    outputs = np.where(masks, directions @ problem.values.T, 0.0)
+    return float(np.abs(outputs @ v).max(initial=0.0))
 
 
 class CellSearch:

@@ -169,6 +169,10 @@ class DerivativeProblem:
             return rows
         return np.column_stack([rows, np.broadcast_to(last, len(rows))])
 
+    def directions(self, network: TwoLayerNetwork) -> Array:
+        """Rows ``(w_j, b_j)`` of a network's neurons, without the bias where there is none."""
+        return network.augmented_weights() if self.hidden_bias else network.hidden_weights
+
     def outputs(self, network: TwoLayerNetwork) -> Array:
         """The rows of a network, ``f(x_i)`` and ``p_k·∇f(z_k) + q_k f(z_k)``, from its own weights."""
         parts = [network.predict(self.X)]

@@ -162,7 +162,7 @@ def clear_of_kinks(problem: DerivativeProblem, network: TwoLayerNetwork) -> TwoL
     >>> bool(-1e-8 < moved.hidden_bias[0] < 0)
     True
     """
-    weights = network.augmented_weights() if problem.hidden_bias else network.hidden_weights
+    weights = problem.directions(network)
     gates = problem.gates[len(problem.X) :]
     values = weights @ gates.T
     near = np.abs(values) <= _CLEAR * np.outer(norms(weights), norms(gates))

@@ -10,12 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convexrelu._utils.arguments import check_choice, check_limits
+from convexrelu._utils.norms import unit_rows
 from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.column_generation import ColumnGeneration
-from convexrelu.derivatives.pricing import CellSearch, all_cells, certificate_of, swept_bound
+from convexrelu.derivatives.pricing import (
+    CellSearch,
+    all_cells,
+    certificate_of,
+    proof_of,
+    reached_by,
+    swept_bound,
+)
 from convexrelu.derivatives.problem import DerivativeProblem
 from convexrelu.derivatives.program import clear_of_kinks, solve_program
 from convexrelu.derivatives.rows import DerivativeRows
@@ -173,7 +181,9 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _v: Array = field(init=False)  # dual point of the last program
     _cells: PatternOracle | None = field(default=None, init=False)
     _complete: bool = field(default=False, init=False)
-    _proved: float = field(default=0.0, init=False)
+    _proof: Certificate | None = field(default=None, init=False)  # the tightest
+    # The last search that time did not cut short, with its dual point.
+    _searched: tuple[Array, OracleReport] | None = field(default=None, init=False)
 
     def _begin(self) -> Status | None:
         problem = self.problem
@@ -203,8 +213,11 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _ask(self, report: OracleReport) -> tuple[Certificate, Blocks]:
         """Certificate of the best network, and the witnesses that are not blocks yet."""
         objective = self.problem.objective(self._best)
-        certificate = certificate_of(self.problem, objective, self._v, report)
-        self._proved = max(self._proved, certificate.proved_lower_bound)
+        certificate = certificate_of(self.problem, objective, *self._whole(report))
+        proved = proof_of(objective, certificate.proved_lower_bound, certificate.method)
+        proof = certificate if certificate.is_proof else proved
+        if self._proof is None or proof.lower_bound > self._proof.lower_bound:
+            self._proof = proof
         found = Blocks(report.masks, report.signs, report.directions)
         known = set(self._blocks.keys())
         fresh = [
@@ -212,7 +225,23 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
             for i, key in enumerate(found.keys())
             if key not in known and report.values[i] > self.problem.alpha
         ]
-        return certificate.strengthened(self._proved), found.select(fresh)
+        return certificate.or_proof(self._proof), found.select(fresh)
+
+    def _whole(self, report: OracleReport) -> tuple[Array, OracleReport]:
+        """A dual point and a report that count: those of the last search that had its time, if this one had not.
+
+        What the later search has found, and the neurons of the network, still bound the value from below there.
+        """
+        if report.is_proof or self._searched is None or report.finished:
+            if report.finished and not report.is_proof:
+                self._searched = self._v, report
+            return self._v, report
+        v, known = self._searched
+        own = unit_rows(self.problem.directions(self._best.prune()))
+        masks = np.vstack([report.masks, own @ self.problem.gates.T > 0])
+        reached = reached_by(self.problem, v, masks, np.vstack([report.directions, own]))
+        self._searched = v, replace(known, bound=max(known.bound, reached))
+        return self._searched
 
     def _solve(self, columns: Blocks) -> tuple[Status, bool]:
         blocks = self._blocks.join(columns)
@@ -241,7 +270,8 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
         else:
             bound = swept_bound(self.problem, self._v, self._deadline())
             proved = self.problem.lower_bound(self._v, bound)
-            self._record(certificate.strengthened(proved), 0)
+            proof = proof_of(certificate.objective, proved, "sweep")
+            self._record(certificate.or_proof(proof), 0)
         return status
 
     @property

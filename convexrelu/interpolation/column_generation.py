@@ -145,12 +145,17 @@ class InterpolationByPatterns(ColumnGeneration[TwoLayerNetwork, Blocks]):
 def _better(
     best: tuple[TwoLayerNetwork, Certificate] | None, found: tuple[TwoLayerNetwork, Certificate]
 ) -> tuple[TwoLayerNetwork, Certificate]:
-    """The smaller norm with the better of the two bounds."""
+    """The smaller norm with the better of the two bounds, of those that it does not refute."""
     if best is None:
         return found
     network, certificate = min((best, found), key=lambda pair: pair[1].objective)
-    bound = max(best[1], found[1], key=lambda bound: (bound.is_proof, bound.lower_bound))
-    return network, replace(bound, objective=certificate.objective)
+    reached = certificate.objective
+
+    def rank(bound: Certificate) -> tuple[bool, bool, float]:
+        stands = bound.is_proof or bound.lower_bound <= reached
+        return stands, bound.is_proof, bound.lower_bound
+
+    return network, replace(max(best[1], found[1], key=rank), objective=reached)
 
 
 class InterpolationProgram:

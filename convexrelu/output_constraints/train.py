@@ -299,7 +299,7 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
 
     def _price(self) -> tuple[Certificate, Array]:
         if self._seconds_left() <= 0 and self._certificate is not None:
-            return self._dual.certified(self._objective), self._columns[:0]
+            return self._dual.certified(self._objective, self._best), self._columns[:0]
         cuts = self._ask(self.oracles.heuristic, self._v)
         certificate = self._dual.certify(self._objective)
         if self._is_small(certificate) or not len(cuts):
@@ -315,8 +315,7 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
         """Price a dual point, remember it if it is the best so far, and return directions above `alpha`."""
         verified = oracle is self.oracles.exact
         report = self._pricing.report(self._best, oracle, v, deadline=self._deadline())
-        if report.finished or self._dual.best is None:
-            self._dual.consider(DualPoint(self.problem.base, v, report, verified), self._best)
+        self._dual.consider(DualPoint(self.problem.base, v, report, verified), self._best)
         return self._cuts(report)
 
     def _cuts(self, report: OracleReport) -> Array:
@@ -419,7 +418,7 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
             if best is None or (not best.verified and not self.settles):
                 self._ask(self.oracles.exact, self._v if best is None else best.v)
             self._drop_neurons()
-        self._record(self._dual.certified(self._objective), 0)
+        self._record(self._dual.certified(self._objective, self._best), 0)
         return Status.CONVERGED if self._is_closed() else status
 
     def _drop_neurons(self) -> None:

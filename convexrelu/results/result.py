@@ -183,6 +183,31 @@ class Result:
         """
         room_above("report").write_report(self, path, X, y)
 
+    def certified(self, certificate: Certificate, tol: float, **changes: Any) -> Self:
+        """The same with another certificate, and with the status that goes with it.
+
+        Parameters
+        ----------
+        certificate : Certificate
+            Of the network that the result then has.
+        tol : float
+            Relative gap at which training counts as converged.
+        **changes
+            Other fields that change, such as the network.
+
+        Examples
+        --------
+        >>> from convexrelu.networks.two_layer import TwoLayerNetwork
+        >>> loose = Certificate(1.0, 0.9, "global", "cells", True)
+        >>> result = Result(TwoLayerNetwork.constant(1), loose, Status.STALLED)
+        >>> result.certified(loose.strengthened(0.9999), tol=1e-3).status.name
+        'CONVERGED'
+        """
+        status = changes.pop("status", self.status)
+        gap, is_proof = certificate.relative_gap, certificate.is_proof
+        status = status.beside(gap, tol, is_proof=is_proof)
+        return replace(self, certificate=certificate, status=status, **changes)
+
     def _repr_html_(self) -> str:
         seconds = [entry.seconds for entry in self.history]
         return fit_html(self.certificate, self.network.width, seconds, self.status)

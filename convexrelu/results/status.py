@@ -31,6 +31,36 @@ class Status(Enum):
     STOPPED = "a callback ended training"
     INTERRUPTED = "interrupted from the keyboard"
 
+    def beside(self, relative_gap: float, tol: float, *, is_proof: bool) -> Status:
+        """The status that goes with a gap which was found after it had been set.
+
+        A proved gap within the tolerance is convergence, however training ended, unless someone ended it; a larger one
+        is none. Estimates within the tolerance do not count: the loop that made them knows how well they are founded.
+
+        Parameters
+        ----------
+        relative_gap : float
+            Of the certificate that is reported.
+        tol : float
+            Relative gap at which training counts as converged.
+        is_proof : bool
+            Whether the gap is proved.
+
+        Examples
+        --------
+        >>> Status.STALLED.beside(1e-9, 1e-7, is_proof=True).name
+        'CONVERGED'
+        >>> Status.CONVERGED.beside(1e-3, 1e-7, is_proof=True).name
+        'STALLED'
+        >>> Status.STOPPED.beside(1e-9, 1e-7, is_proof=True).name
+        'STOPPED'
+        """
+        if self in (Status.STOPPED, Status.INTERRUPTED):
+            return self
+        if relative_gap <= tol:
+            return Status.CONVERGED if is_proof else self
+        return Status.STALLED if self is Status.CONVERGED else self
+
     def __reduce__(self) -> tuple[type[Status], tuple[str]]:
         """A member by its value, also for skops, which does not ask ``__reduce_ex__``."""
         return type(self), (self.value,)

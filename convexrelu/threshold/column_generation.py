@@ -49,6 +49,8 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
     thorough: Oracle | None
 
     _units: Units = field(init=False)  # of the last lasso
+    # The last search that time did not cut short, with its dual point.
+    _searched: tuple[Array, OracleReport] | None = field(default=None, init=False)
 
     def _begin(self) -> None:
         self._units = self._best = Units.none(self.problem)
@@ -104,6 +106,7 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
 
     def _certify(self, v: Array, report: OracleReport, before: Certificate | None) -> Certificate:
         """Certificate of the best units; for proofs, the tightest so far."""
+        v, report = self._whole(v, report)
         certificate = _certificate(self.problem, self._best.objective(self.problem), v, report)
         if before is None:
             return certificate
@@ -111,6 +114,24 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
         if before.is_proof and before.lower_bound > certificate.lower_bound:
             certificate = replace(before, objective=certificate.objective)
         return certificate.strengthened(proved)
+
+    def _whole(self, v: Array, report: OracleReport) -> tuple[Array, OracleReport]:
+        """A dual point and a report that count: those of the last search that had its time, if this one had not.
+
+        What the later search has found, and the columns, still bound the value from below at the earlier point. If
+        there is no such search, the report is the relaxation, a proof.
+        """
+        if report.is_proof or report.finished:
+            self._searched = self._searched if report.is_proof else (v, report)
+            return v, report
+        if self._searched is None:
+            closed = report.proved_bound
+            return v, replace(report, bound=closed, is_proof=True, method="relaxation", n_starts=0)
+        v, known = self._searched
+        masks = np.vstack([report.masks, self._units.masks, self._best.masks])
+        reached = float(np.abs(masks @ v).max(initial=0.0))
+        self._searched = v, replace(known, bound=max(known.bound, reached))
+        return self._searched
 
     def _result(self, best: Units, certificate: Certificate, status: Status) -> Result:
         """The network of the units, with the objective that it has in float64."""
@@ -126,6 +147,7 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
             certificate = replace(certificate, lower_bound=min(certificate.lower_bound, objective))
         if status is Status.CONVERGED and certificate.relative_gap > self.tol:
             status = Status.INACCURATE
+        status = status.beside(certificate.relative_gap, self.tol, is_proof=certificate.is_proof)
         self._history[-1] = replace(
             self._history[-1],
             objective=objective,

@@ -43,13 +43,13 @@ from convexrelu.solvers.first_order.outer_weights import with_best_outer_weights
 from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.solvers.nonconvex.interrupted import DescentInterrupted
 from convexrelu.solvers.nonconvex.sketches import Look
+from convexrelu.training.claims import n_searches, unconfirmed
 from convexrelu.training.cuts import are_too_few, new_cuts
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.easing import Easing
 from convexrelu.training.masters import Masters
 from convexrelu.training.outer_step import closes_much, has_outer_step
 from convexrelu.training.quick_rounds import QuickRounds
-from convexrelu.training.searches import searches_for
 from convexrelu.training.slides import Slides
 from convexrelu.training.stalling import PATIENT, Patience, will_not_close
 
@@ -74,10 +74,6 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     constraints most. Blocks that are zero in a better solution are dropped; otherwise
     all are kept, so that dropping cannot cycle. A dual point stays valid: the certificate uses
     the best one of all rounds, with all violations of it that later rounds find.
-
-    A block has one direction of outer weights, and with several outputs cuts alone would be slow to find the right
-    ones. So, where the loss is smooth, the outer weights of neurons and cuts are optimised first, and the master starts
-    from there (see :mod:`~convexrelu.solvers.first_order.outer_weights`).
 
     Parameters
     ----------
@@ -133,6 +129,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _quick: QuickRounds = field(init=False)
     _uncertified: TwoLayerNetwork | None = field(default=None, init=False)  # of descent
     _n_sketches: int = field(default=0, init=False)  # rounds of networks on the way of descent
+    _was_cut_short: bool = field(default=False, init=False)  # the last search, by time
 
     def run(self, start: TwoLayerNetwork | None = None) -> Result:
         """Run the loop, from the patterns of a network if one is given.
@@ -173,7 +170,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             return []
         work = _EVALUATIONS * self.problem.work_of_outputs(_NEURONS)
         end = min(self._deadline(_TIME_FOR_DESCENT), latest_start(work, self._deadline(1.0)))
-        return self.descend(end, self._sketch) if product_fits(self._work_of_passes(), end) else []
+        passes = _PASSES * float(self.problem.design.size)
+        return self.descend(end, self._sketch) if product_fits(passes, end) else []
 
     def _begin_with_all(self, networks: Iterable[TwoLayerNetwork]) -> None:
         try:
@@ -210,10 +208,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         n_outputs = problem.n_outputs if problem.n_outputs > 1 else 0
         if not product_fits(_OF_DUALS * float(problem.n_samples * n_outputs), end):
             return False
-        return self._seconds_left() > 0 or product_fits(self._work_of_passes(), end)
-
-    def _work_of_passes(self) -> float:
-        return _PASSES * float(self.problem.design.size)
+        return self._seconds_left() > 0 or product_fits(_PASSES * float(problem.design.size), end)
 
     def _result(self, best: TwoLayerNetwork, certificate: Certificate, status: Status) -> Result:
         point = self._dual.best
@@ -244,9 +239,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 found = self._ask_exactly(point)
                 cuts = found if len(found) and self.oracles.exact_cuts else cuts
                 certificate = self._dual.certify(self._objective)
-        if seems_done:
-            self._masters.warming_up = False
-        return certificate, cuts
+        self._masters.warming_up &= not seems_done
+        return self._claimed(), cuts
 
     def _found_cuts(self) -> Blocks:
         """Cuts by heuristic pricing, which is asked again where programs take longer and it finds many more."""
@@ -265,7 +259,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         cuts = self._ask(self.oracles.exact, v, sharply=sharply)
         if self.settles:  # only predictions matter
             return cuts
-        for _ in range(searches_for(self.tol) - 1):
+        for _ in range(n_searches(self.tol) - 1):
             best = self._dual.best
             assert best is not None
             certificate = self._dual.certify(self._objective)
@@ -286,6 +280,12 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         end = self._deadline(None if is_brief else 1.0)
         return self.easing.prove(self._dual, self._objective, wanted, end, is_brief)
 
+    def _claimed(self) -> Certificate:
+        """Certificate of the best network, without a closed gap that a search was cut short in confirming."""
+        found = self._dual.certify(self._objective)
+        doubtful = self._was_cut_short and self._is_small(found) and not self._is_certain(found)
+        return unconfirmed(found, self._certificate) if doubtful else found
+
     def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""
         problem, verified = self.problem, oracle is self.oracles.exact
@@ -295,8 +295,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         assert self.pricing is not None
         deadline = self._deadline(1.0 if sharply else None)
         report = self.pricing.report(self._best, oracle, v, level=level, deadline=deadline)
-        if report.finished or self._dual.best is None:
-            self._dual.consider(DualPoint(problem, v, report, verified), self._best)
+        self._was_cut_short = not report.finished
+        self._dual.consider(DualPoint(problem, v, report, verified), self._best)
         return new_cuts(problem, self._blocks, report, self.tol)
 
     def _is_small(self, certificate: Certificate) -> bool:
@@ -309,16 +309,16 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         best = self._dual.best
         return certificate.is_proof or (best is not None and best.verified)
 
-    def _is_settled(self, certificate: Certificate) -> bool:
-        return self._is_small(certificate) and self._is_certain(certificate)
-
     def _is_closed(self) -> bool:
-        return self._certificate is not None and self._is_settled(self._certificate)
+        found = self._certificate
+        return found is not None and self._is_small(found) and self._is_certain(found)
 
     def _reason_to_stop(self, n_new: int) -> Status | None:
         reason = super()._reason_to_stop(max(n_new, self._masters.is_rough))
         if reason is None and self.settles and self.problem.n_samples > FEW_SAMPLES:
             return Status.SETTLED
+        if reason is Status.STALLED and self._was_cut_short and self.time_limit is not None:
+            return Status.TIME_LIMIT  # there may be cuts
         rounds = self._history[self._n_sketches :]
         most = self.max_iter and self.max_iter + self._quick.n_taken
         if reason is None and will_not_close(rounds, self.tol, most, self.patience):
@@ -332,11 +332,11 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
             return status
         if self._has_time_to_price() if best is None else not best.verified:
             self._ask_exactly(self._v if best is None else best.v, sharply=True)
-            self._record(self._dual.certify(self._objective), 0)
+            self._record(self._claimed(), 0)
         assert self._certificate is not None
         proved = self._certificate.proved_lower_bound
         if proved < self._objective * (1 - self.tol) and self._ease(is_brief=False):
-            self._record(self._dual.certify(self._objective), 0)
+            self._record(self._claimed(), 0)
         small = self._certificate.relative_gap <= self.tol
         return Status.CONVERGED if small and self._is_certain(self._certificate) else status
 
@@ -370,6 +370,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
                 self._keep(*with_best_intercept_and_outputs(problem, joined))
 
     def _certify_unpriced(self) -> Certificate:
+        self._dual.meet(self._best)
         return self._dual.certify(self._objective)
 
     def _solve(self, cuts: Blocks) -> tuple[Status, bool]:
@@ -423,9 +424,8 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         before, end, rough = self._certificate, self._deadline(), self._masters.takes_roughness
         if before is None or self.settles or self.fixed_patterns or not rough:
             return False
-        if not self._quick.begin(self._objective, before.relative_gap, self._blocks, cuts, end):
-            return False
-        if not self._move_to(self._quick.after(self._best, self._objective, cuts, end)):
+        quick = self._quick.begin(self._objective, before.relative_gap, self._blocks, cuts, end)
+        if not (quick and self._move_to(self._quick.after(self._best, self._objective, cuts, end))):
             return False
         self._v = self.problem.dual_point(self._outputs)
         self._is_solved, self._masters.is_rough = False, True

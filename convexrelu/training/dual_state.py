@@ -100,15 +100,31 @@ class DualState:
         return replace(self._proof, objective=objective)
 
     def consider(self, found: DualPoint, network: TwoLayerNetwork) -> None:
-        """Keep the better dual point. New witnesses also tighten the bound at the old point."""
+        """Keep the better dual point. New witnesses also tighten the bound at the old point.
+
+        A search that time cut short does only that, besides what is proved.
+        """
         best, found = self.best, replace(found, deadline=self.deadline, pricing=self._pricing)
         if best is None:
             self.best = found
-        elif best.v is found.v:
+        elif best.v is found.v and found.report.finished:
             self.best = found.after(best)
         else:
-            best = best.at_least(self._pricing.largest(best.v, network, found.report))
-            self.best = max((found, best), key=lambda point: point.bounds.lower_bound)
+            best = self._seen(best, network, found.report)
+            counts = found.report.finished or found.report.is_proof
+            points = (found, best) if counts else (best,)
+            self.best = max(points, key=lambda point: point.bounds.lower_bound)
+
+    def meet(self, network: TwoLayerNetwork) -> None:
+        """Tighten the bound at the best point by the neurons of a network, which then is not below an estimate."""
+        if self.best is not None:
+            self.best = self._seen(self.best, network)
+
+    def _seen(
+        self, point: DualPoint, network: TwoLayerNetwork, found: OracleReport | None = None
+    ) -> DualPoint:
+        """A point with what the neurons of a network, and the witnesses of a report, show there."""
+        return point.at_least(self._pricing.largest(point.v, network, found))
 
     def prove(self, found: DualPoint, wanted: float) -> float:
         """Keep a proof, and return its bound. If that is `wanted` it is the best point, though others promise more."""
@@ -124,8 +140,9 @@ class DualState:
             self.best = found
         return bounds.lower_bound
 
-    def certified(self, objective: float) -> Certificate:
-        """Certificate of an objective with all that is known, whether or not a point has been priced."""
+    def certified(self, objective: float, network: TwoLayerNetwork) -> Certificate:
+        """Certificate of a network with all that is known, whether or not a point has been priced."""
+        self.meet(network)
         return self.begun(objective) if self.best is None else self.certify(objective)
 
     def certify(self, objective: float) -> Certificate:

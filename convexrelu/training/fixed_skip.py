@@ -67,10 +67,10 @@ def train_beside(
     networks = [told.network(result.network), *kept_starts(problem, start)]
     objectives = [problem.objective(network) for network in networks]
     best = int(np.argmin(objectives))
-    return replace(
-        result,
+    return result.certified(
+        replace(told.certificate, objective=objectives[best]),
+        0.0,  # a bound of zero shows less, whatever the tolerance
         network=networks[best],
-        certificate=replace(told.certificate, objective=objectives[best]),
         status=result.status if result.status in _OTHER_ENDS else Status.TIME_LIMIT,
         history=[told.round(entry) for entry in result.history],
         dual=None,

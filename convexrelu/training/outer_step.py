@@ -1,4 +1,9 @@
-"""Whether rounds with several outputs optimise outer weights before their program, and whether that was enough."""
+"""Whether rounds with several outputs optimise outer weights before their program, and whether that was enough.
+
+A block has one direction of outer weights, and with several outputs cuts alone would be slow to find the right ones.
+So, where the loss is smooth, the outer weights of neurons and cuts are optimised first, and the program starts from
+there, see :mod:`~convexrelu.solvers.first_order.outer_weights`.
+"""
 
 from __future__ import annotations
 

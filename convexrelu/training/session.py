@@ -275,8 +275,7 @@ class Session:
             result = self._generate(problem, early.network, deadline)
         except KeyboardInterrupt:
             return replace(early, status=Status.INTERRUPTED)
-        certificate = result.certificate.strengthened(early.certificate.proved_lower_bound)
-        return replace(result, certificate=certificate)
+        return result.certified(result.certificate.or_proof(early.certificate), self.tol)
 
     def _generate(
         self,
@@ -337,7 +336,7 @@ class Session:
             problem, network, oracles.exact, result.dual, deadline=deadline
         )
         better = proved.is_proof and proved.relative_gap <= self.tol
-        return replace(result, certificate=proved) if better else result
+        return result.certified(proved, self.tol) if better else result
 
     def _cut(
         self,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -276,3 +278,31 @@ def test_ways_out_of_cells_of_wide_inputs_are_those_of_all_places():
         expected = np.einsum("bij,bj->bi", inverse, np.where(crossed, -1.0, 1.0) * held)
         assert held.any(axis=1).all()
         assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_whole", [0, 1, 2])
+def test_searches_that_time_cut_short_make_no_estimates(monkeypatch, n_whole):
+    """The estimate is that of the last whole one, with what was seen since; without one, what is proved."""
+    X, y, rows = case(3)
+    search, left = CellSearch.__call__, [n_whole]
+
+    def cut_short(self, v, **options):
+        report = search(self, v, **options)
+        left[0] -= 1
+        if left[0] >= 0:
+            return report
+        kept = {k: getattr(report, k)[:2] for k in ("masks", "signs", "directions", "values")}
+        return replace(report, bound=0.0, finished=False, **kept)
+
+    monkeypatch.setattr(CellSearch, "__call__", cut_short)
+    options = {"pricing": "search", "tol": 1e-9, "max_iter": 6, "random_state": 0}
+    result = train_with_derivatives(X, y, 0.02, rows, **options)
+    assert left[0] < 0
+    certificate = result.certificate
+    assert certificate.lower_bound <= certificate.objective * (1 + 1e-9)
+    assert certificate.proved_lower_bound <= certificate.lower_bound
+    optimum = brute_force.optimum(X, y, 0.02, listed(rows), hidden_bias=True, intercept=True)
+    for entry in result.history:
+        assert not entry.is_proof or entry.lower_bound <= optimum * (1 + 1e-6)
+    if n_whole == 0:
+        assert all(entry.is_proof for entry in result.history)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convexrelu import TrainingProblem
+from convexrelu import TrainingProblem, train
 from convexrelu.certificates import certificate_of, pricing
 from convexrelu.oracles import OracleReport, RelaxationOracle, SearchOracle
+from convexrelu.oracles.base import largest_value
 from convexrelu.problem.dual import lower_bound
 from convexrelu.training.dual_state import DualPoint, DualState
 from tests import reference
@@ -110,3 +111,58 @@ def test_a_later_network_of_descent_does_not_lose_the_bound_of_an_earlier_one():
     later = state.begin(0.9 * objective, PROBLEM.dual_point(noise))
     assert later.lower_bound == first.lower_bound == state.begun(objective).lower_bound
     assert later.objective == 0.9 * objective and later.is_proof
+
+
+def cut_short(report, share):
+    """The report as of a search that was cut short, at a value that is this part of what a whole one finds."""
+    return replace(report, bound=share * report.bound, finished=False)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_search_that_was_cut_short_makes_no_estimate_but_refutes(same):
+    """Its low value would be a high bound; its witnesses are true wherever they are evaluated."""
+    rng = np.random.default_rng(1)
+    points = [
+        PROBLEM.dual_point(size * rng.standard_normal(PROBLEM.n_samples)) for size in (0.0, 0.02)
+    ]
+    network = PROBLEM.zero_network()
+    reports = [SearchOracle(PROBLEM.design, random_state=0)(v) for v in points]
+    low = replace(reports[0], bound=0.9 * reports[0].bound)
+    state = DualState(PROBLEM)
+    state.consider(DualPoint(PROBLEM, points[0], low, False), network)
+    before = state.certify(1.0).lower_bound
+    k = 0 if same else 1
+    state.consider(DualPoint(PROBLEM, points[k], cut_short(reports[k], 0.1), True), network)
+    assert state.best.v is points[0] and not state.best.verified
+    seen = largest_value(PROBLEM.design, points[0], reports[k].directions)
+    expected = max(seen, low.bound)
+    assert state.best.report.bound == pytest.approx(expected, rel=1e-12)
+    assert state.best.report.n_starts == low.n_starts
+    assert state.certify(1.0).lower_bound <= before
+    if same:
+        assert state.certify(1.0).lower_bound < before
+
+
+def test_a_proof_counts_though_the_search_before_it_was_cut_short():
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    found = SearchOracle(PROBLEM.design, random_state=0)(v)
+    high = replace(found, bound=3.0 * found.bound)
+    proof = replace(found, bound=1.1 * found.bound, is_proof=True, finished=False)
+    state = DualState(PROBLEM)
+    state.consider(DualPoint(PROBLEM, v, high, False), PROBLEM.zero_network())
+    state.consider(DualPoint(PROBLEM, v, proof, True), PROBLEM.zero_network())
+    assert state.certify(1.0).is_proof
+    assert state.certify(1.0).lower_bound == lower_bound(PROBLEM, v, proof.bound)
+
+
+def test_an_estimate_is_not_above_a_network_that_is_met():
+    """By weak duality over its neurons."""
+    result = train(PROBLEM, random_state=0, tol=1e-4)
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    blind = replace(SearchOracle(PROBLEM.design, random_state=0)(v), bound=0.0)
+    state = DualState(PROBLEM)
+    state.consider(DualPoint(PROBLEM, v, blind, False), PROBLEM.zero_network())
+    objective = PROBLEM.objective(result.network)
+    assert state.best.bounds.lower_bound > objective
+    state.meet(result.network)
+    assert state.best.bounds.lower_bound <= objective * (1 + 1e-12)

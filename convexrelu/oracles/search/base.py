@@ -21,6 +21,8 @@ from convexrelu.oracles.search.starts import most_polished
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
 
+    from convexrelu.oracles.search.local_maxima import Sharpened
+
 __all__ = ["Search"]
 
 # Samples for the ascents from all starts. On dual points of 10,000 samples that are nearly feasible, ascents on 8192
@@ -117,6 +119,7 @@ class Search:
     def _begin(self) -> None:
         """Set the numbers of starts and of candidates to polish in this call, and count its work from zero."""
         self._work = 0  # ascents, from all starts, and candidates that are polished
+        self._lacks_steps = False
         self._n_starts, self._next = self._next, min(4 * self._next, self.n_starts)
         wanted = math.ceil(self.n_polish * self._n_starts / self.n_starts)
         self._n_polished = min(wanted, most_polished(self.design))
@@ -131,6 +134,16 @@ class Search:
         return OracleReport.without_witnesses(
             0.0, v, self.design.shape[1], method="search", is_proof=False, finished=False
         )
+
+    def _directions_of(self, sharpened: Sharpened) -> Tensor:
+        """Where Newton steps of this call lead; those that do not fit before a deadline are left out."""
+        if not sharpened.finished:  # in some thread
+            self._lacks_steps = True
+        return sharpened.directions
+
+    def _is_finished(self, deadline: float) -> bool:
+        """Whether this call had the time that it needs, which is at its end: otherwise no estimate follows from it."""
+        return not self._lacks_steps and time.perf_counter() <= deadline
 
     @property
     def _is_sharpened(self) -> bool:

@@ -136,7 +136,7 @@ class GeneralSearchOracle(Search):
             values,
             order,
             n_starts=self._n_starts,
-            finished=time.perf_counter() <= deadline,
+            finished=self._is_finished(deadline),
             work=self._work + len(starts),
         )
 
@@ -221,7 +221,8 @@ class GeneralSearchOracle(Search):
 
         def sharpened(part: Array) -> Array:
             own, u = self._tensor(self._moments(part, v)[0] @ v.T), self._tensor(part)
-            return _array(sharpen(X, own, X.new_ones(len(part)), u, deadline, self.slope))
+            found = sharpen(X, own, X.new_ones(len(part)), u, deadline, self.slope)
+            return _array(self._directions_of(found))
 
         if not self._is_sharpened:
             return starts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import NamedTuple
 
 from convexrelu._utils.deadlines import product_fits
 from convexrelu._utils.torch_import import Tensor, torch
@@ -16,7 +17,7 @@ from convexrelu.oracles.search.climb import MARGIN, RISE, climb_alone
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.patterns.cone_support import PatternCones
 
-__all__ = ["climb", "sharpen"]
+__all__ = ["Sharpened", "climb", "sharpen"]
 
 # Number of kinks to smooth in the first and in the last Newton step, in units of d̃.
 _NEWTON_STEPS, _FIRST_KINKS, _LAST_KINKS = 12, 8.0, 0.7
@@ -27,6 +28,21 @@ _ROUNDING = 1e-14  # a value is zero, as a part of the largest there could be
 _HOPS, _FEWEST_HOPS = 2**18, 3  # the most of a batch: samples times hops, but not fewer than these
 
 
+class Sharpened(NamedTuple):
+    """What Newton steps lead to.
+
+    Attributes
+    ----------
+    directions : tensor of shape (k, d̃)
+        The best point of every candidate, for the original ``h``; no worse than its start.
+    finished : bool
+        Whether all steps had the time that they need.
+    """
+
+    directions: Tensor
+    finished: bool
+
+
 def sharpen(
     design: Tensor,
     v: Tensor,
@@ -34,7 +50,7 @@ def sharpen(
     starts: Tensor,
     deadline: float = math.inf,
     slope: float = 0.0,
-) -> Tensor:
+) -> Sharpened:
     """Newton steps on ``h`` with its concave kinks smoothed, fewer and fewer of them.
 
     Where many kinks meet, gradients zigzag. Here the nearest concave ones (``σv_i < 0``) become quadratic
@@ -43,11 +59,10 @@ def sharpen(
 
     Returns
     -------
-    tensor of shape (k, d̃)
-        The best point of every candidate, for the original ``h``; no worse than its start.
+    Sharpened
     """
     if time.perf_counter() > deadline:
-        return starts
+        return Sharpened(starts, finished=False)
     (n, dim), lengths = design.shape, design.norm(dim=1)
     normals, heights, best = unit(design), (1 - slope) * v * lengths, Best(starts)
     tilt = slope * (v @ design)
@@ -64,10 +79,10 @@ def sharpen(
         size = min(n, max(1, round(share)))
         work = len(u) * dim**2 * (size + dim / 3)  # of curvatures, and of their factors
         if time.perf_counter() > deadline or not product_fits(work, deadline):
-            break
+            return Sharpened(best.directions, finished=False)
         kinks = _Kinks.nearest(outputs, normals, signs, heights, size)
         u = kinks.newton_step(u, gradient)
-    return best.directions
+    return Sharpened(best.directions, finished=True)
 
 
 def climb(

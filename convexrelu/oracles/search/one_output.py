@@ -158,7 +158,7 @@ class SearchOracle(Search):
             values,
             order,
             n_starts=self._n_starts,
-            finished=time.perf_counter() <= deadline,
+            finished=self._is_finished(deadline),
             work=self._work,
         )
 
@@ -290,7 +290,7 @@ class SearchOracle(Search):
         X, v_ = self._tensor(self._rows), self._tensor(v)
 
         def sharpened(part: tuple[Tensor, Tensor]) -> Tensor:
-            return sharpen(X, v_, *part, deadline)
+            return self._directions_of(sharpen(X, v_, *part, deadline))
 
         sides, u = self._tensor(signs), self._tensor(starts)
         together = self._polished_together

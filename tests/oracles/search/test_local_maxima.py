@@ -1,6 +1,7 @@
 """Candidates that climb together against candidates that climb alone, and both against what a local maximum is."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_nothing_near_a_local_maximum_is_higher(design, v, together):
             assert (values_of(design, v, near) <= values + 1e-9)[alive].all()
 
 
-@pytest.mark.parametrize("improve", [sharpen, lambda *a: ascend(*a, SHORT)[0]])
+@pytest.mark.parametrize("improve", [lambda *a: sharpen(*a)[0], lambda *a: ascend(*a, SHORT)[0]])
 def test_no_candidate_is_worse_than_its_start(design, v, improve):
     starts = starts_of(design)
     ends = improve(design, v, SIGNS, starts)
@@ -99,7 +100,8 @@ def test_newton_steps_come_nearer_to_the_maxima_than_gradients():
     v = torch.tensor(np.random.default_rng(5).standard_normal(300))
     starts, _ = ascend(design, v, SIGNS, starts_of(design), np.geomspace(0.3, 0.02, 60).tolist())
     tail, _ = ascend(design, v, SIGNS, starts, np.geomspace(0.02, 1e-3, 60).tolist())
-    newton = sharpen(design, v, SIGNS, starts)
+    newton, finished = sharpen(design, v, SIGNS, starts)
+    assert finished
     by_gradients, by_newton = (values_of(design, v, u).mean() for u in (tail, newton))
     assert by_newton > by_gradients
 
@@ -108,7 +110,8 @@ def test_a_rotated_start_without_slope_stays():
     design = torch.eye(2, dtype=torch.float64)
     v, signs = torch.zeros(2, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     start = torch.tensor([[0.6, 0.8]], dtype=torch.float64)
-    for end in (sharpen(design, v, signs, start), ascend(design, v, signs, start, [0.1])[0]):
+    for improve in (sharpen, partial(ascend, step_sizes=[0.1])):
+        end = improve(design, v, signs, start)[0]
         np.testing.assert_array_equal(end, start)
 
 
@@ -128,4 +131,5 @@ def test_newton_steps_that_would_end_too_late_are_not_taken(monkeypatch):
     found = sharpen(
         design, v, signs, starts, time.perf_counter() + 0.5
     )  # a step takes some seconds
-    assert found.shape == starts.shape
+    assert found.directions.shape == starts.shape
+    assert not found.finished

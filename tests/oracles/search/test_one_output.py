@@ -1,11 +1,13 @@
 """Searches are estimates from below, fixed by their seed and their time."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
 
 from convexrelu.oracles import SearchOracle
-from convexrelu.oracles.search import ascents, base
+from convexrelu.oracles.search import ascents, base, local_maxima
 from convexrelu.oracles.search.general import GeneralSearchOracle
 from convexrelu.patterns.cone_projection import ConeProjector
 from convexrelu.patterns.cone_support import PatternCones
@@ -181,3 +183,24 @@ def test_the_work_of_a_search_counts_all_ascents(monkeypatch, make):
         report = oracle(v)
         assert sum(starts) <= report.work <= sum(starts) + 200
     assert sum(starts) > 16 * (2 if make is SearchOracle else 1)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_search_without_time_for_newton_steps_is_not_finished(monkeypatch, n_outputs):
+    """Though it ends before its deadline, as a step would not."""
+    rng = np.random.default_rng(7)
+    X, v = rng.standard_normal((60, 5)), rng.standard_normal((60, n_outputs))
+    v = v[:, 0] if n_outputs == 1 else v
+    search = SearchOracle if n_outputs == 1 else GeneralSearchOracle
+
+    def report():
+        oracle = search(X, n_starts=16, n_polish=8, random_state=0)
+        return oracle(v, deadline=time.perf_counter() + 1e6), oracle
+
+    whole, _ = report()
+    assert whole.finished
+    monkeypatch.setattr(local_maxima, "product_fits", lambda *_: False)
+    short, oracle = report()
+    assert not short.finished
+    monkeypatch.undo()
+    assert oracle(v).finished  # the next one, which has its time
