@@ -23,9 +23,9 @@ _SWEEPS_PER_FEATURE = 20
 # Blocks that compiled code takes together, without a look at the time, in entries of their patterns by features: some
 # milliseconds, but with 200,000 samples, where projections take many sweeps, a tenth of a second.
 _TOGETHER = 2**22
-# Multiplications of compiled code without a look at the time, where there is a deadline: about a tenth of a second. To
-# begin anew with the rows that are held takes a part of that.
-_BETWEEN_LOOKS = 400_000_000
+# Multiplications of compiled code without a look at the time, where there is a deadline: less than a tenth of a second.
+# To begin anew with the rows that are held takes a part of that.
+_BETWEEN_LOOKS = 200_000_000
 _LATE = "projections on cones take longer than there is time"
 
 
