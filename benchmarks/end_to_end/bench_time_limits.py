@@ -233,6 +233,22 @@ KINDS: list[tuple[str, int, int, Callable[[int, int], Timed]]] = [
     ),
     ("sampled patterns", 200_000, 20, lambda n, d: training(n, d, patterns="sampled")),
     ("free skip, sparse", 100_000, 3_000, lambda n, d: sparse(n, d, skip=True)),
+    ("cross-validation, ten classes", 2_000, 20, cross_validated_classes),
+    ("threshold", 200_000, 20, lambda n, d: training(n, d, activation="threshold")),
+    ("threshold", 300, 2_000, lambda n, d: training(n, d, activation="threshold")),
+    ("sampled patterns", 300, 2_000, lambda n, d: training(n, d, patterns="sampled")),
+    (
+        "gated",
+        200_000,
+        20,
+        lambda n, d: training(n, d, activation="gated_relu", patterns="sampled"),
+    ),
+    (
+        "single precision, sampled patterns",
+        1_000,
+        1_000,
+        lambda n, d: in_single_precision(n, d, ConvexReLURegressor, patterns="sampled"),
+    ),
 ]
 # Estimators on 400 MB in single precision.
 SINGLE: list[tuple[str, type, dict[str, Any]]] = [

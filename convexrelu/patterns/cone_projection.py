@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from convexrelu._utils.torch_import import Tensor, torch
 
@@ -23,6 +23,9 @@ _SWEEPS_PER_FEATURE = 20
 # Blocks that compiled code takes together, without a look at the time, in entries of their patterns by features: some
 # milliseconds, but with 200,000 samples, where projections take many sweeps, a tenth of a second.
 _TOGETHER = 2**22
+# Multiplications of compiled code without a look at the time, where there is a deadline: less than a tenth of a second.
+# To begin anew with the rows that are held takes a part of that.
+_BETWEEN_LOOKS = 200_000_000
 _LATE = "projections on cones take longer than there is time"
 
 
@@ -176,29 +179,35 @@ def _compiled_search(
     )
     points = points.contiguous()
     found = torch.empty_like(points)
+
+    def undecided(own: Tensor, z: Tensor, level: Tensor, end: Tensor, most: int) -> int:
+        of_blocks = own.numpy(), z.numpy(), level.numpy(), rows, held, multipliers, end.numpy()
+        noise = _violation(points.dtype)
+        return int(_cones.project(n, dim, normals, columns, inside, *of_blocks, most, noise))
+
     together = max(1, _TOGETHER // (n * dim))
-    parts = (each.split(together) for each in (index, points, levels, found))
-    for own, z, level, end in zip(*parts, strict=True):
-        is_late = time.perf_counter() > deadline
-        n_undecided = _cones.project(
-            n,
-            dim,
-            normals,
-            columns,
-            inside,
-            own.numpy(),
-            z.numpy(),
-            level.numpy(),
-            rows,
-            held,
-            multipliers,
-            end.numpy(),
-            0 if is_late else _most_sweeps(dim),
-            _violation(points.dtype),
-        )
-        if is_late and n_undecided:
-            raise TimeoutError(_LATE)
+    for part in zip(
+        *(each.split(together) for each in (index, points, levels, found)), strict=True
+    ):
+        _sweep(partial(undecided, *part), dim, len(part[0]) * dim * (n + dim), deadline)
     return found
+
+
+def _sweep(undecided: Callable[[int], int], dim: int, work: int, deadline: float) -> None:
+    """Add rows until `undecided` says that no block needs more, with looks at the time where rows take long.
+
+    `undecided` adds up to so many rows to each block, beginning with those it holds; `work` are the multiplications of
+    a row.
+    """
+    left = _most_sweeps(dim)
+    at_once = left if math.isinf(deadline) else min(left, 1 + _BETWEEN_LOOKS // work)
+    while left > 0:
+        is_late = time.perf_counter() > deadline
+        if not undecided(0 if is_late else min(left, at_once)):
+            return
+        if is_late:
+            raise TimeoutError(_LATE)
+        left -= at_once
 
 
 def _search(

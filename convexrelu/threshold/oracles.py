@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import math
 import time
+from functools import cached_property
 
 import numpy as np
 
+from convexrelu._utils.deadlines import svd_fits
 from convexrelu._utils.norms import norms
 from convexrelu._utils.typing import Array
 from convexrelu.oracles.base import OracleReport, strongest_first
 from convexrelu.patterns import ActivationPatterns, sample_gates
 from convexrelu.patterns.activation import first_of_each, masks_of_gates
 
-__all__ = ["ThresholdPatternOracle", "ThresholdSearchOracle", "threshold_relaxation"]
+__all__ = [
+    "ThresholdPatternOracle",
+    "ThresholdSearchOracle",
+    "threshold_relaxation",
+    "work_of_search",
+]
 
 
 _EPS = float(np.finfo(np.float64).eps)
 _ENTRIES = 2**20  # samples times gates that move together: a line takes a tenth of a second
+_STARTS = 64  # random gates of a search, unless others are asked for
+# What a search without time to move all of its gates takes for each gate and sample, in multiplications: for each
+# feature, and besides.
+_OF_A_FEATURE, _OF_A_SAMPLE = 3, 400
 _CHUNK_BYTES = 2**26  # memory of a float copy of some patterns: 64 MB
 
 
@@ -36,6 +47,17 @@ def threshold_relaxation(v: Array) -> float:
     3.0
     """
     return max(math.fsum(v[v > 0]), -math.fsum(v[v < 0])) + _rounding(v)
+
+
+def work_of_search(n_samples: int, dimension: int) -> float:
+    """Multiplications in whose time a search that is late from the beginning reports what it has.
+
+    Examples
+    --------
+    >>> work_of_search(1000, 10)
+    27520000.0
+    """
+    return float(_STARTS * n_samples) * (_OF_A_FEATURE * dimension + _OF_A_SAMPLE)
 
 
 def _rounding(v: Array) -> float:
@@ -128,7 +150,7 @@ class ThresholdSearchOracle:
         design: Array,
         random: np.random.RandomState,
         *,
-        n_starts: int = 64,
+        n_starts: int = _STARTS,
         n_lines: int = 90,
         remembers: bool = False,
     ) -> None:
@@ -138,8 +160,12 @@ class ThresholdSearchOracle:
         self.n_lines = n_lines
         self.remembers = remembers
         self._found = np.zeros((0, design.shape[1]))
-        lengths = norms(design)
-        self._rows = design / np.where(lengths > 0, lengths, 1.0)[:, None]
+
+    @cached_property
+    def _rows(self) -> Array:
+        """Rows of unit length, and of zeros; not made for a search that is never asked."""
+        lengths = norms(self.design)
+        return self.design / np.where(lengths > 0, lengths, 1.0)[:, None]
 
     def __call__(self, v: Array, *, level: float = 0.0, deadline: float = math.inf) -> OracleReport:
         """Price the dual point ``v`` of shape (n,)."""
@@ -167,7 +193,7 @@ class ThresholdSearchOracle:
     ) -> None:
         """Move these gates, and their values, along lines until the deadline."""
         for line in range(1, self.n_lines + 1):
-            ahead = self._directions(gates, signs, v, kind=line % 3)
+            ahead = self._directions(gates, signs, v, deadline, kind=line % 3)
             moved = self._best_on_lines(gates, ahead, signs, v)
             found = signs * ((moved @ self._rows.T >= 0) @ v)
             better = found >= values  # accepting ties keeps the search moving
@@ -175,7 +201,9 @@ class ThresholdSearchOracle:
             if time.perf_counter() > deadline:
                 break
 
-    def _directions(self, gates: Array, signs: Array, v: Array, *, kind: int) -> Array:
+    def _directions(
+        self, gates: Array, signs: Array, v: Array, deadline: float, *, kind: int
+    ) -> Array:
         """Random directions (0), smoothed gradients (1), or ones that switch a sample to the better side (2)."""
         noise = self.random.standard_normal(gates.shape)
         if kind == 0:
@@ -189,14 +217,16 @@ class ThresholdSearchOracle:
         else:
             gain = signs[:, None] * np.where(sides >= 0, -v, v)
             wrong = (self.random.random_sample(sides.shape) * (gain > 0)).argmax(axis=1)
-            ahead = self._past_others(self._rows[wrong], sides)
+            ahead = self._past_others(self._rows[wrong], sides, deadline)
         length = norms(ahead)[:, None]
         return np.where(length > 1e-9, ahead / np.where(length > 0, length, 1.0), noise)
 
-    def _past_others(self, ahead: Array, sides: Array) -> Array:
-        """Directions that do not move samples near their switch, the same number for each gate."""
+    def _past_others(self, ahead: Array, sides: Array, deadline: float) -> Array:
+        """Directions that do not move samples near their switch, the same number for each gate: none without time."""
         n, dimension = self._rows.shape
         n_others = self.random.randint(0, max(1, min(n, dimension)))
+        if not svd_fits((len(ahead) * dimension, n_others), deadline):
+            return ahead
         nearness = np.abs(sides) * self.random.exponential(size=sides.shape)
         others = self._rows[np.argpartition(nearness, n_others - 1, axis=1)[:, :n_others]]
         basis, _ = np.linalg.qr(np.swapaxes(others, 1, 2))  # (B, d̃, n_others)

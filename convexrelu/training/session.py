@@ -183,15 +183,16 @@ class Session:
         if self.is_late:
             return self._untrained(problem, start, began)
         if problem.activation == "threshold":
-            if not problem.design_fits(deadline):
+            if not self._threshold_fits(problem, deadline):
                 return self._untrained(problem, start, began)
             return self._train_threshold(problem, time_limit)
         if not problem.free_basis_fits(deadline):
             return self._train_beside_a_skip(problem, start, deadline)
         if self.patterns is None or self._oracles is not None:
             return self._solve(problem, start, time_limit)
-        first_steps = _STEPS * 2.0 * len(self.patterns) * float(problem.design.size)
-        if problem.activation != "gated_relu" and not product_fits(first_steps, deadline):
+        sides = 1.0 if problem.activation == "gated_relu" else 2.0  # gated neurons have no signs
+        first_steps = _STEPS * sides * len(self.patterns) * float(problem.design.size)
+        if not product_fits(first_steps, deadline):
             return self._untrained(problem, start, began)
         return self._train_on_patterns(problem, self.patterns, time_limit)
 
@@ -220,6 +221,15 @@ class Session:
     ) -> TwoLayerNetwork | str | None:
         """The start, or None where patterns are given: networks have others."""
         return start if self.patterns is None else None
+
+    def _threshold_fits(self, problem: TrainingProblem, deadline: float) -> bool:
+        """Whether there is time for the design, and to price for the first time where units are searched."""
+        from convexrelu.threshold.oracles import work_of_search
+
+        fits = problem.design_fits(deadline)
+        if self.patterns is not None or not fits:
+            return fits
+        return product_fits(work_of_search(*problem.design.shape), little_later(deadline))
 
     def _train_threshold(self, problem: TrainingProblem, time_limit: float | None) -> Result:
         from convexrelu.threshold.train import train_threshold

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from convexrelu import (
     ConvexReLUClassifier,
@@ -15,6 +16,7 @@ from convexrelu import (
 )
 from convexrelu.estimators import fold_training
 from convexrelu.problem import condensing, design, unread, unread_problem
+from convexrelu.training import session
 from tests.honest import assert_same_network
 from tests.reference import teacher
 
@@ -184,3 +186,20 @@ def test_a_certificate_without_time_has_the_objective_of_the_network(copies):
     )
     assert found.lower_bound == 0 == found.cell_lower_bound
     assert found.problem.equals_but_for_alpha(plain.problem)
+
+
+@pytest.mark.parametrize("name", ["threshold", "gated", "sampled"])
+def test_what_has_no_time_for_its_first_step_does_not_begin(monkeypatch, name):
+    """The design and patterns are there, but there is no time to price units or to solve a program."""
+
+    def never(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr(session, "product_fits", lambda work, deadline: work <= 0)
+    monkeypatch.setattr(session.Session, "_train_threshold", never)
+    monkeypatch.setattr(session, "train_on_patterns", never)
+    with pytest.warns(ConvergenceWarning, match="time_limit"):
+        model = fitted(name, X, time_limit=HOURS)
+    assert model.status_ is Status.TIME_LIMIT
+    np.testing.assert_allclose(model.predict(X), Y.mean())
+    assert model.certificate_.lower_bound <= model.certificate_.objective

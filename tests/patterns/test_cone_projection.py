@@ -250,6 +250,35 @@ def test_projections_end_at_the_deadline(clock):
 
 
 @needs_compiled
+def test_compiled_projections_look_at_the_time_between_rows(monkeypatch, clock):
+    masks, points = cells_and_noise(GAUSSIAN), points_of(GAUSSIAN)
+    monkeypatch.setattr(module, "_cones", COMPILED)
+    whole = project(projector(GAUSSIAN, masks), points)
+    calls = []
+
+    class Counted:
+        LANES = COMPILED.LANES
+
+        @staticmethod
+        def project(*args):
+            calls.append(args[-2])
+            clock.now += 1.0
+            return COMPILED.project(*args)
+
+    monkeypatch.setattr(module, "_cones", Counted)
+    monkeypatch.setattr(module, "_BETWEEN_LOOKS", 0)
+    cones = projector(GAUSSIAN, masks)
+    everything, limit = torch.arange(COUNT), clock.now + 1e6
+    found = cones.project(torch.tensor(points), everything, 0.0, limit)
+    assert len(calls) > 2 and max(calls) == 1
+    np.testing.assert_allclose(found.numpy(), whole, atol=1e-10)
+    calls.clear()
+    with pytest.raises(TimeoutError, match="time"):
+        projector(GAUSSIAN, masks).project(torch.tensor(points), everything, 0.0, clock.now + 0.5)
+    assert calls == [1, 0]
+
+
+@needs_compiled
 def test_compiled_projections_take_blocks_in_parts(monkeypatch):
     masks, points = cells_and_noise(GAUSSIAN), points_of(GAUSSIAN)
     monkeypatch.setattr(module, "_cones", COMPILED)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convexrelu.patterns import count_patterns, enumerate_patterns
+from convexrelu.threshold import oracles
 from convexrelu.threshold.oracles import (
     ThresholdPatternOracle,
     ThresholdSearchOracle,
@@ -143,3 +144,20 @@ def test_gates_of_many_samples_move_until_the_deadline(monkeypatch, clock):
     assert moved == [2, 2, 2]
     assert not report.finished
     assert_witnesses(report, design, v)
+
+
+def test_a_search_without_time_for_factors_moves_along_plain_lines(monkeypatch):
+    rng = np.random.default_rng(3)
+    design, v = rng.standard_normal((12, 4)), rng.standard_normal(12)
+    monkeypatch.setattr(oracles, "svd_fits", lambda shape, deadline: False)
+    monkeypatch.setattr(oracles.np.linalg, "qr", None)  # a call of it fails
+    report = ThresholdSearchOracle(design, np.random.RandomState(0))(v)
+    masks = enumerate_patterns(design).masks
+    assert 0 < report.bound <= np.abs(masks @ v).max() * (1 + 1e-12)
+
+
+def test_rows_are_made_when_a_search_is_asked():
+    oracle = ThresholdSearchOracle(np.eye(3), np.random.RandomState(0))
+    assert "_rows" not in vars(oracle)
+    oracle(np.ones(3))
+    assert "_rows" in vars(oracle)

@@ -424,6 +424,33 @@ def test_a_start_is_evaluated_once_as_it_is_and_once_with_joined_neurons(monkeyp
     assert len(widths) == 4 and widths[2] == widths[3] < start.width
 
 
+def without_cuts(report):
+    none = slice(0, 0)
+    return replace(
+        report,
+        masks=report.masks[none],
+        signs=report.signs[none],
+        directions=report.directions[none],
+        values=report.values[none],
+    )
+
+
+def test_a_verified_point_is_not_priced_again_when_time_is_up(clock):
+    problem = TrainingProblem(X, Y, 0.05)
+    exact, asked = oracles_for(problem, "quick", 0).exact, []
+
+    def slow(v, **options):
+        asked.append(v)
+        report = without_cuts(exact(v, **options))
+        clock.now += 10.0
+        return report
+
+    pair = OraclePair(slow, slow, exact_cuts=True)
+    result = CuttingPlane(problem, NativeSolver("auto", 1e-3), pair, time_limit=5.0).run()
+    assert result.status is Status.TIME_LIMIT and len(asked) == 1
+    assert_result(problem, result)
+
+
 def test_exact_pricing_waits_for_the_program_of_the_first_blocks(monkeypatch):
     """Blocks of a start are those of descent: what is proved before their program is solved is proved twice."""
     problem = TrainingProblem(X, Y, 0.05)
@@ -441,15 +468,7 @@ def test_exact_pricing_waits_for_the_program_of_the_first_blocks(monkeypatch):
         return oracles.exact(v, **options)
 
     def nothing(v, **options):
-        report = oracles.heuristic(v, **options)
-        none = slice(0, 0)
-        return replace(
-            report,
-            masks=report.masks[none],
-            signs=report.signs[none],
-            directions=report.directions[none],
-            values=report.values[none],
-        )
+        return without_cuts(oracles.heuristic(v, **options))
 
     monkeypatch.setattr(CuttingPlane, "_solve_program", kept)
     pair = OraclePair(nothing, exact, exact_cuts=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 from convexrelu._utils.deadlines import product_fits
@@ -109,10 +110,11 @@ def climb(
     fewest = _fewest_in_a_batch(design)
     left = torch.arange(len(starts))
     if len(left) >= fewest and time.perf_counter() <= deadline and design.any():
-        climbers = _Climbers(design, kinks, tilt, signs, masks, starts)
-        left = climbers.run(fewest, deadline)
-        masks[:, climbers.cones.kept] = climbers.cones.inside
-        projections = climbers.projections.clone()
+        with suppress(TimeoutError):  # of the first projections: the starts are left
+            climbers = _Climbers(design, kinks, tilt, signs, masks, starts, deadline)
+            left = climbers.run(fewest, deadline)
+            masks[:, climbers.cones.kept] = climbers.cones.inside
+            projections = climbers.projections.clone()
     if len(left):
         _climb_alone(design, kinks, tilt, signs, masks, projections, left, deadline)
     size = kinks.abs() @ design.norm(dim=1) + tilt.norm(dim=-1)
@@ -222,6 +224,7 @@ class _Climbers:
         signs: Tensor,
         masks: Tensor,
         starts: Tensor,
+        deadline: float,
     ) -> None:
         self.cones = ConeProjector(design, masks)
         kept = self.cones.kept
@@ -230,7 +233,7 @@ class _Climbers:
         self.linear = signs[:, None] * ((masks * kinks) @ design + tilt)
         self._expect(starts @ self.cones.normals_of_rows.T)
         everything = torch.arange(len(masks), device=design.device)
-        self.projections = self.cones.project(self.linear, everything, 0.0)
+        self.projections = self.cones.project(self.linear, everything, 0.0, deadline)
         self.values = self.projections.norm(dim=1)
 
     def _expect(self, outputs: Tensor) -> None:

@@ -9,6 +9,10 @@ from convexrelu._utils.torch_import import Tensor, torch
 
 __all__ = ["ConePoint", "Scaling", "Slacks", "arrow", "arrow_divide", "starting_point"]
 
+# Entries of the products of all pairs of columns up to which weights of all blocks go over them at once, twice to ten
+# times as fast as block by block. For 2000 × 50 both take as long, for 1000 × 300 that takes six times as long.
+_MOST_SQUARES = 2**22
+
 
 class Slacks:
     """The map ``u → (N_j u_j)_j`` and products of its rows: those of ``(2D_j − I) X̃``, all of one length.
@@ -26,7 +30,14 @@ class Slacks:
         kept = lengths.nonzero()[:, 0]
         self.normals = rows[kept] / (lengths[kept, None] * max(len(kept), 1) ** 0.5)
         self.sides = torch.where(inside[:, kept], 1.0, -1.0).to(rows.dtype)
-        self._squares = (self.normals[:, :, None] * self.normals[:, None, :]).flatten(1)
+        self._squares = self._all_squares() if self._has_few_squares() else None
+
+    def _has_few_squares(self) -> bool:
+        return self.normals.numel() * self.normals.shape[1] <= _MOST_SQUARES
+
+    def _all_squares(self) -> Tensor:
+        """``n_i n_iᵀ`` of all rows, flat."""
+        return (self.normals[:, :, None] * self.normals[:, None, :]).flatten(1)
 
     def of(self, u: Tensor) -> Tensor:
         """``N_j u_j``, of shape (B, n)."""
@@ -39,7 +50,9 @@ class Slacks:
     def gram(self, weights: Tensor) -> Tensor:
         """``N_jᵀ diag(weights_j) N_j``, of shape (B, d̃, d̃)."""
         dim = self.normals.shape[1]
-        return (weights @ self._squares).reshape(-1, dim, dim)
+        if self._squares is not None:
+            return (weights @ self._squares).reshape(-1, dim, dim)
+        return torch.stack([(self.normals.T * own) @ self.normals for own in weights])
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,8 @@ from convexrelu.solvers.native.cone_points import (
     arrow_divide,
 )
 from convexrelu.solvers.native.loss_program import LossProgram, LossState
-from convexrelu.solvers.native.saddle_system import BlockSystem, OutputSystem
+from convexrelu.solvers.native.saddle_system import BlockSystem, OutputSystem, SaddleSystem
+from convexrelu.solvers.native.softmax_system import SoftmaxSystem
 
 __all__ = ["loss_interior_point"]
 
@@ -59,6 +60,7 @@ _LARGEST_GAP = 1e-4
 _MAX_ITER = 150  # a limit; no measurement is recorded
 _PATIENCE = 30  # give up after as many iterations that lower neither gap nor complementarity
 _TO_BOUNDARY = 0.99  # fraction of the longest step to take, a convention
+_WRITTEN = 500  # multiplications in whose time an entry of rows and masks is written down: at most 60 ns were measured
 
 
 def loss_interior_point(
@@ -94,7 +96,9 @@ def loss_interior_point(
     Notes
     -----
     Fifteen to forty iterations. One costs ``B n d̃²`` operations for the ``H_j`` and ``B N² d̃ + N³/3`` for the
-    coupling, with ``N = n K`` outputs; memory ``8 N²`` bytes, ``64 B n`` for slacks and multipliers, and 32 MB.
+    coupling, or ``N (B d̃)²`` where that is less, with ``N = n K`` outputs, ``n (K − 1)`` for the softmax; memory ``8
+    N²`` or ``16 N B d̃`` bytes, ``64 B n`` for slacks and multipliers, and 32 MB. Without the time to write the program
+    down, blocks are zero.
 
     Examples
     --------
@@ -112,6 +116,8 @@ def loss_interior_point(
             problem, idle_block, cones=cones, gap=gap, deadline=deadline, device=device
         )
         return replace(solution, blocks=solution.blocks[:0])
+    if not product_fits(_work_of_writing(problem, blocks), little_later(deadline)):
+        return _without_time(problem, blocks, started)
     program = LossProgram(problem, blocks, cones, device)
     state = program.start()
     best = program.end_at(state)
@@ -140,13 +146,37 @@ def loss_interior_point(
     return program.to_solution(best, status, time.perf_counter() - started)
 
 
+def _work_of_writing(problem: TrainingProblem, blocks: Blocks) -> float:
+    """Multiplications in whose time a program is written down, with its first gap, and put back into its units."""
+    n, dim = problem.design.shape
+    return _WRITTEN * float(n) * problem.n_outputs * (len(blocks) + dim)
+
+
+def _without_time(problem: TrainingProblem, blocks: Blocks, started: float) -> ProgramSolution:
+    """Blocks of zero with the best intercept."""
+    none = problem.no_outputs()
+    intercept = problem.best_intercept(none)
+    return ProgramSolution(
+        blocks=np.zeros((len(blocks), problem.design.shape[1])),
+        intercept=intercept,
+        outputs=none + intercept,
+        objective=problem.data_fit(none + intercept),
+        status=Status.USER_LIMIT,
+        accuracy=0.0,
+        seconds=time.perf_counter() - started,
+        dual=problem.dual_point(none),
+    )
+
+
 def _work_of_step(program: LossProgram) -> float:
     """Multiplications of the factors of a step, see :mod:`~convexrelu.solvers.native.saddle_system`."""
-    (n, dim), n_blocks = program.outputs.rows.shape, len(program.outputs.masks)
+    n, dim = program.problem.design.shape
+    n_blocks, n_equations = len(program.blocks), float(program.n_equations)
     size = float(n_blocks * dim)
-    if size < n:
-        return 3 * n * size**2
-    return float(n) ** 2 * (size + n / 3)
+    of_blocks = size * dim * (n + dim)
+    if size < n_equations:
+        return of_blocks + (n_equations + 2 * size) * size**2
+    return of_blocks + n_equations**2 * (size + n_equations / 3)
 
 
 def _advance(program: LossProgram, state: LossState) -> LossState:
@@ -184,14 +214,13 @@ def _newton(
     cone, axis = scaling.without_tau()
     room, depth = program.high - state.z, state.z - program.low
     divisor = program.conjugate_curvature(state.z) + state.p / room + state.q / depth
-    system_of = BlockSystem if u.numel() < len(state.z) else OutputSystem
-    system = system_of(outputs, program.free, slacks.gram(rates) + cone, program.weights / divisor)
-    f = outputs.push(u) + program.free @ state.c
+    system = _system(program, slacks.gram(rates) + cone, program.weights / divisor)
+    f = outputs.push(u) + program.free.push(state.c)
     unfit = f - program.conjugate_gradient(state.z) - state.p + state.q
     infeasible = slacks.of(u) - point.s
     gradient = program.weights * state.z
     stationary = outputs.pull(gradient) - slacks.adjoint(point.multipliers) - point.z[:, 1:]
-    unbalanced = program.free.T @ gradient
+    unbalanced = program.free.pull(gradient)
 
     def direction(slacks_to: Tensor, cones_to: Tensor, above: Tensor, below: Tensor) -> LossState:
         above = torch.where(program.has_high, above, 0.0)
@@ -223,3 +252,11 @@ def _newton(
         )
 
     return direction
+
+
+def _system(program: LossProgram, blocks: Tensor, theta: Tensor) -> SaddleSystem | SoftmaxSystem:
+    """The factored system, by whichever elimination leaves fewer unknowns."""
+    kind = BlockSystem if blocks[:, 0].numel() < program.n_equations else OutputSystem
+    if program.free.of_a_sample:
+        return SoftmaxSystem(kind, program.outputs, program.free, blocks, theta)
+    return kind(program.outputs, program.free.intercepts, blocks, theta)

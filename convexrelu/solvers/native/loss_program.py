@@ -18,6 +18,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks, ProgramSolution
 from convexrelu.results.status import Status
 from convexrelu.solvers.native.cone_points import ConePoint, Slacks, starting_point
+from convexrelu.solvers.native.free_columns import FreeColumns
 from convexrelu.solvers.native.saddle_system import OutputMap
 from convexrelu.solvers.native.separable import separable
 
@@ -82,7 +83,12 @@ class LossProgram:
         self.slacks = Slacks(rows, inside) if cones else Slacks(rows[:0], inside[:, :0])
         self.loss, self.targets = separable(problem.loss, self.y, k)
         self.weights = self.tensor(np.repeat(problem.weights, k))
-        self.free = self._free_columns(n, k)
+        self.free = FreeColumns.of(
+            self.weights,
+            k,
+            intercept=problem.fit_intercept,
+            of_samples=self.loss is not problem.loss,
+        )
         low, high = self.loss.domain(self.targets)
         self.low, self.high = self.tensor(low), self.tensor(high)
         held = not self.loss.steep
@@ -93,20 +99,15 @@ class LossProgram:
         # not less.
         self.moves_logarithms = self.loss is not problem.loss
 
+    @property
+    def n_equations(self) -> int:
+        """Outputs of the linear systems: the softmax has one less a sample, which follows from the others."""
+        n = len(self.weights)
+        return n - n // self.free.of_a_sample if self.free.of_a_sample else n
+
     def tensor(self, array: Array) -> Tensor:
         """A copy on the device."""
         return torch.tensor(array, dtype=torch.float64, device=self.device)
-
-    def _free_columns(self, n: int, k: int) -> Tensor:
-        """``E``: intercepts, and directions in which the softmax is constant."""
-        columns = []
-        if self.problem.fit_intercept:
-            columns.append(np.tile(np.eye(k), (n, 1)))
-        if self.loss is not self.problem.loss:
-            columns.append(np.repeat(np.eye(n), k, axis=0))
-            # A constant for all outputs is a constant for all samples: one column too many.
-            columns[0] = columns[0][:, 1:] if self.problem.fit_intercept else columns[0]
-        return self.tensor(np.hstack([np.zeros((n * k, 0)), *columns]))
 
     # Losses, evaluated by numpy
 
@@ -145,10 +146,7 @@ class LossProgram:
         s = torch.full_like(point.s, size * max(len(self.slacks.normals), 1) ** -0.5)
         point = replace(point, s=s, q=size * point.q, multipliers=0.1 * self.alpha * size / s)
         p, q = (torch.where(held, size, zeros) for held in (self.has_high, self.has_low))
-        c = np.linalg.lstsq(self.free.cpu().numpy(), f, rcond=None)[
-            0
-        ]  # torch has no such one on GPUs
-        return LossState(point, self.tensor(c), z, p, q)
+        return LossState(point, self.free.of_constant(self.tensor(f)), z, p, q)
 
     def _constant(self) -> Array:
         """The best constant outputs, flat."""

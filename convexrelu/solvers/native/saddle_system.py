@@ -20,13 +20,15 @@ Iterative refinement on all three equations restores digits.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from convexrelu._utils.torch_import import Tensor, torch
 from convexrelu.solvers.native.cholesky import cholesky_factor, divided, inverse_factors
+from convexrelu.solvers.native.free_columns import FreeColumns
 from convexrelu.solvers.native.refinement import refined
 
-__all__ = ["BlockSystem", "OutputMap", "OutputSystem", "SaddleSystem"]
+__all__ = ["BlockSystem", "Equations", "OutputMap", "OutputSystem", "SaddleSystem"]
 
 _TIGHT = 1e2  # times the median: a larger Θ is on or near a kink
 _CHUNK = 2**22  # entries of B at a time
@@ -64,6 +66,44 @@ class OutputMap:
     def pull(self, v: Tensor) -> Tensor:
         """``Aᵀv``, of shape (B, d̃)."""
         return ((self.rows.T * v) @ self.masks.T).T
+
+
+@dataclass(frozen=True, eq=False)
+class Equations:
+    """The system itself, to refine solutions of it.
+
+    Attributes
+    ----------
+    outputs : OutputMap
+        ``A``.
+    free : FreeColumns
+        ``E``.
+    blocks : tensor of shape (B, d̃, d̃)
+        ``H_j``.
+    theta : tensor of shape (N,)
+        ``Θ``.
+    """
+
+    outputs: OutputMap
+    free: FreeColumns
+    blocks: Tensor
+    theta: Tensor
+
+    def solved(
+        self, once: Callable[..., tuple[Tensor, ...]], right: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """``ζ``, ``du`` and ``dc`` for a right-hand side, refined from what `once` finds."""
+        a, b, e = right
+
+        def rests(zeta: Tensor, du: Tensor, dc: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return (
+                a - zeta / self.theta + self.outputs.push(du) + self.free.push(dc),
+                b - self.outputs.pull(zeta) - (self.blocks @ du[:, :, None])[:, :, 0],
+                e - self.free.pull(zeta),
+            )
+
+        zeta, du, dc = refined(once, rests, right)
+        return zeta, du, dc
 
 
 class SaddleSystem(ABC):
@@ -107,18 +147,12 @@ class SaddleSystem(ABC):
 
     def solve(self, a: Tensor, b: Tensor, e: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``ζ``, ``du`` and ``dc``, of shapes (N,), (B, d̃) and (m,)."""
+        free = FreeColumns(self._free)
+        equations = Equations(self._outputs, free, self._blocks, self._theta)
+        return equations.solved(self.once, (a, b, e))
 
-        def rests(zeta: Tensor, du: Tensor, dc: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            return (
-                a - zeta / self._theta + self._outputs.push(du) + self._free @ dc,
-                b - self._outputs.pull(zeta) - (self._blocks @ du[:, :, None])[:, :, 0],
-                e - self._free.T @ zeta,
-            )
-
-        zeta, du, dc = refined(self._solve, rests, (a, b, e))
-        return zeta, du, dc
-
-    def _solve(self, a: Tensor, b: Tensor, e: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def once(self, a: Tensor, b: Tensor, e: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The solution as elimination finds it, without refinement."""
         zeta, du = self._fixed(a, b)
         missing = e - self._free.T @ zeta
         dc = torch.cholesky_solve(missing[:, None], self._free_factor)[:, 0]
@@ -153,7 +187,7 @@ class OutputSystem(SaddleSystem):
 
 
 class BlockSystem(SaddleSystem):
-    """Outputs of small ``Θ`` first: ``3 N (B d̃)²`` operations and ``16 N B d̃`` bytes."""
+    """Outputs of small ``Θ`` first: up to ``(N + 2 B d̃) (B d̃)²`` operations, and ``16 N B d̃`` bytes."""
 
     def _factorise(self) -> None:
         (n, dim), size = self._outputs.rows.shape, self._blocks.shape[:2].numel()

@@ -133,3 +133,23 @@ def test_newton_steps_that_would_end_too_late_are_not_taken(monkeypatch):
     )  # a step takes some seconds
     assert found.directions.shape == starts.shape
     assert not found.finished
+
+
+def test_projections_that_are_not_found_in_time_leave_the_starts(monkeypatch):
+    rng = np.random.default_rng(0)
+    design, v = torch.tensor(rng.standard_normal((30, 4))), torch.tensor(rng.standard_normal(30))
+    starts, asked = torch.tensor(rng.standard_normal((5, 4))), []
+
+    def late(self, points, index, level, deadline):
+        asked.append(deadline)
+        raise TimeoutError
+
+    monkeypatch.setattr(local_maxima, "_fewest_in_a_batch", lambda design: 1)
+    monkeypatch.setattr(local_maxima.ConeProjector, "project", late)
+    monkeypatch.setattr(
+        local_maxima, "_climb_alone", lambda *args: None
+    )  # which has no time either
+    masks, directions, _ = local_maxima.climb(design, v, torch.ones(5).double(), starts, 1e9)
+    assert asked == [1e9]
+    assert torch.equal(masks, starts @ design.T >= 0)
+    torch.testing.assert_close(directions, starts)

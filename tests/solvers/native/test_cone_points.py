@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from convexrelu.solvers.native.cone_points import Scaling, arrow, arrow_divide, cone_rate
+from convexrelu.solvers.native import cone_points
+from convexrelu.solvers.native.cone_points import Scaling, Slacks, arrow, arrow_divide, cone_rate
 
 
 def inside(count, seed):
@@ -50,3 +51,15 @@ def test_steps_end_at_the_boundary():
 def test_the_product_of_jordan_is_undone():
     x, y = inside(20, 7), inside(20, 8)
     torch.testing.assert_close(arrow_divide(x, arrow(x, y)), y)
+
+
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_weighted_products_of_normals_at_once_and_block_by_block(monkeypatch, most):
+    monkeypatch.setattr(cone_points, "_MOST_SQUARES", most)
+    rng = np.random.default_rng(8)
+    slacks = Slacks(torch.tensor(rng.standard_normal((6, 3))), torch.ones(2, 6, dtype=torch.bool))
+    weights = torch.tensor(rng.exponential(size=(2, 6)))
+    assert (slacks._squares is None) == (most == 0)
+    normals = slacks.normals.numpy()
+    expected = [normals.T @ np.diag(own) @ normals for own in weights.numpy()]
+    np.testing.assert_allclose(slacks.gram(weights).numpy(), expected, rtol=1e-12)

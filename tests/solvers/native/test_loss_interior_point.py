@@ -256,6 +256,33 @@ def test_steps_that_would_end_too_late_are_not_begun(monkeypatch, clock):
     assert problem.dual(solution.dual) <= solution.objective
 
 
+@pytest.mark.parametrize("cones", [True, False])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_program_is_not_written_down_without_the_time_for_it(monkeypatch, name, cones):
+    """What is returned is the best constant, with a dual point that bounds the optimum from below."""
+    problem = problem_of(name)
+    blocks = blocks_of(problem)
+    optimum = loss_interior_point(problem, blocks, cones=cones).objective
+    monkeypatch.setattr(module, "LossProgram", None)  # a call of it fails
+    monkeypatch.setattr(module, "product_fits", lambda work, deadline: work <= 0)
+    solution = loss_interior_point(problem, blocks, cones=cones)
+    assert solution.status is Status.USER_LIMIT and solution.usable
+    assert not solution.blocks.any() and solution.blocks.shape == (len(blocks), 3)
+    network = problem.zero_network()
+    assert solution.objective == pytest.approx(problem.objective(network))
+    np.testing.assert_allclose(solution.outputs, network.predict(problem.X))
+    scale = problem.alpha / max(largest_value(problem, blocks, solution.dual, cones), problem.alpha)
+    assert problem.dual(scale * solution.dual) <= optimum * (1 + 1e-9)
+
+
+def test_work_of_a_softmax_counts_the_outputs_of_its_systems():
+    problem = problem_of("multinomial")
+    program = module.LossProgram(problem, blocks_of(problem), True, "cpu")
+    assert program.n_equations == 2 * problem.n_samples
+    n, size = 2.0 * problem.n_samples, 3.0 * len(program.blocks)
+    assert module._work_of_step(program) >= n * min(n, size) ** 2
+
+
 def test_what_cannot_be_reached_ends_inaccurate_and_near():
     problem = problem_of("hinge")
     solution = loss_interior_point(problem, blocks_of(problem), cones=True, gap=0.0)
