@@ -139,6 +139,10 @@ class ConeProjector:
         rows = self.rows[index].gather(1, order)
         return self.signed(index, rows, held), held.sum(dim=1)
 
+    def n_dimensions(self, index: Tensor) -> int:
+        """Of the faces on which blocks are, in all."""
+        return int((~self.held[index]).sum())
+
     def active(self, index: Tensor) -> tuple[Tensor, ...]:
         """Active rows of blocks with their multipliers, for :meth:`restore`."""
         return self.rows[index], self.held[index], self.multipliers[index]

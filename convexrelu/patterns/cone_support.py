@@ -36,9 +36,13 @@ class PatternCones:
         self._normals = design[self.rows] / self.norms[:, None]
 
     def fits(self, deadline: float) -> bool:
-        """Whether one projection ends before the deadline, if a few tenths of the multipliers are positive."""
+        """Whether one projection ends before the deadline, if some tenths of as many multipliers as can be are positive.
+
+        Those of independent normals can be: no more than there are features. SciPy begins with all products of normals.
+        """
         m, dimension = self._normals.shape
-        return product_fits(m**2 * (dimension + m**2 / 100), deadline)
+        most = min(m, dimension)
+        return product_fits(m**2 * dimension + most**2 * (2 * m + most**2 / 100), deadline)
 
     def support(self, linear: Array, mask: NDArray[np.bool_]) -> tuple[float, Array, Array]:
         """:func:`cone_support` over the cone of `mask`; one multiplier for each of `rows`."""

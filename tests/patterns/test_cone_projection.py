@@ -205,6 +205,7 @@ def test_active_normals_carry_the_projection(name):
     assert counts.max(initial=0) <= np.linalg.matrix_rank(design)
     for k in range(COUNT):
         active = normals[k, : counts[k]]
+        assert cones.n_dimensions(torch.tensor([k])) == design.shape[1] - counts[k]
         assert not normals[k, counts[k] :].any()
         np.testing.assert_allclose(np.linalg.norm(active, axis=1), 1.0, rtol=1e-12)
         into_cone = normals_of(design, masks[k])

