@@ -36,7 +36,7 @@ class PatternCones:
         self._normals = design[self.rows] / self.norms[:, None]
 
     def fits(self, deadline: float) -> bool:
-        """Whether one projection ends before the deadline, if some tenths of as many multipliers as can be are positive.
+        """Whether one projection ends before the deadline, if some tenths of the multipliers that can be are positive.
 
         Those of independent normals can be: no more than there are features. SciPy begins with all products of normals.
         """
