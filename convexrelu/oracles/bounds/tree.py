@@ -25,7 +25,7 @@ from convexrelu.oracles.bounds.affine_rules import (
 from convexrelu.oracles.bounds.boxes import Boxes
 from convexrelu.oracles.bounds.compiled import corner_bound
 from convexrelu.oracles.bounds.corner_bound import ABOVE, CornerBound
-from convexrelu.oracles.bounds.dives import predicted_boxes, work_of_dives
+from convexrelu.oracles.bounds.dives import WORK_IN_A_SECOND, predicted_boxes, work_of_dives
 from convexrelu.oracles.bounds.pace import Pace
 from convexrelu.oracles.bounds.workers import Workers
 
@@ -37,7 +37,6 @@ _MOST_STEPS, _SHARE_OF_RULES = 5000, 0.5
 _NO_RULES = _MOST_STEPS + 1
 _MAX_BYTES = 2**31  # memory limit of open boxes
 _TURNS_APART = 5  # of each worker at most, before all meet
-_NUMPY_SPEED = 3e8  # work in a second
 
 
 @dataclass
@@ -177,7 +176,7 @@ class Tree:
     def seconds_of_dives(self) -> float:
         """Roughly the time that :meth:`predicted_boxes` takes."""
         return (
-            work_of_dives(CornerBound(*self._samples)) / _NUMPY_SPEED
+            work_of_dives(CornerBound(*self._samples)) / WORK_IN_A_SECOND
             if len(self._open.faces)
             else 0.0
         )

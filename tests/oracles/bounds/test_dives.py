@@ -42,6 +42,14 @@ def test_predictions_that_end_late_promise_nothing(clock):
     assert predicted_boxes(bound, cube, 1.0, deadline=clock.now - 1.0) == math.inf
 
 
+def test_boxes_that_take_longer_than_there_is_time_are_not_examined(monkeypatch, clock):
+    rows, v = gaussian(40, 4)
+    bound, cube = CornerBound(rows, v), Boxes.of_cube(4, math.inf)
+    monkeypatch.setattr(CornerBound, "examine", None)  # would raise
+    bound.work_of_one = 1e9  # a minute for all dives
+    assert predicted_boxes(bound, cube, 1.0, deadline=clock.now + 20.0) == math.inf
+
+
 def test_predictions_end_where_they_exceed_what_matters():
     """Below that number they are the same, and above it infinite."""
     rows, v = gaussian(40, 4)
