@@ -113,3 +113,20 @@ def test_no_other_sizes_of_these_neurons_are_better(options):
                 negative_slope=problem.slope,
             )
             assert problem.objective(other) >= lowest * (1 - 1e-9)
+
+
+def test_neurons_that_no_sample_sees_are_left_out():
+    x = np.random.default_rng(0).standard_normal((6, 9))
+    x[:, 0] = 0
+    problem = TrainingProblem(x, x[:, 1], 1e-3, hidden_bias=False)
+    seen, unseen = np.eye(9)[1], np.eye(9)[0]
+    directions = problem.directions(TwoLayerNetwork(-seen[None], [0.0], [[-1.0]], [0.0]))
+    directions /= np.linalg.norm(directions)
+    both = TwoLayerNetwork([seen, unseen], np.zeros(2), [[1.0, 1.0]], [0.0])
+    one = both.with_neurons(np.array([0]))
+    found, wanted = (
+        with_best_sizes(problem, start, directions, np.array([-1.0])) for start in (both, one)
+    )
+    assert found.width == wanted.width == 2
+    np.testing.assert_allclose(found.predict(x), wanted.predict(x), rtol=1e-9)
+    assert problem.objective(found) < 0.1 * problem.objective(both)
