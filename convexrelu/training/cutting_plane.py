@@ -421,9 +421,11 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _solve_quickly(self, cuts: Blocks) -> bool:
         """A round without a program, where it is time for one: whether it found a better network."""
         before, end, rough = self._certificate, self._deadline(), self._masters.takes_roughness
-        if before is None or self.settles or self.fixed_patterns or not rough:
+        if before is None or self._is_small(before) or self.settles or self.fixed_patterns:
             return False
-        if not self._quick.begin(self._objective, before.relative_gap, self._blocks, cuts, end):
+        if not rough or not self._quick.begin(
+            self._objective, before.relative_gap, self._blocks, cuts, end
+        ):
             return False
         if not self._move_to(self._quick.after(self._best, self._objective, cuts, end)):
             return False

@@ -133,6 +133,45 @@ def test_a_round_is_better_and_takes_cuts_in_or_there_is_none():
     assert QuickRounds(problem).after(start, 0.0, cuts) is None
 
 
+@pytest.mark.parametrize("deadline", [np.inf, 1e9])
+def test_the_program_after_a_quick_round_that_fails_is_not_taken_for_quick(monkeypatch, deadline):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    n = module.MANY_SAMPLES
+    quick = QuickRounds(TrainingProblem(np.zeros((n, 2)), np.ones(n), 1.0))
+    blocks, zero = blocks_for(n), quick.problem.zero_network()
+    cuts = Blocks(blocks.masks[:1], np.ones(1), np.eye(3)[:1])
+    assert quick.begin(1.0, 1.0, blocks, blocks, deadline)
+    assert quick.after(zero, 0.0, cuts, deadline) is None
+    kinds = [quick.begin(f, 1.0, blocks, blocks, deadline) for f in (0.5, 0.25, 0.125)]
+    assert kinds == [False] * 3 and quick.n_taken == 0
+
+
+@pytest.mark.parametrize("drop", [0.0, 1e-7])
+def test_quick_rounds_that_hardly_lower_the_objective_do_not_go_on(monkeypatch, drop):
+    """Although programs lower it by nothing."""
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    drops = [0.001, 0.0, drop]
+    assert kinds_of(drops, 1e9) == [True, False, True, False]
+    assert kinds_of(drops, next(clock) + 10 + 35)[-1] is False  # five seconds are left
+
+
+def test_a_gap_within_the_tolerance_is_left_to_a_program(monkeypatch):
+    go_quickly(monkeypatch)
+    gaps, original = [], QuickRounds.begin
+
+    def noted(self, objective, gap, *rest):
+        gaps.append(gap)
+        return original(self, objective, gap, *rest)
+
+    monkeypatch.setattr(QuickRounds, "begin", noted)
+    for tol in (0.3, 1e-3):
+        train(TrainingProblem(X, Y, ALPHA), random_state=0, tol=tol)
+        assert all(gap > 0.95 * tol for gap in gaps)
+    assert gaps
+
+
 def test_without_the_time_for_sizes_there_is_none(monkeypatch):
     monkeypatch.setattr(module, "product_fits", lambda work, deadline: False)
     x = np.linspace(-1, 1, 9)
