@@ -44,7 +44,7 @@ class Round:
     violation : float
         ``M̂/alpha − 1``.
     solver_status : str
-        Status of the solver call that led to this round, empty for the first.
+        Status of the last solver call until this round, empty for the first; ``CONVERGED`` if rounds needed none.
     network : TwoLayerNetwork or GatedNetwork, optional
         The best network so far, for ``progress``. It is not kept in a history, where networks would need more memory
         than the result. Threshold networks are not included either, since their gates are computed at the end.

@@ -422,16 +422,17 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
 
     def _solve_quickly(self, cuts: Blocks) -> bool:
         """A round without a program, where it is time for one: whether it found a better network."""
-        before, end, rough = self._certificate, self._deadline(), self._masters.takes_roughness
-        if before is None or self.settles or self.fixed_patterns or not rough:
+        before, end = self._certificate, self._deadline()
+        if before is None or self.settles or self.fixed_patterns or self._is_small(before):
             return False
-        quick = self._quick.begin(self._objective, before.relative_gap, self._blocks, cuts, end)
-        if not (quick and self._move_to(self._quick.after(self._best, self._objective, cuts, end))):
-            return False
-        self._v = self.problem.dual_point(self._outputs)
-        self._is_solved, self._masters.is_rough = False, True
-        self._n_iter -= 1  # of programs
-        return True
+        state = self._objective, before.relative_gap, self._blocks, cuts, end
+        begins = self._masters.takes_roughness and self._quick.begin(*state)
+        better = begins and self._move_to(self._quick.after(self._best, self._objective, cuts, end))
+        if better:
+            self._v = self.problem.dual_point(self._outputs)
+            self._is_solved, self._masters.is_rough = False, True
+            self._n_iter -= 1  # of programs
+        return better
 
     def _move_to(self, network: TwoLayerNetwork | None) -> bool:
         """Keep a network and its blocks, if it is better."""

@@ -69,9 +69,10 @@ def with_best_sizes(
     >>> network.predict([[1.0]]).round(3)  # 1 − alpha
     array([0.99])
     """
-    network = network.prune()
     own, outer = problem.directions(network), network.output_weights[0]
-    lengths = norms(own)
+    # Where features are more than samples, a neuron may be orthogonal to all of them.
+    seen = (norms(own) > 0) & (outer != 0)
+    own, outer, lengths = own[seen], outer[seen], norms(own[seen])
     inner = np.vstack([own / lengths[:, None], directions])
     sides = np.concatenate([np.sign(outer), signs])
     start = np.concatenate([lengths * np.abs(outer), np.zeros(len(signs))])

@@ -31,6 +31,8 @@ MANY_SAMPLES = 600
 _STEPS, _WIDTH, _DROP = 300, 0.0003, 1e-5
 # Relative drop below which the first program follows: earlier, quick rounds lower the objective faster.
 _LARGE_DROP = 3e-3
+# Relative drop without which a quick round does not count, and is the last: a bound on how many there are.
+_LEAST_DROP = 1e-5
 # How many times longer than a quick round one with a program takes, as long as there has been none (airfoil, concrete).
 _LONGER = 4.0
 _TINY = 1e-9  # seconds, where a clock has not moved
@@ -43,7 +45,7 @@ class QuickRounds:
     Rounds are quick until one of them lowers the objective by little. From then on, where time is limited, they are of
     the kind whose last round lowered it by the larger part in a second, pricing included: both lower it by less and
     less, so that they alternate in the end. A program for which there is hardly the time would be in vain. Without a
-    limit they take turns, which does not depend on the clock.
+    limit they take turns, which does not depend on the clock. After one that fails, there are no more.
 
     Parameters
     ----------
@@ -91,8 +93,10 @@ class QuickRounds:
         if True not in self._last:
             return True
         drop, duration = self._last[True]
+        if drop < _LEAST_DROP:
+            return False
         by_program, as_long = self._last.get(False, (0.0, _LONGER * duration))
-        if drop > 0 and seconds < as_long:
+        if seconds < as_long:
             return True
         if False not in self._last:
             return drop >= _LARGE_DROP
@@ -104,7 +108,7 @@ class QuickRounds:
     def after(
         self, network: TwoLayerNetwork, objective: float, cuts: Blocks, deadline: float = math.inf
     ) -> TwoLayerNetwork | None:
-        """A better network, with neurons of the cuts; None if there is none.
+        """A better network, with neurons of the cuts; None if there is none, and a program has to follow in this round.
 
         Parameters
         ----------
@@ -131,14 +135,28 @@ class QuickRounds:
         >>> problem.objective(better) < 0.1 * problem.objective(start)
         True
         """
+        found = self._descended(network, cuts, deadline)
+        if found is None or not self.problem.objective(found) < objective * (1 - _LEAST_DROP):
+            self._failed()
+            return None
+        self.n_taken += 1
+        return found
+
+    def _descended(
+        self, network: TwoLayerNetwork, cuts: Blocks, deadline: float
+    ) -> TwoLayerNetwork | None:
         assert cuts.directions is not None
         if not product_fits(work_of_sizes(self.problem, network.width + len(cuts)), deadline):
             return None
         larger = with_best_sizes(self.problem, network, cuts.directions, cuts.signs)
-        found = polish(
+        return polish(
             self.problem, larger, deadline, drop=_DROP, widths=(_WIDTH,), most_steps=_STEPS
         )
-        if not self.problem.objective(found) < objective:
-            return None
-        self.n_taken += 1
-        return found
+
+    def _failed(self) -> None:
+        """From now on this round is one with a program, to which its drop belongs."""
+        if self._present is not None:
+            _, began, objective = self._present
+            now = time.perf_counter()
+            self._last[True] = 0.0, max(now - began, _TINY)
+            self._present = False, now, objective

@@ -109,6 +109,29 @@ def test_descent_follows_on_a_program_that_time_ended(with_descent):
     assert (found.objective < 0.9 * nothing) == with_descent
 
 
+class WithoutTime(NativeSolver):
+    """Ends after a second without a solution, but for the first program, which has taken ten."""
+
+    n_solved = 0
+
+    def relu(self, problem, blocks, *, start, time_limit):
+        self.n_solved += 1
+        found = super().relu(problem, blocks, start=start)
+        if self.n_solved == 1:
+            return replace(found, seconds=10.0)
+        return replace(found, seconds=1.0, objective=math.nan, status=Status.USER_LIMIT)
+
+
+def test_a_program_without_a_solution_counts_neither_as_one_nor_for_how_long_one_takes():
+    solver = WithoutTime()
+    solved = Masters(PROBLEM, solver, Noting(gap=1e-6))
+    solved.solve(BLOCKS, START, math.inf, gap=0.5, n_new=3)
+    assert solved.solve(BLOCKS, START, 9, gap=0.5, n_new=3).usable
+    assert solver.n_solved == 2
+    assert solved.solve(BLOCKS, START, 7, gap=0.5, n_new=3).usable
+    assert solver.n_solved == 2  # seven seconds are too few for another one
+
+
 class Counting:
     """Hands on what an oracle says, and keeps the points that it was asked for."""
 

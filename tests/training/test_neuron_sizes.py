@@ -69,6 +69,17 @@ def test_one_exchange_at_a_time_ends_at_the_same_sizes(monkeypatch):
     np.testing.assert_allclose(best_sizes(G, b, np.zeros(30)), wanted, atol=1e-8)
 
 
+def test_exchanges_of_all_at_once_that_cycle_end():
+    """In such programs they often do: neurons that overlap much, of different sizes."""
+    rng = np.random.default_rng(71)
+    A = rng.standard_normal((3, 3)) * 10.0 ** rng.uniform(-1.5, 1.5, (3, 1))
+    G = A.T @ A
+    G /= np.sqrt(np.outer(np.diag(G), np.diag(G)))
+    b = rng.standard_normal(3)
+    slopes = G @ (c := best_sizes(G, b, np.zeros(3))) - b
+    assert c.any() and slopes.min() >= -1e-6 and abs(c @ slopes) <= 1e-6
+
+
 def test_neurons_that_are_alike_and_neurons_that_vanish_are_no_trouble():
     A, t, alpha, _, _ = program(3)
     doubled = np.column_stack([A, A, np.zeros(40)])
@@ -113,3 +124,67 @@ def test_no_other_sizes_of_these_neurons_are_better(options):
                 negative_slope=problem.slope,
             )
             assert problem.objective(other) >= lowest * (1 - 1e-9)
+
+
+def test_neurons_that_no_sample_sees_are_left_out():
+    x = np.random.default_rng(0).standard_normal((6, 9))
+    x[:, 0] = 0
+    problem = TrainingProblem(x, x[:, 1], 1e-3, hidden_bias=False)
+    seen, unseen = np.eye(9)[1], np.eye(9)[0]
+    directions = problem.directions(TwoLayerNetwork(-seen[None], [0.0], [[-1.0]], [0.0]))
+    directions /= np.linalg.norm(directions)
+    both = TwoLayerNetwork([seen, unseen], np.zeros(2), [[1.0, 1.0]], [0.0])
+    one = both.with_neurons(np.array([0]))
+    found, wanted = (
+        with_best_sizes(problem, start, directions, np.array([-1.0])) for start in (both, one)
+    )
+    assert found.width == wanted.width == 2
+    np.testing.assert_allclose(found.predict(x), wanted.predict(x), rtol=1e-9)
+    assert problem.objective(found) < 0.1 * problem.objective(both)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [*OPTIONS, {"skip": True, "skip_alpha": 0.1}, {"activation": "absolute_value"}],
+)
+@pytest.mark.parametrize(("of_x", "of_y"), [(1.0, 1.0), (1e3, 1e-3), (1e-3, 1e3)])
+def test_no_sizes_are_better_in_any_units(options, of_x, of_y):
+    rng = np.random.default_rng(2)
+    shift = 5.0 if options.get("fit_intercept", True) else 0.0
+    problem = TrainingProblem(of_x * X, of_y * (Y + shift), 0.01 * of_x * of_y, **options)
+    skip = of_y / of_x * np.array([[0.1, -0.2, 0.3]]) if problem.skip else None
+    network = TwoLayerNetwork(
+        rng.standard_normal((6, 3)),
+        of_x * rng.standard_normal(6) * bool(problem.hidden_bias),
+        of_y / of_x * rng.standard_normal((1, 6)),
+        [0.0],
+        skip_weights=skip,
+        negative_slope=problem.slope,
+    )
+    more, signs = rng.standard_normal((8, problem.design.shape[1])), np.tile([1.0, -1.0], 4)
+    more *= np.append(np.ones(3), of_x)[: more.shape[1]]  # of which each bends among the samples
+    more /= np.linalg.norm(more, axis=1)[:, None]
+    own = problem.directions(network)
+    own = own / np.linalg.norm(own, axis=1)[:, None]
+    hidden = problem.design @ np.vstack([own, more]).T
+    hidden = np.where(hidden > 0, hidden, problem.slope * hidden)
+    found = with_best_sizes(problem, network, more, signs)
+    # Residuals, scaled until no column gains more than alpha, are a dual point: -½‖v‖² - vᵀt.
+    target = problem.y - (0.0 if skip is None else problem.X @ skip[0])
+    residuals = found.predict(problem.X) - problem.y
+    columns = hidden * np.concatenate([np.sign(network.output_weights[0]), signs])
+    v = problem.weights * residuals
+    v *= min(1.0, problem.alpha / (-columns.T @ v).max())
+    bound = -0.5 * np.sum(v**2 / problem.weights) - v @ target
+    of_skip = 0.0 if skip is None else 0.5 * problem.skip_alpha * np.sum(skip**2)
+    assert bound * (1 - 1e-9) <= problem.objective(found) - of_skip <= bound * (1 + 1e-6)
+
+
+def test_without_a_single_system_the_network_keeps_its_sizes(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_SYSTEMS", 0)
+    problem = TrainingProblem(1e3 * X, 10 * Y, 0.01)
+    network = TwoLayerNetwork(np.eye(3), np.ones(3), [[1.0, -2.0, 3.0]], [0.0])
+    found = with_best_sizes(problem, network, np.eye(4)[:2], np.ones(2))
+    assert found.width == 3
+    same = found.output_weights[0][:, None] * found.hidden_weights  # in any order
+    np.testing.assert_allclose(same[same != 0][np.argsort(same[same != 0])], [-2, 1, 3], rtol=1e-9)

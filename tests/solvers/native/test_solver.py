@@ -515,6 +515,15 @@ def test_a_rough_solve_from_a_warm_start_ends_where_newton_steps_do(monkeypatch,
     assert_in_cones(problem, blocks, solution.blocks)
 
 
+def test_a_rough_solve_without_a_start_has_interior_points(monkeypatch):
+    problem = problem_of()
+    names, blocks = called(monkeypatch), blocks_of(problem, "relu")
+    solver = NativeSolver(gap=1e-9)
+    solver.rough_gap = 1e-5
+    solver.relu(problem, blocks)
+    assert names[0] == "interior_point"
+
+
 def test_auto_takes_newton_steps_for_gates_unless_the_system_is_large(monkeypatch):
     names = called(monkeypatch)
     solve(problem_of(), "gated", gap=1e-5)
