@@ -252,3 +252,13 @@ def test_a_search_without_time_is_not_believed():
     assert report.bound >= CellOracle(problem.design)(v).bound
     believed = price(problem, problem.zero_network(), Guess(0.0), v)
     assert not believed.is_proof and believed.bound == 0.0
+
+
+@pytest.mark.parametrize("scope", ["global", "output_constraints"])
+def test_no_estimate_is_below_what_is_proved(scope):
+    estimate = Certificate(1.0, 0.4, scope, "search", False, 0.1)
+    assert estimate.strengthened(0.05) == estimate
+    stronger = estimate.strengthened(0.5)
+    assert stronger.lower_bound == stronger.proved_lower_bound == 0.5
+    assert estimate.strengthened(0.2).lower_bound == 0.4
+    assert not stronger.is_proof  # its other fields are those of the search
