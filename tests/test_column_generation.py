@@ -170,3 +170,16 @@ def test_progress_may_see_more_than_the_history():
     assert seen == result.history  # networks are not compared
     assert [entry.network for entry in seen] == [Solution(0), Solution(1)]
     assert all(entry.network is None for entry in result.history)
+
+
+@pytest.mark.parametrize("is_proof", [True, False])
+def test_a_gap_that_is_proved_in_the_end_is_convergence(is_proof):
+    """Whatever ended the rounds."""
+
+    class Proved(Countdown):
+        def _conclude(self, status):
+            self._record(Certificate(2.0, 2.0, "global", "cells", is_proof), 0)
+            return status
+
+    result = Proved([8.0, 7.0, 6.0], max_iter=1).run()
+    assert result.status is (Status.CONVERGED if is_proof else Status.MAX_ITER)

@@ -179,7 +179,6 @@ def _loss_errors(f: Any, rounding: Any, y: Any, task: Arrays) -> Any:
         return 2 * rounding.max(axis=1) + 16 * EPS * (sizes + abs(value))
     y = np.reshape(y, f.shape)
     targets = np.where(np.isnan(y), 0, y).astype(f.dtype)
-    moved = [loss_values(f + sign * rounding, y, task) - value for sign in (1, -1)]
     sizes = abs(value)
     if task["loss"] == "poisson":
         logs = np.log(np.maximum(targets, 1e-300))
@@ -189,4 +188,12 @@ def _loss_errors(f: Any, rounding: Any, y: Any, task: Arrays) -> Any:
     # Differences f − y are rounded relative to f and y, as outputs are.
     scale = EPS * (abs(f) + abs(targets)).sum(axis=1)
     slope = abs(loss_gradient(f, y, task)).max(axis=1)
-    return np.maximum(abs(moved[0]), abs(moved[1])) + 16 * EPS * sizes + 4 * scale * slope
+    return _moved(f, rounding, y, task) + 16 * EPS * sizes + 4 * scale * slope
+
+
+def _moved(f: Any, rounding: Any, y: Any, task: Arrays) -> Any:
+    """How far the loss of a sample moves with its outputs: the errors of several outputs need not cancel."""
+    y = np.reshape(y, f.shape).astype(f.dtype)
+    terms = _terms(f, y, task)
+    moved = [abs(_terms(f + sign * rounding, y, task) - terms) for sign in (1, -1)]
+    return np.where(np.isnan(y), 0, np.maximum(*moved)).sum(axis=1)

@@ -93,7 +93,7 @@ class Certificate:
         if proved <= self.proved_lower_bound:
             return self
         lower = self.lower_bound
-        if self.is_proof and self.scope in PROVED_SCOPES:
+        if self.scope in PROVED_SCOPES:  # no estimate is below what is proved
             lower = max(lower, proved)
         return replace(self, lower_bound=lower, proved_lower_bound=proved)
 

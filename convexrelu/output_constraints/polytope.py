@@ -297,11 +297,7 @@ class _Rounds:
                     break
                 effort = options["effort"]
         assert best is not None
-        closed = best.bounds.is_safe and best.certificate.relative_gap <= tol
-        settled = closed and best.certificate.is_proof
-        if settled or best.status is Status.CONVERGED:  # of training on the points alone
-            return replace(best, status=Status.CONVERGED if settled else Status.STALLED)
-        return best
+        return replace(best, status=_status(best, trained.status, tol))
 
     def _train(self, options: dict[str, Any], deadline: float) -> ConstrainedResult:
         own = OutputConstraints(self.points, self.A, self.b)
@@ -375,6 +371,17 @@ def _sides(b: ArrayLike, n_rows: int) -> Array:
     if sides.shape not in ((), (n_rows,)):
         raise ValueError(f"b has shape {sides.shape}, expected a number or ({n_rows},)")
     return np.array(np.broadcast_to(sides, n_rows))
+
+
+def _status(best: PolytopeResult, trained: Status, tol: float) -> Status:
+    """The status of the best network, given that of the last training, by which its bound is."""
+    if trained is Status.INTERRUPTED:
+        return trained
+    certain = best.certificate.is_proof or trained is Status.CONVERGED
+    if certain and best.bounds.is_safe and best.certificate.relative_gap <= tol:
+        return Status.CONVERGED
+    # That of training on the points alone says nothing about the network that is shifted.
+    return Status.STALLED if best.status is Status.CONVERGED else best.status
 
 
 def _better(before: PolytopeResult, now: PolytopeResult) -> PolytopeResult:

@@ -36,6 +36,7 @@ from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.results.result import Progress, Result
 from convexrelu.results.status import Status
 from convexrelu.solvers.nonconvex.descent import descend
+from convexrelu.training.claims import unconfirmed
 from convexrelu.training.dual_state import DualPoint, DualState
 from convexrelu.training.options import EFFORTS, check_start, oracle_of
 
@@ -418,7 +419,10 @@ class _ColumnsWithConstraints(ColumnGeneration[TwoLayerNetwork, Array]):
             if best is None or (not best.verified and not self.settles):
                 self._ask(self.oracles.exact, self._v if best is None else best.v)
             self._drop_neurons()
-        self._record(self._dual.certified(self._objective, self._best), 0)
+        found, best = self._dual.certified(self._objective, self._best), self._dual.best
+        is_certain = found.is_proof or best is None or best.verified or self.settles
+        doubtful = self._is_small(found) and not is_certain
+        self._record(unconfirmed(found, self._history, self.tol) if doubtful else found, 0)
         return Status.CONVERGED if self._is_closed() else status
 
     def _drop_neurons(self) -> None:

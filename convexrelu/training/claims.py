@@ -9,9 +9,11 @@ that short, nothing has confirmed the gap.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from convexrelu.certificates.certificate import Certificate
+from convexrelu.results.result import Round
 
 __all__ = ["n_searches", "unconfirmed"]
 
@@ -31,23 +33,25 @@ def n_searches(tol: float) -> int:
     return math.ceil(min(wanted * (1 - 1e-9), _MOST_SEARCHES))
 
 
-def unconfirmed(found: Certificate, before: Certificate | None) -> Certificate:
-    """An estimate that claims no more than was claimed before, or than is proved.
+def unconfirmed(found: Certificate, history: Sequence[Round], tol: float) -> Certificate:
+    """An estimate that claims no more than the last round without a closed gap did, or than is proved.
 
     Parameters
     ----------
     found : Certificate
         By a search whose confirmation was cut short.
-    before : Certificate or None
-        Of the round before.
+    history : sequence of Round
+        All rounds until now. Those within `tol` are left out: nothing has confirmed them, either.
+    tol : float
+        Relative gap at which training counts as converged.
 
     Examples
     --------
     >>> found = Certificate(1.0, 0.9998, "global", "search", False, 0.2)
-    >>> before = Certificate(1.1, 0.95, "global", "search", False, 0.2)
-    >>> unconfirmed(found, before).lower_bound, unconfirmed(found, None).lower_bound
+    >>> before = Round(0.1, 1.1, 0.95, 0.14, False, 3, 3, 2, 0.0, "")
+    >>> unconfirmed(found, [before], tol=1e-3).lower_bound, unconfirmed(found, [], tol=1e-3).lower_bound
     (0.95, 0.2)
     """
-    claimed = 0.0 if before is None else before.lower_bound
-    lower = max(min(found.lower_bound, claimed), found.proved_lower_bound)
+    open_ones = (entry.lower_bound for entry in reversed(history) if entry.relative_gap > tol)
+    lower = max(min(found.lower_bound, next(open_ones, 0.0)), found.proved_lower_bound)
     return replace(found, lower_bound=lower)

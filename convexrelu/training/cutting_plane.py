@@ -285,7 +285,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         """Certificate of the best network, without a closed gap that a search was cut short in confirming."""
         found = self._dual.certify(self._objective)
         doubtful = self._was_cut_short and self._is_small(found) and not self._is_certain(found)
-        return unconfirmed(found, self._certificate) if doubtful else found
+        return unconfirmed(found, self._history, self.tol) if doubtful else found
 
     def _ask(self, oracle: Oracle, v: Array, *, sharply: bool = False) -> Blocks:
         """Price a dual point, remember it if it is the best so far, and return the cuts."""

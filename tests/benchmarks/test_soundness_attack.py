@@ -25,6 +25,7 @@ from benchmarks.soundness.refuter import Scaled, all_masks, candidates, solve_pr
 from benchmarks.soundness.shrink import script, shrunk
 from convexrelu import Certificate, Result, Status, TrainingProblem, TwoLayerNetwork
 from convexrelu.constrained import train_in_class
+from convexrelu.losses import Quantiles
 from convexrelu.networks import GatedNetwork
 from convexrelu.oracles.bounds.corner_bound import CornerBound
 from convexrelu.output_constraints import OutputConstraints, train_with_output_constraints
@@ -298,3 +299,19 @@ def test_what_raises_is_found_but_for_refusals():
     assert nothing is None
     assert (finding.kind, finding.seed, finding.code) == ("error", 3, "code")
     assert "ZeroDivisionError" in finding.text
+
+
+def test_errors_of_several_outputs_do_not_cancel():
+    """Between two levels slopes have both signs: outputs that are off together would hardly move the loss."""
+    levels = np.array([0.5, 0.5])
+    network = TwoLayerNetwork([[1.0]], [0.0], [[1.0], [1.0]], [0.5, -0.5])
+    options = {"loss": "quantile", "hidden_bias": False}
+    X, y = np.ones((4, 1)), np.ones((4, 2))
+    case = replace(CASE, X=X, y=y, options=options, loss_parameter=levels)
+    problem = TrainingProblem(X, y, case.alpha, loss=Quantiles(levels), hidden_bias=False)
+    found = evaluate(trainings.arrays_of(network), case.task())
+    each = TwoLayerNetwork([[1.0]], [0.0], [[1.0]], [0.5])
+    alone = replace(case, y=y[:, 0], loss_parameter=0.5)
+    of_one = evaluate(trainings.arrays_of(each), alone.task())
+    assert found.rounding >= 1.5 * of_one.rounding
+    assert abs(problem.objective(network) - found.objective) <= found.rounding_up

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -252,3 +253,39 @@ def test_a_search_without_time_is_not_believed():
     assert report.bound >= CellOracle(problem.design)(v).bound
     believed = price(problem, problem.zero_network(), Guess(0.0), v)
     assert not believed.is_proof and believed.bound == 0.0
+
+
+@pytest.mark.parametrize("scope", ["global", "output_constraints"])
+def test_no_estimate_is_below_what_is_proved(scope):
+    estimate = Certificate(1.0, 0.4, scope, "search", False, 0.1)
+    assert estimate.strengthened(0.05) == estimate
+    stronger = estimate.strengthened(0.5)
+    assert stronger.lower_bound == stronger.proved_lower_bound == 0.5
+    assert estimate.strengthened(0.2).lower_bound == 0.4
+    assert not stronger.is_proof  # its other fields are those of the search
+
+
+def test_witnesses_of_a_search_without_time_stay():
+    """They show what is large at other dual points."""
+    problem = TrainingProblem(X, Y, ALPHA)
+    v = problem.dual_point(np.zeros_like(Y))
+    found = SearchOracle(problem.design, random_state=0)(v)
+
+    def cut_short(v, **options):
+        return replace(found, finished=False)
+
+    report = price(problem, problem.zero_network(), cut_short, v)
+    assert report.is_proof and len(found.values)
+    for name in ("masks", "signs", "directions", "values"):
+        np.testing.assert_array_equal(getattr(report, name), getattr(found, name))
+
+
+def test_only_proofs_over_all_networks_replace_an_estimate():
+    estimate = Certificate(1.0, 0.5, "global", "search", False, 0.1)
+    proof = Certificate(2.0, 0.9, "global", "cells", True, 0.9)
+    assert estimate.or_proof(proof) == replace(proof, objective=1.0)
+    for other in (replace(proof, is_proof=False), replace(proof, scope="program")):
+        other = replace(other, proved_lower_bound=0.2)
+        assert estimate.or_proof(other) == replace(estimate, proved_lower_bound=0.2)
+    looser = replace(proof, lower_bound=0.3, proved_lower_bound=0.3)
+    assert estimate.or_proof(looser) == replace(estimate, proved_lower_bound=0.3)

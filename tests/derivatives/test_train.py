@@ -306,3 +306,25 @@ def test_searches_that_time_cut_short_make_no_estimates(monkeypatch, n_whole):
         assert not entry.is_proof or entry.lower_bound <= optimum * (1 + 1e-6)
     if n_whole == 0:
         assert all(entry.is_proof for entry in result.history)
+
+
+def test_neurons_count_against_a_search_that_saw_too_little(monkeypatch):
+    """By weak duality over its own neurons, no estimate is above a network; the later searches find nothing."""
+    X, y, rows = case(3)
+    search, calls = CellSearch.__call__, []
+
+    def blind(self, v, **options):
+        report = search(self, v, **options)
+        calls.append(v)
+        if len(calls) == 1:  # cuts, but a value that is too small
+            return replace(report, bound=1.2 * 0.02)
+        none = {k: getattr(report, k)[:0] for k in ("masks", "signs", "directions", "values")}
+        return replace(report, bound=0.0, finished=False, **none)
+
+    monkeypatch.setattr(CellSearch, "__call__", blind)
+    options = {"pricing": "search", "tol": 1e-9, "max_iter": 6, "random_state": 0}
+    history = train_with_derivatives(X, y, 0.02, rows, **options).history
+    estimates = [entry for entry in history if not entry.is_proof]
+    assert len(calls) > 1 and len(estimates) > 1
+    for entry in estimates:
+        assert entry.lower_bound <= entry.objective * (1 + 1e-6)

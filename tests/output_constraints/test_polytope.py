@@ -1,5 +1,7 @@
 """Constraints on outputs at all points of a polytope."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,25 @@ def test_the_bound_is_for_the_whole_polytope(result):
     largest = output_bounds(free, [[1.0]], domain=TRIANGLE).bound[0]
     safe = free.with_output_bias(0.1 - largest - 1e-9)
     assert certificate.lower_bound <= PROBLEM.objective(safe)
+
+
+@pytest.mark.parametrize(
+    ("is_proof", "bound", "trained", "expected"),
+    [
+        (True, 0.9995, Status.MAX_ITER, Status.CONVERGED),
+        (False, 0.9995, Status.CONVERGED, Status.CONVERGED),
+        (False, 0.9995, Status.TIME_LIMIT, Status.STALLED),
+        (True, 0.99, Status.CONVERGED, Status.STALLED),
+        (True, 0.9995, Status.INTERRUPTED, Status.INTERRUPTED),
+    ],
+)
+def test_the_status_is_that_of_the_safe_network(result, is_proof, bound, trained, expected):
+    """Of an estimate, that of the last training says whether it is confirmed."""
+    certificate = replace(result.certificate, objective=1.0, lower_bound=bound, is_proof=is_proof)
+    own = replace(result, certificate=certificate, status=Status.CONVERGED)
+    assert module._status(own, trained, 1e-3) is expected
+    unsafe = replace(own, bounds=replace(own.bounds, bound=np.array([0.1])))
+    assert module._status(unsafe, trained, 1e-3) is not Status.CONVERGED
 
 
 def test_no_time_still_gives_a_network(result):

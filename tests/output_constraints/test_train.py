@@ -4,7 +4,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from convexrelu import TrainingProblem, TwoLayerNetwork
+from convexrelu import Status, TrainingProblem, TwoLayerNetwork
 from convexrelu.losses import Quantiles
 from convexrelu.output_constraints import (
     OutputConstraints,
@@ -270,3 +270,21 @@ def test_classes_without_weight_are_named():
     problem = TrainingProblem(FOUR, CLASSES, 0.01, loss="multinomial", sample_weight=[1, 1, 0, 1])
     with pytest.raises(ValueError, match="no sample with weight of class 2"):
         train_with_output_constraints(problem, OutputConstraints(FOUR, CYCLE[:1]))
+
+
+@pytest.mark.parametrize("n_looks", [630, 655, 700])
+def test_a_gap_that_time_left_unconfirmed_is_not_claimed_at_the_end(monkeypatch, n_looks):
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((14, 5))
+    y = np.abs(X[:, 0]) - 0.5 * X[:, -1] + 0.3 * rng.standard_normal(14)
+    looks = iter(range(10**9))
+    # A jump after so many looks: somewhere within a search, a program or a confirmation.
+    monkeypatch.setattr("time.perf_counter", lambda: 1e6 * (next(looks) > n_looks))
+    result = train_with_output_constraints(
+        TrainingProblem(X, y, 0.02),
+        OutputConstraints(X, [[1.0]], 0.6),
+        time_limit=1000.0,
+        random_state=0,
+    )
+    small = result.certificate.relative_gap <= 1e-3
+    assert result.status is Status.CONVERGED or not small

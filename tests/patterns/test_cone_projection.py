@@ -1,5 +1,7 @@
 """Projections on cones, in compiled code and in torch, against non-negative least squares, one at a time (Moreau)."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -330,3 +332,18 @@ def test_compiled_code_takes_no_arrays_that_do_not_fit():
             COMPILED.project(2, 2, *wrong, 10, 1e-11)
     with pytest.raises(ValueError, match="shapes"):
         COMPILED.project(0, 2, *arrays(), 10, 1e-11)
+
+
+@pytest.mark.parametrize("deadline", [math.inf, 1e9])
+def test_blocks_that_stay_undecided_end_after_so_many_rows(monkeypatch, deadline):
+    """However many looks at the time they take."""
+    asked = []
+
+    def undecided(most):
+        asked.append(most)
+        return 1
+
+    monkeypatch.setattr("time.perf_counter", lambda: 0.0)
+    module._sweep(undecided, 3, module._BETWEEN_LOOKS // 6, deadline)
+    assert sum(asked) == module._most_sweeps(3)
+    assert len(asked) == 1 if deadline == math.inf else max(asked) <= 7

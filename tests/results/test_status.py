@@ -30,8 +30,8 @@ def test_no_status_contradicts_its_gap(status, gap, is_proof):
     assert small or now is not Status.CONVERGED
     if small and is_proof:
         assert now is Status.CONVERGED
-    if not small and status is not Status.CONVERGED:
-        assert now is status  # why training ended
+    if status is not Status.CONVERGED and not (small and is_proof):
+        assert now is status  # why training ended: an estimate does not decide
     assert now.beside(certificate.relative_gap, TOL, is_proof=is_proof) is now
 
 

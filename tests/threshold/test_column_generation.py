@@ -72,3 +72,16 @@ def test_a_second_search_that_is_cut_short_adds_what_it_has_found():
     assert not certificate.is_proof
     assert certificate.n_starts == first.oracle.n_starts
     assert certificate.relative_gap > 1e-9 or result.status is Status.CONVERGED
+
+
+def test_columns_and_what_is_found_count_against_the_last_whole_search():
+    loop, _ = run(CutShort(1))
+    v, report = loop.oracle.calls[0]
+    blind, later = replace(report, bound=0.0), replace(report, finished=False)
+    nothing = replace(later, masks=later.masks[:0])
+    for found, masks in ((nothing, loop._best.masks), (later, report.masks)):
+        loop._searched = v, blind
+        at, lowered = loop._whole(v + 1.0, found)
+        assert at is v and lowered.n_starts == blind.n_starts
+        assert lowered.bound >= np.abs(masks @ v).max() > 0
+        assert loop._searched[1].bound == lowered.bound  # remembered

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convexrelu import Status, TrainingProblem
+from convexrelu import Status, TrainingProblem, train
 from convexrelu.certificates.certificate import Certificate
 from convexrelu.oracles import SearchOracle
 from convexrelu.oracles.selection import OraclePair
+from convexrelu.results.result import Round
 from convexrelu.solvers.native.solver import NativeSolver
 from convexrelu.training.claims import n_searches, unconfirmed
 from convexrelu.training.cutting_plane import CuttingPlane
@@ -24,6 +25,11 @@ def test_smaller_gaps_take_more_searches(tol):
     assert n_searches(tol) > 1 or tol >= 1e-3
 
 
+def entry_of(certificate):
+    gap = certificate.relative_gap
+    return Round(0.1, certificate.objective, certificate.lower_bound, gap, False, 1, 1, 1, 0.0, "")
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_an_unconfirmed_estimate_claims_nothing_new(seed):
     rng = np.random.default_rng(seed)
@@ -31,10 +37,28 @@ def test_an_unconfirmed_estimate_claims_nothing_new(seed):
     found, earlier = rng.permutation(bounds)
     certificate = Certificate(1.0, found, "global", "search", False, proved)
     before = Certificate(1.1, earlier, "global", "search", False, 0.0)
-    claimed = unconfirmed(certificate, before)
+    claimed = unconfirmed(certificate, [entry_of(before)], 1e-3)
     assert claimed.lower_bound == min(bounds)
     assert replace(claimed, lower_bound=found) == certificate
-    assert unconfirmed(certificate, None).lower_bound == proved
+    assert unconfirmed(certificate, [], 1e-3).lower_bound == proved
+    # That of a round whose gap seemed closed was not confirmed, either.
+    closed = replace(before, lower_bound=1.1 * (1 - 1e-4))
+    assert unconfirmed(certificate, [entry_of(before), entry_of(closed)], 1e-3) == claimed
+
+
+@pytest.mark.parametrize("n_looks", [320, 390, 420])
+def test_a_gap_that_seemed_closed_before_a_program_is_not_claimed_at_the_end(monkeypatch, n_looks):
+    """The round of descent asks no exact pricing: its program comes first, and then there is no time."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((9, 2))
+    y = np.abs(X[:, 0]) - 0.5 * X[:, 1] + 0.3 * rng.standard_normal(9)
+    problem = TrainingProblem(X, y, 0.05)
+    looks = iter(range(10**9))
+    # A jump after so many looks: somewhere within a search, a program or a confirmation.
+    monkeypatch.setattr("time.perf_counter", lambda: 1e6 * (next(looks) > n_looks))
+    result = train(problem, oracle="search", time_limit=1000.0, random_state=0)
+    small = result.certificate.relative_gap <= 1e-3
+    assert result.status is Status.CONVERGED or not small
 
 
 class Blind:

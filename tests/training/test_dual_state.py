@@ -166,3 +166,23 @@ def test_an_estimate_is_not_above_a_network_that_is_met():
     assert state.best.bounds.lower_bound > objective
     state.meet(result.network)
     assert state.best.bounds.lower_bound <= objective * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("how", ["meet", "certified"])
+def test_neurons_of_the_network_count_against_an_estimate(how):
+    """No estimate is above the network, though the search has seen none of its neurons."""
+    network = train(PROBLEM, random_state=0).network
+    v = PROBLEM.dual_point(np.zeros(PROBLEM.n_samples))
+    report = replace(SearchOracle(PROBLEM.design, random_state=0)(v), bound=1e-9)
+    state = DualState(PROBLEM)
+    state.consider(DualPoint(PROBLEM, v, report, True), PROBLEM.zero_network())
+    objective = PROBLEM.objective(network)
+    much = 1e3 * objective  # does not limit the bound
+    assert state.certify(much).lower_bound > objective
+    if how == "meet":
+        state.meet(network)
+        certificate = state.certify(much)
+    else:
+        certificate = state.certified(much, network)
+    assert not certificate.is_proof
+    assert certificate.lower_bound <= objective

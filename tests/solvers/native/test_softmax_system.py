@@ -55,6 +55,17 @@ def test_the_solution_is_that_of_the_dense_matrix(kind, n_outputs, intercept):
 
 
 @pytest.mark.parametrize("kind", [OutputSystem, BlockSystem])
+def test_elimination_needs_no_refinement(kind):
+    """Refinement would hide a wrong part of it, and take steps for that."""
+    outputs, free, blocks, theta, sides = parts(3, 2)
+    once = SoftmaxSystem(kind, outputs, free, blocks, theta)._once(*sides)
+    matrix = matrix_of(outputs, free, blocks, theta, len(sides[2]))
+    right = np.concatenate([side.numpy().ravel() for side in sides])
+    found = torch.cat([part.ravel() for part in once]).numpy()
+    np.testing.assert_allclose(matrix @ found, right, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [OutputSystem, BlockSystem])
 @pytest.mark.parametrize("seed", range(5))
 def test_curvatures_of_certain_classes(kind, seed):
     """All three equations hold to rounding, in their own units."""
