@@ -59,8 +59,7 @@ _AS_GOOD = 1e-3  # loss in objective, as a fraction of tol, accepted for fewer n
 _SHARE_OF_TOL = 0.95  # fraction of the tolerance that a proof must reach
 # Fraction of the time after which descent ends.
 _TIME_FOR_DESCENT = 0.5
-# Work that is not interrupted: passes over the design before descent or in a pricing, in multiplications for an entry,
-# and evaluations of a network of so many neurons after descent.
+# Work that cannot be interrupted: multiplications for an entry of the design, and evaluations of so many neurons.
 _PASSES, _EVALUATIONS, _NEURONS = 300, 4, 100
 # Values of the dual along rays in a pricing, for a sample and each of several outputs: 4 microseconds were measured.
 _OF_DUALS = 40_000
@@ -349,8 +348,7 @@ class CuttingPlane(ColumnGeneration[TwoLayerNetwork, Blocks]):
         self._masters.begin(len(self._blocks))
         # The optimum of a program has far fewer neurons than the result of descent.
         self._is_solved = len(self._blocks) == 0
-        problem = self.problem
-        self._v = problem.dual_point(self._outputs)
+        self._v = self.problem.dual_point(self._outputs)
         self._record(self._dual.begin(self._objective, self._v), 0)
 
     def _take(self, network: TwoLayerNetwork) -> None:
