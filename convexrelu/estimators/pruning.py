@@ -32,6 +32,13 @@ def with_fewer_neurons(
     estimator: Any, result: Result, problem: TrainingProblem, deadline: float
 ) -> Result:
     """The result with fewer neurons, if the estimator asks for it; with those that are left, if interrupted."""
+    try:
+        return _dropped(estimator, result, problem, deadline)
+    except KeyboardInterrupt:
+        return replace(result, status=Status.INTERRUPTED)
+
+
+def _dropped(estimator: Any, result: Result, problem: TrainingProblem, deadline: float) -> Result:
     if result.status is Status.INTERRUPTED or estimator.minimal is False:
         return result
     forced = must_be_minimal(estimator)
@@ -39,16 +46,13 @@ def with_fewer_neurons(
         return result
     network = result.network
     assert isinstance(network, TwoLayerNetwork)
-    try:
-        problem = problem.condensed()  # whose rows have an order of their own
-        with one_blas_thread():
-            if forced:
-                return _with_network(result, minimal(network, problem, deadline=deadline), problem)
-            if _is_cheap(network, problem.n_samples):
-                return _compact(result, problem, estimator.tol, deadline)
-            return result
-    except KeyboardInterrupt:
-        return replace(result, status=Status.INTERRUPTED)
+    problem = problem.condensed()  # whose rows have an order of their own
+    with one_blas_thread():
+        if forced:
+            return _with_network(result, minimal(network, problem, deadline=deadline), problem)
+        if _is_cheap(network, problem.n_samples):
+            return _compact(result, problem, estimator.tol, deadline)
+    return result
 
 
 def _may_be_compact(estimator: Any, result: Result) -> bool:

@@ -135,6 +135,15 @@ def test_an_interruption_while_neurons_are_dropped_leaves_them(monkeypatch, chos
     assert model.certificate_ == whole.certificate_
 
 
+def test_an_interruption_before_neurons_are_dropped_keeps_the_network(monkeypatch):
+    model = ConvexReLURegressor(0.1, random_state=0)
+    monkeypatch.setattr(pruning, "_may_be_compact", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="keeps the best network so far"):
+        model.fit(X, Y)
+    assert model.status_ is Status.INTERRUPTED
+    assert_certifies(model.certificate_, model.network_, X, Y, 0.1)
+
+
 def test_an_interruption_while_a_fold_drops_neurons_is_not_forgotten(monkeypatch):
     monkeypatch.setattr(pruning, "minimal", interrupted)
     model = ConvexReLURegressorCV(alphas=[0.1, 0.05], cv=2, minimal=True, random_state=0)
