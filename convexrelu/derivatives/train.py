@@ -15,6 +15,7 @@ from convexrelu._utils.random import checked_random_state
 from convexrelu._utils.threads import one_blas_thread
 from convexrelu._utils.typing import Array
 from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.whole_search import WholeSearch
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.derivatives.pricing import (
     CellSearch,
@@ -182,8 +183,7 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
     _cells: PatternOracle | None = field(default=None, init=False)
     _complete: bool = field(default=False, init=False)
     _proof: Certificate | None = field(default=None, init=False)  # the tightest
-    # The last search that time did not cut short, with its dual point.
-    _searched: tuple[Array, OracleReport] | None = field(default=None, init=False)
+    _searched: WholeSearch = field(default_factory=WholeSearch, init=False)
 
     def _begin(self) -> Status | None:
         problem = self.problem
@@ -213,7 +213,8 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
     def _ask(self, report: OracleReport) -> tuple[Certificate, Blocks]:
         """Certificate of the best network, and the witnesses that are not blocks yet."""
         objective = self.problem.objective(self._best)
-        certificate = certificate_of(self.problem, objective, *self._whole(report))
+        counts = self._searched.or_last(self._v, report, lambda v: self._reached(v, report))
+        certificate = certificate_of(self.problem, objective, *counts)
         proved = proof_of(objective, certificate.proved_lower_bound, certificate.method)
         proof = certificate if certificate.is_proof else proved
         if self._proof is None or proof.lower_bound > self._proof.lower_bound:
@@ -227,21 +228,11 @@ class _ColumnsWithDerivatives(ColumnGeneration[TwoLayerNetwork, Blocks]):
         ]
         return certificate.or_proof(self._proof), found.select(fresh)
 
-    def _whole(self, report: OracleReport) -> tuple[Array, OracleReport]:
-        """A dual point and a report that count: those of the last search that had its time, if this one had not.
-
-        What the later search has found, and the neurons of the network, still bound the value from below there.
-        """
-        if report.is_proof or self._searched is None or report.finished:
-            if report.finished and not report.is_proof:
-                self._searched = self._v, report
-            return self._v, report
-        v, known = self._searched
+    def _reached(self, v: Array, report: OracleReport) -> float:
+        """What the witnesses of a report, and the neurons of the network, reach at a dual point."""
         own = unit_rows(self.problem.directions(self._best.prune()))
         masks = np.vstack([report.masks, own @ self.problem.gates.T > 0])
-        reached = reached_by(self.problem, v, masks, np.vstack([report.directions, own]))
-        self._searched = v, replace(known, bound=max(known.bound, reached))
-        return self._searched
+        return reached_by(self.problem, v, masks, np.vstack([report.directions, own]))
 
     def _solve(self, columns: Blocks) -> tuple[Status, bool]:
         blocks = self._blocks.join(columns)

@@ -8,6 +8,7 @@ import numpy as np
 
 from convexrelu._utils.typing import Array, Masks
 from convexrelu.certificates.certificate import Certificate
+from convexrelu.certificates.whole_search import WholeSearch
 from convexrelu.column_generation import ColumnGeneration
 from convexrelu.networks.threshold import ThresholdNetwork
 from convexrelu.oracles.base import Oracle, OracleReport
@@ -49,8 +50,7 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
     thorough: Oracle | None
 
     _units: Units = field(init=False)  # of the last lasso
-    # The last search that time did not cut short, with its dual point.
-    _searched: tuple[Array, OracleReport] | None = field(default=None, init=False)
+    _searched: WholeSearch = field(default_factory=WholeSearch, init=False)
 
     def _begin(self) -> None:
         self._units = self._best = Units.none(self.problem)
@@ -116,22 +116,17 @@ class LassoByPatterns(ColumnGeneration[Units, ActivationPatterns]):
         return certificate.strengthened(proved)
 
     def _whole(self, v: Array, report: OracleReport) -> tuple[Array, OracleReport]:
-        """A dual point and a report that count: those of the last search that had its time, if this one had not.
+        """A dual point and a report that count; without a whole search, the report is the relaxation, a proof."""
 
-        What the later search has found, and the columns, still bound the value from below at the earlier point. If
-        there is no such search, the report is the relaxation, a proof.
-        """
-        if report.is_proof or report.finished:
-            self._searched = self._searched if report.is_proof else (v, report)
-            return v, report
-        if self._searched is None:
-            closed = report.proved_bound
-            return v, replace(report, bound=closed, is_proof=True, method="relaxation", n_starts=0)
-        v, known = self._searched
-        masks = np.vstack([report.masks, self._units.masks, self._best.masks])
-        reached = float(np.abs(masks @ v).max(initial=0.0))
-        self._searched = v, replace(known, bound=max(known.bound, reached))
-        return self._searched
+        def reached(v: Array) -> float:
+            masks = np.vstack([report.masks, self._units.masks, self._best.masks])
+            return float(np.abs(masks @ v).max(initial=0.0))
+
+        v, counts = self._searched.or_last(v, report, reached)
+        if not (counts.is_proof or counts.finished):
+            closed = counts.proved_bound
+            counts = replace(counts, bound=closed, is_proof=True, method="relaxation", n_starts=0)
+        return v, counts
 
     def _result(self, best: Units, certificate: Certificate, status: Status) -> Result:
         """The network of the units, with the objective that it has in float64."""

@@ -80,8 +80,8 @@ def test_columns_and_what_is_found_count_against_the_last_whole_search():
     blind, later = replace(report, bound=0.0), replace(report, finished=False)
     nothing = replace(later, masks=later.masks[:0])
     for found, masks in ((nothing, loop._best.masks), (later, report.masks)):
-        loop._searched = v, blind
+        loop._searched.last = v, blind
         at, lowered = loop._whole(v + 1.0, found)
         assert at is v and lowered.n_starts == blind.n_starts
         assert lowered.bound >= np.abs(masks @ v).max() > 0
-        assert loop._searched[1].bound == lowered.bound  # remembered
+        assert loop._searched.last[1].bound == lowered.bound  # remembered
