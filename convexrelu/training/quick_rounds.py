@@ -17,22 +17,20 @@ from convexrelu._utils.deadlines import product_fits
 from convexrelu.networks.two_layer import TwoLayerNetwork
 from convexrelu.problem.training_problem import TrainingProblem
 from convexrelu.programs.blocks import Blocks
-from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES, polish
+from convexrelu.solvers.nonconvex.descent import FEW_SAMPLES
 from convexrelu.training.masters import MANY_BLOCKS
 from convexrelu.training.neuron_sizes import with_best_sizes, work_of_sizes
-from convexrelu.training.slides import GAP_OF_SLIDES
+from convexrelu.training.slides import GAP_OF_SLIDES, LEAST_DROP, slid
 
 __all__ = ["QuickRounds"]
 
 # Samples from which on programs take longer than searches. Below, a program after each search ends as low or lower
 # (stock and housing, 483 and 456 samples, alpha = 0.0001).
 MANY_SAMPLES = 600
-# Steps of L-BFGS, the width of its kinks, and the relative drop in ten steps that ends it.
-_STEPS, _WIDTH, _DROP = 300, 0.0003, 1e-5
+# Steps of L-BFGS, twice those of a slide after a program: neurons of cuts have their first sizes only.
+_STEPS = 300
 # Relative drop below which the first program follows: earlier, quick rounds lower the objective faster.
 _LARGE_DROP = 3e-3
-# Relative drop without which a quick round does not count, and is the last: a bound on how many there are.
-_LEAST_DROP = 1e-5
 # How many times longer than a quick round one with a program takes, as long as there has been none (airfoil, concrete).
 _LONGER = 4.0
 _TINY = 1e-9  # seconds, where a clock has not moved
@@ -93,7 +91,7 @@ class QuickRounds:
         if True not in self._last:
             return True
         drop, duration = self._last[True]
-        if drop < _LEAST_DROP:
+        if drop < LEAST_DROP:
             return False
         by_program, as_long = self._last.get(False, (0.0, _LONGER * duration))
         if seconds < as_long:
@@ -136,7 +134,7 @@ class QuickRounds:
         True
         """
         found = self._descended(network, cuts, deadline)
-        if found is None or not self.problem.objective(found) < objective * (1 - _LEAST_DROP):
+        if found is None or not self.problem.objective(found) < objective * (1 - LEAST_DROP):
             self._failed()
             return None
         self.n_taken += 1
@@ -149,9 +147,7 @@ class QuickRounds:
         if not product_fits(work_of_sizes(self.problem, network.width + len(cuts)), deadline):
             return None
         larger = with_best_sizes(self.problem, network, cuts.directions, cuts.signs)
-        return polish(
-            self.problem, larger, deadline, drop=_DROP, widths=(_WIDTH,), most_steps=_STEPS
-        )
+        return slid(self.problem, larger, deadline, _STEPS)
 
     def _failed(self) -> None:
         """From now on this round is one with a program, to which its drop belongs."""

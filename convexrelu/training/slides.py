@@ -11,7 +11,7 @@ from convexrelu.programs.blocks import Blocks
 from convexrelu.solvers.nonconvex.descent import polish
 from convexrelu.training.masters import MANY_BLOCKS
 
-__all__ = ["GAP_OF_SLIDES", "Slides"]
+__all__ = ["GAP_OF_SLIDES", "LEAST_DROP", "Slides", "slid"]
 
 # Relative gap down to which neurons slide: nearer to the optimum, that lowers the objective by less than rounds do.
 GAP_OF_SLIDES = 0.1
@@ -20,8 +20,16 @@ GAP_OF_SLIDES = 0.1
 # the time of a round. After 15 seconds at alpha = 0.0001, objectives are 0.02 to 0.4 % lower in 11 of 14 fits, and up
 # to 0.15 % higher in the others; with 300 or 400 steps they are no lower.
 _STEPS, _WIDTH, _DROP = 150, 0.0003, 1e-5
-# Relative drop of the objective by a slide without which there are no more.
-_LEAST = 1e-5
+# Relative drop of the objective by a slide, or by a round without a program, without which no more of its kind follow:
+# a bound on their number.
+LEAST_DROP = 1e-5
+
+
+def slid(
+    problem: TrainingProblem, network: TwoLayerNetwork, deadline: float, most_steps: int = _STEPS
+) -> TwoLayerNetwork:
+    """The network after a slide of so many steps; no worse."""
+    return polish(problem, network, deadline, drop=_DROP, widths=(_WIDTH,), most_steps=most_steps)
 
 
 @dataclass(eq=False)
@@ -69,10 +77,8 @@ class Slides:
         """
         if not self._pays:
             return None
-        found = polish(
-            self.problem, network, deadline, drop=_DROP, widths=(_WIDTH,), most_steps=_STEPS
-        )
+        found = slid(self.problem, network, deadline)
         # `polish` knows this objective, but its other callers want the network alone: evaluating it again takes a
         # two-hundredth of a slide.
-        self._pays = self.problem.objective(found) < objective * (1 - _LEAST)
+        self._pays = self.problem.objective(found) < objective * (1 - LEAST_DROP)
         return found if self._pays else None
